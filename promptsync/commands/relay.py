@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import signal
-from importlib.util import find_spec
 
 import click
 
 from promptsync.commands.shared.session import Session, verb
-from promptsync.errors import Incomplete, UsageError
+from promptsync.errors import Incomplete
 from promptsync.show.outcome import Outcome
 
 
@@ -36,7 +35,7 @@ def command(session: Session, github: str, gitlab: str, api_url: str, host: str,
     promptsync relay --gitlab GROUP/PROJECT --api-url https://gitlab.example.com/api/v4
     """
     from promptsync.relay.application import create_app
-    from promptsync.server.app import install_command
+    from promptsync.server.app import check_installed
     from promptsync.server.serve import base_url, bind, run_server
 
     relay = create_app(
@@ -47,9 +46,7 @@ def command(session: Session, github: str, gitlab: str, api_url: str, host: str,
         api_url=api_url,
         directory=str(session.config().root),
     )
-    if missing := [name for name in ("uvicorn", "wsproto") if find_spec(name) is None]:
-        message = f"promptsync relay needs packages that are not installed: {', '.join(missing)}"
-        raise UsageError(message, hint=install_command())
+    check_installed("relay")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("promptsync.relay").setLevel(logging.WARNING if session.quiet else logging.INFO)
 

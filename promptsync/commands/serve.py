@@ -7,9 +7,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from importlib.util import find_spec
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +20,10 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    import socket
-
     from _typeshed.wsgi import WSGIApplication
+
+    from promptsync.server.app import Application
+    from promptsync.server.bundle import Sidecar
 
 PORT = 8470
 DATABASE = "registry.db"
@@ -110,8 +109,9 @@ def command(
     promptsync serve & eval "$(promptsync serve --print-env)"
     PROMPTSYNC_MODEL_URL=http://127.0.0.1:11434/v1 promptsync serve
     """
-    from promptsync.server.app import create_app, install_command
-    from promptsync.server.serve import base_url, bind, resolve
+    from promptsync.server.app import check_installed
+    from promptsync.server.http.guard import is_loopback
+    from promptsync.server.serve import base_url, bind, resolve, run_server
 
     _check_options(api_key, allowed)
     if bundle is not None and (database, fixtures, keep_requests, keep_days) != (None, None, None, None):
@@ -119,81 +119,80 @@ def command(
     if print_env:
         resolve(host, port, loopback_only=api_key is None)
         return _variables(base_url(host, port), api_key or "local")
-    if missing := [name for name in ("uvicorn", "wsproto") if find_spec(name) is None]:
-        message = f"promptsync serve needs packages that are not installed: {', '.join(missing)}"
-        raise UsageError(message, hint=install_command())
-    with bind(host, port, loopback_only=api_key is None) as bound:
-        run = partial(_run, session, bound, host, allowed)
+    check_installed("serve")
+    with bind(host, port, loopback_only=api_key is None) as bound, ExitStack() as stack:
+        app: WSGIApplication
         if bundle is not None:
-            _run_sidecar(run, session.directory / bundle, api_key)
+            kind, path = "bundle", session.directory / bundle
+            app, notes = _sidecar(session, bundle, api_key)
         else:
-            from promptsync.commands.shared.models import endpoint
+            kind, (path, fixtures) = "database", _existing(*_places(session, database, fixtures))
+            registry, notes = _registry(session, path, fixtures, api_key, keep_requests, keep_days)
+            app = stack.enter_context(registry)
 
-            path, fixtures = _existing(*_places(session, database, fixtures))
-            model = endpoint(session.environment)
-            keys = "any API key" if api_key is None else "only the API key that was passed"
-            notes = [f"embedded registry in {output.name(str(path))} accepts {keys}; Ctrl-C stops it"]
-            if model is not None:
-                notes.append(f"evaluations and agents use {output.name(model.name)}")
-            with create_app(
-                path,
-                api_key=api_key,
-                fixtures=fixtures,
-                model=model,
-                model_keys=session.environment.model_keys,
-                logged_requests=keep_requests,
-                days=keep_days,
-            ) as app:
-                run(app, {"database": str(path)}, notes)
+        def announce(port: int) -> None:
+            url = base_url(host, port)
+            body = {"url": url, kind: str(path)}
+            click.echo(output.document(body, remote=None) if session.json else url)
+            sys.stdout.flush()
+            for note in notes:
+                session.say(note)
+
+        # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        run_server(app, bound, announce, allowed if is_loopback(host) else (host, *allowed))
     if session.json:  # the document was printed once the registry was ready
         click.get_current_context().exit(0)
     return Outcome()
 
 
-def _run(
-    session: Session,
-    bound: socket.socket,
-    host: str,
-    allowed: tuple[str, ...],
-    app: WSGIApplication,
-    place: Mapping[str, str],
-    notes: Sequence[str],
-    **options: int,
-) -> None:
-    """Serve until Ctrl-C, after the URL is on stdout; ``place`` joins it in the JSON document."""
-    from promptsync.server.http.guard import is_loopback
-    from promptsync.server.serve import base_url, run_server
+def _sidecar(session: Session, bundle: Path, api_key: str | None) -> tuple[Sidecar, list[str]]:
+    """Return the application over a bundle, and what to say about it."""
+    from promptsync.server.bundle import Sidecar
 
-    def announce(port: int) -> None:
-        url = base_url(host, port)
-        click.echo(output.document({"url": url, **place}, remote=None) if session.json else url)
-        sys.stdout.flush()
-        for note in notes:
-            session.say(note)
-
-    # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run_server(app, bound, announce, allowed if is_loopback(host) else (host, *allowed), **options)
-
-
-def _run_sidecar(run: Callable[..., None], path: Path, api_key: str | None) -> None:
-    """Serve the bundle at ``path``. Raises ``UsageError`` if it cannot be read."""
-    from promptsync.server.bundle import THREADS, Sidecar
-
+    path = session.directory / bundle
     try:
         app = Sidecar(path, api_key)
     except OSError as error:
-        message = f"the bundle cannot be read: {path}: {error.strerror}"
-        raise UsageError(message, hint=f"promptsync bundle -o {shlex.quote(str(path))}") from None
+        again = f"promptsync bundle -o {shlex.quote(str(bundle))}"
+        raise UsageError(f"{bundle} cannot be read: {error.strerror}", hint=again) from None
     except ValueError as error:
         # A command that writes a bundle there could replace any other file.
-        raise UsageError(f"{path} {error}", hint="promptsync help bundle") from None
+        raise UsageError(f"{bundle} {error}", hint="promptsync help bundle") from None
     gc.set_threshold(1_000, 10, 10)  # garbage of requests would otherwise take megabytes
     threading.Thread(target=app.watch, daemon=True).start()
     keys = "needs no API key" if api_key is None else "accepts only the API key that was passed"
     prompts = output.count(len(app.release.prompts), "prompt")
-    note = f"{prompts} of {output.name(str(path))}, read-only; {keys}; Ctrl-C stops it"
-    run(app, {"bundle": str(path)}, [note], threads=THREADS)
+    return app, [f"{prompts} of {output.name(str(path))}, read-only; {keys}; Ctrl-C stops it"]
+
+
+def _registry(
+    session: Session,
+    path: Path,
+    fixtures: Path | None,
+    api_key: str | None,
+    requests: int | None,
+    days: int | None,
+) -> tuple[Application, list[str]]:
+    """Return the embedded registry, and what to say about it."""
+    from promptsync.commands.shared.models import endpoint
+    from promptsync.server.app import create_app
+
+    model, keys = endpoint(session.environment), session.environment.model_keys
+    app = create_app(
+        path,
+        api_key=api_key,
+        fixtures=fixtures,
+        model=model,
+        model_keys=keys,
+        logged_requests=requests,
+        days=days,
+    )
+    accepted = "any API key" if api_key is None else "only the API key that was passed"
+    notes = [f"embedded registry in {output.name(str(path))} accepts {accepted}; Ctrl-C stops it"]
+    if model is not None:
+        notes.append(f"evaluations and agents use {output.name(model.name)}")
+    return app, notes
 
 
 def _variables(url: str, api_key: str) -> Outcome:

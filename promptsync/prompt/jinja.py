@@ -91,34 +91,28 @@ def _needed(node: nodes.Node, tested: frozenset[str]) -> set[str]:
     """Return the names that a node uses without testing them first; ``tested`` are tested around it."""
     from jinja2 import nodes
 
-    def names(node: nodes.Node) -> frozenset[str]:
-        return frozenset(
-            part.name for part in (node, *node.find_all(nodes.Name)) if isinstance(part, nodes.Name)
-        )
-
     if isinstance(node, nodes.Name):
         return {node.name} - tested if node.ctx == "load" else set()
-    if isinstance(node, nodes.Not | nodes.Test):
-        return set()
-    if isinstance(node, nodes.Or):
-        return _needed(node.right, tested)
-    if isinstance(node, nodes.And):
-        return _needed(node.right, tested | names(node.left))
     skipped: nodes.Node | None = None
     if isinstance(node, nodes.If | nodes.CondExpr):
-        skipped, tested = node.test, tested | names(node.test)
-    elif isinstance(node, nodes.Filter) and node.name in ("default", "d"):
+        skipped, tested = node.test, tested | _names(node.test)
+    elif isinstance(node, nodes.And | nodes.Or):
+        skipped, tested = node.left, tested | _names(node.left)
+    elif isinstance(node, nodes.Test) or (isinstance(node, nodes.Filter) and node.name in ("default", "d")):
         skipped = node.node
     needed: set[str] = set()
     for child in node.iter_child_nodes():
         if child is not skipped:
             needed |= _needed(child, tested)
-        if isinstance(child, nodes.Assign | nodes.If):  # what follows uses the value that was set
-            assigned = (child, *child.find_all(nodes.Assign))
-            tested = tested.union(
-                *(names(item.target) for item in assigned if isinstance(item, nodes.Assign))
-            )
+        if isinstance(child, nodes.Assign):  # what follows uses the value that was set
+            tested |= _names(child.target)
     return needed
+
+
+def _names(node: nodes.Node) -> frozenset[str]:
+    from jinja2 import nodes
+
+    return frozenset(part.name for part in (node, *node.find_all(nodes.Name)) if isinstance(part, nodes.Name))
 
 
 def is_bounded(text: str) -> bool:

@@ -87,7 +87,7 @@ class _Comparison:
             if pair in self.compared:
                 return
             self.compared.add(pair)
-        before, after = _resolved(old, self.roots[0]), _resolved(new, self.roots[1])
+        before, after = map(_resolved, (old, new), self.roots)
         other, other_now = _without_null(before), _without_null(after)
         if other_now is not after and (verdict := self._verdict(before, {"type": "null"})):
             yield ContractChange("can be null now", where, verdict)

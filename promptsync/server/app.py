@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from promptsync import __version__
+from promptsync.errors import UsageError
 from promptsync.server.checks.models import Echo, Model, models_of
 from promptsync.server.checks.runner import Runner
 from promptsync.server.http.answer import ApiError, Response
@@ -74,6 +75,13 @@ def install_command() -> str:
     if find_spec("pip") is None:  # uv makes environments without it
         return f"uv pip install 'promptsync[serve]' --python {python}"
     return f"{python} -m pip install 'promptsync[serve]'"
+
+
+def check_installed(command: str) -> None:
+    """Raise ``UsageError`` if what serves over HTTP is not installed."""
+    if missing := [name for name in ("uvicorn", "wsproto") if find_spec(name) is None]:
+        message = f"promptsync {command} needs packages that are not installed: {', '.join(missing)}"
+        raise UsageError(message, hint=install_command())
 
 
 class Application(Struct, frozen=True):

@@ -28,9 +28,6 @@ from promptsync.server.routes import match
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-THREADS = 4
-"""How many requests are handled at once. Each thread has memory of its own, and rendering is quick."""
-
 MAX_BODY = 4 * 1024 * 1024
 """Longest body, in bytes: one takes several times as much memory, of which a sidecar has little."""
 
@@ -139,6 +136,8 @@ class Sidecar:
     """
 
     max_body = MAX_BODY
+    threads = 4
+    """How many requests are handled at once. Each thread has memory of its own, and rendering is quick."""
 
     def __init__(self, path: Path, api_key: str | None = None) -> None:
         self._path = path

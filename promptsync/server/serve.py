@@ -44,8 +44,6 @@ def run_server(
     bound: socket.socket,
     on_ready: Callable[[int], None],
     allowed: Iterable[str] = (),
-    *,
-    threads: int = THREADS,
 ) -> None:
     """Serve ``app`` on ``bound`` until interrupted; ``on_ready`` gets the port once it accepts connections.
 
@@ -56,7 +54,7 @@ def run_server(
     port: int = bound.getsockname()[1]
     # It is interrupted again after uvicorn stopped.
     with bound, contextlib.suppress(KeyboardInterrupt):
-        server = make_server(app, bound, threads=threads, allowed=allowed)
+        server = make_server(app, bound, threads=getattr(app, "threads", THREADS), allowed=allowed)
         on_ready(port)
         try:
             server.run(sockets=[bound])

@@ -174,7 +174,7 @@ def test_it_needs_a_configuration(tmp_path: Path, local: World) -> None:
 
 def test_without_the_extra_the_hint_installs_it(local: World, monkeypatch: pytest.MonkeyPatch) -> None:
     local.put("promptsync.yaml", "prompts: prompts\n")
-    monkeypatch.setattr("promptsync.commands.relay.find_spec", lambda name: None)
+    monkeypatch.setattr("promptsync.server.app.find_spec", lambda name: None)
     done = local.run("relay", "--github", "a/b", **SECRETS)
     assert done.code == 2 and "promptsync relay needs packages that are not installed" in done.err
     assert "pip install 'promptsync[serve]'" in done.err

@@ -174,7 +174,7 @@ def test_a_file_that_is_no_registry_is_left_alone(world: World) -> None:
 def test_without_its_extra_the_command_that_installs_it_is_the_hint(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("promptsync.commands.serve.find_spec", lambda name: None)
+    monkeypatch.setattr("promptsync.server.app.find_spec", lambda name: None)
     done = world.run("serve", "--port", "0")
     assert (done.code, done.out) == (2, "")
     assert "uvicorn" in done.err and f"hint: {install_command()}\n" in done.err

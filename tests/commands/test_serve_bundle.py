@@ -60,7 +60,10 @@ def test_no_request_fails_while_the_file_is_replaced_again_and_again(tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.json"], "none.json: No such file or directory\nhint: promptsync bundle -o /"),
+        (
+            ["none.json"],
+            "none.json cannot be read: No such file or directory\nhint: promptsync bundle -o none.json",
+        ),
         (["notes.json"], "notes.json is not a bundle: "),
         (["notes.json"], "hint: promptsync help bundle\n"),
         (["prompts.json", "--db", "a.db"], "--bundle cannot be combined with --db, "),
