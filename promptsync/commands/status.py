@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -76,7 +76,7 @@ def command(
         snapshot = replace(snapshot, items=snapshot.only(wanted))
         passed_over, has_edits = _passed_over(project, snapshot, offline, drift)
         releases = _not_released(project, snapshot)
-        routed = _routed(project, snapshot, label or _live_label(session, project))
+        routed = _routed(project, snapshot, label)
         outcome = show_status(
             project,
             snapshot,
@@ -84,7 +84,7 @@ def command(
             releases,
             _contracts(project, snapshot, releases),
             tuple(pin for pin in pins if not wanted or {pin.snippet, pin.user} & {*wanted}),
-            routed.values(),
+            routed,
             offline=offline,
             verbose=session.verbose > 0,
             counted=counted,
@@ -131,22 +131,17 @@ def _contracts(
     return next_contracts(project, snapshot, [item.name for item in releases if item.is_rolled_back])
 
 
-def _live_label(session: Session, project: Project) -> str | None:
-    labels = {*project.config.labels.values()}
-    if len(labels) < 2:
-        return next(iter(labels), None)
-    from promptsync.commands.shared.branches import live_label  # opens git
+def _routed(project: Project, snapshot: Snapshot, label: str | None) -> Sequence[RoutedLabel]:
+    """Return where A/B releases route labels. Sends no request for a label that no prompt has."""
+    from promptsync.compare.not_released import release_labels
 
-    return live_label(session, project, None)
-
-
-def _routed(project: Project, snapshot: Snapshot, label: str | None) -> Mapping[str, RoutedLabel]:
-    """Return where A/B releases route a label. Sends no request if no prompt has it."""
-    labels = snapshot.labels or {}
-    pointers = {item.name: labels.get(item.name, {}).get(label or "") for item in snapshot.items}
-    if label is None or not any(pointers.values()):
-        return {}
-    return routed_labels(project, label, pointers, project.registry.prompts.list(label=label))
+    labels, routed = snapshot.labels or {}, list[RoutedLabel]()
+    for target in [label] if label is not None else release_labels(project):
+        pointers = {item.name: labels.get(item.name, {}).get(target) for item in snapshot.items}
+        if any(pointers.values()):
+            answers = project.registry.prompts.list(label=target)
+            routed += routed_labels(project, target, pointers, answers).values()
+    return routed
 
 
 def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: bool) -> tuple[PassedOver, bool]:

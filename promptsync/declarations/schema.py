@@ -86,14 +86,11 @@ class _Document:
         is_object = schema.keys() & {"additionalProperties", "patternProperties"}
         kind = _kind(kinds or ("array" if "items" in schema else "object" if is_object else ""))
         if kind == "object":
-            patterns = as_mapping(schema.get("patternProperties"))
-            values = [*(patterns[key] for key in sorted(patterns)), schema.get("additionalProperties", True)]
-            return self.language.map_of.format(self._union(values, name))
+            value = "patternProperties" in schema or schema.get("additionalProperties", True)
+            return self.language.map_of.format(self._type(value, name))
         if kind == "array":
-            first = schema.get("prefixItems", [])
-            is_closed = bool(first) and schema.get("maxItems") == len(first)
-            values = [*first, False if is_closed else schema.get("items", True)]
-            return self.language.list_of.format(self._union(values, f"{name}Item"))
+            item = "prefixItems" in schema or schema.get("items", True)
+            return self.language.list_of.format(self._type(item, f"{name}Item"))
         return self.language.types.get(kind, self.language.any)
 
     def _union(self, schemas: Iterable[Any], name: str, spelled: Iterable[str] = ()) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import werkzeug
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import NotFound
 
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, load
@@ -101,34 +101,33 @@ class Relay:
         """The signatures of the last events, oldest first."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        request = werkzeug.Request(environ)
-        request.max_content_length = MAX_BODY
-        try:
-            status, word = self._answer(request)
-            response = werkzeug.Response(json.dumps({"status": word}), status, mimetype="application/json")
-        except HTTPException as error:
-            response = error.get_response(environ)
-        return response(environ, start_response)
+        return werkzeug.Request.application(self._answer)(environ, start_response)
 
-    def _answer(self, request: werkzeug.Request) -> tuple[int, str]:
+    def _answer(self, request: werkzeug.Request) -> werkzeug.Response:
+        request.max_content_length = MAX_BODY
         if request.path == "/health":
-            return 503 if self.dispatcher.status == "rejected" else 200, self.dispatcher.status
+            status = self.dispatcher.status
+            return _response(503 if status == "rejected" else 200, status)
         if request.path not in ("/", "/webhook") or request.method != "POST":
             raise NotFound
         signature = request.headers.get("X-PromptLayer-Signature", "")
         event = verified(request.get_data(), signature, self._secret)
         if event is None:
             _log.warning("refused a request: its signature is missing or wrong")
-            return 401, "unauthorized"
+            return _response(401, "unauthorized")
         # ASCII, so that no name can write to a terminal.
         shown = json.dumps([event.get("event_type"), event.get("details")])[1:300].removesuffix("]")
         is_seen = signature in self._seen
         if reason := "it was received before" if is_seen else reason_to_drop(event, self._config):
             _log.info("dropped, because %s: %s", reason, shown)
-            return 200, "dropped"
+            return _response(200, "dropped")
         is_first = self.dispatcher.add(WORKFLOWS[event["event_type"]])
         _log.info("%s: %s", "received" if is_first else "merged", shown)
         self._seen[signature] = None
         for old in [*self._seen][:-MOST_SEEN]:
             self._seen.pop(old, None)
-        return 202, "accepted"
+        return _response(202, "accepted")
+
+
+def _response(status: int, word: str) -> werkzeug.Response:
+    return werkzeug.Response(json.dumps({"status": word}), status, mimetype="application/json")
