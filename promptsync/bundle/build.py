@@ -76,7 +76,7 @@ def bundle_of_commit(project: Project, revision: str) -> Bundle:
     """Return the bundle of the prompts in scope in a commit, made by a temporary embedded registry.
 
     Raises ``InvalidFile`` for files that cannot be read, and ``Refused`` for two files of one prompt, for a
-    snippet without a file, and for a tool that the commit's fixtures do not declare.
+    snippet without a file, and for a tool of the registry, because a commit has only its number.
     """
     history = project.history
     commit = find_state(history, revision, "--from") if history is not None else None
@@ -84,22 +84,18 @@ def bundle_of_commit(project: Project, revision: str) -> Bundle:
         raise UsageError(f"--from {revision}: no commit", hint="git log --oneline", code="no-commit")
     blobs = tree_at(history, commit, project.config.prompts).files
     contents = history.blobs(blobs.values())
-    files: dict[str, Prompt] = {}
-    for path, blob in sorted(blobs.items()):
-        prompt = parse(contents.get(blob, b""), f"{project.config.prompts}/{path}", name_for(path)).prompt
-        if prompt.name in files:
-            message = f"two files of {revision} contain the prompt {prompt.name!r}"
-            raise Refused(message, hint="promptsync lint", code="duplicate")
-        files[prompt.name] = prompt
-    declared = [remote.fixtures for remote in project.config.remotes.values() if remote.fixtures]
+    files = [
+        parse(contents.get(blob, b""), f"{project.config.prompts}/{path}", name_for(path)).prompt
+        for path, blob in sorted(blobs.items())
+    ]
+    by_name = {prompt.name: prompt for prompt in files}
+    if len(by_name) < len(files):
+        message = f"two files of {revision} contain the same prompt"
+        raise Refused(message, hint="promptsync lint", code="duplicate")
     with tempfile.TemporaryDirectory(prefix="promptsync-") as directory:
-        fixtures = Path(directory) / "registry.yaml"
-        for path in declared[:1]:
-            tools = history.blobs(history.files(commit, history.prefix + path).values())
-            fixtures.write_bytes(b"".join(tools.values()))
         url = f"{LOCAL}{Path(directory) / 'registry.db'}"
-        with connect(Project(project.config, "commit", url, fixtures=fixtures), memory=None) as registry:
-            prompts = _published(registry, files)
+        with connect(Project(project.config, "commit", url), memory=None) as registry:
+            prompts = _published(registry, by_name)
     kept = {name: prompt for name, prompt in prompts.items() if project.config.in_scope(name)}
     if not kept:
         raise UsageError(f"{revision} has no prompt in scope", hint="promptsync status")
@@ -114,11 +110,10 @@ def _published(registry: Registry, prompts: Mapping[str, Prompt]) -> dict[str, B
         for missing in sorted(uses[name] - prompts.keys()):
             raise _not_in_commit(f"{name!r} renders {missing!r}, which has no file there")
         template = map_texts(prompts[name].template, lambda text: replaced(text.text, _unpinned))
+        if any(tool.get("type") == "registry" for tool in mappings(template.get("tools"))):
+            raise _not_in_commit(f"{name!r} has a tool of the registry")
         new = registry.prompts.publish(replace(prompts[name], template=template), message="v1")
         raw = registry.prompts.unfilled(new.template_id, name, new.version)
-        tools, resolved = ([*mappings(part.get("tools"))] for part in (template, raw["prompt_template"]))
-        if len(resolved) < len(tools):  # the registry leaves out unknown tools
-            raise _not_in_commit(f"{name!r} has a registry tool that its fixtures do not declare")
         snippets: list[dict[str, Any]] = [{**used, "version": None} for used in raw["snippets"]]
         made[name] = bundled({**raw, **_NOTHING, "snippets": snippets})
     return made

@@ -250,17 +250,6 @@ def test_a_pinned_snippet_is_as_in_the_commit(here: World) -> None:
     assert "Be kind. Sign as {team}. {text}" in texts(written(here, "--from", "HEAD"))
 
 
-def test_tools_come_from_the_fixtures_of_the_commit(here: World) -> None:
-    config = here.root / "promptsync.yaml"
-    config.write_text(config.read_text("utf-8").replace("{url:", "{fixtures: registry.yaml, url:"), "utf-8")
-    for path, text in TOOLS.items():
-        here.put(path, text)
-    here.write("order", "Find {id}", tools=[TOOL])
-    here.commit("Add a tool")
-    here.put("registry.yaml", "tools: []\n")
-    assert "lookup_order" in texts(written(here, "--from", "HEAD"))
-
-
 Prepare = Callable[[World], object]
 
 
@@ -285,9 +274,9 @@ def include_nothing(world: World) -> None:
 
 LACKING: list[tuple[Prepare, str, int, str]] = [
     (_commit(a={"text": "@@@elsewhere@@@"}), "HEAD", 3, "'a' renders 'elsewhere', which has no file there"),
-    (_commit(a={"text": "{x}", "tools": [TOOL]}), "HEAD", 3, "'a' has a registry tool that its fixtures do"),
+    (_commit(a={"text": "{x}", "tools": [TOOL]}), "HEAD", 3, "'a' has a tool of the registry"),
     (_commit(a={"content": "@@@a@@@"}), "HEAD", 1, "Snippet cycle"),
-    (two_files, "HEAD", 3, "two files of HEAD contain the prompt 'tone'"),
+    (two_files, "HEAD", 3, "two files of HEAD contain the same prompt"),
     (lambda world: None, "HEAD~9", 2, "this clone has no commit HEAD~9"),
     (include_nothing, "HEAD", 2, "HEAD has no prompt in scope"),
     (lambda world: None, "nowhere", 2, "this clone has no commit nowhere"),
