@@ -163,7 +163,7 @@ def _sidecar(session: Session, bundle: Path, api_key: str | None) -> tuple[Sidec
     threading.Thread(target=app.watch, daemon=True).start()
     keys = "needs no API key" if api_key is None else "accepts only the API key that was passed"
     prompts = output.count(len(app.release.prompts), "prompt")
-    return app, [f"{prompts} of {output.name(str(path))}, read-only; {keys}; Ctrl-C stops it"]
+    return app, [f"{prompts} from {output.name(str(path))}, read-only; {keys}; Ctrl-C stops it"]
 
 
 def _registry(

@@ -206,6 +206,8 @@ MEANT = [
     ("import", "did you mean 'promptsync init --from-remote'?"),
     ("history", "did you mean 'promptsync log'?"),
     ("login", "did you mean 'promptsync doctor'?"),
+    ("evals", "did you mean 'promptsync eval'?"),
+    ("fallback", "did you mean 'promptsync bundle'?"),
     ("test", "did you mean 'promptsync eval run'?"),
     ("version", "did you mean 'promptsync --version'?"),
     ("help statsu", "did you mean 'promptsync status'?"),

@@ -33,7 +33,7 @@ def test_it_prints_its_url_needs_no_key_and_a_signal_ends_it(
         process.send_signal(ending)
         out, err = process.communicate(timeout=120)
     assert (process.returncode, out, "Traceback" in err) == (0, "", False)
-    assert options or f"1 prompt of {file}, read-only; needs no API key; Ctrl-C stops it" in err
+    assert options or f"1 prompt from {file}, read-only; needs no API key; Ctrl-C stops it" in err
 
 
 def test_no_request_fails_while_the_file_is_replaced_again_and_again(tmp_path: Path) -> None:

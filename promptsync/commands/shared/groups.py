@@ -19,7 +19,7 @@ _OTHER_WORDS: Mapping[str, str] = {
     "clone": "init",
     "commit": "push",
     "create": "new",
-    "evals": "eval",
+    "fallback": "bundle",
     "fetch": "pull",
     "find": "search",
     "grep": "search",
