@@ -29,60 +29,61 @@ class Property(Struct, frozen=True):
 
 
 class Python:
-    """TypedDicts. A type that is declared later is quoted."""
+    """TypedDicts, ``plain`` ones as classes. A type that is declared later is quoted."""
 
     types: Final = dict(string="str", number="float", integer="int", boolean="bool", null="None")
     any, never, literals, between = "Any", "Never", "Literal[{}]", ", "
     list_of, map_of, alias = "list[{}]", "dict[str, {}]", "{}: TypeAlias = {}\n"
+    plain = ("class {}(TypedDict):", "{}: {}", "{}: NotRequired[{}]", "")
+    quoted = ('{0} = TypedDict("{0}", {{', "{}: {},", "{}: NotRequired[{}],", "})\n")
+    empty = "class {}(TypedDict):\n    pass\n"
     comments, character, blank = ("", "#: ", ""), "\\U{:08x}", "\n\n\n"
-
-    def interface(self, name: str, fields: Sequence[Property], later: Collection[str] = ()) -> str:
-        """Return the declaration of an object; ``later`` are types that are declared after it."""
-        is_class = all(_is_name(field.key) and field.key not in _RESERVED for field in fields)
-        lines = [f"class {name}(TypedDict):" if is_class else f'{name} = TypedDict("{name}", {{']
-        lines += [] if fields else ["    pass"]
-        for field in fields:
-            is_later = {*later} & {*re.findall(r"\w+", field.type)}
-            spelling = string(self, field.type) if is_later else field.type
-            spelling = spelling if field.is_required else f"NotRequired[{spelling}]"
-            line = f"{field.key}: {spelling}" if is_class else f"{string(self, field.key)}: {spelling},"
-            lines += [*comment(self, field.description, "    "), f"    {line}"]
-        return "\n".join([*lines, "" if is_class else "})\n"])
-
-
-_RESERVED: Final = {*keyword.kwlist, *_TYPING, *Python.types.values(), "list", "dict"}
-"""What cannot be an attribute; mypy takes one for the type of its name."""
+    # mypy takes an attribute for the type of its name.
+    reserved: Final = {*keyword.kwlist, *_TYPING, *types.values(), "list", "dict"}
 
 
 class TypeScript:
-    """Types, with the methods of Python; no interfaces, because the SDK takes a ``Record``."""
+    """Types; no interfaces, because the SDK takes a ``Record``."""
 
     types: Final = {name: name for name in ("string", "number", "boolean", "null")} | {"integer": "number"}
     any, never, literals, between = "unknown", "never", "{}", " | "
     list_of, map_of, alias = "Array<{}>", "Record<string, {}>", "export type {} = {};\n"
+    plain = quoted = ("export type {} = {{", "{}: {};", "{}?: {};", "};\n")
+    empty = "export type {} = Record<string, never>;\n"  # everything has the type of an empty object
     comments, character, blank = ("/**", " * ", " */"), "\\u{{{:x}}}", "\n\n"
-
-    def interface(self, name: str, fields: Sequence[Property], later: Collection[str] = ()) -> str:
-        if not fields:  # everything has the type of an empty object
-            return self.alias.format(name, self.map_of.format(self.never))
-        lines = [f"export type {name} = {{"]
-        for field in fields:
-            key = field.key if _is_name(field.key) else string(self, field.key)
-            line = f"  {key}{'' if field.is_required else '?'}: {field.type};"
-            lines += [*comment(self, field.description, "  "), line]
-        return "\n".join([*lines, "};\n"])
+    reserved: Final = frozenset[str]()
 
 
-Language = Python | TypeScript
+Language = type[Python] | type[TypeScript]
 
-LANGUAGES: Final[Mapping[str, Language]] = {"python": Python(), "typescript": TypeScript()}
+LANGUAGES: Final[Mapping[str, Language]] = {"python": Python, "typescript": TypeScript}
+
+
+def interface(language: Language, name: str, fields: Sequence[Property], later: Collection[str] = ()) -> str:
+    """Return the declaration of an object; ``later`` are types that are declared after it."""
+    if not fields:
+        return language.empty.format(name)
+    # Python folds other letters and mangles underscores.
+    is_plain = all(
+        re.fullmatch(r"(?!__)[A-Za-z_]\w*", field.key, re.ASCII) and field.key not in language.reserved
+        for field in fields
+    )
+    start, required, optional, end = language.plain if is_plain else language.quoted
+    lines = [start.format(name)]
+    for field in fields:
+        is_later = language is Python and {*later} & {*re.findall(r"\w+", field.type)}
+        spelling = string(language, field.type) if is_later else field.type
+        key = field.key if is_plain else string(language, field.key)
+        line = (required if field.is_required else optional).format(key, spelling)
+        lines += [*comment(language, field.description, "    "), f"    {line}"]
+    return "\n".join([*lines, end])
 
 
 def module(language: Language, header: str, code: Sequence[str]) -> str:
     """Return a module with declarations."""
     text = language.blank.join(part.strip("\n") for part in code)
     names = ", ".join(name for name in _TYPING if re.search(rf"\b{name}\b", text))
-    imports = [f"from typing import {names}", "", ""] if names and isinstance(language, Python) else []
+    imports = [f"from typing import {names}", "", ""] if names and language is Python else []
     return "\n".join([*comment(language, header), "", *imports, text, ""])
 
 
@@ -106,8 +107,3 @@ def comment(language: Language, text: str, indent: str = "") -> list[str]:
     shown = [re.sub(r"^(\s*)@", r"\1\\@", line.replace("*/", "*\\/")) for line in shown]
     shown = [start, *(prefix + line for line in shown), end] if shown else []
     return [f"{indent}{line}".rstrip() for line in shown if line]
-
-
-def _is_name(key: str) -> bool:
-    # Python folds other letters and mangles underscores.
-    return re.fullmatch(r"(?!__)[A-Za-z_]\w*", key, re.ASCII) is not None

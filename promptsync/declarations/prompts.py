@@ -13,14 +13,7 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.template import variable_uses
 from promptsync.prompt.texts import JINJA2
 
-_LIST: Final = {"type": "array"}
-_SCHEMAS: Final = {
-    "text": {"type": ["string", "number"]},  # numbers are formatted, too
-    "messages": _LIST,
-    "media": _LIST,
-    "tool": _LIST,
-}
-"""What a variable is, by its kind."""
+_SCHEMAS: Final = {"text": {"type": ["string", "number"]}, "image": {}}  # numbers are formatted, too
 
 
 def declarations(prompts: Iterable[Prompt], language: Language, header: str) -> str:
@@ -51,7 +44,7 @@ def variables_schema(template: Mapping[str, Any]) -> dict[str, Any]:
     uses = [*variable_uses(template)]
     properties: dict[str, Any] = {}
     for use in uses:
-        schema = {} if use.template_format == JINJA2 else _SCHEMAS.get(use.kind, {})
+        schema = {} if use.template_format == JINJA2 else _SCHEMAS.get(use.kind, {"type": "array"})
         properties[use.name] = schema if properties.get(use.name, schema) == schema else {}
     required = sorted({use.name for use in uses if use.required})
     return {

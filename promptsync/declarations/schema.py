@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain, count
 from typing import Any, Final
 
-from promptsync.declarations.language import Language, Property, comment, literal
+from promptsync.declarations.language import Language, Property, comment, interface, literal
 from promptsync.prompt.schema_changes import target
 from promptsync.prompt.texts import as_mapping
 
@@ -45,7 +45,7 @@ class _Document:
         if _is_interface(schema):
             self.references[reference] = name
             self.open.append(name)
-            code = self.language.interface(name, [*self._properties(schema, name)], self.open)
+            code = interface(self.language, name, [*self._properties(schema, name)], self.open)
             self.open.remove(name)
         else:
             code = self.language.alias.format(name, self._type(schema, f"{name}Value"))

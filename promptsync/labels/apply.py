@@ -16,8 +16,6 @@ from promptsync.registry.address import LOCAL
 from promptsync.registry.errors import Rejected
 
 WAITS = "waits-for-approval"
-_NAMED = 8
-"""Most prompts that a message names."""
 
 
 class LabelReceipt(msgspec.Struct, frozen=True):
@@ -120,7 +118,9 @@ def _failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErr
     elif first.is_unknown:
         message = f"it is unknown whether {where} moved: {first.why}"
     elif first.waits:
-        message = _waiting(stayed)
+        others = sum(label.waits for label in stayed) - 1
+        message = f"the change waits for approval of {first.change.label} by an admin: {first.change.name} "
+        message += f"v{first.change.new or first.change.old}{f' (and {others} more)' if others else ''}"
     else:
         message = f"{where} was not moved: {first.why}"
     hint = "promptsync label list"
@@ -130,31 +130,21 @@ def _failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErr
         return Refused(message, hint=approval_hint(project, hint), code=WAITS)
     error = first.error
     status = error.status if isinstance(error, Rejected) else None
+    ask = f"if {first.change.label} is protected, ask an administrator of the workspace to move it"
     if isinstance(error, Rejected) and status == 403:
         return RemoteError(
             f"{project.registry.url} rejects label changes by this key: {error.reason or error.message}",
-            hint="ask an administrator of the workspace for the permission PROMPT_DEPLOY, or, if "
-            f"{first.change.label} is protected, to move it",
+            hint=f"ask an administrator of the workspace for the permission PROMPT_DEPLOY\n{ask}",
             code="forbidden",
         )
     if error is not None and status != 409:  # what is protected is a refusal
         return error
     if isinstance(error, Rejected) and error.reason:
-        hint = (
-            f"if {first.change.label} is protected, ask an administrator of the workspace to move it\n{hint}"
-        )
+        hint = f"{ask}\n{hint}"
     if first.lost is not None and project.governs(first.change.label):
         again = deploy_command(project, first.change.label)
         hint = f"git pull\n{again} {shlex.quote(first.change.name)} --again"
     return Refused(message, hint=hint, code="label-not-moved")
-
-
-def _waiting(stayed: Sequence[ChangedLabel]) -> str:
-    """Return what waits for approval, with versions."""
-    changes = [label.change for label in stayed if label.waits]
-    named = ", ".join(f"{change.name} v{change.new or change.old}" for change in changes[:_NAMED])
-    more = f" and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
-    return f"the change waits for approval of {changes[0].label} by an admin: {named}{more}"
 
 
 def approval_hint(project: Project, command: str) -> str:

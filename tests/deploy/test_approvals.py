@@ -36,8 +36,7 @@ def waiting(done: Run) -> list[str]:
     document = done.document
     assert (done.code, document["error"]["code"]) == (3, "waits-for-approval"), str(done)
     names = [label["name"] for label in document["labels"] if label["waits"]]
-    for name in names:
-        assert f"{name} v2" in document["error"]["message"]
+    assert f"by an admin: {names[0]} v2" in document["error"]["message"]
     assert not document["passed"] and not document["on_hold"]
     return names
 
@@ -51,7 +50,7 @@ def test_a_deploy_waits_and_the_one_after_the_approval_completes_it(released: Wo
     change(released, "hello", "welcome", "ab")
     done = released.run("deploy")
     assert done.code == 3 and "not released; 2 prompts waiting for approval of prod" in done.out, str(done)
-    assert "the change waits for approval of prod by an admin: a v2, b v2" in done.err
+    assert "the change waits for approval of prod by an admin: a v2 (and 1 more)" in done.err
     assert "hint: approve it in the PromptLayer dashboard" in done.err and done.err.endswith(" deploy\n")
     assert prod(released, "ab") == [1, 1] and sorted(released.published) == ["a", "b"]
     for _ in range(2):
@@ -154,7 +153,7 @@ def test_a_rollback_that_waits_is_one_after_its_approval(released: World) -> Non
 
 
 REFUSALS = [
-    ("forbidden", 4, "forbidden", "PROMPT_DEPLOY, or, if prod is protected, to move it"),
+    ("forbidden", 4, "forbidden", "if prod is protected, ask an administrator of the workspace to move it"),
     ("conflict", 3, "label-not-moved", "if prod is protected, ask an administrator"),
 ]
 
