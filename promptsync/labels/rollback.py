@@ -141,7 +141,7 @@ def plan_rollback_to_commit(
 def _near(prompt: Labelled, label: str) -> list[int]:
     """Return the versions that are or were live, according to the labels."""
     position = prompt.position(label)
-    versions = (position.version, position.previous, position.released)
+    versions = (position.version, position.way_back, position.released)
     return [version for version in dict.fromkeys(versions) if version is not None]
 
 

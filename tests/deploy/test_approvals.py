@@ -125,6 +125,8 @@ def test_a_release_that_waits_after_a_rollback_does_not_make_the_bad_version_the
         assert done.code == 3 and done.document["error"]["code"] == "waits-for-approval", str(done)
     refused = released.run("rollback", "a")
     assert refused.code == 3 and "rolled back already" in refused.err
+    refused = released.run("rollback", "a", "--to", "HEAD")  # the version that waits was never live
+    assert refused.code == 3 and "v3 matches HEAD, but is not known to have been live" in refused.err
     protect(released)
     released.ok("deploy")
     assert released.label("a", "prod") == released.label("a", "prod.released") == 3
