@@ -50,10 +50,8 @@ def command(session: Session, github: str, gitlab: str, api_url: str, host: str,
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("promptsync.relay").setLevel(logging.WARNING if session.quiet else logging.INFO)
 
-    def announce(port: int) -> None:
-        session.say(f"{base_url(host, port)} starts workflows in {github or gitlab}; Ctrl-C stops it")
-
     # A supervisor stops it with SIGTERM, after which what waits is started, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run_server(relay, bind(host, port), announce)
+    text = f"starts workflows in {github or gitlab}; Ctrl-C stops it"
+    run_server(relay, bind(host, port), lambda port: session.say(f"{base_url(host, port)} {text}"))
     return Outcome(exit_code=0 if relay.dispatcher.close() else Incomplete.exit_code)

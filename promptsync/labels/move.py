@@ -153,6 +153,9 @@ def _move_up(before: _Labels) -> ChangedLabel:
             # An approved release must not look as if the one that was taken back was live before it.
             previous = position.previous if error is not None else change.new
             now.write(now.beside(msgspec.structs.replace(position, previous=previous)))
+        elif error is None and not position.is_recorded:
+            # It was approved after the last deploy, and a rollback of what waits now has to lead back to it.
+            now.write(now.beside(position.moved_to(change.old)))
         return _judged(now, error, after)
     if now.position == after != msgspec.structs.replace(before.position, version=change.new):
         return _judged(now, None, after)  # another user made the same move

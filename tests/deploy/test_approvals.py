@@ -84,6 +84,30 @@ def test_an_approval_may_take_longer_than_verdicts_count(released: World) -> Non
     assert computed(released) == 0 and prod(released, "a") == [2]
 
 
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_rollback_leads_to_the_version_that_was_approved_without_a_deploy_after_it(
+    world: World, *, is_first: bool
+) -> None:
+    if not is_first:
+        world.ok("deploy")
+        change(world, "hello", "welcome", "a")
+    protect(world, "prod")
+    live = 1 if is_first else 2
+    assert world.run("deploy").code == 3
+    protect(world)
+    assert prod(world, "a") == [live]
+    protect(world, "prod")
+    change(world, "hello" if is_first else "welcome", "good day", "a")
+    assert world.run("deploy").code == 3
+    assert world.run("deploy").code == 3  # again, with the same result
+    recorded = {"prod": live, "prod.released": live} | ({} if is_first else {"prod.previous": 1})
+    assert world.labels("a") == recorded
+    protect(world)
+    assert prod(world, "a") == [live + 1]
+    world.ok("rollback", "a")
+    assert prod(world, "a") == [live]
+
+
 def test_the_first_release_waits_too(world: World) -> None:
     protect(world, "prod")
     done = world.run("deploy", "--json")
