@@ -7,7 +7,7 @@ prompts that render it, also in those that the deploy does not release: applicat
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -54,7 +54,7 @@ class PromptContract(Struct, frozen=True):
 
 
 def find_contracts(
-    survey: Survey, texts: TestedTexts, live: Mapping[str, Collection[LiveUser]]
+    project: Project, survey: Survey, texts: TestedTexts, live: Mapping[str, Collection[LiveUser]]
 ) -> tuple[PromptContract, ...]:
     """Return the contracts that the releases of a survey change.
 
@@ -69,7 +69,7 @@ def find_contracts(
     others = sorted(user for user in users if user.label != survey.label or user.name not in released)
     through = {member.name for member in survey.checked if member.through} | {user.name for user in users}
     readers = [*released.values(), *others]
-    return tuple(_contracts(texts, survey.latest, survey.label, readers, released, through, live))
+    return tuple(_contracts(project, texts, survey.latest, survey.label, readers, released, through, live))
 
 
 def accepted_names(
@@ -100,11 +100,12 @@ def next_contracts(
         names = sorted((changed | through.keys()) & files.keys() & there.keys())
         readers = [LiveUser(name, label, there[name]) for name in names]
         texts = TestedTexts(project, files, snapshot.listing, label)
-        contracts += _contracts(texts, snapshot, label, readers, changed, through)
+        contracts += _contracts(project, texts, snapshot, label, readers, changed, through)
     return tuple(contracts)
 
 
 def _contracts(
+    project: Project,
     texts: TestedTexts,
     latest: Snapshot,
     label: str,
@@ -112,13 +113,15 @@ def _contracts(
     released: Collection[str],
     through: Collection[str],
     snippets: Collection[str] = (),
-) -> Iterator[PromptContract]:
-    """Yield the contracts with ``readers``: of ``released`` the file is new, of ``through`` a snippet.
+) -> list[PromptContract]:
+    """Return the contracts with ``readers`` that change.
 
-    ``snippets`` are known besides those that the files refer to.
+    Of ``released`` the file is new, of ``through`` a snippet. ``snippets`` are known besides those that the
+    files refer to.
     """
     used = {reference.name for references in references_in(latest).values() for reference in references}
-    for reader in readers:
+
+    def contract(reader: LiveUser) -> PromptContract:
         file = latest.worktree.files.get(reader.name) if reader.label == label else None
         path, needs = file.path if file is not None else None, None
         try:
@@ -130,9 +133,10 @@ def _contracts(
             changes = (ContractChange(error.message, "", "unknown"),)
         if reader.name in used or reader.name in snippets:
             changes = tuple(replace(change, verdict="unknown") for change in changes)
-        if changes:
-            at = reader.name, reader.label, reader.version
-            yield PromptContract(*at, changes, path, needs, is_accepted=needs is not None)
+        at = reader.name, reader.label, reader.version
+        return PromptContract(*at, changes, path, needs, is_accepted=needs is not None)
+
+    return [changed for changed in project.mapped("Comparing", contract, readers) if changed.changes]
 
 
 def refusal(

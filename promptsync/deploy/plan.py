@@ -177,7 +177,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
         )
         live = live_at_once(project, survey)
         texts = texts_of(project, survey)
-        contracts = find_contracts(survey, texts, live)
+        contracts = find_contracts(project, survey, texts, live)
         options = replace(options, breaking=accepted_names(project, survey, contracts, options.breaking))
         contracts = tuple(
             replace(contract, is_accepted=contract.is_accepted or contract.name in options.breaking)
