@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import re
 import threading
 import time
@@ -17,6 +16,9 @@ from promptsync.errors import UsageError
 
 MERGED_SECONDS: Final = 10.0
 """How long an event waits for others."""
+RETRY_SECONDS: Final = 30.0
+REJECTED_SECONDS: Final = 300.0
+"""How long until another attempt: until then, a person may fix what GitHub or GitLab rejects."""
 STOP_SECONDS: Final = 8.0
 """How long a stop may take. Docker and Cloud Run kill a process after 10 seconds."""
 
@@ -60,7 +62,6 @@ class Dispatcher:
         self._due: dict[str, float] = {}
         """When each workflow that events wait for has to start, by the clock."""
         self._changed = threading.Condition()
-        self._failures = 0
         self._is_closed = False
         self._thread = threading.Thread(target=self._work, name="relay", daemon=True)
         # No redirects: the token would go along to wherever they lead.
@@ -127,16 +128,16 @@ class Dispatcher:
         except Exception as error:  # none may end the thread
             reason = f"{type(error).__name__}: {error}"
         if 200 <= status < 300:
-            self.status, self._failures = "ok", 0
+            self.status = "ok"
             _log.info("started promptsync-%s", name)
             return None
         reason = f"promptsync-{name} was not started: {status or ''} {reason.replace(self._token, '***')!a}"
         is_rejected = not (wait or status in (0, 408, 429) or status >= 500)
-        exponent = 8 if is_rejected else min(self._failures, 8)
-        seconds = min(int(wait[:9]), 3600) if wait.isdecimal() else 2**exponent * random.uniform(1, 1.25)
-        self.status, self._failures = "rejected" if is_rejected else "retrying", self._failures + 1
-        if is_rejected:  # lost otherwise, and a person may fix it on the server
-            reason += "; check the token, its permissions and the repository"
+        seconds = REJECTED_SECONDS if is_rejected else RETRY_SECONDS
+        if wait.isdecimal():
+            seconds = min(int(wait[:9]), 3600)
+        self.status = "rejected" if is_rejected else "retrying"
+        reason += "; check the token, its permissions and the repository" if is_rejected else ""
         level = logging.ERROR if is_rejected else logging.WARNING
         _log.log(level, "%s; trying again in %.0f s", reason, seconds)
         return seconds

@@ -112,7 +112,7 @@ def test_the_first_release_waits_too(world: World) -> None:
     protect(world, "prod")
     done = world.run("deploy", "--json")
     assert done.code == 3 and [label["waits"] for label in done.document["labels"]] == [True, True]
-    assert "a v1, b v1" in done.document["error"]["message"]
+    assert "by an admin: a v1 (and 1 more)" in done.document["error"]["message"]
     assert world.labels("a") == world.labels("b") == {}
     protect(world)
     world.ok("deploy")

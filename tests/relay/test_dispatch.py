@@ -206,35 +206,17 @@ def test_after_failures_the_workflow_is_started_once(
 ) -> None:
     github.replies = [(status, {}, b"down") for status in (500, 502, 503, 504, 408, 429, 500, 599)]
     site.send(edit())
-    waits = []
     site.pass_time(10)
     for attempt in range(1, 9):
         assert len(github.requests) == attempt and site.health() == (200, "retrying")
-        waits.append(site.relay.dispatcher._due["drift"] - site.clock.now)
         site.send(edit(attempt))  # waits together with the first one
-        site.pass_time(waits[-1] - 0.01)
+        site.pass_time(29.99)
         assert len(github.requests) == attempt
         site.pass_time(0.02)
     assert site.health() == (200, "ok")
     site.pass_time(1000)
     assert len(github.requests) == 9
-    github.replies = [(500, {}, b"")]
-    site.send(edit(100))
-    site.pass_time(10)
-    assert site.relay.dispatcher._due["drift"] - site.clock.now <= 1.25  # as after a first failure
-    for number, wait in enumerate(waits):
-        assert 2**number <= wait <= 1.25 * 2**number
-    assert "promptsync-drift was not started: 500 'down'; trying again in 1 s" in caplog.text
-
-
-def test_the_wait_between_attempts_is_bounded(site: Site, github: Api) -> None:
-    github.replies = [(500, {}, b"")] * 40
-    site.send(edit())
-    site.pass_time(10)
-    for _ in range(40):
-        assert site.relay.dispatcher._due["drift"] - site.clock.now <= 320
-        site.pass_time(320)
-    assert github.accepted.qsize() == 1
+    assert "promptsync-drift was not started: 500 'down'; trying again in 30 s" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -254,11 +236,11 @@ def test_the_api_says_how_long_to_wait(
 
 
 @pytest.mark.parametrize("header", ["Wed, 21 Oct 2099 07:28:00 GMT", "-5", "nan", "²"])
-def test_a_wait_that_is_no_number_is_a_short_one(site: Site, github: Api, header: str) -> None:
+def test_a_wait_that_is_no_number_is_the_usual_one(site: Site, github: Api, header: str) -> None:
     github.replies = [(503, {"Retry-After": header.encode().decode("latin-1")}, b"")]
     site.send(edit())
     site.pass_time(10)
-    site.pass_time(1.3)
+    site.pass_time(30)
     assert github.accepted.qsize() == 1
 
 
@@ -299,10 +281,9 @@ def test_what_is_rejected_is_loud_and_repeated_until_it_is_fixed(
     site.pass_time(10)
     for attempt in (1, 2, 3):
         assert len(github.requests) == attempt and site.health() == (503, "rejected")
-        assert 256 <= site.relay.dispatcher._due["drift"] - site.clock.now <= 320
-        site.pass_time(255)
+        site.pass_time(299)
         assert len(github.requests) == attempt
-        site.pass_time(65)
+        site.pass_time(1)
     assert len(github.requests) == 4 and site.health() == (200, "ok")
     site.pass_time(10_000)
     assert len(github.requests) == 4
