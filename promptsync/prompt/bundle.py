@@ -21,7 +21,7 @@ FORMAT: Final = "promptsync-bundle/1"
 
 Renders = Literal["anywhere", "registry"]
 
-_OF_REQUEST: Final = ("success", "message", "request_id")
+_OF_REQUEST: Final = ("success", "message", "request_id", "created_at")
 _HAVE_KEYS: Final = ("custom_provider", "provider_base_url")
 
 
