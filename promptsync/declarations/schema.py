@@ -16,7 +16,7 @@ from promptsync.declarations.language import Language, Property, comment, interf
 from promptsync.prompt.schema_changes import target
 from promptsync.prompt.texts import as_mapping
 
-_KINDS: Final = {type(None): {"type": "null"}, bool: {"type": "boolean"}}
+_KINDS: Final = {type(None): {"type": "null"}, bool: {"type": "boolean"}, int: {"type": "integer"}}
 """The schemas of values that are not spelled as literals."""
 
 
@@ -73,8 +73,8 @@ class _Document:
         if "$ref" in schema:
             return self._reference(schema["$ref"])
         if values := [schema["const"]] if "const" in schema else schema.get("enum"):
-            literals = [value for value in values if type(value) in (str, int)]
-            others = [_KINDS.get(type(value), True) for value in values if type(value) not in (str, int)]
+            literals = [value for value in values if _is_literal(value)]
+            others = [_KINDS.get(type(value), True) for value in values if not _is_literal(value)]
             return self._union(others, name, [literal(self.language, literals)] if literals else [])
         if isinstance(kinds := schema.get("type"), list):
             return self._union([{**schema, "type": kind} for kind in dict.fromkeys(map(_kind, kinds))], name)
@@ -116,6 +116,11 @@ def _is_interface(schema: Any) -> bool:
     has_keys = is_whole or bool(schema.get("properties"))
     is_object = _kind(schema.get("type", "object")) == "object" and not schema.get("nullable")
     return is_object and has_keys and not schema.keys() & {"$ref", "enum", "const"}
+
+
+def _is_literal(value: Any) -> bool:
+    # mypy rejects longer integers, and JavaScript confuses them.
+    return type(value) is str or (type(value) is int and abs(value) < 2**53)
 
 
 def _kind(kind: Any) -> str:

@@ -64,6 +64,7 @@ SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
         [{"a": "x"}],
     ),
     ("enum of objects", record({"a": {"enum": ["x", {"k": 1}, 1.5]}}), [{"a": {"k": 1}}, {"a": 1.5}], []),
+    ("enum of long numbers", record({"a": {"enum": ["x", 2**62]}}), [{"a": 2**62}], [{"a": "y"}]),
     ("const", record({"a": {"const": "refund"}}, "a"), [{"a": "refund"}], [{"a": "other"}]),
     (
         "types",
