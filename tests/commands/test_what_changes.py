@@ -114,6 +114,7 @@ completion bash
 help push
 init --help
 relay --help
+types --lang python
 serve --help
 track --help
 """
