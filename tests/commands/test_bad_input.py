@@ -100,7 +100,7 @@ CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
     ("deep key", "content: x\nmetadata: {" + "{" * 500 + "}" * 500 + ": 1}\n", 2, ["key must be text"]),
     ("deep block", "content: x\nmetadata:\n- " + "- " * 5000 + "x\n", 1, ["nest"]),
     ("deep aliases", _deep_aliases(), 3, ["nest"]),
-    ("20,000 unknown keys", "content: x\n" + "".join(f"k{n}: 1\n" for n in range(20_000)), 2, ["k0"]),
+    ("5,000 unknown keys", "content: x\n" + "".join(f"k{n}: 1\n" for n in range(5000)), 2, ["k0"]),
 ]
 
 
