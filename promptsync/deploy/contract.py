@@ -151,11 +151,10 @@ def refusal(
     command = ["promptsync", "deploy", *names, *(["--again"] if again else [])]
     for name in dict.fromkeys([*accepted, *(contract.name for contract in stopping)]):
         command += ["--breaking", name]
-    path = next((contract.path for contract in stopping if contract.path is not None), None)
     return Refused(
         f"{first.name!r} breaks applications that read {first.label} v{first.version}: "
         f"{str(first.breaking[0])[:_LONG]}{more}; nothing was released",
         hint=shlex.join(command)
-        + (f"\nor set needs: app >= VERSION in {path}, and commit it" if path else ""),
+        + (f"\nor set needs: app >= VERSION in {first.path}, and commit it" if first.path else ""),
         code="contract",
     )

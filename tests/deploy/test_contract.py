@@ -134,6 +134,15 @@ def test_a_snippet_breaks_the_prompts_that_render_it(world: World) -> None:
     assert (world.label("tone", "prod"), world.label("faq", "prod")) == (2, 2)
 
 
+def test_no_file_says_what_readers_of_another_label_need(world: World) -> None:
+    rewrite(world, "faq", "@@@tone@@@ {question}")
+    world.ok("deploy")
+    rewrite(world, "tone", content="Be brief to {customer}.")
+    done = world.run("deploy", "--label", "canary")
+    assert done.code == 3 and "'faq' breaks applications that read prod v2" in done.err, str(done)
+    assert "--breaking faq" in done.err and "needs:" not in done.err
+
+
 def test_a_snippet_may_use_what_its_prompts_have(world: World) -> None:
     rewrite(world, "tone", content="Be brief about {question}.")
     # Whether applications read the snippet itself is unknown.
