@@ -126,6 +126,15 @@ def test_a_part_of_a_schema_never_takes_the_name_of_a_prompt() -> None:
     }
 
 
+def test_typescript_has_the_types_of_each_prompt_under_its_name() -> None:
+    schema = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+    model = {"provider": "openai", "name": "m", "parameters": {"response_format": schema}}
+    prompts = [Prompt("a/b", completion("{{ x }}"), {"model": model}), Prompt('c"', completion("x"))]
+    text = declarations(prompts, LANGUAGES["typescript"], "header")
+    assert '    "a/b": { variables: ABVariables; output: ABOutput };\n' in text
+    assert '    "c\\"": { variables: CVariables; output: unknown };\n' in text
+
+
 def names(templates: dict[str, Any], language: str = "python") -> list[str]:
     prompts = [Prompt(name, template) for name, template in templates.items()]
     text = declarations(prompts, LANGUAGES[language], "header")
