@@ -122,6 +122,10 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
             ["3:1 schema: metadata has needs, which is also at the top of the file; keep one of them."],
         ),
         (
+            "content: x\nneeds: app >= VERSION\n",
+            ["2:1 schema: needs says VERSION; write the version of your application instead."],
+        ),
+        (
             "content: x\nneeds: 2.4\n",
             ["2:1 wrong-type: needs must be text, but it is a number. Quote it."],
         ),
