@@ -210,17 +210,22 @@ def breaking(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdi
     from promptsync.prompt.contract import contract_changes, new_needs
 
     texts = TestedTexts(project, {}, {})
-    for change in changes:
-        if change.old is not None and change.new is not None and is_governed(project, change.label):
-            get, name = project.registry.prompts.get, change.name
-            live, new = (get(change.template_id, name, version=at).prompt for at in (change.old, change.new))
-            try:
-                effects = rendered_changes(texts, live, new)
-            except UNREADABLE:
-                effects = contract_changes(live, new)
-            effects = tuple(effect for effect in effects if effect.verdict == "breaking")
-            if effects and new_needs(live, new) is None:
-                yield Verdict(name, change.new, None, str(effects[0]), about="contract")
+
+    def verdict(change: LabelChange) -> Verdict | None:
+        if change.old is None or change.new is None:
+            return None
+        get, name = project.registry.prompts.get, change.name
+        live, new = (get(change.template_id, name, version=at).prompt for at in (change.old, change.new))
+        try:
+            effects = rendered_changes(texts, live, new)
+        except UNREADABLE:
+            effects = contract_changes(live, new)
+        reasons = [str(effect) for effect in effects if effect.verdict == "breaking"]
+        is_broken = reasons and new_needs(live, new) is None
+        return Verdict(name, change.new, None, reasons[0], about="contract") if is_broken else None
+
+    governed = [change for change in changes if is_governed(project, change.label)]
+    yield from filter(None, project.mapped("Comparing", verdict, governed))
 
 
 def not_passed(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdict]:
