@@ -104,7 +104,7 @@ class Project:
         try:
             history = Repository.find(self.root, path.name)
             blob = history.head.get(path.name) if history is not None else None
-            return parse(path, history.blobs([blob])[blob]) if history is not None and blob else None
+            return parse(path, history.blobs([blob]).get(blob, b"")) if history is not None and blob else None
         except PromptsyncError:  # a rollback must not need git
             return None
 

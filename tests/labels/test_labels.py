@@ -129,6 +129,13 @@ def test_a_rollback_to_a_version_leaves_the_label_at_or_below_its_way_back(
     assert here.labels("refund") == after
 
 
+def test_a_lost_object_of_git_does_not_stop_a_label(here: World) -> None:
+    here.commit()
+    blob = here.git("rev-parse", "HEAD:promptsync.yaml").strip()
+    (here.root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    here.ok("label", "set", "refund", "beta", "--version", "1", "--yes")
+
+
 def test_a_rollback_never_goes_up(here: World) -> None:
     here.point("refund", prod=2, prod_previous=3)
     with pytest.raises(Refused, match="v3 is newer"):
