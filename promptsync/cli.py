@@ -91,7 +91,7 @@ class LazyGroup(VerbGroup):
         module = importlib.import_module(f"promptsync.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         if ctx.resilient_parsing:  # a shell wants to complete a word
-            from promptsync.commands.shared.completion import teach
+            from promptsync.commands.completion import teach
 
             teach(command)
         return command
@@ -141,7 +141,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], *, timeouts: Timeo
     """
     session = Session(_environment(environ), tuple(arguments), timeouts=timeouts)
     if instruction := environ.get("_PROMPTSYNC_COMPLETE"):  # a shell wants to complete a word
-        from promptsync.commands.shared.completion import complete
+        from promptsync.commands.completion import complete
 
         return complete(group, session, instruction)
     try:

@@ -1,12 +1,38 @@
-"""``promptsync completion``: the script that completes words in a shell."""
+"""``promptsync completion``, and what its script asks: click completes verbs and options, this module values.
+
+Values come from files alone. Nothing here sends a request or prints a message.
+"""
 
 from __future__ import annotations
 
-import click
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
-from promptsync.commands.shared.completion import SHELLS, script
+import click
+from click.shell_completion import CompletionItem, get_completion_class, shell_complete
+
 from promptsync.commands.shared.session import Session, verb
+from promptsync.prompt.labels import is_own
 from promptsync.show.outcome import Outcome
+
+if TYPE_CHECKING:
+    from promptsync.files.cache import SeenNames
+    from promptsync.files.config import Config
+
+
+SHELLS: Final = ("bash", "zsh", "fish")
+VARIABLE: Final = "_PROMPTSYNC_COMPLETE"
+"""The environment variable with which the scripts of click call the program."""
+
+_PLAIN: Final = re.compile(r"[\w./-]+")
+"""What a shell reads as one word. Other values are not offered, because bash would split them."""
+
+_PATHS = frozenset({"FILE", "FILE|-", "PATH", "DIR"})
+
+Offer = Callable[[Session], Iterable[str]]
+"""Returns the values of a parameter."""
 
 
 @verb("completion")
@@ -23,5 +49,101 @@ def command(session: Session, shell: str) -> Outcome:
 
     For the current session: eval "$(promptsync completion bash)", or promptsync completion fish | source
     """
-    text = script(click.get_current_context().find_root().command, shell)
+    completer = get_completion_class(shell)
+    assert completer is not None
+    text = completer(click.get_current_context().find_root().command, {}, "promptsync", VARIABLE).source()
     return Outcome([text.rstrip("\n")], {"shell": shell, "script": text})
+
+
+def complete(root: click.Command, session: Session, instruction: str) -> int:
+    """Print completions for the script of a shell; ``instruction`` is the value of ``VARIABLE``."""
+    # An error message would appear in the middle of the command that is being typed.
+    with contextlib.suppress(Exception):
+        teach(root)
+        return shell_complete(root, {"obj": session}, "promptsync", VARIABLE, instruction)
+    return 1
+
+
+class Completions(click.types.StringParamType):
+    """Text with some known values."""
+
+    def __init__(self, offer: Offer) -> None:
+        self._offer = offer
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[Any]]:
+        values = {value for value in self._offer(ctx.find_root().obj) if value.startswith(incomplete)}
+        return [CompletionItem(value) for value in sorted(values) if _PLAIN.fullmatch(value)]
+
+
+def teach(command: click.Command) -> None:
+    """Give the parameters of a verb, and of the verbs below it, their known values."""
+    for parameter in command.params:
+        if type(parameter.type) is not click.types.StringParamType:
+            continue
+        named = str(parameter.metavar or parameter.name).upper().strip("[].").split("[")[0]
+        # An option with one NAME names something new.
+        is_new = isinstance(parameter, click.Option) and not parameter.multiple and named == "NAME"
+        offer = _OFFERS.get(named)
+        if named in _PATHS:
+            parameter.type = click.Path(file_okay=named != "DIR")
+        elif offer is not None and not is_new:
+            parameter.type = Completions(offer)
+    for below in getattr(command, "commands", {}).values():
+        teach(below)
+
+
+def prompts(session: Session) -> Iterator[str]:
+    """The prompts with a file, and those that the registry had when it was last read."""
+    from promptsync.files.worktree import scan
+
+    config = _config(session)
+    worktree = scan(config.root, config.prompts)
+    yield from worktree.files
+    yield from worktree.broken.values()
+    yield from _seen(session, config).versions
+
+
+def labels(session: Session) -> Iterator[str]:
+    """The labels in the configuration, and those that the registry had when it was last read."""
+    config = _config(session)
+    yield from config.labels.values()
+    yield from filter(is_own, _seen(session, config).labels)
+
+
+def _config(session: Session) -> Config:
+    """Return the configuration, or the default one if it is broken or missing."""
+    from promptsync.errors import PromptsyncError
+    from promptsync.files.config import FILE_NAME, Config, find
+
+    try:
+        return session.config()
+    except PromptsyncError:
+        path = find(session.directory) or session.directory / FILE_NAME
+        return Config(path.parent, path)
+
+
+def _seen(session: Session, config: Config) -> SeenNames:
+    from promptsync.errors import PromptsyncError
+    from promptsync.files.cache import Cache, SeenNames
+
+    try:
+        project = session.project_of(config, session.remote or session.environment.remote)
+    except PromptsyncError:
+        return SeenNames()
+    return Cache(config.root).names(project.record_url)
+
+
+_OFFERS: dict[str, Offer] = {
+    "NAME": prompts,
+    "OLD NEW": prompts,
+    "PROMPT": prompts,
+    "SNIPPET": prompts,
+    "USER": prompts,
+    "LABEL": labels,
+    "FROM": labels,
+    "TO": labels,
+    "NAME|URL": lambda session: _config(session).remotes,
+}
+"""The values of a parameter by what the help calls it."""

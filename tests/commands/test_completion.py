@@ -15,7 +15,7 @@ import pytest
 from click.shell_completion import split_arg_string
 
 from promptsync.cli import VERBS, run
-from promptsync.commands.shared.completion import VARIABLE
+from promptsync.commands.completion import VARIABLE
 
 ROOT = Path(__file__).parents[2]
 SPLIT = ["a:b:c", "back\\slash", "it's mine", "user@home", "x$HOME `id` & (1); #!"]

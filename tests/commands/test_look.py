@@ -11,7 +11,7 @@ from worlds import World, template
 from promptsync.cli import HELP, VERBS, group, run
 from promptsync.show.rows import Row, row_lines
 from promptsync.terminal import output
-from promptsync.terminal.fit import fitted, shortened
+from promptsync.terminal.output import fitted, shortened
 
 ROWS = [
     ("  diverged", "support/refund", "v1 -> v2", "prod v1; staging v2", "prompts/support/refund.yaml"),

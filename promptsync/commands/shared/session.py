@@ -226,7 +226,7 @@ class Session:
 
     def fitted(self, lines: Sequence[str]) -> Sequence[str]:
         """Return lines that fit the width of the terminal."""
-        from promptsync.terminal.fit import fitted
+        from promptsync.terminal.output import fitted
 
         columns = self.environment.columns
         return lines if columns is None else fitted(lines, columns)
