@@ -11,8 +11,7 @@ from promptsync.checks.versions import WantedVersions, latest_of
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
-from promptsync.labels.apply import WAITS, apply_labels, approval_hint
-from promptsync.labels.move import ChangedLabel
+from promptsync.labels.move import WAITS, ChangedLabel, apply_labels, approval_hint
 from promptsync.labels.plan import LabelChange
 from promptsync.project.pointers import routed_labels
 from promptsync.project.project import Project

@@ -14,14 +14,15 @@ from promptsync.checks.cases import check_cases
 from promptsync.checks.follow import TIMEOUT
 from promptsync.checks.receipt import Standard
 from promptsync.checks.tables.plan import TablePlan, plan_tables
+from promptsync.checks.tables.tested_text import TestedText, TestedTexts, Wanted, wanted_of
 from promptsync.compare.live_users import LiveUser
 from promptsync.compare.pins import Pins, changed_by, find_pins
+from promptsync.compare.snapshot import State
 from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
 from promptsync.deploy.contract import PromptContract, accepted_names, find_contracts, refusal
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order, live_at_once
 from promptsync.deploy.survey import make_survey
-from promptsync.deploy.tables import texts_of, wanted_tables
 from promptsync.errors import Refused
 from promptsync.project.plan import fingerprint, workspace_of
 from promptsync.project.pointers import check_changeable
@@ -176,7 +177,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
             find_pins(project, survey.latest, push.new_texts), [member.name for member in survey.releases]
         )
         live = live_at_once(project, survey)
-        texts = texts_of(project, survey)
+        texts = _compared_texts(project, survey)
         contracts = find_contracts(project, survey, texts, live)
         options = replace(options, breaking=accepted_names(project, survey, contracts, options.breaking))
         contracts = tuple(
@@ -186,7 +187,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
         # After an approval everything is live already, so a verdict counts however old it is.
         is_live = all(member.is_moved for member in survey.releases) and project.config.evaluations_reuse
         reuse = math.inf if is_live else None
-        wanted = wanted_tables(project, survey, checks, live, texts)
+        wanted = _wanted_tables(project, survey, checks, live, texts)
         tables = plan_tables(project, wanted, reuse=reuse)
         checked_before = {wanted.candidate.name for wanted in tables.wanted}
         check_live(survey, live, checked_before)
@@ -265,3 +266,58 @@ def _unchecked(survey: Survey, without: Collection[str]) -> tuple[str, ...]:
     members = [member for member in survey.checked if member.name not in without]
     checked = {snippet for member in members for snippet in member.through}
     return tuple(name for name in sorted(without) if name not in checked)
+
+
+def _compared_texts(project: Project, survey: Survey) -> TestedTexts:
+    """Return the prompts of a survey as they are live and as they will be."""
+    releases = {member.name for member in survey.releases}
+    return TestedTexts(
+        project,
+        {
+            item.name: item.file.prompt
+            for item in survey.latest.items
+            if item.file is not None and (item.state is State.IN_SYNC or item.name in releases)
+        },
+        survey.latest.listing,
+        survey.label,
+        releases,
+    )
+
+
+def _wanted_tables(
+    project: Project,
+    survey: Survey,
+    selection: Selection,
+    live: Mapping[str, Collection[LiveUser]],
+    texts: TestedTexts,
+) -> tuple[Wanted, ...]:
+    """Return the prompts that tables run, each with the live version that it is compared with.
+
+    These are the prompts to release, and those that render them. Live prompts render the new versions of
+    snippets before their own label moves, if it moves at all: so they are run at their live versions, too.
+    ``live`` are those, by snippet, and ``texts`` those of the survey. Raises what ``TestedTexts`` raises.
+    """
+    users = {(user.label, user.name): user.version for by_snippet in live.values() for user in by_snippet}
+    files = survey.latest.worktree.files
+    others = {name for _, name in users} - {member.name for member in survey.checked}
+    tables = (*selection.tables, *select_checks(others, files, project.config, project.evaluations).tables)
+    checked = {name for check in tables for name in check.prompts}
+    if not checked:
+        return ()
+    wanted: list[Wanted] = []
+
+    def add(candidates: Mapping[str, TestedText], lives: Mapping[str, TestedText]) -> None:
+        known = {(text.candidate.name, text.candidate.digest) for text in wanted}
+        new = {name: text for name, text in candidates.items() if (name, text.digest) not in known}
+        wanted.extend(wanted_of(tables, new, lives))
+
+    members = [member for member in survey.checked if member.name in checked]
+    before = {member.name: member.live for member in members if member.live is not None}
+    lives = texts.of_versions(before)
+    add(texts.of_files(member.name for member in members if member.is_release), lives)
+    dependants = {member.name: member.version for member in members if member.is_dependant}
+    add(texts.of_versions(dependants, as_live=False), lives)
+    for label in sorted({label for label, _ in users}):
+        versions = {name: version for (at, name), version in users.items() if at == label and name in checked}
+        add(texts.of_versions(versions, as_live=False), texts.of_versions(versions))
+    return tuple(wanted)

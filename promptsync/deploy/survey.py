@@ -13,8 +13,7 @@ from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, 
 from promptsync.compare.content import has_text_of
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
-from promptsync.deploy.drafts import with_drafts
-from promptsync.deploy.members import Fate, Member, Survey, has_news, parents_of, without_tags
+from promptsync.deploy.members import Fate, Member, Survey, has_news, parents_of, with_drafts, without_tags
 from promptsync.deploy.snippets import needed_snippets, references_in, renders_new
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile

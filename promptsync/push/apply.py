@@ -16,8 +16,7 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.files.prompt_text import render_edit
 from promptsync.files.record import Entry
 from promptsync.history.synced_key import identity, make_key
-from promptsync.labels.apply import apply_labels
-from promptsync.labels.move import ChangedLabel
+from promptsync.labels.move import ChangedLabel, apply_labels
 from promptsync.labels.plan import LabelChange
 from promptsync.project.planned_files import PlannedFile, write_files
 from promptsync.project.project import Project

@@ -16,7 +16,7 @@ from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
-    from promptsync.labels.apply import LabelReceipt
+    from promptsync.labels.move import LabelReceipt
     from promptsync.labels.plan import LabelPlan
 
 

@@ -12,8 +12,7 @@ from worlds import Reply, Seen, World
 
 from promptsync.errors import Incomplete, Refused, UsageError
 from promptsync.files.config import load
-from promptsync.labels.apply import LabelReceipt, apply_labels
-from promptsync.labels.move import ChangedLabel
+from promptsync.labels.move import ChangedLabel, LabelReceipt, apply_labels
 from promptsync.labels.plan import LabelChange, change_to, existing
 from promptsync.labels.rollback import plan_rollbacks
 from promptsync.project.pointers import Labelled, labelled, with_labels

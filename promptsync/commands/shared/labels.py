@@ -12,7 +12,7 @@ from msgspec import structs
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.session import Session
 from promptsync.errors import Refused, UsageError
-from promptsync.labels.apply import LabelReceipt, apply_labels
+from promptsync.labels.move import LabelReceipt, apply_labels
 from promptsync.labels.plan import LabelChange, LabelPlan
 from promptsync.project.plan import workspace_of
 from promptsync.project.pointers import (
