@@ -64,7 +64,7 @@ OWNERS = {
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py", "prompt/schema_changes.py"},
     "httpx": {f"registry/{name}.py" for name in ("open", *PROMPTLAYER)}
-    | {"server/checks/endpoint.py", "server/tables/compute.py", "relay/dispatch.py"},
+    | {"server/checks/models.py", "server/tables/compute.py", "relay/dispatch.py"},
     "werkzeug": {
         *("server/routes.py", "server/http/answer.py", "server/http/body.py", "server/http/gateway.py"),
         "relay/application.py",

@@ -14,7 +14,7 @@ from evaluation_files import contains, declared, evaluation, put
 from worlds import World
 
 from promptsync.cli import run
-from promptsync.server.checks.endpoint import Endpoint
+from promptsync.server.checks.models import Endpoint
 
 FIXTURES = declared("", evaluation("quality", "ask", [{"question": "one"}], contains("sunny")))
 

@@ -17,8 +17,7 @@ from seeds import examples
 from promptsync.server.app import create_app
 from promptsync.server.providers.table import FORMS
 from promptsync.server.routes import ROUTES
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import insert
+from promptsync.server.store.database import insert, now
 
 SCALARS = st.one_of(
     st.none(),

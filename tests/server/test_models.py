@@ -9,9 +9,8 @@ import pytest
 
 from promptsync.files.errors import InvalidFile, text_of
 from promptsync.server.app import create_app
-from promptsync.server.checks.endpoint import Endpoint
 from promptsync.server.checks.fixtures import parse_fixtures
-from promptsync.server.checks.models import Echo, ModelError, Models, Scripted, models_of
+from promptsync.server.checks.models import Echo, Endpoint, ModelError, Models, Scripted, models_of
 
 FILE = """
 models:

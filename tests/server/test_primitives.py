@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from promptsync.server.checks.models import ModelError
 from promptsync.server.http.answer import ApiError
-from promptsync.server.tables.primitives import primitive, references, score_of
+from promptsync.server.tables.primitives import NoResult, primitive, references, score_of, select
 from promptsync.server.tables.scoring import Aggregation, ScoringStep, Thresholds, aggregate, step_result
-from promptsync.server.tables.values import NoResult, select
 
 ROW = {
     "Output": "Your refund is on its way.",

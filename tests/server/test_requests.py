@@ -11,7 +11,7 @@ import promptsync
 from promptsync.server.app import create_app
 from promptsync.server.http.request import split_target
 from promptsync.server.routes import ROUTES
-from promptsync.server.store import clock
+from promptsync.server.store.database import parse_time
 
 
 def test_every_answer_is_json_that_ends_in_a_newline(call):
@@ -269,13 +269,13 @@ def test_query_parameters_are_checked(call, query, status):
     ],
 )
 def test_date_times_are_read_in_every_form_that_clients_send(value, stamp):
-    assert clock.parse(value) == stamp
+    assert parse_time(value) == stamp
 
 
 @pytest.mark.parametrize("value", ["never", "", 1e300, "0001-01-01T00:00:00+10:00"])
 def test_anything_but_a_date_time_is_a_value_error(value):
     with pytest.raises(ValueError, match=r"."):
-        clock.parse(value)
+        parse_time(value)
 
 
 @pytest.mark.parametrize(

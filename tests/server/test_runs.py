@@ -14,8 +14,7 @@ from evaluation_files import at_most, contains, declared, evaluation, matches, p
 from registry_server import Caller, chat, completion, flat
 
 from promptsync.server.app import create_app
-from promptsync.server.checks.endpoint import Endpoint
-from promptsync.server.checks.models import Echo, ModelError
+from promptsync.server.checks.models import Echo, Endpoint, ModelError
 
 CASES = [{"question": "Where is my money?", "expect": "refund"}, {"question": "Hello", "expect": "hello"}]
 

@@ -13,7 +13,7 @@ from registry_server import Caller, chat
 from tables import TABLES, SheetUnderTest, sheet_of
 
 from promptsync.server.app import create_app
-from promptsync.server.checks.endpoint import Endpoint
+from promptsync.server.checks.models import Endpoint
 
 ROWS = [["Where is my refund?", "refund"], ["Hello", "hello"], ["Nothing", "money"]]
 SCRIPTED = """

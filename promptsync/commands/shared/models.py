@@ -5,7 +5,7 @@ from __future__ import annotations
 from promptsync.commands.shared.session import Environment
 from promptsync.errors import UsageError
 from promptsync.registry.address import address
-from promptsync.server.checks.endpoint import Endpoint
+from promptsync.server.checks.models import Endpoint
 
 
 def endpoint(environment: Environment) -> Endpoint | None:

@@ -22,8 +22,7 @@ from promptsync.server.checks.runs import EVALUATION, run_prompt
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
 from promptsync.server.prompts.labels import PENDING, protect
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Store, encoded
+from promptsync.server.store.database import Database, Store, encoded, now
 from promptsync.server.tables.compute import PROMPT
 
 Spec = dict[str, Any]

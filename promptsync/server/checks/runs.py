@@ -8,11 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from promptsync.server.prompts import items
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, insert
+from promptsync.server.store.database import Database, Row, insert, now
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import PROMPT
-from promptsync.server.tables.sheets import add_sheet
 from promptsync.server.tables.store import COMPLETED, SheetCell, SheetColumn
 
 EVALUATION, EVALUATION_RUN, AGENT_RUN = "evaluation", "evaluation run", "agent run"
@@ -49,7 +47,7 @@ def create_run(
 
     ``inputs`` are the titles of the columns of ``rows``; each computed column reads all columns before it.
     """
-    sheet_id = add_sheet(db, None, about["name"])
+    sheet_id = store.add_sheet(db, None, about["name"])
     ids = {name: store.add_column(db, SheetColumn(sheet_id, name)).id for name in inputs}
     earlier = list(ids.values())
     for column in computed:

@@ -9,8 +9,7 @@ from msgspec.structs import asdict
 
 from promptsync.server.http.answer import invalid, malformed
 from promptsync.server.http.fields import Id, read_id
-from promptsync.server.store import clock
-from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded
+from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, parse_time
 
 MAX_PER_PAGE = 100
 
@@ -169,6 +168,6 @@ def _stamp(name: str, moment: str) -> str:
     """Return a date-time of a query as a timestamp of the database."""
     try:
         # A plus sign that was not encoded arrives as a space.
-        return clock.parse(moment.replace(" ", "+") if "T" in moment else moment)
+        return parse_time(moment.replace(" ", "+") if "T" in moment else moment)
     except ValueError as error:
         raise invalid(f"{name} must be an ISO 8601 date-time.", "query", name) from error

@@ -11,8 +11,7 @@ from promptsync.server.http.fields import Id, Name
 from promptsync.server.http.listing import HAS_TAGS, ListQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, insert
+from promptsync.server.store.database import Database, Row, insert, now
 
 EntityType = Literal[
     "FOLDER", "PROMPT", "SNIPPET", "WORKFLOW", "DATASET", "REPORT", "AB_TEST", "INPUT_VARIABLE_SET"

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from promptsync.server.http.answer import ApiError, not_found, row_of
 from promptsync.server.http.fields import read_id
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded
+from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, now
 
 TEMPLATE: Final = "prompt template"
 WORKFLOW: Final = "workflow"

@@ -16,8 +16,7 @@ from promptsync.server.http.answer import ApiError, Response, invalid, row_of
 from promptsync.server.http.fields import Id, Name
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, decoded, encoded, insert
+from promptsync.server.store.database import Database, Row, decoded, encoded, insert, now
 
 PENDING = "pending"
 """The response to a change of a protected label unless the fixtures have another one."""

@@ -17,8 +17,7 @@ from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.prompts.items import SKILL
 from promptsync.server.skills.archive import read_archive, write_archive
 from promptsync.server.skills.files import SentFile, SentVersion, changed_files, exported_path
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row
+from promptsync.server.store.database import Database, Row, now
 
 _COLLECTION = """i.uid AS id, i.name, '/' || i.name AS root_path, i.folder_id, i.created_at, i.updated_at,
     json_extract(v.body, '$.provider') AS provider, (SELECT workspace_id FROM registry) AS workspace_id,

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ BUSY_SECONDS = 30.0
 
 MAX_INTEGER = 2**63 - 1
 """The largest integer that SQLite stores."""
+
+# As seconds, this is in the year 5138; as milliseconds, in 1973.
+_MILLISECONDS = 1e11
 
 
 class StoreError(RemoteError):
@@ -56,6 +60,28 @@ def insert(db: Database, table: str, **values: Any) -> int:
     columns = ", ".join(f'"{column}"' for column in values)
     marks = ", ".join(f":{column}" for column in values)
     return int(db.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", values).lastrowid or 0)
+
+
+def now() -> str:
+    """Return the current time as a timestamp."""
+    return parse_time(time.time())
+
+
+def parse_time(value: str | float) -> str:
+    """Return ISO text, or seconds since 1970, as the registry writes times; raises ``ValueError`` for others.
+
+    That is ISO 8601 in UTC, all of one width, so that they sort as text. A number that would lie thousands of
+    years ahead counts milliseconds, as JavaScript does.
+    """
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+        else:
+            moment = datetime.fromtimestamp(value / 1000 if value > _MILLISECONDS else value, UTC)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError(str(error)) from error
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 # A query that names a column "tags [json]" or "is_deleted [flag]" gets a Python value, ready for a response.

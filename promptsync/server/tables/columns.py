@@ -15,7 +15,7 @@ from promptsync.server.store.database import Database, encoded
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import PROMPT, check_config
 from promptsync.server.tables.primitives import PRIMITIVES, references
-from promptsync.server.tables.sheets import Title, listed
+from promptsync.server.tables.sheets import Title
 from promptsync.server.tables.store import TEXT, SheetColumn
 
 
@@ -42,7 +42,7 @@ def list_columns(request: Request) -> Response:
     with request.store.read() as db:
         sheet, source = store.get_sheet(db, request.path), "columns WHERE sheet_id = :sheet"
         rows, pagination = query.select(db, store.COLUMN, source, "rank", {"sheet": sheet["id"]})
-    return listed([SheetColumn(**row).shown() for row in rows], pagination)
+    return store.listed([SheetColumn(**row).shown() for row in rows], pagination)
 
 
 def create_column(request: Request) -> Response:

@@ -21,9 +21,8 @@ from promptsync.server.prompts import items, snippets, tools
 from promptsync.server.prompts.template import stored_metadata, stored_template
 from promptsync.server.store.database import Database, Store, encoded
 from promptsync.server.tables import store
-from promptsync.server.tables.primitives import primitive, score_of
+from promptsync.server.tables.primitives import NoResult, Read, primitive, score_of, structured
 from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, TEXT, SheetCell, SheetColumn
-from promptsync.server.tables.values import NoResult, Read, structured
 
 BATCH: Final = 100
 """How many cells or rows are stored at once where no model is asked over a network."""

@@ -8,25 +8,88 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal, Protocol, cast
 
 import msgspec
 from msgspec import Meta, Struct
 
 from promptsync.prompt.evaluation import sources
+from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
 from promptsync.server.http.answer import malformed
 from promptsync.server.http.fields import checked
-from promptsync.server.tables.assertion import LlmAssertion
-from promptsync.server.tables.values import (
-    Ask,
-    NoResult,
-    Read,
-    as_json,
-    as_number,
-    as_text,
-    path_steps,
-    select,
-)
+
+Read = Callable[[str], Any]
+"""Returns the value of a column in one row, by its id or title. Raises ``NoResult``."""
+
+Ask = Callable[[str], str]
+"""Returns the answer of a model to a text. Raises ``ModelError``."""
+
+
+class NoResult(Exception):
+    """There is no result for this row; the message says why."""
+
+
+def as_text(value: Any) -> str:
+    """Return a value as text."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def as_json(value: Any) -> Any:
+    """Return the JSON value that a text has, other values as they are."""
+    if not isinstance(value, str):
+        return value
+    try:
+        decoded = msgspec.json.decode(value)
+    except (ValueError, RecursionError) as error:
+        raise NoResult(f"the value is not JSON ({error})") from None
+    # A part of it may become the value of another cell, which must be stored and returned.
+    if is_deeper(decoded, MAX_BODY_DEPTH):
+        raise NoResult("the value nests too deeply")
+    return decoded
+
+
+def structured(value: Any) -> Any:
+    """Return the list or mapping that a text has as JSON, any other value as it is."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        with suppress(NoResult):
+            return as_json(value)
+    return value
+
+
+def as_number(value: Any) -> float:
+    """Return a value as a number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise NoResult(f"{as_text(value)[:100]!r} is not a number") from None
+
+
+_STEP = re.compile(r"""\.([^\s.\[\]'"*]+)|\[(?:'([^']*)'|"([^"]*)"|(-?[0-9]{1,9}))\]""")
+
+
+def path_steps(path: str) -> list[str | int]:
+    """Return the keys and indices of a JSON path. Raises ``ValueError``."""
+    matches = list(_STEP.finditer(path))
+    if "$" + "".join(match[0] for match in matches) != path:
+        raise ValueError(f"{path[:100]!r} is not a path of keys and indices, such as $.items[0].name")
+    return [int(match[4]) if match[4] else next(filter(None, match.groups()), "") for match in matches]
+
+
+def select(value: Any, path: str) -> list[Any]:
+    """Return what a JSON path selects in ``value``: nothing, or one value."""
+    for step in path_steps(path):
+        # A text would have characters by index.
+        if isinstance(value, str):
+            return []
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            return []
+    return [value]
+
 
 SEARCH_SECONDS: Final = 1.0
 """How long a regular expression may search in one text."""
@@ -227,6 +290,56 @@ def _tools(trace: Any) -> list[str]:
     return [name[5:].strip() for _, _, name in sorted(spans) if name.startswith("Tool:")]
 
 
+class _LlmAssertion(Struct, frozen=True):
+    """Whether a model finds that an assertion, or each of a JSON list of them, is true of a column."""
+
+    source: str
+    prompt: str = ""
+    prompt_source: str = ""
+    variable_mappings: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        if not self.prompt and not self.prompt_source:
+            raise ValueError("needs prompt or prompt_source")
+
+    def result(self, read: Read, ask: Ask) -> dict[str, Any]:
+        """Return ``value`` and ``reasoning``, or a mapping of them by assertion."""
+        prompt = as_text(read(self.prompt_source)) if self.prompt_source else self.prompt
+        if not prompt.strip():
+            raise NoResult("the assertion is empty")
+        content = as_text(read(self.source))
+        for name, source in self.variable_mappings.items():
+            content += f"\n\n{name}:\n{as_text(read(source))}"
+        try:
+            several = msgspec.json.decode(prompt, type=list[str])
+        except msgspec.DecodeError:
+            return _judgement(ask(_question(prompt, content)))
+        return {assertion: _judgement(ask(_question(assertion, content))) for assertion in several}
+
+
+def _question(assertion: str, content: str) -> str:
+    return (
+        "Judge whether the assertion is true of the content. Answer only with JSON:"
+        ' {"value": true or false, "reasoning": "one sentence"}.'
+        f"\n\nAssertion:\n{assertion}\n\nContent:\n{content}"
+    )
+
+
+def _judgement(answer: str) -> dict[str, Any]:
+    """Return what a model answered: JSON, perhaps in a block of Markdown, or a word."""
+    text = re.sub(r"^```\w*", "", answer.strip()).removesuffix("```").strip()
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict) and isinstance(value.get("value"), bool):
+        return {"value": value["value"], "reasoning": as_text(value.get("reasoning"))}
+    word = re.match(r"\W*(?:(true|yes|pass)|false|no|fail)\b", text, re.IGNORECASE)
+    if word is None:
+        raise NoResult(f"the model did not answer true or false: {text[:200]!r}")
+    return {"value": word[1] is not None, "reasoning": text}
+
+
 PRIMITIVES: Final[Mapping[str, type[Struct]]] = {
     "COMPARE": _Compare,
     "CONTAINS": _Contains,
@@ -236,7 +349,7 @@ PRIMITIVES: Final[Mapping[str, type[Struct]]] = {
     "JSON_PATH": _JsonPath,
     "COMPOSITION": _Composition,
     "TRAJECTORY": _Trajectory,
-    "LLM_ASSERTION": LlmAssertion,
+    "LLM_ASSERTION": _LlmAssertion,
 }
 """The primitives that run in this registry, by the vendor's type."""
 

@@ -1,20 +1,19 @@
-"""The rows and cells of a sheet: listing, adding and deleting rows, and editing what people write."""
+"""The rows and cells of a sheet, what people write into them, and saved versions of all rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any
+import uuid
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from promptsync.server.http.answer import Response, malformed, not_found
-from promptsync.server.http.fields import RowIndex
+from promptsync.server.http.answer import Response, malformed, not_found, row_of
+from promptsync.server.http.fields import Name, RowIndex
 from promptsync.server.http.listing import CursorQuery
 from promptsync.server.http.request import Request
-from promptsync.server.store.database import Database, encoded
+from promptsync.server.store.database import Database, encoded, insert, now
 from promptsync.server.tables import store
-from promptsync.server.tables.sheets import listed
 from promptsync.server.tables.store import QUEUED, TEXT, SheetCell
 
 _RowCount = Annotated[int, Meta(ge=1, le=100)]
@@ -54,10 +53,10 @@ def list_rows(request: Request) -> Response:
         source = f"cells WHERE column_id = ({first}) AND sheet_id = :sheet"
         page, pagination = query.select(db, "row_index", source, "row_index", {"sheet": sheet["id"]})
         indices = [row["row_index"] for row in page]
-        rows = shown_rows(indices, store.cells_of(db, sheet["id"], rows=indices))
+        rows = store.shown_rows(indices, store.cells_of(db, sheet["id"], rows=indices))
         columns = [column.shown() for column in store.columns_of(db, sheet["id"])] if with_columns else []
     count = {"row_count": sheet["row_count"]} if query.include_row_count else {}
-    return listed(rows, pagination, version=sheet["version_count"], columns=columns, **count)
+    return store.listed(rows, pagination, version=sheet["version_count"], columns=columns, **count)
 
 
 def add_rows(request: Request) -> Response:
@@ -75,7 +74,7 @@ def add_rows(request: Request) -> Response:
         blank: list[dict[str, Any]] = [{}] * (body.count - len(values))
         indices = store.add_rows(db, sheet["id"], [*values, *blank])
         version = store.touch(db, sheet["id"])
-        rows = shown_rows(indices, store.cells_of(db, sheet["id"], rows=indices))
+        rows = store.shown_rows(indices, store.cells_of(db, sheet["id"], rows=indices))
     answer = {"success": True, "rows_created": len(rows), "rows": rows, "version": version}
     answer |= {"start_row_index": indices.start, "row_indices": list(indices)}
     answer |= {"cell_count": len(rows) * len(types), "row_count": sheet["row_count"] + len(rows)}
@@ -130,16 +129,63 @@ def update_cell(request: Request) -> Response:
     return Response({"success": True, **answer})
 
 
-def shown_rows(indices: Iterable[int], cells: Iterable[SheetCell]) -> list[dict[str, Any]]:
-    """Return rows as in a response."""
-    rows: dict[int, dict[str, Any]] = {index: {} for index in indices}
-    for cell in cells:
-        rows.setdefault(cell.row_index, {})[cell.column_id] = cell.shown()
-    return [{"row_index": index, "cells": row} for index, row in rows.items()]
-
-
 def _cell(db: Database, request: Request) -> SheetCell:
     sheet, cell_id = store.get_sheet(db, request.path), request.path["cell_id"]
     for cell in store.cells_of(db, sheet["id"], ids=[cell_id]):
         return cell
     raise not_found(f"The sheet has no cell with the id {cell_id!r}.")
+
+
+_VERSION = "id, sheet_id, number AS version_number, name, created_at"
+
+
+class _NewVersion(Struct, frozen=True):
+    name: Name
+    # Restoring a version is refused, because this registry lacks it.
+    source_version_id: None = None
+
+
+class _VersionsQuery(CursorQuery, frozen=True):
+    order: Literal["asc", "desc"] = "desc"
+
+
+def list_versions(request: Request) -> Response:
+    """List the saved versions of a sheet without what is in them, the newest first by default."""
+    query = request.parameters(_VersionsQuery)
+    with request.store.read() as db:
+        sheet, source = store.get_sheet(db, request.path), "sheet_versions WHERE sheet_id = :sheet"
+        versions, pagination = query.select(db, _VERSION, source, "number", {"sheet": sheet["id"]})
+    answer = {"data": versions, "pagination": pagination, "filters": {}, "count": len(versions)}
+    return Response({"success": True, **answer})
+
+
+def create_version(request: Request) -> Response:
+    """Save the columns and the rows of a sheet as its next version."""
+    name, version_id = request.read(_NewVersion).name, str(uuid.uuid4())
+    with request.store.write() as db:
+        sheet = store.get_sheet(db, request.path)
+        columns = [column.shown() for column in store.columns_of(db, sheet["id"])]
+        rows = store.shown_rows((), store.cells_of(db, sheet["id"]))
+        sql = "SELECT ifnull(max(number), 0) + 1 FROM sheet_versions WHERE sheet_id = ?"
+        number = db.execute(sql, (sheet["id"],)).fetchone()[0]
+        about = {"id": version_id, "sheet_id": sheet["id"], "number": number, "name": name}
+        snapshot = encoded({"columns": columns, "rows": rows})
+        insert(db, "sheet_versions", **about, snapshot=snapshot, created_at=now())
+        version = _version(db, sheet["id"], version_id)
+    return Response({"success": True, "version": version}, 201)
+
+
+def get_version(request: Request) -> Response:
+    """Return a saved version with its columns and rows."""
+    with request.store.read() as db:
+        sheet = store.get_sheet(db, request.path)
+        version = _version(db, sheet["id"], request.path["version_id"])
+    return Response({"success": True, "version": version})
+
+
+def _version(db: Database, sheet_id: str, version_id: str) -> dict[str, Any]:
+    sql = (
+        f'SELECT {_VERSION}, snapshot AS "snapshot [json]" FROM sheet_versions WHERE sheet_id = ? AND id = ?'
+    )
+    missing = f"The sheet has no version with the id {version_id!r}."
+    return dict(row_of(db, sql, (sheet_id, version_id), missing))

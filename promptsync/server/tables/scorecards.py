@@ -13,12 +13,18 @@ from msgspec.structs import replace
 from promptsync.server.http.answer import Response, malformed, not_found
 from promptsync.server.http.fields import RowIndex, read_id
 from promptsync.server.http.request import Request
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, decoded, encoded
+from promptsync.server.store.database import Database, Row, decoded, encoded, now
 from promptsync.server.tables import store
-from promptsync.server.tables.calculations import score_next, scorecard_of, scores_of, start
 from promptsync.server.tables.primitives import primitive, references
-from promptsync.server.tables.scoring import VERDICTS, ScorecardBody, ScoringStep
+from promptsync.server.tables.scoring import (
+    VERDICTS,
+    ScorecardBody,
+    ScoringStep,
+    score_next,
+    scorecard_of,
+    scores_of,
+    start,
+)
 from promptsync.server.tables.store import SheetColumn
 
 

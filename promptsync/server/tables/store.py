@@ -9,9 +9,8 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import asdict
 
-from promptsync.server.http.answer import malformed, not_found, row_of
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, encoded, insert, storable
+from promptsync.server.http.answer import Response, malformed, not_found, row_of
+from promptsync.server.store.database import Database, Row, encoded, insert, now, storable
 
 TEXT: Final = "TEXT"
 """The type of the columns whose cells are written by people; all others are computed."""
@@ -220,6 +219,15 @@ def dependents(columns: Sequence[SheetColumn], column_ids: Iterable[str]) -> set
     return below
 
 
+def add_sheet(db: Database, table_id: str | None, title: str | None) -> str:
+    """Add a sheet without columns to a table, or to none, and return its id."""
+    sheet_id, moment = str(uuid.uuid4()), now()
+    count = db.execute("SELECT count(*) FROM sheets WHERE table_id = ?", (table_id,)).fetchone()[0]
+    about = {"title": title or f"Sheet {count + 1}", "created_at": moment, "updated_at": moment}
+    insert(db, "sheets", id=sheet_id, table_id=table_id, **about)
+    return sheet_id
+
+
 def add_column(db: Database, new: SheetColumn) -> SheetColumn:
     """Add a column at the end of its sheet, with a cell in every row, and return it with its id."""
     columns = columns_of(db, new.sheet_id)
@@ -273,3 +281,17 @@ def _add_cells(
             for column in columns
         ),
     )
+
+
+def shown_rows(indices: Iterable[int], cells: Iterable[SheetCell]) -> list[dict[str, Any]]:
+    """Return rows as in a response."""
+    rows: dict[int, dict[str, Any]] = {index: {} for index in indices}
+    for cell in cells:
+        rows.setdefault(cell.row_index, {})[cell.column_id] = cell.shown()
+    return [{"row_index": index, "cells": row} for index, row in rows.items()]
+
+
+def listed(items: list[dict[str, Any]], pagination: dict[str, Any], **more: Any) -> Response:
+    """Return a page of a list. It says twice how it goes on: the vendor's SDKs and specification differ."""
+    again = {key: pagination[key] for key in ("next_cursor", "has_more")}
+    return Response({"success": True, "data": items, **again, "pagination": pagination, **more})

@@ -7,8 +7,7 @@ from typing import Any
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
-from promptsync.server.store import clock
-from promptsync.server.store.database import Database, Row, encoded, insert
+from promptsync.server.store.database import Database, Row, encoded, insert, now
 from promptsync.server.tracking.logged import Call, Log, Logged, SentRequest, words
 from promptsync.server.tracking.notes import index, set_prompt
 
@@ -92,7 +91,7 @@ def _used_version(db: Database, request: SentRequest) -> Row | None:
 def _save(
     db: Database, logged: Logged, version: Row | None, variables: dict[str, Any] | None, **columns: Any
 ) -> int:
-    request_id = insert(db, "requests", created_at=clock.now(), **columns, **logged.columns)
+    request_id = insert(db, "requests", created_at=now(), **columns, **logged.columns)
     set_prompt(db, request_id, version, variables)
     insert(
         db,

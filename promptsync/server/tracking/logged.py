@@ -14,8 +14,7 @@ from promptsync.server.http.answer import ApiError, malformed
 from promptsync.server.http.body import parse_json
 from promptsync.server.http.fields import Id, checked
 from promptsync.server.prompts.template import check_template, filled_template, stored_model, stored_template
-from promptsync.server.store import clock
-from promptsync.server.store.database import MAX_INTEGER, encoded
+from promptsync.server.store.database import MAX_INTEGER, encoded, parse_time
 from promptsync.server.tracking import conversation
 from promptsync.server.tracking.conversation import Turn
 
@@ -177,7 +176,7 @@ def words(text: str) -> list[str]:
 def moment(value: Any) -> str:
     """Return the timestamp for a date-time in JSON; 400 for anything else."""
     try:
-        return clock.parse(value)
+        return parse_time(value)
     except (TypeError, ValueError) as error:
         raise malformed("Times must be ISO 8601 date-times or seconds since 1970.") from error
 

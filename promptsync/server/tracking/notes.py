@@ -12,8 +12,7 @@ from promptsync.server.http.answer import ApiError, Response, malformed
 from promptsync.server.http.fields import checked
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, encoded, insert
+from promptsync.server.store.database import Database, Row, encoded, insert, now
 from promptsync.server.tracking.logged import Metadata, Score, SentId, flat
 
 

@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.request import Request
-from promptsync.server.store import clock
-from promptsync.server.store.database import MAX_INTEGER, Database, encoded
+from promptsync.server.store.database import MAX_INTEGER, Database, encoded, parse_time
 from promptsync.server.tracking.log import save_log
 from promptsync.server.tracking.logged import Log
 
@@ -159,7 +158,7 @@ def refuse_closing(close_after: bool | None) -> None:
 
 def timestamp(nanoseconds: int) -> str:
     """Return a timestamp for the time of a span."""
-    return clock.parse(nanoseconds / 1e9)
+    return parse_time(nanoseconds / 1e9)
 
 
 def _log(db: Database, sent: Log, span: Span) -> int | None:
