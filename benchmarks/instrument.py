@@ -23,8 +23,8 @@ PHASES = {
     "parsing responses": ["registry.promptlayer.parse:version"],
     "reading files": ["files.worktree:scan"],
     "comparing": ["compare.gather:gather"],
-    "git": ["files.git.program:GitProgram.line", "files.git.program:GitProgram.run"],
-    "rendering": ["files.prompt_text:render_new", "files.prompt_text:render_edit"],
+    "git": ["files.git.repository:GitProgram.line", "files.git.repository:GitProgram.run"],
+    "rendering": ["files.prompt_file:render_new", "files.prompt_file:render_edit"],
     "writing": [
         "files.disk:write",
         "files.disk:write_private",

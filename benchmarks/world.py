@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from promptsync.files.prompt_text import render_new
+from promptsync.files.prompt_file import render_new
 from promptsync.prompt.prompt import Local, Prompt
 from promptsync.registry.open import open_registry
 

@@ -70,7 +70,7 @@ OWNERS = {
         "relay/application.py",
     },
     "uvicorn": {"server/serve.py"},
-    "filelock": {"files/lock.py"},
+    "filelock": {"files/disk.py"},
     "opentelemetry": {"server/tracking/otlp.py"},
     "google": {"server/tracking/otlp.py"},
 }

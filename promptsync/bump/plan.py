@@ -12,9 +12,9 @@ from promptsync.compare.pins import Pin, published_version
 from promptsync.compare.snapshot import Snapshot, State, matching
 from promptsync.compare.uncommitted import needs_backup
 from promptsync.errors import Refused, UsageError
-from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_text import render_repinned
+from promptsync.files.prompt_file import render_repinned
 from promptsync.files.worktree import pins_in
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.plan import fingerprint
 from promptsync.project.planned_files import PlannedFile
 from promptsync.project.pointers import no_such_version

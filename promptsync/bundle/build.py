@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from promptsync.compare.git_state import find_state
 from promptsync.errors import Refused, UsageError
-from promptsync.files.git.tree import tree_at
+from promptsync.files.git.revisions import tree_at
 from promptsync.files.prompt_file import parse
 from promptsync.history.mark import parse_mark
 from promptsync.project.pointers import labelled

@@ -16,10 +16,10 @@ from promptsync.compare.changes_since import ChangedPrompts, changed_evaluations
 from promptsync.compare.conflict import check_resolved
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Snapshot, State
-from promptsync.files.errors import InvalidFile
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.project import Project
 from promptsync.project.target import resolve, unknown
 from promptsync.prompt.snippets import rendered_in

@@ -11,10 +11,8 @@ from msgspec.structs import replace
 
 from promptsync.errors import Incomplete
 from promptsync.files import schema
-from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import load
-from promptsync.files.yaml.load import Loaded
-from promptsync.files.yaml.syntax import NESTING
+from promptsync.files.yaml.load import NESTING, InvalidFile, Loaded
 from promptsync.prompt.limits import checked_depth
 from promptsync.prompt.prompt import Problem
 from promptsync.registry.errors import FateUnknown

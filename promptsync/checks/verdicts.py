@@ -17,9 +17,9 @@ from promptsync.checks.versions import OTHER_PROMPT
 from promptsync.compare.gather import gather
 from promptsync.compare.live_users import LiveTexts, follows_label, follows_latest, named_users
 from promptsync.errors import PromptsyncError, RemoteError
-from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.labels import is_own
 

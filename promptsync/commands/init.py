@@ -91,7 +91,7 @@ def command(
     promptsync init --agents
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
-    from promptsync.setup.commit import edited
+    from promptsync.setup.init import edited
     from promptsync.show.init import InitResult, show_init
 
     check_apart(("--no-commit", commit is False), ("--message", message is not None))
@@ -136,7 +136,7 @@ def _commit(
 ) -> InitResult:
     """Commit the files of a result, if the user agrees."""
     from promptsync.files.git.repository import is_in_repository
-    from promptsync.setup.commit import commit_files, named
+    from promptsync.setup.init import commit_files, named
 
     folder = result.started.config.prompts
     if is_asked:

@@ -19,11 +19,9 @@ from promptsync.files.prompt_file import name_in
 from promptsync.files.schema import suggestion
 from promptsync.files.worktree import Worktree, scan
 from promptsync.files.yaml import load as yaml_load
-from promptsync.lint import evaluations
-from promptsync.lint.check import check
+from promptsync.lint.check import check, check_evaluation
 from promptsync.lint.references import Snippets
-from promptsync.lint.rules import RULES
-from promptsync.lint.subject import KnownPrompts
+from promptsync.lint.rules import RULES, KnownPrompts
 from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Problem
@@ -234,7 +232,7 @@ def _of_evaluations(config: Config, worktree: Worktree, files: Sequence[Evaluati
     templates = {name: file.prompt.template for name, file in worktree.files.items()}
     snippets, names = Snippets((), KnownPrompts(templates)), {*templates, *worktree.broken.values()}
     for file in files:
-        for rule, keypath, message, hint in evaluations.check(file, snippets, names, tables.get(file.name)):
+        for rule, keypath, message, hint in check_evaluation(file, snippets, names, tables.get(file.name)):
             place = yaml_load.position(file.text, keypath)
             yield Problem(file.path, *place, rule, message, RULES[rule].severity, hint)
 

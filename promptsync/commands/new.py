@@ -11,12 +11,12 @@ import click
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
-from promptsync.files.errors import InvalidFile
 from promptsync.files.git.repository import is_in_repository
 from promptsync.files.worktree import scan
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.target import unknown
 from promptsync.prompt.names import SUFFIXES, name_for
-from promptsync.setup.new_prompt import MODEL, copied_text, new_text, write_new
+from promptsync.setup.init import MODEL, copied_text, new_text, write_new
 from promptsync.show.lines import numbered
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output

@@ -13,9 +13,9 @@ import click
 
 from promptsync.commands.shared.session import Session, verb
 from promptsync.files.cache import Cache
-from promptsync.files.errors import InvalidFile
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.worktree import read, scan, walk
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.search import Match, find_in_prompt, find_in_text, pattern_of
 from promptsync.project.target import resolve, unknown
 from promptsync.prompt.prompt import Problem

@@ -44,7 +44,7 @@ def command(session: Session, names: tuple[str, ...], at: At) -> Outcome:
 
 
 def _lines(session: Session, versions: Sequence[FoundVersion]) -> Iterator[str]:
-    from promptsync.files.prompt_text import render_new
+    from promptsync.files.prompt_file import render_new
 
     is_terminal = sys.stdout.isatty()
     for number, version in enumerate(versions):

@@ -16,8 +16,8 @@ from promptsync.declarations.language import LANGUAGES
 from promptsync.declarations.prompts import declarations
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.files.disk import present_text, write
-from promptsync.files.errors import InvalidFile
 from promptsync.files.worktree import scan
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.bundle import Bundle
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import Reference, SnippetError, Template, expand

@@ -10,12 +10,12 @@ from msgspec import Struct
 from promptsync.compare.difference import ChangeKind, Difference, Step, step
 from promptsync.compare.git_state import find_state
 from promptsync.errors import UsageError
-from promptsync.files.errors import InvalidFile
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.git.repository import Repository
-from promptsync.files.git.tree import Tree, tree_at
+from promptsync.files.git.revisions import Tree, tree_at
 from promptsync.files.prompt_file import PromptFile, name_in, parse
 from promptsync.files.worktree import Worktree
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.project import Project
 from promptsync.project.target import resolve, unknown
 from promptsync.prompt.canonical import digest

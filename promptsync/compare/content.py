@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
+from promptsync.files.cache import Entry
 from promptsync.files.prompt_file import PromptFile
-from promptsync.files.record import Entry
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
 from promptsync.project.versions import read_usable

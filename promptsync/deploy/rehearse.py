@@ -15,7 +15,7 @@ from promptsync.deploy.apply import apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
-from promptsync.files.record import Record
+from promptsync.files.cache import Record
 from promptsync.files.worktree import scan
 from promptsync.project.pointers import labels_of_prompt
 from promptsync.project.project import Project

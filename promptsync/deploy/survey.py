@@ -16,7 +16,7 @@ from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.deploy.members import Fate, Member, Survey, has_news, parents_of, with_drafts, without_tags
 from promptsync.deploy.snippets import needed_snippets, references_in, renders_new
 from promptsync.errors import Refused
-from promptsync.files.errors import InvalidFile
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.parallel import together
 from promptsync.project.pointers import RoutedLabel, labels_by_prompt, list_labels, routed_labels
 from promptsync.project.project import Project

@@ -13,8 +13,8 @@ from msgspec import Struct, convert
 from promptsync.errors import UsageError
 from promptsync.files import schema
 from promptsync.files.disk import real_path
-from promptsync.files.errors import InvalidFile, text_of
 from promptsync.files.yaml import load as yaml_load
+from promptsync.files.yaml.load import InvalidFile, text_of
 from promptsync.prompt.prompt import Problem
 
 FILE_NAME: Final = "promptsync.yaml"

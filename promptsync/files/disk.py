@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
+import time
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from promptsync.errors import PromptsyncError, Refused
@@ -164,3 +166,55 @@ def write_private(root: Path, below: str, data: bytes) -> None:
     path = private_directory(root) / below
     path.parent.mkdir(exist_ok=True)
     _replace(path, data, path.parent, sync=False)
+
+
+@contextlib.contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Keep other processes from writing to a working copy; the system frees the lock of one that dies.
+
+    Raises ``Refused`` immediately when another process has the lock.
+    """
+    from filelock import FileLock, Timeout
+
+    directory = private_directory(root)
+    lock = FileLock(directory / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Refused(
+            f"another promptsync is writing to {root}",
+            hint="wait until it has finished, then run this again",
+            code="locked",
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise PromptsyncError(
+            f"cannot lock {lock.lock_file}, so two runs could write at the same time: {why}",
+            hint=f"ls -l {lock.lock_file}",
+        ) from None
+    try:
+        # What killed runs left behind. What another run is writing to the cache right now costs it a request.
+        with contextlib.suppress(OSError):
+            for unfinished in (*directory.glob(".*.tmp"), *directory.glob("cache/.*.tmp")):
+                unfinished.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
+
+
+def backup(root: Path, path: str, stamp: str) -> Path:
+    """Copy a file to ``.promptsync/backup/STAMP/`` and return the copy; see ``new_stamp``."""
+    copy = private_directory(root) / "backup" / stamp / path
+    with explained("back up", root / path):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while copy.exists():
+            number += 1
+            copy = copy.with_name(f"{PurePosixPath(path).name}.{number}")
+        shutil.copy2(root / path, copy)
+    return copy
+
+
+def new_stamp() -> str:
+    """Return the present time as the name of a directory for backups."""
+    return time.strftime("%Y%m%dT%H%M%S")

@@ -13,8 +13,7 @@ from typing import Any, Final, Literal
 
 import jsonschema_rs
 
-from promptsync.files.yaml.load import Loaded, position
-from promptsync.files.yaml.syntax import shortened
+from promptsync.files.yaml.load import Loaded, position, shortened
 from promptsync.prompt.models import PARAMETERS, meant
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.shapes import SHAPES

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from promptsync.errors import UsageError
-from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, name_in, parse
 from promptsync.files.yaml import load
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.names import SUFFIXES, folded, name_for, path_for
 from promptsync.prompt.prompt import Problem

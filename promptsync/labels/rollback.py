@@ -11,7 +11,7 @@ import msgspec
 
 from promptsync.compare.git_state import find_state, too_shallow
 from promptsync.errors import Refused, UsageError
-from promptsync.files.git.tree import Tree, files_in, tree_at
+from promptsync.files.git.revisions import Tree, files_in, tree_at
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.mark import parse_mark, shorten
 from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel, change_to, existing, move_command

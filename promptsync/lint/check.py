@@ -1,24 +1,20 @@
-"""Runs all rules over a set of files."""
+"""Runs all rules over a set of files; those about names and evaluation files are here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import Final
 
-from promptsync.lint import names, references, scalars, spelling, structure, text
+from promptsync.lint import references, structure, text
 from promptsync.lint.references import Snippets
-from promptsync.lint.subject import KnownPrompts, Located, Subject
-from promptsync.prompt.prompt import Problem
-
-FAMILIES: Final[tuple[Callable[[Subject, Snippets], Iterator[Problem]], ...]] = (
-    names.check,
-    structure.check,
-    text.check,
-    references.check,
-    scalars.check,
-    spelling.check,
-)
-"""Each checks one file, with the snippets of all files at hand."""
+from promptsync.lint.rules import KnownPrompts, Located, Subject, leaves
+from promptsync.prompt.evaluation import EvaluationFile, enough_rows
+from promptsync.prompt.names import look
+from promptsync.prompt.prompt import MAX_NAME, KeyPath, Problem
+from promptsync.prompt.snippets import FENCE, LABEL_PIN, VERSION_PIN
+from promptsync.prompt.template import template_variables
 
 
 def check(
@@ -33,12 +29,100 @@ def check(
     known = known or KnownPrompts()
     subjects = [Subject(file) for file in files]
     snippets = Snippets(subjects, known)
-    problems = [
-        problem for subject in subjects for family in FAMILIES for problem in family(subject, snippets)
-    ]
-    problems += names.among(subjects, known)
-    problems += references.cycles(subjects, snippets)
+    problems = [*_among(subjects, known), *references.cycles(subjects, snippets)]
+    for subject in subjects:
+        problems += _name(subject)
+        for family in (structure, text, references):
+            problems += family.check(subject, snippets)
     places = {(problem.path, problem.line, problem.column) for problem in reported}
     return sorted(
         problem for problem in problems if (problem.path, problem.line, problem.column) not in places
     )
+
+
+_AT: Final = ("name",)
+
+
+def _name(subject: Subject) -> Iterator[Problem]:
+    """Check the name of one file."""
+    name = subject.prompt.name
+    if not name:
+        yield subject.problem("name-empty", _AT, "The name is empty.", hint="Give the prompt a name.")
+        return
+    if len(name) > MAX_NAME:
+        message = f"The name has {len(name)} characters; the registry allows {MAX_NAME}."
+        yield subject.problem("name-too-long", _AT, message, hint="Shorten the name.")
+    if name.isdecimal():
+        message = f"The name {name!r} is all digits and can be mistaken for the id of another prompt."
+        yield subject.problem("name-digits", _AT, message, hint="Use a name with a letter in it.")
+    for sign in (FENCE, LABEL_PIN, VERSION_PIN):
+        if sign in name:
+            message = f"The name contains {sign!r}, so no other prompt can refer to it."
+            yield subject.problem("name-reserved", _AT, message, hint="Remove it from the name.")
+            break
+    if name != name.strip() or any(unicodedata.category(character) == "Cc" for character in name):
+        message = f"The name {name!r} starts or ends with a space, or contains a control character."
+        yield subject.problem("name-blank", _AT, message, hint="Rename the prompt, unless this is intended.")
+
+
+def _among(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem]:
+    """Check the names of all files against one another."""
+    owners: dict[str, Subject] = {}
+    looks: dict[str, str] = {look(name): name for name in known.templates}
+    for subject in sorted(subjects, key=lambda subject: str(subject.file.path)):
+        name = subject.prompt.name
+        if name in owners:
+            message = f"The prompt {name!r} is also defined in {owners[name].file.path}."
+            yield subject.problem("name-duplicate", _AT, message, hint="Rename or delete one of them.")
+            continue
+        owners[name] = subject
+        twin = looks.setdefault(look(name), name)
+        if twin != name:
+            message = f"The names {name!r} and {twin!r} differ only in case or in how accents are encoded."
+            yield subject.problem("name-twin", _AT, message, hint="Rename one of them.")
+
+
+def check_evaluation(
+    file: EvaluationFile, snippets: Snippets, names: Collection[str], patterns: Sequence[str] | None
+) -> Iterator[tuple[str, KeyPath, str, str]]:
+    """Yield the rule, place, message and hint of each problem of a file among the prompts with these names.
+
+    ``patterns`` are those of the prompts for which ``checks:`` names it, ``None`` if it does not.
+    """
+    if not file.prompts and patterns is None:
+        hint = f"Set prompts: here, or table: {file.name} in checks: of promptsync.yaml."
+        yield "evaluation-unused", (), f"No prompt uses the evaluation {file.name!r}.", hint
+    for index, pattern in enumerate(file.prompts):
+        if not any(fnmatchcase(name, pattern) for name in names):
+            message = f"No prompt file matches {pattern!r}."
+            yield "evaluation-no-prompt", ("prompts", index), message, "Check the name; case matters."
+    if not file.scorecard.steps:
+        message = "The scorecard has no steps, so no row can pass or fail."
+        yield "evaluation-unscored", ("scorecard",), message, "Add steps: to scorecard:."
+    if file.max_drop is not None and 0 < len(file.rows) < (enough := enough_rows(file.max_drop)):
+        message = f"max_drop {file.max_drop:g} takes {enough} rows, but there are {len(file.rows)}."
+        hint = "Add rows, or remove max_drop: with too few, each change of a live prompt fails."
+        yield "evaluation-few-rows", ("max_drop",), message, hint
+    variables: dict[str, str] = {}
+    for name, template in snippets.templates.items():
+        if any(fnmatchcase(name, pattern) for pattern in (*file.prompts, *(patterns or ()))):
+            whole = snippets.expanded(template) or template
+            variables |= dict.fromkeys(sorted(template_variables(whole)), name)
+    for variable, prompt in variables.items():
+        if file.variables.get(variable, variable) not in file.inputs:
+            message = f"The rows have no column for the variable {variable!r} of {prompt}."
+            hint = "Add the column, or name another one in variables:."
+            yield "evaluation-missing-variable", ("rows",), message, hint
+    if not variables:
+        return
+    configs = [column.config for column in file.columns] + [step.config for step in file.scorecard.steps]
+    used = {text for config in configs for _, text in leaves(config) if isinstance(text, str)}
+    used |= {file.variables.get(variable, variable) for variable in variables}
+    for variable in file.variables.keys() - variables.keys():
+        message = f"No prompt of this evaluation has the variable {variable!r}."
+        yield "evaluation-unused-column", ("variables", variable), message, "Remove the line."
+    for title in file.inputs:
+        if not any(title in text for text in used):
+            message = f"Nothing uses the column {title!r} of the rows."
+            hint = "Map it to a variable in variables:, use it in a step, or remove it."
+            yield "evaluation-unused-column", ("rows",), message, hint

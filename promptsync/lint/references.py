@@ -8,8 +8,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from promptsync.lint.rules import Severity
-from promptsync.lint.subject import KnownPrompts, Subject, leaves
+from promptsync.lint.rules import KnownPrompts, Severity, Subject, leaves
 from promptsync.prompt.prompt import KeyPath, Problem
 from promptsync.prompt.snippets import (
     FENCE,

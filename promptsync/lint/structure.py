@@ -1,19 +1,20 @@
-"""Rules about the parts of a template: keys, roles, blocks, formats, the model."""
+"""Rules about the parts of a template: keys and their spelling, roles, blocks, formats, model, examples."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from promptsync.lint.references import Snippets
-from promptsync.lint.subject import Subject, blocks_of, messages_of
+from promptsync.lint.rules import Subject, blocks_of, messages_of
+from promptsync.prompt.models import PARAMETERS, PROVIDERS, RESPONSE_FORMATS, meant
 from promptsync.prompt.prompt import KeyPath, Problem, readable
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
-from promptsync.prompt.shapes import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, WRITE_ONLY
+from promptsync.prompt.shapes import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, SHAPES, WRITE_ONLY
 from promptsync.prompt.template import template_variables
-from promptsync.prompt.texts import FORMATS, format_of
+from promptsync.prompt.texts import FORMATS, as_mapping, format_of
 
 _RESERVED = ENVELOPE | {"prompt_template", "prompt_version", "metadata", "api_key"}
 """Keys that would set something else in a publish, such as a label that only a deploy moves."""
@@ -38,6 +39,7 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     if _is_empty(subject):
         yield subject.problem("empty-prompt", (), "The prompt has no text.", hint="Write its messages.")
     yield from _examples(subject, snippets)
+    yield from _spelling(subject)
 
 
 def _keys(subject: Subject) -> Iterator[Problem]:
@@ -141,3 +143,46 @@ def _examples(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
         for name in sorted(map(str, example.keys() - used)):
             message = f"The prompt has no variable {name!r}."
             yield subject.problem("example-unused-variable", ("examples", index, name), message)
+
+
+_MESSAGE_KEYS: Final = frozenset(SHAPES["message"])
+_MODEL_KEYS: Final = frozenset(SHAPES["model"])
+_FORMAT_KEYS: Final = frozenset(["type", "json_schema"])
+
+
+def _spelling(subject: Subject) -> Iterator[Problem]:
+    """Check the words of one file that are similar to known ones."""
+    for path, word, known in _words(subject):
+        likely = meant(word, known)
+        if not likely:
+            continue
+        where = ".".join(map(str, path))
+        message = f"{where if path[-1] == word else f'{where}: {word}'} looks misspelled."
+        yield subject.problem("misspelled", _place(subject, path), message, hint=f"Did you mean {likely}?")
+    for key in sorted(as_mapping(subject.prompt.metadata.get("model")).keys() & PARAMETERS):
+        place = _place(subject, ("model", key))
+        message = f"model.{key} belongs in model.parameters."
+        yield subject.problem("misplaced", place, message, hint="Move it there.")
+
+
+def _words(subject: Subject) -> Iterator[tuple[KeyPath, str, frozenset[str]]]:
+    """Yield keys and values with their places, and the known words of the same kind."""
+    model = as_mapping(subject.prompt.metadata.get("model"))
+    parameters = as_mapping(model.get("parameters"))
+    form = as_mapping(parameters.get("response_format"))
+    below: KeyPath = ("model", "parameters")
+    yield from ((("model", key), key, _MODEL_KEYS) for key in model.keys() - PARAMETERS)
+    yield from (((*below, key), key, PARAMETERS) for key in parameters)
+    yield from (((*below, "response_format", key), key, _FORMAT_KEYS) for key in form)
+    for path, value, known in (
+        (("model", "provider"), model.get("provider"), PROVIDERS),
+        ((*below, "response_format", "type"), form.get("type"), RESPONSE_FORMATS),
+    ):
+        if isinstance(value, str):
+            yield path, value, known
+    for index, message in messages_of(subject.template):
+        yield from ((("messages", index, key), key, _MESSAGE_KEYS) for key in message.keys() - _MESSAGE_KEYS)
+
+
+def _place(subject: Subject, path: KeyPath) -> KeyPath:
+    return subject.in_metadata(path) if path[0] == "model" else path

@@ -10,8 +10,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError
-from promptsync.files.backups import backup, new_stamp
-from promptsync.files.disk import check_unchanged, delete, present_text, write
+from promptsync.files.disk import backup, check_unchanged, delete, new_stamp, present_text, write
 from promptsync.parallel import for_each
 from promptsync.project.project import Project
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from msgspec import structs
 
 from promptsync.errors import PromptsyncError, UsageError
-from promptsync.files.cache import Cache
+from promptsync.files.cache import Cache, Record
 from promptsync.files.config import Config, is_possible, parse
 from promptsync.files.disk import DIRECTORY, check_private, private_directory, real_path
-from promptsync.files.record import Record
 from promptsync.history.synced_key import Key, parse_key
 from promptsync.parallel import for_each, mapped
 from promptsync.prompt.evaluation import EvaluationFile

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from promptsync.errors import UsageError
-from promptsync.lint.subject import leaves
+from promptsync.lint.rules import leaves
 from promptsync.prompt.document import to_document
 from promptsync.prompt.prompt import Local, Prompt
 

@@ -12,9 +12,9 @@ from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, State, matching
 from promptsync.errors import Refused, UsageError
 from promptsync.files.disk import explained, real_path, write
-from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_text import render_new
+from promptsync.files.prompt_file import render_new
 from promptsync.files.worktree import paths_for_new
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.project import Project
 from promptsync.project.target import resolve
 from promptsync.project.versions import list_all

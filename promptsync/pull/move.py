@@ -10,10 +10,9 @@ from msgspec import Struct, structs
 from promptsync.compare.content import content_of
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
-from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.prompt_text import render_edit
+from promptsync.files.prompt_file import PromptFile, render_edit
 from promptsync.files.worktree import paths_for_new
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.history.mark import parse_mark
 from promptsync.history.synced_key import identity, make_key
 from promptsync.project.plan import fingerprint

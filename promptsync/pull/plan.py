@@ -12,8 +12,8 @@ from promptsync.compare.git_state import too_shallow
 from promptsync.compare.history import PassedOverVersions, find_passed_over
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.errors import PromptsyncError, Refused, UsageError
-from promptsync.files.errors import InvalidFile
 from promptsync.files.worktree import paths_for_new
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.parallel import mapped
 from promptsync.project.plan import fingerprint
 from promptsync.project.planned_files import PlannedFile

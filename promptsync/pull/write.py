@@ -10,10 +10,9 @@ from promptsync.compare.content import has_text, read_content
 from promptsync.compare.history import PassedOverVersions
 from promptsync.compare.snapshot import Item, State
 from promptsync.compare.uncommitted import needs_backup
-from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import PromptFile, parse
-from promptsync.files.prompt_text import render_edit, render_new
-from promptsync.files.record import Entry
+from promptsync.files.cache import Entry
+from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.history.synced_key import identity, make_key
 from promptsync.project.planned_files import PlannedFile
 from promptsync.project.project import Project

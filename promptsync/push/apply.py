@@ -12,9 +12,8 @@ from msgspec.structs import replace
 
 from promptsync.compare.uncommitted import needs_backup
 from promptsync.errors import Interrupted, PromptsyncError, Refused, RemoteError
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.prompt_text import render_edit
-from promptsync.files.record import Entry
+from promptsync.files.cache import Entry
+from promptsync.files.prompt_file import PromptFile, render_edit
 from promptsync.history.synced_key import identity, make_key
 from promptsync.labels.move import ChangedLabel, apply_labels
 from promptsync.labels.plan import LabelChange

@@ -11,8 +11,8 @@ from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason
 from promptsync.compare.live_users import release_pointers
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.uncommitted import is_uncommitted
-from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.history.mark import check_message, make_mark, parse_mark, with_mark
 from promptsync.project.plan import workspace_of
 from promptsync.project.pointers import check_changeable
@@ -219,7 +219,7 @@ def _lint_errors(snapshot: Snapshot, files: Sequence[PromptFile]) -> list[Proble
         return []
     templates = {name: file.prompt.template for name, file in snapshot.worktree.files.items()}
     from promptsync.lint.check import check  # imported only here, because most pushes have nothing to check
-    from promptsync.lint.subject import KnownPrompts
+    from promptsync.lint.rules import KnownPrompts
 
     known = KnownPrompts(templates=templates, registry=frozenset(snapshot.listing))
     return [problem for problem in check(files, known, snapshot.problems) if problem.severity == "error"]

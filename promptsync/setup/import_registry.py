@@ -18,9 +18,9 @@ from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, State
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME
-from promptsync.files.errors import InvalidFile
-from promptsync.files.lock import locked
+from promptsync.files.disk import locked
 from promptsync.files.worktree import paths_for_new
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.planned_files import FilesReceipt
 from promptsync.project.project import Project
 from promptsync.pull.apply import apply_pull

@@ -1,22 +1,31 @@
-"""Init: the files of a new working copy. Existing files are kept."""
+"""The files of a new working copy and of a new prompt, and their first commit. Existing files are kept."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from promptsync.errors import Refused, UsageError
-from promptsync.files.config import FILE_NAME, Config, find, is_below, load, parse
+from promptsync.errors import Incomplete, PromptsyncError, Refused, UsageError
+from promptsync.files import config as configuration
+from promptsync.files.config import FILE_NAME, Config, find, is_below, load
 from promptsync.files.disk import DIRECTORY, real_path, write
-from promptsync.files.worktree import scan
+from promptsync.files.git.repository import GitProgram, is_in_repository
+from promptsync.files.prompt_file import PromptFile, parse, render_edit
+from promptsync.files.worktree import Worktree, paths_for_new, scan
 from promptsync.files.yaml.layout import inline
+from promptsync.files.yaml.load import InvalidFile
+from promptsync.lint.check import check
+from promptsync.lint.rules import KnownPrompts
+from promptsync.prompt.names import look, path_for
 from promptsync.registry.address import LOCAL, address
-from promptsync.setup.new_prompt import new_text
 
 EXAMPLE: Final = "hello.yaml"
 VENDOR: Final = "https://api.promptlayer.com"
@@ -69,7 +78,7 @@ def draft(
     path = root / FILE_NAME
     if not (path.exists() or path.is_symlink()):
         text = _configuration(prompts or "prompts", url, include)
-        return ConfigDraft(parse(path, text.encode()), text)
+        return ConfigDraft(configuration.parse(path, text.encode()), text)
     config = load(path)
     if not include or set(include) == set(config.include):
         return ConfigDraft(config, None)
@@ -165,3 +174,125 @@ def _ignore(root: Path) -> str:
     separator = "" if not present or present.endswith("\n") else "\n"
     write(root, path.name, f"{present}{separator}{line}\n")
     return "changed"
+
+
+MODEL: Final = "openai/gpt-4o-mini"
+
+_PROMPT: Final = """\
+name: {name}
+template_format: jinja2
+model:
+  provider: {provider}
+  name: {model}
+messages:
+  - role: system
+    content: |
+      You answer customers of {{ company }}. Be brief and friendly, and say so when you do not know.
+  - role: user
+    content: "{{ question }}"
+# Sample values for the variables. They stay in this file and are never published.
+examples:
+  - company: Fernweh Outdoor
+    question: Do you repair boots?
+"""
+_SNIPPET: Final = """\
+# A snippet: other prompts insert it by its name between two @@@.
+name: {name}
+content: |
+  Be brief and friendly, and say so when you do not know.
+"""
+
+
+def new_text(name: str, model: str | None = None, *, is_snippet: bool = False) -> str:
+    """Return the text of a first prompt. Raises ``UsageError`` unless ``model`` is ``PROVIDER/MODEL``."""
+    provider, _, model_name = (model or MODEL).partition("/")
+    if not provider or not model_name:
+        raise UsageError(f"--model {model} is not of the form PROVIDER/MODEL", hint=f"--model {MODEL}")
+    values = {"name": name, "provider": provider, "model": model_name}
+    text = _SNIPPET if is_snippet else _PROMPT
+    return re.sub(r"(?<!\{)\{(\w+)\}", lambda place: inline(values[place[1]]), text)
+
+
+def copied_text(file: PromptFile, name: str) -> str:
+    """Return the text of a file under another name, without the versions that it includes."""
+    return render_edit(file, replace(file.prompt, name=name), replace(file.local, synced={}), named=True)
+
+
+def write_new(config: Config, worktree: Worktree, name: str, text: str, *, is_copy: bool) -> str:
+    """Write the file of a new prompt and return its path.
+
+    Raises ``Refused`` if the name, also in another case, or its path is taken or ``include`` does not match
+    it, and ``UsageError`` if lint has a problem with the name or, unless it ``is_copy``, anything else in the
+    text. Then nothing was written.
+    """
+    places = {look(other): path for path, other in worktree.broken.items()}
+    places |= {look(other): file.path for other, file in worktree.files.items()}
+    path, usual = paths_for_new(worktree, [name])[name], f"{config.prompts}/{path_for(name)}"
+    place = config.root / path
+    if look(name) in places or path != usual or place.exists() or place.is_symlink():
+        raise Refused(
+            f"{places.get(look(name), usual)} already exists; nothing was written",
+            hint="choose another name",
+            code="exists",
+        )
+    try:
+        file = parse(text.encode("utf-8", "surrogateescape"), path, name)
+    except InvalidFile as error:
+        raise UsageError(f"{error.problems[0].message} Nothing was written.") from None
+    known = KnownPrompts({other: file.prompt.template for other, file in worktree.files.items()})
+    for problem in check([file], known):
+        if not is_copy or problem.rule.startswith("name-"):
+            raise UsageError(f"{problem.message} Nothing was written.", hint=problem.hint)
+    if not config.in_scope(name):
+        raise Refused(
+            f"include: does not match {name!r}, so the prompt would never be published; nothing was written",
+            hint=f"choose another name, or add it to include: in {FILE_NAME}",
+            code="not-included",
+        )
+    write(config.root, path, text, within=config.prompts)
+    return path
+
+
+_IDENTITY: Final = (
+    "git config --global user.name 'Your Name'\ngit config --global user.email you@example.com\n"
+)
+
+
+def edited(root: Path, paths: Iterable[str]) -> set[str]:
+    """Return those of some files that have changes which are not committed."""
+    if not is_in_repository(root):
+        return set()
+    git = GitProgram(root)
+    return {path for path in paths if git.line("status", "--porcelain", "--", f":(literal){path}")}
+
+
+def named(paths: Iterable[str], prompts: str) -> str:
+    """Return paths for a command to paste, with the directory of the prompts in place of the files in it."""
+    places = (prompts if PurePosixPath(path).is_relative_to(prompts) else path for path in paths)
+    return shlex.join(dict.fromkeys(places))
+
+
+def commit_files(root: Path, paths: Sequence[str], message: str, prompts: str) -> None:
+    """Commit these files, in a new repository if there is none. All other changes stay as they are.
+
+    Hooks run. Raises ``Incomplete`` with git's reason, and a hint that names the files in ``prompts`` by it.
+    """
+    git = GitProgram(root)
+    # A command line has room for a few hundred paths only, at least on Windows.
+    from_input = ("--pathspec-from-file=-", "--pathspec-file-nul")
+    sent = "\0".join(f":(literal){path}" for path in paths).encode("utf-8", "surrogateescape")
+    try:
+        if not is_in_repository(root):
+            git.run("init", "--quiet")
+        git.run("add", *from_input, sent=sent)
+        git.run("commit", "--quiet", "-m", message, *from_input, sent=sent)
+    except PromptsyncError as error:
+        reason = error.message.strip()
+        command, places = f"git -C {shlex.quote(str(root))}", named(paths, prompts)
+        hint = f"{command} add {places} && {command} commit -m {shlex.quote(message)} -- {places}"
+        if error.code == "no-program":
+            hint = f"{error.hint}\npromptsync -C {shlex.quote(str(root))} init"
+        if "Please tell me who you are" in reason:
+            reason, hint = "git does not know your name and email", f"{_IDENTITY}{hint}"
+        message = f"the files were written, but not committed: {reason}"
+        raise Incomplete(message, hint=hint, code="not-committed") from None

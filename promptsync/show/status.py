@@ -10,7 +10,7 @@ import click
 
 from promptsync.compare.pins import Pins
 from promptsync.compare.snapshot import State
-from promptsync.files.errors import text_of
+from promptsync.files.yaml.load import text_of
 from promptsync.project.pointers import RoutedLabel, deploy_command
 from promptsync.prompt.labels import is_own
 from promptsync.show.contract import contract_body, stopped_lines

@@ -7,7 +7,7 @@ import pytest
 from registry_server import Caller, chat, completion
 
 from promptsync.checks.tracking import read_request
-from promptsync.files.errors import InvalidFile
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.server.app import create_app
 
 REQUEST: dict[str, Any] = {

@@ -14,7 +14,7 @@ from worlds import World
 
 from promptsync.cli import run
 from promptsync.files.config import load
-from promptsync.setup.commit import commit_files, named
+from promptsync.setup.init import commit_files, named
 from promptsync.terminal import streams
 
 PERSON = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from seeds import examples
 
 from promptsync.errors import PromptsyncError
-from promptsync.files.errors import InvalidFile
+from promptsync.files.yaml.load import InvalidFile
 
 A = "prompts/a.yaml"
 B = "prompts/b.yaml"

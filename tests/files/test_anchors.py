@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from promptsync.files.prompt_file import parse
-from promptsync.files.prompt_text import render_edit
+from promptsync.files.prompt_file import parse, render_edit
 from promptsync.prompt.document import to_prompt
 
 MAPPING = """\

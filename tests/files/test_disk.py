@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.backups import backup
 from promptsync.files.cache import Cache
-from promptsync.files.disk import delete, private_directory, write
-from promptsync.files.lock import locked
+from promptsync.files.disk import backup, delete, locked, private_directory, write
 
 
 def names(root: Path) -> list[str]:

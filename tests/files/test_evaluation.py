@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from promptsync.files.errors import InvalidFile
 from promptsync.files.evaluation import load_evaluations, scan_evaluations
-from promptsync.files.yaml.load import position
-from promptsync.files.yaml.syntax import NESTING
+from promptsync.files.yaml.load import NESTING, InvalidFile, position
 from promptsync.prompt.evaluation import Column, EvaluationFile, ScorecardStep
 
 WHOLE = """\

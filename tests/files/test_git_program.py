@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from promptsync.errors import PromptsyncError
-from promptsync.files.git.program import GitProgram
+from promptsync.files.git.repository import GitProgram
 
 STAND_IN = """#!/bin/sh
 echo "$@"

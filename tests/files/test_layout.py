@@ -8,8 +8,7 @@ from seeds import examples
 from strategies import locals_, prompts, texts
 
 from promptsync.errors import Refused
-from promptsync.files.prompt_file import parse
-from promptsync.files.prompt_text import render_new
+from promptsync.files.prompt_file import parse, render_new
 from promptsync.files.yaml import layout
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Local, Prompt

@@ -7,9 +7,8 @@ import yaml
 from hypothesis import given, settings
 from strategies import json_objects
 
-from promptsync.files.errors import InvalidFile
-from promptsync.files.yaml import syntax
-from promptsync.files.yaml.load import MAX_BYTES, load, position
+from promptsync.files.yaml import load as yaml_load
+from promptsync.files.yaml.load import MAX_BYTES, InvalidFile, load, position
 from promptsync.prompt.limits import MAX_DEPTH
 
 LAUGHS = b"a: &a [x, x, x, x, x, x, x, x]\n" + b"".join(
@@ -21,7 +20,7 @@ LAUGHS = b"a: &a [x, x, x, x, x, x, x, x]\n" + b"".join(
 @pytest.fixture(params=["c", "python"])
 def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "python":
-        monkeypatch.setattr(syntax, "Loader", syntax.PythonLoader)
+        monkeypatch.setattr(yaml_load, "Loader", yaml_load.PythonLoader)
 
 
 def problems(data: bytes) -> list[tuple[int, int, str]]:

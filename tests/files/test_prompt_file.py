@@ -9,9 +9,8 @@ from strategies import locals_, prompts
 
 from promptsync.errors import Refused
 from promptsync.files import schema
-from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import parse
-from promptsync.files.prompt_text import render_edit, render_new
+from promptsync.files.prompt_file import parse, render_edit, render_new
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.document import TEMPLATE_KEYS, to_document
 from promptsync.prompt.prompt import Local, Prompt
 from promptsync.prompt.roles import ROLES

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.files.prompt_file import parse
-from promptsync.files.prompt_text import render_repinned
+from promptsync.files.prompt_file import parse, render_repinned
 from promptsync.prompt.snippets import Reference, pins
 
 PIN = "@@@tone@version_number:1@@@"
@@ -92,7 +91,7 @@ def test_several_versions_move_and_the_others_stay() -> None:
     st.sampled_from(["tone", "a b", "it's", 'say "x"', "a\\b", "日本", "a: b", "x.*"]),
 )
 def test_the_texts_are_the_same_but_for_the_pin(around: str, name: str) -> None:
-    from promptsync.files.prompt_text import render_new
+    from promptsync.files.prompt_file import render_new
     from promptsync.prompt.prompt import Local, Prompt
 
     old, new = Reference(name, version=1), Reference(name, version=12)

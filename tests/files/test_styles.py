@@ -18,10 +18,9 @@ from strategies import texts
 from yaml.emitter import Emitter
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import parse
-from promptsync.files.prompt_text import render_edit
+from promptsync.files.prompt_file import parse, render_edit
 from promptsync.files.yaml.layout import is_ambiguous
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.document import to_document, to_prompt
 
 WORDS = [

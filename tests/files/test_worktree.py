@@ -12,9 +12,9 @@ from strategies import names
 
 from promptsync.errors import UsageError
 from promptsync.files.disk import write
-from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_text import render_new
+from promptsync.files.prompt_file import render_new
 from promptsync.files.worktree import Worktree, load_paths, paths_for_new, scan
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.prompt import Local, Problem, Prompt
 
 PROMPT = "content: x\n"

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from promptsync.lint.check import check
-from promptsync.lint.subject import KnownPrompts
+from promptsync.lint.rules import KnownPrompts
 from promptsync.prompt.prompt import Local, Problem, Prompt
 
 LOCAL = ("evaluations", "agents", "examples", "synced")

@@ -12,8 +12,7 @@ from strategies import prompts
 
 import promptsync
 from promptsync.lint.check import check
-from promptsync.lint.rules import RULES
-from promptsync.lint.subject import KnownPrompts
+from promptsync.lint.rules import RULES, KnownPrompts
 from promptsync.prompt.prompt import Local, Prompt
 
 GOOD = """\

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from located import found, lint
 
-from promptsync.lint.subject import KnownPrompts
+from promptsync.lint.rules import KnownPrompts
 
 TONE = "name: tone\ncontent: Stay calm.\n"
 PINNED = "@label:prod"

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from worlds import SYNCED, World
 
-from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import parse, with_both_keys
+from promptsync.files.yaml.load import InvalidFile
 
 LINES = ["Be kind.", "Be brief.", "Never promise money.", "Ask for the order.", "Answer {question}."]
 A, B, C = "3-aaaaaaa", "12-bbbbbbb", "4-ccccccc"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from seeds import examples
 from worlds import World, template
 
-from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import parse
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.lint.check import check
 from promptsync.registry.errors import Rejected
 from promptsync.registry.open import open_registry

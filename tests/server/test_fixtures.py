@@ -7,8 +7,8 @@ import pytest
 from evaluation_files import put
 from registry_server import Caller
 
-from promptsync.files.errors import InvalidFile, text_of
 from promptsync.files.evaluation import load_evaluations
+from promptsync.files.yaml.load import InvalidFile, text_of
 from promptsync.server.app import create_app
 from promptsync.server.checks.fixtures import FixtureError, parse_fixtures
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptsync.files.errors import InvalidFile, text_of
+from promptsync.files.yaml.load import InvalidFile, text_of
 from promptsync.server.app import create_app
 from promptsync.server.checks.fixtures import parse_fixtures
 from promptsync.server.checks.models import Echo, Endpoint, ModelError, Models, Scripted, models_of

@@ -19,11 +19,11 @@ from promptsync.checks.tables.definition import VARIABLES, Definition
 from promptsync.checks.tables.plan import read_table
 from promptsync.errors import Refused, UsageError
 from promptsync.files.disk import present_text, write
-from promptsync.files.errors import InvalidFile
 from promptsync.files.evaluation import FOLDER, parse
 from promptsync.files.git.repository import Repository
 from promptsync.files.yaml import layout, load
 from promptsync.files.yaml.edit import Change, edits
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import same
 from promptsync.prompt.evaluation import OUTPUT, STEP_THRESHOLDS, Scorecard

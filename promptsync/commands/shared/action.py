@@ -10,7 +10,7 @@ import click
 
 from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused, UsageError
-from promptsync.files.lock import locked
+from promptsync.files.disk import locked
 from promptsync.project.plan import Plan
 from promptsync.project.project import Project
 from promptsync.show.outcome import Outcome

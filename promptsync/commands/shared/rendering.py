@@ -12,10 +12,10 @@ import msgspec
 
 from promptsync.compare.conflict import check_resolved
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
-from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
-from promptsync.lint.subject import Subject
+from promptsync.files.yaml.load import InvalidFile
+from promptsync.lint.rules import Subject
 from promptsync.project.pointers import no_such_version, read_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, NoSuchPrompt, may_have_version, resolve, unknown

@@ -58,9 +58,9 @@ def load_fixtures(store: Store, path: str | Path) -> None:
 
     Raises ``FixtureError`` if the file cannot be read or is invalid.
     """
-    from promptsync.files.errors import InvalidFile, text_of
     from promptsync.files.evaluation import FOLDER, load_evaluations
     from promptsync.files.yaml import load
+    from promptsync.files.yaml.load import InvalidFile, text_of
 
     path = Path(path)
     with store.read() as db:
@@ -136,8 +136,8 @@ def parse_fixtures(data: bytes, name: str, evaluations: Sequence[EvaluationFile]
     """Return what the fixtures file called ``name`` and evaluation files declare; raises InvalidFile."""
     # Imported here, because the file is parsed only after it has changed.
     from promptsync.files import schema
-    from promptsync.files.errors import InvalidFile
     from promptsync.files.yaml import load
+    from promptsync.files.yaml.load import InvalidFile
 
     loaded = load.load(data, name)
     if problems := schema.check(loaded, name, "fixtures"):
