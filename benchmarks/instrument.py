@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PHASES = {
     "the registry": ["registry.promptlayer.connection:Connection.call"],
-    "parsing responses": ["registry.promptlayer.parse:version"],
+    "parsing responses": ["registry.promptlayer.responses:version_of"],
     "reading files": ["files.worktree:scan"],
     "comparing": ["compare.gather:gather"],
     "git": ["files.git.repository:GitProgram.line", "files.git.repository:GitProgram.run"],

@@ -20,7 +20,7 @@ from promptsync.errors import Bug, Incomplete, Interrupted, PromptsyncError, Usa
 from promptsync.terminal import streams
 
 if TYPE_CHECKING:  # --version and --help load nothing that they do not need
-    from promptsync.registry.values import Timeouts
+    from promptsync.registry.protocol import Timeouts
     from promptsync.show.outcome import Outcome
 
 HELP = """\

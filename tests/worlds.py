@@ -34,8 +34,8 @@ from promptsync.cli import run
 from promptsync.files.config import load
 from promptsync.files.schema import schema
 from promptsync.project.project import Project, open_project
-from promptsync.registry.promptlayer import parse
-from promptsync.registry.values import Timeouts
+from promptsync.registry.promptlayer.responses import label_of
+from promptsync.registry.protocol import Timeouts
 from promptsync.server.app import create_app
 from promptsync.server.checks.models import Model
 
@@ -282,7 +282,7 @@ class World:
 
     def _labels(self, name: str) -> Iterator[tuple[str, int, str]]:
         for body in self.call("GET", "/prompt-templates/labels").body["release_labels"]:
-            label = parse.label(body)
+            label = label_of(body)
             if label.prompt_name == name:
                 yield label.name, label.version, f"/prompt-labels/{label.label_id}"
 

@@ -19,9 +19,8 @@ from promptsync.project.pointers import labelled
 from promptsync.project.project import Project, connect
 from promptsync.prompt.bundle import Bundle, BundledPrompt, bundled
 from promptsync.prompt.names import name_for
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import Prompt, map_texts, mappings
 from promptsync.prompt.snippets import Reference, publish_order, rendered_in, replaced
-from promptsync.prompt.texts import map_texts, mappings
 from promptsync.registry.address import LOCAL
 
 if TYPE_CHECKING:

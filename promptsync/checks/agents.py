@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from promptsync.checks.run import NodeOutput, Run, Status
 from promptsync.errors import RemoteError
-from promptsync.prompt.texts import as_mapping
+from promptsync.prompt.prompt import as_mapping
 from promptsync.registry.errors import FateUnknown, Unsupported
-from promptsync.registry.values import text
+from promptsync.registry.protocol import text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry

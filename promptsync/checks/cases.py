@@ -20,7 +20,7 @@ from promptsync.checks.versions import WantedVersions
 from promptsync.errors import UsageError
 from promptsync.project.target import LATEST, At
 from promptsync.prompt.evaluation import cell_text
-from promptsync.prompt.texts import mappings
+from promptsync.prompt.prompt import mappings
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project

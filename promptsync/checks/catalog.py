@@ -12,7 +12,7 @@ from msgspec import Struct
 from promptsync.errors import RemoteError, UsageError
 from promptsync.project.target import At
 from promptsync.registry.errors import Unsupported
-from promptsync.registry.values import number, text
+from promptsync.registry.protocol import number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry

@@ -12,7 +12,7 @@ from promptsync.checks.catalog import score_of, uses_in
 from promptsync.checks.run import Cell, Run, Status
 from promptsync.errors import RemoteError
 from promptsync.registry.errors import NotFound, Unsupported
-from promptsync.registry.values import number, text
+from promptsync.registry.protocol import number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry

@@ -20,7 +20,7 @@ from promptsync.checks.versions import WantedVersions, latest_of, named_version,
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.parallel import mapped
 from promptsync.project.target import LATEST, At
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Version
 from promptsync.registry.errors import NotFound
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from promptsync.checks.run import Run
 from promptsync.parallel import mapped
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Version
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry

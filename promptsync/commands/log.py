@@ -21,7 +21,7 @@ from promptsync.project.pointers import find_number, labels_at, read_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, resolve
 from promptsync.project.versions import Catalog, read_versions
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Version
 from promptsync.registry.errors import NotFound, UnusablePrompt
 from promptsync.show import diff
 from promptsync.show.outcome import Outcome

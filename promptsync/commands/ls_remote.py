@@ -15,7 +15,7 @@ from promptsync.project.pointers import Labels, labels_by_prompt, list_labels
 from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, is_pattern, resolve
 from promptsync.prompt.labels import is_own
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Version
 from promptsync.show.outcome import Outcome
 from promptsync.show.rows import body
 from promptsync.terminal import output

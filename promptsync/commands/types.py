@@ -19,9 +19,8 @@ from promptsync.files.disk import present_text, write
 from promptsync.files.worktree import scan
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.bundle import Bundle
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import Prompt, as_mapping
 from promptsync.prompt.snippets import Reference, SnippetError, Template, expand
-from promptsync.prompt.texts import as_mapping
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 

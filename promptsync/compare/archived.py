@@ -15,7 +15,7 @@ from promptsync.parallel import mapped
 from promptsync.project.pointers import list_labels
 from promptsync.project.project import Project
 from promptsync.prompt.labels import RELEASED, SUFFIX
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Version
 
 
 def archived_by_label(project: Project) -> dict[str, Sequence[Version]]:

@@ -21,9 +21,8 @@ from promptsync.project.target import resolve, unknown
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.names import name_for
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import Prompt, tag_set
 from promptsync.prompt.snippets import follows_text, parents, rendered_in
-from promptsync.prompt.tags import tag_set
 
 
 class ChangedPrompt(Struct, frozen=True):

@@ -18,10 +18,8 @@ from promptsync.project.project import Project
 from promptsync.project.versions import read_usable
 from promptsync.prompt.additions import without_additions, without_notes
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import Prompt, Version, tag_set
 from promptsync.prompt.snippets import of_prompt
-from promptsync.prompt.tags import tag_set
-from promptsync.prompt.version import Version
 
 _NOTHING: Final = Prompt("", {})
 

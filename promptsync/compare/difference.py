@@ -20,8 +20,7 @@ from promptsync.project.versions import Catalog
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.contract import ContractChange, contract_changes
 from promptsync.prompt.fields import FieldChange, changes, variables_change
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Prompt, Version
 
 
 class ChangeKind(StrEnum):

@@ -18,8 +18,7 @@ from promptsync.project.pointers import labels_by_prompt, list_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import list_all
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Label
-from promptsync.prompt.tags import tag_set
+from promptsync.prompt.prompt import Label, tag_set
 
 _CHANGED = (State.AHEAD, State.DIVERGED)
 _DELETED = (State.DELETED_LOCALLY, State.DIVERGED)

@@ -25,9 +25,7 @@ from promptsync.history.synced_key import Key, identity, make_key
 from promptsync.project.project import Project
 from promptsync.project.versions import read_usable
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.tags import tag_set
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Prompt, Version, tag_set
 
 _Result = TypeVar("_Result")
 _UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY, State.MOVED)

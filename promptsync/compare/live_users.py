@@ -15,8 +15,8 @@ from promptsync.project.pointers import labels_by_prompt, list_labels, with_labe
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
 from promptsync.prompt.labels import is_own
+from promptsync.prompt.prompt import Version
 from promptsync.prompt.snippets import Follows, Reference, rendered_in
-from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, UnusablePrompt
 
 _LISTED = 10

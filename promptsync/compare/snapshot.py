@@ -19,9 +19,7 @@ from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, PromptAt, resolve, unknown
 from promptsync.prompt.additions import unknown_fields, without_notes
 from promptsync.prompt.names import name_for
-from promptsync.prompt.prompt import Problem, Prompt
-from promptsync.prompt.tags import merged_tags, tag_set
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Problem, Prompt, Version, merged_tags, tag_set
 
 Tags = frozenset[str]
 

@@ -21,8 +21,7 @@ from promptsync.history.synced_key import Key, identity
 from promptsync.project.project import Project
 from promptsync.project.versions import list_all, read_usable
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.tags import tag_set
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Version, tag_set
 
 TEXT_STATES = {
     Relation.EQUAL: State.IN_SYNC,

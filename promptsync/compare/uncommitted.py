@@ -13,7 +13,7 @@ from promptsync.history.lineage import Lineage, Revision
 from promptsync.history.synced_key import Key
 from promptsync.project.project import Project
 from promptsync.prompt.names import SUFFIXES
-from promptsync.prompt.tags import tag_set
+from promptsync.prompt.prompt import tag_set
 
 if TYPE_CHECKING:
     from promptsync.files.git.repository import Repository

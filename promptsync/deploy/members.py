@@ -16,9 +16,7 @@ from promptsync.project.project import Project
 from promptsync.project.versions import read_usable
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.labels import Position, is_own
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.tags import tag_set
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Prompt, Version, tag_set
 
 
 class Fate(StrEnum):

@@ -20,8 +20,8 @@ from promptsync.files.worktree import scan
 from promptsync.project.pointers import labels_of_prompt
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
+from promptsync.prompt.prompt import Version
 from promptsync.prompt.snippets import publish_order, rendered_in
-from promptsync.prompt.version import Version
 from promptsync.registry.address import LOCAL
 
 

@@ -22,8 +22,8 @@ from promptsync.project.pointers import RoutedLabel, labels_by_prompt, list_labe
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
+from promptsync.prompt.prompt import Version
 from promptsync.prompt.snippets import parents
-from promptsync.prompt.version import Version
 
 _IN_WAY = (State.CONFLICT, State.RENAMED_REMOTELY, State.DELETED_REMOTELY)
 

@@ -20,9 +20,8 @@ from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.canonical import canonical, same
 from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.limits import MAX_DEPTH
-from promptsync.prompt.prompt import KeyPath, Local, Prompt
+from promptsync.prompt.prompt import KeyPath, Local, Prompt, tag_set
 from promptsync.prompt.snippets import repinned
-from promptsync.prompt.tags import tag_set
 
 _KEY: Final = r"[1-9][0-9]{0,9}-[0-9a-f]{7}"
 _SYNCED: Final = rf"synced: (?:{_KEY}|\[{_KEY}(?:, {_KEY})*\])\r?\n"

@@ -14,9 +14,8 @@ from typing import Any, Final, Literal
 import jsonschema_rs
 
 from promptsync.files.yaml.load import Loaded, position, shortened
-from promptsync.prompt.models import PARAMETERS, meant
 from promptsync.prompt.prompt import Problem
-from promptsync.prompt.shapes import SHAPES
+from promptsync.prompt.shapes import PARAMETERS, SHAPES, meant
 
 Kind = Literal["prompt", "config", "evaluation", "fixtures", "request", "bundle", "output"]
 

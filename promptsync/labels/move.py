@@ -13,8 +13,7 @@ from promptsync.labels.plan import LabelChange
 from promptsync.project.pointers import deploy_command, labels_of_prompt
 from promptsync.project.project import Project
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
-from promptsync.prompt.prompt import Label, Prompt
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Label, Prompt, Version
 from promptsync.registry.address import LOCAL
 from promptsync.registry.errors import FateUnknown, Rejected, TimedOut, Unsupported
 

@@ -13,7 +13,7 @@ from promptsync.project.pointers import Labelled, deploy_command, no_such_versio
 from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.prompt.labels import Position
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Version
 from promptsync.registry.errors import NotFound, Unsupported
 
 

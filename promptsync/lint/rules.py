@@ -9,8 +9,7 @@ from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct, field
 
-from promptsync.prompt.prompt import KeyPath, Local, Problem, Prompt
-from promptsync.prompt.texts import Text, texts_of
+from promptsync.prompt.prompt import KeyPath, Local, Problem, Prompt, Text, texts_of
 
 Severity = Literal["error", "warning"]
 

@@ -9,12 +9,21 @@ from msgspec.structs import replace
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.rules import Subject, blocks_of, messages_of
-from promptsync.prompt.models import PARAMETERS, PROVIDERS, RESPONSE_FORMATS, meant
-from promptsync.prompt.prompt import KeyPath, Problem, readable
+from promptsync.prompt.prompt import FORMATS, KeyPath, Problem, as_mapping, format_of, readable
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
-from promptsync.prompt.shapes import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, SHAPES, WRITE_ONLY
+from promptsync.prompt.shapes import (
+    BLOCKS,
+    CHAT_KEYS,
+    COMPLETION_KEYS,
+    ENVELOPE,
+    PARAMETERS,
+    PROVIDERS,
+    RESPONSE_FORMATS,
+    SHAPES,
+    WRITE_ONLY,
+    meant,
+)
 from promptsync.prompt.template import template_variables
-from promptsync.prompt.texts import FORMATS, as_mapping, format_of
 
 _RESERVED = ENVELOPE | {"prompt_template", "prompt_version", "metadata", "api_key"}
 """Keys that would set something else in a publish, such as a label that only a deploy moves."""

@@ -10,10 +10,9 @@ from typing import Any
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.rules import KEY, Located, Severity, Subject, leaves
-from promptsync.prompt.prompt import KeyPath, Problem
+from promptsync.prompt.prompt import JINJA2, KeyPath, Problem, Text
 from promptsync.prompt.snippets import FENCE
 from promptsync.prompt.template import syntax_error, variables
-from promptsync.prompt.texts import JINJA2, Text
 
 # C0 and C1 without tab, LF, CR and NEL; zero-width blanks; bidirectional embeddings, overrides and isolates;
 # invisible tags, which can carry hidden instructions.

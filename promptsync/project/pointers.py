@@ -14,8 +14,7 @@ from promptsync.project.project import Project
 from promptsync.project.target import At, PromptAt, close_name
 from promptsync.project.versions import list_all, read_version
 from promptsync.prompt.labels import RELEASED, Position, position_of
-from promptsync.prompt.prompt import Label
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Label, Version
 from promptsync.registry.errors import NotFound, Rejected, Unsupported
 
 if TYPE_CHECKING:

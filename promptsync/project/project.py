@@ -24,8 +24,7 @@ from promptsync.registry.address import LOCAL, address
 if TYPE_CHECKING:
     from promptsync.files.git.repository import Repository
     from promptsync.files.git.revisions import Revisions
-    from promptsync.registry.protocol import Registry
-    from promptsync.registry.values import Timeouts
+    from promptsync.registry.protocol import Registry, Timeouts
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -282,7 +281,7 @@ def open_project(
         project.fixtures = config.root / known.fixtures if known.fixtures else None
         project.jobs = jobs or known.jobs
         if known.timeout is not None:
-            from promptsync.registry.values import Timeouts
+            from promptsync.registry.protocol import Timeouts
 
             project.timeouts = (timeouts or Timeouts()).limited_to(known.timeout)
     return project

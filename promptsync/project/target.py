@@ -16,7 +16,7 @@ from promptsync.errors import UsageError
 from promptsync.files.worktree import load_paths
 from promptsync.project.project import Project
 from promptsync.prompt.names import SUFFIXES, name_for, path_for
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Version
 
 _WILD = frozenset("*?[")
 _LONGEST_NUMBER = 18

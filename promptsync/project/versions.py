@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from promptsync.parallel import MOST_REQUESTS, mapped
 from promptsync.project.project import Project
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Version
 from promptsync.registry.errors import NotFound, UnusablePrompt
 
 _BATCH = MOST_REQUESTS

@@ -13,9 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import Prompt, as_mapping, format_of, mappings
 from promptsync.prompt.template import media_names, template_variables
-from promptsync.prompt.texts import as_mapping, format_of, mappings
 
 FORMAT: Final = "promptsync-bundle/1"
 

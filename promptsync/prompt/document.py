@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from promptsync.prompt.canonical import EXPLICIT, FILE, Use, ordered, tidy, tidy_inner
 from promptsync.prompt.prompt import Local, Prompt, as_blocks, copied, kind_of, without_nulls
-from promptsync.prompt.roles import ROLES
-from promptsync.prompt.shapes import BLOCK, DEFAULT_FORMAT, SHAPES, TEMPLATE
+from promptsync.prompt.shapes import BLOCK, DEFAULT_FORMAT, ROLES, SHAPES, TEMPLATE
 
 TEMPLATE_KEYS: Final = ("tools", "functions", "function_call", "tool_choice")
 """Keys of the template that are top-level keys of a file as they are."""

@@ -1,20 +1,25 @@
 """The three-way merge of a prompt and of its tags. Nothing is lost without a conflict.
 
-It merges documents, which have the keys of a prompt file, so that what a registry fills in plays no part.
+It merges documents, which have the keys of a prompt file, so that what a registry fills in plays no part:
+prose line by line, tools by name, other items as ``fields.align`` pairs them. Whatever one side moved, and
+the other side removed or moved elsewhere, is a conflict.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.prompt.canonical import canonical, comparable, digest, encode, kept_references
+from promptsync.prompt.canonical import canonical, comparable, digest, encode, kept_references, same
 from promptsync.prompt.document import to_document, to_prompt
-from promptsync.prompt.merge_fields import FieldConflict, FieldMerger, ThreeWay
-from promptsync.prompt.prompt import Local, Prompt
-from promptsync.prompt.tags import merged_tags
+from promptsync.prompt.fields import merged_order, places, tool_key
+from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable
+from promptsync.prompt.shapes import DEFAULT_FORMAT
+from promptsync.prompt.snippets import strings
+from promptsync.prompt.text_diff import doubled, merge_text, pieces_of
 
 TOOL_REFERENCES: Final = "changed on both sides, and the registry shows its own tools expanded"
 
@@ -106,3 +111,238 @@ def _document(prompt: Prompt) -> dict[str, Any]:
         # The shared format is that of most messages, so it may differ although only one message changed.
         document["messages"] = [{**first, **message} for message in document["messages"]]
     return document
+
+
+BOTH_CHANGED: Final = "changed on both sides"
+BOTH_ADDED: Final = "added on both sides"
+MOVED: Final = "moved on one side, moved or removed on the other"
+REMOVED_HERE: Final = "removed in your file, changed in the registry"
+REMOVED_THERE: Final = "removed in the registry, changed in your file"
+
+ABSENT: Final[Any] = object()
+_TEXTS: Final = frozenset({"content", "text", "description"})
+"""Keys whose strings are prose and merge line by line. Any other string is a single value."""
+_RULED: Final = {"content": ("template_format", DEFAULT_FORMAT), "name": ("provider", None)}
+"""A text means something else in another template format, and a model's name with another provider."""
+_USER_JSON: Final = frozenset({"metadata", "parameters"})
+
+Object = Mapping[str, Any]
+
+
+class ThreeWay(NamedTuple):
+    """One value in base, ours and theirs; ``ABSENT`` where there is none."""
+
+    base: Any
+    ours: Any
+    theirs: Any
+
+    def or_(self, empty: Any) -> ThreeWay:
+        """Return the values with ``empty`` in place of absent ones."""
+        return ThreeWay(*(empty if value is ABSENT else value for value in self))
+
+    def under(self, key: Any) -> ThreeWay:
+        """Return what each of three objects has under a key."""
+        return ThreeWay(*(side.get(key, ABSENT) for side in self))
+
+    def are(self, kind: type, *, empty: Any) -> bool:
+        """Whether all values are of one type, absent ones aside; ``empty`` is a value of that type."""
+        return all(isinstance(value, kind) for value in self.or_(empty))
+
+    @property
+    def whole(self) -> Any:
+        """The value that includes the changes of both sides, ``None`` if neither does."""
+        if _same(self.ours, self.theirs) or _same(self.base, self.theirs):
+            return (self.ours,)
+        return (self.theirs,) if _same(self.base, self.ours) else None
+
+
+class FieldConflict(Struct, frozen=True):
+    """One field that could not be merged; an absent value is ``None``.
+
+    Indexes in ``path`` are those of our version, or of the registry's if ours lacks the item. A text has one
+    conflict for each part that clashes, with that part as the values. Conflict markers can show a conflict
+    that is ``markable``, which is one in the prompt's own text.
+    """
+
+    path: str
+    reason: str
+    base: Any
+    ours: Any
+    theirs: Any
+    markable: bool = False
+
+
+class FieldMerger:
+    """Merges the documents of one prompt and collects the conflicts.
+
+    ``by_words`` finds fewer conflicts in texts. Its result is for decisions only and must not be written.
+    """
+
+    def __init__(self, names: tuple[str, str], *, by_words: bool = False) -> None:
+        self._names = names
+        self._by_words = by_words
+        self.conflicts: list[FieldConflict] = []
+
+    def conflict(self, path: KeyPath, reason: str, sides: ThreeWay, *, markable: bool = False) -> Any:
+        """Add a conflict and return our value."""
+        base, ours, theirs = sides.or_(None)
+        self.conflicts.append(FieldConflict(readable(path), reason, base, ours, theirs, markable))
+        return sides.ours
+
+    def document(self, base: Object, ours: Object, theirs: Object) -> Object:
+        """Merge documents without name, tags and local keys, and with a template format in each message."""
+        kinds = ThreeWay(*("chat" if "messages" in side else "completion" for side in (base, ours, theirs)))
+        # A chat template and a completion template have no field in common that could be merged.
+        if kinds.ours != kinds.theirs:
+            self.conflict(("type",), BOTH_CHANGED, kinds if base else kinds._replace(base=ABSENT))
+            return ours
+        merged = self._object(ThreeWay(base, ours, theirs), ())
+        self._check_moves((base, ours, theirs, merged))
+        return merged
+
+    def _check_moves(self, documents: Sequence[Object]) -> None:
+        """Add conflicts for what one side moved, and the other one removed or moved elsewhere."""
+        base, ours, theirs, merged = ([*_pieces(document)] for document in documents)
+        values = [[known.base, known.ours, known.theirs] for known in self.conflicts]
+        told = "\n".join([*strings(values), encode(plain(values))])
+        sides = ThreeWay(*({piece for piece, _ in side} for side in (base, ours, theirs)))
+        sequences = ([piece for piece, _ in side] for side in (base, ours, theirs, merged))
+        for piece in sorted(doubled(*sequences)):
+            if piece not in told:
+                path = dict(theirs + ours)[piece]
+                self.conflict(path, MOVED, ThreeWay(*(piece if piece in side else ABSENT for side in sides)))
+
+    def _value(self, sides: ThreeWay, path: KeyPath) -> Any:
+        """Merge a value. Where the two sides cannot be merged, ours stays, with a conflict."""
+        if sides.whole is not None:
+            return sides.whole[0]
+        is_ours = not _USER_JSON.intersection(path)
+        reason = BOTH_ADDED if sides.base is ABSENT else BOTH_CHANGED
+        if path in (("tools",), ("functions",)):
+            return self._named(sides.or_([]), path)
+        if sides.ours is ABSENT or sides.theirs is ABSENT:
+            return self.conflict(path, REMOVED_HERE if sides.ours is ABSENT else REMOVED_THERE, sides)
+        if path[-1] in _TEXTS and sides.are(str, empty=""):
+            return self._text(sides.or_(""), reason, path)
+        if path[-1] in ("messages", "content") and is_ours:
+            # One side may have turned a string into a list of blocks.
+            lists = ThreeWay(*map(as_blocks, sides.or_([])))
+            if lists.are(list, empty=[]):
+                return self._items(lists, path)
+        if sides.are(Mapping, empty={}):
+            return self._object(sides.or_({}), path)
+        return self.conflict(path, reason, sides)
+
+    def _object(self, objects: ThreeWay, path: KeyPath) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for key in dict.fromkeys((*objects.ours, *objects.theirs)):
+            sides = objects.under(key)
+            ruler = _misread(objects, key) if not _USER_JSON.intersection(path) else ""
+            if ruler:
+                reason = f"changed on one side, and {ruler} on the other"
+                value = self.conflict((*path, key), reason, sides)
+            else:
+                value = self._value(sides, (*path, key))
+            if value is not ABSENT:
+                merged[key] = value
+        return merged
+
+    def _text(self, texts: ThreeWay, reason: str, path: KeyPath) -> Any:
+        merged = merge_text(*texts, by_words=self._by_words)
+        if merged.text is not None:
+            return merged.text
+        markable = _is_prompt_text(path)
+        for clash in merged.clashes:
+            self.conflict(path, reason, ThreeWay(clash.base, clash.ours, clash.theirs), markable=markable)
+        return merged.marked(*self._names) if markable else texts.ours
+
+    def _items(self, lists: ThreeWay, path: KeyPath) -> list[Any]:
+        merged: list[Any] = []
+        for at, (inserted, item) in enumerate(places(*lists)):
+            ours, theirs = (
+                [side[index] for index in run] for side, run in zip(lists[1:], inserted, strict=True)
+            )
+            merged += self._inserted(ours, theirs, (*path, *inserted[0][:1]))
+            if at == len(lists.base):
+                break
+            values = zip(lists[1:], item, strict=True)
+            sides = (ABSENT if index is None else side[index] for side, index in values)
+            index = next((index for index in item if index is not None), at)
+            value = self._value(ThreeWay(lists.base[at], *sides), (*path, index))
+            merged += [] if value is ABSENT else [value]
+        return merged
+
+    def _inserted(self, ours: list[Any], theirs: list[Any], path: KeyPath) -> list[Any]:
+        """Merge items that came at one place: the longer run if it has the other's, in order."""
+        for run, part in ((ours, theirs), (theirs, ours)):
+            # The inner search consumes the iterator, so that each item is found after the one before it.
+            rest = iter(run)
+            if all(any(same(item, other) for other in rest) for item in part):
+                return run
+        # An empty run is part of any other, so both sides have items at this point.
+        single = len(ours) == len(theirs) == 1
+        values = ThreeWay(ABSENT, ours[0], theirs[0]) if single else ThreeWay(ABSENT, ours, theirs)
+        self.conflict(path, BOTH_ADDED, values)
+        return ours
+
+    def _named(self, lists: ThreeWay, path: KeyPath) -> Any:
+        """Merge a list of named items. The order of new items means nothing, but is kept."""
+        named = [_by_key(side) for side in lists]
+        # Items without distinct names cannot be paired with those of the other side.
+        if any(side is None for side in named):
+            return self.conflict(path, BOTH_CHANGED, lists)
+        sides = ThreeWay(*named)
+        keys = [list(side) for side in sides]
+        order = merged_order(*keys)
+        if order is None:
+            return self.conflict(path, MOVED, lists)
+        _, ours, theirs = keys
+        merged = []
+        for key in order:
+            index = ours.index(key) if key in ours else theirs.index(key)
+            merged.append(self._value(sides.under(key), (*path, index)))
+        return [item for item in merged if item is not ABSENT]
+
+
+def _by_key(tools: Any) -> dict[str, Any] | None:
+    """Return tools by their keys, ``None`` if these do not identify every tool."""
+    if not isinstance(tools, list):
+        return None
+    named = {key: tool for tool in tools if (key := tool_key(tool)) is not None}
+    return named if len(named) == len(tools) else None
+
+
+def _pieces(value: Any, path: KeyPath = ()) -> Iterator[tuple[str, KeyPath]]:
+    """Yield the sentences of all texts, and the items of lists that have no text, with their paths."""
+    for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+        at = (*path, key)
+        if isinstance(item, str):
+            yield from ((piece, at) for piece in (pieces_of(item) if key in _TEXTS else ()))
+        elif isinstance(item, Mapping | list):
+            inner = [*_pieces(item, at)]
+            yield from inner if inner or not isinstance(key, int) else [(encode(plain(item)), at)]
+
+
+def _is_prompt_text(path: KeyPath) -> bool:
+    """Whether a path leads to text for the model, in which lint finds conflict markers left behind."""
+    content = path[:1] if path[0] == "content" else path[:3]
+    if content != ("content",) and (content[0], content[2:]) != ("messages", ("content",)):
+        return False
+    return path == content or (len(path) == len(content) + 2 and path[-1] == "text")
+
+
+def _misread(objects: ThreeWay, key: str) -> str:
+    """Return the key that says what a value means, if one side changed that and the other one the value."""
+    ruler, default = _RULED.get(key, ("", None))
+    values, rules = objects.under(key), objects.under(ruler).or_(default)
+    pairs = ThreeWay(*zip(values, rules, strict=True))
+    differ = rules.ours != rules.theirs and not _same(values.ours, values.theirs)
+    if not ruler or not differ or ABSENT in values or pairs.base in (pairs.ours, pairs.theirs):
+        return ""
+    return ruler
+
+
+def _same(value: Any, other: Any) -> bool:
+    if value is ABSENT or other is ABSENT:
+        return value is other
+    return same(value, other)

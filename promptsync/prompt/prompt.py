@@ -1,12 +1,13 @@
-"""What a prompt is: the one type for files and registry alike, and the values that go with it."""
+"""What a prompt is, in files and in the registry: the types, and the texts in a template."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Literal
 
+import msgspec
 from msgspec import Struct, field
 
 KeyPath = tuple[str | int, ...]
@@ -153,3 +154,116 @@ plain: Final = _copier(nulls=True, integral=True)
 """Copies user JSON for a comparison: ``1.0`` becomes ``1``."""
 clean: Final = _copier(nulls=False, integral=True)
 """Copies JSON for a comparison: ``1.0`` becomes ``1``, and keys whose value is null are dropped."""
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One immutable version of a prompt. The version stands for the prompt where the latest one is meant.
+
+    A version that was read by itself has its snippet references unexpanded. In the registry's list they may
+    be expanded: there an equal body means an equal prompt, but a different one may not mean a different
+    prompt, and ``author``, ``created_at`` and ``workspace_id`` may be missing. ``problem`` is why the body
+    cannot be used; then ``prompt`` has only the name and the tags.
+    """
+
+    template_id: int
+    version: int
+    prompt: Prompt
+    message: str | None = None
+    created_at: str | None = None
+    author: str | None = None
+    workspace_id: int | None = None
+    is_snippet: bool = False
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.prompt.name
+
+
+def tag_set(prompt: Prompt) -> frozenset[str]:
+    """Return the tags as a set: their order means nothing. The digest does not cover them."""
+    return frozenset(prompt.tags)
+
+
+def merged_tags(base: frozenset[str], ours: frozenset[str], theirs: frozenset[str]) -> frozenset[str]:
+    """Return the tags that both sides kept or that either side added. Tags never conflict."""
+    return ((ours | theirs) - base) | (base & ours & theirs)
+
+
+F_STRING: Final = "f-string"
+JINJA2: Final = "jinja2"
+FORMATS: Final = (F_STRING, JINJA2)
+
+
+class Text(Struct, frozen=True):
+    """One text of a template, its place in a prompt file and its format."""
+
+    path: KeyPath
+    text: str
+    template_format: str
+
+
+def texts_of(template: Mapping[str, Any], default: str = F_STRING) -> list[Text]:
+    """Return the texts of a template, or of a message; ``default`` is the format of one that names none."""
+    texts: list[Text] = []
+
+    def collect(text: Text) -> str:
+        texts.append(text)
+        return text.text
+
+    map_texts(template, collect, default)
+    return texts
+
+
+def map_texts(
+    template: Mapping[str, Any], change: Callable[[Text], str], default: str = F_STRING
+) -> dict[str, Any]:
+    """Return a copy of a template with ``change`` applied to each text; the rest is shared."""
+
+    def part(value: Mapping[str, Any], path: KeyPath, default: str) -> dict[str, Any]:
+        written, content, path = format_of(value, default), value.get("content"), (*path, "content")
+        if isinstance(content, str):
+            return {**value, "content": change(Text(path, content, written))}
+        if not isinstance(content, list):
+            return dict(value)
+        blocks = [
+            {**block, "text": change(Text((*path, at, "text"), block["text"], written))}
+            if is_text_block(block)
+            else block
+            for at, block in enumerate(content)
+        ]
+        return {**value, "content": blocks}
+
+    changed = part(template, (), default)
+    if isinstance(messages := template.get("messages"), list):
+        written = format_of(template, default)
+        changed["messages"] = [
+            part(message, ("messages", at), written) if isinstance(message, Mapping) else message
+            for at, message in enumerate(messages)
+        ]
+    return changed
+
+
+def is_text_block(block: Any) -> bool:
+    """Whether the registry expands and renders the text of a content block."""
+    return (
+        isinstance(block, Mapping)
+        and block.get("type", "text") == "text"
+        and isinstance(block.get("text"), str)
+    )
+
+
+def format_of(part: Mapping[str, Any], default: str = F_STRING) -> str:
+    """Return the template format that a template or a message names, or ``default``."""
+    named = part.get("template_format")
+    return named if isinstance(named, str) else default
+
+
+def mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Return the objects in a JSON list, and none for anything that is not a list."""
+    return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping))
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """Return ``value`` if it is an object, otherwise an empty one."""
+    return value if isinstance(value, Mapping) else {}

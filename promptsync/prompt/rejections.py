@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from promptsync.prompt.prompt import KeyPath, kind_of
-from promptsync.prompt.roles import ROLES
+from promptsync.prompt.prompt import FORMATS, KeyPath, kind_of
 from promptsync.prompt.shapes import (
     BLOCK,
     BLOCKS,
     CHAT_KEYS,
     COMPLETION_KEYS,
     JSON,
+    ROLES,
     SHAPES,
     TEMPLATE,
     TYPES,
@@ -26,7 +26,6 @@ from promptsync.prompt.shapes import (
     Field,
     Shape,
 )
-from promptsync.prompt.texts import FORMATS
 
 _TEXT: Final = Field(required=True, must="a string")
 _MESSAGES: Final[Mapping[str, Shape]] = {

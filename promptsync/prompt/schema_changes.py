@@ -12,11 +12,10 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from promptsync.prompt.canonical import encode
-from promptsync.prompt.models import words
-from promptsync.prompt.outputs import JsonSchema
-from promptsync.prompt.prompt import plain, readable
-from promptsync.prompt.texts import as_mapping
+from promptsync.prompt.prompt import as_mapping, plain, readable
+from promptsync.prompt.shapes import words
 
+JsonSchema = Mapping[str, Any] | bool
 Verdict = Literal["breaking", "unknown"]
 
 _LONGEST_SCHEMA: Final = 500_000

@@ -1,4 +1,4 @@
-"""The shapes of the objects in a prompt: which keys each has, what they default to and what they need.
+"""The shapes of the objects in a prompt: which keys each has, what they default to and what they need; roles.
 
 Everything about keys follows from these tables. A comparison leaves out defaults and what the registry
 derives, files do not have them, the registry may add any key that no shape has, and rejects an object without
@@ -8,7 +8,9 @@ A null is never in them, because outside user JSON it always means that a key is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -214,3 +216,69 @@ def shape_of(value: Mapping[str, Any], name: str) -> Shape:
         kind = value.get("type")
         return BLOCKS.get(kind, UNKNOWN) if isinstance(kind, str) else UNKNOWN
     return SHAPES.get(name, UNKNOWN)
+
+
+class Role(Struct, frozen=True):
+    """What a message of one role is like.
+
+    ``required`` are the keys that it needs beside ``role``. ``needs_content`` says whether it must have
+    content, ``instructs`` whether a provider with a separate system prompt gets it there.
+    """
+
+    required: tuple[str, ...] = ()
+    needs_content: bool = True
+    instructs: bool = False
+
+
+ROLES: Final[Mapping[str, Role]] = MappingProxyType(
+    {
+        "system": Role(instructs=True),
+        "user": Role(),
+        "developer": Role(instructs=True),
+        "assistant": Role(needs_content=False),
+        "tool": Role(required=("tool_call_id",)),
+        "function": Role(required=("name",), needs_content=False),
+        "placeholder": Role(required=("name",), needs_content=False),
+    }
+)
+"""The roles of messages, in the order in which they are listed for people."""
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text that is a list."""
+    return frozenset(text.split())
+
+
+PROVIDERS: Final = words(
+    "openai openai.azure anthropic anthropic.bedrock amazon.bedrock google vertexai mistral openrouter "
+    "cohere huggingface"
+)
+
+PARAMETERS: Final = words(
+    """
+    temperature top_p top_k top_a min_p seed random_seed stop stop_sequences max_tokens max_output_tokens
+    max_completion_tokens max_new_tokens presence_penalty frequency_penalty repetition_penalty logit_bias
+    logprobs top_logprobs response_format reasoning reasoning_effort verbosity thinking budget_tokens
+    parallel_tool_calls service_tier stream store user candidate_count safe_prompt web_search_options
+    prompt_cache_key modalities prediction response_mime_type response_schema thinking_config safety_settings
+    topP topK maxTokens maxOutputTokens stopSequences candidateCount responseMimeType responseSchema
+    thinkingConfig safetySettings inferenceConfig
+    """
+)
+"""Parameters of several providers; any other one is just as valid."""
+
+RESPONSE_FORMATS: Final = frozenset(["text", "json_object", "json_schema"])
+
+_LIKE: Final = 0.82
+"""How alike two words are if one is the other misspelled, such as ``opneai``."""
+
+
+@lru_cache(maxsize=1024)
+def meant(word: str, known: Collection[str]) -> str:
+    """Return the known word that another one is misspelled from, ``""`` if it is known or unlike any."""
+    if word in known:
+        return ""
+    close = difflib.get_close_matches(word, known, 1, _LIKE) or difflib.get_close_matches(
+        word.casefold(), known, 1, _LIKE
+    )
+    return close[0] if close else ""

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from promptsync.errors import AnswerIsNo
-from promptsync.prompt.texts import is_text_block, map_texts, texts_of
+from promptsync.prompt.prompt import is_text_block, map_texts, texts_of
 
 FENCE = "@@@"
 VERSION_PIN = "@version_number:"

@@ -20,8 +20,7 @@ from promptsync.project.target import resolve
 from promptsync.project.versions import list_all
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.names import path_for
-from promptsync.prompt.prompt import Local
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Local, Version
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import read_all, write_of
 

@@ -13,7 +13,7 @@ from promptsync.errors import Refused
 from promptsync.prompt.prompt import Prompt
 
 if TYPE_CHECKING:
-    from promptsync.prompt.merge_fields import FieldConflict
+    from promptsync.prompt.merge import FieldConflict
 
 
 class MergeStep(Struct, frozen=True):

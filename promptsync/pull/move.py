@@ -22,8 +22,7 @@ from promptsync.project.target import unknown
 from promptsync.project.versions import read_usable
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import name_for
-from promptsync.prompt.prompt import Local
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Local, Version
 from promptsync.registry.errors import Unsupported
 
 

@@ -18,7 +18,7 @@ from promptsync.parallel import mapped
 from promptsync.project.plan import fingerprint
 from promptsync.project.planned_files import PlannedFile
 from promptsync.project.project import Project
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Version
 from promptsync.pull.merge import MergeConflict, Unmerged
 from promptsync.pull.write import (
     PullOptions,

@@ -17,9 +17,7 @@ from promptsync.history.synced_key import identity, make_key
 from promptsync.project.planned_files import PlannedFile
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Local, Prompt
-from promptsync.prompt.tags import tag_set
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Local, Prompt, Version, tag_set
 from promptsync.pull.merge import MergeStep, Unmerged, merge_steps
 
 

@@ -15,9 +15,7 @@ from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.errors import Refused, RemoteError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.project.plan import fingerprint
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.tags import tag_set
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Prompt, Version, tag_set
 
 
 class Kind(StrEnum):

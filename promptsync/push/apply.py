@@ -21,9 +21,8 @@ from promptsync.project.planned_files import PlannedFile, write_files
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import is_on_hold, released_name
+from promptsync.prompt.prompt import Version, tag_set
 from promptsync.prompt.snippets import rendered_in
-from promptsync.prompt.tags import tag_set
-from promptsync.prompt.version import Version
 from promptsync.push.actions import PUBLISHING, Action, Ending, Kind, PushPlan, Result
 from promptsync.push.plan import levels
 from promptsync.push.publish import check_unmoved, publish, read_back, read_now

@@ -18,10 +18,8 @@ from promptsync.project.plan import workspace_of
 from promptsync.project.pointers import check_changeable
 from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label, is_own
-from promptsync.prompt.prompt import Problem
+from promptsync.prompt.prompt import Problem, Version, tag_set
 from promptsync.prompt.snippets import publish_order, rendered_in
-from promptsync.prompt.tags import tag_set
-from promptsync.prompt.version import Version
 from promptsync.push.actions import PUBLISHING, Action, Ending, Kind, PushOptions, PushPlan, Result
 from promptsync.push.refusals import check_references, live_users, refusal
 

@@ -15,9 +15,7 @@ from promptsync.compare.content import content_of, has_text
 from promptsync.errors import Refused, RemoteError
 from promptsync.project.project import Project
 from promptsync.prompt.fields import changes
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.tags import tag_set
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Prompt, Version, tag_set
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.registry.errors import FateUnknown, NotFound, RenamedRemotely, TimedOut
 

@@ -11,8 +11,8 @@ from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
 from promptsync.project.pointers import deploy_command
 from promptsync.project.project import Project
+from promptsync.prompt.prompt import Version
 from promptsync.prompt.snippets import Reference, rendered_in
-from promptsync.prompt.version import Version
 from promptsync.push.actions import Kind, PushOptions, PushPlan
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from promptsync.registry.address import LOCAL
-from promptsync.registry.promptlayer import parse
 from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.promptlayer.responses import version_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from promptsync.prompt.version import Version
+    from promptsync.prompt.prompt import Version
     from promptsync.registry.protocol import Memory, Registry
 
 
@@ -47,7 +47,7 @@ def cached(url: str, memory: Memory) -> Iterator[Version]:
     """Yield the versions that the registry at ``url`` returned to earlier runs."""
     for response in memory.versions():
         with contextlib.suppress(ValueError):  # a damaged file
-            version = parse.version(response)
+            version = version_of(response)
             ids = version.workspace_id or 0, version.template_id, version.version
             if memory.get(url, *ids) is not None:
                 yield version

@@ -6,9 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.prompt.filling import Filling
 from promptsync.prompt.limits import HINT, MEGABYTES, SECONDS, Runaway, check_size
-from promptsync.prompt.template import Rendered, Values, is_bounded, render
+from promptsync.prompt.template import Filling, Rendered, Values, is_bounded, render
 
 
 class Engine:

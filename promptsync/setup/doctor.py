@@ -23,10 +23,10 @@ from promptsync.files.worktree import scan
 from promptsync.files.yaml.load import text_of
 from promptsync.project.project import Project, connect
 from promptsync.registry.address import LOCAL, address, checked_key
-from promptsync.registry.values import Timeouts
+from promptsync.registry.protocol import Timeouts
 
 if TYPE_CHECKING:
-    from promptsync.registry.values import Capabilities
+    from promptsync.registry.protocol import Capabilities
 
 _KEY_NAME = "PROMPTLAYER_API_KEY"
 _VENDOR = "promptlayer.com"

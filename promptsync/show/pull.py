@@ -15,7 +15,7 @@ from promptsync.errors import Refused, RemoteError
 from promptsync.history.mark import without_mark
 from promptsync.project.planned_files import FilesReceipt, all_of
 from promptsync.project.project import Project
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Version
 from promptsync.pull.merge import MergeConflict
 from promptsync.pull.plan import Blocked, PullPlan, read_pulled
 from promptsync.pull.write import Write

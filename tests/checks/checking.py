@@ -21,7 +21,7 @@ from promptsync.project.target import LATEST, At
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.open import LocalTransport
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.values import Timeouts
+from promptsync.registry.protocol import Timeouts
 from promptsync.server.app import create_app
 from promptsync.server.checks.models import ModelError
 

@@ -19,7 +19,7 @@ from promptsync.checks.tables.definition import Definition, of_file, of_sheet, r
 from promptsync.checks.tables.tested_text import TestedText
 from promptsync.errors import UsageError
 from promptsync.prompt.evaluation import Column, EvaluationFile, Scorecard, ScorecardStep
-from promptsync.registry.values import SheetId
+from promptsync.registry.protocol import SheetId
 
 MAPPED = "prompt_template_variable_mappings"
 STEP = {"id": "k1", "title": "Right", "primitive_type": "COMPARE", "backing_column_id": "c9", "weight": 2}

@@ -9,7 +9,7 @@ import pytest
 from promptsync.checks import follow as module
 from promptsync.checks.follow import follow, run_together
 from promptsync.checks.run import Run, Status
-from promptsync.registry.values import StartedAgent
+from promptsync.registry.protocol import StartedAgent
 
 
 class Clock:

@@ -11,7 +11,7 @@ import pytest
 from evaluation_files import contains, declared, evaluation
 from worlds import World, asking, failing, fault, made, template
 
-from promptsync.registry.promptlayer import parse
+from promptsync.registry.promptlayer.responses import label_of
 
 FIXTURES = declared("", evaluation("kind", "a", [{"name": "Ada"}, {"name": "Linus"}], contains("please")))
 CHECKS = "checks: [{match: a, evaluation: kind, min_score: 90}]"
@@ -222,7 +222,7 @@ ON_HOLD = [
 
 
 def remove_in_dashboard(world: World, name: str, label: str) -> None:
-    found = map(parse.label, world.call("GET", "/prompt-templates/labels").body["release_labels"])
+    found = map(label_of, world.call("GET", "/prompt-templates/labels").body["release_labels"])
     (label_id,) = (one.label_id for one in found if (one.prompt_name, one.name) == (name, label))
     assert world.call("DELETE", f"/prompt-labels/{label_id}").status < 300
 

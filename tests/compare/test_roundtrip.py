@@ -37,9 +37,8 @@ from promptsync.lint.rules import KnownPrompts
 from promptsync.project.project import Project, open_project
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.canonical import canonical
-from promptsync.prompt.prompt import Local, Prompt, without_nulls
+from promptsync.prompt.prompt import Local, Prompt, tag_set, without_nulls
 from promptsync.prompt.shapes import ABSENT, BLOCKS, SHAPES
-from promptsync.prompt.tags import tag_set
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.plan import plan_pull
 from promptsync.pull.write import PullOptions

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from promptsync.compare.snapshot import State, with_tags
-from promptsync.prompt.tags import merged_tags
+from promptsync.prompt.prompt import merged_tags
 
 NO: frozenset[str] = frozenset()
 A, B, AB = frozenset("a"), frozenset("b"), frozenset("ab")

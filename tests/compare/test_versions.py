@@ -10,7 +10,7 @@ from promptsync.errors import PromptsyncError
 from promptsync.project.pointers import find_versions
 from promptsync.project.target import find_prompt, resolve
 from promptsync.project.versions import Catalog, read_versions
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Version
 
 
 def commit(world: World, text: str, path: str = "prompts/greet.yaml") -> str:

@@ -21,8 +21,7 @@ from registry_server import chat
 from promptsync.cli import run
 from promptsync.files.config import load
 from promptsync.project.project import Project, open_project
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Prompt, Version
 from promptsync.push.actions import PushPlan
 from promptsync.push.publish import check_unmoved
 

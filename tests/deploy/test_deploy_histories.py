@@ -14,7 +14,7 @@ import yaml
 from seeds import numbers, seed_of
 from worlds import DROPPED, Reply, Run, Seen, World, failing, fault, is_write
 
-from promptsync.registry.promptlayer import parse
+from promptsync.registry.promptlayer.responses import label_of
 
 NAMES = ("a", "b", "c", "tone")
 REFERENCES = ("@@@tone@label:prod@@@", "@@@tone@@@", "@@@tone@version_number:1@@@", "")
@@ -34,7 +34,7 @@ class History:
     # -- what the registry says -------------------------------------------------------------------------
 
     def labels(self) -> dict[str, int]:
-        labels = map(parse.label, self.world.call("GET", "/prompt-templates/labels").body["release_labels"])
+        labels = map(label_of, self.world.call("GET", "/prompt-templates/labels").body["release_labels"])
         return {str(label.prompt_name): label.version for label in labels if label.name == "prod"}
 
     def versions(self) -> Counter[str]:

@@ -14,7 +14,7 @@ from evaluation_files import contains, declared, evaluation, put
 from registry_server import Caller, chat, completion, running
 from worlds import Run, World
 
-from promptsync.registry.values import Timeouts
+from promptsync.registry.protocol import Timeouts
 from promptsync.server.app import create_app
 
 CASES = [{"question": "Where?", "expect": "Where"}, {"question": "When?", "expect": "When"}]

@@ -13,8 +13,7 @@ from promptsync.files.prompt_file import parse, render_edit, render_new
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.document import TEMPLATE_KEYS, to_document
 from promptsync.prompt.prompt import Local, Prompt
-from promptsync.prompt.roles import ROLES
-from promptsync.prompt.shapes import BLOCKS
+from promptsync.prompt.shapes import BLOCKS, ROLES
 
 LOCAL_KEYS = ("evaluations", "agents", "examples", "synced")
 

@@ -24,7 +24,7 @@ from scripted_registry import KEY, Reply, Seen
 from worlds import World, made
 
 from promptsync.cli import run
-from promptsync.registry.values import Timeouts
+from promptsync.registry.protocol import Timeouts
 
 MEGABYTES = 1_500
 """Address space, with all threads of the registry on the other side."""

@@ -11,7 +11,8 @@ from workspace import Answer
 
 from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.canonical import same
-from promptsync.registry.promptlayer import endpoints, parse
+from promptsync.registry.promptlayer import endpoints
+from promptsync.registry.promptlayer.responses import prompt_of
 
 ACCEPTED = (200, 201)
 RAW = "?resolve_snippets=false"
@@ -70,7 +71,7 @@ def keys_added(session: Session) -> Seen:
     created(session.workspace.publish("keys", sent))
     stored = session.workspace.get("keys", RAW).fields
     places = sorted(set(added(sent, stored.get("prompt_template"))))
-    unknown = unknown_fields([(parse.prompt({**stored, "prompt_template": sent}), parse.prompt(stored))])
+    unknown = unknown_fields([(prompt_of({**stored, "prompt_template": sent}), prompt_of(stored))])
     session.exchanges.append(f"added: {', '.join(places) or 'none'}")
     return (False, f"unknown: {', '.join(unknown)}") if unknown else "only keys that promptsync knows"
 

@@ -12,7 +12,7 @@ from findings import Chapter, Differs, Seen
 from questions import created
 from session import Session
 
-from promptsync.registry.values import SheetId
+from promptsync.registry.protocol import SheetId
 
 TABLES = Chapter("Open questions: tables, without a model call")
 LONG = "long " * 2000

@@ -25,7 +25,7 @@ from workspace import Foreign, Workspace
 from worlds import KEY, SHORT_WAITS, Fault, Reply, Seen, World, failing, fault, is_write, made, once
 
 from promptsync.cli import run as promptsync
-from promptsync.registry.values import Timeouts
+from promptsync.registry.protocol import Timeouts
 from promptsync.server.app import create_app
 
 MODEL = ("--with-model", "openai/gpt-4o")

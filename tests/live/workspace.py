@@ -18,11 +18,10 @@ import httpx
 from findings import Differs, RegistryFailed
 
 from promptsync.errors import PromptsyncError
-from promptsync.prompt.prompt import Label
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Label, Version
 from promptsync.registry.errors import Unsupported
 from promptsync.registry.open import open_registry
-from promptsync.registry.values import Timeouts
+from promptsync.registry.protocol import Timeouts
 
 PREFIX = "promptsync-verify"
 TABLES = "/api/public/v2/tables"

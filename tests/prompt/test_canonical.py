@@ -12,8 +12,7 @@ from registry_filler import filled, reordered
 from strategies import prompts
 
 from promptsync.prompt.canonical import canonical, comparable, digest, kept_references
-from promptsync.prompt.prompt import Prompt, plain
-from promptsync.prompt.tags import tag_set
+from promptsync.prompt.prompt import Prompt, plain, tag_set
 
 
 def chat(*messages: dict[str, Any], **more: Any) -> Prompt:

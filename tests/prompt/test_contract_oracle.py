@@ -22,9 +22,8 @@ from seeds import examples
 
 from promptsync.files.prompt_file import parse
 from promptsync.prompt.contract import contract_changes
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import Prompt, map_texts
 from promptsync.prompt.schema_changes import schema_changes
-from promptsync.prompt.texts import map_texts
 
 NAMES = ["a", "b", "c"]
 VALUES = [None, True, False, 0, 1, 2, 3, 7, 0.5, "", "a", "b", "abc", "2026-01-01"]

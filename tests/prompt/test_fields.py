@@ -13,10 +13,8 @@ from seeds import examples
 from strategies import prompts
 
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.fields import FieldChange, changes, variables_change
-from promptsync.prompt.pairing import align
-from promptsync.prompt.prompt import Prompt, readable
-from promptsync.prompt.tags import tag_set
+from promptsync.prompt.fields import FieldChange, align, changes, variables_change
+from promptsync.prompt.prompt import Prompt, readable, tag_set
 
 Row = tuple[str, Any, Any, str]
 

@@ -11,10 +11,18 @@ from seeds import examples
 from strategies import prompts
 
 from promptsync.prompt.canonical import canonical, encode
-from promptsync.prompt.merge import TOOL_REFERENCES, Merge, deciding, merge
-from promptsync.prompt.merge_fields import BOTH_ADDED, BOTH_CHANGED, MOVED, REMOVED_HERE, REMOVED_THERE
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.tags import tag_set
+from promptsync.prompt.merge import (
+    BOTH_ADDED,
+    BOTH_CHANGED,
+    MOVED,
+    REMOVED_HERE,
+    REMOVED_THERE,
+    TOOL_REFERENCES,
+    Merge,
+    deciding,
+    merge,
+)
+from promptsync.prompt.prompt import Prompt, tag_set
 
 MODEL = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2, "top_p": 1}}
 

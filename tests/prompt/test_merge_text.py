@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import texts
 
-from promptsync.prompt.merge_text import Clash, MergedText, merge_text
+from promptsync.prompt.text_diff import Clash, MergedText, merge_text
 
 LONG = (
     "You answer questions about refunds for customers of the shop. Be kind and brief to them. "

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptsync.prompt.outputs import response_schema, tools_of
+from promptsync.prompt.contract import response_schema, tools_of
 from promptsync.prompt.prompt import Prompt
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}

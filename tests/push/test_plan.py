@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from promptsync.compare.snapshot import Item, State
 from promptsync.errors import Incomplete, Refused, RemoteError
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Prompt, Version
 from promptsync.push.actions import Action, Ending, Kind, PushOptions, PushPlan, Result
 from promptsync.push.receipt import PushReceipt
 from promptsync.registry.errors import Rejected

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.values import Timeouts
+from promptsync.registry.protocol import Timeouts
 
 KEY = "pl_4f9a1c77d0"
 

@@ -12,7 +12,7 @@ from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import FateUnknown, NotSent, Rejected
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.values import Timeouts
+from promptsync.registry.protocol import Timeouts
 
 PROMPT = Prompt("greet", template())
 CREATED = Reply({"id": 7, "prompt_name": "greet", "version_number": 1}, status=201)

@@ -21,7 +21,7 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import NotSent
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.values import Timeouts
+from promptsync.registry.protocol import Timeouts
 
 CERTIFICATE = Path(__file__).parent / "localhost.pem"
 """A self-signed certificate for localhost, 127.0.0.1 and registry.example, with its key."""

@@ -18,7 +18,7 @@ from promptsync.files.cache import Cache
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.values import Timeouts
+from promptsync.registry.protocol import Timeouts
 
 PUBLISH = "/rest/prompt-templates"
 FLAT, NESTED = f"POST {PUBLISH} flat", f"POST {PUBLISH} nested"

@@ -15,7 +15,7 @@ from test_throttle import Clock, Window
 
 from promptsync.registry.address import address
 from promptsync.registry.promptlayer.http import DeadlinePassed, Sender, retry_after
-from promptsync.registry.values import Timeouts
+from promptsync.registry.protocol import Timeouts
 
 Outcome = int | httpx.TransportError
 

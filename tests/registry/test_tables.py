@@ -13,7 +13,7 @@ from test_listing import asked
 from promptsync.errors import RemoteError
 from promptsync.registry.errors import BadAnswer, FateUnknown, NotFound, Unsupported
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.values import SheetId
+from promptsync.registry.protocol import SheetId
 
 SHEET = SheetId("t1", "s1")
 GONE = Reply({"success": False, "message": "Table or sheet not found"}, status=404)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from promptsync.registry.promptlayer.throttle import Throttle
-from promptsync.registry.values import Timeouts
+from promptsync.registry.promptlayer.http import Throttle
+from promptsync.registry.protocol import Timeouts
 
 LIMIT = 32
 FIRST_RETRY = 0.5

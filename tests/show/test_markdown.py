@@ -16,8 +16,7 @@ from promptsync.errors import Refused
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Prompt, Version
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.push.receipt import PushReceipt
 from promptsync.show.diff import differences_markdown

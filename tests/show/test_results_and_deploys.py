@@ -28,8 +28,7 @@ from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange
 from promptsync.prompt.labels import Position
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Prompt, Version
 from promptsync.push.actions import Action, Kind, PushPlan
 from promptsync.show.checks import results_markdown
 from promptsync.show.deploy import plan_lines, plan_markdown, receipt_markdown

@@ -26,9 +26,9 @@ from promptsync.checks.tables.tested_text import TestedText
 from promptsync.errors import UsageError
 from promptsync.prompt.canonical import encode, same
 from promptsync.prompt.evaluation import Column, sources
+from promptsync.prompt.prompt import as_mapping, mappings
 from promptsync.prompt.template import template_variables
-from promptsync.prompt.texts import as_mapping, mappings
-from promptsync.registry.values import text
+from promptsync.registry.protocol import text
 
 _OWN: Final = re.compile(r"promptsync (?P<prompt>.+) [0-9a-f]{8}", re.DOTALL)
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from promptsync.errors import UsageError
 from promptsync.prompt.evaluation import STEP_THRESHOLDS, Column, EvaluationFile, cell_text, sources
-from promptsync.prompt.texts import as_mapping, mappings
-from promptsync.registry.values import SheetId, number, text
+from promptsync.prompt.prompt import as_mapping, mappings
+from promptsync.registry.protocol import SheetId, number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Tables

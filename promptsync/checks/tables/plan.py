@@ -18,9 +18,9 @@ from promptsync.checks.tables.sheet_run import read_result
 from promptsync.checks.tables.tested_text import TestedText, Wanted
 from promptsync.errors import Refused, UsageError
 from promptsync.parallel import mapped
-from promptsync.prompt.texts import as_mapping
+from promptsync.prompt.prompt import as_mapping
 from promptsync.registry.errors import Unsupported
-from promptsync.registry.values import SheetId, text
+from promptsync.registry.protocol import SheetId, text
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project

@@ -27,7 +27,7 @@ from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import same
 from promptsync.prompt.evaluation import OUTPUT, STEP_THRESHOLDS, Scorecard
-from promptsync.prompt.texts import as_mapping
+from promptsync.prompt.prompt import as_mapping
 
 _STEP: Final = {"title": "title", "primitive_type": "type", "primitive_config": "config"}
 _DEFAULTS: Final[Mapping[str, Any]] = {"weight": 1, "required": False}

@@ -29,7 +29,7 @@ from promptsync.checks.tables.sheet_run import MOST_SHOWN, SheetRun, explained
 from promptsync.checks.tables.tested_text import Wanted
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
-from promptsync.registry.values import SheetId
+from promptsync.registry.protocol import SheetId
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project

@@ -17,9 +17,9 @@ from promptsync.checks.tables.comparison import RowResult
 from promptsync.checks.tables.content import Content
 from promptsync.checks.tables.definition import cell_text_of, ids_of, sorted_rows, titles_of
 from promptsync.errors import RemoteError
-from promptsync.prompt.texts import as_mapping, mappings
+from promptsync.prompt.prompt import as_mapping, mappings
 from promptsync.registry.errors import FateUnknown, NotFound
-from promptsync.registry.values import SheetId, number, text
+from promptsync.registry.protocol import SheetId, number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry

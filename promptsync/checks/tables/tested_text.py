@@ -24,7 +24,7 @@ from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, Un
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project
-    from promptsync.prompt.version import Version
+    from promptsync.prompt.prompt import Version
 
 Template = Mapping[str, Any]
 

@@ -27,8 +27,7 @@ from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, PromptAt, resolve
 from promptsync.project.versions import Catalog
 from promptsync.prompt.labels import is_own
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.version import Version
+from promptsync.prompt.prompt import Prompt, Version
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
 

@@ -20,13 +20,11 @@ from promptsync.project.pointers import no_such_version, read_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, NoSuchPrompt, may_have_version, resolve, unknown
 from promptsync.project.versions import Catalog
-from promptsync.prompt.filling import Filling
+from promptsync.prompt.prompt import JINJA2, Version, texts_of
 from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand
-from promptsync.prompt.template import Rendered, Values, syntax_error, template_variables
-from promptsync.prompt.texts import JINJA2, texts_of
-from promptsync.prompt.version import Version
+from promptsync.prompt.template import Filling, Rendered, Values, syntax_error, template_variables
 from promptsync.registry.errors import NotFound
-from promptsync.registry.values import number
+from promptsync.registry.protocol import number
 from promptsync.rendering.engine import Engine
 from promptsync.terminal.output import count
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from promptsync.files.config import Config
     from promptsync.project.project import Project
-    from promptsync.registry.values import Timeouts
+    from promptsync.registry.protocol import Timeouts
     from promptsync.show.outcome import Outcome
 
 _WITHOUT_REMOTE = {"completion", "help", "init", "lint", "new", "relay", "schema", "serve", "types", "--help"}

@@ -21,8 +21,7 @@ from promptsync.history.lineage import Lineage, Revision
 from promptsync.history.synced_key import Key
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import SUFFIXES, name_for
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.tags import tag_set
+from promptsync.prompt.prompt import Prompt, tag_set
 
 
 class Revisions:

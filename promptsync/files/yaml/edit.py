@@ -17,7 +17,7 @@ from promptsync.files.yaml import layout
 from promptsync.files.yaml.layout import in_style, indentation
 from promptsync.files.yaml.load import EVENTS
 from promptsync.prompt.canonical import encode, same
-from promptsync.prompt.pairing import align
+from promptsync.prompt.fields import align
 from promptsync.prompt.prompt import as_blocks, plain
 from promptsync.prompt.snippets import strings
 

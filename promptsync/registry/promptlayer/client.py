@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from promptsync.registry.errors import NotFound, NotReadableRaw, UnusablePrompt
 from promptsync.registry.promptlayer import endpoints
-from promptsync.registry.promptlayer.checks import Checks, Tracking
+from promptsync.registry.promptlayer.checks import Checks, Tables, Tracking
 from promptsync.registry.promptlayer.connection import Connection
 from promptsync.registry.promptlayer.labels import PromptLayerLabels
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
-from promptsync.registry.promptlayer.tables import Tables
-from promptsync.registry.values import Capabilities
+from promptsync.registry.protocol import Capabilities
 
 if TYPE_CHECKING:
-    from promptsync.prompt.version import Version
+    from promptsync.prompt.prompt import Version
 
 
 class PromptLayer:

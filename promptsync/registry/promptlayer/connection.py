@@ -1,18 +1,20 @@
 """Sends operations to one registry: tries their routes in order, and turns failures into errors.
 
-Everything here can be used from many threads at once.
+``Facts`` of earlier runs say which routes to try last. Everything here can be used from many threads at once.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import httpx
+import msgspec
 
 from promptsync import __version__
 from promptsync.errors import Refused, RemoteError, UsageError
@@ -20,13 +22,13 @@ from promptsync.registry.address import LOCAL, address, checked_key, segment
 from promptsync.registry.errors import NotSent
 from promptsync.registry.promptlayer import failures
 from promptsync.registry.promptlayer.endpoints import Operation, Route
-from promptsync.registry.promptlayer.facts import Facts
 from promptsync.registry.promptlayer.http import ENCODING, Sender
 from promptsync.registry.promptlayer.responses import Answer, shown
-from promptsync.registry.values import Timeouts
+from promptsync.registry.protocol import Timeouts
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Memory
+
 
 _NO_KEY: Final = "local"
 """Sent if no key is needed: an embedded registry accepts any key, but not none."""
@@ -208,3 +210,46 @@ class Connection:
 def without_none(**values: object) -> dict[str, Any]:
     """Return the values that are not ``None``, as a query or a body."""
     return {key: value for key, value in values.items() if value is not None}
+
+
+_A_DAY: Final = 24 * 60 * 60
+_PAGES: Final = "pages"
+
+
+class Facts:
+    """The facts about one registry. ``save`` writes them if they changed."""
+
+    def __init__(self, url: str, memory: Memory | None) -> None:
+        self._url = url
+        self._memory = memory
+        self._before = memory.facts(url) if memory is not None else {}
+        try:
+            self._kept = msgspec.convert(self._before, dict[str, int])
+        except msgspec.ValidationError:  # it was damaged
+            self._kept = {}
+        self.pages = self._kept.pop(_PAGES, 1)
+        """How many pages the list of all prompts had when it was last read."""
+        self._changing = threading.Lock()
+
+    def lacks(self, route: Route) -> bool:
+        """Whether the registry did not have a route less than a day ago."""
+        return 0 <= int(time.time()) - self._kept.get(_text(route), 0) < _A_DAY
+
+    def keep(self, route: Route, *, exists: bool) -> None:
+        """Keep whether the registry has a route."""
+        with self._changing:
+            if exists:
+                self._kept.pop(_text(route), None)
+            elif not self.lacks(route):
+                self._kept[_text(route)] = int(time.time())
+
+    def save(self) -> None:
+        with self._changing:
+            now = {**self._kept, _PAGES: self.pages}
+            if self._memory is not None and now != self._before:
+                self._before = now
+                self._memory.keep_facts(self._url, self._before)
+
+
+def _text(route: Route) -> str:
+    return f"{route.request} {route.form}".strip()

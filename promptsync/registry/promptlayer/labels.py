@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import Label
 from promptsync.registry.errors import BadAnswer, FateUnknown, NotFound, Rejected, Unsupported
-from promptsync.registry.promptlayer import endpoints, parse
+from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection
-from promptsync.registry.promptlayer.responses import Answer
-from promptsync.registry.values import number
+from promptsync.registry.promptlayer.responses import Answer, label_of
+from promptsync.registry.protocol import number
 
 if TYPE_CHECKING:
     from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
@@ -116,7 +116,7 @@ class PromptLayerLabels:
 def _labels(answer: Answer, template_id: int | None = None, name: str | None = None) -> list[Label]:
     items = answer.listed(*_KEYS)
     try:
-        return [parse.label(item, template_id, name) for item in items]
+        return [label_of(item, template_id, name) for item in items]
     except ValueError as error:
         answer.fail(f"release labels ({error})")
 

@@ -13,7 +13,7 @@ from promptsync.parallel import MOST_REQUESTS, mapped
 from promptsync.registry.errors import BadAnswer, Unsupported
 from promptsync.registry.promptlayer.endpoints import Operation
 from promptsync.registry.promptlayer.responses import MAX_BYTES, Answer, listed_in
-from promptsync.registry.values import number
+from promptsync.registry.protocol import number
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import OnPage

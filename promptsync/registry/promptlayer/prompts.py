@@ -14,17 +14,22 @@ from msgspec.structs import replace
 
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
-from promptsync.prompt.prompt import Prompt, kind_of
+from promptsync.prompt.prompt import Prompt, Version, format_of, kind_of
 from promptsync.prompt.template import template_variables
-from promptsync.prompt.texts import format_of
-from promptsync.prompt.version import Version
 from promptsync.registry.errors import BadAnswer, FateUnknown, NotFound, NotReadableRaw
-from promptsync.registry.promptlayer import endpoints, parse
+from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
-from promptsync.registry.promptlayer.responses import WRONG_PLACE, fate_unknown_if_unreadable, shown
+from promptsync.registry.promptlayer.responses import (
+    WRONG_PLACE,
+    fate_unknown_if_unreadable,
+    identity,
+    is_whole,
+    shown,
+    version_of,
+)
 from promptsync.registry.promptlayer.versions import Versions
-from promptsync.registry.values import NewVersion, number, text
+from promptsync.registry.protocol import NewVersion, number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import OnPage
@@ -74,8 +79,8 @@ class PromptLayerPrompts:
         # An empty list does not show whether the registry lists tags.
         if items:
             self._lists_tags = any("tags" in item for item in items)
-        if all(map(parse.is_whole, items)):
-            versions = self._parsed(parse.version, items)
+        if all(map(is_whole, items)):
+            versions = self._parsed(version_of, items)
         else:
             versions = mapped(lambda item: self._whole(item, label), items)
         if with_tags and not self._lists_tags:
@@ -99,7 +104,7 @@ class PromptLayerPrompts:
         with self._knowing:
             if self._known is None:
                 items = self._items({"status": "all"})
-                self._known = self._parsed(parse.version, filter(parse.is_whole, items))
+                self._known = self._parsed(version_of, filter(is_whole, items))
             return self._known
 
     def identifier(self, template_id: int, name: str) -> int | str:
@@ -110,7 +115,7 @@ class PromptLayerPrompts:
     def id_of(self, name: str) -> int | None:
         """Return the id of the active prompt with a name, ``None`` without one."""
         items = self._items({"name": name})
-        return next((template_id for template_id, named in map(parse.identity, items) if named == name), None)
+        return next((template_id for template_id, named in map(identity, items) if named == name), None)
 
     def _named(self, name: str) -> Version | None:
         """Search the active prompt with a name."""
@@ -121,7 +126,7 @@ class PromptLayerPrompts:
         facts = self._connection.facts
         expected = 1 if query else facts.pages
         items, _ = read_whole(self._call, endpoints.LIST, query=query, expected=expected, on_page=on_page)
-        named = self._parsed(parse.identity, items)
+        named = self._parsed(identity, items)
         if not query:
             self._pages = facts.pages = math.ceil(len(named) / PER_PAGE)
         self._digit_names.update(name for _, name in named if name.isdigit())
@@ -145,9 +150,9 @@ class PromptLayerPrompts:
 
     def _whole(self, item: Mapping[str, Any], label: str | None) -> Version:
         """Return a list item, with a version and body read on their own if the list leaves them out."""
-        if parse.is_whole(item):
-            return self._parsed(parse.version, [item])[0]
-        version = self.get(*parse.identity(item), label=label)
+        if is_whole(item):
+            return self._parsed(version_of, [item])[0]
+        version = self.get(*identity(item), label=label)
         return replace(version, is_snippet=item.get("is_snippet") is True)
 
     def _with_tags(self, versions: builtins.list[Version]) -> builtins.list[Version]:

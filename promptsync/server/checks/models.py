@@ -19,9 +19,9 @@ import httpx
 import msgspec
 from msgspec import Struct, field
 
+from promptsync.prompt.prompt import mappings
 from promptsync.prompt.shapes import CHAT_COMPLETIONS
 from promptsync.prompt.snippets import snippet_text
-from promptsync.prompt.texts import mappings
 from promptsync.server.http.guard import is_loopback
 
 JUDGE: Final = "llm-assertion"

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from promptsync.prompt.prompt import readable
+from promptsync.prompt.prompt import F_STRING, format_of, readable
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
 from promptsync.prompt.template import template_variables
-from promptsync.prompt.texts import F_STRING, format_of
 from promptsync.server.http.answer import malformed
 
 

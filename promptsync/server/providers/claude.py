@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from promptsync.prompt.texts import as_mapping, is_text_block
+from promptsync.prompt.prompt import as_mapping, is_text_block
 from promptsync.server.providers import parts
 from promptsync.server.providers.parts import Arguments, Message, ModelRequest, filled
 

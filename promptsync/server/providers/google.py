@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptsync.prompt.texts import as_mapping, is_text_block
+from promptsync.prompt.prompt import as_mapping, is_text_block
 from promptsync.server.providers import parts
 from promptsync.server.providers.parts import Arguments, Message, ModelRequest, filled
 

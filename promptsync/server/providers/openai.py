@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.prompt.texts import is_text_block, mappings
+from promptsync.prompt.prompt import is_text_block, mappings
 from promptsync.server.providers import parts
 from promptsync.server.providers.parts import Arguments, Message, ModelRequest, filled
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from promptsync.prompt.roles import ROLES
-from promptsync.prompt.texts import as_mapping, is_text_block, mappings
+from promptsync.prompt.prompt import as_mapping, is_text_block, mappings
+from promptsync.prompt.shapes import ROLES
 
 Arguments = dict[str, Any]
 Message = Mapping[str, Any]

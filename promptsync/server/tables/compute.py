@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.parallel import mapped
-from promptsync.prompt.texts import JINJA2
+from promptsync.prompt.prompt import JINJA2
 from promptsync.rendering.engine import Engine, render_template
 from promptsync.server.checks.models import JUDGE, Model, ModelError, Models
 from promptsync.server.http.answer import ApiError

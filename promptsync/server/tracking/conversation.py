@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from promptsync.prompt.texts import as_mapping, mappings
+from promptsync.prompt.prompt import as_mapping, mappings
 from promptsync.server.store.database import encoded
 
 Turn = Mapping[str, Any]

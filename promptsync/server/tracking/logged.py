@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from promptsync.prompt.texts import as_mapping, mappings
+from promptsync.prompt.prompt import as_mapping, mappings
 from promptsync.server.http.answer import ApiError, malformed
 from promptsync.server.http.body import parse_json
 from promptsync.server.http.fields import Id, checked
