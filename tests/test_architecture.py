@@ -40,14 +40,13 @@ MAY_USE: dict[str, set[str]] = {
     "labels": _READ | {"project", "compare"},
     "push": _ACT,
     "pull": _ACT,
-    "bump": _ACT,
     "checks": _ACT,
     "bundle": _ACT,
     "deploy": _ACT | {"push", "checks"},
     "setup": _ACT | {"pull", "checks"},
-    "show": _ACT | {"push", "pull", "bump", "bundle", "checks", "deploy", "setup", "terminal"},
+    "show": _ACT | {"push", "pull", "bundle", "checks", "deploy", "setup", "terminal"},
     "commands": _ACT
-    | {"push", "pull", "bump", "bundle", "checks", "deploy", "setup", "server", "relay", "show", "terminal"},
+    | {"push", "pull", "bundle", "checks", "deploy", "setup", "server", "relay", "show", "terminal"},
     "cli": {"commands", "show", "terminal", "registry"},
     "runtime": set(),
     "__main__": {"cli"},
@@ -326,7 +325,7 @@ def test_an_aligned_tree_with_a_registry_in_this_process_loads_no_templates(
     assert loaded(aligned, *arguments) - (START | FILES | SERVER | NETWORK) <= {"filelock"}
 
 
-NEEDLESS = ("bump", "checks", "deploy", "files.git", "labels", "lint", "pull", "push", "setup")
+NEEDLESS = ("checks", "deploy", "files.git", "labels", "lint", "pull", "push", "setup")
 """Rooms that a tree in sync does not need, because nothing differs."""
 
 

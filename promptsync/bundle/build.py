@@ -15,8 +15,8 @@ from promptsync.errors import Refused, UsageError
 from promptsync.files.git.revisions import tree_at
 from promptsync.files.prompt_file import parse
 from promptsync.history.mark import parse_mark
-from promptsync.project.pointers import labelled
 from promptsync.project.project import Project, connect
+from promptsync.project.versions import labelled
 from promptsync.prompt.bundle import Bundle, BundledPrompt, bundled
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Prompt, map_texts, mappings

@@ -6,15 +6,15 @@ import shlex
 
 import click
 
-from promptsync.bump.plan import BumpPlan, plan_bump
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import matching
 from promptsync.errors import UsageError
 from promptsync.files.worktree import pins_in
-from promptsync.project.planned_files import write_files
+from promptsync.project.plan import write_files
 from promptsync.project.project import Project
+from promptsync.pull.bump import BumpPlan, plan_bump
 from promptsync.show import bump as show_bump
 from promptsync.show.outcome import Outcome
 

@@ -17,8 +17,7 @@ from promptsync.files.worktree import scan
 from promptsync.files.yaml.load import text_of
 from promptsync.project.target import At, may_have_version
 from promptsync.show import diff
-from promptsync.show.outcome import Outcome
-from promptsync.show.rows import body
+from promptsync.show.outcome import Outcome, body
 from promptsync.terminal import output
 
 if TYPE_CHECKING:

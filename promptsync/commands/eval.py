@@ -34,8 +34,7 @@ from promptsync.commands.shared.tables import (
 )
 from promptsync.errors import UsageError
 from promptsync.show.lines import number_text
-from promptsync.show.outcome import Outcome
-from promptsync.show.rows import bodies
+from promptsync.show.outcome import Outcome, bodies
 from promptsync.show.tables import noise_body, noise_lines
 from promptsync.terminal import output
 

@@ -23,8 +23,8 @@ from promptsync.labels.plan import (
     existing,
     plan_moves,
 )
-from promptsync.project.pointers import labelled
 from promptsync.project.target import At
+from promptsync.project.versions import labelled
 from promptsync.prompt.labels import check_label
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome

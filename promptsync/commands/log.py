@@ -17,10 +17,9 @@ from promptsync.files.worktree import scan
 from promptsync.history.graph import Graph, Includes
 from promptsync.history.lineage import Lineage
 from promptsync.history.mark import parse_mark, without_mark
-from promptsync.project.pointers import find_number, labels_at, read_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, resolve
-from promptsync.project.versions import Catalog, read_versions
+from promptsync.project.versions import Catalog, find_number, labels_at, read_labels, read_versions
 from promptsync.prompt.prompt import Version
 from promptsync.registry.errors import NotFound, UnusablePrompt
 from promptsync.show import diff

@@ -11,13 +11,12 @@ import click
 from promptsync.commands.shared.session import Session, verb
 from promptsync.files.worktree import scan
 from promptsync.history.mark import without_mark
-from promptsync.project.pointers import Labels, labels_by_prompt, list_labels
 from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, is_pattern, resolve
+from promptsync.project.versions import Labels, labels_by_prompt, list_labels
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.prompt import Version
-from promptsync.show.outcome import Outcome
-from promptsync.show.rows import body
+from promptsync.show.outcome import Outcome, body
 from promptsync.terminal import output
 
 

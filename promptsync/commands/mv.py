@@ -10,7 +10,7 @@ from promptsync.commands.shared.action import carry_out, dry_run_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.errors import UsageError
-from promptsync.project.planned_files import write_files
+from promptsync.project.plan import write_files
 from promptsync.project.project import Project
 from promptsync.project.target import names_at
 from promptsync.prompt.names import SUFFIXES, name_for

@@ -17,11 +17,9 @@ from promptsync.errors import UsageError
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, NoSuchPrompt, check_exact, may_have_version, resolve
 from promptsync.project.versions import Catalog
-from promptsync.pull.apply import apply_pull
 from promptsync.pull.materialise import export, plan_materialise
-from promptsync.pull.merge import MergeConflict
-from promptsync.pull.plan import PullPlan, plan_pull
-from promptsync.pull.write import PullOptions
+from promptsync.pull.plan import PullPlan, apply_pull, plan_pull
+from promptsync.pull.write import MergeConflict, PullOptions
 from promptsync.show import pull as show_pull
 from promptsync.show.diff import explained
 from promptsync.show.outcome import Outcome

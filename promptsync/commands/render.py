@@ -14,8 +14,7 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.project.target import At
 from promptsync.prompt.prompt import is_text_block, mappings
-from promptsync.show.outcome import Outcome
-from promptsync.show.rows import body
+from promptsync.show.outcome import Outcome, body
 from promptsync.terminal import output
 
 

@@ -12,9 +12,9 @@ from promptsync.commands.shared.labels import change_labels, changing_options, c
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.labels.rollback import find_target, plan_rollback_to_commit, plan_rollbacks
-from promptsync.project.pointers import check_changeable
 from promptsync.project.project import Project
 from promptsync.project.target import At, version_number
+from promptsync.project.versions import check_changeable
 from promptsync.prompt.labels import is_own
 from promptsync.show.labels import skipped_body
 from promptsync.show.outcome import Outcome

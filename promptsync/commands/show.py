@@ -10,13 +10,11 @@ import click
 
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.project.pointers import FoundVersion, find_versions
 from promptsync.project.target import At, resolve
-from promptsync.project.versions import Catalog
+from promptsync.project.versions import Catalog, FoundVersion, find_versions
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Local
-from promptsync.show.outcome import Outcome
-from promptsync.show.rows import body
+from promptsync.show.outcome import Outcome, body
 from promptsync.terminal import output
 
 

@@ -13,8 +13,8 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.pins import find_pins
 from promptsync.compare.snapshot import Snapshot, State, matching
-from promptsync.project.pointers import RoutedLabel, routed_labels
 from promptsync.project.project import Project
+from promptsync.project.versions import RoutedLabel, routed_labels
 from promptsync.show.outcome import Outcome
 from promptsync.show.status import PassedOver, show_status
 

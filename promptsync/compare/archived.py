@@ -12,8 +12,8 @@ from promptsync.compare.snapshot import Item
 from promptsync.history.decide import Relation
 from promptsync.history.graph import Node
 from promptsync.parallel import mapped
-from promptsync.project.pointers import list_labels
 from promptsync.project.project import Project
+from promptsync.project.versions import list_labels
 from promptsync.prompt.labels import RELEASED, SUFFIX
 from promptsync.prompt.prompt import Version
 

@@ -13,10 +13,9 @@ from promptsync.compare.content import read_content
 from promptsync.compare.snapshot import Item, State
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
-from promptsync.project.pointers import NoSuchVersion, find_version
 from promptsync.project.project import Project
 from promptsync.project.target import At, PromptAt, find_prompt, may_have_version, resolve, unknown
-from promptsync.project.versions import Catalog
+from promptsync.project.versions import Catalog, NoSuchVersion, find_version
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.contract import ContractChange, contract_changes
 from promptsync.prompt.fields import FieldChange, changes, variables_change

@@ -14,9 +14,8 @@ from promptsync.errors import UsageError
 from promptsync.files.cache import Cache
 from promptsync.files.worktree import Worktree, scan
 from promptsync.parallel import together
-from promptsync.project.pointers import labels_by_prompt, list_labels
 from promptsync.project.project import Project
-from promptsync.project.versions import list_all
+from promptsync.project.versions import labels_by_prompt, list_all, list_labels
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Label, tag_set
 

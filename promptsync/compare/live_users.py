@@ -11,9 +11,8 @@ from functools import cached_property
 from msgspec import Struct
 
 from promptsync.compare.snapshot import Snapshot, State
-from promptsync.project.pointers import labels_by_prompt, list_labels, with_labels
 from promptsync.project.project import Project
-from promptsync.project.versions import read_version
+from promptsync.project.versions import labels_by_prompt, list_labels, read_version, with_labels
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.prompt import Version
 from promptsync.prompt.snippets import Follows, Reference, rendered_in

@@ -6,9 +6,8 @@ from msgspec import Struct
 
 from promptsync.compare.content import read_content
 from promptsync.compare.snapshot import Item, Snapshot, State
-from promptsync.project.pointers import labels_by_prompt, list_labels, read_labels
 from promptsync.project.project import Project
-from promptsync.project.versions import read_version
+from promptsync.project.versions import labels_by_prompt, list_labels, read_labels, read_version
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import RELEASED, is_on_hold, is_own, released_name
 

@@ -13,8 +13,8 @@ from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.labels.move import WAITS, ChangedLabel, apply_labels, approval_hint
 from promptsync.labels.plan import LabelChange
-from promptsync.project.pointers import routed_labels
 from promptsync.project.project import Project
+from promptsync.project.versions import routed_labels
 from promptsync.push.apply import apply_push
 
 

@@ -11,9 +11,8 @@ from msgspec.structs import replace
 from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.compare.states import TEXT_STATES
 from promptsync.history.mark import parse_mark
-from promptsync.project.pointers import Labels, RoutedLabel, with_labels
 from promptsync.project.project import Project
-from promptsync.project.versions import read_usable
+from promptsync.project.versions import Labels, RoutedLabel, read_usable, with_labels
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.labels import Position, is_own
 from promptsync.prompt.prompt import Prompt, Version, tag_set

@@ -25,8 +25,8 @@ from promptsync.deploy.snippets import check_live, check_order, live_at_once
 from promptsync.deploy.survey import make_survey
 from promptsync.errors import Refused
 from promptsync.project.plan import fingerprint, workspace_of
-from promptsync.project.pointers import check_changeable
 from promptsync.project.project import Project
+from promptsync.project.versions import check_changeable
 from promptsync.prompt.labels import check_release_label
 from promptsync.push.actions import Kind, PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push

@@ -17,9 +17,8 @@ from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
 from promptsync.files.cache import Record
 from promptsync.files.worktree import scan
-from promptsync.project.pointers import labels_of_prompt
 from promptsync.project.project import Project
-from promptsync.project.versions import read_version
+from promptsync.project.versions import labels_of_prompt, read_version
 from promptsync.prompt.prompt import Version
 from promptsync.prompt.snippets import publish_order, rendered_in
 from promptsync.registry.address import LOCAL

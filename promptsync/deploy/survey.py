@@ -18,9 +18,14 @@ from promptsync.deploy.snippets import needed_snippets, references_in, renders_n
 from promptsync.errors import Refused
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.parallel import together
-from promptsync.project.pointers import RoutedLabel, labels_by_prompt, list_labels, routed_labels
 from promptsync.project.project import Project
-from promptsync.project.versions import read_version
+from promptsync.project.versions import (
+    RoutedLabel,
+    labels_by_prompt,
+    list_labels,
+    read_version,
+    routed_labels,
+)
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
 from promptsync.prompt.prompt import Version
 from promptsync.prompt.snippets import parents

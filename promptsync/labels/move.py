@@ -10,8 +10,8 @@ import msgspec
 
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.labels.plan import LabelChange
-from promptsync.project.pointers import deploy_command, labels_of_prompt
 from promptsync.project.project import Project
+from promptsync.project.versions import deploy_command, labels_of_prompt
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
 from promptsync.prompt.prompt import Label, Prompt, Version
 from promptsync.registry.address import LOCAL

@@ -9,9 +9,9 @@ import msgspec
 
 from promptsync.errors import Refused
 from promptsync.project.plan import fingerprint
-from promptsync.project.pointers import Labelled, deploy_command, no_such_version
 from promptsync.project.project import Project
 from promptsync.project.target import At
+from promptsync.project.versions import Labelled, deploy_command, no_such_version
 from promptsync.prompt.labels import Position
 from promptsync.prompt.prompt import Version
 from promptsync.registry.errors import NotFound, Unsupported

@@ -16,10 +16,9 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.history.mark import parse_mark, shorten
 from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel, change_to, existing, move_command
 from promptsync.parallel import mapped
-from promptsync.project.pointers import Labelled, deploy_command, find_number
 from promptsync.project.project import Project
 from promptsync.project.target import At
-from promptsync.project.versions import read_usable
+from promptsync.project.versions import Labelled, deploy_command, find_number, read_usable
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import is_own, previous_name, released_name
 

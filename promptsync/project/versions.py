@@ -1,13 +1,24 @@
-"""The prompts of the registry by name and by id, and their versions by number."""
+"""The prompts of the registry by name, where their labels point, and their versions by number and label."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
+from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS, mapped
 from promptsync.project.project import Project
-from promptsync.prompt.prompt import Version
-from promptsync.registry.errors import NotFound, UnusablePrompt
+from promptsync.project.target import At, PromptAt, close_name
+from promptsync.prompt.labels import RELEASED, Position, position_of
+from promptsync.prompt.prompt import Label, Version
+from promptsync.registry.errors import NotFound, Rejected, Unsupported, UnusablePrompt
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import Registry
+
 
 _BATCH = MOST_REQUESTS
 """How many versions are requested before it is known how many of them exist."""
@@ -100,3 +111,255 @@ def read_versions(
         count = _BATCH if limit is None else min(_BATCH, limit - len(versions))
         project.progress("Reading versions", len(versions), listed.version if limit is None else limit)
     return versions
+
+
+Labels = Mapping[str, int]
+"""Where the labels of one prompt point, by name."""
+
+
+class NoSuchVersion(UsageError):
+    """A prompt does not have the version or the label that was specified."""
+
+    code = "not-found"
+
+
+class Labelled(Struct, frozen=True):
+    """A prompt and where its labels point."""
+
+    listed: Version
+    labels: Labels = {}
+
+    def version(self, label: str) -> int | None:
+        """The version that a label points at, ``None`` without one."""
+        return self.labels.get(label)
+
+    def position(self, label: str) -> Position:
+        """Where a label points, and the labels beside it that remember its history."""
+        return position_of(label, self.labels)
+
+    def is_on_hold(self, label: str, version: int) -> bool:
+        """Whether a label was moved back from a version, which is not released again by itself."""
+        return self.position(label).is_on_hold(version)
+
+
+def deploy_command(project: Project, label: str) -> str:
+    """Return the command that moves a governed label, after the checks, or that goes to a branch for it."""
+    branch = project.history.branch if project.history is not None else None
+    branches = [name for name, released in project.config.labels.items() if released == label]
+    if branch is not None and branches and branch not in branches:
+        return f"git switch {shlex.quote(branches[0])}"
+    is_default = branch in branches
+    return project.on_remote("promptsync deploy" + ("" if is_default else f" --label {shlex.quote(label)}"))
+
+
+def list_labels(registry: Registry, names: Iterable[str]) -> list[Label] | None:
+    """Return the labels of all prompts, in one request where the registry lists them all.
+
+    Other registries return only those with one of ``names``, in one list of prompts for each of these, and
+    without ``names`` nothing: ``None``.
+    """
+    try:
+        everything = registry.labels.all() if registry.labels.may_list_all else None
+    except Rejected:
+        if not names:
+            raise
+        everything = None  # the lists of prompts have the same labels
+    if everything is not None or not (wanted := sorted({*names})):
+        return everything
+
+    def pointing(name: str) -> list[Label]:
+        listed = registry.prompts.list(label=name)
+        return [Label(name, item.version, None, item.template_id, item.name) for item in listed]
+
+    return [label for labels in mapped(pointing, wanted) for label in labels]
+
+
+def labelled(project: Project, *, only: Collection[str] = ()) -> list[Labelled]:
+    """Return the prompts in scope with their labels, sorted by name.
+
+    All labels are read in one request, where the registry can do that. If the labels ``only`` are all that is
+    needed, the others may be missing. Raises ``Unsupported`` where labels cannot be read.
+    """
+    items = [item for item in list_all(project) if project.config.in_scope(item.name)]
+    return with_labels(project, sorted(items, key=lambda item: item.name), only=only)
+
+
+def with_labels(project: Project, items: Sequence[Version], *, only: Collection[str] = ()) -> list[Labelled]:
+    """Return prompts of the registry with their labels, read now; see ``labelled``."""
+    everything = list_labels(project.registry, only) if len(items) != 1 else None
+    if everything is not None:
+        labels = labels_by_prompt(everything, items)
+        return [Labelled(item, labels[item.name]) for item in items]
+
+    def read(item: Version) -> Labelled:
+        return Labelled(item, labels_by_prompt(labels_of_prompt(project, item), [item])[item.name])
+
+    return project.mapped("Reading labels", read, items)
+
+
+def labels_of_prompt(project: Project, item: Version) -> list[Label]:
+    """Return the labels of one prompt, read again."""
+    registry = project.registry
+    try:
+        return registry.labels.of(item.template_id, item.name)
+    except Unsupported:
+        # Some registries list only all labels at once.
+        everything = registry.labels.all()
+        if everything is None:
+            raise
+        return [label for label in everything if _is_of(label, item)]
+
+
+def _is_of(label: Label, item: Version) -> bool:
+    if label.template_id is None:
+        return label.prompt_name == item.name
+    return label.template_id == item.template_id
+
+
+def read_labels(project: Project, item: Version) -> Labels | None:
+    """Return the labels of one prompt, read again; ``None`` where the registry cannot list them."""
+    try:
+        return with_labels(project, [item])[0].labels
+    except Unsupported:
+        return None
+
+
+def check_changeable(project: Project, some: Version | None) -> None:
+    """Raise ``Unsupported`` if the registry cannot change labels without a publish.
+
+    ``some`` is one of its prompts, if it has any.
+    """
+    labels = project.registry.labels
+    if some is not None:
+        is_possible = labels.can_change(some.template_id, some.name)
+    else:
+        # The response about an unknown prompt may be misread, so without a list of all labels it does not
+        # count.
+        is_possible = labels.can_change(0, "") or labels.all() is None
+    if not is_possible:
+        raise Unsupported(
+            f"{project.registry.url} cannot change release labels: it has no such operation",
+            hint="promptsync doctor",
+        )
+
+
+def labels_by_prompt(labels: Iterable[Label], items: Iterable[Version]) -> dict[str, Labels]:
+    """Return the labels of each prompt by its name, given those of all prompts."""
+    names = {item.template_id: item.name for item in items}
+    by_prompt: dict[str, dict[str, int]] = {name: {} for name in names.values()}
+    for label in sorted(labels, key=lambda label: label.name):
+        name = names.get(label.template_id) if label.template_id is not None else label.prompt_name
+        if name in by_prompt:
+            by_prompt[name][label.name] = label.version
+    return dict(by_prompt)
+
+
+class RoutedLabel(Struct, frozen=True):
+    """A label that returns the version ``other`` although it points at another: an A/B release routes it."""
+
+    name: str
+    label: str
+    version: int
+    other: int
+
+    def __str__(self) -> str:
+        return f"{self.label} returns v{self.version} and v{self.other}: an A/B release routes it"
+
+
+def routed_labels(
+    project: Project, label: str, pointers: Mapping[str, int | None], answers: Iterable[Version]
+) -> dict[str, RoutedLabel]:
+    """Return by name where a label is routed.
+
+    ``answers`` is a list of the prompts under the label that was read after ``pointers``. Where the two
+    differ, the label is read again, because one that moved in between is not routed.
+    """
+    routed = {}
+    for item in answers:
+        version = pointers.get(item.name)
+        if version not in (None, item.version) and (read_labels(project, item) or {}).get(label) == version:
+            routed[item.name] = RoutedLabel(item.name, label, version, item.version)
+    return routed
+
+
+# -- one version --------------------------------------------------------------------------------------------
+
+
+FoundVersion = tuple[Version, tuple[str, ...] | None]
+"""One version with the labels that point at it, ``None`` where they cannot be read."""
+
+
+def find_versions(
+    project: Project, targets: Sequence[PromptAt], listing: Mapping[str, Version]
+) -> list[FoundVersion]:
+    """Return the version of each prompt; prompts of a pattern that lack it are left out.
+
+    Raises ``NoSuchVersion`` where a named prompt does not have it, or none of them has.
+    """
+    missing: dict[str, NoSuchVersion] = {}
+
+    def find(target: PromptAt) -> FoundVersion | None:
+        try:
+            return find_version(project, listing[target.name], target.at)
+        except NoSuchVersion as error:
+            if target.is_exact:
+                raise
+            missing[target.name] = error
+            return None
+
+    versions = [version for version in mapped(find, targets) if version is not None]
+    if missing and not versions:
+        raise missing[min(missing)]
+    return versions
+
+
+def find_version(project: Project, listed: Version, at: At) -> FoundVersion:
+    """Return one version of a prompt. Raises ``NoSuchVersion``."""
+    labels = read_labels(project, listed)
+    number = find_number(project, listed, at, labels)
+    version = read_version(project, listed, number)
+    if version is None:
+        raise no_such_version(listed, At(number))
+    return version, labels_at(labels, number)
+
+
+def find_number(project: Project, listed: Version, at: At, labels: Labels | None) -> int:
+    """Return the number of a version, ``labels`` being those of the prompt. Raises ``NoSuchVersion``.
+
+    A number up to the latest one is returned even if the registry no longer has that version.
+    """
+    if at.label is not None and labels is not None:
+        if at.label not in labels:
+            raise no_such_version(listed, at, list(labels))
+        return labels[at.label]
+    if at.label is not None:
+        try:
+            return project.registry.prompts.get(listed.template_id, listed.name, label=at.label).version
+        except NotFound:
+            raise no_such_version(listed, at) from None
+    if at.number is not None and not 1 <= at.number <= listed.version:
+        raise no_such_version(listed, at)
+    return listed.version if at.number is None else at.number
+
+
+def labels_at(labels: Labels | None, version: int) -> tuple[str, ...] | None:
+    """Return the names of the labels that point at a version, without the marks of the newest releases."""
+    if labels is None:
+        return None
+    there = (name for name, at in labels.items() if at == version)
+    return tuple(sorted(name for name in there if not name.endswith(RELEASED)))
+
+
+def no_such_version(listed: Version, at: At, labels: Sequence[str] = ()) -> NoSuchVersion:
+    """Return the error for a version or a label that a prompt does not have."""
+    name = shlex.quote(listed.name)
+    if at.label is None:
+        return NoSuchVersion(
+            f"{listed.name!r} has no version {at.number}; its latest is v{listed.version}",
+            hint=f"promptsync log {name}",
+        )
+    close = close_name(at.label, labels)
+    return NoSuchVersion(
+        f"{listed.name!r} has no label {at.label!r}",
+        hint=f"did you mean {close!r}?" if close else f"promptsync label list {name}",
+    )

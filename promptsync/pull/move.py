@@ -15,8 +15,7 @@ from promptsync.files.worktree import paths_for_new
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.history.mark import parse_mark
 from promptsync.history.synced_key import identity, make_key
-from promptsync.project.plan import fingerprint
-from promptsync.project.planned_files import PlannedFile
+from promptsync.project.plan import PlannedFile, fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import unknown
 from promptsync.project.versions import read_usable

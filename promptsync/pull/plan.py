@@ -1,4 +1,4 @@
-"""Plans a pull: reads and renders everything before anything is written. Reads only."""
+"""Plans a pull, which reads and renders everything before anything is written, and carries it out."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.worktree import paths_for_new
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.parallel import mapped
-from promptsync.project.plan import fingerprint
-from promptsync.project.planned_files import PlannedFile
+from promptsync.project.plan import FilesReceipt, PlannedFile, fingerprint, write_files
 from promptsync.project.project import Project
 from promptsync.prompt.prompt import Version
-from promptsync.pull.merge import MergeConflict, Unmerged
 from promptsync.pull.write import (
+    MergeConflict,
     PullOptions,
+    Unmerged,
     Write,
     deletes_of,
     edited,
@@ -258,3 +258,16 @@ def read_pulled(project: Project, plan: PullPlan) -> dict[str, list[Version]]:
     for (write, _), version in zip(wanted, mapped(read, wanted), strict=True):
         versions[write.name] += [version] if version is not None else []
     return versions
+
+
+def apply_pull(project: Project, plan: PullPlan) -> FilesReceipt:
+    """Write the files of ``plan``; see ``write_files``."""
+    receipt = write_files(project, [*plan.writes, *plan.deletes], "promptsync pull")
+    if written := receipt.of(plan.writes):
+        registry = project.registry
+        entries = {write.name: write.entry for write in written}
+        try:
+            project.record().update(registry.url, registry.workspace_seen, entries)
+        except (OSError, PromptsyncError) as error:
+            receipt.unrecorded = str(error)
+    return receipt

@@ -17,7 +17,7 @@ from promptsync.files.prompt_file import PromptFile, render_edit
 from promptsync.history.synced_key import identity, make_key
 from promptsync.labels.move import ChangedLabel, apply_labels
 from promptsync.labels.plan import LabelChange
-from promptsync.project.planned_files import PlannedFile, write_files
+from promptsync.project.plan import PlannedFile, write_files
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import is_on_hold, released_name

@@ -15,8 +15,8 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.history.mark import check_message, make_mark, parse_mark, with_mark
 from promptsync.project.plan import workspace_of
-from promptsync.project.pointers import check_changeable
 from promptsync.project.project import Project
+from promptsync.project.versions import check_changeable
 from promptsync.prompt.labels import check_release_label, is_own
 from promptsync.prompt.prompt import Problem, Version, tag_set
 from promptsync.prompt.snippets import publish_order, rendered_in

@@ -9,8 +9,8 @@ from promptsync.compare.content import has_text
 from promptsync.compare.live_users import LiveTexts, LiveUser, direct_users, named_users
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
-from promptsync.project.pointers import deploy_command
 from promptsync.project.project import Project
+from promptsync.project.versions import deploy_command
 from promptsync.prompt.prompt import Version
 from promptsync.prompt.snippets import Reference, rendered_in
 from promptsync.push.actions import Kind, PushOptions, PushPlan

@@ -21,10 +21,9 @@ from promptsync.files.config import FILE_NAME
 from promptsync.files.disk import locked
 from promptsync.files.worktree import paths_for_new
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.project.planned_files import FilesReceipt
+from promptsync.project.plan import FilesReceipt
 from promptsync.project.project import Project
-from promptsync.pull.apply import apply_pull
-from promptsync.pull.plan import PullPlan
+from promptsync.pull.plan import PullPlan, apply_pull
 from promptsync.pull.write import Write, read_all, write_of
 from promptsync.registry.address import LOCAL
 from promptsync.setup.init import VENDOR, ConfigDraft, Started, start

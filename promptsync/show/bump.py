@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptsync.bump.plan import BumpPlan, MovedPin
-from promptsync.project.planned_files import FilesReceipt, all_of
+from promptsync.project.plan import FilesReceipt, all_of
+from promptsync.pull.bump import BumpPlan, MovedPin
 from promptsync.show.lines import backup_lines, version_list
-from promptsync.show.outcome import Outcome
-from promptsync.show.rows import Row, bodies, body, row_lines
+from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 

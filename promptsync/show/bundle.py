@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from promptsync.errors import Refused
 from promptsync.prompt.bundle import Bundle
-from promptsync.show.outcome import Outcome
-from promptsync.show.rows import Row, row_lines
+from promptsync.show.outcome import Outcome, Row, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 

@@ -13,7 +13,7 @@ from promptsync.checks.choose import Choice
 from promptsync.checks.receipt import CheckResult, CheckResults
 from promptsync.show.lines import cut, number_text
 from promptsync.show.markdown import Page, code
-from promptsync.show.rows import body
+from promptsync.show.outcome import body
 from promptsync.show.tables import (
     ON_ECHO,
     add_tables,

@@ -11,7 +11,7 @@ import click
 from promptsync.compare.live_users import LiveUser, named_users
 from promptsync.show.diff import change_text, verdict
 from promptsync.show.markdown import Page, shortened
-from promptsync.show.rows import Row, bodies, row_lines
+from promptsync.show.outcome import Row, bodies, row_lines
 from promptsync.terminal.output import aside, count, name
 
 if TYPE_CHECKING:

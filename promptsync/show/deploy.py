@@ -29,10 +29,9 @@ from promptsync.show.diff import patch_lines
 from promptsync.show.labels import label_row, labels_body, way
 from promptsync.show.lines import ago, kept_tag_rows, limits_text, merge_command
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
-from promptsync.show.outcome import Outcome
+from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.show.pins import pin_rows, pins_body
 from promptsync.show.push import push_body
-from promptsync.show.rows import Row, bodies, body, row_lines
 from promptsync.show.tables import add_tables, planned_text, reuse_text
 from promptsync.terminal import output
 from promptsync.terminal.output import count

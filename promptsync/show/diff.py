@@ -13,7 +13,7 @@ from promptsync.errors import RemoteError
 from promptsync.files.yaml.layout import entry, flow, mapping
 from promptsync.prompt.text_diff import plain, unified
 from promptsync.show.markdown import MOST, Page, shortened
-from promptsync.show.rows import bodies, body
+from promptsync.show.outcome import bodies, body
 from promptsync.terminal import output
 
 if TYPE_CHECKING:  # most runs have no differences to show
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.prompt.fields import FieldChange
     from promptsync.prompt.prompt import Problem
     from promptsync.prompt.text_diff import DiffLine
-    from promptsync.pull.merge import Unmerged
+    from promptsync.pull.write import Unmerged
 
 _SIGNS = {"context": " ", "removed": "-", "added": "+"}
 _STATES = {

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange, SkippedLabel
-from promptsync.project.pointers import Labelled
+from promptsync.project.versions import Labelled
 from promptsync.prompt.labels import is_own
-from promptsync.show.outcome import Outcome
-from promptsync.show.rows import Row, bodies, row_lines
+from promptsync.show.outcome import Outcome, Row, bodies, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 

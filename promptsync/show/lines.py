@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from promptsync.show.rows import Row
+from promptsync.show.outcome import Row
 from promptsync.terminal import output
 
 if TYPE_CHECKING:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from promptsync.project.planned_files import FilesReceipt
+from promptsync.project.plan import FilesReceipt
 from promptsync.pull.move import MovePlan
-from promptsync.show.outcome import Outcome
-from promptsync.show.rows import Row, bodies, row_lines
+from promptsync.show.outcome import Outcome, Row, bodies, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 

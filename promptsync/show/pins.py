@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from promptsync.compare.pins import Pin, Pins
 from promptsync.compare.snapshot import State
-from promptsync.show.rows import Row
+from promptsync.show.outcome import Row
 
 _MOST_USERS: Final = 3
 

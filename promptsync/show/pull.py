@@ -13,16 +13,14 @@ from promptsync.compare.conflict import Conflict
 from promptsync.compare.snapshot import State
 from promptsync.errors import Refused, RemoteError
 from promptsync.history.mark import without_mark
-from promptsync.project.planned_files import FilesReceipt, all_of
+from promptsync.project.plan import FilesReceipt, all_of
 from promptsync.project.project import Project
 from promptsync.prompt.prompt import Version
-from promptsync.pull.merge import MergeConflict
 from promptsync.pull.plan import Blocked, PullPlan, read_pulled
-from promptsync.pull.write import Write
+from promptsync.pull.write import MergeConflict, Write
 from promptsync.show import diff
 from promptsync.show.lines import backup_lines, tally, version_list
-from promptsync.show.outcome import Outcome
-from promptsync.show.rows import Row, bodies, body, row_lines
+from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 

@@ -26,9 +26,8 @@ from promptsync.show.lines import (
     will_pass_over,
 )
 from promptsync.show.markdown import MOST, Page, code
-from promptsync.show.outcome import Outcome
+from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.show.pins import pin_rows, pins_body
-from promptsync.show.rows import Row, bodies, body, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 

@@ -11,15 +11,14 @@ import click
 from promptsync.compare.pins import Pins
 from promptsync.compare.snapshot import State
 from promptsync.files.yaml.load import text_of
-from promptsync.project.pointers import RoutedLabel, deploy_command
+from promptsync.project.versions import RoutedLabel, deploy_command
 from promptsync.prompt.labels import is_own
 from promptsync.show.contract import contract_body, stopped_lines
 from promptsync.show.diff import meaning_of, problems_body
 from promptsync.show.lines import passed_over as passed_over_row
-from promptsync.show.outcome import Outcome
+from promptsync.show.outcome import Outcome, Row, bodies, row_lines
+from promptsync.show.outcome import body as body_of
 from promptsync.show.pins import pin_rows, pins_body
-from promptsync.show.rows import Row, bodies, row_lines
-from promptsync.show.rows import body as body_of
 from promptsync.show.status_advice import advice_lines, state_word
 from promptsync.terminal import output
 from promptsync.terminal.output import count

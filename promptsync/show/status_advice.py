@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from promptsync.compare.conflict import ways_to_rename
 from promptsync.compare.snapshot import State
-from promptsync.project.pointers import deploy_command
+from promptsync.project.versions import deploy_command
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.snippets import rendered_in
 from promptsync.registry.errors import UNUSABLE_HINT
 from promptsync.show.lines import MOVED_NOTE, move_row, rename_row
-from promptsync.show.rows import row_lines
+from promptsync.show.outcome import row_lines
 from promptsync.terminal import output
 
 if TYPE_CHECKING:

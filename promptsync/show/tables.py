@@ -14,7 +14,7 @@ from promptsync.checks.tables.comparison import Noise, RowResult
 from promptsync.checks.tables.plan import TablePlan
 from promptsync.show.lines import cut, number_text, tally
 from promptsync.show.markdown import Page, code, shortened
-from promptsync.show.rows import body
+from promptsync.show.outcome import body
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 

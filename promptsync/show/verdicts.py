@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from promptsync.checks.verdicts import Verdict
-from promptsync.show.outcome import Outcome
-from promptsync.show.rows import Row, bodies, row_lines
+from promptsync.show.outcome import Outcome, Row, bodies, row_lines
 from promptsync.terminal import output
 
 _LISTED = 10

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from worlds import Run, World, asking, failing, fault, made, template
 
-from promptsync.bump.plan import plan_bump
 from promptsync.compare.gather import gather
 from promptsync.errors import PromptsyncError
-from promptsync.project import planned_files
-from promptsync.project.planned_files import write_files
+from promptsync.project import plan as project_plan
+from promptsync.project.plan import write_files
+from promptsync.pull.bump import plan_bump
 
 TONE = "One.\nTwo.\nThree.\nFour.\nFive.\n"
 
@@ -464,8 +464,8 @@ def test_what_was_written_before_a_bump_stopped_is_in_the_receipt(
             raise error
         real(root, path, text, within=within)
 
-    real = planned_files.write
-    monkeypatch.setattr(planned_files, "write", write)
+    real = project_plan.write
+    monkeypatch.setattr(project_plan, "write", write)
     with published.project() as project:
         plan = plan_bump(project, gather(project), "tone")
         receipt = write_files(project, plan.moves, "promptsync bump tone")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from worlds import World, template
 
 from promptsync.cli import HELP, VERBS, group, run
-from promptsync.show.rows import Row, row_lines
+from promptsync.show.outcome import Row, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import fitted, shortened
 

@@ -39,8 +39,7 @@ from promptsync.prompt.additions import without_notes
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Local, Prompt, tag_set, without_nulls
 from promptsync.prompt.shapes import ABSENT, BLOCKS, SHAPES
-from promptsync.pull.apply import apply_pull
-from promptsync.pull.plan import plan_pull
+from promptsync.pull.plan import apply_pull, plan_pull
 from promptsync.pull.write import PullOptions
 from promptsync.push.actions import Ending, PushOptions
 from promptsync.push.apply import apply_push

@@ -7,9 +7,8 @@ from worlds import World, asking, failing, fault
 
 from promptsync.commands.log import LoggedVersion, read_log
 from promptsync.errors import PromptsyncError
-from promptsync.project.pointers import find_versions
 from promptsync.project.target import find_prompt, resolve
-from promptsync.project.versions import Catalog, read_versions
+from promptsync.project.versions import Catalog, find_versions, read_versions
 from promptsync.prompt.prompt import Version
 
 

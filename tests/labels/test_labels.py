@@ -15,9 +15,8 @@ from promptsync.files.config import load
 from promptsync.labels.move import ChangedLabel, LabelReceipt, apply_labels
 from promptsync.labels.plan import LabelChange, change_to, existing
 from promptsync.labels.rollback import plan_rollbacks
-from promptsync.project.pointers import Labelled, labelled, with_labels
 from promptsync.project.target import NoSuchPrompt, resolve
-from promptsync.project.versions import Catalog
+from promptsync.project.versions import Catalog, Labelled, labelled, with_labels
 from promptsync.registry.errors import Unsupported
 
 

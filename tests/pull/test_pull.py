@@ -15,9 +15,8 @@ from worlds import SYNCED, Reply, Seen, World, failing, fault, publishing, templ
 
 from promptsync.compare.gather import gather
 from promptsync.errors import Refused
-from promptsync.project import planned_files
-from promptsync.pull.apply import apply_pull
-from promptsync.pull.plan import plan_pull
+from promptsync.project import plan as project_plan
+from promptsync.pull.plan import apply_pull, plan_pull
 from promptsync.pull.write import PullOptions
 
 COMMENTED = """\
@@ -398,8 +397,8 @@ def test_ctrl_c_between_files_tells_which_were_written(
         if is_time:
             signal.raise_signal(signal.SIGINT)
 
-    real = planned_files.write
-    monkeypatch.setattr(planned_files, "write", interrupted)
+    real = project_plan.write
+    monkeypatch.setattr(project_plan, "write", interrupted)
     done = three.run("pull", "--json")
     assert done.code == 130
     assert [one["path"] for one in done.document["written"]] == sorted(written)

@@ -14,8 +14,7 @@ from msgspec.structs import replace
 from promptsync.checks.assignment import Check
 from promptsync.compare.conflict import check_resolved
 from promptsync.files.worktree import scan
-from promptsync.project.pointers import with_labels
-from promptsync.project.versions import list_all
+from promptsync.project.versions import list_all, with_labels
 from promptsync.prompt.canonical import digest, encode, is_reference
 from promptsync.prompt.contract import ContractChange, contract_changes
 from promptsync.prompt.prompt import Prompt

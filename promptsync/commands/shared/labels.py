@@ -15,7 +15,10 @@ from promptsync.errors import Refused, UsageError
 from promptsync.labels.move import LabelReceipt, apply_labels
 from promptsync.labels.plan import LabelChange, LabelPlan
 from promptsync.project.plan import workspace_of
-from promptsync.project.pointers import (
+from promptsync.project.project import Project
+from promptsync.project.target import LATEST, At, PromptAt, resolve
+from promptsync.project.versions import (
+    Catalog,
     Labelled,
     check_changeable,
     deploy_command,
@@ -23,9 +26,6 @@ from promptsync.project.pointers import (
     labelled,
     with_labels,
 )
-from promptsync.project.project import Project
-from promptsync.project.target import LATEST, At, PromptAt, resolve
-from promptsync.project.versions import Catalog
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.prompt import Prompt, Version
 from promptsync.show import labels as show_labels

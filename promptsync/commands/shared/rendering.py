@@ -16,10 +16,9 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.lint.rules import Subject
-from promptsync.project.pointers import no_such_version, read_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, NoSuchPrompt, may_have_version, resolve, unknown
-from promptsync.project.versions import Catalog
+from promptsync.project.versions import Catalog, no_such_version, read_labels
 from promptsync.prompt.prompt import JINJA2, Version, texts_of
 from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand
 from promptsync.prompt.template import Filling, Rendered, Values, syntax_error, template_variables

@@ -1,4 +1,4 @@
-"""Makes the plan of a bump: which pins of a snippet move to which version. Writes nothing."""
+"""Plans a bump: which pins of a snippet move to which version. Writes nothing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from promptsync.errors import Refused, UsageError
 from promptsync.files.prompt_file import render_repinned
 from promptsync.files.worktree import pins_in
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.project.plan import fingerprint
-from promptsync.project.planned_files import PlannedFile
-from promptsync.project.pointers import no_such_version
+from promptsync.project.plan import PlannedFile, fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import At
-from promptsync.project.versions import read_version
+from promptsync.project.versions import no_such_version, read_version
 
 
 class MovedPin(PlannedFile, frozen=True, kw_only=True):

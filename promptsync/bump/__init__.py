@@ -1,1 +1,0 @@
-"""Moving the pins of a snippet in the files: plan, apply, receipt."""
