@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from promptsync.checks.tables.comparison import RowResult, compare
+from promptsync.checks.comparison import RowResult, compare
 
 MAX_DROP = 5
 MOVES, ROWS, DROPS = (0, 5, 15), (20, 50, 200), (0, 3, 5, 10, 20)

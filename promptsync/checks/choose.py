@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check, Selection, joined, limits_in, select_checks
 from promptsync.checks.catalog import Kind
-from promptsync.checks.versions import WantedVersions
+from promptsync.checks.run_checks import WantedVersions
 from promptsync.compare.changes_since import ChangedPrompts, changed_evaluations, changed_since
 from promptsync.compare.conflict import check_resolved
 from promptsync.compare.gather import gather

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.checks.catalog import Evaluation
-from promptsync.checks.evaluations import STARTED_BY_US, complete, poll
-from promptsync.checks.run import Run
-from promptsync.checks.versions import OTHER_PROMPT, named_version
+from promptsync.checks.executions import STARTED_BY_US, read_report, with_score
+from promptsync.checks.results import LiveScore
+from promptsync.checks.runs import OTHER_PROMPT, Run, named_version
 from promptsync.registry.errors import NotFound
 
 if TYPE_CHECKING:
@@ -19,34 +18,6 @@ if TYPE_CHECKING:
 
 MOST: Final = 50
 """How many runs of an evaluation are read at most."""
-
-_DECIMALS: Final = 6
-"""Scores are decimal numbers, and a difference of two must not fail because of how floats round."""
-
-
-class LiveScore(Struct, frozen=True):
-    """The score of the live version of a prompt, from its newest run with a score.
-
-    ``reason`` is why there is no score to compare with. ``version`` is ``None`` if no version is live. False
-    if nothing was to be compared.
-    """
-
-    prompt: str = ""
-    version: int | None = None
-    score: float | None = None
-    reason: str | None = None
-
-    def __bool__(self) -> bool:
-        return self.version is not None or bool(self.reason)
-
-    def drop(self, score: float | None) -> float | None:
-        """Return how far a score is below this one, negative if it is higher; ``None`` if one is unknown."""
-        if score is None or self.score is None:
-            return None
-        return round(self.score - score, _DECIMALS)
-
-
-NOT_COMPARED: Final = LiveScore()
 
 
 class PastRuns:
@@ -103,12 +74,12 @@ class PastRuns:
             past = self._unread.pop(0)
             run = Run(kind="evaluation", name=self._evaluation.name, item_id=self._evaluation.id, id=past.id)
             try:
-                run = poll(self._registry, run)
+                run = read_report(self._registry, run)
             except NotFound:
                 continue
             # The score in the list belongs to a run that completed.
             if run.score is None and not run.stopped:
-                run = complete(self._registry, replace(run, score=past.score))
+                run = with_score(self._registry, replace(run, score=past.score))
             if run.error is not None:
                 raise run.error
             self._runs.append(run)

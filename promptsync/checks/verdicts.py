@@ -10,10 +10,9 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check, Selection, select_checks
 from promptsync.checks.catalog import Evaluation, list_evaluations, named
-from promptsync.checks.judge import judge
-from promptsync.checks.past_runs import NOT_COMPARED, PastRuns
-from promptsync.checks.receipt import Standard
-from promptsync.checks.versions import OTHER_PROMPT
+from promptsync.checks.past_runs import PastRuns
+from promptsync.checks.results import NOT_COMPARED, Standard, judge
+from promptsync.checks.runs import OTHER_PROMPT
 from promptsync.compare.gather import gather
 from promptsync.compare.live_users import LiveTexts, follows_label, follows_latest, named_users
 from promptsync.errors import PromptsyncError, RemoteError
@@ -149,8 +148,8 @@ def _judged_tables(
     project: Project, checks: Sequence[Check], versions: Mapping[str, int], live: Mapping[str, int | None]
 ) -> dict[str, list[_Judged]]:
     """Return by prompt the results of versions on tables, however old. Runs nothing."""
-    from promptsync.checks.tables.run import past_results  # most labels are moved without tables
-    from promptsync.checks.tables.tested_text import TestedTexts, wanted_of
+    from promptsync.checks.tables import past_results  # most labels are moved without tables
+    from promptsync.checks.tested_text import TestedTexts, wanted_of
 
     names = {name for check in checks for name in check.prompts}
     before = {name: version for name in sorted(names) if (version := live.get(name)) is not None}
@@ -206,7 +205,7 @@ def on_hold(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdic
 
 def breaking(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdict]:
     """Yield the versions that governed labels move to and that break applications, with the first reason."""
-    from promptsync.checks.tables.tested_text import UNREADABLE, TestedTexts, rendered_changes
+    from promptsync.checks.tested_text import UNREADABLE, TestedTexts, rendered_changes
     from promptsync.prompt.contract import contract_changes, new_needs
 
     texts = TestedTexts(project, {}, {})

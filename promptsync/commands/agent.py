@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from promptsync.checks.catalog import Agent, list_agents
-from promptsync.checks.judge import show_execution
-from promptsync.checks.receipt import Standard
+from promptsync.checks.results import Standard
+from promptsync.checks.run_checks import show_execution
 from promptsync.commands.shared.checks import (
     BLANK,
     list_items,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import structs
 
-from promptsync.checks.follow import TIMEOUT
-from promptsync.checks.receipt import CheckResults, Standard
+from promptsync.checks.results import CheckResults, Standard
+from promptsync.checks.runs import TIMEOUT
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.branches import branch_refusal, label_of_branch, live_label, origin
 from promptsync.commands.shared.checks import JunitFile, junit_option, writable
@@ -29,7 +29,7 @@ from promptsync.show.checks import run_notes
 from promptsync.show.outcome import Outcome
 
 if TYPE_CHECKING:
-    from promptsync.checks.tables.tested_text import Wanted
+    from promptsync.checks.tested_text import Wanted
     from promptsync.compare.difference import Difference
     from promptsync.project.project import Project
 

@@ -11,9 +11,9 @@ import msgspec
 from promptsync.checks.assignment import limits_in
 from promptsync.checks.catalog import Evaluation, list_evaluations, list_tables
 from promptsync.checks.choose import choose_named
-from promptsync.checks.judge import show_run
-from promptsync.checks.receipt import Standard
-from promptsync.checks.tables.comparison import noise
+from promptsync.checks.comparison import noise
+from promptsync.checks.results import Standard
+from promptsync.checks.run_checks import show_run
 from promptsync.commands.shared.checks import (
     BLANK,
     results_outcome,
@@ -174,7 +174,7 @@ def pull_command(session: Session, table: str, sheet: str | None) -> Outcome:
     promptsync eval pull "Refund quality"
     promptsync eval pull "Refund quality" --sheet Cases
     """
-    from promptsync.checks.tables.pull import pull_table
+    from promptsync.checks.definition import pull_table
 
     with session.project() as project:
         pulled = pull_table(project, table, sheet=sheet)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from promptsync.checks.cases import run_with_cases
 from promptsync.checks.choose import rendered_snippets
-from promptsync.checks.tables.run import check_tables
-from promptsync.checks.versions import WantedVersions, latest_of
+from promptsync.checks.run_checks import WantedVersions, latest_of, run_with_cases
+from promptsync.checks.tables import check_tables
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.checks.tables.tested_text import UNREADABLE, TestedTexts, rendered_changes
+from promptsync.checks.tested_text import UNREADABLE, TestedTexts, rendered_changes
 from promptsync.compare.live_users import LiveUser
 from promptsync.compare.not_released import release_labels
 from promptsync.compare.snapshot import Snapshot, State, matching

@@ -10,11 +10,11 @@ import msgspec
 from msgspec.structs import replace
 
 from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
-from promptsync.checks.cases import check_cases
-from promptsync.checks.follow import TIMEOUT
-from promptsync.checks.receipt import Standard
-from promptsync.checks.tables.plan import TablePlan, plan_tables
-from promptsync.checks.tables.tested_text import TestedText, TestedTexts, Wanted, wanted_of
+from promptsync.checks.results import Standard
+from promptsync.checks.run_checks import check_cases
+from promptsync.checks.runs import TIMEOUT
+from promptsync.checks.tables import TablePlan, plan_tables
+from promptsync.checks.tested_text import TestedText, TestedTexts, Wanted, wanted_of
 from promptsync.compare.live_users import LiveUser
 from promptsync.compare.pins import Pins, changed_by, find_pins
 from promptsync.compare.snapshot import State

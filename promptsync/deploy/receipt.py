@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from promptsync.checks.receipt import CheckResults
-from promptsync.checks.run import Status
+from promptsync.checks.results import CheckResults
+from promptsync.checks.runs import Status
 from promptsync.deploy.members import Fate, Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.snippets import together

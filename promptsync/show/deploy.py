@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import structs
 
-from promptsync.checks.receipt import CheckResults
-from promptsync.checks.run import Status
+from promptsync.checks.results import CheckResults
+from promptsync.checks.runs import Status
 from promptsync.compare.pins import after
 from promptsync.deploy.members import UNRELEASED, Fate, Member
 from promptsync.deploy.plan import DeployPlan

@@ -16,8 +16,8 @@ from xml.etree import ElementTree
 
 from msgspec import Struct
 
-from promptsync.checks.receipt import CheckResult, CheckResults
-from promptsync.checks.run import Status
+from promptsync.checks.results import CheckResult, CheckResults
+from promptsync.checks.runs import Status
 from promptsync.errors import PromptsyncError
 from promptsync.show.checks import run_body
 from promptsync.show.tables import changed_rows

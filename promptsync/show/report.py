@@ -7,8 +7,8 @@ from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any, Final
 
-from promptsync.checks.receipt import CheckResult, CheckResults
-from promptsync.checks.tables.tested_text import TestedText
+from promptsync.checks.results import CheckResult, CheckResults
+from promptsync.checks.tested_text import TestedText
 from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.text_diff import DiffLine, unified

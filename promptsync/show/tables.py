@@ -8,10 +8,10 @@ from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
-from promptsync.checks.receipt import CheckResult
-from promptsync.checks.run import Run
-from promptsync.checks.tables.comparison import Noise, RowResult
-from promptsync.checks.tables.plan import TablePlan
+from promptsync.checks.comparison import Noise, RowResult
+from promptsync.checks.results import CheckResult
+from promptsync.checks.runs import Run
+from promptsync.checks.tables import TablePlan
 from promptsync.show.lines import cut, number_text, tally
 from promptsync.show.markdown import Page, code, shortened
 from promptsync.show.outcome import body

@@ -14,9 +14,8 @@ import httpx
 from evaluation_files import contains, declared, evaluation, put
 
 from promptsync.checks.assignment import Check, Selection, find_checks
-from promptsync.checks.judge import run_checks
-from promptsync.checks.receipt import CheckResults, Standard
-from promptsync.checks.versions import WantedVersions
+from promptsync.checks.results import CheckResults, Standard
+from promptsync.checks.run_checks import WantedVersions, run_checks
 from promptsync.project.target import LATEST, At
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.open import LocalTransport

@@ -14,10 +14,9 @@ from tables import SheetUnderTest, sheet_of
 from worlds import World
 
 from promptsync.checks.assignment import Check
-from promptsync.checks.receipt import CheckResults, Standard
-from promptsync.checks.tables.plan import TablePlan
-from promptsync.checks.tables.run import check_tables
-from promptsync.checks.tables.tested_text import TestedText, Wanted
+from promptsync.checks.results import CheckResults, Standard
+from promptsync.checks.tables import TablePlan, check_tables
+from promptsync.checks.tested_text import TestedText, Wanted
 
 TABLES = "/api/public/v2/tables"
 _ID = re.compile(r"[0-9a-f-]{36}")

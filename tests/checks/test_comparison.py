@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from benchmarks import noise as simulation
-from promptsync.checks.tables.comparison import Comparison, Noise, RowResult, compare, noise
+from promptsync.checks.comparison import Comparison, Noise, RowResult, compare, noise
 from promptsync.prompt.evaluation import enough_rows
 
 

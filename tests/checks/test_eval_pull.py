@@ -11,8 +11,8 @@ from sheets_there import check, declare, evaluation, place, sheets, table, text
 from worlds import World
 
 from promptsync.checks.assignment import Check
-from promptsync.checks.tables.definition import of_file
-from promptsync.checks.tables.tested_text import TestedText, Wanted
+from promptsync.checks.definition import of_file
+from promptsync.checks.tested_text import TestedText, Wanted
 from promptsync.files.evaluation import load_evaluations
 
 NAME = "Refund quality"

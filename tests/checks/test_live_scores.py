@@ -10,10 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from promptsync.checks.judge import judge
-from promptsync.checks.past_runs import LiveScore
-from promptsync.checks.receipt import CheckResult, CheckResults, Standard
-from promptsync.checks.run import Run, Status
+from promptsync.checks.results import CheckResult, CheckResults, LiveScore, Standard, judge
+from promptsync.checks.runs import Run, Status
 from promptsync.show.checks import results_lines, runs_body
 
 DONE = Run(kind="evaluation", name="quality", item_id=1, id=2, score=80.0, status=Status.COMPLETED)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from registry_server import Caller, chat, completion
 
-from promptsync.checks.tracking import read_request
+from promptsync.commands.track import read_request
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.server.app import create_app
 

@@ -9,8 +9,8 @@ from checking import Bench, agent, evaluation
 
 from promptsync.checks.assignment import Check, Place, Selection, find_checks
 from promptsync.checks.catalog import NoSuchItem
-from promptsync.checks.receipt import Standard
-from promptsync.checks.run import Status
+from promptsync.checks.results import Standard
+from promptsync.checks.runs import Status
 from promptsync.errors import Incomplete, Interrupted, RemoteError
 
 

@@ -14,9 +14,9 @@ import pytest
 from msgspec.structs import replace
 from sheets_there import spoiled
 
-from promptsync.checks.tables.content import Content, prompt_of
-from promptsync.checks.tables.definition import Definition, of_file, of_sheet, renamed
-from promptsync.checks.tables.tested_text import TestedText
+from promptsync.checks.content import Content
+from promptsync.checks.definition import Definition, of_file, of_sheet, prompt_of, renamed
+from promptsync.checks.tested_text import TestedText
 from promptsync.errors import UsageError
 from promptsync.prompt.evaluation import Column, EvaluationFile, Scorecard, ScorecardStep
 from promptsync.registry.protocol import SheetId

@@ -15,10 +15,10 @@ from sheets_there import TABLES, check, declare, place, sheets, spoiled, tables,
 from test_waiting import Clock
 from worlds import World, asking, failing, fault, once
 
-from promptsync.checks import follow
-from promptsync.checks.receipt import CheckResult, Standard
-from promptsync.checks.run import Status
-from promptsync.checks.tables.run import check_tables
+from promptsync.checks import runs as waiting
+from promptsync.checks.results import CheckResult, Standard
+from promptsync.checks.runs import Status
+from promptsync.checks.tables import check_tables
 from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.registry.errors import FateUnknown, Unsupported
 
@@ -49,7 +49,7 @@ def only(world: World, **options: Any) -> CheckResult:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "_FIRST_PAUSE", 0.005)
+    monkeypatch.setattr(waiting, "_FIRST_PAUSE", 0.005)
 
 
 def clear(world: World) -> None:
@@ -277,7 +277,7 @@ def test_after_the_time_the_sheet_goes_on_there_and_the_next_run_takes_it_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     declare(world)
-    monkeypatch.setattr(follow, "time", Clock())
+    monkeypatch.setattr(waiting, "time", Clock())
     world.faults = [fault(polling, RUNNING)]
     results = check(world, wanted(PLAIN), timeout=60)
     (result,) = results.all
@@ -303,7 +303,7 @@ def test_nonsense_in_an_answer_is_an_error_of_the_registry(
     world: World, monkeypatch: pytest.MonkeyPatch, seed: int, again: bool
 ) -> None:
     declare(world, rows=2)
-    monkeypatch.setattr(follow, "time", Clock())
+    monkeypatch.setattr(waiting, "time", Clock())
     source = random.Random(seed)
     for number in range(6 if again else length(world)):
 

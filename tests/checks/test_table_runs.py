@@ -18,9 +18,8 @@ from worlds import Reply, Seen, World, asking, failing, fault, made, once
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import NoSuchItem
-from promptsync.checks.receipt import CheckResult, Standard
-from promptsync.checks.tables.plan import plan_tables
-from promptsync.checks.tables.run import past_results
+from promptsync.checks.results import CheckResult, Standard
+from promptsync.checks.tables import past_results, plan_tables
 from promptsync.errors import Refused, RemoteError, UsageError
 from promptsync.server.checks.models import Echo
 

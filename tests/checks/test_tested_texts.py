@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from worlds import World, made
 
-from promptsync.checks.tables.tested_text import TestedText, TestedTexts
+from promptsync.checks.tested_text import TestedText, TestedTexts
 from promptsync.errors import PromptsyncError
 from promptsync.prompt.snippets import SnippetCycle, SnippetError
 from promptsync.registry.errors import Unsupported

@@ -9,9 +9,8 @@ from checking import Bench, agent, evaluation
 from msgspec.structs import replace
 
 from promptsync.checks.catalog import Use
-from promptsync.checks.receipt import CheckResults, Standard
-from promptsync.checks.run import Run
-from promptsync.checks.versions import NO_VERSION, OTHER_PROMPT, named_version
+from promptsync.checks.results import CheckResults, Standard
+from promptsync.checks.runs import NO_VERSION, OTHER_PROMPT, Run, named_version
 from promptsync.errors import AnswerIsNo
 from promptsync.project.target import At
 

@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from promptsync.checks import follow as module
-from promptsync.checks.follow import follow, run_together
-from promptsync.checks.run import Run, Status
+from promptsync.checks import executions
+from promptsync.checks import runs as module
+from promptsync.checks.executions import poll_agent, run_together
+from promptsync.checks.runs import Run, Status, follow
 from promptsync.registry.protocol import StartedAgent
 
 
@@ -31,6 +32,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(executions, "time", clock)
     return clock
 
 
@@ -50,8 +52,14 @@ class Agents:
 
 def ran(polls: int, timeout: float, status: Status = Status.NOT_STARTED) -> tuple[Status, float | None]:
     runs = [Run(kind="agent", name="run", id=1, status=status)]
-    wait = follow if status is Status.RUNNING else run_together
-    assert wait(cast(Any, Agents(polls)), runs, timeout=timeout, progress=lambda *_: None, what="running")
+    agents, options = (
+        cast(Any, Agents(polls)),
+        {"timeout": timeout, "progress": lambda *_: None, "what": "running"},
+    )
+    if status is Status.RUNNING:
+        assert follow(runs, [lambda run: poll_agent(agents, run)], **options)
+    else:
+        assert run_together(agents, runs, **options)
     return runs[0].status, runs[0].seconds
 
 

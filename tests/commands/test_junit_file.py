@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from checked_copy import suites
 
-from promptsync.checks.receipt import CheckResults
+from promptsync.checks.results import CheckResults
 from promptsync.commands.shared.checks import JunitFile
 from promptsync.commands.shared.session import Environment, Session
 from promptsync.errors import AnswerIsNo, UsageError

@@ -8,11 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check
-from promptsync.checks.judge import judge
-from promptsync.checks.past_runs import LiveScore
-from promptsync.checks.receipt import CheckResult, Failure, Standard
-from promptsync.checks.run import Run, Status
-from promptsync.checks.tables.comparison import Comparison, RowResult, compare
+from promptsync.checks.comparison import Comparison, RowResult, compare
+from promptsync.checks.results import CheckResult, Failure, LiveScore, Standard, judge
+from promptsync.checks.runs import Run, Status
 
 SHEET = "https://dashboard.promptlayer.com/workspace/1/tables/t1?sheet=s2"
 

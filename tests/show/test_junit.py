@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 from sheets import results as sheet_results
 
 from promptsync.checks.assignment import Check
-from promptsync.checks.past_runs import LiveScore
-from promptsync.checks.receipt import CheckResult, CheckResults, Failure
-from promptsync.checks.run import Cell, NodeOutput, Run, Status
-from promptsync.checks.versions import Unbound
+from promptsync.checks.results import CheckResult, CheckResults, Failure, LiveScore, Unbound
+from promptsync.checks.runs import Cell, NodeOutput, Run, Status
 from promptsync.errors import RemoteError
 from promptsync.show.checks import results_lines
 from promptsync.show.junit import junit

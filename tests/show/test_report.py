@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from sheets import SHEET, result
 from sheets import results as sheet_results
 
-from promptsync.checks.receipt import CheckResults
-from promptsync.checks.tables.tested_text import TestedText
+from promptsync.checks.results import CheckResults
+from promptsync.checks.tested_text import TestedText
 from promptsync.show.report import report
 
 FACTS = {"Commit": "3fa9c1a by Ada Lovelace", "Time": "2026-11-29 09:12 UTC", "For": "pull request 12"}

@@ -12,10 +12,8 @@ from markdown_reader import check_only_code, names
 from sheets import results as sheet_results
 
 from promptsync.checks.assignment import Check, Selection
-from promptsync.checks.judge import judge
-from promptsync.checks.past_runs import LiveScore
-from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
-from promptsync.checks.run import Cell, Run, Status
+from promptsync.checks.results import CheckResult, CheckResults, Failure, LiveScore, Standard, judge
+from promptsync.checks.runs import Cell, Run, Status
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersion, Survey

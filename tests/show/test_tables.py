@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sheets import SHEET, result, rows, sheet
 
 from promptsync.checks.assignment import Check
-from promptsync.checks.receipt import CheckResult, CheckResults, Failure
+from promptsync.checks.results import CheckResult, CheckResults, Failure
 from promptsync.files.schema import schema
 from promptsync.show.checks import results_lines, results_markdown, runs_body
 from promptsync.show.junit import junit

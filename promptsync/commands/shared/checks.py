@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import msgspec
 
-from promptsync.checks.follow import TIMEOUT
+from promptsync.checks.runs import TIMEOUT
 from promptsync.commands.shared.groups import together
 from promptsync.commands.shared.options import SECONDS, check_apart, choose_format, format_option
 from promptsync.commands.shared.session import Session
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from promptsync.checks.catalog import CatalogItem, Kind
     from promptsync.checks.choose import Choice
-    from promptsync.checks.receipt import CheckResults, Standard
-    from promptsync.checks.tables.tested_text import Wanted
+    from promptsync.checks.results import CheckResults, Standard
+    from promptsync.checks.tested_text import Wanted
     from promptsync.project.project import Project
     from promptsync.registry.protocol import Registry
 
@@ -111,8 +111,8 @@ def run_together(
     options that make no sense together.
     """
     from promptsync.checks.assignment import find_checks
-    from promptsync.checks.cases import run_with_cases
-    from promptsync.checks.receipt import CheckResults
+    from promptsync.checks.results import CheckResults
+    from promptsync.checks.run_checks import run_with_cases
     from promptsync.commands.shared.branches import origin
     from promptsync.commands.shared.tables import run_tables, write_report
     from promptsync.show.checks import choice_body, nothing_run, results_markdown, run_notes
@@ -254,7 +254,7 @@ class JunitFile:
     @contextmanager
     def errors_of(self, what: str) -> Iterator[None]:
         """Write an error that ends a command, so that no older results are left in the file."""
-        from promptsync.checks.receipt import CheckResults
+        from promptsync.checks.results import CheckResults
 
         try:
             yield

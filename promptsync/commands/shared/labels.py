@@ -102,7 +102,7 @@ def change_labels(
     ``skip_checks``, and if it is on hold or breaks applications, a person or ``yes``. Checks that are not
     committed do not count. Raises ``Unsupported`` if the registry cannot change labels.
     """
-    from promptsync.show.verdicts import failed_text, with_warnings
+    from promptsync.show.checks import failed_text, with_warnings
 
     if plan.pending and (dry_run or expect):  # nothing else shows or compares the fingerprint
         plan = structs.replace(plan, workspace=workspace_of(project))

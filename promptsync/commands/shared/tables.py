@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec.structs import replace
 
-from promptsync.checks.follow import TIMEOUT
+from promptsync.checks.runs import TIMEOUT
 from promptsync.commands.shared.branches import live_label, origin
 from promptsync.commands.shared.checks import write_text
 from promptsync.commands.shared.groups import together
@@ -22,9 +22,9 @@ from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.checks.assignment import Check
-    from promptsync.checks.receipt import CheckResults, Standard
-    from promptsync.checks.tables.plan import TablePlan
-    from promptsync.checks.tables.tested_text import Wanted
+    from promptsync.checks.results import CheckResults, Standard
+    from promptsync.checks.tables import TablePlan
+    from promptsync.checks.tested_text import Wanted
     from promptsync.errors import PromptsyncError
     from promptsync.project.project import Project
 
@@ -86,8 +86,8 @@ def run_tables(
 
     ``options`` are those of ``run_options`` and ``table_options``.
     """
-    from promptsync.checks.tables.plan import plan_tables
-    from promptsync.checks.tables.tested_text import wanted_texts
+    from promptsync.checks.tables import plan_tables
+    from promptsync.checks.tested_text import wanted_texts
 
     wanted = wanted_texts(project, checks, live_label(session, project, options["label"]))
     return run_plan(session, project, plan_tables(project, wanted), standard, options), wanted
@@ -97,7 +97,7 @@ def run_plan(
     session: Session, project: Project, plan: TablePlan, standard: Standard, options: Mapping[str, Any]
 ) -> CheckResults:
     """Show what a plan costs, ask on a terminal if that is above the limit, and run it."""
-    from promptsync.checks.tables.run import check_tables
+    from promptsync.checks.tables import check_tables
     from promptsync.show.tables import planned_text
 
     session.say(planned_text(plan))
@@ -122,9 +122,9 @@ def show_tables(
 
     Raises ``AnswerIsNo`` if a prompt has none.
     """
-    from promptsync.checks.receipt import CheckResults
-    from promptsync.checks.tables.run import past_results
-    from promptsync.checks.tables.tested_text import wanted_texts
+    from promptsync.checks.results import CheckResults
+    from promptsync.checks.tables import past_results
+    from promptsync.checks.tested_text import wanted_texts
 
     wanted = wanted_texts(project, checks, live_label(session, project, label))
     results = []
@@ -146,9 +146,9 @@ def run_noise(
 
     Raises ``AnswerIsNo`` for a table with too few rows to measure anything.
     """
-    from promptsync.checks.receipt import Standard
-    from promptsync.checks.tables.plan import plan_tables
-    from promptsync.checks.tables.tested_text import Wanted, wanted_texts
+    from promptsync.checks.results import Standard
+    from promptsync.checks.tables import plan_tables
+    from promptsync.checks.tested_text import Wanted, wanted_texts
     from promptsync.prompt.evaluation import enough_rows
 
     wanted = [

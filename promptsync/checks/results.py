@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import Kind
-from promptsync.checks.past_runs import LiveScore
-from promptsync.checks.run import Run, Status
-from promptsync.checks.tables.comparison import Comparison
-from promptsync.checks.versions import Unbound
+from promptsync.checks.comparison import Comparison
+from promptsync.checks.runs import Run, Status
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, RemoteError
 
 ALLOW_UNSCORED = "add --allow-unscored"
@@ -35,6 +35,54 @@ class Failure(Struct, frozen=True):
 
     kind: str
     message: str
+
+
+class Unbound(Struct, frozen=True):
+    """A version that a run should have checked, and why it may have run another one.
+
+    ``version`` is ``None`` if no version matches the prompt's file.
+    """
+
+    prompt: str
+    version: int | None
+    reason: str
+
+    @property
+    def target(self) -> str:
+        """The prompt and its version, for people."""
+        return self.prompt if self.version is None else f"{self.prompt} v{self.version}"
+
+    def __str__(self) -> str:
+        return f"{self.target} was not checked: {self.reason}"
+
+
+_DECIMALS: Final = 6
+"""Scores are decimal numbers, and a difference of two must not fail because of how floats round."""
+
+
+class LiveScore(Struct, frozen=True):
+    """The score of the live version of a prompt, from its newest run with a score.
+
+    ``reason`` is why there is no score to compare with. ``version`` is ``None`` if no version is live. False
+    if nothing was to be compared.
+    """
+
+    prompt: str = ""
+    version: int | None = None
+    score: float | None = None
+    reason: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.version is not None or bool(self.reason)
+
+    def drop(self, score: float | None) -> float | None:
+        """Return how far a score is below this one, negative if it is higher; ``None`` if one is unknown."""
+        if score is None or self.score is None:
+            return None
+        return round(self.score - score, _DECIMALS)
+
+
+NOT_COMPARED: Final = LiveScore()
 
 
 class CheckResult(Struct, frozen=True):
@@ -100,6 +148,76 @@ class CheckResult(Struct, frozen=True):
         if self.live_run is not None and {failure.kind for failure in self.failures} == {"cannot-tell"}:
             return self.live_run.error
         return self.run.error
+
+
+def judge(
+    check: Check,
+    run: Run,
+    standard: Standard,
+    live: LiveScore = NOT_COMPARED,
+    comparison: Comparison | None = None,
+) -> CheckResult:
+    """Return the result of a run, which must reach ``standard`` and the limits of its check.
+
+    ``live`` is the score that its own is compared with. In a table, ``comparison`` compares the rows.
+    """
+    check = check.with_limits(standard.min_score, standard.max_drop)
+    result = CheckResult(check, run, live, allow_unscored=standard.allow_unscored, comparison=comparison)
+    return replace(result, failures=tuple(_failures(result, standard)))
+
+
+def _failures(result: CheckResult, standard: Standard) -> Iterator[Failure]:
+    """Yield why a run failed; nothing if it passed or is under way."""
+    run = result.run
+    failed_node = next((name for name, node in run.outputs.items() if node.failed), None)
+    if run.error is not None:
+        yield Failure("error", run.error.message)
+    elif run.status is Status.TIMED_OUT:
+        yield Failure("timed-out", f"timed out; {run.location} is still running")
+    elif failed_node is not None:  # it says more about the reason than the status of the run
+        node = run.outputs[failed_node]
+        yield Failure("failed-node", f"node {failed_node} failed: {node.error or node.status}")
+    elif run.stopped:
+        yield Failure("failed", run.stopped)
+    elif run.status not in (Status.COMPLETED, Status.RUNNING):
+        yield Failure("failed", f"did not complete: {run.status}")
+    elif run.kind != "agent" and run.status is Status.COMPLETED:
+        yield from _shortfalls(result, standard)
+
+
+def _shortfalls(result: CheckResult, standard: Standard) -> Iterator[Failure]:
+    check, run, live = result.check, result.run, result.live
+    if run.failed:
+        yield Failure("failed-cell", f"{run.failed} failed {'cell' if run.failed == 1 else 'cells'}")
+        return
+    score = run.score
+    if score is None:
+        if not standard.allow_unscored:
+            yield Failure("unscored", "no score")
+    elif check.min_score is not None and score < check.min_score:
+        reached = f"{score:g} on the echo model" if run.is_echo else f"score {score:g}"
+        yield Failure("min-score", f"{reached} is below the minimum of {check.min_score:g}")
+    elif check.min_score is None and run.verdict == "fail":
+        # An explicit minimum takes the place of the scorecard's own thresholds.
+        yield Failure("scorecard", "the verdict of its scorecard is fail")
+    if run.kind == "table":
+        yield from _noise(result, standard)
+        return
+    drop = live.drop(score)
+    if drop is not None and check.max_drop is not None and drop > check.max_drop:
+        fell = f"score fell {drop:g} points from live v{live.version} ({live.score:g} -> {score:g})"
+        yield Failure("max-drop", f"{fell}; max_drop is {check.max_drop:g}")
+
+
+def _noise(result: CheckResult, standard: Standard) -> Iterator[Failure]:
+    """Yield why the rows of a table got worse, or why they cannot tell."""
+    comparison = result.comparison
+    if comparison is None or result.check.max_drop is None:
+        return
+    if comparison.verdict == "fail":
+        yield Failure("max-drop", comparison.reason)
+    if comparison.verdict == "cannot tell" and standard.fails_on_noise:
+        yield Failure("cannot-tell", f"cannot tell: {comparison.reason}")
 
 
 class CheckResults(Struct, frozen=True):

@@ -1,9 +1,10 @@
-"""The state of one run of an evaluation or an agent."""
+"""The state of a run of a check, and the wait until runs have ended."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -11,10 +12,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.checks.catalog import Kind, Use
-from promptsync.checks.tables.comparison import RowResult
+from promptsync.checks.comparison import RowResult
 from promptsync.errors import RemoteError
+from promptsync.parallel import mapped
 from promptsync.project.target import LATEST, At
 from promptsync.registry.errors import FateUnknown
+
+TIMEOUT: Final = 1800.0
+"""How many seconds to wait for runs by default."""
+
+_FIRST_PAUSE: Final = 0.1
+_GROWTH: Final = 1.5
+_LONGEST_PAUSE: Final = 5.0
+
+OTHER_PROMPT: Final = "the run used another prompt"
+NO_VERSION: Final = "the run names no version"
 
 # A node that is still queued or running when its agent has ended has no result either.
 _NODE_FAILED: Final = frozenset(
@@ -163,3 +175,71 @@ class Run(Struct, frozen=True, kw_only=True):
     def start_failed(self, error: RemoteError) -> Run:
         status = Status.MAYBE_STARTED if isinstance(error, FateUnknown) else Status.NOT_STARTED
         return replace(self, status=status, error=error)
+
+    def timed(self) -> Run:
+        """Return it with the time that it took, if it has ended."""
+        if self.is_under_way or self.begun is None:
+            return self
+        return replace(self, seconds=time.monotonic() - self.begun)
+
+
+def named_version(run: Run, name: str, template_id: int | None) -> tuple[int | None, str]:
+    """Return the version of a prompt that the report or the steps of a run name, or why they name none."""
+    if run.version is not None and run.prompt_id is not None and run.prompt_id == template_id:
+        return run.version, ""
+    own = [use for use in run.uses if use.prompt == name]
+    label = next((use for use in own if use.label is not None), None)
+    if label is not None:
+        return None, f"step {label.step} uses the label {label.label}"
+    pins = {use.version for use in own}
+    if len(pins) > 1:
+        return None, f"its steps use several versions of {name}"
+    if pins and None not in pins:
+        return pins.pop(), ""
+    if run.version is not None and run.prompt_id is None:
+        return None, f"its report names v{run.version}, but no prompt"
+    is_other = run.uses if run.prompt_id is None else run.prompt_id != template_id
+    return None, OTHER_PROMPT if is_other and not own else NO_VERSION
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and how many there are (0: not known yet)."""
+
+Poll = Callable[[Run], Run]
+"""Returns the new state of a run. Raises ``RemoteError``."""
+
+
+def follow(
+    runs: MutableSequence[Run], polls: Sequence[Poll], *, timeout: float, progress: Progress, what: str
+) -> bool:
+    """Wait until runs that were started have ended, each with its poll; with a ``timeout`` of 0, poll once.
+
+    States are replaced as soon as they are known, so that Ctrl-C loses none of them: then it returns false.
+    """
+    deadline, pause = time.monotonic() + timeout, _FIRST_PAUSE
+
+    def poll(index: int) -> None:
+        try:
+            run = polls[index](runs[index])
+        except RemoteError as error:
+            run = replace(runs[index], error=error, status=Status.UNREADABLE)
+        runs[index] = run.timed()
+
+    try:
+        while True:
+            mapped(poll, [index for index, run in enumerate(runs) if run.is_under_way])
+            shares = [run.progress for run in runs]
+            failed = sum(run.failed for run in runs)
+            doing = f"{what}, {failed} failed" if failed else what
+            progress(doing, sum(ended for ended, _ in shares), sum(total for _, total in shares))
+            rest = deadline - time.monotonic()
+            if rest <= 0 or not any(run.is_under_way for run in runs):
+                break
+            time.sleep(min(pause, rest))
+            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+    except KeyboardInterrupt:
+        return False
+    for index, run in enumerate(runs):
+        if timeout and run.is_under_way:
+            runs[index] = replace(run, status=Status.TIMED_OUT).timed()
+    return True

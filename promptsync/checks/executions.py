@@ -1,17 +1,21 @@
-"""Runs of evaluations: start one, read its report, its score and its cells."""
+"""Runs of evaluations and agents in the registry: started together, their reports and outputs read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+import time
+from collections.abc import Mapping, MutableSequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
 from promptsync.checks.catalog import score_of, uses_in
-from promptsync.checks.run import Cell, Run, Status
+from promptsync.checks.runs import Cell, NodeOutput, Poll, Progress, Run, Status, follow
 from promptsync.errors import RemoteError
-from promptsync.registry.errors import NotFound, Unsupported
+from promptsync.parallel import for_each
+from promptsync.prompt.prompt import as_mapping
+from promptsync.registry.errors import FateUnknown, NotFound, Unsupported
 from promptsync.registry.protocol import number, text
 
 if TYPE_CHECKING:
@@ -29,18 +33,52 @@ STARTED_BY_US: Final = "promptsync "
 """The names of the runs that promptsync starts begin with this."""
 
 
-def start(registry: Registry, run: Run) -> Run:
+# A registry may return the outputs immediately, in the response to the start, under one of these keys.
+_OUTPUTS: Final = ("outputs", "output", "results", "result", "final_output")
+
+
+def run_together(
+    registry: Registry, runs: MutableSequence[Run], *, timeout: float, progress: Progress, what: str
+) -> bool:
+    """Start runs, and wait until they have ended; with a ``timeout`` of 0 only start them.
+
+    Returns false after Ctrl-C: runs that were started continue in the registry.
+    """
+
+    def start(index: int) -> None:
+        run = replace(runs[index], begun=time.monotonic())
+        try:
+            runs[index] = (start_agent if run.kind == "agent" else start_evaluation)(registry, run).timed()
+        except RemoteError as error:
+            runs[index] = run.start_failed(error)
+
+    try:
+        for_each(start, range(len(runs)))
+    except KeyboardInterrupt:
+        return False
+    polls = [poll_of(registry, run) for run in runs]
+    return not timeout or follow(runs, polls, timeout=timeout, progress=progress, what=what)
+
+
+def poll_of(registry: Registry, run: Run) -> Poll:
+    """Return what polls a run of an evaluation or of an agent."""
+    if run.kind == "agent":
+        return lambda run: poll_agent(registry, run)
+    return lambda run: with_score(registry, read_report(registry, run))
+
+
+def start_evaluation(registry: Registry, run: Run) -> Run:
     """Start a run, and return its new state. Raises ``RemoteError``."""
     name = f"{STARTED_BY_US}{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     return replace(run, id=registry.checks.run_evaluation(run.item_id or 0, name), status=Status.RUNNING)
 
 
-def poll(registry: Registry, run: Run) -> Run:
-    """Return the state of a run. Raises ``RemoteError``."""
+def read_report(registry: Registry, run: Run) -> Run:
+    """Return the state of a run from its report. Raises ``RemoteError``."""
     return as_reported(run, registry.checks.evaluation(run.id or 0))
 
 
-def complete(registry: Registry, run: Run) -> Run:
+def with_score(registry: Registry, run: Run) -> Run:
     """Return a completed run with its score, which is fetched if it is not in the report."""
     if run.status is not Status.COMPLETED or run.score is not None:
         return run
@@ -116,3 +154,52 @@ def _stopped(word: str, counts: Mapping[str, int]) -> str:
     if waiting:
         return f"its report ended with {waiting} unfinished {'cell' if waiting == 1 else 'cells'}"
     return "its report has no rows" if counts and not any(counts.values()) else ""
+
+
+def start_agent(registry: Registry, run: Run) -> Run:
+    """Start a run, and return its new state. Raises ``RemoteError``."""
+    started = registry.checks.run_agent(
+        run.item_id or 0, run.variables, label=run.at.label, version=run.at.number
+    )
+    warning = text(started.raw, "warning")
+    run = replace(run, id=started.execution_id, warning=warning, status=Status.RUNNING)
+    key = next((key for key in _OUTPUTS if started.raw.get(key) is not None), None)
+    return _ended(run, started.raw[key]) if key is not None else run
+
+
+def poll_agent(registry: Registry, run: Run) -> Run:
+    """Return the state of a run. Raises ``RemoteError``."""
+    try:
+        # A registry that returned no execution id lacks this operation, and the error says so.
+        is_over, result = registry.checks.agent_result(run.id or 0)
+    except Unsupported as error:
+        command = f"promptsync agent run {shlex.quote(run.name)} --no-wait"
+        hint = command if run.item_id is not None else ""
+        raise RemoteError(error.message, hint=hint, code=error.code) from None
+    except RemoteError:
+        if run.id is not None:
+            raise
+        message = f"the registry returned no id for the run of {run.name!r}"
+        return run.start_failed(FateUnknown(message))
+    return _ended(run, result) if is_over else run
+
+
+def _ended(run: Run, result: object) -> Run:
+    """Return the run with its result from the registry."""
+    outputs = result if isinstance(result, dict) else {"output": result}
+    # A registry may return other keys beside the nodes.
+    outputs = {name: value for name, value in outputs.items() if _is_node(value)} or outputs
+    nodes = {str(name): _node(value) for name, value in outputs.items()}
+    status = Status.FAILED if any(node.failed for node in nodes.values()) else Status.COMPLETED
+    models = [text(as_mapping(value), "model") for value in outputs.values()]
+    return replace(run, status=status, outputs=nodes, model=next(filter(None, models), None))
+
+
+def _is_node(raw: object) -> bool:
+    return isinstance(raw, dict) and isinstance(raw.get("status"), str)
+
+
+def _node(raw: Any) -> NodeOutput:
+    if not _is_node(raw):
+        return NodeOutput(raw, "SUCCESS")
+    return NodeOutput(raw.get("value"), raw["status"], text(raw, "error_message", "raw_error_message"))

@@ -1,30 +1,43 @@
-"""Runs checks and judges them: which of them passed, and on which versions."""
+"""Runs evaluations and agents, and judges them: which of them passed, and on which versions."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check, Located, with_limits
 from promptsync.checks.catalog import Agent, Evaluation, NoSuchItem, list_evaluations, pick, uses_of_agent
-from promptsync.checks.evaluations import explained
-from promptsync.checks.follow import Progress, follow, run_together
-from promptsync.checks.past_runs import NOT_COMPARED, LiveScore, PastRuns
-from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
-from promptsync.checks.run import Run, Status
-from promptsync.checks.tables.comparison import Comparison
-from promptsync.checks.versions import WantedVersions, latest_of, named_version, unbound
+from promptsync.checks.executions import explained, poll_of, run_together
+from promptsync.checks.past_runs import PastRuns
+from promptsync.checks.results import (
+    NOT_COMPARED,
+    CheckResult,
+    CheckResults,
+    Failure,
+    LiveScore,
+    Standard,
+    Unbound,
+    judge,
+)
+from promptsync.checks.runs import NO_VERSION, OTHER_PROMPT, Progress, Run, Status, follow, named_version
+from promptsync.checks.tables import check_tables
+from promptsync.checks.tested_text import TestedText, Wanted
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.parallel import mapped
 from promptsync.project.target import LATEST, At
-from promptsync.prompt.prompt import Version
+from promptsync.prompt.evaluation import cell_text
+from promptsync.prompt.prompt import Version, mappings
 from promptsync.registry.errors import NotFound
 
 if TYPE_CHECKING:
+    from promptsync.project.project import Project
     from promptsync.registry.protocol import Registry
+
 
 _LONGEST_ID: Final = 18
 
@@ -87,76 +100,6 @@ def run_checks(
         failures = [Failure("unbound", str(gap)) for gap in unchecked if not standard.allow_unbound]
         with_gaps.append(replace(result, unbound=unchecked, failures=(*result.failures, *failures)))
     return CheckResults(tuple(with_gaps))
-
-
-def judge(
-    check: Check,
-    run: Run,
-    standard: Standard,
-    live: LiveScore = NOT_COMPARED,
-    comparison: Comparison | None = None,
-) -> CheckResult:
-    """Return the result of a run, which must reach ``standard`` and the limits of its check.
-
-    ``live`` is the score that its own is compared with. In a table, ``comparison`` compares the rows.
-    """
-    check = check.with_limits(standard.min_score, standard.max_drop)
-    result = CheckResult(check, run, live, allow_unscored=standard.allow_unscored, comparison=comparison)
-    return replace(result, failures=tuple(_failures(result, standard)))
-
-
-def _failures(result: CheckResult, standard: Standard) -> Iterator[Failure]:
-    """Yield why a run failed; nothing if it passed or is under way."""
-    run = result.run
-    failed_node = next((name for name, node in run.outputs.items() if node.failed), None)
-    if run.error is not None:
-        yield Failure("error", run.error.message)
-    elif run.status is Status.TIMED_OUT:
-        yield Failure("timed-out", f"timed out; {run.location} is still running")
-    elif failed_node is not None:  # it says more about the reason than the status of the run
-        node = run.outputs[failed_node]
-        yield Failure("failed-node", f"node {failed_node} failed: {node.error or node.status}")
-    elif run.stopped:
-        yield Failure("failed", run.stopped)
-    elif run.status not in (Status.COMPLETED, Status.RUNNING):
-        yield Failure("failed", f"did not complete: {run.status}")
-    elif run.kind != "agent" and run.status is Status.COMPLETED:
-        yield from _shortfalls(result, standard)
-
-
-def _shortfalls(result: CheckResult, standard: Standard) -> Iterator[Failure]:
-    check, run, live = result.check, result.run, result.live
-    if run.failed:
-        yield Failure("failed-cell", f"{run.failed} failed {'cell' if run.failed == 1 else 'cells'}")
-        return
-    score = run.score
-    if score is None:
-        if not standard.allow_unscored:
-            yield Failure("unscored", "no score")
-    elif check.min_score is not None and score < check.min_score:
-        reached = f"{score:g} on the echo model" if run.is_echo else f"score {score:g}"
-        yield Failure("min-score", f"{reached} is below the minimum of {check.min_score:g}")
-    elif check.min_score is None and run.verdict == "fail":
-        # An explicit minimum takes the place of the scorecard's own thresholds.
-        yield Failure("scorecard", "the verdict of its scorecard is fail")
-    if run.kind == "table":
-        yield from _noise(result, standard)
-        return
-    drop = live.drop(score)
-    if drop is not None and check.max_drop is not None and drop > check.max_drop:
-        fell = f"score fell {drop:g} points from live v{live.version} ({live.score:g} -> {score:g})"
-        yield Failure("max-drop", f"{fell}; max_drop is {check.max_drop:g}")
-
-
-def _noise(result: CheckResult, standard: Standard) -> Iterator[Failure]:
-    """Yield why the rows of a table got worse, or why they cannot tell."""
-    comparison = result.comparison
-    if comparison is None or result.check.max_drop is None:
-        return
-    if comparison.verdict == "fail":
-        yield Failure("max-drop", comparison.reason)
-    if comparison.verdict == "cannot tell" and standard.fails_on_noise:
-        yield Failure("cannot-tell", f"cannot tell: {comparison.reason}")
 
 
 def _live_score(
@@ -227,7 +170,8 @@ def _shown(
     registry: Registry, check: Check, run: Run, missing: str, timeout: float, progress: Progress
 ) -> CheckResults:
     runs = [replace(run, status=Status.RUNNING)]
-    is_over = follow(registry, runs, timeout=timeout, progress=progress, what=f"running {check.kind}s")
+    what = f"running {check.kind}s"
+    is_over = follow(runs, [poll_of(registry, run)], timeout=timeout, progress=progress, what=what)
     run = runs[0]
     if run.status is Status.UNREADABLE and run.error is not None:
         if isinstance(run.error, NotFound):
@@ -265,3 +209,166 @@ def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> Run:
 def _is_id(text: str) -> bool:
     # No registry has longer ids, and Python refuses to read thousands of digits.
     return text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID and int(text) > 0
+
+
+def run_with_cases(
+    project: Project,
+    located: Located,
+    wanted: WantedVersions,
+    *,
+    standard: Standard,
+    timeout: float,
+    progress: Progress,
+    at: At = LATEST,
+    origin: str = "",
+    is_scored: bool = True,
+) -> CheckResults:
+    """Run checks as ``run_checks`` does, agents with cases once for each case, and judge their outputs.
+
+    Without ``is_scored`` it only counts whether each of these runs passed. Raises ``UsageError`` for cases
+    that are no evaluation file, and what ``run_checks`` raises.
+    """
+    files = {file.name: file for file in project.evaluations}
+    inputs = check_cases(project, located)
+    each = [
+        (replace(check, input_variables=row), item)
+        for (check, item), rows in zip(located, inputs, strict=True)
+        for row in rows
+    ]
+    results = run_checks(
+        project.registry, tuple(each), wanted, standard=standard, timeout=timeout, progress=progress, at=at
+    )
+    if results.interrupted or not timeout or not any(check.cases for check, _ in located):
+        return results
+    ended, single = iter(results.all), list[CheckResult]()
+    texts: list[Wanted] = []
+    checks: list[Check] = []
+    for (check, item), rows in zip(located, inputs, strict=True):
+        own = list(islice(ended, len(rows)))
+        failed = next((result for result in own if not result.passed), None)
+        if failed is not None or not check.cases or not is_scored:
+            single.append(failed or own[0])
+        elif own[0].run.is_echo:
+            warning = f"the outputs for {check.cases} come from the echo model, so they have no score"
+            single.append(replace(own[0], run=replace(own[0].run, warning=warning)))
+        else:
+            agent = project.registry.checks.agent(item.id, label=at.label, version=at.number)
+            nodes = mappings(agent.get("nodes"))
+            shown = frozenset(str(node.get("name")) for node in nodes if node.get("is_output_node") is True)
+            outputs = tuple(_output(result.run, shown) for result in own)
+            table = Check("table", check.cases, (item.name,), files[check.cases].min_score)
+            texts.append(Wanted(table, TestedText(item.name, {}), outputs=outputs))
+            checks.append(check)
+    scored = check_tables(
+        project,
+        texts,
+        standard=replace(standard, max_drop=None),
+        timeout=timeout,
+        progress=progress,
+        origin=origin,
+    )
+    judged = [
+        replace(result, check=replace(result.check, prompts=check.prompts), live=NOT_COMPARED)
+        for check, result in zip(checks, scored.all, strict=True)
+    ]
+    return CheckResults((*single, *judged), interrupted=scored.interrupted)
+
+
+def check_cases(project: Project, located: Located) -> list[list[Mapping[str, Any]]]:
+    """Return the inputs of each run of each check. Raises ``UsageError`` for cases that no file declares."""
+    files = {file.name: file for file in project.evaluations}
+    inputs: list[list[Mapping[str, Any]]] = []
+    for check, _ in located:
+        if check.cases is not None and check.cases not in files:
+            raise UsageError(
+                f"no file in evaluations/ declares {check.cases!r}, the cases of the agent {check.name}",
+                hint=f"known: {', '.join(sorted(files)) or 'none'}",
+            )
+        rows = files[check.cases].rows if check.cases is not None else ({},)
+        inputs.append([{**check.input_variables, **row} for row in rows])
+    return inputs
+
+
+def _output(run: Run, nodes: frozenset[str]) -> str:
+    """Return the output of a run as the text of a cell; of several nodes, all by their names."""
+    outputs = {name: node.value for name, node in run.outputs.items() if name in nodes or not nodes}
+    return cell_text(next(iter(outputs.values())) if len(outputs) == 1 else outputs)
+
+
+_FEW: Final = 5
+"""Up to this many prompts are fetched one by one; the whole list has a page for every hundred."""
+
+
+class WantedVersions(Struct, frozen=True):
+    """The versions that checks must check, by prompt; for prompts without one, any version will do.
+
+    ``unpublished`` are prompts whose files differ from the registry, and why: no run can check them.
+    ``renders`` are the snippets whose new versions a prompt renders: a run of the prompt checks them.
+    ``live`` are the live versions (``None``: none), with whose scores new ones are compared.
+    """
+
+    versions: Mapping[str, int] = {}
+    unpublished: Mapping[str, str] = {}
+    renders: Mapping[str, Collection[str]] = {}
+    live: Mapping[str, int | None] = {}
+
+
+def unbound(
+    runs: Sequence[tuple[Run, Collection[str]]],
+    wanted: WantedVersions,
+    latest: Mapping[str, Version],
+    unread: str = "",
+) -> list[tuple[Unbound, ...]]:
+    """Return for each passed run the prompts that it should have checked and did not.
+
+    ``latest`` was read after the runs had ended; ``unread`` is why it could not be read. A run that names no
+    version ran the latest one: if that is the wanted one, which was there before, it was so all the time. A
+    run of another prompt is no failure for a prompt that some other run checked, or for a snippet that a
+    checked prompt renders.
+    """
+
+    def reason(run: Run, name: str) -> str:
+        if name in wanted.unpublished:
+            return wanted.unpublished[name]
+        if unread:
+            return unread
+        number, why = named_version(run, name, latest[name].template_id if name in latest else None)
+        if why == NO_VERSION:
+            return _of_latest(name, wanted, latest)
+        return why if number in (None, wanted.versions[name]) else f"the run used v{number}"
+
+    reasons = [
+        {name: reason(run, name) for name in prompts if name in wanted.unpublished or name in wanted.versions}
+        for run, prompts in runs
+    ]
+    checked = {name for by_name in reasons for name, why in by_name.items() if not why}
+    for snippet in {snippet for name in checked for snippet in wanted.renders.get(name, ())}:
+        for by_name in reasons:
+            if by_name.get(snippet) == OTHER_PROMPT:
+                by_name[snippet] = _of_latest(snippet, wanted, latest)
+    checked = {name for by_name in reasons for name, why in by_name.items() if not why}
+    return [
+        tuple(
+            Unbound(name, None if name in wanted.unpublished else wanted.versions[name], why)
+            for name, why in by_name.items()
+            if why and not (why == OTHER_PROMPT and name in checked)
+        )
+        for by_name in reasons
+    ]
+
+
+def _of_latest(name: str, wanted: WantedVersions, latest: Mapping[str, Version]) -> str:
+    """Return why a run that names no version did not run the wanted one; empty if it did."""
+    if name not in latest:
+        return f"{NO_VERSION}, and the registry has no such prompt"
+    number = latest[name].version
+    return "" if number == wanted.versions[name] else f"{NO_VERSION}, and the latest was v{number}"
+
+
+def latest_of(registry: Registry, names: Iterable[str]) -> Mapping[str, Version]:
+    """Return the existing prompts with these names, each at its latest version."""
+    wanted = set(names)
+    if len(wanted) > _FEW:
+        return {prompt.name: prompt for prompt in registry.prompts.list() if prompt.name in wanted}
+    listed = mapped(lambda name: registry.prompts.list(name=name), sorted(wanted))
+    return {prompt.name: prompt for page in listed for prompt in page if prompt.name in wanted}

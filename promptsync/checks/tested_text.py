@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from promptsync.project.project import Project
     from promptsync.prompt.prompt import Version
 
+
 Template = Mapping[str, Any]
 
 UNREADABLE = (SnippetError, NotFound, NotReadableRaw, Unsupported, UnusablePrompt)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from promptsync.checks.catalog import score_of
-from promptsync.checks.run import Cell, Run, Status
-from promptsync.checks.tables.comparison import RowResult
-from promptsync.checks.tables.content import Content
-from promptsync.checks.tables.definition import cell_text_of, ids_of, sorted_rows, titles_of
+from promptsync.checks.comparison import RowResult
+from promptsync.checks.content import Content
+from promptsync.checks.definition import cell_text_of, ids_of, sorted_rows, titles_of
+from promptsync.checks.runs import Cell, Run, Status
 from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import as_mapping, mappings
 from promptsync.registry.errors import FateUnknown, NotFound
@@ -23,6 +23,7 @@ from promptsync.registry.protocol import SheetId, number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
+
 
 MOST_SHOWN: Final = 10
 """How many rows of one kind are explained at most."""
@@ -48,7 +49,7 @@ class SheetRun:
         self._cancel: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
-    def poll(self, registry: Registry, run: Run) -> Run:
+    def poll(self, _: Run) -> Run:
         """Take the next steps, and return the state of the run. Raises ``RemoteError``."""
         with self._lock:
             try:
@@ -65,10 +66,6 @@ class SheetRun:
                 hint = self._run.follow_command
                 raise RemoteError(message, hint=hint, code="sheet-deleted") from None
         return self._run
-
-    def complete(self, registry: Registry, run: Run) -> Run:
-        """Return the run, whose last step read its result."""
-        return run
 
     def cancel(self) -> str:
         """Cancel what was started and has not ended; return what became of it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from hashlib import sha256
@@ -12,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from promptsync.checks.tables.definition import (
+from promptsync.checks.definition import (
     PROMPT,
     VARIABLES,
     Definition,
@@ -22,15 +21,13 @@ from promptsync.checks.tables.definition import (
     type_of,
     with_titles,
 )
-from promptsync.checks.tables.tested_text import TestedText
+from promptsync.checks.tested_text import TestedText
 from promptsync.errors import UsageError
 from promptsync.prompt.canonical import encode, same
 from promptsync.prompt.evaluation import Column, sources
 from promptsync.prompt.prompt import as_mapping, mappings
 from promptsync.prompt.template import template_variables
 from promptsync.registry.protocol import text
-
-_OWN: Final = re.compile(r"promptsync (?P<prompt>.+) [0-9a-f]{8}", re.DOTALL)
 
 _CALLS_A_MODEL: Final = frozenset(
     {PROMPT, "LLM_ASSERTION", "AI_DATA_EXTRACTION", "COSINE_SIMILARITY", "CONVERSATION_SIMULATOR"}
@@ -42,12 +39,6 @@ _EASE: Final = ("thresholds", "score_adapter")
 """The keys of a step that decide which scores pass, and that need not be there."""
 
 _TEMPLATES: Final = ("template", "inline_template")
-
-
-def prompt_of(title: str) -> str | None:
-    """Return the prompt that one of our sheets tests, by its title; ``None`` for any other sheet."""
-    own = _OWN.fullmatch(title)
-    return own["prompt"] if own is not None else None
 
 
 class Content(Struct, frozen=True, dict=True):

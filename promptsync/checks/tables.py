@@ -1,0 +1,349 @@
+"""Checks on tables: the plan of the sheets that they need, and each prompt's run beside the live version."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from promptsync.checks.comparison import Comparison, compare
+from promptsync.checks.content import Content
+from promptsync.checks.definition import Table, prompt_of, read_table, title_of, with_outputs
+from promptsync.checks.results import CheckResult, CheckResults, LiveScore, Standard, judge
+from promptsync.checks.runs import Progress, Run, Status, follow
+from promptsync.checks.sheet_run import MOST_SHOWN, SheetRun, explained, read_result
+from promptsync.checks.tested_text import TestedText, Wanted
+from promptsync.errors import Refused, RemoteError, UsageError
+from promptsync.parallel import mapped
+from promptsync.prompt.prompt import as_mapping
+from promptsync.registry.protocol import SheetId, text
+
+if TYPE_CHECKING:
+    from promptsync.project.project import Project
+    from promptsync.registry.protocol import Registry
+
+
+_TAKEN_UP: Final = 24.0
+"""How many hours old a sheet may be that was begun and has no score yet."""
+NO_ORIGIN: Final = "promptsync"
+"""The name of a scorecard, which must have one, if no origin was passed."""
+
+
+class PlannedSheet(Struct, frozen=True):
+    """One of our sheets. ``run`` has the state in which it is: complete, begun or not there."""
+
+    table: Table
+    content: Content
+    run: Run
+
+
+class TablePlan(Struct, frozen=True):
+    """The sheets of some checks; ``pairs`` are those of each check: its candidate and the live version.
+
+    ``not_compared`` says for some indexes of ``wanted`` why the live version has no sheet. ``limit`` is how
+    many cells may be computed.
+    """
+
+    wanted: tuple[Wanted, ...] = ()
+    sheets: tuple[PlannedSheet, ...] = ()
+    pairs: tuple[tuple[int, int | None], ...] = ()
+    not_compared: Mapping[int, str] = {}
+    limit: int = 0
+
+    @property
+    def to_run(self) -> tuple[PlannedSheet, ...]:
+        """The sheets that are not complete."""
+        return tuple(sheet for sheet in self.sheets if sheet.run.status is not Status.COMPLETED)
+
+    @property
+    def cells(self) -> int:
+        """How many cells the checks compute, with the steps of scorecards that call a model."""
+        return sum(sheet.content.cells for sheet in self.to_run)
+
+    @property
+    def model_cells(self) -> int:
+        """How many of them call a model."""
+        return sum(sheet.content.model_cells for sheet in self.to_run)
+
+    @property
+    def refusal(self) -> Refused | None:
+        """Why the checks are not run if they compute too many cells."""
+        if self.cells <= self.limit:
+            return None
+        calls = f"{self.cells:,} cells with {self.model_cells:,} model calls"
+        return Refused(
+            f"the checks would compute {calls}; the limit is {self.limit:,}",
+            hint=f"add --max-cells {self.cells}",
+            code="too-many-cells",
+        )
+
+
+def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | None = None) -> TablePlan:
+    """Return the sheets of some checks. Changes nothing.
+
+    A complete sheet of at most ``reuse`` hours is not run again; the default is that of the configuration.
+    Raises ``UsageError`` for a table that does not exist or cannot be run, and ``RemoteError``.
+    """
+    registry = project.registry
+    names = dict.fromkeys((want.check.name, want.check.sheet) for want in wanted)
+    files = {file.name: file for file in project.evaluations}
+    tables = dict(
+        zip(names, mapped(lambda name: read_table(registry, files.get(name[0]), *name), names), strict=True)
+    )
+    contents: dict[tuple[str, str], tuple[Table, Content]] = {}
+    not_compared: dict[int, str] = {}
+
+    def add(want: Wanted, tested: TestedText) -> tuple[str, str]:
+        if tested.problem:
+            raise UsageError(tested.problem, hint="promptsync ls-remote")
+        table = tables[want.check.name, want.check.sheet]
+        definition = table.definition
+        if want.outputs is not None:
+            definition = with_outputs(definition, want.outputs)
+        content = Content(definition, tested, want.check.runs)
+        key = table.id or table.definition.name, content.title
+        contents.setdefault(key, (table, content))
+        return key
+
+    keys = []
+    for index, want in enumerate(wanted):
+        own, live = add(want, want.candidate), None
+        if want.live is not None:
+            try:
+                live = add(want, want.live)
+            except UsageError as error:  # its variables are others
+                not_compared[index] = error.message
+        keys.append((own, live if live != own else None))
+    oldest = project.config.evaluations_reuse if reuse is None else reuse
+    sheets = mapped(lambda pair: _planned(registry, *pair, oldest), contents.values())
+    places = {key: index for index, key in enumerate(contents)}
+    pairs = [(places[own], None if live is None else places[live]) for own, live in keys]
+    return TablePlan(tuple(wanted), tuple(sheets), tuple(pairs), not_compared, project.config.limits_cells)
+
+
+def newest_first(sheets: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return sheets, newest first; of two made at the same time, the later one in the table is newer."""
+    return sorted(sheets, key=lambda sheet: text(sheet, "created_at") or "")[::-1]
+
+
+def age(raw: Mapping[str, Any], key: str) -> float:
+    """Return the age in hours of the time under a key; infinity without one."""
+    try:
+        moment = datetime.fromisoformat(text(raw, key) or "")
+    except ValueError:
+        return math.inf
+    return (datetime.now(UTC) - moment.replace(tzinfo=moment.tzinfo or UTC)) / timedelta(hours=1)
+
+
+def _planned(registry: Registry, table: Table, content: Content, oldest: float) -> PlannedSheet:
+    """Return a sheet with its state in the registry: the newest complete one counts, then one begun."""
+    name = table.definition.name
+    new = Run(kind="table", name=name, table_id=table.id, sheet=content.title, cells=content.cells)
+    begun = None
+    same = [sheet for sheet in table.sheets if title_of(sheet) == content.title]
+    for sheet in newest_first(same):
+        place = SheetId(table.id or "", str(sheet.get("id")))
+        run = replace(new, sheet_id=place.sheet_id, url=registry.tables.link(place))
+        run, is_complete = _state(registry, run, content, oldest)
+        if is_complete:
+            return PlannedSheet(table, content, run)
+        if run.status is Status.RUNNING and begun is None and age(sheet, "created_at") < _TAKEN_UP:
+            begun = replace(run, status=Status.NOT_STARTED)
+    return PlannedSheet(table, content, begun or new)
+
+
+def _state(registry: Registry, run: Run, content: Content, oldest: float) -> tuple[Run, bool]:
+    """Return the run of a sheet, and whether it is complete; one with other content has not started."""
+    place = SheetId(run.table_id or "", run.sheet_id or "")
+    read = registry.tables.scorecard(place)
+    scorecard, calculation = as_mapping(read.get("scorecard")), as_mapping(read.get("latest_calculation"))
+    if not scorecard:
+        return run, False
+    rows = registry.tables.rows(place)
+    if not content.matches(rows, scorecard):
+        return run, False
+    hashes = calculation.get("config_hash"), scorecard.get("config_hash")
+    is_other = None not in hashes and hashes[0] != hashes[1]
+    is_stale = as_mapping(scorecard.get("stale_state")).get("is_stale") is not False or is_other
+    if text(calculation, "status") == "completed":
+        # A sheet that was edited is made again, because what it says is no longer ours. So is one that ran on
+        # the echo model: a real one may be there by now. Only a label that moves by hand reads it still.
+        is_echo = text(calculation, "model") == "echo" and oldest < math.inf
+        if is_stale or is_echo or age(calculation, "completed_at") > oldest:
+            return run, False
+        scored = registry.tables.scored_rows(place, text(calculation, "id") or "")
+        name = text(scorecard, "name") or ""
+        origin = "" if name == NO_ORIGIN else name
+        past = read_result(replace(run, origin=origin, reused=True), content, rows, calculation, scored)
+        if not past.failed and past.score is not None:
+            return past, True
+    return replace(run, status=Status.RUNNING), False
+
+
+_IN_USE: Final = 1 / 6
+"""Another run may work on a sheet that changed within this time, in hours."""
+
+
+def check_tables(
+    project: Project,
+    wanted: Sequence[Wanted] | TablePlan,
+    *,
+    standard: Standard,
+    timeout: float,
+    progress: Progress,
+    origin: str = "",
+    wait: bool = True,
+) -> CheckResults:
+    """Run checks at the same time, wait until they have ended, and return the result of each prompt.
+
+    ``wanted`` may be planned already. Without ``wait``, cells are only started to be computed. ``origin`` is
+    what the checks are run for, such as ``pull request 12``. Ctrl-C cancels what was started, and the results
+    say so. Raises what ``plan_tables`` raises, and ``Refused`` for too many cells: both before
+    anything is made. A failure of the registry is in the result of the check that it belongs to.
+    """
+    plan = wanted if isinstance(wanted, TablePlan) else plan_tables(project, wanted)
+    if plan.refusal is not None:
+        raise plan.refusal
+    runs = [
+        sheet.run if sheet.run.reused else replace(sheet.run, origin=origin or NO_ORIGIN)
+        for sheet in plan.sheets
+    ]
+    interrupted = not _run(project.registry, plan, runs, wait=wait, timeout=timeout, progress=progress)
+    standard = replace(standard, fails_on_noise=project.config.fails_on_noise)
+    judged = [_judged(plan, index, runs, standard) for index in range(len(plan.wanted))]
+    if interrupted:
+        return CheckResults(tuple(judged), interrupted=True)
+    results = mapped(lambda result: _explained(project.registry, result), judged)
+    _remove_old(project, plan, runs)
+    return CheckResults(tuple(results))
+
+
+def past_results(project: Project, wanted: Sequence[Wanted]) -> list[CheckResult | None]:
+    """Return the results of complete sheets, however old; ``None`` without one. Runs nothing."""
+    plan = plan_tables(project, wanted, reuse=math.inf)
+    standard = Standard(fails_on_noise=project.config.fails_on_noise)
+    runs = [sheet.run for sheet in plan.sheets]
+
+    def result(index: int) -> CheckResult | None:
+        needed = [runs[place] for place in plan.pairs[index] if place is not None]
+        is_known = all(run.status is Status.COMPLETED for run in needed)
+        return _judged(plan, index, runs, standard) if is_known else None
+
+    return list(map(result, range(len(plan.wanted))))
+
+
+def _run(
+    registry: Registry,
+    plan: TablePlan,
+    runs: list[Run],
+    *,
+    wait: bool,
+    timeout: float,
+    progress: Progress,
+) -> bool:
+    """Run the sheets of a plan that are not complete. Returns false if Ctrl-C cut it short."""
+    indexes = [index for index, run in enumerate(runs) if run.status is not Status.COMPLETED]
+    # Tables with an id may have the same title.
+    missing = {runs[index].name for index in indexes if runs[index].table_id is None}
+    made = {name: str(registry.tables.create(name).get("id")) for name in sorted(missing)}
+    begun = {"status": Status.RUNNING, "begun": time.monotonic()}
+    started = [
+        replace(run, table_id=run.table_id or made[run.name], **begun)
+        for run in (runs[index] for index in indexes)
+    ]
+    work = [
+        SheetRun(registry, plan.sheets[index].content, run, wait=wait)
+        for index, run in zip(indexes, started, strict=True)
+    ]
+    what = "Running checks"
+    has_ended = follow(started, [sheet.poll for sheet in work], timeout=timeout, progress=progress, what=what)
+    ends = [""] * len(work) if has_ended else mapped(SheetRun.cancel, work)
+    for index, run, end in zip(indexes, started, ends, strict=True):
+        if not has_ended and run.is_under_way:
+            run = replace(run, status=Status.FAILED, stopped=end)
+        elif not wait and run.status is Status.COMPLETED:
+            run = replace(run, status=Status.RUNNING)
+        runs[index] = run
+    return has_ended
+
+
+def _judged(plan: TablePlan, index: int, runs: Sequence[Run], standard: Standard) -> CheckResult:
+    """Return the result of one check."""
+    wanted, (own, other) = plan.wanted[index], plan.pairs[index]
+    name, tested = wanted.candidate.name, wanted.live
+    check = wanted.check.with_limits(None, standard.max_drop)
+    run, live_run = runs[own], None if other is None else runs[other]
+    run = replace(run, version=wanted.candidate.version)
+    if tested is None:
+        return judge(check, run, standard, LiveScore(name, reason=f"{name} is not live yet"))
+    live = LiveScore(name, tested.version, None if live_run is None else live_run.score)
+    why = plan.not_compared.get(index, "") if live_run is None else _why(live_run, run)
+    comparison = None
+    if why:
+        live = replace(live, reason=f"{name} v{tested.version} is live, and {why}")
+        comparison = Comparison(0, verdict="cannot tell", reason=live.reason or "")
+        # A run that failed is no noise.
+        standard = replace(standard, fails_on_noise=standard.fails_on_noise or live_run is not None)
+    elif live_run is None:
+        live = replace(live, reason=f"{name} v{tested.version} is live with the same content")
+    elif run.rows:
+        comparison = compare(live_run.rows, run.rows, check.runs, check.max_drop)
+    return replace(judge(check, run, standard, live, comparison), live_run=live_run)
+
+
+def _why(live: Run, new: Run) -> str:
+    """Return why the run of a live version cannot be compared with a new one; empty if it can."""
+    if live.error is not None:
+        return live.error.message
+    if live.failed:
+        return f"{live.failed} of its cells failed"
+    if not live.rows:
+        return f"its run is {live.status}"
+    is_other = new.rows and live.model != new.model
+    return f"ran on {_model(live)}, and the new version on {_model(new)}" if is_other else ""
+
+
+def _model(run: Run) -> str:
+    return "a real model" if run.model is None else f"the {run.model} model"
+
+
+def _explained(registry: Registry, result: CheckResult) -> CheckResult:
+    """Return a result whose rows that got worse, or that failed, have the steps that did."""
+    rows, comparison, check = result.run.rows, result.comparison, result.check
+    # The rows of a comparison are numbered without their repeats.
+    repeats = (
+        [rows[new.index :: len(rows) // check.runs] for _, new in comparison.worse] if comparison else []
+    )
+    worse = [next(row.index for row in sides if not row.passed) for sides in repeats[:MOST_SHOWN]]
+    failed = [row.index for row in rows if not row.passed and row.index not in worse]
+    indexes = [*worse, *(failed[:MOST_SHOWN] if result.failures else ())]
+    if not indexes:
+        return result
+    run = explained(registry, result.run, indexes)
+    if worse and result.live_run is not None:
+        comparison = compare(result.live_run.rows, run.rows, check.runs, check.max_drop)
+    return replace(result, run=run, comparison=comparison)
+
+
+def _remove_old(project: Project, plan: TablePlan, runs: Sequence[Run]) -> None:
+    """Delete our older sheets: replaced ones, and those beyond the newest to keep."""
+    in_use = {run.sheet_id for run in runs}
+    complete = {run.sheet for run in runs if run.status is Status.COMPLETED}
+    old: dict[str, SheetId] = {}
+    for sheet in plan.sheets:
+        own = [other for other in sheet.table.sheets if prompt_of(title_of(other)) == sheet.content.text.name]
+        own = [other for other in own if other.get("id") not in in_use]
+        for number, other in enumerate(newest_first(own), start=2):  # at least one is in use
+            is_replaced = title_of(other) in complete
+            is_old = is_replaced or number > project.config.evaluations_keep
+            if is_old and age(other, "updated_at") > _IN_USE:
+                old[str(other.get("id"))] = SheetId(sheet.table.id or "", str(other.get("id")))
+    with contextlib.suppress(RemoteError):  # the next run removes them
+        for place in old.values():
+            project.registry.tables.delete_sheet(place)
