@@ -63,11 +63,8 @@ OWNERS = {
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py", "prompt/schema_changes.py"},
     "httpx": {f"registry/{name}.py" for name in ("open", *PROMPTLAYER)}
-    | {"server/checks/models.py", "server/tables/compute.py", "relay/dispatch.py"},
-    "werkzeug": {
-        *("server/routes.py", "server/http/answer.py", "server/http/body.py", "server/http/gateway.py"),
-        "relay/application.py",
-    },
+    | {"server/checks/models.py", "server/tables/compute.py", "relay.py"},
+    "werkzeug": {"server/routes.py", "server/http.py", "server/serve.py", "relay.py"},
     "uvicorn": {"server/serve.py"},
     "filelock": {"files/disk.py"},
     "opentelemetry": {"server/tracking/otlp.py"},
@@ -183,11 +180,10 @@ def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[s
 
 def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
     deferred = {"jinja2", "deepdiff", "filelock", "uvicorn"}
-    gateway = "promptsync.server.http.gateway"
     early = [
         str(one)
         for one in IMPORTS
-        if (one.name.split(".")[0] in deferred or one.name.startswith(gateway))
+        if (one.name.split(".")[0] in deferred or one.name.startswith("promptsync.server.serve"))
         and not one.deferred
         and not one.typing
     ]
@@ -198,7 +194,7 @@ def test_only_the_command_line_reads_the_environment() -> None:
     words = {"os.environ", "os.environb", "os.getenv"}
     readers = {path for path, tree in MODULES.items() if words & _names(tree)}
     # The process that renders gets an environment without keys.
-    allowed = {"cli.py", "rendering/process.py"}
+    allowed = {"cli.py", "rendering.py"}
     assert readers | {one.module for one in IMPORTS if one.name in words} == allowed
 
 

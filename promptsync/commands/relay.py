@@ -34,7 +34,7 @@ def command(session: Session, github: str, gitlab: str, api_url: str, host: str,
     promptsync relay --github OWNER/REPO
     promptsync relay --gitlab GROUP/PROJECT --api-url https://gitlab.example.com/api/v4
     """
-    from promptsync.relay.application import create_app
+    from promptsync.relay import create_app
     from promptsync.server.app import check_installed
     from promptsync.server.serve import base_url, bind, run_server
 

@@ -110,7 +110,7 @@ def command(
     PROMPTSYNC_MODEL_URL=http://127.0.0.1:11434/v1 promptsync serve
     """
     from promptsync.server.app import check_installed
-    from promptsync.server.http.guard import is_loopback
+    from promptsync.server.guard import is_loopback
     from promptsync.server.serve import base_url, bind, resolve, run_server
 
     _check_options(api_key, allowed)

@@ -19,9 +19,7 @@ from promptsync import __version__
 from promptsync.errors import UsageError
 from promptsync.server.checks.models import Echo, Model, models_of
 from promptsync.server.checks.runner import Runner
-from promptsync.server.http.answer import ApiError, Response
-from promptsync.server.http.body import parts_of, read_body
-from promptsync.server.http.request import Request, split_target
+from promptsync.server.http import ApiError, Request, Response, parts_of, read_body, split_target
 from promptsync.server.routes import OTHER_BODIES, load, match
 from promptsync.server.store.database import Store, StoreError, decoded
 

@@ -19,9 +19,15 @@ from msgspec import Raw, Struct
 
 from promptsync import __version__
 from promptsync.prompt.bundle import BundledPrompt, decode
-from promptsync.server.http.answer import ApiError, Response, not_found
-from promptsync.server.http.body import parts_of, read_body
-from promptsync.server.http.request import HttpRequest, split_target
+from promptsync.server.http import (
+    ApiError,
+    HttpRequest,
+    Response,
+    not_found,
+    parts_of,
+    read_body,
+    split_target,
+)
 from promptsync.server.prompts.read import RenderBody, TemplatesQuery, rendered_answer
 from promptsync.server.routes import match
 

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, MapAdapter, Rule
 
-from promptsync.server.http.answer import PROTOBUF, SUPPORTED, Response, not_found
-from promptsync.server.http.body import FORM
+from promptsync.server.http import FORM, PROTOBUF, SUPPORTED, Response, not_found
 
 if TYPE_CHECKING:
-    from promptsync.server.http.request import Request
+    from promptsync.server.http import Request
 
     Handler = Callable[[Request], Response]
 
@@ -37,21 +36,21 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", TEMPLATE, "prompts.read.get_raw"),
     ("POST", TEMPLATE, "prompts.read.get_rendered"),
     ("GET", f"{TEMPLATE}/labels", "prompts.labels.template_labels"),
-    ("GET", f"{TEMPLATE}/snippet-usage", "prompts.snippets.snippet_usage"),
+    ("GET", f"{TEMPLATE}/snippet-usage", "prompts.references.snippet_usage"),
     ("POST", "/rest/prompt-templates", "prompts.publish.publish"),
     ("PATCH", "/rest/prompt-templates/<identifier>", "prompts.publish.patch"),
     # The SDK for JavaScript does not encode names. The routes above are matched first.
     ("GET", "/prompt-templates/<path:identifier>", "prompts.read.get_raw"),
     ("POST", "/prompt-templates/<path:identifier>", "prompts.read.get_rendered"),
-    ("GET", "/api/public/v2/tool-registry/<identifier>", "prompts.tools.get_tool"),
+    ("GET", "/api/public/v2/tool-registry/<identifier>", "prompts.references.get_tool"),
     ("POST", "/prompts/<prompt_id>/label", "prompts.labels.create_label"),
     ("PATCH", "/prompt-labels/<prompt_label_id>", "prompts.labels.move_label"),
     ("DELETE", "/prompt-labels/<prompt_label_id>", "prompts.labels.delete_label"),
-    ("GET", SKILLS, "skills.collections.list_collections"),
-    ("POST", SKILLS, "skills.collections.create_collection"),
-    ("GET", f"{SKILLS}/<identifier>", "skills.collections.get_collection"),
-    ("PATCH", f"{SKILLS}/<identifier>", "skills.collections.rename_collection"),
-    ("POST", f"{SKILLS}/<identifier>/versions", "skills.collections.save_version"),
+    ("GET", SKILLS, "skills.list_collections"),
+    ("POST", SKILLS, "skills.create_collection"),
+    ("GET", f"{SKILLS}/<identifier>", "skills.get_collection"),
+    ("PATCH", f"{SKILLS}/<identifier>", "skills.rename_collection"),
+    ("POST", f"{SKILLS}/<identifier>/versions", "skills.save_version"),
     ("POST", FOLDERS, "prompts.folders.create_folder"),
     ("GET", f"{FOLDERS}/resolve-id", "prompts.folders.resolve_folder"),
     ("GET", f"{FOLDERS}/entities", "prompts.folders.list_entities"),
@@ -60,17 +59,17 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", "/rest/log-request", "tracking.log.log_request"),
     ("POST", "/log-request", "tracking.log.log_request"),
     ("POST", "/track-request", "tracking.log.track_request"),
-    ("POST", "/rest/track-prompt", "tracking.notes.track_prompt"),
-    ("POST", "/library-track-prompt", "tracking.notes.track_prompt"),
-    ("POST", "/rest/track-score", "tracking.notes.track_score"),
-    ("POST", "/library-track-score", "tracking.notes.track_score"),
-    ("POST", "/rest/track-metadata", "tracking.notes.track_metadata"),
-    ("POST", "/library-track-metadata", "tracking.notes.track_metadata"),
-    ("POST", "/rest/track-group", "tracking.notes.track_group"),
-    ("POST", "/track-group", "tracking.notes.track_group"),
-    ("POST", "/create-group", "tracking.notes.create_group"),
-    ("GET", f"{REQUESTS}/<request_id>", "tracking.requests.get_request"),
-    ("POST", f"{REQUESTS}/search", "tracking.requests.search_requests"),
+    ("POST", "/rest/track-prompt", "tracking.log.track_prompt"),
+    ("POST", "/library-track-prompt", "tracking.log.track_prompt"),
+    ("POST", "/rest/track-score", "tracking.log.track_score"),
+    ("POST", "/library-track-score", "tracking.log.track_score"),
+    ("POST", "/rest/track-metadata", "tracking.log.track_metadata"),
+    ("POST", "/library-track-metadata", "tracking.log.track_metadata"),
+    ("POST", "/rest/track-group", "tracking.log.track_group"),
+    ("POST", "/track-group", "tracking.log.track_group"),
+    ("POST", "/create-group", "tracking.log.create_group"),
+    ("GET", f"{REQUESTS}/<request_id>", "tracking.search.get_request"),
+    ("POST", f"{REQUESTS}/search", "tracking.search.search_requests"),
     ("POST", "/spans-bulk", "tracking.spans.create_spans"),
     ("POST", "/v1/traces", "tracking.otlp.ingest_traces"),
     ("GET", "/api/public/v2/traces/<trace_id>", "tracking.spans.get_trace"),
@@ -133,8 +132,8 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
 """Method, path and handler, which is a name so that it is imported for its first request."""
 
 OTHER_BODIES: Mapping[str, str] = {
-    "skills.collections.create_collection": FORM,
-    "skills.collections.save_version": FORM,
+    "skills.create_collection": FORM,
+    "skills.save_version": FORM,
     "tracking.otlp.ingest_traces": PROTOBUF,
 }
 """The media type that a handler accepts instead of JSON."""

@@ -87,7 +87,7 @@ def test_a_stop_while_the_api_fails_is_bounded_and_said(root: Path) -> None:
 
 _HOST = """
 import io, os, sys
-from promptsync.relay.application import create_app
+from promptsync.relay import create_app
 app = create_app(
     secret=os.environ["PROMPTLAYER_WEBHOOK_SECRET"],
     token=os.environ["PROMPTSYNC_RELAY_TOKEN"],

@@ -15,7 +15,7 @@ from promptsync.prompt.template import (
     variable_uses,
     variables,
 )
-from promptsync.rendering.engine import Engine, render_template
+from promptsync.rendering import Engine, render_template
 
 F, J = "f-string", "jinja2"
 
@@ -264,7 +264,7 @@ def test_many_threads_can_render_the_first_jinja2_template_at_once():
         "import sys; sys.setswitchinterval(1e-6)\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
         "from promptsync.prompt.template import syntax_error, variables\n"
-        "from promptsync.rendering.engine import Engine\n"
+        "from promptsync.rendering import Engine\n"
         "work = [lambda: Engine()('{{ a }}', 'jinja2', {'a': 1}).text,\n"
         "        lambda: variables('{{ a }}', 'jinja2'),\n"
         "        lambda: syntax_error('{{ a', 'jinja2')] * 8\n"

@@ -20,8 +20,7 @@ import httpx
 from registry_server import running
 
 from promptsync.files.config import parse
-from promptsync.relay.application import Relay
-from promptsync.relay.dispatch import Dispatcher, start_of
+from promptsync.relay import Dispatcher, Relay, start_of
 
 SECRET = "whsec_7d1f"
 TOKEN = "ghp_of_the_relay"

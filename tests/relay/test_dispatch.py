@@ -17,8 +17,7 @@ from registry_server import running
 from relaying import APPROVAL, SECRET, TOKEN, Api, Clock, Site, api, event, relaying
 
 from promptsync.errors import UsageError
-from promptsync.relay.application import create_app
-from promptsync.relay.dispatch import start_of
+from promptsync.relay import create_app, start_of
 
 
 @pytest.fixture

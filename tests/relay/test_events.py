@@ -181,7 +181,7 @@ def test_the_next_edit_of_the_same_prompt_is_no_replay(site: Site, github: Api) 
 
 
 def test_the_memory_for_replays_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptsync.relay.application.MOST_SEEN", 5)
+    monkeypatch.setattr("promptsync.relay.MOST_SEEN", 5)
     for number in range(8):
         assert site.send({**event(), "user_id": number}).status_code == 202
     assert len(site.relay._seen) == 5

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import json_values
 
+from promptsync import rendering
 from promptsync.prompt.limits import MEGABYTES
 from promptsync.prompt.template import is_bounded
 from promptsync.prompt.template import render as render_here
-from promptsync.rendering import process
-from promptsync.rendering.engine import Engine, render_template
+from promptsync.rendering import Engine, render_template
 
 F, J = "f-string", "jinja2"
 SECONDS = 1.0
@@ -86,12 +86,12 @@ def test_a_hostile_template_stays_unrendered_with_a_reason(written: str, text: s
 def test_the_memory_of_both_processes_stays_within_the_limit(name: str) -> None:
     code = f"""
 import resource
-from promptsync.rendering import process
-from promptsync.rendering.engine import Engine
+from promptsync import rendering
+from promptsync.rendering import Engine
 error = Engine(1.0)({HOSTILE[name][1]!r}, "jinja2", {{}}).error
-while not process._idle.empty():
-    if (idle := process._idle.get()) is not None:
-        process._stop(idle)
+while not rendering._idle.empty():
+    if (idle := rendering._idle.get()) is not None:
+        rendering._stop(idle)
 print(error)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // {UNIT} + {PEAK})
 """
@@ -143,10 +143,10 @@ def test_waiting_for_a_free_process_takes_none_of_that_time(monkeypatch: pytest.
     idle: Late = Late()
     idle.put(None)
     monkeypatch.setattr(time, "monotonic", lambda: now() + waited[0])
-    monkeypatch.setattr(process, "_idle", idle)
+    monkeypatch.setattr(rendering, "_idle", idle)
     engine = Engine()
     assert [engine("{{ 1 + 1 }}", J, {}).text for _ in range(3)] == ["2"] * 3
-    process._stop(idle.get())
+    rendering._stop(idle.get())
 
 
 @pytest.fixture
@@ -154,10 +154,10 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[queue.LifoQueue]:
     """One place for a process, in which none runs yet."""
     idle: queue.LifoQueue = queue.LifoQueue()
     idle.put(None)
-    monkeypatch.setattr(process, "_idle", idle)
+    monkeypatch.setattr(rendering, "_idle", idle)
     yield idle
     if (started := idle.get()) is not None:
-        process._stop(started)
+        rendering._stop(started)
 
 
 def test_what_waits_too_long_for_a_process_says_so(alone: queue.LifoQueue) -> None:
@@ -209,13 +209,13 @@ def test_values_that_are_inserted_whole_count_as_well(kind: str) -> None:
 
 def test_a_process_that_ended_is_replaced(alone: queue.LifoQueue) -> None:
     assert Engine()("{{ 1 + 1 }}", J, {}).text == "2"
-    process._stop(alone.queue[0])
+    rendering._stop(alone.queue[0])
     assert Engine()("{{ 1 + 2 }}", J, {}).text == "3"
 
 
 @pytest.mark.parametrize(("line", "code"), [("", 0), (HOSTILE["nested loops"][1], 1)])
 def test_a_process_whose_parent_died_ends_with_its_input_and_with_its_time(line: str, code: int) -> None:
-    command = [sys.executable, "-m", "promptsync.rendering.process"]
+    command = [sys.executable, "-m", "promptsync.rendering"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as started:
         assert started.stdin is not None
         if line:

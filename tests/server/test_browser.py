@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pytest
 from registry_server import Caller, completion, flat, running
 
-from promptsync.server.http import gateway
+from promptsync.server import serve
 
 pytestmark = pytest.mark.lane
 
@@ -132,7 +132,7 @@ def held(call: Caller) -> tuple[list[str], Any]:
 def test_the_attacks_work_on_a_registry_that_checks_nothing(
     app, victim, browser, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(gateway, "check", lambda *_: None)
+    monkeypatch.setattr(serve, "check", lambda *_: None)
     with running(app) as url:
         outcomes = attack(browser, tmp_path / "profile", url[7:], "http://attacker.test:PORT", url)
     show(outcomes)

@@ -13,7 +13,6 @@ from registry_server import Caller, chat, flat, running
 
 from promptsync.server import serve
 from promptsync.server.app import create_app
-from promptsync.server.http import gateway
 
 LIST = b"GET /prompt-templates HTTP/1.1\r\nHost: HERE\r\nX-API-KEY: k\r\n"
 PUBLISH = LIST.replace(b"GET /", b"POST /rest/") + b"Content-Type: application/json\r\n"
@@ -145,7 +144,7 @@ def test_a_response_does_not_wait_for_its_headers_to_be_confirmed(address) -> No
 
 @pytest.mark.parametrize("length", [b"Content-Length: 200000\r\n\r\n", CHUNKED + b"\r\n30d40\r\n"], ids=ascii)
 def test_a_body_over_the_limit_is_refused_in_json_and_not_kept(address, monkeypatch, length) -> None:
-    monkeypatch.setattr(gateway, "MAX_BODY", 1000)
+    monkeypatch.setattr(serve, "MAX_BODY", 1000)
     with Wire(address) as wire:
         wire.send(PUBLISH + length + b" " * 200_000 + (b"\r\n0\r\n\r\n" if CHUNKED in length else b""))
         status, body = wire.response()
@@ -161,7 +160,7 @@ def test_a_body_over_the_limit_is_refused_in_json_and_not_kept(address, monkeypa
 def test_a_body_that_does_not_arrive_is_given_up_and_publishes_nothing(
     app, address, monkeypatch, sent
 ) -> None:
-    monkeypatch.setattr(gateway, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(serve, "BODY_SECONDS", 0.1)
     with Wire(address) as wire:
         wire.send(PUBLISH + sent)
         status, body = wire.response()

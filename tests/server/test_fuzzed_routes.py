@@ -15,7 +15,7 @@ from registry_server import Caller, completion, flat
 from seeds import examples
 
 from promptsync.server.app import create_app
-from promptsync.server.providers.table import FORMS
+from promptsync.server.providers import FORMS
 from promptsync.server.routes import ROUTES
 from promptsync.server.store.database import insert, now
 

@@ -12,7 +12,7 @@ import pytest
 from registry_server import Caller, chat, completion, flat, running
 
 from promptsync.errors import UsageError
-from promptsync.server.http.guard import Hosts
+from promptsync.server.guard import Hosts
 from promptsync.server.serve import bind
 
 PUBLISH = "/rest/prompt-templates"

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.server.providers import table
+from promptsync.server import providers
 
 CASES = """
 parts:
@@ -308,7 +308,7 @@ def test_what_becomes_of_a_template(case: dict[str, Any]) -> None:
     if "completion" in case:
         template = {"type": "completion", "content": [{"type": "text", "text": case["completion"]}]}
     metadata = model(provider, api_type=api_type or None, parameters=case.get("stored"))
-    built, warnings = table.llm_kwargs(template, metadata, None, case.get("overrides"))
+    built, warnings = providers.llm_kwargs(template, metadata, None, case.get("overrides"))
     assert built is not None
     left_out = case.get("left_out")
     if "part" in case:
@@ -341,12 +341,12 @@ HELLO = {"type": "completion", "content": [{"type": "text", "text": "Hello"}]}
     ],
 )
 def test_the_provider_of_a_template(metadata: Any, provider: str | None, expected: Any) -> None:
-    assert table.llm_kwargs(HELLO, metadata, provider)[0] == expected
+    assert providers.llm_kwargs(HELLO, metadata, provider)[0] == expected
 
 
 def test_vertexai_has_two_families() -> None:
     for name, key in (("claude-sonnet-4", "max_tokens"), ("gemini-2.5-pro", "generation_config")):
-        assert key in (table.llm_kwargs(HELLO, model("vertexai", name))[0] or {})
+        assert key in (providers.llm_kwargs(HELLO, model("vertexai", name))[0] or {})
 
 
 KEYS = [
@@ -363,7 +363,7 @@ json_values = st.recursive(
 )
 
 
-@pytest.mark.parametrize("provider", table.FORMS)
+@pytest.mark.parametrize("provider", providers.FORMS)
 @given(
     odd=st.dictionaries(st.sampled_from(KEYS), json_values),
     parameters=st.dictionaries(st.sampled_from(KEYS), json_values),
@@ -378,4 +378,6 @@ def test_messages_from_placeholders_and_parameters_may_be_anything(provider, odd
             "tool_choice": odd.get("tool_choice"),
         }
         for api_type in (None, "responses", "images"):
-            json.dumps(table.llm_kwargs(template, model(provider, parameters=parameters, api_type=api_type)))
+            json.dumps(
+                providers.llm_kwargs(template, model(provider, parameters=parameters, api_type=api_type))
+            )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptsync.server.checks.models import ModelError
-from promptsync.server.http.answer import ApiError
+from promptsync.server.http import ApiError
 from promptsync.server.tables.primitives import NoResult, primitive, references, score_of, select
 from promptsync.server.tables.scoring import Aggregation, ScoringStep, Thresholds, aggregate, step_result
 

@@ -9,7 +9,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 import promptsync
 from promptsync.server.app import create_app
-from promptsync.server.http.request import split_target
+from promptsync.server.http import split_target
 from promptsync.server.routes import ROUTES
 from promptsync.server.store.database import parse_time
 
@@ -199,7 +199,7 @@ def test_an_empty_body_is_an_empty_object(call, publish, raw):
 
 
 def test_a_body_that_is_too_large_is_refused(call, monkeypatch):
-    monkeypatch.setattr("promptsync.server.http.body.MAX_BODY", 100)
+    monkeypatch.setattr("promptsync.server.http.MAX_BODY", 100)
     assert call("POST", "/rest/prompt-templates", raw=b" " * 101).status == 413
     assert call("POST", "/prompt-templates/x", raw=b" " * 100).status == 404
 

@@ -10,7 +10,7 @@ import pytest
 from registry_server import chat
 from seeds import numbers, seed_of
 
-from promptsync.server.tracking import operators
+from promptsync.server.tracking.search import FIELDS as SEARCHED
 
 TEXTS = [
     "",
@@ -170,9 +170,9 @@ def has_words(values, q):
 def test_all_fields_and_their_operators_are_compared():
     """The others are in a table in ``test_reading_requests.py``."""
     others = {"prompt_id", "prompt_version_number", "is_tool_call", "tool_names"}
-    assert operators.FIELDS.keys() - FIELDS == {*others, "input_variables", "input_variable_keys"}
+    assert SEARCHED.keys() - FIELDS == {*others, "input_variables", "input_variable_keys"}
     for field, (names, _) in FIELDS.items():
-        assert set(names) == set(operators.FIELDS[field][0].operators)
+        assert set(names) == set(SEARCHED[field][0].operators)
 
 
 @pytest.mark.parametrize("number", numbers(3, fuzz=200))

@@ -15,9 +15,15 @@ from hypothesis import strategies as st
 from registry_server import Caller
 from seeds import examples
 
-from promptsync.server.http.answer import ApiError
-from promptsync.server.skills.archive import MAX_ENTRIES, read_archive
-from promptsync.server.skills.files import MAX_FILE, MAX_FILES, exported_path, stored_path
+from promptsync.server.http import ApiError
+from promptsync.server.skills import (
+    MAX_ENTRIES,
+    MAX_FILE,
+    MAX_FILES,
+    exported_path,
+    read_archive,
+    stored_path,
+)
 
 SKILLS = "/api/public/v2/skill-collections"
 BINARY = b"\x89PNG\xff"

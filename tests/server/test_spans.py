@@ -339,7 +339,7 @@ def test_closing_traces_is_refused(call):
 
 
 def test_a_body_cannot_grow_beyond_the_limit(app, monkeypatch):
-    monkeypatch.setattr("promptsync.server.http.body.MAX_BODY", 10_000)
+    monkeypatch.setattr("promptsync.server.http.MAX_BODY", 10_000)
     bomb = gzip.compress(b" " * 10_001)
     answer = send(app, bomb, kind="application/json", content_encoding="gzip")
     assert (answer.status, "10,000 bytes" in answer.body["message"]) == (413, True)

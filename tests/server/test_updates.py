@@ -16,9 +16,9 @@ from tables import sheet_of
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from promptsync.server import serve
 from promptsync.server.app import create_app
 from promptsync.server.checks import updates
-from promptsync.server.http import gateway
 from promptsync.server.serve import MAX_MESSAGE
 
 FIXTURES = """
@@ -349,7 +349,7 @@ def test_a_client_that_sends_no_token_is_closed(url, monkeypatch):
 
 
 def test_the_number_of_sockets_has_a_limit(url, call, monkeypatch):
-    monkeypatch.setattr(gateway, "MAX_SOCKETS", 1)
+    monkeypatch.setattr(serve, "MAX_SOCKETS", 1)
     with client(url) as first:
         with pytest.raises(InvalidStatus) as caught, client(url):
             pass

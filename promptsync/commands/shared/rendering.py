@@ -24,7 +24,7 @@ from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand
 from promptsync.prompt.template import Filling, Rendered, Values, syntax_error, template_variables
 from promptsync.registry.errors import NotFound
 from promptsync.registry.protocol import number
-from promptsync.rendering.engine import Engine
+from promptsync.rendering import Engine
 from promptsync.terminal.output import count
 
 Template = Mapping[str, Any]

@@ -8,10 +8,8 @@ from typing import Annotated, Any
 import msgspec
 
 from promptsync.server.checks.runs import AGENT_RUN, chosen_version, create_run, described
-from promptsync.server.http.answer import ApiError, Response, malformed, not_found, row_of
-from promptsync.server.http.fields import Id
-from promptsync.server.http.listing import MAX_PER_PAGE, ItemQuery
-from promptsync.server.http.request import Request
+from promptsync.server.http import ApiError, Id, Request, Response, malformed, not_found, row_of
+from promptsync.server.listing import MAX_PER_PAGE, ItemQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import WORKFLOW
 from promptsync.server.prompts.labels import list_labels

@@ -19,10 +19,8 @@ from promptsync.server.checks.runs import (
     described,
     run_prompt,
 )
-from promptsync.server.http.answer import ApiError, Response, malformed, not_found
-from promptsync.server.http.fields import Id, Name
-from promptsync.server.http.listing import ItemQuery, PageQuery
-from promptsync.server.http.request import Request
+from promptsync.server.http import ApiError, Id, Name, Request, Response, malformed, not_found
+from promptsync.server.listing import ItemQuery, PageQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET
 from promptsync.server.store.database import Database, Row, now

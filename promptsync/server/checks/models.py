@@ -22,7 +22,7 @@ from msgspec import Struct, field
 from promptsync.prompt.prompt import mappings
 from promptsync.prompt.shapes import CHAT_COMPLETIONS
 from promptsync.prompt.snippets import snippet_text
-from promptsync.server.http.guard import is_loopback
+from promptsync.server.guard import is_loopback
 
 JUDGE: Final = "llm-assertion"
 """The name under which LLM assertions ask a model."""
@@ -213,7 +213,7 @@ class Endpoint(msgspec.Struct, frozen=True):
         self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None
     ) -> Mapping[str, Any]:
         # Imported for the first answer, because most commands that open a registry run nothing.
-        from promptsync.server.providers.table import llm_kwargs
+        from promptsync.server.providers import llm_kwargs
 
         own = (metadata or {}).get("model") or {}
         speaks_openai = own.get("provider") in ("openai", "openai.azure")

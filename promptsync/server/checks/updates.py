@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from promptsync.server.checks.agents import MAX_SUFFIX, node_results, output
-from promptsync.server.http.answer import Response, invalid
-from promptsync.server.http.fields import Id
-from promptsync.server.http.request import Request
+from promptsync.server.http import Id, Request, Response, invalid
 from promptsync.server.prompts.items import WORKFLOW, find
 from promptsync.server.store.database import Store, encoded
 
 if TYPE_CHECKING:
     from promptsync.server.checks.runner import Runner
-    from promptsync.server.http.gateway import Receive, Send
+    from promptsync.server.serve import Receive, Send
 
 CONNECT_SECONDS = 15.0
 """How long a client may take to send its token."""

@@ -6,10 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Struct, field
 
-from promptsync.server.http.answer import Response, invalid, malformed, not_found, row_of
-from promptsync.server.http.fields import Id, Name
-from promptsync.server.http.listing import HAS_TAGS, ListQuery
-from promptsync.server.http.request import Request
+from promptsync.server.http import Id, Name, Request, Response, invalid, malformed, not_found, row_of
+from promptsync.server.listing import HAS_TAGS, ListQuery
 from promptsync.server.prompts import items
 from promptsync.server.store.database import Database, Row, insert, now
 

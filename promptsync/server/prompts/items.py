@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from promptsync.server.http.answer import ApiError, not_found, row_of
-from promptsync.server.http.fields import read_id
+from promptsync.server.http import ApiError, not_found, read_id, row_of
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, now
 
 TEMPLATE: Final = "prompt template"

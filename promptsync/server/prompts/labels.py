@@ -12,9 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from promptsync.server.http.answer import ApiError, Response, invalid, row_of
-from promptsync.server.http.fields import Id, Name
-from promptsync.server.http.request import Request
+from promptsync.server.http import ApiError, Id, Name, Request, Response, invalid, row_of
 from promptsync.server.prompts import items
 from promptsync.server.store.database import Database, Row, decoded, encoded, insert, now
 

@@ -8,18 +8,16 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, field
 
-from promptsync.server.http.answer import Response, invalid
-from promptsync.server.http.fields import Id
-from promptsync.server.http.listing import HAS_TAGS, ItemQuery
-from promptsync.server.http.request import Request
-from promptsync.server.prompts import items, snippets, tools
+from promptsync.server.http import Id, Request, Response, invalid
+from promptsync.server.listing import HAS_TAGS, ItemQuery
+from promptsync.server.prompts import items, references
 from promptsync.server.store.database import Row, decoded
 
 _ITEM = (
     'i.id, i.name AS prompt_name, i.tags AS "tags [json]", i.folder_id,'
     ' v.body AS "body [json]", v.number AS version, v.message AS commit_message,'
     " f.name AS parent_folder_name, f.path AS full_folder_path,"
-    f' \'[]\' AS "external_ids [json]", {snippets.IS_SNIPPET} AS "is_snippet [flag]"'
+    f' \'[]\' AS "external_ids [json]", {references.IS_SNIPPET} AS "is_snippet [flag]"'
 )
 _LATEST = "JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
 _LABELLED = "JOIN labels l ON l.item_id = i.id JOIN versions v ON v.id = l.version_id"
@@ -35,7 +33,7 @@ class TemplatesQuery(ItemQuery, frozen=True):
 
     filters: ClassVar = ItemQuery.filters | {
         "tags": HAS_TAGS,
-        "is_snippet": f"{snippets.IS_SNIPPET} = :is_snippet",
+        "is_snippet": f"{references.IS_SNIPPET} = :is_snippet",
         "label": "l.name = :label",
     }
 
@@ -90,15 +88,15 @@ def get_raw(request: Request) -> Response:
         version = items.version(db, item, number, label)
         template = version["body"]["prompt_template"]
         if not query.resolve_snippets:
-            used = snippets.direct(db, template)
+            used = references.direct(db, template)
         else:
-            template, used = snippets.expanded(db, template)
+            template, used = references.expanded(db, template)
         answer = _content(request, item, version, template, used)
         answer |= {"success": True, "created_at": version["created_at"]}
         if query.include_llm_kwargs:
-            from promptsync.server.providers.table import llm_kwargs
+            from promptsync.server.providers import llm_kwargs
 
-            answer["llm_kwargs"], _ = llm_kwargs(tools.resolved(db, template)[0], answer["metadata"])
+            answer["llm_kwargs"], _ = llm_kwargs(references.resolved(db, template)[0], answer["metadata"])
     return Response(answer)
 
 
@@ -108,8 +106,8 @@ def get_rendered(request: Request) -> Response:
     with request.store.read() as db:
         item = items.find(db, request.path["identifier"])
         version = items.version(db, item, body.version, body.label)
-        template, used = snippets.expanded(db, version["body"]["prompt_template"])
-        template, warnings = tools.resolved(db, template)
+        template, used = references.expanded(db, version["body"]["prompt_template"])
+        template, warnings = references.resolved(db, template)
     return Response(rendered_answer(_content(request, item, version, template, used), body, warnings))
 
 
@@ -122,8 +120,8 @@ def rendered_answer(
     the request has another provider or model, ``metadata`` has it, too.
     """
     # Imported here, because a list and a template as stored need neither.
-    from promptsync.rendering.engine import render_template
-    from promptsync.server.providers.table import FORMS, llm_kwargs, with_override
+    from promptsync.rendering import render_template
+    from promptsync.server.providers import FORMS, llm_kwargs, with_override
 
     if body.provider is not None and body.provider not in FORMS:
         raise invalid(f"provider must be one of {', '.join(FORMS)}.", "body", "provider")
@@ -150,7 +148,7 @@ def rendered_answer(
 
 
 def _content(
-    request: Request, item: Row, version: Row, template: Mapping[str, Any], used: snippets.Used
+    request: Request, item: Row, version: Row, template: Mapping[str, Any], used: references.Used
 ) -> dict[str, Any]:
     """Return what the rendered and the raw form have in common."""
     return {

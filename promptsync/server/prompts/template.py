@@ -14,7 +14,7 @@ from promptsync.prompt.prompt import F_STRING, format_of, readable
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
 from promptsync.prompt.template import template_variables
-from promptsync.server.http.answer import malformed
+from promptsync.server.http import malformed
 
 
 def check_template(template: Mapping[str, Any]) -> str:

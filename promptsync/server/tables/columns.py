@@ -8,9 +8,8 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from promptsync.server.http.answer import Response, malformed, not_found
-from promptsync.server.http.listing import CursorQuery
-from promptsync.server.http.request import Request
+from promptsync.server.http import Request, Response, malformed, not_found
+from promptsync.server.listing import CursorQuery
 from promptsync.server.store.database import Database, encoded
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import PROMPT, check_config

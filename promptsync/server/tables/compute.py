@@ -13,11 +13,10 @@ from msgspec.structs import replace
 
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import JINJA2
-from promptsync.rendering.engine import Engine, render_template
+from promptsync.rendering import Engine, render_template
 from promptsync.server.checks.models import JUDGE, Model, ModelError, Models
-from promptsync.server.http.answer import ApiError
-from promptsync.server.http.fields import Id, checked
-from promptsync.server.prompts import items, snippets, tools
+from promptsync.server.http import ApiError, Id, checked
+from promptsync.server.prompts import items, references
 from promptsync.server.prompts.template import stored_metadata, stored_template
 from promptsync.server.store.database import Database, Store, encoded
 from promptsync.server.tables import store
@@ -63,8 +62,8 @@ class _Reference(Struct, frozen=True):
     def prompt(self, db: Database) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """Return the template, with its snippets and registry tools, and the metadata."""
         version = items.version(db, items.find(db, self.name), self.version_number, self.label)
-        template, _ = snippets.expanded(db, version["body"]["prompt_template"])
-        return tools.resolved(db, template)[0], version["body"]["metadata"]
+        template, _ = references.expanded(db, version["body"]["prompt_template"])
+        return references.resolved(db, template)[0], version["body"]["metadata"]
 
 
 class _Inline(Struct, frozen=True):

@@ -10,9 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from promptsync.server.http.answer import Response, malformed, not_found, row_of
-from promptsync.server.http.fields import RowIndex
-from promptsync.server.http.request import Request
+from promptsync.server.http import Request, Response, RowIndex, malformed, not_found, row_of
 from promptsync.server.store.database import Database, Row, encoded, insert
 from promptsync.server.tables import store
 from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, TEXT

@@ -16,8 +16,7 @@ from msgspec import Meta, Struct
 
 from promptsync.prompt.evaluation import sources
 from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
-from promptsync.server.http.answer import malformed
-from promptsync.server.http.fields import checked
+from promptsync.server.http import checked, malformed
 
 Read = Callable[[str], Any]
 """Returns the value of a column in one row, by its id or title. Raises ``NoResult``."""
@@ -176,11 +175,11 @@ class _Regex(Struct, frozen=True):
             raise ValueError(f"regex_pattern is not a regular expression ({error})") from None
 
     def result(self, read: Read, ask: Ask) -> bool:
-        from promptsync.rendering import process
+        from promptsync import rendering
 
         request = {"pattern": self.regex_pattern, "text": as_text(read(self.source))}
         try:
-            return bool(process.ask({**request, "seconds": SEARCH_SECONDS})["matches"])
+            return bool(rendering.ask({**request, "seconds": SEARCH_SECONDS})["matches"])
         except TimeoutError:
             raise NoResult(f"the search with regex_pattern takes longer than {SEARCH_SECONDS:g} s") from None
         except (MemoryError, ChildProcessError) as error:

@@ -8,10 +8,8 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from promptsync.server.http.answer import Response, malformed, not_found, row_of
-from promptsync.server.http.fields import Name, RowIndex
-from promptsync.server.http.listing import CursorQuery
-from promptsync.server.http.request import Request
+from promptsync.server.http import Name, Request, Response, RowIndex, malformed, not_found, row_of
+from promptsync.server.listing import CursorQuery
 from promptsync.server.store.database import Database, encoded, insert, now
 from promptsync.server.tables import store
 from promptsync.server.tables.store import QUEUED, TEXT, SheetCell

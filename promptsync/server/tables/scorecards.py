@@ -10,9 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, to_builtins
 from msgspec.structs import replace
 
-from promptsync.server.http.answer import Response, malformed, not_found
-from promptsync.server.http.fields import RowIndex, read_id
-from promptsync.server.http.request import Request
+from promptsync.server.http import Request, Response, RowIndex, malformed, not_found, read_id
 from promptsync.server.store.database import Database, Row, decoded, encoded, now
 from promptsync.server.tables import store
 from promptsync.server.tables.primitives import primitive, references

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from promptsync.server.checks.models import JUDGE, ModelError, Models
-from promptsync.server.http.fields import Name
+from promptsync.server.http import Name
 from promptsync.server.store.database import Database, Row, Store, decoded, encoded, insert, now, storable
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import BATCH, LOCAL, reader, results_of, rows_of

@@ -15,11 +15,8 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
-from promptsync.server.http.answer import Response, malformed, not_found
-from promptsync.server.http.body import MAX_BODY
-from promptsync.server.http.fields import Id
-from promptsync.server.http.listing import CursorQuery
-from promptsync.server.http.request import Request
+from promptsync.server.http import MAX_BODY, Id, Request, Response, malformed, not_found
+from promptsync.server.listing import CursorQuery
 from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.store.database import Database, insert, now
 from promptsync.server.tables import store

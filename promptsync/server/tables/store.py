@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import asdict
 
-from promptsync.server.http.answer import Response, malformed, not_found, row_of
+from promptsync.server.http import Response, malformed, not_found, row_of
 from promptsync.server.store.database import Database, Row, encoded, insert, now, storable
 
 TEXT: Final = "TEXT"

@@ -10,9 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from promptsync.prompt.prompt import as_mapping, mappings
-from promptsync.server.http.answer import ApiError, malformed
-from promptsync.server.http.body import parse_json
-from promptsync.server.http.fields import Id, checked
+from promptsync.server.http import ApiError, Id, checked, malformed, parse_json
 from promptsync.server.prompts.template import check_template, filled_template, stored_model, stored_template
 from promptsync.server.store.database import MAX_INTEGER, encoded, parse_time
 from promptsync.server.tracking import conversation

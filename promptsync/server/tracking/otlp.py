@@ -18,8 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
-from promptsync.server.http.answer import PROTOBUF, ApiError, Response, malformed
-from promptsync.server.http.request import Request
+from promptsync.server.http import PROTOBUF, ApiError, Request, Response, malformed
 from promptsync.server.store.database import encoded
 from promptsync.server.tracking.spans import (
     KINDS,

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from msgspec import Meta, Struct, to_builtins
 from msgspec.structs import replace
 
-from promptsync.server.http.answer import ApiError, Response, malformed, not_found
-from promptsync.server.http.request import Request
+from promptsync.server.http import ApiError, Request, Response, malformed, not_found
 from promptsync.server.store.database import MAX_INTEGER, Database, encoded, parse_time
 from promptsync.server.tracking.log import save_log
 from promptsync.server.tracking.logged import Log

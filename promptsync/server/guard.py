@@ -14,8 +14,7 @@ from typing import Final
 
 import msgspec
 
-from promptsync.server.http.answer import PROTOBUF, ApiError
-from promptsync.server.http.body import FORM, JSON, media_type, wrong_type
+from promptsync.server.http import FORM, JSON, PROTOBUF, ApiError, media_type, wrong_type
 
 MAX_TARGET: Final = 8192
 """Longest path with its query, in characters."""

@@ -7,8 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
-from promptsync.server.http.answer import invalid, malformed
-from promptsync.server.http.fields import Id, read_id
+from promptsync.server.http import Id, invalid, malformed, read_id
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, parse_time
 
 MAX_PER_PAGE = 100

@@ -1,1 +1,0 @@
-"""Receives the webhooks of PromptLayer, and starts workflows on GitHub or GitLab."""

@@ -1,0 +1,381 @@
+"""Requests and responses as handlers see them: strict bodies, typed fields, and errors that name them."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import re
+import urllib.parse
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+import werkzeug
+from msgspec import Struct
+from msgspec.structs import fields
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
+from werkzeug.wsgi import get_input_stream
+
+from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
+from promptsync.server.store.database import MAX_INTEGER
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from promptsync.server.checks.runner import Runner
+    from promptsync.server.store.database import Database, Row, Store
+
+
+PROTOBUF = "application/x-protobuf"
+"""Media type of protobuf bodies."""
+
+SUPPORTED = "see docs/compatibility.md in promptsync."
+"""How the message about an operation of PromptLayer's API ends that this registry lacks."""
+
+
+class Response(werkzeug.Response):
+    """An HTTP response: JSON with a final newline, or bytes of another type."""
+
+    def __init__(
+        self,
+        value: Any = None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> None:
+        if not isinstance(value, bytes):
+            value = json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
+        super().__init__(value, status, headers, content_type=content_type)
+
+
+class ApiError(Exception):
+    """A response other than success: ``status``, ``message``, and ``detail`` for validation errors."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        detail: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.detail = list(detail)
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """Return the response, in the one shape that satisfies every error body of the vendor's document."""
+        body: dict[str, Any] = {"success": False, "message": self.message, "error": self.message}
+        if self.detail:
+            body["detail"] = self.detail
+        return Response(body, self.status, self.headers)
+
+
+def malformed(message: str) -> ApiError:
+    """400: the one status for which the official SDK raises on a publish."""
+    return ApiError(400, message)
+
+
+def not_found(message: str) -> ApiError:
+    """404."""
+    return ApiError(404, message)
+
+
+def row_of(db: Database, sql: str, values: Any, missing: str, *, status: int = 404) -> Row:
+    """Return the first row of a query. Without one, raise an error with the message ``missing``."""
+    row: Row | None = db.execute(sql, values).fetchone()
+    if row is None:
+        raise ApiError(status, missing)
+    return row
+
+
+def invalid(message: str, *where: str, kind: str = "value_error") -> ApiError:
+    """422 with a ``detail`` list whose location is ``where``, for example ``"body", "version"``."""
+    return ApiError(422, message, detail=[{"loc": list(where), "msg": message, "type": kind}])
+
+
+JSON: Final = "application/json"
+FORM: Final = "multipart/form-data"
+
+MAX_BODY = 32 * 1024 * 1024
+"""Longest body, in bytes, before and after decompression."""
+
+MAX_PROTOBUF: Final = 8 * 1024 * 1024
+"""Longest body in protobuf, in bytes after decompression: parsed, it can take a hundred times as much."""
+
+_JSON_FIELDS, _FILE_FIELDS = ("metadata", "json"), ("archive", "zip", "files")
+_MAX_PARTS = 10
+
+
+def parts_of(body: bytes, content_type: str, also: str) -> tuple[Any, bytes | None]:
+    """Return the JSON value of a body, and the file of a form or the bytes of protobuf.
+
+    ``also`` is the media type that this request may have instead of JSON; 415 for the other one.
+    """
+    kind = media_type(content_type)
+    if kind in {FORM, PROTOBUF} and kind != also:
+        raise wrong_type(content_type)
+    if kind == PROTOBUF and len(body) > MAX_PROTOBUF:
+        raise too_large(MAX_PROTOBUF)
+    if kind == FORM:
+        return _form(content_type, body)
+    return (None, body) if kind == PROTOBUF else (parse_json(body), None)
+
+
+def media_type(content_type: str) -> str:
+    """Return the media type of the header ``Content-Type`` without parameters, or an empty text."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def wrong_type(content_type: str) -> ApiError:
+    """Return the error for a ``Content-Type`` that the request does not accept."""
+    is_sent = f"it is {content_type[:100]!r}" if content_type else "it is missing"
+    return ApiError(
+        415,
+        f"The Content-Type of a body must be application/json; {is_sent}. "
+        "With curl, add -H 'Content-Type: application/json'",
+    )
+
+
+def too_large(limit: int) -> ApiError:
+    """Return the error for a body that is longer than ``limit`` bytes."""
+    return ApiError(413, f"The request body is larger than {limit:,} bytes.")
+
+
+def read_body(environ: WSGIEnvironment) -> bytes:
+    """Return the whole body, decompressed; 413 if it is longer than ``MAX_BODY``."""
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding not in {"", "identity", "gzip"}:
+        accepted = {"Accept-Encoding": "gzip"}
+        raise ApiError(415, "The Content-Encoding of a body must be gzip or none.", headers=accepted)
+    try:
+        # Read with a size, the stream would reserve all of it, for each request.
+        body = get_input_stream(environ, max_content_length=MAX_BODY).read()
+    except RequestEntityTooLarge:
+        raise too_large(MAX_BODY) from None
+    if encoding == "gzip" and len(body) <= MAX_BODY:
+        body = _unzipped(body, MAX_BODY + 1)
+    if len(body) > MAX_BODY:
+        raise too_large(MAX_BODY)
+    return body
+
+
+def _unzipped(body: bytes, most: int) -> bytes:
+    """Return the first ``most`` bytes of the decompressed body."""
+    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        whole = decompressor.decompress(body, most)
+    except zlib.error as error:
+        raise malformed(f"The request body is not valid gzip: {error}.") from error
+    if len(whole) < most and (not decompressor.eof or decompressor.unused_data):
+        raise malformed("The request body is not a single, complete gzip stream.")
+    return whole
+
+
+def _form(content_type: str, body: bytes) -> tuple[Any, bytes | None]:
+    """Return the JSON value of a form and its file, each ``None`` if missing."""
+    _, options = parse_options_header(content_type)
+    parser = FormDataParser(
+        lambda *_, **__: io.BytesIO(), max_form_memory_size=len(body), max_form_parts=_MAX_PARTS, silent=False
+    )
+    try:
+        _, fields, files = parser.parse(io.BytesIO(body), FORM, len(body), options)
+    except (HTTPException, ValueError) as error:
+        raise malformed(f"The form cannot be read: {error}.") from error
+    if not (set(fields) <= set(_JSON_FIELDS) and set(files) <= set(_FILE_FIELDS)):
+        raise malformed(
+            f"A form can only have JSON in one of {', '.join(_JSON_FIELDS)}, "
+            f"and a file in one of {', '.join(_FILE_FIELDS)}."
+        )
+    values = [value for _, value in fields.items(multi=True)]
+    uploads = [file for _, file in files.items(multi=True)]
+    if len(values) > 1 or len(uploads) > 1:
+        raise malformed("A form has at most one field and one file.")
+    return parse_json("".join(values).encode()), uploads[0].read() if uploads else None
+
+
+def parse_json(body: bytes) -> Any:
+    """Return the JSON value of a body, ``None`` for an empty one.
+
+    400 for what could not be stored and returned: NaN and infinities, lone surrogates, and nesting deeper
+    than ``MAX_BODY_DEPTH``.
+    """
+    text = body.removeprefix(codecs.BOM_UTF8).strip()
+    if not text:
+        return None
+    try:
+        value = msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise malformed(f"The request body is not valid JSON: {reason}.") from error
+    # Counting brackets is quick, and few bodies have enough of them to nest too deeply.
+    if body.count(b"[") + body.count(b"{") > MAX_BODY_DEPTH and is_deeper(value, MAX_BODY_DEPTH):
+        raise malformed(f"The request body nests deeper than {MAX_BODY_DEPTH} levels.")
+    return value
+
+
+Shape = TypeVar("Shape", bound=msgspec.Struct)
+
+Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+RowIndex = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+
+_MISSING = re.compile(r"Object missing required field `([^`]*)`?")
+
+
+def read_id(text: str) -> int | None:
+    """Return the number that ``text`` writes in ASCII digits, ``None`` if it does not."""
+    # 18 digits always fit into an integer of SQLite.
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def checked(
+    value: Any,
+    shape: type[Shape],
+    where: str = "",
+    *,
+    status: int = 400,
+    part: str = "body",
+    strict: bool = True,
+) -> Shape:
+    """Return ``value`` as a ``shape``, whose keys may be fewer than those of ``value``.
+
+    An error has ``status`` and the path of what does not fit, below ``where`` in the ``part`` of the request.
+    """
+    try:
+        return msgspec.convert(value, shape, strict=strict)
+    except msgspec.ValidationError as error:
+        problem, _, below = str(error).removesuffix("`").partition(" - at `$")
+        if missing := _MISSING.fullmatch(problem):
+            below, problem = f"{below}.{missing[1]}", "required"
+        if problem.startswith("Invalid enum value"):
+            choices = _choices(shape, re.findall(r"\.(\w+)", below))
+            problem = f"expected one of {', '.join(choices)}, got{problem.partition('value')[2]}"
+        path = f"{where}{below}".strip(".")
+        message = f"{path or part}: {problem[:1].lower()}{problem[1:]}.".replace("`", "")
+        names = re.findall(r"[^.\[\]]+", path)
+        raise malformed(message) if status == 400 else invalid(message, part, *names) from None
+
+
+def _choices(kind: Any, names: list[str]) -> list[str]:
+    """Return the texts that the type ``kind`` allows at the path ``names``."""
+    if get_origin(kind) is Literal:
+        return list(get_args(kind))
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+        return _choices(types[names[0]], names[1:]) if names else []
+    return [choice for part in get_args(kind) for choice in _choices(part, names)]
+
+
+class _VersionQuery(Struct, frozen=True):
+    version: Id | None = None
+    label: str | None = None
+
+
+class HttpRequest(Struct, frozen=True):
+    """One authorised request.
+
+    ``path`` holds the decoded path parameters, ``query`` all values of each parameter of the query; ``json``
+    is the parsed body, ``None`` if it is empty, and ``attached`` the file of a form or the bytes of protobuf.
+    """
+
+    path: Mapping[str, str]
+    query: Mapping[str, Sequence[str]]
+    json: Any = None
+    attached: bytes | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body, which must be an object; an empty or ``null`` one is ``{}``."""
+        if not isinstance(self.json, dict | None):
+            raise malformed("The request body must be a JSON object.")
+        return self.json or {}
+
+    def read(self, shape: type[Shape], *, status: int = 400) -> Shape:
+        """Return the body as a ``shape``. Its errors have ``status``."""
+        return checked(self.body, shape, status=status)
+
+    def parameters(self, shape: type[Shape]) -> Shape:
+        """Return the parameters of the query as a ``shape``; its errors are 422.
+
+        An empty value counts as absent. A field whose default is a list gets all the values.
+        """
+        values: dict[str, Any] = {}
+        for name, is_list in _names(shape):
+            sent = [value for key in (name, f"{name}[]") for value in self.query.get(key, ())]
+            if sent:
+                values[name] = sent if is_list else sent[-1]
+        query = checked(values, shape, status=422, part="query", strict=False)
+        for name in values:
+            # msgspec reads the text "null" as nothing, and a broken client would get something else.
+            if getattr(query, name) is None:
+                raise invalid(f"{name}: null is not a value.", "query", name)
+        return query
+
+    def version(self) -> tuple[int | None, str | None]:
+        """Return ``version`` and ``label`` of the query, of which at most one may be specified."""
+        query = self.parameters(_VersionQuery)
+        if query.version is not None and query.label is not None:
+            raise invalid("Specify version or label, not both.", "query", "version")
+        return query.version, query.label
+
+    def id(self, name: str) -> int:
+        """Return the path parameter ``name``, which must be an id.
+
+        404 otherwise, because operations that are missing have a word in its place.
+        """
+        value = read_id(self.path[name])
+        if value is None:
+            raise not_found(f"{name} must be an integer id; {SUPPORTED}")
+        return value
+
+
+class Request(HttpRequest, frozen=True, kw_only=True):
+    """One authorised request, with the parts of the registry that handle it."""
+
+    store: Store
+    runner: Runner
+
+    def check_scope(self) -> None:
+        """Raise a 400 for a workspace other than the key's own, and for external ids, which nothing has."""
+        body = self.json if isinstance(self.json, dict) else {}
+        # A nested publish body has both beside the template.
+        parts = [part for part in (body, body.get("prompt_template")) if isinstance(part, dict)]
+        workspace, external = (self.query.get(name, [None])[-1] for name in ("workspace_id", "external_id"))
+        if external or any(part.get("external_ids") for part in parts):
+            raise malformed("This registry has no external ids.")
+        named = [json.dumps(part["workspace_id"]) for part in parts if part.get("workspace_id") is not None]
+        if not {workspace, *named} <= {None, str(self.store.workspace_id)}:
+            raise malformed("Invalid workspace_id.")
+
+
+@cache
+def _names(shape: type[Struct]) -> list[tuple[str, bool]]:
+    """Return the names of the parameters, each with whether it is a list."""
+    return [(field.name, field.default_factory is list) for field in fields(shape)]
+
+
+def split_target(environ: WSGIEnvironment) -> tuple[str, dict[str, list[str]]]:
+    """Return the raw path, still percent-encoded, and the values of each parameter of the query.
+
+    The decoded ``PATH_INFO`` cannot tell a slash in a name from one between segments; it is the last resort.
+    """
+    raw = environ.get("REQUEST_URI")
+    if not raw:
+        path = urllib.parse.quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"), safe="/%")
+        raw = f"{path}?{environ.get('QUERY_STRING', '')}"
+    if not raw.startswith("/"):
+        # Proxies send an absolute URL.
+        raw = "/" + raw.partition("://")[2].partition("/")[2]
+    path, _, query = raw.partition("#")[0].partition("?")
+    try:
+        return path, urllib.parse.parse_qs(query, max_num_fields=200)
+    except ValueError as error:
+        raise malformed(f"The query string cannot be read: {error}.") from error

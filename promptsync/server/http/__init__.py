@@ -1,1 +1,0 @@
-"""HTTP: reading requests, writing responses, and the lists that share filters and pages."""

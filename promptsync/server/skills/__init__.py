@@ -1,1 +1,0 @@
-"""Skill collections: versioned folders of instructions for coding agents."""
