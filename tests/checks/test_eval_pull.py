@@ -22,15 +22,15 @@ WHOLE: dict[str, Any] = {
     "prompts": "ask",
     "variables": {"asked": "question"},
     "output": "Answer",
-    "columns": [{"title": "Words", "type": "COUNT", "config": {"source": "Answer", "type": "words"}}],
+    "columns": [{"title": "Copy", "type": "COMPOSITION", "config": {"source": "Answer"}}],
     "scorecard": {
         "pass_threshold": 0.9,
         "steps": [
             {"title": "Right", "type": "CONTAINS", "config": {"source": "Answer", "value_source": "expect"}},
             {
                 "title": "Long",
-                "type": "COUNT",
-                "config": {"source": "Answer", "type": "words", "min_count": 1},
+                "type": "REGEX",
+                "config": {"source": "Answer", "regex_pattern": r"\w"},
                 "weight": 2,
                 "required": True,
                 "thresholds": {"pass": 1.0, "warn": 0.5},
@@ -164,7 +164,7 @@ def test_a_table_that_a_file_has_made_has_nothing_to_pull(world: World) -> None:
 
 def test_a_table_that_no_file_can_declare_is_refused(world: World) -> None:
     sheet = table(world)
-    sheet.column("Early", "COUNT", source="question", type="words")
+    sheet.column("Early", "COMPOSITION", source="question")
     config = {"template": {"name": "ask"}, "prompt_template_variable_mappings": {"asked": "Early"}}
     sheet("PATCH", f"/columns/{sheet.columns['Output']}", {"config": config})
     done = world.run("eval", "pull", NAME, "--json")

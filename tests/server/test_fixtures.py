@@ -27,7 +27,7 @@ rows:
   - {question: "Hello", extra: 1}
 variables: {asked: question}
 output: Answer
-columns: [{title: Words, type: count, config: {source: Answer, type: words}}]
+columns: [{title: Id, type: json_path, config: {source: Answer, json_path: $.id}}]
 scorecard: {steps: [{title: polite, type: CONTAINS, config: {source: Answer, value: please}}]}
 """
 
@@ -54,7 +54,7 @@ def test_an_evaluation_is_a_report_with_a_dataset_of_its_rows(tmp_path):
         ["question", "expect", "extra"],
     )
     assert (evaluation.name, evaluation.body["dataset"]) == ("refund quality", "refund quality")
-    prompt, words, polite = evaluation.body["columns"]
+    prompt, column, polite = evaluation.body["columns"]
     assert prompt == {
         "title": "Answer",
         "type": "PROMPT_TEMPLATE",
@@ -64,7 +64,7 @@ def test_an_evaluation_is_a_report_with_a_dataset_of_its_rows(tmp_path):
             "prompt_template_variable_mappings": {"asked": "question"},
         },
     }
-    assert (words["title"], words["type"], words["is_output"]) == ("Words", "COUNT", False)
+    assert (column["title"], column["type"], column["is_output"]) == ("Id", "JSON_PATH", False)
     assert (polite["title"], polite["type"], polite["is_output"]) == ("polite", "CONTAINS", True)
 
 

@@ -23,7 +23,7 @@ def judge(prompt, title="judge"):
     return {"title": title, "type": "LLM_ASSERTION", "config": {"source": "output", "prompt": prompt}}
 
 
-LENGTH = {"source": "output", "type": "chars"}
+COPY = {"title": "length", "type": "COMPOSITION", "config": {"source": "output"}}
 FIXTURES = declared(
     """
 models:
@@ -52,7 +52,7 @@ agents:
     evaluation("first", "support/refund", CASES, contains("Q:"), version=1),
     evaluation("no prompt", "nobody", CASES[:1], at_most(1)),
     evaluation("broken score", "support/refund", CASES, matches("(")),
-    evaluation("no score", "support/refund", CASES, {**at_most(1), "config": LENGTH}),
+    evaluation("no score", "support/refund", CASES, COPY),
     evaluation("half", "support/refund", CASES, judge('["yes", "no"]'), judge("yes", "second")),
 )
 EVALUATIONS, DATASETS = "/api/public/v2/evaluations", "/api/public/v2/datasets"

@@ -32,12 +32,8 @@ TICK_SECONDS: Final = 0.2
 MAX_OUTPUT: Final = 64 * 1024
 """Largest result that is sent, in bytes. Clients fetch larger ones."""
 
-SHEETS: Final = "smart_sheets:smart_sheet#"
-"""How the channel of a sheet starts, on which clients hear that operations are over."""
-
 _CHANNEL: Final = re.compile(
-    rf"workflows:(?P<workflow>[0-9]{{1,18}}):run:.{{1,{MAX_SUFFIX}}}|workflow_updates:(?P<execution>[0-9]{{1,18}})"
-    rf"|{SHEETS}[0-9a-f-]{{36}}",
+    rf"workflows:(?P<workflow>[0-9]{{1,18}}):run:.{{1,{MAX_SUFFIX}}}|workflow_updates:(?P<execution>[0-9]{{1,18}})",
     re.DOTALL,
 )
 _MOST_RUNS: Final = 100
@@ -54,12 +50,12 @@ def issue_token(request: Request) -> Response:
     channel = request.parameters(_TokenQuery).capability
     match = _CHANNEL.fullmatch(channel)
     if match is None:
-        rule = f"must be workflows:<id>:run:<suffix>, workflow_updates:<execution id> or {SHEETS}<id>"
+        rule = "must be workflows:<id>:run:<suffix> or workflow_updates:<execution id>"
         raise invalid(f"capability {rule}.", "query", "capability")
     with request.store.read() as db:
         if match["workflow"]:
             find(db, match["workflow"], WORKFLOW)
-        elif match["execution"]:
+        else:
             node_results(db, int(match["execution"]))
     issued = int(time.time() * 1000)
     details = {
@@ -167,8 +163,6 @@ class _Conversation:
     def results(self) -> list[str]:
         """Return messages with the results that the client has not heard yet; work on those that are due."""
         channel = self.channel or ""
-        if channel.startswith(SHEETS):
-            return self._operations(channel)
         values = channel, channel.removeprefix("workflow_updates:"), _MOST_RUNS
         sql = "SELECT id, all_outputs FROM runs WHERE channel = ? OR id = ? ORDER BY id DESC LIMIT ?"
         messages = []
@@ -185,19 +179,6 @@ class _Conversation:
                 result = _completed(run["id"], output(nodes, everything=bool(run["all_outputs"])))
                 messages.append(_message(channel, "SET_WORKFLOW_COMPLETE", result))
         return messages
-
-    def _operations(self, channel: str) -> list[str]:
-        """Return messages about the operations of a sheet that are over."""
-        sql = (
-            "SELECT id AS execution_id, iif(cancelled, 'cancelled', 'completed') AS status"
-            " FROM table_operations o WHERE sheet_id = ? AND NOT EXISTS"
-            " (SELECT 1 FROM cells WHERE operation_id = o.id AND status = 'QUEUED') ORDER BY rowid"
-        )
-        with self._store.read() as db:
-            ended = [dict(row) for row in db.execute(sql, (channel.removeprefix(SHEETS),))]
-        new = [operation for operation in ended if operation["execution_id"] not in self._sent]
-        self._sent |= {operation["execution_id"] for operation in new}
-        return [_message(channel, "SMART_TABLE_EXECUTION_STATUS_UPDATE", operation) for operation in new]
 
 
 def _message(channel: str, name: str, content: Any) -> str:

@@ -202,23 +202,6 @@ class _AssertValid(Struct, frozen=True):
             return False
 
 
-class _Count(Struct, frozen=True):
-    """How many of something a column has or, with bounds, whether that is within them."""
-
-    source: str
-    type: Literal["chars", "words", "sentences", "paragraphs"]
-    min_count: int | None = None
-    max_count: int | None = None
-
-    def result(self, read: Read, ask: Ask) -> bool | int:
-        text = as_text(read(self.source))
-        ends = {"words": r"\s+", "sentences": r"(?<=[.!?])\s+", "paragraphs": r"\n\s*\n"}.get(self.type)
-        number = len(text) if ends is None else sum(bool(part.strip()) for part in re.split(ends, text))
-        if self.min_count is None and self.max_count is None:
-            return number
-        return (self.min_count or 0) <= number <= (number if self.max_count is None else self.max_count)
-
-
 class _JsonPath(Struct, frozen=True):
     source: str
     json_path: str
@@ -239,54 +222,6 @@ class _Composition(Struct, frozen=True):
 
     def result(self, read: Read, ask: Ask) -> Any:
         return read(self.source)
-
-
-class _Trajectory(Struct, frozen=True):
-    """Whether the tools of a trace are those of an accepted scenario or, not strictly, have them in order."""
-
-    trace_source: str
-    accepted_scenarios: list[list[str]] | None = None
-    expected_source: str | None = None
-    mode: Literal["strict", "non_strict"] = "strict"
-
-    def __post_init__(self) -> None:
-        if (self.accepted_scenarios is None) is (self.expected_source is None):
-            raise ValueError("needs either accepted_scenarios or expected_source")
-
-    def result(self, read: Read, ask: Ask) -> bool:
-        scenarios = self.accepted_scenarios
-        if self.expected_source is not None:
-            expected = as_json(read(self.expected_source))
-            expected = expected.get("accepted_scenarios") if isinstance(expected, dict) else expected
-            try:
-                either = msgspec.convert(expected, list[list[str] | _Scenario])
-            except msgspec.ValidationError as error:
-                raise NoResult(f"the expected tools are not lists of names ({error})") from None
-            scenarios = [part.required_tools if isinstance(part, _Scenario) else part for part in either]
-        used = _tools(as_json(read(self.trace_source)))
-        return any(self._fits(scenario, used) for scenario in scenarios or ())
-
-    def _fits(self, scenario: list[str], used: list[str]) -> bool:
-        if self.mode == "strict" or not scenario:
-            return used == scenario
-        later = iter(used)
-        return all(tool in later for tool in scenario)
-
-
-class _Scenario(Struct, frozen=True):
-    required_tools: list[str]
-
-
-def _tools(trace: Any) -> list[str]:
-    """Return the tools in a tree of spans, in the order in which they started."""
-    spans, waiting = [], [trace]
-    while waiting:
-        span = waiting.pop()
-        if isinstance(span, dict):
-            spans.append((str(span.get("start")), str(span.get("span_id")), str(span.get("name"))))
-            children = span.get("children")
-            waiting += children if isinstance(children, list) else []
-    return [name[5:].strip() for _, _, name in sorted(spans) if name.startswith("Tool:")]
 
 
 class _LlmAssertion(Struct, frozen=True):
@@ -344,10 +279,8 @@ PRIMITIVES: Final[Mapping[str, type[Struct]]] = {
     "CONTAINS": _Contains,
     "REGEX": _Regex,
     "ASSERT_VALID": _AssertValid,
-    "COUNT": _Count,
     "JSON_PATH": _JsonPath,
     "COMPOSITION": _Composition,
-    "TRAJECTORY": _Trajectory,
     "LLM_ASSERTION": _LlmAssertion,
 }
 """The primitives that run in this registry, by the vendor's type."""
