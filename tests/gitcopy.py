@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptsync.compare.changes_since import ChangedPrompts, changed_since
+from promptsync.compare.difference import ChangedPrompts, changed_since
 from promptsync.files.config import load
 from promptsync.files.worktree import scan
 from promptsync.project.project import open_project

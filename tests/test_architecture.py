@@ -328,7 +328,7 @@ NEEDLESS = ("checks", "deploy", "files.git", "labels", "lint", "pull", "push", "
 def test_status_of_an_aligned_tree_loads_only_the_rooms_that_it_needs(aligned: Path) -> None:
     own = {name.removeprefix("promptsync.") for name in modules_loaded(aligned, "status")}
     assert {room for room in NEEDLESS for name in own if f"{name}.".startswith(f"{room}.")} == set()
-    assert {name for name in own if name.startswith("history.")} <= {"history.mark", "history.synced_key"}
+    assert {name for name in own if name.startswith("history.")} <= {"history.mark"}
 
 
 def test_the_garbage_collector_seldom_looks_through_what_thousands_of_files_keep(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from promptsync.checks.assignment import Check, Selection, joined, limits_in, select_checks
 from promptsync.checks.catalog import Kind
 from promptsync.checks.run_checks import WantedVersions
-from promptsync.compare.changes_since import ChangedPrompts, changed_evaluations, changed_since
 from promptsync.compare.conflict import check_resolved
+from promptsync.compare.difference import ChangedPrompts, changed_evaluations, changed_since
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.files.evaluation import FOLDER

@@ -14,7 +14,7 @@ from promptsync.checks.past_runs import PastRuns
 from promptsync.checks.results import NOT_COMPARED, Standard, judge
 from promptsync.checks.runs import OTHER_PROMPT
 from promptsync.compare.gather import gather
-from promptsync.compare.live_users import LiveTexts, follows_label, follows_latest, named_users
+from promptsync.compare.snippet_users import LiveTexts, follows_label, follows_latest, named_users
 from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan

@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from promptsync.commands.shared.branches import live_label
 from promptsync.commands.shared.checks import writable
+from promptsync.commands.shared.ci import live_label
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError

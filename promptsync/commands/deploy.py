@@ -12,11 +12,17 @@ from msgspec import structs
 from promptsync.checks.results import CheckResults, Standard
 from promptsync.checks.runs import TIMEOUT
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.branches import branch_refusal, label_of_branch, live_label, origin
 from promptsync.commands.shared.checks import JunitFile, junit_option, writable
+from promptsync.commands.shared.ci import (
+    branch_refusal,
+    label_of_branch,
+    live_label,
+    origin,
+    resolve_since,
+    since_option,
+)
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
-from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.commands.shared.tables import max_cells_option, report_option, reuse_option, write_report
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt

@@ -85,7 +85,7 @@ def _differences(
     project: Project, names: Sequence[str], at: At, since: str | None
 ) -> tuple[list[Difference], Sequence[Problem]]:
     if since is not None:
-        from promptsync.compare.changes_since import differences_since
+        from promptsync.compare.difference import differences_since
 
         worktree = scan(project.root, project.config.prompts)
         return differences_since(project, worktree, since, names), ()

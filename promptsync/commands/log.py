@@ -14,8 +14,7 @@ from promptsync.compare.content import read_content
 from promptsync.compare.difference import Step, step
 from promptsync.compare.history import Histories, PromptHistory
 from promptsync.files.worktree import scan
-from promptsync.history.graph import Graph, Includes
-from promptsync.history.lineage import Lineage
+from promptsync.history.graph import Graph, Includes, Lineage
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, resolve

@@ -13,7 +13,7 @@ from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
-from promptsync.compare.pins import changed_by, find_pins
+from promptsync.compare.snippet_users import changed_by, find_pins
 from promptsync.project.project import Project
 from promptsync.project.target import check_exact
 from promptsync.push.actions import PushOptions, PushPlan

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from promptsync.commands.shared.options import check_apart, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
-from promptsync.compare.pins import find_pins
 from promptsync.compare.snapshot import Snapshot, State, matching
+from promptsync.compare.snippet_users import find_pins
 from promptsync.project.project import Project
 from promptsync.project.versions import RoutedLabel, routed_labels
 from promptsync.show.outcome import Outcome

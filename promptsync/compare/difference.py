@@ -1,25 +1,35 @@
-"""What differs between the two sides of a prompt, field by field."""
+"""What differs, field by field, between two sides, two versions, or the files and a git state."""
 
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 
 from msgspec import Struct
 
 from promptsync.compare.content import read_content
+from promptsync.compare.git_state import find_state
 from promptsync.compare.snapshot import Item, State
-from promptsync.files.prompt_file import PromptFile
+from promptsync.errors import UsageError
+from promptsync.files.evaluation import FOLDER
+from promptsync.files.git.repository import Repository
+from promptsync.files.git.revisions import Tree, tree_at
+from promptsync.files.prompt_file import PromptFile, name_in, parse
 from promptsync.files.worktree import Worktree
+from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.project import Project
 from promptsync.project.target import At, PromptAt, find_prompt, may_have_version, resolve, unknown
 from promptsync.project.versions import Catalog, NoSuchVersion, find_version
 from promptsync.prompt.additions import without_notes
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.contract import ContractChange, contract_changes
+from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.fields import FieldChange, changes, variables_change
-from promptsync.prompt.prompt import Prompt, Version
+from promptsync.prompt.names import name_for
+from promptsync.prompt.prompt import Prompt, Version, tag_set
+from promptsync.prompt.snippets import follows_text, parents, rendered_in
 
 
 class ChangeKind(StrEnum):
@@ -60,6 +70,44 @@ class Difference(Struct, frozen=True):
     became: str | None = None
 
 
+class ChangedPrompt(Struct, frozen=True):
+    """One prompt that differs. ``path`` is its present file, ``None`` if it was deleted.
+
+    ``old_name`` is the name before a rename. ``through`` are the snippets from a dependant
+    down to the one that changed.
+    """
+
+    name: str
+    kind: ChangeKind
+    path: str | None
+    old_name: str | None = None
+    through: tuple[str, ...] = ()
+
+
+class ChangedPrompts(Struct, frozen=True):
+    """What differs from ``since``, sorted by name.
+
+    ``commit`` is its full id, ``None`` for the state before the first commit. ``before`` are the prompts of
+    that state that may differ, without the text of a file that cannot be read.
+    """
+
+    since: str
+    commit: str | None
+    prompts: tuple[ChangedPrompt, ...]
+    before: Mapping[str, Prompt | None] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that still exist, sorted."""
+        return tuple(sorted(prompt.name for prompt in self.prompts if prompt.kind is not ChangeKind.DELETED))
+
+
+def step(title: str, old: Prompt | None, new: Prompt | None) -> Step:
+    """Return the step between two prompts; ``None`` is a prompt that does not exist."""
+    contract = () if old is None or new is None else contract_changes(old, new)
+    return Step(title, tuple(changes(old, new)), *variables_change(old, new), contract)
+
+
 def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
     """Return how the sides of each item differ, except items in sync and unreadable ones."""
     wanted = [item for item in items if item.state not in (State.IN_SYNC, State.INVALID)]
@@ -69,39 +117,6 @@ def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
         return Difference(item.name, item.state, item.path, steps, item.was, item.became)
 
     return project.mapped("Comparing", compared, wanted)
-
-
-def step(title: str, old: Prompt | None, new: Prompt | None) -> Step:
-    """Return the step between two prompts; ``None`` is a prompt that does not exist."""
-    contract = () if old is None or new is None else contract_changes(old, new)
-    return Step(title, tuple(changes(old, new)), *variables_change(old, new), contract)
-
-
-def _steps(project: Project, item: Item) -> Sequence[Step]:
-    local = item.file.prompt if item.file is not None else None
-    remote = _tracked(project, item)
-    version = f"v{item.version}" if item.version is not None else "nothing"
-    here = item.path or "no file"
-    if item.state is State.BEHIND:
-        return [step(f"{here} -> {version}", local, remote)]
-    if item.state is State.DIVERGED and item.base is not None and local is not None:
-        base = item.base_prompt
-        if base is not None:
-            at = f"v{item.base.version}" if item.base.version is not None else "the common version"
-            ours = step(f"{at} -> {here}", base, local)
-            return [ours, step(f"{at} -> {version}", base, remote)]
-    if item.state is State.REMOTE_ONLY:
-        return [step(f"{here} -> {version}", None, remote)]
-    return [step(f"{version} -> {here}", remote, local)]
-
-
-def _tracked(project: Project, item: Item) -> Prompt | None:
-    if item.listed is None:
-        return None
-    remote = item.remote
-    if remote is None:
-        remote = project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
-    return item.content_of(remote)
 
 
 def differences_between(
@@ -141,6 +156,95 @@ def differences_between(
     return [
         difference for difference in project.mapped("Comparing", compare, pairs) if difference is not None
     ]
+
+
+def differences_since(
+    project: Project, worktree: Worktree, since: str | None, arguments: Iterable[str]
+) -> list[Difference]:
+    """Return how the named prompts, or all, differ from a git state.
+
+    Takes ``since`` and raises as ``changed_since`` does; also ``UsageError`` for a name without a file in
+    either state.
+    """
+    changed = changed_since(project, worktree, since)
+    known = {*worktree.files, *(prompt.name for prompt in changed.prompts)}
+    missing = partial(unknown, prompts=worktree.prompts, where=f"your files or {changed.since}")
+    targets = resolve(project, arguments, known, with_versions=False, missing=missing)
+    wanted = {target.name for target in targets}
+    return [
+        _difference_since(worktree, changed, prompt)
+        for prompt in changed.prompts
+        if not wanted or prompt.name in wanted
+    ]
+
+
+def changed_since(project: Project, worktree: Worktree, since: str | None) -> ChangedPrompts:
+    """Return what differs between ``since`` and the working tree; ``None`` stands for ``HEAD``.
+
+    ``since`` is anything that git resolves to a commit, or ``REF...`` for the last commit that REF and
+    ``HEAD`` share. Content and tags count; comments, layout, path and local keys do not. Sends no request.
+    Raises ``PromptsyncError`` when the state cannot be found, and ``InvalidFile`` for an unreadable file.
+    """
+    if worktree.problems:
+        raise InvalidFile(worktree.problems)
+    history = project.history
+    if history is None:
+        raise UsageError(
+            f"{project.root} is not in a git repository, so there is nothing to compare with",
+            hint="git init",
+            code="no-repository",
+        )
+    wanted = "HEAD" if since is None else since
+    commit = find_state(history, wanted)
+    before, after = _differing(history, worktree, commit)
+    in_scope = project.config.in_scope
+    own = [prompt for prompt in _changes(before, after, in_scope) if in_scope(prompt.name)]
+    others = [prompt for prompt in _dependants(worktree.files, own) if in_scope(prompt.name)]
+    prompts = sorted((*own, *others), key=lambda prompt: (prompt.name, prompt.kind))
+    return ChangedPrompts(wanted, commit, tuple(prompts), before)
+
+
+def changed_evaluations(project: Project, since: ChangedPrompts) -> tuple[EvaluationFile, ...]:
+    """Return the evaluation files that differ from that state, they or their files of rows."""
+    history = project.history
+    if history is None:
+        return ()
+    then = history.files(since.commit, history.prefix + FOLDER) if since.commit is not None else {}
+
+    def is_same(path: str) -> bool:
+        data = (project.root / path).read_bytes()
+        # git may have converted the line ends.
+        blobs = {history.blob_of(text) for text in (data, data.replace(b"\r\n", b"\n"))}
+        return then.get(history.prefix + path) in blobs
+
+    return tuple(file for file in project.evaluations if not all(map(is_same, file.paths)))
+
+
+def _steps(project: Project, item: Item) -> Sequence[Step]:
+    local = item.file.prompt if item.file is not None else None
+    remote = _tracked(project, item)
+    version = f"v{item.version}" if item.version is not None else "nothing"
+    here = item.path or "no file"
+    if item.state is State.BEHIND:
+        return [step(f"{here} -> {version}", local, remote)]
+    if item.state is State.DIVERGED and item.base is not None and local is not None:
+        base = item.base_prompt
+        if base is not None:
+            at = f"v{item.base.version}" if item.base.version is not None else "the common version"
+            ours = step(f"{at} -> {here}", base, local)
+            return [ours, step(f"{at} -> {version}", base, remote)]
+    if item.state is State.REMOTE_ONLY:
+        return [step(f"{here} -> {version}", None, remote)]
+    return [step(f"{version} -> {here}", remote, local)]
+
+
+def _tracked(project: Project, item: Item) -> Prompt | None:
+    if item.listed is None:
+        return None
+    remote = item.remote
+    if remote is None:
+        remote = project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
+    return item.content_of(remote)
 
 
 def _difference(
@@ -184,3 +288,87 @@ def _side(
     else:
         prompt = without_notes(version.prompt, file.prompt if file is not None else None)
     return f"v{version.version}{f' ({target.at.label})' if target.at.label else ''}", prompt
+
+
+def _difference_since(worktree: Worktree, changed: ChangedPrompts, prompt: ChangedPrompt) -> Difference:
+    file = worktree.files.get(prompt.name)
+    now = file.prompt if file is not None else None
+    if prompt.kind is ChangeKind.DEPENDANT:
+        title = f"renders {', which renders '.join(prompt.through)}"
+        return Difference(prompt.name, prompt.kind, prompt.path, (Step(title, ()),))
+    then = changed.before.get(prompt.old_name or prompt.name)
+    was = f"{prompt.old_name} in {changed.since}" if prompt.old_name else changed.since
+    title = f"{was if then is not None else 'nothing'} -> {prompt.path or 'no file'}"
+    return Difference(prompt.name, prompt.kind, prompt.path, (step(title, then, now),))
+
+
+def _differing(
+    history: Repository, worktree: Worktree, commit: str | None
+) -> tuple[dict[str, Prompt | None], dict[str, PromptFile]]:
+    """Return what may differ by name: the prompts of a commit, or of the empty state, and the files now.
+
+    A prompt is ``None`` if its file cannot be read, or if the commit has several of its name.
+    """
+    tree = tree_at(history, commit, worktree.prompts) if commit is not None else Tree({})
+    paths = {file.path.removeprefix(f"{worktree.prompts}/"): file for file in worktree.files.values()}
+    texts = {path: file.text.encode("utf-8", "surrogatepass") for path, file in paths.items()}
+    blobs = {path: history.blob_of(text) for path, text in texts.items()}
+    contents = {blob: texts[path] for path, blob in blobs.items()}
+    old = {path: blob for path, blob in tree.files.items() if blobs.get(path) != blob}
+    # A file that only moved is not read again.
+    contents |= history.blobs(blob for blob in old.values() if blob not in contents)
+    before: dict[str, Prompt | None] = {}
+    for path, blob in old.items():
+        data = contents.get(blob, b"")
+        name = name_in(data) or name_for(path)
+        try:
+            prompt = parse(data, path, name).prompt
+        except InvalidFile:
+            prompt = None
+        before[name] = prompt if _are_same(before.get(name, prompt), prompt) else None
+    after = {file.prompt.name: file for path, file in paths.items() if blobs[path] != tree.files.get(path)}
+    return before, after | {name: worktree.files[name] for name in before if name in worktree.files}
+
+
+def _are_same(old: Prompt | None, new: Prompt | None) -> bool:
+    return old is new or bool(old and new and digest(old) == digest(new) and tag_set(old) == tag_set(new))
+
+
+def _changes(
+    before: Mapping[str, Prompt | None], after: Mapping[str, PromptFile], in_scope: Callable[[str], bool]
+) -> Iterator[ChangedPrompt]:
+    added = {name: file.prompt for name, file in after.items() if name not in before}
+    deleted = {name: prompt for name, prompt in before.items() if name not in after}
+    # A prompt renamed to a name outside of include: counts as deleted.
+    renamed = _renamed({name: prompt for name, prompt in added.items() if in_scope(name)}, deleted)
+    for name, file in after.items():
+        if name in renamed:
+            yield ChangedPrompt(name, ChangeKind.RENAMED, file.path, old_name=renamed[name])
+        elif name in added:
+            yield ChangedPrompt(name, ChangeKind.ADDED, file.path)
+        elif not _are_same(before[name], file.prompt):
+            yield ChangedPrompt(name, ChangeKind.CHANGED, file.path)
+    for name in deleted.keys() - set(renamed.values()):
+        yield ChangedPrompt(name, ChangeKind.DELETED, None)
+
+
+def _renamed(added: Mapping[str, Prompt], deleted: Mapping[str, Prompt | None]) -> dict[str, str]:
+    """Return the old names of new prompts that have the content of a deleted one."""
+    gone: dict[str, list[str]] = {}
+    # Sorted in reverse, so that pop() below gives the first new name the first old one.
+    for name, prompt in sorted(deleted.items(), reverse=True):
+        if prompt is not None:
+            gone.setdefault(digest(prompt), []).append(name)
+    names = ((name, gone.get(digest(prompt))) for name, prompt in sorted(added.items()))
+    return {name: old.pop() for name, old in names if old}
+
+
+def _dependants(files: Mapping[str, PromptFile], own: Iterable[ChangedPrompt]) -> Iterator[ChangedPrompt]:
+    # A prompt may still refer to a renamed snippet by its old name.
+    names = {name for prompt in own for name in (prompt.name, prompt.old_name) if name is not None}
+    if not names:
+        return
+    references = {name: rendered_in(file.prompt.template) for name, file in files.items()}
+    for name, way in parents(references, dict.fromkeys(names, follows_text)).items():
+        if name not in names:
+            yield ChangedPrompt(name, ChangeKind.DEPENDANT, files[name].path, through=way)

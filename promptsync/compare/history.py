@@ -1,4 +1,4 @@
-"""Runs the rules of ``promptsync.history`` for many prompts.
+"""Runs the rules of ``promptsync.history`` for many prompts, archived ones too.
 
 Those rules read nothing: they raise ``Missing`` for what they still need. It is then read for all prompts at
 once, and the rules run again, until nothing is missing.
@@ -17,18 +17,22 @@ from promptsync.compare.content import content_of, read_content
 from promptsync.compare.git_state import too_shallow
 from promptsync.compare.snapshot import Item, State
 from promptsync.files.prompt_file import PromptFile
-from promptsync.history.decide import Decision, decide
-from promptsync.history.graph import Graph, Includes, Missing, Node
-from promptsync.history.lineage import Lineage, Revision
-from promptsync.history.passed_over import PassedOver, file_includes, passed_over
-from promptsync.history.synced_key import Key, identity, make_key
+from promptsync.history.decide import Decision, PassedOver, Relation, decide, file_includes, passed_over
+from promptsync.history.graph import Graph, Includes, Lineage, Missing, Node, Revision
+from promptsync.history.mark import Key, identity, make_key
+from promptsync.parallel import mapped
 from promptsync.project.project import Project
-from promptsync.project.versions import read_usable
+from promptsync.project.versions import list_labels, read_usable
 from promptsync.prompt.canonical import digest
+from promptsync.prompt.labels import RELEASED, SUFFIX
 from promptsync.prompt.prompt import Prompt, Version, tag_set
 
 _Result = TypeVar("_Result")
+
+
 _UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY, State.MOVED)
+
+
 Rule = Callable[[Graph], _Result]
 
 
@@ -249,6 +253,45 @@ def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, Passe
     if passed and project.history is not None and project.history.shallow:
         raise too_shallow(f"which versions of {next(iter(passed))!r} its file includes")
     return passed
+
+
+def archived_by_label(project: Project) -> dict[str, Sequence[Version]]:
+    """Return the archived versions under each label."""
+    prompts = project.registry.prompts
+    names = {label.name for label in list_labels(project.registry, ()) or ()}
+    names |= {label + suffix for label in project.guarded_labels for suffix in ("", RELEASED, SUFFIX)}
+    labels = sorted(names)
+    versions = mapped(lambda label: prompts.list(status="deleted", label=label), labels)
+    return dict(zip(labels, versions, strict=True))
+
+
+def included_in_archive(
+    project: Project, items: Iterable[Item], labelled: Mapping[str, Iterable[Version]]
+) -> dict[str, tuple[int, ...]]:
+    """Return by name the newest versions that a file includes, where the latest archived one differs from it.
+
+    ``labelled`` are the archived versions by label. Raises ``Refused`` if the clone is too shallow to tell.
+    """
+    wanted = [replace(item, listed=item.archived) for item in items if item.archived is not None]
+    histories = histories_of(project, wanted)
+    for history in histories.values():
+        # No other version of an archived prompt can be read, but those under labels are listed.
+        history.graph.versions |= {number: Node(number, None) for number in range(1, history.latest)}
+        history.add(history.listed)
+    for versions in labelled.values():
+        for version in versions:
+            if version.name in histories:
+                histories[version.name].add(version)
+    Histories(project, histories).decide()
+    included = {}
+    for name, history in histories.items():
+        decision = history.decision
+        if decision is None or decision.relation is Relation.EQUAL:
+            continue
+        if not decision.is_included and project.history is not None and project.history.shallow:
+            raise too_shallow(f"whether {name!r} includes the archived v{history.latest}")
+        included[name] = decision.force
+    return included
 
 
 def _decision(graph: Graph) -> Decision:

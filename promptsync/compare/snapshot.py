@@ -66,7 +66,7 @@ def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags | None) -
 if TYPE_CHECKING:
     from promptsync.compare.history import PromptHistory
     from promptsync.history.decide import Base
-    from promptsync.history.lineage import Revision
+    from promptsync.history.graph import Revision
 
 
 class Origin(Struct, frozen=True):

@@ -9,15 +9,13 @@ from msgspec import Struct, structs
 
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison, content_of, read_content
-from promptsync.compare.git_state import too_shallow
+from promptsync.compare.git_state import origin_of, too_shallow
 from promptsync.compare.history import Histories, PromptHistory
 from promptsync.compare.snapshot import Item, Snapshot, State, Tags, with_tags
-from promptsync.compare.uncommitted import origin_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Relation
-from promptsync.history.lineage import Lineage
-from promptsync.history.mark import parse_mark
-from promptsync.history.synced_key import Key, identity
+from promptsync.history.graph import Lineage
+from promptsync.history.mark import Key, identity, parse_mark
 from promptsync.project.project import Project
 from promptsync.project.versions import list_all, read_usable
 from promptsync.prompt.canonical import digest

@@ -13,9 +13,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.checks.tested_text import UNREADABLE, TestedTexts, rendered_changes
-from promptsync.compare.live_users import LiveUser
 from promptsync.compare.not_released import release_labels
 from promptsync.compare.snapshot import Snapshot, State, matching
+from promptsync.compare.snippet_users import LiveUser
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import references_in, renders_new
 from promptsync.errors import Refused

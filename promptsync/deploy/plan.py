@@ -15,10 +15,9 @@ from promptsync.checks.run_checks import check_cases
 from promptsync.checks.runs import TIMEOUT
 from promptsync.checks.tables import TablePlan, plan_tables
 from promptsync.checks.tested_text import TestedText, TestedTexts, Wanted, wanted_of
-from promptsync.compare.live_users import LiveUser
-from promptsync.compare.pins import Pins, changed_by, find_pins
+from promptsync.compare.git_state import uncommitted_config, uncommitted_paths
 from promptsync.compare.snapshot import State
-from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
+from promptsync.compare.snippet_users import LiveUser, Pins, changed_by, find_pins
 from promptsync.deploy.contract import PromptContract, accepted_names, find_contracts, refusal
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order, live_at_once

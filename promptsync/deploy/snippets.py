@@ -10,14 +10,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 
-from promptsync.compare.live_users import (
+from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.snippet_users import (
     LiveTexts,
     LiveUser,
     follows_label,
     follows_latest,
     named_users,
 )
-from promptsync.compare.snapshot import Snapshot
 from promptsync.deploy.members import Survey
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile

@@ -108,7 +108,7 @@ def make_survey(
     # Without a state to compare with it is unknown what this push changed, and everything counts.
     touched = {item.name for item in latest.items}
     if since is not None and members:
-        from promptsync.compare.changes_since import changed_since  # most deploys have nothing to release
+        from promptsync.compare.difference import changed_since  # most deploys have nothing to release
 
         touched = {change.name for change in changed_since(project, latest.worktree, since).prompts}
     files = {name: refs for name, refs in references_in(latest).items() if project.config.in_scope(name)}

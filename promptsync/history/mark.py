@@ -1,8 +1,11 @@
-"""Commit messages of published versions, and the mark at their end.
+"""What ties a version to a text: the mark in its commit message, and the ``synced:`` key in the file.
 
 ``Tighten refund tone (1a2b3c4 v5)`` names the git commit of the text and the version's own number. ``v5`` was
 made from v4, ``v5^3`` from v3, ``v5^4^2`` from both as a merge is, and ``v5^0`` from none. A ``+`` after the
 commit means that the text was not committed. Without git there is no commit.
+
+``synced: 7-3fa9c1a`` says that a file includes version 7. The digits bind it to one prompt in one registry.
+In a copied file, under another name or in another registry they do not match, and the key is void.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from hashlib import sha256
 
 from msgspec import Struct
 
@@ -18,13 +22,23 @@ from promptsync.prompt.prompt import MAX_MESSAGE
 
 ELLIPSIS = "…"
 
+
 MOST_PARENTS = 3
 """How many parents a mark can name. If there are more, it names the newest."""
+
 
 _MARK = re.compile(
     r"(?:^|(?<=\s))\((?:([0-9a-f]{7,40})(\+)? )?v([1-9][0-9]{0,9})((?:\^(?:0|[1-9][0-9]{0,9})){0,3})\)\s*\Z"
 )
+
+
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
+
+
+_KEY = re.compile(r"([1-9][0-9]{0,9})-([0-9a-f]{7})")
+
+
+_DIGITS = 7
 
 
 class Mark(Struct, frozen=True):
@@ -121,6 +135,40 @@ def shorten(text: str, room: int) -> str:
     if " " in cut and not text[len(cut)].isspace():
         cut = cut.rpartition(" ")[0]
     return cut.rstrip() + ELLIPSIS
+
+
+class Key(Struct, frozen=True):
+    """One version that a text includes."""
+
+    version: int
+    digits: str
+
+    def __str__(self) -> str:
+        return f"{self.version}-{self.digits}"
+
+    def names(self, identity: str, digest: str) -> bool:
+        """Whether this key was made for a version with this content, of the prompt with this identity."""
+        return self.digits == _digits(identity, self.version, digest)
+
+
+def parse_key(text: str) -> Key | None:
+    """Return the key that a text is, or ``None``."""
+    match = _KEY.fullmatch(text)
+    return Key(int(match[1]), match[2]) if match else None
+
+
+def make_key(identity: str, version: int, digest: str) -> Key:
+    """Return the key of a version; ``digest`` is that of its content."""
+    return Key(version, _digits(identity, version, digest))
+
+
+def identity(workspace_id: int | None, template_id: int) -> str:
+    """Return what identifies one prompt in one registry."""
+    return f"{workspace_id if workspace_id is not None else ''} {template_id}"
+
+
+def _digits(identity: str, version: int, digest: str) -> str:
+    return sha256(f"{identity} {version} {digest}".encode()).hexdigest()[:_DIGITS]
 
 
 def _one_line(text: str) -> str:

@@ -15,7 +15,7 @@ from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.cache import Cache, Record
 from promptsync.files.config import Config, is_possible, parse
 from promptsync.files.disk import DIRECTORY, check_private, private_directory, real_path
-from promptsync.history.synced_key import Key, parse_key
+from promptsync.history.mark import Key, parse_key
 from promptsync.parallel import for_each, mapped
 from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.prompt import Local

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from promptsync.compare.git_state import needs_backup
 from promptsync.compare.not_released import rolled_back_from
-from promptsync.compare.pins import Pin, published_version
 from promptsync.compare.snapshot import Snapshot, State, matching
-from promptsync.compare.uncommitted import needs_backup
+from promptsync.compare.snippet_users import Pin, published_version
 from promptsync.errors import Refused, UsageError
 from promptsync.files.prompt_file import render_repinned
 from promptsync.files.worktree import pins_in

@@ -13,8 +13,7 @@ from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile, render_edit
 from promptsync.files.worktree import paths_for_new
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.history.mark import parse_mark
-from promptsync.history.synced_key import identity, make_key
+from promptsync.history.mark import identity, make_key, parse_mark
 from promptsync.project.plan import PlannedFile, fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import unknown

@@ -10,14 +10,14 @@ from msgspec import Struct, structs
 
 from promptsync.compare.conflict import edit
 from promptsync.compare.content import has_text, read_content
+from promptsync.compare.git_state import needs_backup
 from promptsync.compare.history import PassedOverVersions
 from promptsync.compare.snapshot import Item, State
-from promptsync.compare.uncommitted import needs_backup
 from promptsync.errors import Refused
 from promptsync.files.cache import Entry
 from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.history.synced_key import identity, make_key
+from promptsync.history.mark import identity, make_key
 from promptsync.project.plan import PlannedFile
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest

@@ -9,9 +9,8 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from promptsync.compare.live_users import LiveUser
-from promptsync.compare.pins import Pins
 from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.snippet_users import LiveUser, Pins
 from promptsync.errors import Refused, RemoteError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.project.plan import fingerprint

@@ -10,11 +10,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from promptsync.compare.uncommitted import needs_backup
+from promptsync.compare.git_state import needs_backup
 from promptsync.errors import Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.files.cache import Entry
 from promptsync.files.prompt_file import PromptFile, render_edit
-from promptsync.history.synced_key import identity, make_key
+from promptsync.history.mark import identity, make_key
 from promptsync.labels.move import ChangedLabel, apply_labels
 from promptsync.labels.plan import LabelChange
 from promptsync.project.plan import PlannedFile, write_files

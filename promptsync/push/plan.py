@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from promptsync.compare.archived import archived_by_label, included_in_archive
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
-from promptsync.compare.live_users import release_pointers
+from promptsync.compare.git_state import is_uncommitted
+from promptsync.compare.history import archived_by_label, included_in_archive
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
-from promptsync.compare.uncommitted import is_uncommitted
+from promptsync.compare.snippet_users import release_pointers
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.history.mark import check_message, make_mark, parse_mark, with_mark

@@ -14,7 +14,7 @@ from promptsync.push.actions import Ending, PushPlan, Result
 from promptsync.registry.errors import NotSent, Rejected, Unsupported
 
 if TYPE_CHECKING:
-    from promptsync.compare.live_users import LiveUser
+    from promptsync.compare.snippet_users import LiveUser
     from promptsync.labels.move import ChangedLabel
 
 

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 
 from promptsync.compare.content import has_text
-from promptsync.compare.live_users import LiveTexts, LiveUser, direct_users, named_users
 from promptsync.compare.snapshot import Snapshot, State
+from promptsync.compare.snippet_users import LiveTexts, LiveUser, direct_users, named_users
 from promptsync.errors import Refused
 from promptsync.project.project import Project
 from promptsync.project.versions import deploy_command

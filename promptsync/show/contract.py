@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.compare.live_users import LiveUser, named_users
+from promptsync.compare.snippet_users import LiveUser, named_users
 from promptsync.show.diff import change_text, verdict
 from promptsync.show.markdown import Page, shortened
 from promptsync.show.outcome import Row, bodies, row_lines

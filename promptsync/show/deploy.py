@@ -13,7 +13,7 @@ from msgspec import structs
 
 from promptsync.checks.results import CheckResults
 from promptsync.checks.runs import Status
-from promptsync.compare.pins import after
+from promptsync.compare.snippet_users import after
 from promptsync.deploy.members import UNRELEASED, Fate, Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt, release_on_hold
@@ -27,10 +27,9 @@ from promptsync.show.checks import results_lines, runs_body
 from promptsync.show.contract import add_contract, contract_body, contract_rows
 from promptsync.show.diff import patch_lines
 from promptsync.show.labels import label_row, labels_body, way
-from promptsync.show.lines import ago, kept_tag_rows, limits_text, merge_command
+from promptsync.show.lines import ago, kept_tag_rows, limits_text, merge_command, pin_rows, pins_body
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
-from promptsync.show.pins import pin_rows, pins_body
 from promptsync.show.push import push_body
 from promptsync.show.tables import add_tables, planned_text, reuse_text
 from promptsync.terminal import output

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.compare.pins import after
+from promptsync.compare.snippet_users import after
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
@@ -21,19 +21,20 @@ from promptsync.show.lines import (
     kept_tag_rows,
     move_row,
     passed_over,
+    pin_rows,
+    pins_body,
     rename_row,
     tally,
     will_pass_over,
 )
 from promptsync.show.markdown import MOST, Page, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
-from promptsync.show.pins import pin_rows, pins_body
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
-    from promptsync.compare.live_users import LiveUser
+    from promptsync.compare.snippet_users import LiveUser
 
 # -- the plan -----------------------------------------------------------------------------------------------
 
@@ -97,7 +98,7 @@ def _unchecked(
     names: Sequence[str], labels: Sequence[str], live: Mapping[str, Sequence[LiveUser]], move: str
 ) -> Iterator[Row]:
     """Yield what goes live without checks: governed labels, and snippets that live prompts render."""
-    from promptsync.compare.live_users import named_users  # only some pushes need it
+    from promptsync.compare.snippet_users import named_users  # only some pushes need it
 
     for name in names:
         yield Row("unchecked", "warn", name, note=f"{', '.join(labels)} {move} without checks")

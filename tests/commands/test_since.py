@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from gitcopy import Copy, git
 
+from promptsync.commands.shared.ci import branch_to_merge_into, resolve_since
 from promptsync.commands.shared.session import Environment, Session
-from promptsync.commands.shared.since import branch_to_merge_into, resolve_since
 from promptsync.errors import PromptsyncError
 
 A = "prompts/a.yaml"

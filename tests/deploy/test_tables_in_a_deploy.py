@@ -13,7 +13,7 @@ from deploying import change, prod
 from thanks import MODEL, SCRIPTED, add_polite, thanks
 from worlds import World, asking, failing, fault, made, once, publishing, template
 
-from promptsync.commands.shared.branches import origin as origin_of
+from promptsync.commands.shared.ci import origin as origin_of
 
 AGENT = """
 agents:

@@ -6,7 +6,7 @@ import pytest
 
 from promptsync.files.git.repository import Commit
 from promptsync.files.git.revisions import linked
-from promptsync.history.lineage import Revision
+from promptsync.history.graph import Revision
 
 HISTORIES = {
     # commits with their parents, which of them changed the file; the parents of each revision; the tips

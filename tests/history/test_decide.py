@@ -17,9 +17,8 @@ from versions import (
     versions,
 )
 
-from promptsync.history.decide import Relation
+from promptsync.history.decide import Relation, file_includes, passed_over
 from promptsync.history.graph import Missing, Node
-from promptsync.history.passed_over import file_includes, passed_over
 
 FIRST = ("a", f"({C1} v1)")
 AT_FIRST = revision(C1, "a")

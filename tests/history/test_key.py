@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptsync.history.synced_key import Key, identity, make_key, parse_key
+from promptsync.history.mark import Key, identity, make_key, parse_key
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptsync.history.decide import Decision, decide
-from promptsync.history.graph import Graph, Missing, Node
-from promptsync.history.lineage import Lineage, Revision
-from promptsync.history.synced_key import Key, make_key
+from promptsync.history.graph import Graph, Lineage, Missing, Node, Revision
+from promptsync.history.mark import Key, make_key
 
 PROMPT = "9 1"
 C1, C2, C3, C4 = "1111111", "2222222", "3333333", "4444444"

@@ -18,13 +18,9 @@ from random import Random
 from typing import Any
 
 from promptsync.history import decide as deciding
-from promptsync.history import passed_over as passing
-from promptsync.history.decide import Decision, Relation
-from promptsync.history.graph import Graph, Missing, Node
-from promptsync.history.lineage import Lineage, Revision
-from promptsync.history.mark import make_mark, parse_mark, with_mark
-from promptsync.history.passed_over import PassedOver
-from promptsync.history.synced_key import Key, make_key
+from promptsync.history.decide import Decision, PassedOver, Relation
+from promptsync.history.graph import Graph, Lineage, Missing, Node, Revision
+from promptsync.history.mark import Key, make_key, make_mark, parse_mark, with_mark
 
 Text = frozenset[int]
 Seen = int
@@ -354,7 +350,7 @@ def passed_over_by_latest(graph: Graph) -> Sequence[int]:
 
 def _with_all(graph: Graph) -> tuple[Sequence[PassedOver], tuple[int, ...]]:
     """Return what was passed over, and the heads of a file that all of it is merged into."""
-    heads = passing.passed_over(graph)
+    heads = deciding.passed_over(graph)
     included = (graph.includes(number) for head in heads for number in head.includes)
     return heads, graph.heads(frozenset[int]().union(*included))
 
@@ -565,7 +561,7 @@ class World:
     def listed(self) -> set[int]:
         """Return the versions that status on main, or the receipt of the newest one, lists as passed over."""
         numbers, _ = self.answer(passed_over_by_latest, self.fresh_clone(), self.latest)
-        heads, _ = self.answer(passing.passed_over, self.fresh_clone(), self.latest)
+        heads, _ = self.answer(deciding.passed_over, self.fresh_clone(), self.latest)
         return {*numbers}.union(*(head.numbers for head in heads))
 
     # -- what a clone does with promptsync

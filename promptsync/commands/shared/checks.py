@@ -12,10 +12,10 @@ import click
 import msgspec
 
 from promptsync.checks.runs import TIMEOUT
+from promptsync.commands.shared.ci import resolve_since, since_option
 from promptsync.commands.shared.groups import together
 from promptsync.commands.shared.options import SECONDS, check_apart, choose_format, format_option
 from promptsync.commands.shared.session import Session
-from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.errors import Interrupted, PromptsyncError, UsageError
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -113,7 +113,7 @@ def run_together(
     from promptsync.checks.assignment import find_checks
     from promptsync.checks.results import CheckResults
     from promptsync.checks.run_checks import run_with_cases
-    from promptsync.commands.shared.branches import origin
+    from promptsync.commands.shared.ci import origin
     from promptsync.commands.shared.tables import run_tables, write_report
     from promptsync.show.checks import choice_body, nothing_run, results_markdown, run_notes
 

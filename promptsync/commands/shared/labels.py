@@ -168,7 +168,7 @@ def _checked(
 def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused | None:
     """Return why governed labels may not move up: the checks in the configuration are not committed."""
     from promptsync.checks.verdicts import is_governed
-    from promptsync.compare.uncommitted import uncommitted_config
+    from promptsync.compare.git_state import uncommitted_config
 
     # Outside of git nothing is uncommitted.
     is_guarded = project.history is not None and any(is_own(change.label) for change in up)

@@ -13,8 +13,8 @@ import click
 from msgspec.structs import replace
 
 from promptsync.checks.runs import TIMEOUT
-from promptsync.commands.shared.branches import live_label, origin
 from promptsync.commands.shared.checks import write_text
+from promptsync.commands.shared.ci import live_label, origin
 from promptsync.commands.shared.groups import together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo

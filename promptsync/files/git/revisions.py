@@ -17,8 +17,8 @@ from promptsync.files.prompt_file import PromptFile, name_in, parse
 from promptsync.files.worktree import is_skipped
 from promptsync.files.yaml import load
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.history.lineage import Lineage, Revision
-from promptsync.history.synced_key import Key
+from promptsync.history.graph import Lineage, Revision
+from promptsync.history.mark import Key
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Prompt, tag_set

@@ -1,0 +1,355 @@
+"""Which prompts use a snippet: those that render it under a governed label, and those that pin a version.
+
+A snippet without a pin renders its latest version, so publishing it changes those prompts immediately. A pin
+such as ``@@@house-tone@version_number:1@@@`` keeps an old version until it is moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from promptsync.compare.not_released import rolled_back_from
+from promptsync.compare.snapshot import Item, Snapshot, State
+from promptsync.errors import RemoteError
+from promptsync.files.worktree import pins_in
+from promptsync.project.project import Project
+from promptsync.project.versions import labels_by_prompt, list_labels, read_version, with_labels
+from promptsync.prompt.labels import is_own
+from promptsync.prompt.prompt import Version
+from promptsync.prompt.snippets import Follows, Reference, rendered_in
+from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, UnusablePrompt
+
+_LISTED = 10
+
+
+_UNKNOWN = (
+    *(State.INVALID, State.CONFLICT, State.MOVED),
+    *(State.RENAMED_REMOTELY, State.DELETED_REMOTELY),
+)
+
+
+_Users = Mapping[str, Collection[int]]
+
+
+class LiveUser(Struct, frozen=True, order=True):
+    """A prompt whose version under a governed label renders a snippet, directly or through others.
+
+    Without a ``label`` it is the latest version that does. ``version`` is the one under the label.
+    """
+
+    name: str
+    label: str
+    version: int = 0
+
+
+class Pin(Struct, frozen=True):
+    """A prompt that pins another version of a snippet than that of the snippet's file.
+
+    ``newest`` is that version, or the number that the file will get, unless it ``is_published``. It is
+    ``None`` for a pin of a version that the file does not include: ``is_edit`` says that this one was made
+    in the dashboard, and ``state`` is that of the snippet.
+    """
+
+    user: str
+    snippet: str
+    version: int
+    newest: int | None = None
+    is_published: bool = True
+    is_edit: bool = False
+    state: State = State.IN_SYNC
+
+
+Pins = tuple[Pin, ...]
+
+
+class LiveTexts:
+    """The versions under governed labels, and what they reference. Reads each version once, if it is needed.
+
+    ``after`` are labels as they will be after a move, by prompt. ``label`` counts as governed, too.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        snapshot: Snapshot,
+        after: Mapping[str, Mapping[str, int]] | None = None,
+        *,
+        label: str | None = None,
+    ) -> None:
+        self._label = label
+        self._after = after or {}
+        self._project = project
+        self._snapshot = snapshot
+        self._items = {item.name: item for item in snapshot.items}
+        self._labels: dict[str, Mapping[str, int]] = {}
+        self._references: dict[tuple[str, int], Sequence[Reference] | None] = {}
+
+    @cached_property
+    def _pointers(self) -> dict[str, dict[str, int]]:
+        there = release_pointers(self._project, self._snapshot.listing.values())
+        return there | {name: there.get(name, {}) | {**labels} for name, labels in self._after.items()}
+
+    def users(self, snippet: str, follows: Follows) -> tuple[LiveUser, ...]:
+        """Return the live prompts that render ``snippet`` through a reference that ``follows``.
+
+        Those here are found by their live versions. Those of other repositories are read only if the registry
+        says that they use the snippet, or cannot say who does.
+        """
+        here = {item.name for item in self._snapshot.items if item.state is not State.REMOTE_ONLY}
+        known = self._known_users(snippet)
+        candidates = self._pointers.keys() if known is None else here | known
+        return tuple(
+            LiveUser(name, label, version)
+            for name in sorted(candidates & self._pointers.keys() - {snippet})
+            for label, version in sorted(self._pointers[name].items())
+            if (label == self._label or self._project.governs(label))
+            and self._renders(name, version, snippet, follows)
+        )
+
+    def at_once(self, changes: Mapping[str, tuple[Collection[str], bool]]) -> dict[str, tuple[LiveUser, ...]]:
+        """Return the live prompts that render changed snippets immediately, by snippet.
+
+        ``changes`` are the labels that move onto each prompt, and whether its latest version changes.
+        """
+
+        def users(name: str, labels: Collection[str], is_new: bool) -> tuple[LiveUser, ...]:
+            def follows(reference: Reference) -> bool:
+                if reference.label is not None:
+                    return reference.label in labels
+                return reference.version is None and is_new
+
+            return self.users(name, follows)
+
+        listing = self._snapshot.listing
+        snippets = {
+            name: change
+            for name, change in changes.items()
+            if any(change) and name in listing and listing[name].prompt.template.get("type") == "completion"
+        }
+        return {name: live for name, change in snippets.items() if (live := users(name, *change))}
+
+    def references(self, name: str, version: int) -> Sequence[Reference] | None:
+        """Return the references in a version, ``None`` if it cannot be read."""
+        key = name, version
+        if key not in self._references:
+            self._references[key] = self._read(name, version)
+        return self._references[key]
+
+    def _known_users(self, snippet: str) -> set[str] | None:
+        """Return the prompts that the registry knows to use a snippet, also through other snippets."""
+        listing, reached, waiting = self._snapshot.listing, {snippet}, [snippet]
+        while waiting:
+            users = direct_users(self._project, listing[waiting.pop()])
+            if users is None:
+                return None
+            new = users & listing.keys() - reached
+            reached |= new
+            waiting += sorted(new)
+        return reached
+
+    def _renders(self, name: str, version: int, snippet: str, follows: Follows) -> bool:
+        waiting, seen = [(name, version)], set()
+        while waiting:
+            at = waiting.pop()
+            if at in seen:
+                continue
+            seen.add(at)
+            references = self.references(*at)
+            if references is None:
+                return True  # what cannot be read counts as a user, to be safe
+            if any(reference.name == snippet and follows(reference) for reference in references):
+                return True
+            waiting += [
+                (reference.name, number)
+                for reference in references
+                if (number := self._version(reference)) is not None
+            ]
+        return False
+
+    def _version(self, reference: Reference) -> int | None:
+        """Return the version that a reference renders now."""
+        listed = self._snapshot.listing.get(reference.name)
+        if reference.label is None or listed is None:
+            return reference.version or (listed.version if listed is not None else None)
+        pointers = self._pointers.get(reference.name, {})
+        if reference.label in pointers:
+            return pointers[reference.label]
+        if reference.label not in self._labels:
+            under = self._project.registry.prompts.list(label=reference.label)
+            self._labels[reference.label] = {listed.name: listed.version for listed in under}
+        return self._labels[reference.label].get(reference.name)
+
+    def _read(self, name: str, version: int) -> Sequence[Reference] | None:
+        item, listed = self._items.get(name), self._snapshot.listing.get(name)
+        is_latest = item is not None and item.state is State.IN_SYNC and item.version == version
+        if is_latest and item is not None and item.file is not None:
+            return rendered_in(item.file.prompt.template)
+        if item is not None and item.archived is not None:
+            # Of what is archived, only the newest version can be read: the list has it.
+            archived = item.archived
+            return rendered_in(archived.prompt.template) if archived.version == version else None
+        if listed is None:
+            return ()
+        try:
+            read = read_version(self._project, listed, version)
+        except (NotReadableRaw, UnusablePrompt):
+            return None
+        return rendered_in(read.prompt.template) if read is not None else ()
+
+
+def follows_label(label: str) -> Follows:
+    """Whether a reference renders what ``label`` points at."""
+    return lambda reference: reference.label == label
+
+
+def follows_latest(reference: Reference) -> bool:
+    """Whether a reference renders the latest version."""
+    return reference.version is None and reference.label is None
+
+
+def direct_users(project: Project, listed: Version) -> set[str] | None:
+    """Return the prompts of which any version references a snippet, ``None`` if the registry cannot say."""
+    if listed.prompt.template.get("type") != "completion":
+        return set()  # nothing else can be a snippet
+    try:
+        usage = project.registry.prompts.snippet_usage(listed.template_id, listed.name)
+    except (Unsupported, NotFound):
+        return None
+    lists = (usage.get("snippet_usage"), usage.get("label_usage"))
+    entries = [entry for entries in lists if isinstance(entries, list) for entry in entries]
+    return {str(entry.get("prompt_name")) for entry in entries if isinstance(entry, dict)}
+
+
+def release_pointers(project: Project, items: Collection[Version]) -> dict[str, dict[str, int]]:
+    """Return the release labels of prompts and where they point, by prompt; without those beside another.
+
+    Where the registry cannot list all labels, these are the governed ones.
+    """
+    everything = list_labels(project.registry, project.guarded_labels)
+    if everything is not None:
+        there = labels_by_prompt(everything, items)
+    else:
+        try:
+            there = {prompt.listed.name: prompt.labels for prompt in with_labels(project, list(items))}
+        except Unsupported:
+            return {}
+    return {
+        name: {label: version for label, version in labels.items() if is_own(label)}
+        for name, labels in there.items()
+    }
+
+
+def named_users(users: Iterable[LiveUser]) -> str:
+    """Return prompts with the labels under which they are live: ``bots/faq (prod), ops/sql``."""
+    labels: dict[str, list[str]] = {}
+    for user in sorted(users):
+        labels.setdefault(user.name, []).append(user.label)
+    shown = [f"{name} ({', '.join(under)})" if any(under) else name for name, under in labels.items()]
+    more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
+    return ", ".join(shown[:_LISTED]) + more
+
+
+def changed_by(pins: Iterable[Pin], names: Collection[str]) -> Pins:
+    """Return what an action on some prompts leads to: pins of snippets that change, and users that pin."""
+    return tuple(pin for pin in pins if (pin.user if pin.newest is None else pin.snippet) in names)
+
+
+def after(pins: Iterable[Pin], published: Mapping[str, int]) -> Pins:
+    """Return the pins once these versions are published, and no others."""
+    return tuple(
+        replace(pin, newest=published.get(pin.snippet, pin.newest), is_published=True)
+        if pin.newest is not None
+        else pin
+        for pin in pins
+        if pin.is_published or pin.snippet in published
+    )
+
+
+def published_version(item: Item) -> int | None:
+    """Return the version with the content of a file, ``None`` if that is not published."""
+    if item.file is None or item.listed is None or item.state in _UNKNOWN:
+        return None
+    if item.state in (State.IN_SYNC, State.ALTERED) or item.digest == item.remote_digest:
+        return item.version
+    if item.state is not State.BEHIND or item.history is None:
+        return None
+    versions = item.history.graph.versions.values()
+    return max((node.number for node in versions if node.digest == item.digest), default=None)
+
+
+def find_pins(
+    project: Project, snapshot: Snapshot, publishing: Mapping[str, int] = MappingProxyType({})
+) -> Pins:
+    """Return which pins of the files are outdated, and which mean a version that no file includes.
+
+    ``publishing`` are the numbers that an action is about to publish. The snapshot must be of the latest
+    versions. A version that was rolled back is nothing to move to, where its labels are known. Reads versions
+    only of snippets of which others pin another version than the latest. If they cannot be read, these pins
+    are not reported.
+    """
+    in_scope = {name: file for name, file in snapshot.worktree.files.items() if project.config.in_scope(name)}
+    pinned = pins_in(in_scope)
+    snippets = {
+        item.name: item
+        for item in snapshot.items
+        if item.name in pinned and item.file and item.listed and item.state not in _UNKNOWN
+    }
+    outdated = [pin for item in snippets.values() for pin in _outdated(item, pinned[item.name], publishing)]
+    rolled_back = {
+        pin.snippet
+        for pin in {pin.snippet: pin for pin in outdated}.values()
+        if rolled_back_from(project, snapshot, pin.snippet, pin.newest or 0)
+    }
+    left_out = _left_out(project, snippets, pinned)
+    return (*(pin for pin in outdated if pin.snippet not in rolled_back), *left_out)
+
+
+def _outdated(item: Item, users: _Users, publishing: Mapping[str, int]) -> Iterator[Pin]:
+    version = None if item.name in publishing else published_version(item)
+    if version is None and item.state is State.BEHIND:
+        return  # a pull comes before the next push
+    newest = publishing.get(item.name, (item.version or 0) + 1) if version is None else version
+    for user in sorted(users):
+        for pinned in sorted(users[user]):
+            if pinned < newest:
+                yield Pin(user, item.name, pinned, newest, is_published=version is not None)
+
+
+def _left_out(project: Project, snippets: Mapping[str, Item], pinned: Mapping[str, _Users]) -> list[Pin]:
+    """Return the pins that mean versions which the files of the snippets do not include."""
+    wanted: dict[str, set[int]] = {}
+    for name, item in snippets.items():
+        # The latest version is that of the file if both are in sync.
+        known, latest = item.version if item.state is State.IN_SYNC else None, item.version or 0
+        numbers = {pin for pins in pinned[name].values() for pin in pins if pin <= latest and pin != known}
+        if numbers:
+            wanted[name] = numbers
+    # In a shallow clone the file may include a version through a commit that is not there.
+    if not wanted or (project.history is not None and project.history.shallow):
+        return []
+    from promptsync.compare.history import Histories, histories_of
+
+    try:
+        histories = Histories(project, histories_of(project, [snippets[name] for name in wanted]))
+        included = histories.included(wanted)
+    except RemoteError:
+        return []
+    return [
+        Pin(
+            user,
+            name,
+            number,
+            is_edit=histories.by_name[name].graph.own_mark(number) is None,
+            state=snippets[name].state,
+        )
+        for name, numbers in wanted.items()
+        if included[name] - {0}  # a file that nothing ties to any version says nothing about them
+        for number in sorted(numbers - included[name])
+        for user in sorted(pinned[name])
+        if number in pinned[name][user]
+    ]
