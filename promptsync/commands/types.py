@@ -31,7 +31,7 @@ from promptsync.terminal import output
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if FILE is out of date.")
 @click.option("--bundle", "source", metavar="BUNDLE", help="Read the prompts from a bundle, not from files.")
 def command(session: Session, lang: str, target: str | None, check: bool, source: str | None) -> Outcome:
-    """Write types for the variables, responses and tools of prompts: TypedDicts or TypeScript types.
+    """Write types for the variables and responses of prompts: TypedDicts or TypeScript types.
 
     Snippets are taken from your files, whatever version they are pinned to; the bundle of a label has the
     pinned ones. Needs no network and no key.

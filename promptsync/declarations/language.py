@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import keyword
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -29,7 +29,7 @@ class Property(Struct, frozen=True):
 
 
 class Python:
-    """TypedDicts, ``plain`` ones as classes. A type that is declared later is quoted."""
+    """TypedDicts, ``plain`` ones as classes."""
 
     types: Final = dict(string="str", number="float", integer="int", boolean="bool", null="None")
     any, never, literals, between = "Any", "Never", "Literal[{}]", ", "
@@ -59,8 +59,8 @@ Language = type[Python] | type[TypeScript]
 LANGUAGES: Final[Mapping[str, Language]] = {"python": Python, "typescript": TypeScript}
 
 
-def interface(language: Language, name: str, fields: Sequence[Property], later: Collection[str] = ()) -> str:
-    """Return the declaration of an object; ``later`` are types that are declared after it."""
+def interface(language: Language, name: str, fields: Sequence[Property]) -> str:
+    """Return the declaration of an object."""
     if not fields:
         return language.empty.format(name)
     # Python folds other letters and mangles underscores.
@@ -71,10 +71,8 @@ def interface(language: Language, name: str, fields: Sequence[Property], later: 
     start, required, optional, end = language.plain if is_plain else language.quoted
     lines = [start.format(name)]
     for field in fields:
-        is_later = language is Python and {*later} & {*re.findall(r"\w+", field.type)}
-        spelling = string(language, field.type) if is_later else field.type
         key = field.key if is_plain else string(language, field.key)
-        line = (required if field.is_required else optional).format(key, spelling)
+        line = (required if field.is_required else optional).format(key, field.type)
         lines += [*comment(language, field.description, "    "), f"    {line}"]
     return "\n".join([*lines, end])
 

@@ -1,4 +1,4 @@
-"""The declarations for prompts: their variables, their responses and the arguments of their tools.
+"""The declarations for prompts: the types of their variables and of their responses.
 
 A type accepts each value that its schema accepts, apart from keys that the schema does not list. It can
 accept more: limits, patterns and conditions have no types, and what cannot be read accepts everything.
@@ -22,7 +22,7 @@ from promptsync.declarations.language import (
     literal,
     module,
 )
-from promptsync.prompt.contract import response_schema, tools_of
+from promptsync.prompt.contract import response_schema
 from promptsync.prompt.prompt import JINJA2, Prompt, as_mapping
 from promptsync.prompt.schema_changes import target
 from promptsync.prompt.template import variable_uses
@@ -47,10 +47,6 @@ def declarations(prompts: Iterable[Prompt], language: Language, header: str) -> 
             output = unique(f"{base}Output", taken)
             roots.append((output, response, f"Response of {name}."))
         by_name.append(Property(name, f"{{ variables: {variables}; output: {output} }}"))
-        for tool, schema in sorted(tools_of(prompt).items()):
-            if schema is not None:
-                text = f"Arguments of {tool}, a tool of {name}."
-                roots.append((unique(f"{base}{words(tool)}Arguments", taken), schema, text))
     # By now, the types of all prompts have their names, and parts of one cannot take that of another.
     code = [part for root in roots for part in declare(language, *root, taken)]
     if language is TypeScript:
@@ -61,18 +57,14 @@ def declarations(prompts: Iterable[Prompt], language: Language, header: str) -> 
 
 def variables_schema(template: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema of the variables of a template; those of jinja2 texts can be anything."""
-    uses = [*variable_uses(template)]
     properties: dict[str, Any] = {}
-    for use in uses:
+    required = set()
+    for use in variable_uses(template):
         schema = {} if use.template_format == JINJA2 else _SCHEMAS.get(use.kind, {"type": "array"})
         properties[use.name] = schema if properties.get(use.name, schema) == schema else {}
-    required = sorted({use.name for use in uses if use.required})
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": False,
-    }
+        required |= {use.name} if use.required else set()
+    closed = {"type": "object", "additionalProperties": False}
+    return {**closed, "properties": properties, "required": sorted(required)}
 
 
 _KINDS: Final = {type(None): {"type": "null"}, bool: {"type": "boolean"}, int: {"type": "integer"}}
@@ -81,9 +73,9 @@ _KINDS: Final = {type(None): {"type": "null"}, bool: {"type": "boolean"}, int: {
 
 def declare(language: Language, name: str, schema: Any, description: str, taken: set[str]) -> list[str]:
     """Return the declarations of a schema and of what it needs; ``taken`` are all names, and this one."""
+    document = _Document(language, name, schema, taken)
     try:
-        document = _Document(language, name, schema, taken)
-        document.declare(name, schema, "#", description)
+        document.declare(name, schema, description)
         return document.code
     # Some refer to themselves in ways that no type has, or are too deep, or are none.
     except (RecursionError, AttributeError, KeyError, TypeError, ValueError):
@@ -96,19 +88,15 @@ class _Document:
     def __init__(self, language: Language, name: str, root: Any, taken: set[str]) -> None:
         self.language, self.name, self.root, self.taken = language, name, root, taken
         self.code: list[str] = []
-        self.open: list[str] = []
-        self.references: dict[str, str] = {}
+        self.references: dict[str, str] = {"#": language.any}
 
-    def declare(self, name: str, schema: Any, reference: str = "", description: str = "") -> str:
+    def declare(self, name: str, schema: Any, description: str = "") -> str:
         """Declare the type of a schema, after those that it needs, and return its name, which is taken."""
         if _is_interface(schema):
-            self.references[reference] = name
-            self.open.append(name)
-            code = interface(self.language, name, [*self._properties(schema, name)], self.open)
-            self.open.remove(name)
+            code = interface(self.language, name, [*self._properties(schema, name)])
         else:
             code = self.language.alias.format(name, self._type(schema, f"{name}Value"))
-        text = comment(self.language, f"{description}\n{_description(schema)}")
+        text = comment(self.language, f"{description}\n{as_mapping(schema).get('description', '')}")
         self.code.append("\n".join([*text, code]))
         return name
 
@@ -118,9 +106,9 @@ class _Document:
         for key, value in sorted(properties.items()):
             if value is not False:
                 spelling = self._type(value, name + words(key))
-                yield Property(key, spelling, key in required, _description(value))
+                yield Property(key, spelling, key in required, str(as_mapping(value).get("description", "")))
 
-    def _type(self, schema: Any, name: str, reference: str = "") -> str:
+    def _type(self, schema: Any, name: str) -> str:
         """Return the spelling of a type. The objects in it are declared, the first one under ``name``.
 
         The first of these keywords that a schema has decides; the others could only make its type narrower.
@@ -138,7 +126,7 @@ class _Document:
         if isinstance(kinds := schema.get("type"), list):
             return self._union([{**schema, "type": kind} for kind in dict.fromkeys(map(_kind, kinds))], name)
         if _is_interface(schema):
-            return self.declare(unique(name, self.taken), schema, reference)
+            return self.declare(unique(name, self.taken), schema)
         for key in ("anyOf", "oneOf", "allOf"):
             if key in schema and (key != "allOf" or len(schema[key]) == 1):
                 return self._union(schema[key], name)
@@ -162,8 +150,8 @@ class _Document:
     def _reference(self, reference: str) -> str:
         if reference not in self.references:
             self.references[reference] = self.language.any  # where it contains itself
-            part, name = target(reference, self.root), self.name + words(reference.rpartition("/")[2])
-            self.references[reference] = self._type(part, name, reference)
+            name = self.name + words(reference.rpartition("/")[2])
+            self.references[reference] = self._type(target(reference, self.root), name)
         return self.references[reference]
 
 
@@ -184,10 +172,6 @@ def _is_literal(value: Any) -> bool:
 
 def _kind(kind: Any) -> str:
     return str(kind).lower()  # Google writes STRING
-
-
-def _description(schema: Any) -> str:
-    return str(as_mapping(schema).get("description", ""))
 
 
 def words(text: str) -> str:

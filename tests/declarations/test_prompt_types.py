@@ -81,62 +81,46 @@ NAMES = [
 @pytest.mark.parametrize(("name", "base"), NAMES, ids=[case[0] for case in NAMES])
 @pytest.mark.parametrize("language", [*LANGUAGES])
 def test_names_of_types_follow_those_of_prompts(name: str, base: str, language: str) -> None:
-    assert names({name: completion("x")}, language)[0] == f"{base}Variables"
+    assert names([Prompt(name, completion("x"))], language)[0] == f"{base}Variables"
 
 
 @pytest.mark.parametrize("name", ["2nd", "/", "😀", "²", " ", "", "\ud800"])
 def test_every_name_makes_an_identifier(name: str) -> None:
-    alone, *_ = names({name: completion("x")})
+    alone, *_ = names([Prompt(name, completion("x"))])
     assert alone.isidentifier()
     assert alone.startswith("Prompt")
 
 
 def test_prompts_whose_names_look_alike_get_numbers_that_all_their_types_have() -> None:
-    tool = {"type": "function", "function": {"name": "t"}}
-    prompts = {
-        "a/b": completion("x", tools=[tool]),
-        "a-b": completion("x", tools=[tool]),
-        "a_b": completion(),
-    }
-    assert names(prompts)[:5] == [
-        "ABVariables",
-        "ABTArguments",
-        "AB2Variables",
-        "AB2TArguments",
-        "AB3Variables",
-    ]
-    shuffled = [*prompts]
-    random.Random(1).shuffle(shuffled)
-    assert names({name: prompts[name] for name in shuffled}) == names(prompts)
+    prompts = [responding("a/b", {}), responding("a-b", {}), Prompt("a_b", completion())]
+    expected = ["ABVariables", "ABOutput", "AB2Variables", "AB2Output", "AB3Variables", "PromptName"]
+    assert names(prompts) == expected
+    random.Random(1).shuffle(prompts)
+    assert names(prompts) == expected
 
 
 def test_a_part_of_a_schema_never_takes_the_name_of_a_prompt() -> None:
-    parameters = {
-        "type": "object",
-        "properties": {"B": {"type": "object", "properties": {"c": {"type": "string"}}}},
-    }
-    tools = [{"type": "function", "function": {"name": "x", "parameters": parameters}}]
-    tools += [
-        {"type": "function", "function": {"name": name, "parameters": parameters}} for name in ("X", "x!")
-    ]
-    found = names({"a": completion("x", tools=tools), "a/x/arguments/b": completion("x")})
+    part = {"type": "object", "properties": {"c": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"variables": part, "Variables": part}}
+    found = names([responding("a", schema), Prompt("a/output", completion("x"))])
     assert len({*found}) == len(found)
-    assert {"AXArguments", "AXArguments2", "AXArguments3", "AXArgumentsB", "AXArgumentsBVariables"} <= {
-        *found
-    }
+    assert {"AOutput", "AOutputVariables", "AOutputVariables2", "AOutputVariables3"} <= {*found}
 
 
 def test_typescript_has_the_types_of_each_prompt_under_its_name() -> None:
-    schema = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
-    model = {"provider": "openai", "name": "m", "parameters": {"response_format": schema}}
-    prompts = [Prompt("a/b", completion("{{ x }}"), {"model": model}), Prompt('c"', completion("x"))]
+    prompts = [responding("a/b", {"type": "object"}), Prompt('c"', completion("x"))]
     text = declarations(prompts, LANGUAGES["typescript"], "header")
     assert '    "a/b": { variables: ABVariables; output: ABOutput };\n' in text
     assert '    "c\\"": { variables: CVariables; output: unknown };\n' in text
 
 
-def names(templates: dict[str, Any], language: str = "python") -> list[str]:
-    prompts = [Prompt(name, template) for name, template in templates.items()]
+def responding(name: str, schema: Any) -> Prompt:
+    form = {"type": "json_schema", "json_schema": {"schema": schema}}
+    model = {"provider": "openai", "name": "m", "parameters": {"response_format": form}}
+    return Prompt(name, completion("{{ x }}"), {"model": model})
+
+
+def names(prompts: list[Prompt], language: str = "python") -> list[str]:
     text = declarations(prompts, LANGUAGES[language], "header")
     return re.findall(
         r"(?m)^(?:class |export interface |export type )?([^\W\d]\w*)(?=\(TypedDict|: TypeAlias| = | \{)",
