@@ -94,11 +94,13 @@ class _Comparison:
             yield from self.changes(other, other_now, where)
             return
         followed = words("") if _WHOLE & (before.keys() | after.keys()) else _FOLLOWED
-        here = [{key: side[key] for key in side if key not in followed} for side in (before, after)]
-        change = self._change(here[0], here[1], where)
-        if change is not None:
-            yield change
-        if followed and (change is None or before.get("type") == after.get("type")):
+        was, now = ({key: side[key] for key in side if key not in followed} for side in (before, after))
+        verdict = self._verdict(was, now)
+        if verdict is not None:
+            keys = [key for key in {**was, **now} if encode(was.get(key)) != encode(now.get(key))]
+            what = "; ".join(f"{key} was {_shown(was, key)}, is {_shown(now, key)}" for key in keys)
+            yield ContractChange(what or "refers to a definition that changed", where, verdict)
+        if followed and (verdict is None or before.get("type") == after.get("type")):
             yield from self._properties(before, after, where)
             if "items" in before:
                 yield from self.changes(before["items"], after.get("items", True), f"{where}[]")
@@ -126,32 +128,25 @@ class _Comparison:
         elif others is False and others_now is not False:
             yield ContractChange("can have other properties now", where, "breaking")
 
-    def _change(self, old: dict[str, Any], new: dict[str, Any], where: str) -> ContractChange | None:
-        """Return the change of what is allowed at one place, without what is below it."""
-        verdict = self._verdict(old, new)
-        if verdict is None:
-            return None
-        values = {*map(encode, _enum(old))}
-        more = [value for value in map(encode, _enum(new)) if value not in values]
-        if values and more:
-            return ContractChange(f"can be {' or '.join(more)[:_MOST_SHOWN]} now", where, verdict)
-        keys = [key for key in {**old, **new} if encode(old.get(key)) != encode(new.get(key))]
-        if _WHOLE & (old.keys() | new.keys()):
-            what = f"changed: {', '.join(keys) or 'a definition'}"
-        else:
-            what = "; ".join(f"{key} was {_shown(key, old)}, is {_shown(key, new)}" for key in keys)
-        return ContractChange(what, where, verdict)
-
     def _verdict(self, old: dict[str, Any], new: dict[str, Any]) -> Verdict | None:
         """Return ``None`` if an old schema allows everything that a new one allows."""
         import jsonschema_rs as rs
 
-        wide, narrow = map(self._complete, (old, new), self.roots)
+        # The definitions are needed where a schema refers to one.
+        wide, narrow = (
+            {**{key: part for key, part in as_mapping(root).items() if key in _DEFINITIONS}, **schema}
+            if '"$ref"' in encode(schema)
+            else schema
+            for schema, root in zip((old, new), self.roots, strict=True)
+        )
         texts = encode(wide), encode(narrow)
         if texts[0] == texts[1] or not old:
             return None
-        if any(map(_is_hard, texts)):
-            return "unknown"
+        # It may need very long for combinations and logic.
+        for text in texts:
+            is_combined = '"allOf":' in text and text.count('Of":') > _MOST_COMBINED
+            if is_combined or any(f'"{key}":' in text for key in _LOGIC):
+                return "unknown"
         try:
             sides = (
                 rs.canonicalize(side, draft=rs.Draft202012, validate_formats=True, offline=True)
@@ -163,18 +158,6 @@ class _Comparison:
         except Exception:  # whatever is not a schema, such as a variable in place of one
             return "unknown"
         return None if answer == "yes" else "breaking" if answer == "no" or is_wider else "unknown"
-
-    def _complete(self, schema: dict[str, Any], root: JsonSchema) -> dict[str, Any]:
-        """Return a schema with the definitions to which it may refer."""
-        if isinstance(root, bool) or '"$ref"' not in encode(schema):
-            return schema
-        return {**{key: root[key] for key in _DEFINITIONS & root.keys()}, **schema}
-
-
-def _is_hard(text: str) -> bool:
-    """Return whether ``jsonschema_rs`` may need very long for a schema with combinations or logic."""
-    is_combined = '"allOf":' in text and text.count('Of":') > _MOST_COMBINED
-    return is_combined or any(f'"{key}":' in text for key in _LOGIC)
 
 
 def _normal(value: Any, *, is_open: bool) -> Any:
@@ -233,13 +216,6 @@ def _without_null(schema: dict[str, Any]) -> JsonSchema:
     return schema
 
 
-def _enum(schema: Mapping[str, Any]) -> list[Any]:
-    values = [schema["const"]] if "const" in schema else schema.get("enum")
-    return values if isinstance(values, list) else []
-
-
-def _shown(keyword: str, schema: Mapping[str, Any]) -> str:
-    if keyword == "type":
-        kinds = schema.get("type", "anything")
-        return kinds if isinstance(kinds, str) else " or ".join(kinds)
-    return encode(schema[keyword])[:_MOST_SHOWN] if keyword in schema else "none"
+def _shown(schema: Mapping[str, Any], keyword: str) -> str:
+    value = schema.get(keyword, "any" if keyword == "type" else "none")
+    return value if isinstance(value, str) else encode(value)[:_MOST_SHOWN]
