@@ -65,7 +65,7 @@ class Engine:
         except (ChildProcessError, ValueError, RecursionError) as error:
             return Rendered(text, error=str(error))
         self._left -= answer["seconds"]
-        return Rendered(answer["text"], frozenset(answer["missing"]), answer["error"], answer["hint"])
+        return Rendered(answer["text"], answer["error"], answer["hint"])
 
 
 def render_template(whole: Mapping[str, Any], values: Values) -> tuple[dict[str, Any], list[str]]:
@@ -196,7 +196,6 @@ def _answer(request: dict[str, Any]) -> bytes:
     rendered = render(request["text"], request["format"], request["values"])
     answer = {
         "text": rendered.text,
-        "missing": sorted(rendered.missing),
         "error": rendered.error,
         "hint": rendered.hint,
         "seconds": time.monotonic() - began,

@@ -10,7 +10,6 @@ import re
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -18,8 +17,8 @@ from msgspec import Struct
 from promptsync.prompt import limits
 
 if TYPE_CHECKING:
-    from jinja2 import ChainableUndefined, nodes
     from jinja2 import Template as CompiledTemplate
+    from jinja2 import nodes
     from jinja2.sandbox import SandboxedEnvironment
 
 _MARKUP = re.compile(r"\{[{%#]")
@@ -120,23 +119,17 @@ def is_bounded(text: str) -> bool:
     return not _MARKUP.search(text) or (len(text) <= _LONGEST_READ and read(text).only_inserts)
 
 
-def render(text: str, values: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
-    """Return the rendered text, and the variables that it used without having a value for them."""
+def render(text: str, values: Mapping[str, Any]) -> str:
+    """Return the rendered text, in which variables without a value are empty."""
     if not _MARKUP.search(text):
         # The engine would do the same: make line ends alike and drop the last one.
-        return re.sub(r"\r\n|\r", "\n", text).removesuffix("\n"), frozenset()
-    token = _missing.set(set())
-    try:
-        return limits.join(_compile(text).generate(values)), frozenset(_missing.get())
-    finally:
-        _missing.reset(token)
+        return re.sub(r"\r\n|\r", "\n", text).removesuffix("\n")
+    return limits.join(_compile(text).generate(values))
 
 
 # -- the engine ---------------------------------------------------------------------------------------------
 
 
-_missing: ContextVar[set[str]] = ContextVar("missing")
-"""The variables that one rendering used without having a value for them."""
 _loading = threading.Lock()
 
 
@@ -148,8 +141,10 @@ def _compile(text: str) -> CompiledTemplate:
 @functools.lru_cache(maxsize=1)
 def _environment() -> SandboxedEnvironment:
     """Return the environment for rendering, in which templates cannot reach into Python."""
+    from jinja2 import ChainableUndefined
+
     environment = _sandbox()
-    environment.undefined = _undefined()
+    environment.undefined = ChainableUndefined
     return environment
 
 
@@ -178,27 +173,3 @@ def _sandbox() -> SandboxedEnvironment:
     environment = jinja2.sandbox.SandboxedEnvironment()
     del environment.globals["lipsum"]  # its text is random and of any length
     return environment
-
-
-def _undefined() -> type[ChainableUndefined]:
-    from jinja2 import ChainableUndefined
-    from jinja2.utils import missing
-
-    class Recorded(ChainableUndefined):
-        """A missing variable counts if it is used as text or looped over, but not if it is only tested."""
-
-        __slots__ = ()
-
-        def _record(self) -> None:
-            if self._undefined_obj is missing and self._undefined_name is not None:
-                _missing.get().add(self._undefined_name)
-
-        def __str__(self) -> str:
-            self._record()
-            return super().__str__()
-
-        def __iter__(self) -> Any:
-            self._record()
-            return super().__iter__()
-
-    return Recorded

@@ -29,7 +29,6 @@ class Rendered(Struct, frozen=True):
     """
 
     text: str
-    missing: frozenset[str] = frozenset()
     error: str = ""
     hint: str = ""
 
@@ -45,6 +44,12 @@ def variables(text: str, template_format: str) -> set[str]:
         return _fields(text)
     except ValueError:
         return set()
+
+
+def needed_variables(text: str, template_format: str) -> set[str]:
+    """Return the input variables without which a text does not render well."""
+    optional = jinja.read(text).optional if template_format == JINJA2 else frozenset[str]()
+    return variables(text, template_format) - optional
 
 
 def template_variables(template: Mapping[str, Any], default: str = F_STRING) -> set[str]:
@@ -70,9 +75,9 @@ class Variable(Struct, frozen=True):
 def variable_uses(template: Mapping[str, Any], default: str = F_STRING) -> Iterator[Variable]:
     """Yield the uses of input variables in a template, or in a message, as ``template_variables`` does."""
     for text in texts_of(template, default):
-        optional = jinja.read(text.text).optional if text.template_format == JINJA2 else frozenset[str]()
+        needed = needed_variables(text.text, text.template_format)
         for name in variables(text.text, text.template_format):
-            yield Variable(name, "text", name not in optional, text.template_format)
+            yield Variable(name, "text", name in needed, text.template_format)
     for part in (template, *mappings(template.get("messages"))):
         if part.get("role") == "placeholder" and isinstance(part.get("name"), str):
             yield Variable(part["name"], "messages")
@@ -119,7 +124,7 @@ def render(text: str, template_format: str, values: Values) -> Rendered:
     """
     engine = jinja.render if template_format == JINJA2 else _render_fields
     try:
-        rendered, missing = engine(text, values)
+        return Rendered(engine(text, values))
     except RecursionError:
         return Rendered(text, error="it nests too deeply")
     except limits.Runaway as error:
@@ -128,7 +133,6 @@ def render(text: str, template_format: str, values: Values) -> Rendered:
         raise
     except Exception as error:  # whatever a template does wrong, the registry leaves its text alone
         return Rendered(text, error=str(error) or type(error).__name__)
-    return Rendered(rendered, frozenset(missing))
 
 
 def media_names(block: Any) -> list[str]:
@@ -153,16 +157,15 @@ def _fields(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
-def _render_fields(text: str, values: Values) -> tuple[str, set[str]]:
-    """Return the rendered text and the names without a value, which render as empty text, as ``None`` does.
+def _render_fields(text: str, values: Values) -> str:
+    """Return the rendered text, in which names without a value are empty, as ``None`` is.
 
     Raises ``ValueError``, or whatever a value's own formatting raises.
     """
     if "{" not in text and "}" not in text:
-        return text, set()
-    used = _fields(text)
-    shown = {name: "" if values.get(name) is None else values[name] for name in used}
-    return _PlainFormatter().vformat(text, (), shown), {name for name in used if name not in values}
+        return text
+    shown = {name: "" if values.get(name) is None else values[name] for name in _fields(text)}
+    return _PlainFormatter().vformat(text, (), shown)
 
 
 class _PlainFormatter(Formatter):
@@ -269,7 +272,7 @@ class Filling:
 
     def _text(self, text: Text) -> str:
         rendered = self.engine(text.text, text.template_format, self.values)
-        for name in sorted(rendered.missing):
+        for name in sorted(needed_variables(text.text, text.template_format) - self.values.keys()):
             self._warn_missing(name)
         if rendered.error:
             is_message = text.path[0] == "messages"

@@ -121,9 +121,9 @@ RESPONSES = [
     ({**S, "maxLength": 5}, {**S, "maxLength": 9}, ["B  maxLength was 5, is 9"]),
     ({**S, "minLength": 5}, {**S, "minLength": 9}, []),
     (S, {**S, "pattern": "^a"}, []),
-    ({**S, "pattern": "^a"}, S, ['B  pattern was ^a, is none']),
+    ({**S, "pattern": "^a"}, S, ["B  pattern was ^a, is none"]),
     ({**S, "pattern": "^[a-c]+$"}, {**S, "pattern": "^(a|b)+$"}, ["?"]),
-    ({**S, "format": "date"}, {**S, "format": "date-time"}, ['B  format was date, is date-time']),
+    ({**S, "format": "date"}, {**S, "format": "date-time"}, ["B  format was date, is date-time"]),
     (S, {**S, "format": "date"}, []),
     ({**S, "format": "odd"}, {**S, "format": "strange"}, ["?"]),
     # -- lists
