@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from promptsync.server.checks.models import ModelError
 from promptsync.server.http import ApiError
 from promptsync.server.tables.primitives import NoResult, primitive, references, score_of, select
-from promptsync.server.tables.scoring import Aggregation, ScoringStep, Thresholds, aggregate, step_result
+from promptsync.server.tables.scoring import Aggregation, ScoringStep, Thresholds, aggregate
+from promptsync.server.tables.store import SheetCell
 
 ROW = {
     "Output": "Your refund is on its way.",
@@ -244,14 +245,13 @@ def test_the_weighted_mean_and_its_verdict(steps: Any, scores: Any, how: Any, re
 
 
 def test_a_step_that_cannot_be_scored_says_why() -> None:
-    strict = step(thresholds=Thresholds(1.0, 0.5))
-    assert step_result(strict, ROW.__getitem__, no_model)["verdict"] == "pass"
-    counted = ScoringStep("id", "JSON_PATH", primitive_config={"source": "order", "json_path": "$.id"})
-    failed = step_result(counted, ROW.__getitem__, no_model)
-    assert (failed["verdict"], failed["score"], failed["error_message"]) == (
-        "error",
-        None,
-        "'7' is not a score from 0 to 1",
-    )
-    asked = ScoringStep("judge", "LLM_ASSERTION", primitive_config={"source": "Output", "prompt": "p"})
-    assert step_result(asked, ROW.__getitem__, no_model)["error_message"] == "no model"
+    def result(value: Any, error: str | None = None) -> dict[str, Any]:
+        cell = SheetCell("id", "sheet", "column", 0, "COMPLETED", "now", value, error)
+        return step(thresholds=Thresholds(1.0, 0.5)).result(cell)
+
+    assert result(True)["verdict"] == "pass"
+    assert result(0.5)["verdict"] == "warn"
+    failed = result(7)
+    assert (failed["verdict"], failed["score"], failed["raw_value"]) == ("error", None, 7)
+    assert failed["error_message"] == "'7' is not a score from 0 to 1"
+    assert result(None, "no model")["error_message"] == "no model"

@@ -1,8 +1,8 @@
-"""The threads that compute sheets and calculations.
+"""The threads that compute sheets, among them those of runs and calculations.
 
-A sheet is under way while a cell of it is queued, a calculation while a row has no result. The process that
-starts one works on it, and so does any process that is polled for it: what ended in the middle goes on with
-the next poll. If two processes work on one, both may ask the model, and what is stored first stays.
+A sheet is under way while a cell of it is queued. The process that starts this works on it, and so does any
+process that is polled for it: what ended in the middle goes on with the next poll. If two processes work on
+one, both may ask the model, and what is stored first stays.
 """
 
 from __future__ import annotations
@@ -17,18 +17,13 @@ from typing import TYPE_CHECKING
 from promptsync.server.store.database import Store, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from promptsync.server.checks.models import Models
-
-    DoNext = Callable[[Store, Models, str], bool]
-    """Does a part of what is left of the sheet or calculation with this id; false if nothing is."""
 
 _log = logging.getLogger(__name__)
 
 
 class Runner:
-    """Works on up to ``models.parallel`` threads, each on one sheet or calculation.
+    """Works on up to ``models.parallel`` threads, each on one sheet.
 
     ``close`` waits for the parts that are being done, for up to ``close_seconds``.
     """
@@ -36,7 +31,7 @@ class Runner:
     def __init__(self, registry: Store, models: Models) -> None:
         self._registry = registry
         self.models = models
-        self._queue: queue.SimpleQueue[tuple[str, DoNext | None] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._pending: dict[str, bool] = {}
         """What is waited for or worked on, and whether it was requested again since."""
         self._threads: list[threading.Thread] = []
@@ -44,17 +39,17 @@ class Runner:
         self._stopped = False
         self.close_seconds = 5.0
 
-    def work_on(self, work_id: str, do_next: DoNext | None = None) -> None:
-        """Do what is left of a sheet, or of what ``do_next`` does, unless a thread will do so anyway."""
+    def work_on(self, sheet_id: str) -> None:
+        """Compute what is left of a sheet, unless a thread will do so anyway."""
         with self._lock:
             if self._stopped:
                 return
-            if work_id in self._pending:
+            if sheet_id in self._pending:
                 # Its thread may just have found that nothing was left.
-                self._pending[work_id] = True
+                self._pending[sheet_id] = True
                 return
-            self._pending[work_id] = False
-            self._queue.put((work_id, do_next))
+            self._pending[sheet_id] = False
+            self._queue.put(sheet_id)
             if len(self._threads) < self.models.parallel:
                 # Ctrl-C must not wait for a model that hangs, so threads do not keep the process alive.
                 thread = threading.Thread(target=self._work, name="registry-runner", daemon=True)
@@ -75,10 +70,9 @@ class Runner:
         # Imported for the first run, because most commands that open a registry run nothing.
         from promptsync.server.tables.compute import compute_next
 
-        for work_id, chosen in iter(self._queue.get, None):
-            do_next: DoNext = chosen or compute_next
+        for sheet_id in iter(self._queue.get, None):
             try:
-                while not self._stopped and do_next(self._registry, self.models, work_id):
+                while not self._stopped and compute_next(self._registry, self.models, sheet_id):
                     pass
             except (sqlite3.Error, StoreError) as error:
                 _log.warning("A run was interrupted: %s", error)
@@ -86,6 +80,6 @@ class Runner:
                 _log.exception("A run was interrupted")
             finally:
                 with self._lock:
-                    again = self._pending.pop(work_id)
+                    again = self._pending.pop(sheet_id)
                 if again:
-                    self.work_on(work_id, chosen)
+                    self.work_on(sheet_id)

@@ -55,6 +55,6 @@ def create_run(
         new = replace(column, sheet_id=sheet_id, dependencies=dependencies)
         earlier.append(store.add_column(db, new).id)
     store.add_rows(db, sheet_id, [{ids[name]: value for name, value in row.items()} for row in rows])
-    db.execute("UPDATE cells SET status = 'QUEUED' WHERE sheet_id = ? AND status = 'STALE'", (sheet_id,))
+    store.queue(db, sheet_id)
     about |= {"kind": kind, "version_id": version["id"], "sheet_id": sheet_id}
     return insert(db, "runs", **about, created_at=now(), updated_at=now()), sheet_id

@@ -10,7 +10,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x70737263
 """Marks the file as a promptsync registry, so that no other database is used by mistake."""
 
-SCHEMA_VERSION: Final = 17
+SCHEMA_VERSION: Final = 18
 """Saved in the file as ``PRAGMA user_version``."""
 
 SCHEMA: Final = (
@@ -144,7 +144,8 @@ SCHEMA: Final = (
         created_at TEXT NOT NULL,
         updated_at TEXT NOT NULL)""",
     # version_count goes up with each change of the sheet's data, layout or scorecard, and of its results.
-    # The sheets of runs are in no table.
+    # The sheets of runs and calculations are in no table. A calculation has a source, whose rows its columns
+    # read; the version of the source and the scorecard are those when the calculation started.
     """CREATE TABLE sheets (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
@@ -152,9 +153,13 @@ SCHEMA: Final = (
         title TEXT NOT NULL,
         row_count INTEGER NOT NULL DEFAULT 0,
         version_count INTEGER NOT NULL DEFAULT 1,
+        scorecard TEXT,
+        source_id TEXT REFERENCES sheets (id) ON DELETE CASCADE,
+        source_version INTEGER,
         created_at TEXT NOT NULL,
         updated_at TEXT NOT NULL)""",
     """CREATE INDEX sheets_by_table ON sheets (table_id, number)""",
+    """CREATE INDEX sheets_by_source ON sheets (source_id)""",
     """CREATE TABLE columns (
         id TEXT PRIMARY KEY,
         sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
@@ -186,33 +191,6 @@ SCHEMA: Final = (
         sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
         cell_count INTEGER NOT NULL,
         cancelled INTEGER NOT NULL DEFAULT 0)""",
-    # The body has the name, the steps and the aggregation, as in the API.
-    """CREATE TABLE scorecards (
-        sheet_id TEXT PRIMARY KEY REFERENCES sheets (id) ON DELETE CASCADE,
-        id TEXT NOT NULL,
-        body TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL)""",
-    # The body is that of the scorecard, the revision the version of the sheet, when the calculation started.
-    """CREATE TABLE calculations (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
-        id TEXT NOT NULL UNIQUE,
-        sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
-        scorecard_id TEXT NOT NULL,
-        body TEXT NOT NULL,
-        revision INTEGER NOT NULL,
-        status TEXT NOT NULL DEFAULT 'queued',
-        summary TEXT NOT NULL DEFAULT '{}',
-        started_at TEXT NOT NULL,
-        completed_at TEXT)""",
-    """CREATE INDEX calculations_by_sheet ON calculations (sheet_id)""",
-    # A calculation is under way while a row of it has no result.
-    """CREATE TABLE calculation_rows (
-        calculation INTEGER NOT NULL REFERENCES calculations (number) ON DELETE CASCADE,
-        row_index INTEGER NOT NULL,
-        verdict TEXT,
-        result TEXT,
-        PRIMARY KEY (calculation, row_index)) WITHOUT ROWID""",
     """CREATE INDEX cells_by_column ON cells (column_id, status, row_index)""",
     """CREATE TABLE sheet_versions (
         id TEXT PRIMARY KEY,

@@ -143,6 +143,8 @@ def rows_of(db: Database, sheet_id: str, indices: Sequence[int]) -> dict[int, di
 def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
     """Compute the next cells of a sheet that are queued; false if there are none."""
     with registry.read() as db:
+        source = "SELECT ifnull(source_id, id) FROM sheets WHERE id = ?"
+        source_id = next(iter(db.execute(source, (sheet_id,)).fetchone() or ()), sheet_id)
         columns = store.columns_of(db, sheet_id)
         sql = "SELECT 1 FROM cells WHERE column_id = ? AND status = 'QUEUED' LIMIT 1"
         queued = {column.id: column for column in columns if db.execute(sql, (column.id,)).fetchone()}
@@ -156,8 +158,9 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
         # What a model over a network has answered must not be lost with the answers that are still to come.
         most = BATCH if is_local else models.parallel
         cells = list(store.cells_of(db, sheet_id, columns=[column.id], statuses=[QUEUED], most=most))
-        rows = rows_of(db, sheet_id, [cell.row_index for cell in cells])
-    readers = [reader(columns, rows[cell.row_index]) for cell in cells]
+        read_columns = columns if source_id == sheet_id else store.columns_of(db, source_id)
+        rows = rows_of(db, source_id, [cell.row_index for cell in cells])
+    readers = [reader(read_columns, rows[cell.row_index]) for cell in cells]
     results = results_of(result, readers, is_local=is_local)
     with registry.write() as db:
         # A cell that was cancelled or edited meanwhile stays as it is now, even if it is queued again.

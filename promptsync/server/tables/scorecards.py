@@ -1,4 +1,8 @@
-"""The scorecard of a sheet: configuring it, calculating scores, and reading them row by row."""
+"""The scorecard of a sheet: configuring it, calculating scores, and reading them row by row.
+
+A calculation is a sheet in no table. Its columns are the steps of the scorecard, which read the rows of the
+sheet that they score; the scores and verdicts follow from its cells.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,22 @@ import json
 import uuid
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, to_builtins
-from msgspec.structs import replace
+from msgspec import Meta, Struct, convert, to_builtins
+from msgspec.structs import asdict, replace
 
 from promptsync.server.http import Request, Response, RowIndex, malformed, not_found, read_id
 from promptsync.server.store.database import Database, Row, decoded, encoded, now
 from promptsync.server.tables import store
 from promptsync.server.tables.primitives import primitive, references
 from promptsync.server.tables.scoring import (
-    VERDICTS,
     ScorecardBody,
     ScoringStep,
-    score_next,
-    scorecard_of,
-    scores_of,
-    start,
+    SheetScorecard,
+    row_score,
+    summary,
+    verdict_counts,
 )
-from promptsync.server.tables.store import SheetColumn
+from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, SheetCell, SheetColumn
 
 
 class _Scope(Struct, frozen=True):
@@ -41,25 +44,27 @@ class _Query(Struct, frozen=True):
 
 def configure_scorecard(request: Request) -> Response:
     """Create or replace the scorecard. Steps that cannot run here are refused."""
-    body = request.read(ScorecardBody)
+    body, moment = request.read(ScorecardBody), now()
     with request.store.write() as db:
         sheet = store.get_sheet(db, request.path)
-        columns = store.columns_of(db, sheet["id"])
+        columns, old = store.columns_of(db, sheet["id"]), _scorecard(db, sheet["id"])
         steps = [_checked(step, place, columns) for place, step in enumerate(body.steps)]
         if len({step.id for step in steps}) < len(steps):
             raise malformed("steps: two of them have the same id.")
         rules = [[replace(step, id=None) for step in steps], body.aggregation, body.evaluated_column_ids]
         text = json.dumps(to_builtins(rules), sort_keys=True)
-        body = replace(body, steps=steps, config_hash=hashlib.sha256(text.encode()).hexdigest())
-        db.execute(
-            "INSERT INTO scorecards (sheet_id, id, body, created_at, updated_at)"
-            " VALUES (:sheet, :id, :body, :now, :now)"
-            " ON CONFLICT (sheet_id) DO UPDATE SET body = :body, updated_at = :now",
-            {"sheet": sheet["id"], "id": str(uuid.uuid4()), "body": encoded(to_builtins(body)), "now": now()},
+        scorecard = SheetScorecard(
+            **asdict(replace(body, steps=steps)),
+            id=old.id if old else str(uuid.uuid4()),
+            config_hash=hashlib.sha256(text.encode()).hexdigest(),
+            created_at=old.created_at if old else moment,
+            updated_at=moment,
         )
+        sql = "UPDATE sheets SET scorecard = ? WHERE id = ?"
+        db.execute(sql, (encoded(to_builtins(scorecard)), sheet["id"]))
         version = store.touch(db, sheet["id"])
-        scorecard, _ = _shown(db, request)
-    return Response({"success": True, "scorecard": scorecard, "version": version})
+        shown, _ = _shown(db, request)
+    return Response({"success": True, "scorecard": shown, "version": version})
 
 
 def _checked(step: ScoringStep, place: int, columns: list[SheetColumn]) -> ScoringStep:
@@ -78,12 +83,12 @@ def get_scorecard(request: Request) -> Response:
     with request.store.read() as db:
         scorecard, latest = _shown(db, request)
         sql = (
-            "SELECT count(verdict), count(*) FROM calculation_rows"
-            " WHERE calculation = (SELECT number FROM calculations WHERE id = ?)"
+            "SELECT count(*) AS total_rows, ifnull(sum(is_scored), 0) AS scored_rows, NULL AS partial_score"
+            " FROM (SELECT min(status IN ('COMPLETED', 'FAILED')) AS is_scored FROM cells WHERE sheet_id = ?"
+            " GROUP BY row_index)"
         )
-        scored, total = db.execute(sql, (latest and latest["id"],)).fetchone()
+        progress = latest and dict(db.execute(sql, (latest["id"],)).fetchone())
     answer = {"scorecard": scorecard, "latest_calculation": latest, "display_calculation": latest}
-    progress = {"scored_rows": scored, "total_rows": total, "partial_score": None} if latest else None
     summaries = latest and latest["criterion_summaries"]
     answer |= {"criterion_summaries": summaries, "drift_summary": None, "progress": progress}
     return Response({"success": True, **answer})
@@ -93,8 +98,8 @@ def delete_scorecard(request: Request) -> Response:
     """Delete the scorecard and its calculations."""
     with request.store.write() as db:
         sheet = store.get_sheet(db, request.path)
-        for table in ("calculations", "scorecards"):
-            db.execute(f"DELETE FROM {table} WHERE sheet_id = ?", (sheet["id"],))
+        db.execute("DELETE FROM sheets WHERE source_id = ?", (sheet["id"],))
+        db.execute("UPDATE sheets SET scorecard = NULL WHERE id = ?", (sheet["id"],))
         store.touch(db, sheet["id"])
     return Response({"success": True})
 
@@ -104,12 +109,20 @@ def recalculate_scorecard(request: Request) -> Response:
     request.read(_Scope)
     with request.store.write() as db:
         sheet = store.get_sheet(db, request.path)
-        scorecard = _scorecard(db, sheet)
-        if scorecard is None or not scorecard_of(scorecard).steps:
+        scorecard = _scorecard(db, sheet["id"])
+        if scorecard is None or not scorecard.steps:
             raise malformed("The sheet has no scorecard with steps; configure one first.")
-        _cancel(db, sheet)
-        calculation_id = start(db, sheet, scorecard)
-    request.runner.work_on(calculation_id, score_next)
+        _cancel(db, sheet["id"])
+        calculation_id = store.add_sheet(db, None, scorecard.name)
+        db.execute(
+            "UPDATE sheets SET source_id = ?, scorecard = ?, source_version = ? WHERE id = ?",
+            (sheet["id"], encoded(to_builtins(scorecard)), sheet["version_count"], calculation_id),
+        )
+        for step in scorecard.steps:
+            column = SheetColumn(calculation_id, step.title, step.primitive_type, step.primitive_config)
+            store.add_column(db, column)
+        store.queue(db, calculation_id)
+    request.runner.work_on(calculation_id)
     about = {"calculation_id": calculation_id, "status": "queued", "version": sheet["version_count"]}
     return Response({"success": True, **about}, 202)
 
@@ -120,12 +133,12 @@ def cancel_scorecard(request: Request) -> Response:
         raise malformed("row_indices, step_ids: a calculation is only cancelled as a whole.")
     with request.store.write() as db:
         sheet = store.get_sheet(db, request.path)
-        scorecard = _scorecard(db, sheet)
+        scorecard = _scorecard(db, sheet["id"])
         if scorecard is None:
             raise malformed("The sheet has no scorecard.")
-        ids = _cancel(db, sheet)
+        ids = _cancel(db, sheet["id"])
     message = "Calculation cancelled." if ids else "No calculation is under way."
-    answer = {"message": message, "scorecard": {"id": scorecard["id"]}, "cancelled_count": len(ids)}
+    answer = {"message": message, "scorecard": {"id": scorecard.id}, "cancelled_count": len(ids)}
     calculation_id = ids[0] if ids else None
     return Response({"success": True, **answer, "execution_ids": ids, "calculation_id": calculation_id})
 
@@ -133,8 +146,8 @@ def cancel_scorecard(request: Request) -> Response:
 def get_calculation(request: Request) -> Response:
     """Return a calculation, and work on it if it is under way."""
     with request.store.read() as db:
-        row = _calculation(db, store.get_sheet(db, request.path), request.path["calculation_id"])
-        calculation = _shown_calculation(request, row)
+        sheet = store.get_sheet(db, request.path)
+        calculation = _shown_calculation(db, request, _calculation(db, sheet, request.path["calculation_id"]))
     summaries = calculation["criterion_summaries"]
     answer = {"calculation": calculation, "criterion_summaries": summaries, "drift_summary": None}
     return Response({"success": True, **answer})
@@ -142,23 +155,21 @@ def get_calculation(request: Request) -> Response:
 
 def list_rows(request: Request) -> Response:
     """Return a page of the rows' scores and verdicts."""
-    query, page, more, counts = request.parameters(_Query), [], [], dict.fromkeys(VERDICTS, 0)
+    query = request.parameters(_Query)
     with request.store.read() as db:
         sheet = store.get_sheet(db, request.path)
         calculation = _calculation(db, sheet, query.calculation_id)
-        if calculation is not None:
-            after = -1 if query.cursor is None else query.cursor
-            where = "verdict = ifnull(?, verdict) AND row_index > ? ORDER BY row_index LIMIT ?"
-            rows = _rows(db, sheet, calculation, where, query.verdict, after, query.limit + 1)
-            page, more = rows[: query.limit], rows[query.limit :]
-            sql = (
-                "SELECT verdict, count(*) FROM calculation_rows WHERE calculation = ? AND verdict IS NOT NULL"
-            )
-            counts |= dict(map(tuple, db.execute(f"{sql} GROUP BY verdict", (calculation["number"],))))
-    for row in page:
-        del row["step_results"], row["computed_at"]
-    cursor = page[-1]["row_index"] if more else None
+        scores = [] if calculation is None else _scores(db, sheet, calculation)
+    after = -1 if query.cursor is None else query.cursor
+    rows = [row for row in scores if row["row_index"] > after]
+    rows = [row for row in rows if query.verdict in (None, row["aggregate_verdict"])]
+    page = [
+        {key: value for key, value in row.items() if key not in ("step_results", "computed_at")}
+        for row in rows[: query.limit]
+    ]
+    cursor = page[-1]["row_index"] if len(rows) > len(page) else None
     answer = {"calculation_id": calculation and calculation["id"], "rows": page, "next_cursor": cursor}
+    counts = verdict_counts(row["aggregate_verdict"] for row in scores)
     return Response({"success": True, **answer, "verdict_counts": counts})
 
 
@@ -168,92 +179,122 @@ def get_row(request: Request) -> Response:
     with request.store.read() as db:
         sheet = store.get_sheet(db, request.path)
         calculation = _calculation(db, sheet, query.calculation_id)
-        where = "verdict IS NOT NULL AND row_index = ?"
-        for row in _rows(db, sheet, calculation, where, index) if calculation is not None else ():
-            about = {
-                "id": str(uuid.uuid5(uuid.UUID(calculation["id"]), str(index))),
-                "calculation_id": calculation["id"],
-                "scorecard_id": calculation["scorecard_id"],
-                "sheet_id": sheet["id"],
-                "config_hash": scorecard_of(calculation).config_hash,
-                "input_hash": None,
-            }
-            return Response({"success": True, **about, **row})
-    raise not_found(f"There is no score for the row {request.path['row_index'][:20]}.")
+        rows = [] if calculation is None or index is None else _scores(db, sheet, calculation, [index])
+    if not rows:
+        raise not_found(f"There is no score for the row {request.path['row_index'][:20]}.")
+    scorecard = _stored(calculation["scorecard"])
+    about = {
+        "id": str(uuid.uuid5(uuid.UUID(calculation["id"]), str(index))),
+        "calculation_id": calculation["id"],
+        "scorecard_id": scorecard.id,
+        "sheet_id": sheet["id"],
+        "config_hash": scorecard.config_hash,
+        "input_hash": None,
+    }
+    return Response({"success": True, **about, **rows[0]})
 
 
-def _rows(db: Database, sheet: Row, calculation: Row, where: str, *values: Any) -> list[dict[str, Any]]:
-    stale = _stale_state(db, sheet, calculation)
+def _scores(
+    db: Database, sheet: Row, calculation: Row, indices: list[int] | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows that a calculation has scored, as in a response."""
+    scorecard, columns = _stored(calculation["scorecard"]), store.columns_of(db, calculation["id"])
+    about = {"drift_summary": None, "stale_state": _stale_state(db, sheet, calculation)}
+    rows: dict[int, dict[str, SheetCell]] = {}
+    for cell in store.cells_of(db, calculation["id"], rows=indices, statuses=[COMPLETED, FAILED]):
+        rows.setdefault(cell.row_index, {})[cell.column_id] = cell
     return [
-        {"row_index": index, "drift_summary": None, "stale_state": stale, **scores}
-        for index, scores in scores_of(db, calculation, where, *values)
+        {"row_index": index, **about, **row_score(scorecard, [cells[column.id] for column in columns])}
+        for index, cells in rows.items()
+        if len(cells) == len(columns)
     ]
 
 
-def _scorecard(db: Database, sheet: Row) -> Row | None:
-    row: Row | None = db.execute("SELECT * FROM scorecards WHERE sheet_id = ?", (sheet["id"],)).fetchone()
-    return row
+def _stored(text: str) -> SheetScorecard:
+    return convert(decoded(text), SheetScorecard)
+
+
+def _scorecard(db: Database, sheet_id: str) -> SheetScorecard | None:
+    (text,) = db.execute("SELECT scorecard FROM sheets WHERE id = ?", (sheet_id,)).fetchone()
+    return None if text is None else _stored(text)
 
 
 def _calculation(db: Database, sheet: Row, calculation_id: str | None) -> Any:
     """Return a calculation, 404 if there is none with this id; without an id the latest, if there is one."""
-    sql = "SELECT * FROM calculations WHERE sheet_id = ? AND id = ifnull(?, id) ORDER BY number DESC LIMIT 1"
+    sql = "SELECT * FROM sheets WHERE source_id = ? AND id = ifnull(?, id) ORDER BY number DESC LIMIT 1"
     row = db.execute(sql, (sheet["id"], calculation_id)).fetchone()
     if row is None and calculation_id is not None:
         raise not_found(f"The sheet has no calculation with the id {calculation_id[:100]!r}.")
     return row
 
 
-def _cancel(db: Database, sheet: Row) -> list[str]:
+def _cancel(db: Database, sheet_id: str) -> list[str]:
     """Cancel what is under way, and return the ids of the calculations."""
-    sql = "UPDATE calculations SET status = 'cancelled' WHERE sheet_id = ? AND status = 'queued' RETURNING id"
-    return [row["id"] for row in db.execute(sql, (sheet["id"],)).fetchall()]
+    sql = (
+        "UPDATE cells SET status = 'STALE' WHERE status = 'QUEUED'"
+        " AND sheet_id IN (SELECT id FROM sheets WHERE source_id = ?) RETURNING sheet_id"
+    )
+    return sorted({row["sheet_id"] for row in db.execute(sql, (sheet_id,)).fetchall()})
 
 
 def _stale_state(db: Database, sheet: Row, calculation: Row | None) -> dict[str, Any]:
     """Return whether the sheet or its scorecard changed since a calculation started."""
-    scorecard, reasons = _scorecard(db, sheet), []
-    if calculation is not None and (scorecard is None or scorecard["body"] != calculation["body"]):
-        reasons.append("scorecard_changed")
-    if calculation is not None and calculation["revision"] != sheet["version_count"]:
-        reasons.append("sheet_changed")
+    scorecard, reasons = _scorecard(db, sheet["id"]), []
+    if calculation is not None:
+        was = _stored(calculation["scorecard"])
+        if scorecard is None or scorecard.config_hash != was.config_hash:
+            reasons.append("scorecard_changed")
+        if calculation["source_version"] != sheet["version_count"]:
+            reasons.append("sheet_changed")
     return {"is_stale": bool(reasons), "reasons": reasons}
 
 
-def _shown_calculation(request: Request, row: Row) -> dict[str, Any]:
+def _shown_calculation(db: Database, request: Request, calculation: Row) -> dict[str, Any]:
     """Return a calculation as in a response, and work on it if it is under way."""
-    if row["status"] == "queued":
-        request.runner.work_on(row["id"], score_next)
-    about = ("id", "sheet_id", "scorecard_id", "status", "started_at", "completed_at")
+    scorecard, counts = _stored(calculation["scorecard"]), store.count_statuses(db, calculation["id"])
+    status = "queued" if counts[QUEUED] else "cancelled" if counts[STALE] else "completed"
+    if status == "queued":
+        request.runner.work_on(calculation["id"])
+    results: dict[str, Any] = {}
+    if status == "completed":
+        sheet = store.get_sheet(db, request.path)
+        results = {"completed_at": calculation["updated_at"]}
+        results |= summary(scorecard, _scores(db, sheet, calculation))
+        sql = "SELECT 1 FROM cells WHERE sheet_id = ? AND model = 'echo' LIMIT 1"
+        results |= {"model": "echo"} if db.execute(sql, (sheet["id"],)).fetchone() else {}
     return {
-        **{key: row[key] for key in about},
+        "id": calculation["id"],
+        "sheet_id": calculation["source_id"],
+        "scorecard_id": scorecard.id,
+        "status": status,
+        "started_at": calculation["created_at"],
+        "completed_at": None,
         "workspace_id": request.store.workspace_id,
-        "sheet_revision": str(row["revision"]),
-        "config_hash": scorecard_of(row).config_hash,
+        "sheet_revision": str(calculation["source_version"]),
+        "config_hash": scorecard.config_hash,
         **dict.fromkeys(("aggregate_score", "aggregate_verdict", "drift_summary", "error_summary")),
         "criterion_summaries": {},
-        **decoded(row["summary"]),
+        **results,
     }
 
 
 def _shown(db: Database, request: Request) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Return the scorecard of a sheet and its latest calculation as in a response."""
     sheet = store.get_sheet(db, request.path)
-    row, latest = _scorecard(db, sheet), _calculation(db, sheet, None)
-    if row is None:
+    stored, row = _scorecard(db, sheet["id"]), _calculation(db, sheet, None)
+    if stored is None:
         return None, None
-    body, stale = decoded(row["body"]), _stale_state(db, sheet, latest)
-    status = "ready" if body["steps"] else "needs_setup"
+    stale, latest = _stale_state(db, sheet, row), row and _shown_calculation(db, request, row)
+    status = "ready" if stored.steps else "needs_setup"
     if latest is not None and latest["status"] != "cancelled":
         status = "stale" if latest["status"] == "completed" and stale["is_stale"] else latest["status"]
     scorecard = {
-        **dict(row),
-        **body,
+        **to_builtins(stored),
+        "sheet_id": sheet["id"],
         "workspace_id": request.store.workspace_id,
         "smart_table_id": sheet["table_id"],
         "status": status,
         "stale_state": stale,
         "latest_calculation_id": latest and latest["id"],
     }
-    del scorecard["body"]
-    return scorecard, latest and _shown_calculation(request, latest)
+    return scorecard, latest

@@ -1,21 +1,16 @@
-"""Scoring the rows of a sheet by its scorecard: steps, scores, verdicts, and what the rows add up to."""
+"""Scoring: from what the steps of a scorecard found in a row to scores and verdicts."""
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
-import msgspec
 from msgspec import Meta, Struct, field
 
-from promptsync.server.checks.models import JUDGE, ModelError, Models
 from promptsync.server.http import Name
-from promptsync.server.store.database import Database, Row, Store, decoded, encoded, insert, now, storable
-from promptsync.server.tables import store
-from promptsync.server.tables.compute import BATCH, LOCAL, reader, results_of, rows_of
-from promptsync.server.tables.primitives import Ask, NoResult, Read, primitive, score_of
+from promptsync.server.tables.primitives import NoResult, score_of
+from promptsync.server.tables.store import SheetCell
 
 PASS, WARN, FAIL, ERROR, SKIPPED = "pass", "warn", "fail", "error", "skipped"
 VERDICTS: Final = (PASS, WARN, FAIL, ERROR, SKIPPED)
@@ -66,9 +61,20 @@ class ScoringStep(Struct, frozen=True):
     description: str | None = None
     order_index: int = 0
 
+    def result(self, cell: SheetCell) -> dict[str, Any]:
+        """Return what the step found in a row, as in the API; without a score, why not."""
+        score, message = None, cell.error
+        try:
+            score = score_of(cell.value) if message is None else None
+        except NoResult as error:
+            message = str(error)
+        verdict = ERROR if score is None else self.thresholds.verdict(score)
+        about = {"title": self.title, "primitive_type": self.primitive_type, "verdict": verdict}
+        return {**about, "score": score, "raw_value": cell.value, "error_message": message}
+
 
 class ScorecardBody(Struct, frozen=True):
-    """A scorecard, as in the API. ``config_hash`` changes with everything that decides about scores."""
+    """A scorecard, as a client sends it."""
 
     name: Name
     aggregation: Aggregation
@@ -76,20 +82,15 @@ class ScorecardBody(Struct, frozen=True):
     steps: Annotated[list[ScoringStep], Meta(max_length=100)] = []
     display_config: dict[str, Any] | None = None
     baseline_config: dict[str, Any] | None = None
-    config_hash: str | None = None
 
 
-def step_result(step: ScoringStep, read: Read, ask: Ask) -> dict[str, Any]:
-    """Return what a step finds in a row, as in the API. Without a score, it has an ``error_message``."""
-    value = score = message = None
-    try:
-        value = primitive(step.primitive_type, step.primitive_config, "").result(read, ask)
-        score = score_of(value)
-    except (NoResult, ModelError) as error:
-        message = str(error)
-    verdict = ERROR if score is None else step.thresholds.verdict(score)
-    about = {"title": step.title, "primitive_type": step.primitive_type, "verdict": verdict}
-    return {**about, "score": score, "raw_value": value, "error_message": message}
+class SheetScorecard(ScorecardBody, frozen=True, kw_only=True):
+    """A scorecard, as it is stored. ``config_hash`` changes with everything that decides about scores."""
+
+    id: str
+    config_hash: str
+    created_at: str
+    updated_at: str
 
 
 def aggregate(
@@ -110,98 +111,46 @@ def aggregate(
     return total, max(verdicts, key=VERDICTS.index)
 
 
-Scores = dict[str, Any]
-"""What a calculation found in a row, as in the API: above all ``step_results`` by the ids of the steps."""
+def row_score(scorecard: SheetScorecard, cells: Sequence[SheetCell]) -> dict[str, Any]:
+    """Return the score of a row from its cells, one for each step, as in a response."""
+    results = {step.id: step.result(cell) for step, cell in zip(scorecard.steps, cells, strict=True)}
+    scores = [result["score"] for result in results.values()]
+    total, verdict = aggregate(scorecard.steps, scores, scorecard.aggregation)
+    errors = [
+        f"{result['title']}: {result['error_message']}"
+        for result in results.values()
+        if result["error_message"]
+    ]
+    return {
+        "step_results": results,
+        "aggregate_score": total,
+        "aggregate_verdict": verdict,
+        "computed_at": max(cell.updated_at for cell in cells),
+        "error_summary": "; ".join(errors) or None,
+    }
 
 
-def scorecard_of(row: Row) -> ScorecardBody:
-    """Return the scorecard that is stored in a row of scorecards or calculations."""
-    return msgspec.convert(decoded(row["body"]), ScorecardBody)
-
-
-def scores_of(db: Database, calculation: Row, where: str = "1", *values: Any) -> Iterator[tuple[int, Scores]]:
-    """Yield the scores of a calculation by row."""
-    sql = f"SELECT row_index, result FROM calculation_rows WHERE calculation = ? AND {where}"
-    for row in db.execute(sql, (calculation["number"], *values)).fetchall():
-        yield row["row_index"], decoded(row["result"])
-
-
-def start(db: Database, sheet: Row, scorecard: Row) -> str:
-    """Store a calculation of the sheet's rows, and return its id."""
-    calculation_id = str(uuid.uuid4())
-    about = {"id": calculation_id, "sheet_id": sheet["id"], "scorecard_id": scorecard["id"]}
-    version = sheet["version_count"]
-    number = insert(db, "calculations", **about, body=scorecard["body"], revision=version, started_at=now())
-    sql = "INSERT INTO calculation_rows (calculation, row_index) SELECT DISTINCT ?, row_index FROM cells"
-    db.execute(f"{sql} WHERE sheet_id = ?", (number, sheet["id"]))
-    return calculation_id
-
-
-def score_next(registry: Store, models: Models, calculation_id: str) -> bool:
-    """Score the next rows of a calculation, and complete it after the last ones; false if none are left."""
-    with registry.read() as db:
-        sql = "SELECT * FROM calculations WHERE id = ? AND status = 'queued'"
-        calculation = db.execute(sql, (calculation_id,)).fetchone()
-        if calculation is None:
-            return False
-        scorecard, ask = scorecard_of(calculation), models.judge
-        asks = any(step.primitive_type == "LLM_ASSERTION" for step in scorecard.steps)
-        is_local = not asks or models.called(JUDGE).name in LOCAL
-        most = BATCH if is_local else models.parallel
-        sql = "SELECT row_index FROM calculation_rows WHERE calculation = ? AND verdict IS NULL"
-        values = calculation["number"], most
-        pending = [index for (index,) in db.execute(f"{sql} ORDER BY row_index LIMIT ?", values)]
-        columns = store.columns_of(db, calculation["sheet_id"])
-        rows = rows_of(db, calculation["sheet_id"], pending)
-
-    def score(index: int) -> tuple[str, str, int, int]:
-        read = reader(columns, rows[index])
-        results = {step.id: step_result(step, read, ask) for step in scorecard.steps}
-        scores = [result["score"] for result in results.values()]
-        total, verdict = aggregate(scorecard.steps, scores, scorecard.aggregation)
-        errors = [
-            f"{result['title']}: {result['error_message']}"
-            for result in results.values()
-            if result["error_message"]
-        ]
-        summary = {"aggregate_score": total, "aggregate_verdict": verdict, "computed_at": now()}
-        summary |= {"error_summary": "; ".join(errors) or None}
-        return verdict, storable(encoded({"step_results": results, **summary})), calculation["number"], index
-
-    scored = results_of(score, pending, is_local=is_local)
-    with registry.write() as db:
-        sql = "UPDATE calculation_rows SET verdict = ?, result = ? WHERE calculation = ? AND row_index = ?"
-        # If two processes work on one calculation, the results that are stored first stay.
-        db.executemany(f"{sql} AND verdict IS NULL", scored)
-        if len(pending) < most:
-            _complete(db, calculation, scorecard)
-    return len(pending) == most
-
-
-def _complete(db: Database, calculation: Row, scorecard: ScorecardBody) -> None:
-    """Store what the rows add up to. A calculation that was cancelled stays so."""
-    scores, summaries, means = list(scores_of(db, calculation)), {}, []
+def summary(scorecard: SheetScorecard, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the scores of all rows add up to, as in a response."""
+    summaries, means = {}, []
     for step in scorecard.steps:
-        results = [row["step_results"][step.id] for _, row in scores]
+        results = [row["step_results"][step.id] for row in rows]
         # A row without a score counts as 0, because otherwise errors would raise the mean.
         means.append(sum(result["score"] or 0 for result in results) / max(1, len(results)))
-        verdicts = Counter(result["verdict"] for result in results)
-        counts = {f"{verdict}_count": verdicts[verdict] for verdict in VERDICTS}
         about = {"title": step.title, "average_score": means[-1], "total_count": len(results)}
-        summaries[step.id] = about | counts
+        counts = verdict_counts(result["verdict"] for result in results)
+        summaries[step.id] = about | {f"{verdict}_count": count for verdict, count in counts.items()}
     total, verdict = aggregate(scorecard.steps, means, scorecard.aggregation)
-    if any(row["error_summary"] for _, row in scores):
+    if any(row["error_summary"] for row in rows):
         verdict = ERROR
-    summary: dict[str, Any] = {"criterion_summaries": summaries}
-    summary |= {
-        "aggregate_score": total if scores else None,
-        "aggregate_verdict": verdict if scores else SKIPPED,
+    return {
+        "criterion_summaries": summaries,
+        "aggregate_score": total if rows else None,
+        "aggregate_verdict": verdict if rows else SKIPPED,
     }
-    sql = "SELECT 1 FROM cells WHERE sheet_id = ? AND model = 'echo' LIMIT 1"
-    if db.execute(sql, (calculation["sheet_id"],)).fetchone():
-        summary |= {"model": "echo"}
-    db.execute(
-        "UPDATE calculations SET status = 'completed', summary = ?, completed_at = ?"
-        " WHERE number = ? AND status = 'queued'",
-        (encoded(summary), now(), calculation["number"]),
-    )
+
+
+def verdict_counts(verdicts: Iterable[str]) -> dict[str, int]:
+    """Return how often each verdict occurs."""
+    counts = Counter(verdicts)
+    return {verdict: counts[verdict] for verdict in VERDICTS}

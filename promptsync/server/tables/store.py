@@ -238,7 +238,10 @@ def add_column(db: Database, new: SheetColumn) -> SheetColumn:
     values |= {"config": encoded(new.config), "dependencies": encoded(new.dependencies)}
     insert(db, "columns", **values)
     column = columns_of(db, new.sheet_id)[-1]
-    indices = db.execute("SELECT DISTINCT row_index FROM cells WHERE sheet_id = ?", (new.sheet_id,))
+    # The columns of a calculation get the rows of its source.
+    sheet = "SELECT ifnull(source_id, id) FROM sheets WHERE id = ?"
+    sql = f"SELECT DISTINCT row_index FROM cells WHERE sheet_id = ({sheet})"
+    indices = db.execute(sql, (new.sheet_id,)).fetchall()
     rows: dict[int, dict[str, Any]] = {row["row_index"]: {} for row in indices}
     _add_cells(db, [column], rows, len(columns) * len(rows))
     return column
@@ -252,6 +255,11 @@ def add_rows(db: Database, sheet_id: str, rows: Sequence[Mapping[str, Any]]) -> 
     _add_cells(db, columns, dict(zip(indices, rows, strict=True)), len(columns) * start)
     db.execute("UPDATE sheets SET row_count = row_count + ? WHERE id = ?", (len(rows), sheet_id))
     return indices
+
+
+def queue(db: Database, sheet_id: str) -> None:
+    """Queue all cells of a sheet that are stale."""
+    db.execute("UPDATE cells SET status = 'QUEUED' WHERE sheet_id = ? AND status = 'STALE'", (sheet_id,))
 
 
 def delete_rows(db: Database, sheet_id: str, indices: Collection[int]) -> int:
