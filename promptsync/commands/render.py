@@ -1,21 +1,37 @@
-"""``promptsync render``: what the model receives."""
+"""``promptsync render``: what the model receives, from a prompt's file or by the registry."""
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import click
+import msgspec
 
 from promptsync.commands.shared.options import variable_option, variables, variables_option, version_options
-from promptsync.commands.shared.rendering import Rendering, RenderOptions, render_prompts
 from promptsync.commands.shared.session import Session, verb
-from promptsync.errors import AnswerIsNo, UsageError
-from promptsync.project.target import At
-from promptsync.prompt.prompt import is_text_block, mappings
+from promptsync.compare.conflict import check_resolved
+from promptsync.errors import AnswerIsNo, RemoteError, UsageError
+from promptsync.files.prompt_file import PromptFile
+from promptsync.files.worktree import Worktree, load_paths, scan
+from promptsync.files.yaml.load import InvalidFile
+from promptsync.lint.rules import Subject
+from promptsync.project.project import Project
+from promptsync.project.target import At, NoSuchPrompt, may_have_version, resolve, unknown
+from promptsync.project.versions import Catalog, no_such_version, read_labels
+from promptsync.prompt.prompt import JINJA2, Version, as_mapping, is_text_block, mappings, texts_of
+from promptsync.prompt.snippets import FENCE, Reference, SnippetError, Template, expand
+from promptsync.prompt.template import Filling, Rendered, Values, syntax_error, template_variables
+from promptsync.registry.errors import NotFound
+from promptsync.registry.protocol import number
+from promptsync.rendering import Engine
 from promptsync.show.outcome import Outcome, body
 from promptsync.terminal import output
+from promptsync.terminal.output import count
 
 
 @verb("render", is_long=True)
@@ -60,39 +76,243 @@ def command(
     promptsync render support/refund:prod --llm-kwargs
     promptsync render support/refund:prod --llm-kwargs --provider anthropic --model claude-sonnet-4
     """
-    options = RenderOptions(
-        values=variables(session, assignments, source),
-        named=tuple(variables(session, assignments)),
-        example=example,
-        at=at,
-        from_registry=from_registry,
-        offline=offline,
-        provider=provider,
-        model=model,
-    )
     if model is not None and provider is None:
         raise UsageError("--model requires --provider", hint="add --provider PROVIDER")
+    values, named = variables(session, assignments, source), (*variables(session, assignments),)
     with session.project() as project:
-        renderings = render_prompts(project, names, options)
+        worktree = scan(project.root, project.config.prompts)
+        renderer = _Renderer(project, worktree, values, named, example, offline, provider, model)
+        renderings = [
+            prompt for name in names for prompt in renderer.render(name, at, from_registry=from_registry)
+        ]
     registry_only = "--llm-kwargs" if llm_kwargs else "--provider" if provider else None
     if registry_only is not None and any(rendering.path is not None for rendering in renderings):
         raise UsageError(f"{registry_only} requires the registry to render", hint="add --from-registry")
     lines: list[str] = []
     for rendering in renderings:
-        _say_warnings(session, rendering)
+        for warning in rendering.warnings:
+            session.say(f"{output.style('warning:', 'warn')} {output.safe(warning)}")
+        if rendering.warnings and rendering.has_unused_examples:
+            example_hint = output.safe(session.command("--example", "1"))
+            session.say(f"{output.style('hint:', 'remote')} {example_hint}")
         lines += [f"=== {rendering.name} ==="] if len(renderings) > 1 and not llm_kwargs else []
         lines += _arguments(rendering) if llm_kwargs else _template_lines(rendering.template)
-    bodies = [_body(rendering) for rendering in renderings]
+    bodies = []
+    for rendering in renderings:
+        known = body(rendering, "name path version model warnings")
+        if rendering.arguments is not None:
+            known["llm_kwargs"] = rendering.arguments
+        bodies.append({**known, **rendering.template, **known})
     return Outcome(
         [output.safe(line) for line in lines], bodies[0] if len(bodies) == 1 else {"prompts": bodies}
     )
 
 
-def _say_warnings(session: Session, rendering: Rendering) -> None:
-    for warning in rendering.warnings:
-        session.say(f"{output.style('warning:', 'warn')} {output.safe(warning)}")
-    if rendering.warnings and rendering.has_unused_examples:
-        session.say(f"{output.style('hint:', 'remote')} {output.safe(session.command('--example', '1'))}")
+class Rendering(msgspec.Struct, frozen=True):
+    """A rendered prompt: ``path`` is its file, or ``version`` the version that the registry rendered.
+
+    ``arguments`` are for the provider's client (``llm_kwargs``); only a registry makes them.
+    ``has_unused_examples`` says that no variable was passed, although the file has examples.
+    """
+
+    name: str
+    template: Template
+    model: Any = None
+    warnings: tuple[str, ...] = ()
+    path: str | None = None
+    version: int | None = None
+    arguments: Template | None = None
+    has_unused_examples: bool = False
+
+
+class _Renderer(msgspec.Struct, frozen=True):
+    """Renders prompts with ``values``, of which those that are ``named`` were passed one by one.
+
+    ``example`` is the number of an example in the file, from 1, whose values are the defaults. ``provider``
+    and ``model`` replace those of the prompt. ``offline`` renders pinned snippets from the files.
+    """
+
+    project: Project
+    worktree: Worktree
+    values: Values
+    named: tuple[str, ...]
+    example: int | None
+    offline: bool
+    provider: str | None
+    model: str | None
+
+    def render(self, argument: str, at: At, *, from_registry: bool) -> Iterator[Rendering]:
+        """Yield the prompts that an argument means, rendered; see ``resolve``.
+
+        The registry renders them with ``from_registry``, and where a version is specified. Raises
+        ``NoSuchPrompt``, ``NoSuchVersion``, ``InvalidFile`` for a file that cannot be read, ``AnswerIsNo``
+        for a jinja2 text that fails, ``SnippetError`` for a snippet that does not exist, and ``RemoteError``.
+        """
+        files = None if from_registry or at else self._files(argument)
+        if files is not None:
+            yield from map(self._file, files)
+            return
+        catalog = Catalog(self.project)
+        for target in resolve(self.project, [argument], catalog, at=at):
+            yield self._version(catalog[target.name], target.at)
+
+    def _files(self, argument: str) -> Collection[PromptFile] | None:
+        """Return the files that an argument means, ``None`` if it may mean a version of a prompt.
+
+        The path of a draft outside the prompts directory is an argument, too.
+        """
+        project, worktree = self.project, self.worktree
+        draft = (project.given_directory or project.root) / argument
+        if argument not in worktree.files and draft.is_file():
+            read = load_paths(worktree.root, worktree.prompts, [draft])
+            if read.problems:
+                raise InvalidFile(read.problems)
+            return read.files.values()
+        broken = [problem for problem in worktree.problems if worktree.broken.get(problem.path) == argument]
+        if argument not in worktree.files and broken:
+            raise InvalidFile(broken)
+        try:
+            missing = partial(unknown, prompts=project.config.prompts, where=f"{worktree.prompts}/")
+            targets = resolve(project, [argument], worktree.files, missing=missing)
+        except NoSuchPrompt:
+            if may_have_version(argument):
+                return None
+            raise
+        return None if targets[0].at else [worktree.files[target.name] for target in targets]
+
+    def _file(self, file: PromptFile) -> Rendering:
+        """Return a file's prompt rendered, its snippets taken from the files first."""
+        check_resolved(file, "nothing was rendered")
+        warnings: dict[str, None] = {}
+
+        def snippet(reference: Reference) -> Template:
+            template, warning = self._snippet(file, reference)
+            if template.get("type") != "completion":
+                raise SnippetError(
+                    f"{reference} refers to a chat prompt; only completion prompts can be snippets.",
+                    hint="move the text to a completion prompt: content: instead of messages:",
+                )
+            warnings.update({warning: None} if warning else {})
+            return template
+
+        template = expand(file.prompt.template, snippet)
+        engine = Engine()
+
+        def rendered_or_refused(text: str, template_format: str, values: Values) -> Rendered:
+            rendered = engine(text, template_format, values)
+            # The registry returns an f-string that fails as it is. A text that needs too much is refused.
+            if rendered.error and (template_format == JINJA2 or rendered.hint):
+                raise _unrenderable(file, template, text, rendered)
+            return rendered
+
+        filling = Filling({**self._example(file), **self.values}, rendered_or_refused, warnings)
+        filled = filling.template(template)
+        used = template_variables(template)
+        for name in self.named:
+            if name not in used:
+                close = difflib.get_close_matches(name, used, 1)
+                meant = f" Did you mean {close[0]!r}?" if close else ""
+                warnings[f"The prompt does not use the variable {name!r}.{meant}"] = None
+        return Rendering(
+            file.prompt.name,
+            filled,
+            file.prompt.metadata.get("model"),
+            tuple(warnings),
+            path=file.path,
+            has_unused_examples=bool(file.local.examples) and not filling.values,
+        )
+
+    def _example(self, file: PromptFile) -> Mapping[str, Any]:
+        if self.example is None:
+            return {}
+        examples = file.local.examples
+        if not 1 <= self.example <= len(examples):
+            raise UsageError(
+                f"{file.path} has {count(len(examples), 'example')}, so there is no example {self.example}",
+                hint="add one under examples: in the file" if not examples else "--example 1",
+            )
+        return examples[self.example - 1]
+
+    def _version(self, listed: Version, at: At) -> Rendering:
+        """Return one version of a prompt as the registry renders it. Raises ``NoSuchVersion``."""
+        name, file = listed.name, self.worktree.files.get(listed.name)
+        if self.example is not None and file is None:
+            raise UsageError(f"{name} has no file with examples", hint=f"promptsync pull {shlex.quote(name)}")
+        try:
+            response = self.project.registry.prompts.render(
+                name,
+                version=at.number,
+                label=at.label,
+                provider=self.provider,
+                model=self.model,
+                variables={**(self._example(file) if file is not None else {}), **self.values},
+            )
+        except NotFound:
+            if not at:
+                raise
+            labels = read_labels(self.project, listed) if at.label is not None else None
+            raise no_such_version(listed, at, list(labels or ())) from None
+        warning, arguments = response.get("warning"), response.get("llm_kwargs")
+        return Rendering(
+            name,
+            response["prompt_template"],
+            as_mapping(response.get("metadata")).get("model"),
+            (warning,) if isinstance(warning, str) else (),
+            version=number(response, "version"),
+            arguments=arguments if isinstance(arguments, Mapping) else None,
+        )
+
+    def _snippet(self, parent: PromptFile, reference: Reference) -> tuple[Template, str]:
+        """Return the template of a snippet, and a warning if its file replaces the version that it names.
+
+        Pinned ones, and those without a file, are read from the registry unless ``offline``.
+        """
+        file, remote = self.worktree.files.get(reference.name), self.project.remote
+        if file is None and self.offline:
+            raise SnippetError(f"{reference} in {parent.path} has no file.")
+        if file is not None and (self.offline or not reference.pinned):
+            pinned = f"{reference} is rendered from {file.path}, not from the pinned version."
+            warning = pinned if reference.pinned else ""
+        else:
+            try:
+                get = self.project.registry.prompts.get
+                version = get(None, reference.name, version=reference.version, label=reference.label)
+                return version.prompt.template, ""
+            except NotFound:
+                if file is None:
+                    close = difflib.get_close_matches(reference.name, self.worktree.files, 1)
+                    raise SnippetError(
+                        f"{reference} in {parent.path} exists neither in your files nor in {remote}.",
+                        hint=f"did you mean {close[0]!r}?" if close else "promptsync ls-remote",
+                    ) from None
+                warning = f"{reference} is not in {remote} yet, so it is rendered from {file.path}."
+            except RemoteError as error:
+                command = f"promptsync render {shlex.quote(parent.prompt.name)} --offline"
+                raise error.replaced(hint="\n".join(filter(None, (error.hint, command)))) from None
+        check_resolved(file, "nothing was rendered")
+        return file.prompt.template, warning
+
+
+def _unrenderable(file: PromptFile, expanded: Template, text: str, failed: Rendered) -> AnswerIsNo:
+    path, written = next(
+        (part.path, part.template_format) for part in texts_of(expanded) if part.text == text
+    )
+    subject = Subject(file)
+    (row, column), reason = subject.position(path), failed.error.rstrip(".")
+    problem = syntax_error(text, JINJA2) if written == JINJA2 and not failed.hint else None
+    if problem is not None:
+        reason, line = problem[0].rstrip("."), problem[1]
+        if any(part.path == path and FENCE in part.text for part in subject.texts):
+            # After a snippet is inserted, the lines of the text are no longer those of the file.
+            reason += f" (line {line} of the text with its snippets)"
+        else:
+            row, column = subject.place(path, (line, None))
+    return AnswerIsNo(
+        f"{file.path}:{row}:{column}: {written}: {reason}.",
+        hint=failed.hint
+        or "fix it: the registry cannot render it either, so the model would receive the template itself",
+        code="unrenderable",
+    )
 
 
 def _arguments(rendering: Rendering) -> list[str]:
@@ -102,13 +322,6 @@ def _arguments(rendering: Rendering) -> list[str]:
             hint="add --provider PROVIDER, or model: to the prompt file",
         )
     return json.dumps(rendering.arguments, ensure_ascii=False, indent=2).split("\n")
-
-
-def _body(rendering: Rendering) -> dict[str, Any]:
-    known = body(rendering, "name path version model warnings")
-    if rendering.arguments is not None:
-        known["llm_kwargs"] = rendering.arguments
-    return {**known, **rendering.template, **known}
 
 
 def _template_lines(template: Mapping[str, Any]) -> Iterator[str]:
