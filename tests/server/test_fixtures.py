@@ -53,8 +53,8 @@ def test_an_evaluation_is_a_report_with_a_dataset_of_its_rows(tmp_path):
         "refund quality",
         ["question", "expect", "extra"],
     )
-    assert (evaluation.name, evaluation.body["dataset"]) == ("refund quality", "refund quality")
-    prompt, column, polite = evaluation.body["columns"]
+    assert evaluation.name == "refund quality"
+    prompt, column, polite = evaluation.body
     assert prompt == {
         "title": "Answer",
         "type": "PROMPT_TEMPLATE",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 
-from promptsync.server.checks.runs import AGENT_RUN, chosen_version, create_run, described
 from promptsync.server.http import ApiError, Id, Request, Response, malformed, not_found, row_of
 from promptsync.server.listing import MAX_PER_PAGE, ItemQuery
 from promptsync.server.prompts import items
@@ -15,8 +15,11 @@ from promptsync.server.prompts.items import WORKFLOW
 from promptsync.server.prompts.labels import list_labels
 from promptsync.server.store.database import Database
 from promptsync.server.tables import store
-from promptsync.server.tables.compute import CALLBACK, NODE
-from promptsync.server.tables.store import QUEUED, SheetColumn
+from promptsync.server.tables.compute import RegistryPrompt
+from promptsync.server.tables.store import CALLBACK, COMPLETED, PROMPT, QUEUED, SheetColumn
+
+AGENT_RUN = "agent run"
+"""The kind of its rows in the table of runs."""
 
 MAX_SUFFIX = 200
 """Longest ``channel_name_suffix`` of a run, in characters."""
@@ -125,15 +128,20 @@ def run_workflow(request: Request) -> Response:
         version = items.version(db, workflow, body.workflow_version_number, body.workflow_label_name)
         nodes = version["body"]["nodes"]
         missing = sorted(_required(db, nodes) - inputs.keys())
-        columns = [
-            SheetColumn("", node["name"], NODE, node["configuration"], is_output=node["is_output_node"])
-            for node in nodes
-        ]
+        columns, earlier = [], list(inputs)
+        for node in nodes:
+            config = {
+                "template": msgspec.structs.asdict(_prompt(node)),
+                "prompt_template_variable_mappings": {name: name for name in earlier},
+                "variables": node["configuration"]["variables"],
+            }
+            earlier.append(node["name"])
+            columns.append(SheetColumn("", node["name"], PROMPT, config, is_output=node["is_output_node"]))
         if body.callback_url is not None:
             columns.append(SheetColumn("", CALLBACK, CALLBACK, {"url": body.callback_url}))
         about = {"name": workflow["name"], "all_outputs": bool(body.return_all_outputs)}
         about["channel"] = None if suffix is None else f"workflows:{workflow['id']}:run:{suffix}"
-        run_id, sheet_id = create_run(db, AGENT_RUN, version, inputs, [inputs], columns, **about)
+        run_id, sheet_id = store.create_run(db, AGENT_RUN, version, inputs, [inputs], columns, **about)
     request.runner.work_on(sheet_id)
     answer = {
         "success": True,
@@ -180,10 +188,16 @@ def node_results(db: Database, run_id: int) -> tuple[str | None, Nodes]:
     cells = {cell.column_id: cell for cell in store.cells_of(db, run["sheet_id"])}
     results = {}
     for node in store.columns_of(db, run["sheet_id"]):
-        if node.type == NODE:
-            result = described(cells[node.id], "SUCCESS")
-            result |= {"raw_error_message": result["error_message"], "is_output_node": node.is_output}
-            results[node.title] = result | {"model": cells[node.id].model}
+        if node.type == PROMPT:
+            cell = cells[node.id]
+            results[node.title] = {
+                "status": "SUCCESS" if cell.status == COMPLETED else cell.status,
+                "value": cell.value,
+                "error_message": cell.error,
+                "raw_error_message": cell.error,
+                "is_output_node": node.is_output,
+                "model": cell.model,
+            }
     is_finished = all(cell.status != QUEUED for cell in cells.values())
     return None if is_finished else run["sheet_id"], results
 
@@ -201,17 +215,21 @@ def output(nodes: Nodes, *, everything: bool | None) -> Any:
     return first["value"] if is_bare else results
 
 
+def _prompt(node: Mapping[str, Any]) -> RegistryPrompt:
+    prompt = node["configuration"]["prompt"]
+    return RegistryPrompt(prompt["name"], prompt["version"], prompt["label"])
+
+
 def _required(db: Database, nodes: list[dict[str, Any]]) -> set[str]:
     """Return the variables that the nodes' prompts use and no earlier node or computed variable provides."""
     required: set[str] = set()
     provided: set[str] = set()
     for node in nodes:
-        configuration = node["configuration"]
         try:
-            template = chosen_version(db, configuration["prompt"])["body"]["prompt_template"]
+            template = _prompt(node).version(db)["body"]["prompt_template"]
         except ApiError:
             # The run reports the missing prompt, at its node.
             continue
-        required |= set(template["input_variables"]) - provided - configuration["variables"].keys()
+        required |= set(template["input_variables"]) - provided - node["configuration"]["variables"].keys()
         provided.add(node["name"])
     return required

@@ -6,29 +6,26 @@ dataset.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
 from msgspec.structs import replace
 
-from promptsync.server.checks.runs import (
-    EVALUATION,
-    EVALUATION_RUN,
-    chosen_version,
-    create_run,
-    described,
-    run_prompt,
-)
-from promptsync.server.http import ApiError, Id, Name, Request, Response, malformed, not_found
+from promptsync.server.http import ApiError, Id, Name, Request, Response, checked, malformed, not_found
 from promptsync.server.listing import ItemQuery, PageQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET
 from promptsync.server.store.database import Database, Row, now
 from promptsync.server.tables import store
-from promptsync.server.tables.compute import rows_of
+from promptsync.server.tables.compute import RegistryPrompt
 from promptsync.server.tables.primitives import as_text
-from promptsync.server.tables.store import COMPLETED, QUEUED, TEXT, SheetCell, SheetColumn
+from promptsync.server.tables.store import PROMPT, QUEUED, TEXT, SheetColumn
 
+EVALUATION, EVALUATION_RUN = "evaluation", "evaluation run"
+"""The kinds of rows in the table of runs. An evaluation is one, because it shares its ids with its runs."""
+
+OK = {"success": True, "message": "success"}
 _STATUSES = ("COMPLETED", "FAILED", "QUEUED", "RUNNING")
 
 # The comment of every result names the model, because an echo checks the prompt and not a model.
@@ -62,7 +59,6 @@ class Report(msgspec.Struct, frozen=True):
     row_count: int
     counts: dict[str, int]
     passed: dict[str, float]
-    dataset: str = ""
 
     @property
     def is_under_way(self) -> bool:
@@ -70,11 +66,33 @@ class Report(msgspec.Struct, frozen=True):
         return self.counts[QUEUED] > 0
 
     @property
+    def about(self) -> dict[str, Any]:
+        """Return what a response says about it."""
+        return {**self.summary, "score": None if self.is_under_way else self.score}
+
+    @property
     def state(self) -> dict[str, Any]:
         """The status as in a response, and how many cells have which."""
         status = "RUNNING" if self.is_under_way else "COMPLETED"
         counts = {status: self.counts[status] for status in _STATUSES}
         return {"status": status, "stats": {"status_counts": counts}}
+
+    @property
+    def score(self) -> dict[str, Any]:
+        """The score from 0 to 100: the mean of the scores of columns; null until all rows are done."""
+        columns: list[dict[str, Any]] = [
+            {"column_name": column.title, "score": score, "score_type": "boolean", "num_skipped": 0}
+            for column in self.columns
+            if (score := self.passed.get(column.id)) is not None
+        ]
+        answer: dict[str, Any] = {"overall_score": None, "score_type": "none", "has_custom_scoring": False}
+        if not columns:
+            message = "Not finished." if self.is_under_way else "Nothing is scored."
+            return answer | {"details": {"message": message}}
+        answer["overall_score"] = round(sum(column["score"] for column in columns) / len(columns), 2)
+        if len(columns) == 1:
+            return answer | {"score_type": "single_column", "details": columns[0]}
+        return answer | {"score_type": "multi_column", "details": {"columns": columns}}
 
 
 class EvaluationsQuery(ItemQuery, frozen=True):
@@ -91,7 +109,7 @@ def list_evaluations(request: Request) -> Response:
         evaluations = [dict(row) for row in rows]
         for evaluation in evaluations if query.include_runs else ():
             runs = _reports(db, "i.parent_id = ?", evaluation["id"])
-            evaluation["runs"] = [_about(report) | report.state for report in runs]
+            evaluation["runs"] = [run.about | run.state for run in runs]
     # Clients read one key or the other.
     return Response({**OK, "evaluations": evaluations, "items": evaluations, **page.counts})
 
@@ -115,14 +133,14 @@ def run_evaluation(request: Request) -> Response:
         if parent_id is not None:
             raise ApiError(403, f"The report {pipeline_id} is a run, not a pipeline; run {parent_id}.")
         if body.dataset_id is None:
-            dataset = items.version(db, items.find(db, pipeline.dataset, items.DATASET))
+            dataset = items.version(db, items.find(db, name, DATASET))
         else:
-            dataset = items.version_by_id(db, body.dataset_id, items.DATASET)
+            dataset = items.version_by_id(db, body.dataset_id, DATASET)
         try:
             columns, version = _pinned(db, pipeline.columns, dataset["body"]["columns"])
         except ApiError as error:
             raise malformed(f"The evaluation {name!r} cannot run: {error.message}") from error
-        run_id, sheet_id = create_run(
+        run_id, sheet_id = store.create_run(
             *(db, EVALUATION_RUN, version, dataset["body"]["columns"], dataset["body"]["rows"], columns),
             name=body.name or f"{name} {now()}",
             parent_id=pipeline_id,
@@ -155,7 +173,7 @@ def get_evaluation(request: Request) -> Response:
         }
         for position, column in enumerate(report.columns, 1)
     ]
-    return Response({**OK, "report": _about(report), **report.state, "report_columns": columns})
+    return Response({**OK, "report": report.about, **report.state, "report_columns": columns})
 
 
 def get_score(request: Request) -> Response:
@@ -163,16 +181,31 @@ def get_score(request: Request) -> Response:
     report = _polled(request)
     if report.summary["is_blueprint"]:
         raise malformed("A pipeline has no score; request that of one of its runs.")
-    return Response({**OK, "score": _score(report)})
+    return Response({**OK, "score": report.score})
 
 
 def get_rows(request: Request) -> Response:
     """Return a page of rows."""
     report = _polled(request)
     page = request.parameters(PageQuery).of(report.row_count)
+    indices = range(page.offset, min(page.offset + page.per_page, page.total))
     with request.store.read() as db:
-        rows = rows_of(db, report.sheet_id, range(page.offset, min(page.offset + page.per_page, page.total)))
-    cells = [[_cell(column, row[column.id]) for column in report.columns] for row in rows.values()]
+        rows = store.rows_of(db, report.sheet_id, indices)
+    cells = [
+        [
+            {"type": "dataset", "value": cell.value}
+            if column.type == TEXT
+            else {
+                "type": "eval",
+                "status": cell.status,
+                "value": cell.value,
+                "error_message": cell.error,
+            }
+            for column in report.columns
+            for cell in [row[column.id]]
+        ]
+        for row in rows.values()
+    ]
     columns = [column.title for column in report.columns]
     return Response({**OK, "columns": columns, "rows": cells, **page.counts})
 
@@ -183,13 +216,11 @@ def _reports(db: Database, condition: str, *values: int) -> list[Report]:
     for row in db.execute(f"{_REPORT} AND {condition} ORDER BY i.id DESC", values).fetchall():
         summary = dict(row)
         spec, sheet_id, row_count = (summary.pop(key) for key in ("spec", "sheet_id", "row_count"))
-        columns = [SheetColumn("", **column) for column in spec.get("columns", ())]
-        columns = columns or store.columns_of(db, sheet_id)
+        columns = [SheetColumn("", **column) for column in spec] or store.columns_of(db, sheet_id)
         counts, passed = store.count_statuses(db, sheet_id), {}
         if not counts[QUEUED]:
             passed = dict(map(tuple, db.execute(_PASSED, (sheet_id,))))
-        dataset = spec.get("dataset", "")
-        reports.append(Report(summary, columns, sheet_id, row_count, counts, passed, dataset))
+        reports.append(Report(summary, columns, sheet_id, row_count, counts, passed))
     return reports
 
 
@@ -217,51 +248,25 @@ def _pinned(db: Database, columns: list[SheetColumn], inputs: list[str]) -> tupl
     """
     pinned, versions = [], []
     for column in columns:
-        template = run_prompt(column.type, column.config)
-        if template is not None:
-            prompt = {"version": template.get("version_number"), "label": template.get("label"), **template}
-            versions.append(chosen_version(db, prompt))
-            mappings = column.config.get("prompt_template_variable_mappings") or {}
+        config = column.config
+        if runs_prompt(column.type, config):
+            versions.append(checked(config["template"], RegistryPrompt, "template").version(db))
+            mappings = config.get("prompt_template_variable_mappings") or {}
             config = {
-                "template": {"name": template["name"], "version_number": versions[-1]["number"]},
+                "template": {"name": config["template"]["name"], "version_number": versions[-1]["number"]},
                 "prompt_template_variable_mappings": {name: name for name in inputs} | mappings,
             }
-            column = replace(column, config=config)
-        pinned.append(column)
+        pinned.append(replace(column, config=config))
     return pinned, versions[0]
 
 
-# -- what a report says -------------------------------------------------------------------------------------
+def runs_prompt(kind: str, config: Mapping[str, Any]) -> bool:
+    """Whether a column runs a prompt of the registry."""
+    template = config.get("template")
+    return kind == PROMPT and isinstance(template, dict) and "name" in template
 
 
-def _cell(column: SheetColumn, cell: SheetCell) -> dict[str, Any]:
-    if column.type == TEXT:
-        return {"type": "dataset", "value": cell.value}
-    return {"type": "eval", **described(cell, COMPLETED)}
-
-
-def _about(report: Report) -> dict[str, Any]:
-    return {**report.summary, "score": None if report.is_under_way else _score(report)}
-
-
-def _score(report: Report) -> dict[str, Any]:
-    """Return the score from 0 to 100: the mean of the scores of columns; null until all rows are done."""
-    columns: list[dict[str, Any]] = [
-        {"column_name": column.title, "score": score, "score_type": "boolean", "num_skipped": 0}
-        for column in report.columns
-        if (score := report.passed.get(column.id)) is not None
-    ]
-    answer: dict[str, Any] = {"overall_score": None, "score_type": "none", "has_custom_scoring": False}
-    if not columns:
-        message = "Not finished." if report.is_under_way else "Nothing is scored."
-        return answer | {"details": {"message": message}}
-    answer["overall_score"] = round(sum(column["score"] for column in columns) / len(columns), 2)
-    if len(columns) == 1:
-        return answer | {"score_type": "single_column", "details": columns[0]}
-    return answer | {"score_type": "multi_column", "details": {"columns": columns}}
-
-
-OK = {"success": True, "message": "success"}
+# -- datasets -----------------------------------------------------------------------------------------------
 
 
 class DatasetsQuery(ItemQuery, frozen=True):

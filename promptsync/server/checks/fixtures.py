@@ -17,13 +17,13 @@ import msgspec
 from promptsync.errors import UsageError
 from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.prompt import Problem
+from promptsync.server.checks.evaluations import EVALUATION, runs_prompt
 from promptsync.server.checks.models import model_problem
-from promptsync.server.checks.runs import EVALUATION, run_prompt
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
 from promptsync.server.prompts.labels import PENDING, protect
 from promptsync.server.store.database import Database, Store, encoded, now
-from promptsync.server.tables.compute import PROMPT
+from promptsync.server.tables.store import PROMPT
 
 Spec = dict[str, Any]
 Place = tuple[str | int, ...]
@@ -36,10 +36,10 @@ class FixtureError(UsageError):
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """An item that the file declares, with the body of its version."""
+    """An item that the file declares, with the body of its version; of an evaluation, with its columns."""
 
     name: str
-    body: Spec
+    body: Any
     labels: list[str] = []
     uid: str | None = None
     number: int | None = None
@@ -155,9 +155,7 @@ def parse_fixtures(data: bytes, name: str, evaluations: Sequence[EvaluationFile]
         Declared(file.name, {"columns": file.inputs, "rows": file.rows}) for file in evaluations
     ]
     declared[EVALUATION] = [
-        Declared(file.name, {"dataset": file.name, "columns": columns})
-        for file in evaluations
-        if (columns := _report_columns(file))
+        Declared(file.name, columns) for file in evaluations if (columns := _report_columns(file))
     ]
     return Fixtures(declared, [_protected(item) for item in value.get("protected_labels") or ()], models)
 
@@ -173,7 +171,7 @@ def _report_columns(file: EvaluationFile) -> list[Spec]:
             mapping = {"template": {"name": name}, "prompt_template_variable_mappings": file.variables}
             columns.insert(0, (file.output, PROMPT, mapping, False))
     columns += [(step.title, step.type.upper(), step.config, True) for step in file.scorecard.steps]
-    if not any(run_prompt(kind, config) for _, kind, config, _ in columns):
+    if not any(runs_prompt(kind, config) for _, kind, config, _ in columns):
         return []
     return [dict(zip(("title", "type", "config", "is_output"), column, strict=True)) for column in columns]
 

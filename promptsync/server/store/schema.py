@@ -211,7 +211,7 @@ SCHEMA: Final = (
         parent_id INTEGER REFERENCES runs (id),
         version_id INTEGER REFERENCES versions (id),
         dataset_id INTEGER REFERENCES versions (id),
-        spec TEXT NOT NULL DEFAULT '{}',
+        spec TEXT NOT NULL DEFAULT '[]',
         sheet_id TEXT REFERENCES sheets (id),
         channel TEXT,
         all_outputs INTEGER NOT NULL DEFAULT 0,

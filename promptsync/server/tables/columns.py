@@ -12,10 +12,10 @@ from promptsync.server.http import Request, Response, malformed, not_found
 from promptsync.server.listing import CursorQuery
 from promptsync.server.store.database import Database, encoded
 from promptsync.server.tables import store
-from promptsync.server.tables.compute import PROMPT, check_config
+from promptsync.server.tables.compute import check_config
 from promptsync.server.tables.primitives import PRIMITIVES, references
 from promptsync.server.tables.sheets import Title
-from promptsync.server.tables.store import TEXT, SheetColumn
+from promptsync.server.tables.store import PROMPT, TEXT, SheetColumn
 
 
 class _Change(Struct, frozen=True):

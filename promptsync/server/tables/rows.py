@@ -51,7 +51,7 @@ def list_rows(request: Request) -> Response:
         source = f"cells WHERE column_id = ({first}) AND sheet_id = :sheet"
         page, pagination = query.select(db, "row_index", source, "row_index", {"sheet": sheet["id"]})
         indices = [row["row_index"] for row in page]
-        rows = store.shown_rows(indices, store.cells_of(db, sheet["id"], rows=indices))
+        rows = store.shown_rows(db, sheet["id"], indices)
         columns = [column.shown() for column in store.columns_of(db, sheet["id"])] if with_columns else []
     count = {"row_count": sheet["row_count"]} if query.include_row_count else {}
     return store.listed(rows, pagination, version=sheet["version_count"], columns=columns, **count)
@@ -72,7 +72,7 @@ def add_rows(request: Request) -> Response:
         blank: list[dict[str, Any]] = [{}] * (body.count - len(values))
         indices = store.add_rows(db, sheet["id"], [*values, *blank])
         version = store.touch(db, sheet["id"])
-        rows = store.shown_rows(indices, store.cells_of(db, sheet["id"], rows=indices))
+        rows = store.shown_rows(db, sheet["id"], indices)
     answer = {"success": True, "rows_created": len(rows), "rows": rows, "version": version}
     answer |= {"start_row_index": indices.start, "row_indices": list(indices)}
     answer |= {"cell_count": len(rows) * len(types), "row_count": sheet["row_count"] + len(rows)}
@@ -163,7 +163,7 @@ def create_version(request: Request) -> Response:
     with request.store.write() as db:
         sheet = store.get_sheet(db, request.path)
         columns = [column.shown() for column in store.columns_of(db, sheet["id"])]
-        rows = store.shown_rows((), store.cells_of(db, sheet["id"]))
+        rows = store.shown_rows(db, sheet["id"])
         sql = "SELECT ifnull(max(number), 0) + 1 FROM sheet_versions WHERE sheet_id = ?"
         number = db.execute(sql, (sheet["id"],)).fetchone()[0]
         about = {"id": version_id, "sheet_id": sheet["id"], "number": number, "name": name}

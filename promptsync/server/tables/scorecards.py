@@ -26,7 +26,7 @@ from promptsync.server.tables.scoring import (
     summary,
     verdict_counts,
 )
-from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, SheetCell, SheetColumn
+from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, SheetColumn
 
 
 class _Scope(Struct, frozen=True):
@@ -200,13 +200,11 @@ def _scores(
     """Return the rows that a calculation has scored, as in a response."""
     scorecard, columns = _stored(calculation["scorecard"]), store.columns_of(db, calculation["id"])
     about = {"drift_summary": None, "stale_state": _stale_state(db, sheet, calculation)}
-    rows: dict[int, dict[str, SheetCell]] = {}
-    for cell in store.cells_of(db, calculation["id"], rows=indices, statuses=[COMPLETED, FAILED]):
-        rows.setdefault(cell.row_index, {})[cell.column_id] = cell
+    rows = store.rows_of(db, calculation["id"], indices)
     return [
         {"row_index": index, **about, **row_score(scorecard, [cells[column.id] for column in columns])}
         for index, cells in rows.items()
-        if len(cells) == len(columns)
+        if cells and all(cell.status in (COMPLETED, FAILED) for cell in cells.values())
     ]
 
 

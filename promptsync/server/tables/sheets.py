@@ -220,7 +220,7 @@ def add_trace(request: Request) -> Response:
             raise malformed("The column 'Trace' is computed, so an import cannot fill it.")
         indices = store.add_rows(db, sheet["id"], [{column.id: trace}])
         store.touch(db, sheet["id"])
-        (row,) = store.shown_rows(indices, store.cells_of(db, sheet["id"], rows=indices))
+        (row,) = store.shown_rows(db, sheet["id"], indices)
     mode = "trace" if body.span_id is None else "span"
     return Response({"success": True, "mode": mode, "row_index": row["row_index"], "row": row}, 201)
 

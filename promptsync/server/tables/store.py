@@ -7,13 +7,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from promptsync.server.http import Response, malformed, not_found, row_of
 from promptsync.server.store.database import Database, Row, encoded, insert, now, storable
 
 TEXT: Final = "TEXT"
 """The type of the columns whose cells are written by people; all others are computed."""
+
+PROMPT: Final = "PROMPT_TEMPLATE"
+"""The type of the columns that run a prompt."""
+
+CALLBACK: Final = "CALLBACK"
+"""The type of the column after the nodes of an agent that calls back. The API creates none."""
 
 STALE, QUEUED, RUNNING = "STALE", "QUEUED", "RUNNING"
 COMPLETED, FAILED = "COMPLETED", "FAILED"
@@ -143,6 +149,24 @@ def cells_of(
     sql = f"SELECT {_CELL} FROM cells WHERE {' AND '.join(where)} ORDER BY row_index LIMIT :most"
     for row in db.execute(sql, {"sheet": sheet_id, "most": most, **values}):
         yield SheetCell(**row)
+
+
+def rows_of(
+    db: Database, sheet_id: str, indices: Collection[int] | None = None
+) -> dict[int, dict[str, SheetCell]]:
+    """Return the cells of all rows, or of some, by the ids of their columns. A deleted row has none."""
+    rows: dict[int, dict[str, SheetCell]] = {index: {} for index in indices or ()}
+    for cell in cells_of(db, sheet_id, rows=indices):
+        rows.setdefault(cell.row_index, {})[cell.column_id] = cell
+    return rows
+
+
+def shown_rows(db: Database, sheet_id: str, indices: Collection[int] | None = None) -> list[dict[str, Any]]:
+    """Return all rows, or some, as in a response."""
+    return [
+        {"row_index": index, "cells": {column_id: cell.shown() for column_id, cell in cells.items()}}
+        for index, cells in rows_of(db, sheet_id, indices).items()
+    ]
 
 
 def set_cells(db: Database, cells: Iterable[SheetCell]) -> None:
@@ -291,15 +315,33 @@ def _add_cells(
     )
 
 
-def shown_rows(indices: Iterable[int], cells: Iterable[SheetCell]) -> list[dict[str, Any]]:
-    """Return rows as in a response."""
-    rows: dict[int, dict[str, Any]] = {index: {} for index in indices}
-    for cell in cells:
-        rows.setdefault(cell.row_index, {})[cell.column_id] = cell.shown()
-    return [{"row_index": index, "cells": row} for index, row in rows.items()]
-
-
 def listed(items: list[dict[str, Any]], pagination: dict[str, Any], **more: Any) -> Response:
     """Return a page of a list. It says twice how it goes on: the vendor's SDKs and specification differ."""
     again = {key: pagination[key] for key in ("next_cursor", "has_more")}
     return Response({"success": True, "data": items, **again, "pagination": pagination, **more})
+
+
+def create_run(
+    db: Database,
+    kind: str,
+    version: Row,
+    inputs: Iterable[str],
+    rows: Sequence[Mapping[str, Any]],
+    computed: Iterable[SheetColumn],
+    **about: Any,
+) -> tuple[int, str]:
+    """Store a run of a version; return its id and that of its sheet, which is in no table.
+
+    ``inputs`` are the titles of the columns of ``rows``; each computed column reads all columns before it.
+    """
+    sheet_id = add_sheet(db, None, about["name"])
+    ids = {name: add_column(db, SheetColumn(sheet_id, name)).id for name in inputs}
+    earlier = list(ids.values())
+    for column in computed:
+        dependencies = [{"column_id": column_id} for column_id in earlier]
+        new = replace(column, sheet_id=sheet_id, dependencies=dependencies)
+        earlier.append(add_column(db, new).id)
+    add_rows(db, sheet_id, [{ids[name]: value for name, value in row.items()} for row in rows])
+    queue(db, sheet_id)
+    about |= {"kind": kind, "version_id": version["id"], "sheet_id": sheet_id}
+    return insert(db, "runs", **about, created_at=now(), updated_at=now()), sheet_id
