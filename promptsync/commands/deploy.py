@@ -24,8 +24,8 @@ from promptsync.commands.shared.ci import (
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.tables import max_cells_option, report_option, reuse_option, write_report
+from promptsync.deploy.apply import DeployReceipt, apply_deploy
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
-from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.survey import InTheWay
 from promptsync.errors import UsageError
 from promptsync.prompt.labels import check_label
@@ -220,8 +220,6 @@ class _Deploying:
 
     def apply(self, plan: DeployPlan) -> DeployReceipt:
         """Carry out the plan, and keep its results."""
-        from promptsync.deploy.apply import apply_deploy  # most deploys have nothing to release
-
         if plan.tables.to_run or plan.selection.agents:
             options = structs.replace(plan.options, origin=origin(self.session, self.project))
             plan = structs.replace(plan, options=options)

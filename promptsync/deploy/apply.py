@@ -1,20 +1,168 @@
-"""Carries out the plan of a deploy: tables, publish, other checks, then move the label, all or none."""
+"""Carries out the plan of a deploy: tables, publish, other checks, then move the label, all or none.
+
+The receipt says what was done, also after an interruption, and which error the deploy ends in.
+"""
 
 from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from promptsync.checks.choose import rendered_snippets
+from promptsync.checks.results import CheckResults
 from promptsync.checks.run_checks import WantedVersions, latest_of, run_with_cases
+from promptsync.checks.runs import Status
 from promptsync.checks.tables import check_tables
+from promptsync.deploy.members import Fate
 from promptsync.deploy.plan import DeployPlan
-from promptsync.deploy.receipt import DeployReceipt
-from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
-from promptsync.labels.move import WAITS, ChangedLabel, apply_labels, approval_hint
+from promptsync.deploy.snippets import together
+from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
+from promptsync.labels.move import ChangedLabel, apply_labels
 from promptsync.labels.plan import LabelChange
 from promptsync.project.project import Project
 from promptsync.project.versions import routed_labels
 from promptsync.push.apply import apply_push
+from promptsync.push.receipt import PushReceipt
+
+_HINTS = {
+    "unknown-outcome": "promptsync status\npromptsync deploy",
+    "partial": "promptsync deploy",
+    "raced": "promptsync pull --merge\npromptsync deploy",
+    "remote": "promptsync doctor",
+}
+"""The commands to run after a push that failed within a deploy: its own hints would only push."""
+
+_NAMED = 8
+"""Most prompts that a hint names."""
+
+
+@dataclass
+class DeployReceipt:
+    """What a deploy did. ``is_released`` says that every label points where it should, of all that passed.
+
+    ``labels`` is the result for the label of each release, empty if no label was tried. ``stopped`` is what
+    stopped the deploy half-way.
+    """
+
+    plan: DeployPlan
+    push: PushReceipt = field(init=False)
+    results: CheckResults = field(default_factory=CheckResults)
+    labels: Sequence[ChangedLabel] = ()
+    is_released: bool = False
+    interrupted: bool = False
+    stopped: PromptsyncError | None = None
+
+    def __post_init__(self) -> None:
+        self.push = PushReceipt(self.plan.push)
+
+    @property
+    def kept_back(self) -> tuple[str, ...]:
+        """The releases whose checks failed, with the releases that depend on them."""
+        failed = {name for result in self.results.all if not result.passed for name in result.check.prompts}
+        # A snippet also stays for a live prompt that is not deployed here.
+        failed |= {
+            snippet
+            for snippet, users in self.plan.live.items()
+            if not failed.isdisjoint(user.name for user in users)
+        }
+        kept = together(self.plan.survey, failed) if failed else ()
+        return tuple(member.name for member in self.plan.survey.releases if member.name in kept)
+
+    @property
+    def is_unpublished(self) -> bool:
+        """Whether nothing that was to be published was tried."""
+        push = self.push
+        return bool(self.plan.push.actions) and len(push.results) == len(push.plan.skipped)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The releases that are not kept back."""
+        kept = self.kept_back
+        return tuple(member.name for member in self.plan.survey.releases if member.name not in kept)
+
+    @property
+    def error(self) -> PromptsyncError | None:
+        """The error that the deploy ends in, ``None`` if all is done and checked, and nothing was skipped."""
+        if self.interrupted or self.push.interrupted:
+            return self._interruption()
+        return self.stopped or self._failure() or _skipped(self.plan)
+
+    def _interruption(self) -> Interrupted:
+        label = self.plan.label
+        is_safe = not any(change.moved or change.is_unknown for change in self.labels)
+        where = f"{label} did not move" if is_safe else f"{label} moved on some prompts"
+        published = f"{len(self.push.published)} published, " if self.push.published else ""
+        notes = [f"{label.change.name}: {label.why}" for label in self.labels if label.moved and label.why]
+        runs = [
+            f"{check.run.name}: {check.run.location} is still running" for check in self.results.under_way
+        ]
+        hint = "promptsync deploy" if is_safe else "promptsync deploy\npromptsync label list"
+        return Interrupted(f"interrupted: {published}{where}", hint=hint, details=[*notes, *runs])
+
+    def _failure(self) -> PromptsyncError | None:
+        """Return the error of the push or of the checks, with the commands that go on."""
+        error = self.push.error
+        if error is not None:
+            return error.replaced(hint=_HINTS.get(error.code, error.hint))
+        error, failed = self.results.error, [result for result in self.results.all if result.reason]
+        if error is None:
+            return None
+        # Not --allow-unbound: that would release what the checks did not run.
+        if failed and all(result.unbound for result in failed):
+            hint = f"set {failed[0].run.name!r} to the latest version in the PromptLayer dashboard"
+            return error.replaced(hint=f"{hint}\n{self._next_deploy}")
+        if failed and all(result.run.status is Status.TIMED_OUT for result in failed):
+            return error.replaced(hint="promptsync deploy --timeout SECONDS")
+        is_no = isinstance(error, AnswerIsNo)
+        hint = f"fix the prompt and commit it\n{self._next_deploy}" if is_no else "promptsync deploy"
+        return error.replaced(hint=error.hint or hint)
+
+    @property
+    def passed_others(self) -> tuple[str, ...]:
+        """The others that have checks."""
+        return tuple(name for name in self.others if name not in self.plan.unchecked)
+
+    @property
+    def _next_deploy(self) -> str:
+        """The command that releases the others that passed, or after a fix everything."""
+        names = () if self.is_released else self.passed_others
+        if len(names) > _NAMED:
+            return "promptsync deploy --keep-going"
+        return shlex.join(["promptsync", "deploy", *names])
+
+
+def _skipped(plan: DeployPlan) -> Refused | None:
+    """Return the refusal of a prompt that this push changed and that is not released."""
+    held = [member for member in plan.survey.of(Fate.HELD) if member.touched]
+    if held:
+        first = held[0]
+        what = f"{len(held)} prompts are on hold; first: {first.name!r}"
+        return Refused(
+            f"{what if len(held) > 1 else f'{first.name!r} is on hold'}: {plan.label} {first.how}, and "
+            f"v{first.held} is the same as the file",
+            hint=release_on_hold([member.name for member in held], plan.label),
+            code="on-hold",
+        )
+    skipped = next((member for member in plan.survey.skipped if member.touched), None)
+    if skipped is None:
+        return None
+    hint = f"promptsync diff {shlex.quote(skipped.name)} --label {shlex.quote(plan.label)}"
+    return Refused(
+        f"{skipped.name!r} was skipped: {skipped.reason}",
+        hint=hint if skipped.routed is None else plan.options.command,
+        code="skipped",
+    )
+
+
+def release_on_hold(names: Sequence[str], label: str) -> str:
+    """Return the command that releases prompts on hold."""
+    return shlex.join(["promptsync", "deploy", *names, "--label", label, "--again"])
+
+
+# -- the steps -----------------------------------------------------------------------------------------------
 
 
 def apply_deploy(project: Project, plan: DeployPlan) -> DeployReceipt:
@@ -45,7 +193,7 @@ def _check_texts(project: Project, receipt: DeployReceipt) -> bool:
     plan, options = receipt.plan, receipt.plan.options
     if not plan.tables.wanted:
         return True
-    receipt.results = check_tables(
+    results = check_tables(
         project,
         plan.tables,
         standard=options.standard,
@@ -53,13 +201,19 @@ def _check_texts(project: Project, receipt: DeployReceipt) -> bool:
         progress=project.progress,
         origin=options.origin,
     )
-    receipt.interrupted = receipt.results.interrupted
-    goes_on = receipt.results.passed
-    if options.keep_going and not receipt.interrupted:
-        goes_on = bool(receipt.others)
+    goes_on = _add(receipt, results)
     if goes_on:
         _check_snippets(project, plan)
     return goes_on
+
+
+def _add(receipt: DeployReceipt, results: CheckResults) -> bool:
+    """Add results of checks, and return whether the deploy goes on."""
+    receipt.results = replace(results, all=(*receipt.results.all, *results.all))
+    receipt.interrupted = results.interrupted
+    if receipt.plan.options.keep_going and not receipt.interrupted:
+        return bool(receipt.others)
+    return receipt.results.passed
 
 
 def _check_snippets(project: Project, plan: DeployPlan) -> None:
@@ -115,11 +269,7 @@ def _check(project: Project, receipt: DeployReceipt) -> bool:
         origin=options.origin,
         is_scored=not options.rehearses,
     )
-    receipt.results = replace(results, all=(*receipt.results.all, *results.all))
-    receipt.interrupted = results.interrupted
-    if not plan.options.keep_going or receipt.interrupted:
-        return receipt.results.passed
-    return bool(receipt.others)
+    return _add(receipt, results)
 
 
 def _move(project: Project, receipt: DeployReceipt) -> bool:
@@ -137,15 +287,14 @@ def _move(project: Project, receipt: DeployReceipt) -> bool:
         )
         for member in receipt.plan.survey.releases
     }
-    moved = apply_labels(project, [change for name, change in changes.items() if name not in kept])
-    receipt.labels = (*moved.changed, *(ChangedLabel(changes[name], False) for name in kept))
+    moving = [change for name, change in changes.items() if name not in kept]
+    moved = apply_labels(project, moving, again=receipt.plan.options.command)
+    receipt.labels = (*moved.changed, *(ChangedLabel(changes[name], "stayed") for name in kept))
     receipt.interrupted = isinstance(moved.error, Interrupted)
-    receipt.stopped = None if receipt.interrupted else moved.error
-    if receipt.stopped is not None and receipt.stopped.code == WAITS:
-        receipt.stopped = receipt.stopped.replaced(hint=approval_hint(project, receipt.plan.options.command))
+    receipt.stopped = moved.error
     if moved.error is None:
         _check_routes(project, receipt)
-    return receipt.stopped is None and not receipt.interrupted
+    return receipt.stopped is None
 
 
 def _check_routes(project: Project, receipt: DeployReceipt) -> None:
@@ -160,7 +309,7 @@ def _check_routes(project: Project, receipt: DeployReceipt) -> None:
         if not routed:
             return
     receipt.labels = tuple(
-        replace(change, is_overtaken=True, why=str(routed[change.change.name]))
+        replace(change, ending="overtaken", why=str(routed[change.change.name]))
         if change.change.name in routed
         else change
         for change in receipt.labels

@@ -8,14 +8,13 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
-from promptsync.compare.snapshot import Item, Snapshot, State
-from promptsync.compare.states import TEXT_STATES
+from promptsync.compare.snapshot import Snapshot
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
 from promptsync.project.versions import Labels, RoutedLabel, read_usable, with_labels
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.labels import Position, is_own
-from promptsync.prompt.prompt import Prompt, Version, tag_set
+from promptsync.prompt.prompt import Prompt, Version
 
 
 class Fate(StrEnum):
@@ -169,37 +168,6 @@ class Survey(msgspec.Struct, frozen=True):
     def of(self, *fates: Fate) -> tuple[Member, ...]:
         """Return the members with these fates, sorted by fate."""
         return tuple(member for fate in fates for member in self.members if member.fate is fate)
-
-
-def parents_of(under: Item, item: Item) -> tuple[int, ...]:
-    """Return the versions that a release includes if it is not made from the latest one."""
-    if under.listed is not None:
-        # Without a decision both sides are equal, and the version under the label is the only parent.
-        decision = under.history.decision if under.history is not None else None
-        return decision.pull if decision is not None else (under.listed.version,)
-    decision = item.history.decision if item.history is not None else None
-    return decision.force if decision is not None else ()
-
-
-def without_tags(item: Item) -> Item:
-    """Return an item with the state of its content alone: tags belong to a prompt, not to a version."""
-    decision = item.history.decision if item.history is not None else None
-    if decision is None or item.file is None or item.state is State.IN_SYNC:
-        return item
-    return replace(item, state=TEXT_STATES[decision.relation])
-
-
-def has_news(item: Item) -> bool:
-    """Whether a file has content or a tag that the latest version lacks.
-
-    A latest version that the file includes is one that git went back on, for instance because its checks
-    failed: readers without a label get it until the file is published. Tags show only there, too.
-    """
-    if item.state is not State.DIVERGED or item.listed is None:
-        return item.state is State.AHEAD
-    text = without_tags(item).state
-    has_tags = item.merged_tags != tag_set(item.listed.prompt)
-    return text is State.AHEAD or (text is State.IN_SYNC and has_tags)
 
 
 def with_drafts(project: Project, listing: Mapping[str, Version], members: Sequence[Member]) -> list[Member]:

@@ -115,11 +115,6 @@ class DeployPlan(msgspec.Struct, frozen=True):
         return not self.is_empty and all(member.is_pending for member in self.survey.releases)
 
     @property
-    def is_new_label(self) -> bool:
-        """Whether no prompt has the label yet, although there are prompts: it may be a typo."""
-        return not self.survey.under.listing and bool(self.survey.latest.listing)
-
-    @property
     def fingerprint(self) -> str:
         """A short hash of exactly this plan: what is published, the checks, what they must reach, and every
         label move.
@@ -167,44 +162,41 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
             hint="write an evaluation file, or add checks to promptsync.yaml",
             code="unchecked",
         )
-    tables = TablePlan()
-    live: dict[str, tuple[LiveUser, ...]] = {}
-    pins: Pins = ()
-    contracts: tuple[PromptContract, ...] = ()
-    if survey.releases and not options.rehearses:
-        pins = changed_by(
-            find_pins(project, survey.latest, push.new_texts), [member.name for member in survey.releases]
-        )
-        live = live_at_once(project, survey)
-        texts = _compared_texts(project, survey)
-        contracts = find_contracts(project, survey, texts, live)
-        options = replace(options, breaking=accepted_names(project, survey, contracts, options.breaking))
-        contracts = tuple(
-            replace(contract, is_accepted=contract.is_accepted or contract.name in options.breaking)
-            for contract in contracts
-        )
-        # After an approval everything is live already, so a verdict counts however old it is.
-        is_live = all(member.is_moved for member in survey.releases) and project.config.evaluations_reuse
-        reuse = math.inf if is_live else None
-        wanted = _wanted_tables(project, survey, checks, live, texts)
-        tables = plan_tables(project, wanted, reuse=reuse)
-        checked_before = {wanted.candidate.name for wanted in tables.wanted}
-        check_live(survey, live, checked_before)
-        check_order(survey, checked_before - {name for check in located for name in check[0].prompts})
-    return DeployPlan(
+    in_git, workspace = project.in_git, workspace_of(project) if survey.releases else ""
+    plan = DeployPlan(
         survey,
         push,
         checks,
         located,
-        tables,
-        live,
-        unchecked,
-        pins,
-        contracts,
-        workspace_of(project) if survey.releases else "",
-        project.in_git,
-        options,
+        unchecked=unchecked,
+        workspace=workspace,
+        in_git=in_git,
+        options=options,
     )
+    return _with_live(project, plan) if survey.releases and not options.rehearses else plan
+
+
+def _with_live(project: Project, plan: DeployPlan) -> DeployPlan:
+    """Return a plan with what it does to live prompts, and with the tables, which compare with them."""
+    survey, options = plan.survey, plan.options
+    releases = [member.name for member in survey.releases]
+    pins = changed_by(find_pins(project, survey.latest, plan.push.new_texts), releases)
+    live = live_at_once(project, survey)
+    texts = _compared_texts(project, survey)
+    contracts = find_contracts(project, survey, texts, live)
+    options = replace(options, breaking=accepted_names(project, survey, contracts, options.breaking))
+    contracts = tuple(
+        replace(contract, is_accepted=contract.is_accepted or contract.name in options.breaking)
+        for contract in contracts
+    )
+    # After an approval everything is live already, so a verdict counts however old it is.
+    is_live = all(member.is_moved for member in survey.releases) and project.config.evaluations_reuse
+    wanted = _wanted_tables(project, survey, plan.selection, live, texts)
+    tables = plan_tables(project, wanted, reuse=math.inf if is_live else None)
+    checked_before = {wanted.candidate.name for wanted in tables.wanted}
+    check_live(survey, live, checked_before)
+    check_order(survey, checked_before - {name for check in plan.located for name in check[0].prompts})
+    return replace(plan, pins=pins, live=live, contracts=contracts, tables=tables, options=options)
 
 
 def _check_committed(project: Project, survey: Survey, *, is_named: bool) -> None:

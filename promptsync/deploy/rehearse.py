@@ -11,9 +11,8 @@ from msgspec import structs
 
 from promptsync.checks.assignment import Selection, lowest
 from promptsync.checks.catalog import Kind, list_checks
-from promptsync.deploy.apply import apply_deploy
+from promptsync.deploy.apply import DeployReceipt, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
-from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
 from promptsync.files.cache import Record
 from promptsync.files.worktree import scan

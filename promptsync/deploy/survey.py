@@ -13,7 +13,8 @@ from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, 
 from promptsync.compare.content import has_text_of
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
-from promptsync.deploy.members import Fate, Member, Survey, has_news, parents_of, with_drafts, without_tags
+from promptsync.compare.states import TEXT_STATES
+from promptsync.deploy.members import Fate, Member, Survey, with_drafts
 from promptsync.deploy.snippets import needed_snippets, references_in, renders_new
 from promptsync.errors import Refused
 from promptsync.files.yaml.load import InvalidFile
@@ -27,7 +28,7 @@ from promptsync.project.versions import (
     routed_labels,
 )
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
-from promptsync.prompt.prompt import Version
+from promptsync.prompt.prompt import Version, tag_set
 from promptsync.prompt.snippets import parents
 
 _IN_WAY = (State.CONFLICT, State.RENAMED_REMOTELY, State.DELETED_REMOTELY)
@@ -97,18 +98,17 @@ def make_survey(
     decider = _Decider(
         project,
         label,
-        latest.listing,
         {item.name: item for item in latest.items},
-        {item.name: without_tags(item) for item in under.items},
+        {item.name: _without_tags(item) for item in under.items},
         positions,
         again,
         routed_labels(project, label, pointers, under.listing.values()),
     )
-    members = {member.name: member for member in decider.members(chosen)}
+    members = {member.name: member for member in decider.members(chosen, latest.listing)}
     # Without a state to compare with it is unknown what this push changed, and everything counts.
     touched = {item.name for item in latest.items}
     if since is not None and members:
-        from promptsync.compare.difference import changed_since  # most deploys have nothing to release
+        from promptsync.compare.difference import changed_since
 
         touched = {change.name for change in changed_since(project, latest.worktree, since).prompts}
     files = {name: refs for name, refs in references_in(latest).items() if project.config.in_scope(name)}
@@ -119,20 +119,18 @@ def make_survey(
         if item.name in ways and item.name not in releases:
             member = members.get(item.name) or decider.member(item.name, Fate.CHECK)
             members[item.name] = replace(member, existing=item.version)
-    return Survey(
-        label,
-        latest,
-        under,
-        tuple(
-            replace(
-                member,
-                touched=name in touched and not decider.is_settled(member),
-                through=ways.get(name, ()) if member.is_release or member.existing is not None else (),
-                needed_by=needed_by.get(name),
-            )
-            for name, member in sorted(members.items())
-        ),
-    )
+
+    def completed(name: str, member: Member) -> Member:
+        # The label of a prompt that the registry altered may be where it should be.
+        is_settled = member.fate is Fate.ALTERED and member.released == member.latest
+        return replace(
+            member,
+            touched=name in touched and not is_settled,
+            through=ways.get(name, ()) if member.is_release or member.existing is not None else (),
+            needed_by=needed_by.get(name),
+        )
+
+    return Survey(label, latest, under, tuple(completed(name, members[name]) for name in sorted(members)))
 
 
 def _read(project: Project, label: str) -> tuple[Snapshot, dict[str, Position]]:
@@ -153,26 +151,18 @@ class _Decider(Struct, frozen=True):
 
     project: Project
     label: str
-    listing: Mapping[str, Version]
     latest: Mapping[str, Item]
     under: Mapping[str, Item]
     positions: Mapping[str, Position]
     again: Collection[str]
     routed: Mapping[str, RoutedLabel]
 
-    def members(self, chosen: set[str]) -> list[Member]:
+    def members(self, chosen: set[str], listing: Mapping[str, Version]) -> list[Member]:
         """Return what happens to the chosen prompts. Raises ``InTheWay``."""
-        in_way: list[tuple[Item, str]] = []
-        members: list[Member] = []
-        for name in sorted(chosen & self.latest.keys() & self.under.keys()):
-            if routed := self.routed.get(name):
-                members.append(self.member(name, Fate.ROUTED, routed=routed))
-            elif way := self._in_way(name):
-                in_way.append(way)
-            elif fate := self._fate(name):
-                members.append(self._released(name) if fate is Fate.RELEASE else self.member(name, fate))
-        self._check(in_way)
-        members = with_drafts(self.project, self.listing, members)
+        decisions = [self._decide(name) for name in sorted(chosen & self.latest.keys() & self.under.keys())]
+        self._check([decision for decision in decisions if isinstance(decision, tuple)])
+        members = [decision for decision in decisions if isinstance(decision, Member)]
+        members = with_drafts(self.project, listing, members)
         self._check(
             [(self.latest[member.name], why) for member in members if (why := self._passes_over(member))]
         )
@@ -185,31 +175,28 @@ class _Decider(Struct, frozen=True):
         position = replace(self.positions[name], version=under.version)
         return Member(name, item.path, template_id, fate, position, item.version, **facts)
 
-    def is_settled(self, member: Member) -> bool:
-        """Whether the label of a skipped prompt is where it should be."""
-        return member.fate is Fate.ALTERED and member.released == member.latest
-
     def _check(self, in_way: Sequence[tuple[Item, str]]) -> None:
         if in_way:
             raise InTheWay(in_way, self.latest, self.label)
 
-    def _differs(self, name: str) -> bool:
-        """Whether a file differs from the version under the label, or that is not recorded."""
+    def _decide(self, name: str) -> Member | tuple[Item, str] | None:
+        """Return what happens to a prompt, or the side whose changes a release would lose, and why.
+
+        ``None`` if there is nothing to do.
+        """
         item, under = self.latest[name], self.under[name]
+        if routed := self.routed.get(name):
+            return self.member(name, Fate.ROUTED, routed=routed)
+        if item.file is None:
+            if item.state is State.DIVERGED and item.became is not None:
+                return item, reason(item)
+            is_deleted = under.state in (State.DELETED_LOCALLY, State.DIVERGED)
+            return self.member(name, Fate.DELETED) if is_deleted else None
         is_latest = item.state is State.IN_SYNC and item.version == under.version
         is_recorded = not is_latest or self.positions[name].is_recorded
-        return under.state is not State.IN_SYNC or has_news(item) or not is_recorded
-
-    def _in_way(self, name: str) -> tuple[Item, str] | None:
-        """Return the changes that a release would lose: the side that has them, and why."""
-        item, under = self.latest[name], self.under[name]
-        if item.file is None:
-            is_renamed = item.state is State.DIVERGED and item.became is not None
-            return (item, reason(item)) if is_renamed else None
-        if not self._differs(name):
+        if under.state is State.IN_SYNC and not _has_news(item) and is_recorded:
             return None
-        has_label = under.listed is not None
-        if has_label and item.listed is not None and (under.version or 0) > (item.version or 0):
+        if item.version is not None and (under.version or 0) > item.version:
             raise Refused(
                 f"the registry changed while it was read ({name}: v{item.version} was the latest, and "
                 f"then the label was at v{under.version}); nothing was released",
@@ -218,34 +205,24 @@ class _Decider(Struct, frozen=True):
             )
         if item.state in _IN_WAY:
             return item, reason(item)
-        if has_label and under.state is State.DIVERGED:
-            return under, "changed in your files and in the version under the label"
-        if not has_label and item.state is State.DIVERGED and item.base is None:
+        if under.listed is None and item.state is State.DIVERGED and item.base is None:
             return item, "changed in your files and in the registry, and no common version is known"
-        return None
-
-    def _fate(self, name: str) -> Fate | None:
-        """Return what happens to a prompt of which nothing is lost, ``None`` if there is nothing to do."""
-        item, under = self.latest[name], self.under[name]
-        if item.file is None:
-            is_deleted = under.state in (State.DELETED_LOCALLY, State.DIVERGED)
-            return Fate.DELETED if is_deleted else None
-        if not self._differs(name):
-            return None
+        if under.listed is not None and under.state is State.DIVERGED:
+            return under, "changed in your files and in the version under the label"
         if under.listed is not None and under.state in (State.BEHIND, State.ALTERED):
-            return Fate(under.state.value)
-        return Fate.ALTERED if item.state is State.ALTERED else Fate.RELEASE
+            return self.member(name, Fate(under.state.value))
+        return self.member(name, Fate.ALTERED) if item.state is State.ALTERED else self._released(name)
 
     def _released(self, name: str) -> Member:
         """Return a release, on hold if it was released before, and rolled back or removed."""
         item, under = self.latest[name], self.under[name]
-        is_latest = without_tags(item).state is State.IN_SYNC and not has_news(item)
+        is_latest = _without_tags(item).state is State.IN_SYNC and not _has_news(item)
         forced = item.state in (State.BEHIND, State.DIVERGED) and not is_latest
-        position = replace(self.positions[name], version=under.version)
-        if position.released is not None and name not in self.again:
+        released = self.positions[name].released
+        if released is not None and name not in self.again:
             # Without the label, only the newest release is known to have been live.
-            below = position.version if position.version is not None else position.released - 1
-            for number in range(min(item.version or 0, position.released), below, -1):
+            below = under.version if under.version is not None else released - 1
+            for number in range(min(item.version or 0, released), below, -1):
                 if (is_latest and number == item.version) or _has_text(self.project, item, number):
                     return self.member(name, Fate.HELD, held=number)
         return self.member(
@@ -253,7 +230,7 @@ class _Decider(Struct, frozen=True):
             Fate.RELEASE,
             existing=item.version if is_latest else None,
             forced=forced,
-            parents=parents_of(under, item) if forced else (),
+            parents=_parents_of(under, item) if forced else (),
         )
 
     def _passes_over(self, member: Member) -> str:
@@ -270,3 +247,34 @@ def _has_text(project: Project, item: Item, number: int) -> bool:
     if item.listed is None or item.file is None:
         return False
     return has_text_of(project, read_version(project, item.listed, number), item.file.prompt)
+
+
+def _parents_of(under: Item, item: Item) -> tuple[int, ...]:
+    """Return the versions that a release includes if it is not made from the latest one."""
+    if under.listed is not None:
+        # Without a decision both sides are equal, and the version under the label is the only parent.
+        decision = under.history.decision if under.history is not None else None
+        return decision.pull if decision is not None else (under.listed.version,)
+    decision = item.history.decision if item.history is not None else None
+    return decision.force if decision is not None else ()
+
+
+def _without_tags(item: Item) -> Item:
+    """Return an item with the state of its content alone: tags belong to a prompt, not to a version."""
+    decision = item.history.decision if item.history is not None else None
+    if decision is None or item.file is None or item.state is State.IN_SYNC:
+        return item
+    return replace(item, state=TEXT_STATES[decision.relation])
+
+
+def _has_news(item: Item) -> bool:
+    """Whether a file has content or a tag that the latest version lacks.
+
+    A latest version that the file includes is one that git went back on, for instance because its checks
+    failed: readers without a label get it until the file is published. Tags show only there, too.
+    """
+    if item.state is not State.DIVERGED or item.listed is None:
+        return item.state is State.AHEAD
+    text = _without_tags(item).state
+    has_tags = item.merged_tags != tag_set(item.listed.prompt)
+    return text is State.AHEAD or (text is State.IN_SYNC and has_tags)

@@ -2,50 +2,64 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from functools import cached_property
+from itertools import count
+from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.labels.plan import LabelChange
 from promptsync.project.project import Project
-from promptsync.project.versions import deploy_command, labels_of_prompt
+from promptsync.project.versions import labels_of_prompt
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
 from promptsync.prompt.prompt import Label, Prompt, Version
 from promptsync.registry.address import LOCAL
 from promptsync.registry.errors import FateUnknown, Rejected, TimedOut, Unsupported
 
-WAITS = "waits-for-approval"
+Ending = Literal["moved", "overtaken", "undone", "stayed", "waits", "unknown"]
+"""What became of a label.
+
+``moved``: it is where it should be. ``overtaken``: it moved, but another user moved it, too, or an A/B
+release routes it. ``undone``: it moved, and was moved back because of another one. ``stayed``: it did not
+move. ``waits``: it needs an approval, which may also have been denied. ``unknown``: it may or may not have
+moved.
+"""
+
+_WORST: tuple[Ending, ...] = ("unknown", "stayed", "overtaken", "waits", "undone")
+"""The endings other than ``moved``, in the order in which an error names them."""
 
 
 class ChangedLabel(msgspec.Struct, frozen=True):
-    """The result of a change. ``moved`` says that the label is where it should be.
+    """The result of a change. ``why`` is why the label did not move, or what else went wrong.
 
-    ``why`` is why it is not, or what else went wrong. ``is_unknown`` says that the label may or may not have
-    moved. ``is_undone`` says that it did move, and was moved back because of another one. ``is_overtaken``
-    says that it did move, while an A/B release routes it, or another user moved it, too: theirs is lost, and
-    ``lost`` is the newer version that they released, if any. ``waits`` says that the registry accepted the
-    change, and the label did not move: that needs an approval, which may also have been denied. ``before`` is
-    where it was, with the labels beside it.
+    ``before`` is where it was, with the labels beside it.
     """
 
     change: LabelChange
-    moved: bool
+    ending: Ending = "moved"
     why: str = ""
     error: RemoteError | None = None
-    is_unknown: bool = False
-    is_undone: bool = False
-    is_overtaken: bool = False
-    lost: int | None = None
-    waits: bool = False
     before: Position = Position()
+
+    @property
+    def moved(self) -> bool:
+        """Whether the label is at the new version."""
+        return self.ending in ("moved", "overtaken")
 
     @property
     def is_move(self) -> bool:
         """Whether the label moved from another version."""
         return self.moved and self.change.old != self.change.new
+
+    @property
+    def is_unknown(self) -> bool:
+        return self.ending == "unknown"
+
+    @property
+    def waits(self) -> bool:
+        return self.ending == "waits"
 
 
 class LabelReceipt(msgspec.Struct, frozen=True):
@@ -54,24 +68,24 @@ class LabelReceipt(msgspec.Struct, frozen=True):
     changed: tuple[ChangedLabel, ...] = ()
     error: PromptsyncError | None = None
 
-    @property
-    def may_have_moved(self) -> frozenset[str]:
-        """The prompts whose label moved, or may have moved."""
-        return frozenset(label.change.name for label in self.changed if label.moved or label.is_unknown)
 
-
-def apply_labels(project: Project, changes: Sequence[LabelChange]) -> LabelReceipt:
+def apply_labels(
+    project: Project, changes: Sequence[LabelChange], again: str = "promptsync label list"
+) -> LabelReceipt:
     """Make all changes or none: if one label does not move, or after Ctrl-C, the others move back.
 
-    Raises ``Unsupported``, with nothing changed, where labels cannot be changed.
+    ``again`` is the command to run after an approval. Raises ``Unsupported``, with nothing changed, where
+    labels cannot be changed.
     """
-    begun: set[int] = set()
-    results: dict[int, ChangedLabel] = {}
+    changed = [ChangedLabel(change, "stayed", "interrupted before it was moved") for change in changes]
+    finished = count(1)
 
     def make(number: int) -> None:
-        begun.add(number)
-        results[number] = change_label(project, changes[number])
-        project.progress("Moving labels", len(results), len(changes))
+        change = changes[number]
+        if change.old != change.new:
+            changed[number] = ChangedLabel(change, "unknown", "interrupted: it may or may not have moved")
+        changed[number] = change_label(project, change)
+        project.progress("Moving labels", next(finished), len(changes))
 
     is_stopped = False
     try:
@@ -79,28 +93,16 @@ def apply_labels(project: Project, changes: Sequence[LabelChange]) -> LabelRecei
     except KeyboardInterrupt:
         is_stopped = True
     except BaseException:
-        _undo(project, list(results.values()), "another failed")
+        _undo(project, changed, "another failed")
         raise
-    changed = [
-        results.get(number) or _stopped(change, begun=number in begun)
-        for number, change in enumerate(changes)
-    ]
-    stayed = next((label for label in changed if not label.moved or label.is_overtaken), None)
     if is_stopped:
         _undo(project, changed, "the run was interrupted")
-    elif stayed is not None:
-        what = "waits for approval" if stayed.waits else "was not moved"
-        what = "was moved by another user" if stayed.is_overtaken else what
-        is_stopped = _undo(project, changed, f"{stayed.change.name} {what}")
-    error = _interruption(changed) if is_stopped else _failure(project, changed)
+    elif stayed := next((label for label in changed if label.ending != "moved"), None):
+        what = {"waits": "waits for approval", "overtaken": "was moved by another user"}
+        why = f"{stayed.change.name} {what.get(stayed.ending, 'was not moved')}"
+        is_stopped = _undo(project, changed, why)
+    error = _interruption(changed) if is_stopped else _failure(project, changed, again)
     return LabelReceipt(tuple(changed), error)
-
-
-def _stopped(change: LabelChange, *, begun: bool) -> ChangedLabel:
-    """Return the result of a change that Ctrl-C stopped, or that was not begun."""
-    is_unknown = begun and change.old != change.new
-    why = "interrupted: it may or may not have moved" if is_unknown else "interrupted before it was moved"
-    return ChangedLabel(change, False, why, is_unknown=is_unknown)
 
 
 def _undo(project: Project, changed: list[ChangedLabel], cause: str) -> bool:
@@ -110,12 +112,11 @@ def _undo(project: Project, changed: list[ChangedLabel], cause: str) -> bool:
         label = changed[number]
         undone = change_label(project, label.change.reversed(label.before))
         if undone.moved:
-            why = f"moved back because {cause}"
-            changed[number] = msgspec.structs.replace(label, moved=False, why=why, is_undone=True)
+            changed[number] = replace(label, ending="undone", why=f"moved back because {cause}")
         else:
-            changed[number] = msgspec.structs.replace(label, why=f"could not be moved back: {undone.why}")
+            changed[number] = replace(label, why=f"could not be moved back: {undone.why}")
 
-    moves = [number for number, label in enumerate(changed) if label.is_move and not label.is_overtaken]
+    moves = [number for number, label in enumerate(changed) if label.is_move and label.ending != "overtaken"]
     try:
         project.for_each(undo, moves)
     except KeyboardInterrupt:
@@ -132,57 +133,47 @@ def _interruption(changed: Sequence[ChangedLabel]) -> Interrupted:
     return Interrupted(f"interrupted: {what}", hint="promptsync label list")
 
 
-def _failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncError | None:
+def _failure(project: Project, changed: Sequence[ChangedLabel], again: str) -> PromptsyncError | None:
     """Return the error that a command ends in, ``None`` when every label is where it should be.
 
     A key that may not move labels is a failure of the registry (exit code 4) as long as nothing was changed.
     A label that is protected, or that another user moved, is a refusal (3).
     """
-    stayed = [label for label in changed if not label.moved or label.is_overtaken]
+    stayed = [label for label in changed if label.ending != "moved"]
     if not stayed:
         return None
-    first = min(stayed, key=lambda label: (not label.is_unknown, label.is_undone, label.waits))
-    where = f"{first.change.label!r} of {first.change.name!r}"
-    if first.is_overtaken:
+    first = min(stayed, key=lambda label: _WORST.index(label.ending))
+    change, error = first.change, first.error
+    where = f"{change.label!r} of {change.name!r}"
+    message = f"{where} was not moved: {first.why}"
+    if first.ending == "overtaken":
         message = f"{where} was moved by another user, too: {first.why}"
     elif first.is_unknown:
         message = f"it is unknown whether {where} moved: {first.why}"
     elif first.waits:
         others = sum(label.waits for label in stayed) - 1
-        message = f"the change waits for approval of {first.change.label} by an admin: {first.change.name} "
-        message += f"v{first.change.new or first.change.old}{f' (and {others} more)' if others else ''}"
-    else:
-        message = f"{where} was not moved: {first.why}"
+        message = f"the change waits for approval of {change.label} by an admin: {change.name} "
+        message += f"v{change.new or change.old}{f' (and {others} more)' if others else ''}"
     hint = "promptsync label list"
-    if any(label.is_unknown or (label.is_move and not label.is_overtaken) for label in changed):
+    if any(label.is_unknown or (label.is_move and label.ending != "overtaken") for label in changed):
         return Incomplete(message, hint=hint, code="labels-unfinished")
     if first.waits:
-        return Refused(message, hint=approval_hint(project, hint), code=WAITS)
-    error = first.error
-    status = error.status if isinstance(error, Rejected) else None
-    ask = f"if {first.change.label} is protected, ask an administrator of the workspace to move it"
-    if isinstance(error, Rejected) and status == 403:
+        how = "approve it in the PromptLayer dashboard (a denied request looks the same)"
+        if project.registry.url.startswith(LOCAL):
+            how = "remove the label from protected_labels: in the fixtures, which approves the change"
+        return Refused(message, hint=f"{how}\n{again}", code="waits-for-approval")
+    ask = f"if {change.label} is protected, ask an administrator of the workspace to move it"
+    if isinstance(error, Rejected) and error.status == 403:
         return RemoteError(
             f"{project.registry.url} rejects label changes by this key: {error.reason or error.message}",
             hint=f"ask an administrator of the workspace for the permission PROMPT_DEPLOY\n{ask}",
             code="forbidden",
         )
-    if error is not None and status != 409:  # what is protected is a refusal
+    if error is not None and not (isinstance(error, Rejected) and error.status == 409):
         return error
-    if isinstance(error, Rejected) and error.reason:
+    if isinstance(error, Rejected) and error.reason:  # what is protected is a refusal
         hint = f"{ask}\n{hint}"
-    if first.lost is not None and project.governs(first.change.label):
-        again = deploy_command(project, first.change.label)
-        hint = f"git pull\n{again} {shlex.quote(first.change.name)} --again"
     return Refused(message, hint=hint, code="label-not-moved")
-
-
-def approval_hint(project: Project, command: str) -> str:
-    """Return how to approve a change, and the command after that."""
-    how = "approve it in the PromptLayer dashboard (a denied request looks the same)"
-    if project.registry.url.startswith(LOCAL):
-        how = "remove the label from protected_labels: in the fixtures, which approves the change"
-    return f"{how}\n{command}"
 
 
 # -- one label ----------------------------------------------------------------------------------------------
@@ -191,45 +182,41 @@ def approval_hint(project: Project, command: str) -> str:
 def change_label(project: Project, change: LabelChange) -> ChangedLabel:
     """Make one change, unless the label is no longer where the plan saw it. Raises ``Unsupported``."""
     if change.old == change.new and not change.records:
-        return ChangedLabel(change, True)
+        return ChangedLabel(change)
     try:
         before = _read(project, change)
     except Unsupported:
         raise
     except RemoteError as error:
-        return ChangedLabel(change, False, error.message, error=error)
+        return ChangedLabel(change, "stayed", error.message, error)
     now = before.position.version
     if now == change.new != change.old and change.new is not None:
         # It is not ours to move back, so it counts as a label that was there from the beginning.
-        return ChangedLabel(msgspec.structs.replace(change, old=change.new), True)
+        return ChangedLabel(replace(change, old=change.new))
     if now != change.old:
-        return ChangedLabel(change, False, f"{_moved_elsewhere(now)}, or an A/B release routes it")
+        return ChangedLabel(change, "stayed", f"{_moved_elsewhere(now)}, or an A/B release routes it")
     is_up = change.old is not None and change.new is not None and change.new > change.old
     changed = _move_up(before) if is_up else _move(before)
     if isinstance(changed.error, Unsupported):
         raise changed.error
-    return msgspec.structs.replace(changed, before=before.position)
+    return replace(changed, before=before.position)
 
 
 _Steps = Sequence[tuple[str, int | None]]
 """Labels with the versions that they are pointed at, in this order; without a version they are deleted."""
 
 
-class _Labels(msgspec.Struct, frozen=True, dict=True):
+class _Labels(msgspec.Struct, frozen=True):
     """The labels of one prompt at one moment."""
 
     project: Project
     change: LabelChange
     pointers: dict[str, Label]
 
-    @cached_property
+    @property
     def position(self) -> Position:
         versions = {name: label.version for name, label in self.pointers.items()}
         return position_of(self.change.label, versions)
-
-    def differs_beside(self, other: _Labels) -> bool:
-        """Whether a label beside this one is another label, or elsewhere."""
-        return any(self.pointers.get(name) != other.pointers.get(name) for name, _ in self.beside(Position()))
 
     def beside(self, position: Position) -> _Steps:
         """Return the labels beside this one with their versions in ``position``."""
@@ -279,31 +266,33 @@ def _move_up(before: _Labels) -> ChangedLabel:
             return _read_back(before, error, after, restores=True)
         before = _read(before.project, change)
         if before.position.version != change.old:
-            return ChangedLabel(change, False, _moved_elsewhere(before.position.version))
+            return ChangedLabel(change, "stayed", _moved_elsewhere(before.position.version))
     error = before.write([(change.label, change.new)])
     try:
         now = _read(before.project, change)
     except RemoteError as unread:
         return _unread(change, error, unread, is_unknown=error is None or isinstance(error, FateUnknown))
-    version, others_moved = now.position.version, now.differs_beside(before)
+    version = now.position.version
+    others_moved = any(now.pointers.get(name) != before.pointers.get(name) for name, _ in now.beside(after))
     if version != change.new:
         if error is None and (version != change.old or others_moved):
             # Another user moved it away, perhaps to roll it back, so it must not come back by itself.
             newest = max(now.position.released or 0, change.new or 0)
             now.write([(name, newest) for name, _ in now.beside(after)[1:]])
-            return ChangedLabel(change, False, _moved_elsewhere(version))
+            return ChangedLabel(change, "stayed", _moved_elsewhere(version))
         if is_back and version == change.old:
             # An approved release must not look as if the one that was taken back was live before it.
             previous = position.previous if error is not None else change.new
-            now.write(now.beside(msgspec.structs.replace(position, previous=previous)))
+            now.write(now.beside(replace(position, previous=previous)))
         elif error is None and not position.is_recorded:
             # It was approved after the last deploy, and a rollback of what waits now has to lead back to it.
             now.write(now.beside(position.moved_to(change.old)))
         return _judged(now, error, after)
-    if now.position == after != msgspec.structs.replace(before.position, version=change.new):
+    if now.position == after != replace(before.position, version=change.new):
         return _judged(now, None, after)  # another user made the same move
     if others_moved:
-        return _overtaken(change, before.position.released, now.position.released)
+        why = f"another user moved it at the same time, and it is now at {_shown(change.new)}"
+        return ChangedLabel(change, "overtaken", why)
     error = now.write(now.beside(after))
     try:
         # Somebody else may make the same move at the same time.
@@ -363,28 +352,21 @@ def _judged(
         wrong = [
             f"{name} is at {_shown(at)}, not at {_shown(to)}" for (name, at), (_, to) in pairs if at != to
         ]
-        return ChangedLabel(change, True, "; ".join(wrong))
+        return ChangedLabel(change, "moved", "; ".join(wrong))
     if error is not None:
         # A request that timed out may still be carried out.
-        return ChangedLabel(change, False, error.message, error, is_unknown=isinstance(error, TimedOut))
+        ending: Ending = "unknown" if isinstance(error, TimedOut) else "stayed"
+        return ChangedLabel(change, ending, error.message, error)
     if version != change.old or not may_wait:
-        return ChangedLabel(change, False, _moved_elsewhere(version))
-    return ChangedLabel(change, False, "an admin has to approve it", waits=True)
-
-
-def _overtaken(change: LabelChange, before: int | None, theirs: int | None) -> ChangedLabel:
-    """Return that another user moved it, too; ``theirs`` is the newest release, which was ``before``."""
-    what = f"released {_shown(theirs)}" if theirs != before else "moved it"
-    why = f"another user {what} at the same time, and it is now at {_shown(change.new)}"
-    lost = theirs if (theirs or 0) > (change.new or 0) else None
-    return ChangedLabel(change, True, why, is_overtaken=True, lost=lost)
+        return ChangedLabel(change, "stayed", _moved_elsewhere(version))
+    return ChangedLabel(change, "waits", "an admin has to approve it")
 
 
 def _unread(
     change: LabelChange, error: RemoteError | None, unread: RemoteError, *, is_unknown: bool
 ) -> ChangedLabel:
     why = error.message if error is not None else f"it could not be read back: {unread.message}"
-    return ChangedLabel(change, False, why, error or unread, is_unknown=is_unknown)
+    return ChangedLabel(change, "unknown" if is_unknown else "stayed", why, error or unread)
 
 
 def _moved_elsewhere(version: int | None) -> str:

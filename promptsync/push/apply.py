@@ -207,7 +207,7 @@ class _Push:
             else:
                 continue
             if reason := _doubt(change, newest.get(name), result):
-                receipt.labels.append(ChangedLabel(change, False, reason))
+                receipt.labels.append(ChangedLabel(change, "stayed", reason))
                 message = f"{label!r} of {name!r} was not moved: {reason}"
                 refused = Refused(message, hint="promptsync label list", code="label-not-moved")
                 receipt.label_error = receipt.label_error or refused

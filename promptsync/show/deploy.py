@@ -14,9 +14,9 @@ from msgspec import structs
 from promptsync.checks.results import CheckResults
 from promptsync.checks.runs import Status
 from promptsync.compare.snippet_users import after
+from promptsync.deploy.apply import DeployReceipt, release_on_hold
 from promptsync.deploy.members import UNRELEASED, Fate, Member
 from promptsync.deploy.plan import DeployPlan
-from promptsync.deploy.receipt import DeployReceipt, release_on_hold
 from promptsync.history.mark import without_mark
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
@@ -26,7 +26,7 @@ from promptsync.show import push
 from promptsync.show.checks import results_lines, runs_body
 from promptsync.show.contract import add_contract, contract_body, contract_rows
 from promptsync.show.diff import patch_lines
-from promptsync.show.labels import label_row, labels_body, way
+from promptsync.show.labels import as_planned, label_row, labels_body, way
 from promptsync.show.lines import ago, kept_tag_rows, limits_text, merge_command, pin_rows, pins_body
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
@@ -105,7 +105,7 @@ def drafts_question(plan: DeployPlan) -> str:
 def plan_lines(plan: DeployPlan) -> list[str]:
     """Return what will be released and checked, and what will not: a row for each prompt, with notes."""
     lines = []
-    if plan.is_new_label:
+    if not plan.survey.under.listing and plan.survey.latest.listing:  # the label may be a typo
         lines.append(f"  {output.style('new label', 'warn')}  no prompt has {output.name(plan.label)} yet")
     if plan.not_from_here:
         lines.append(f"  {output.style('not from here', 'warn')}  {output.name(plan.not_from_here)}")
@@ -256,14 +256,14 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     tables = receipt.results.of("table")
     others = [result for result in receipt.results.all if result not in tables]
     lines += results_lines(CheckResults(tables))
-    if plan.push.actions and not receipt.is_stopped_before_publishing:
+    if plan.push.actions and not receipt.is_unpublished:
         known = {member.name: _drafts(member) for member in plan.survey.releases if member.drafts}
         lines += push.receipt_lines(receipt.push, was_shown, known)
         lines += row_lines(kept_tag_rows(plan.push, receipt.push.versions))
     lines += results_lines(CheckResults(tuple(others)))
-    labels = [label for label in receipt.labels if not was_shown or not label.moved or label.is_overtaken]
+    labels = [label for label in receipt.labels if not was_shown or label.ending != "moved"]
     lines += row_lines(_label_row(plan, label) for label in labels)
-    lines += row_lines(_live_failure(member, plan.label) for member in receipt.live_failures)
+    lines += row_lines(_live_failures(receipt))
     if plan.options.keep_going:
         lines += row_lines(Row("kept back", "warn", name, note=_KEPT_BACK) for name in receipt.kept_back)
     if not was_shown:
@@ -279,13 +279,18 @@ def _label_row(plan: DeployPlan, label: ChangedLabel) -> Row:
     return structs.replace(row, note="unchecked: it has no evaluation or agent") if is_unchecked else row
 
 
-def _live_failure(member: Member, label: str) -> Row:
-    text = f"{output.name(label)} is at v{member.version}, which failed its checks"
-    if (member.live or member.version) < member.version:
-        undo = shlex.join(["promptsync", "rollback", member.name, "--label", label])
-    else:
-        text, undo = f"{text}; nothing was live before it, so commit a fix", "promptsync deploy"
-    return Row("live", "bad", member.name, note=text, command=undo)
+def _live_failures(receipt: DeployReceipt) -> Iterator[Row]:
+    """Yield the releases that did not pass their checks, and that the label pointed at before the deploy."""
+    label = receipt.plan.label
+    results = (result for result in receipt.results.all if result.passed is False)
+    failed = {name for result in results for name in result.check.prompts}
+    for member in receipt.plan.survey.releases:
+        if member.name in failed and member.is_moved:
+            text = f"{output.name(label)} is at v{member.version}, which failed its checks"
+            undo = shlex.join(["promptsync", "rollback", member.name, "--label", label])
+            if (member.live or member.version) >= member.version:
+                text, undo = f"{text}; nothing was live before it, so commit a fix", "promptsync deploy"
+            yield Row("live", "bad", member.name, note=text, command=undo)
 
 
 def summary(receipt: DeployReceipt, label: str = "") -> str:
@@ -305,7 +310,7 @@ def summary(receipt: DeployReceipt, label: str = "") -> str:
         return f"not released; {label} moved on some prompts"
     passed = len(receipt.passed_others) if kept else 0
     others = f"; {count(passed, 'other prompt')} passed" if passed else ""
-    what = "published or released" if receipt.is_stopped_before_publishing else "released"
+    what = "published or released" if receipt.is_unpublished else "released"
     return f"nothing was {what}; {label} did not move{others}"
 
 
@@ -332,7 +337,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "push": push_body(receipt.push, dry_run=dry_run),
         "eval": {"changed": checked, "runs": runs_body(receipt.results, "evaluation")},
         "agents": {"changed": checked, "runs": runs_body(receipt.results, "agent")},
-        "labels": labels_body(receipt.labels or [ChangedLabel(change, False) for change in planned]),
+        "labels": labels_body(receipt.labels or as_planned(planned)),
         "pins": pins_body(plan.pins if dry_run else after(plan.pins, receipt.push.versions)),
         "contract": contract_body(plan.contracts),
         "pending": [member.name for member in survey.releases if member.is_pending],
@@ -376,7 +381,7 @@ def blank_body() -> dict[str, Any]:
 
 def _outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
     """Return what later steps of a workflow can read."""
-    moved = (label for label in receipt.labels if label.moved and not label.is_overtaken)
+    moved = (label for label in receipt.labels if label.ending == "moved")
     released = {label.change.name: label.change.new for label in moved}
     members = [member for member in receipt.plan.survey.members if member.fate is not Fate.CHECK]
     return {

@@ -34,7 +34,9 @@ def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) ->
 def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
     """Return a plan; ``with_dry_run`` says so in the document."""
     # Whoever goes back to a commit wants to see what moves, not the whole registry.
-    rows = [*map(_planned, plan.pending if plan.commit else plan.changes), *map(_skipped, plan.skipped)]
+    changes = plan.pending if plan.commit else plan.changes
+    rows = [Row(*_action(change), change.name, _cells(change)) for change in changes]
+    rows += map(_skipped, plan.skipped)
     for change in plan.pending:
         if change.new is None and is_own(change.label):
             where = f"v{change.old} is live under {change.label}"
@@ -55,45 +57,40 @@ def headline(plan: LabelPlan) -> str:
 
 def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool = False) -> Outcome:
     """Return the result of each change; after ``was_shown`` only the counts and what failed."""
-    changed = receipt.changed if receipt is not None else as_planned(plan.changes, moved=True)
+    changed = receipt.changed if receipt is not None else as_planned(plan.changes)
     rows = [label_row(label) for label in changed if not plan.commit or label.change.old != label.change.new]
     if was_shown:
         rows = [row for row in rows if row.note]
     lines = row_lines([*rows, *map(_skipped, plan.skipped)])
     if was_shown or plan.commit or len(changed) > 1:
         lines.append(output.aside(_of_commit(plan, summary(changed))))
-    return Outcome(
-        lines, {"labels": labels_body(changed)}, error=receipt.error if receipt is not None else None
-    )
+    error = receipt.error if receipt is not None else None
+    return Outcome(lines, {"labels": labels_body(changed)}, error=error)
 
 
 # -- rows and counts ----------------------------------------------------------------------------------------
 
 
+_WORDS = {"overtaken": ("moved", "warn"), "waits": ("waits", "warn"), "unknown": ("unknown", "bad")}
+"""The word and its colour for the endings that have one of their own."""
+
+
 def label_row(changed: ChangedLabel, moved: str = "moved") -> Row:
     """Return what became of a label, which is ``moved`` in the word of the command."""
-    change, word, meaning = changed.change, moved, "good"
-    if changed.is_unknown:
-        word, meaning = "unknown", "bad"
-    elif changed.waits:
-        word, meaning = "waits", "warn"
-    elif not changed.moved:
-        word, meaning = f"not {moved}", "bad"
-    elif changed.is_overtaken:
-        word, meaning = "moved", "warn"
-    elif change.new is None:
-        word, meaning = "deleted", "warn"
-    elif moved == "moved" and change.old is None:
-        word = "created"
-    elif moved == "moved" and change.old == change.new:
-        word, meaning = "unchanged", "faint"
-    return Row(word, meaning, change.name, _cells(change), changed.why)
+    word, meaning = _WORDS.get(changed.ending, (f"not {moved}", "bad"))
+    if changed.ending == "moved":
+        word, meaning = (moved, "good") if moved != "moved" else _action(changed.change)
+        word = {"move": "moved", "create": "created", "delete": "deleted"}.get(word, word)
+    return Row(word, meaning, changed.change.name, _cells(changed.change), changed.why)
 
 
-def _planned(change: LabelChange) -> Row:
-    word = "delete" if change.new is None else "create" if change.old is None else "move"
-    word, meaning = ("unchanged", "faint") if change.old == change.new else (word, "good")
-    return Row(word, meaning, change.name, _cells(change))
+def _action(change: LabelChange) -> tuple[str, str]:
+    """Return what is done with a label, and the colour of that."""
+    if change.old == change.new:
+        return "unchanged", "faint"
+    if change.new is None:
+        return "delete", "warn"
+    return "create" if change.old is None else "move", "good"
 
 
 def _skipped(skipped: SkippedLabel) -> Row:
@@ -152,9 +149,11 @@ def _of_commit(plan: LabelPlan, counts: str) -> str:
 # -- JSON ---------------------------------------------------------------------------------------------------
 
 
-def as_planned(changes: Iterable[LabelChange], *, moved: bool = False) -> tuple[ChangedLabel, ...]:
-    """Return planned changes as a receipt has them: not made yet, or with ``moved`` all made."""
-    return tuple(ChangedLabel(change, moved or change.old == change.new) for change in changes)
+def as_planned(changes: Iterable[LabelChange]) -> tuple[ChangedLabel, ...]:
+    """Return planned changes as a receipt has them: made only if there is nothing to do."""
+    return tuple(
+        ChangedLabel(change, "moved" if change.old == change.new else "stayed") for change in changes
+    )
 
 
 def labels_body(labels: Iterable[ChangedLabel]) -> list[dict[str, Any]]:

@@ -75,7 +75,7 @@ def test_a_failed_check_releases_nothing_and_says_how_to_release_the_others(fail
 def test_where_many_passed_the_way_on_is_to_keep_going(
     failing_a: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("promptsync.deploy.receipt._NAMED", 1)
+    monkeypatch.setattr("promptsync.deploy.apply._NAMED", 1)
     assert failing_a.run("deploy").err.endswith("hint: promptsync deploy --keep-going\n")
 
 

@@ -190,7 +190,7 @@ def test_together_all_move_or_none(here: World) -> None:
     receipt = apply_labels(here.library, changes)
     found, error = receipt.changed, receipt.error
     assert [entry.moved for entry in found] == [False, False, False]
-    assert [entry.is_undone for entry in found] == [False, True, True]
+    assert [entry.ending for entry in found] == ["stayed", "undone", "undone"]
     assert "greet was not moved" in found[2].why
     assert here.labels("refund") == {"prod": 1, "staging": 4}
     assert here.labels("new") == {"staging": 1}

@@ -92,7 +92,9 @@ def test_no_text_in_a_receipt_is_more_than_code(published: list[str], reason: st
     endings = zip(published, (Ending.PUBLISHED, Ending.RACED, Ending.SKIPPED), strict=False)
     results = {name: Result(name, ending, reason, 2, message=reason) for name, ending in endings}
     receipt = PushReceipt(PushPlan(()), results)
-    receipt.labels = [ChangedLabel(LabelChange(name, 1, reason, 1, 2), False, reason) for name in published]
+    receipt.labels = [
+        ChangedLabel(LabelChange(name, 1, reason, 1, 2), "stayed", reason) for name in published
+    ]
     check_only_code(receipt_markdown(receipt, most=most), most)
 
 

@@ -16,9 +16,9 @@ from promptsync.checks.results import CheckResult, CheckResults, Failure, LiveSc
 from promptsync.checks.runs import Cell, Run, Status
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Item, Snapshot, State
+from promptsync.deploy.apply import DeployReceipt
 from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersion, Survey
 from promptsync.deploy.plan import DeployPlan
-from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.rehearse import Rehearsal
 from promptsync.errors import RemoteError
 from promptsync.files.worktree import Worktree
@@ -104,7 +104,9 @@ def plans(draw: st.DrawFn) -> DeployPlan:
 def receipts(draw: st.DrawFn) -> DeployReceipt:
     plan, text = draw(plans()), draw(names)
     labels = [
-        ChangedLabel(LabelChange(one.name, 1, plan.label, 1, 2), draw(st.booleans()), text)
+        ChangedLabel(
+            LabelChange(one.name, 1, plan.label, 1, 2), draw(st.sampled_from(["moved", "stayed"])), text
+        )
         for one in plan.survey.releases
     ]
     error = RemoteError(text, hint=text) if draw(st.booleans()) else None

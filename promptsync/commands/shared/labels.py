@@ -111,7 +111,8 @@ def change_labels(
     plan, warnings, failed = _checked(session, project, plan, yes=yes, skip_checks=skip_checks)
 
     def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool) -> Outcome:
-        moved = receipt.may_have_moved if receipt is not None else ()
+        changed = receipt.changed if receipt is not None else ()
+        moved = {label.change.name for label in changed if label.moved or label.is_unknown}
         outcome = show_labels.show_receipt(plan, receipt, was_shown)
         still = [warning for warning in warnings if warning.name in moved]
         return with_warnings(outcome, still, in_text=not was_shown)
