@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.tables import max_cells_option, report_option, reuse_option, write_report
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
+from promptsync.deploy.rehearse import rehearse
 from promptsync.deploy.survey import InTheWay
 from promptsync.errors import UsageError
 from promptsync.prompt.labels import check_label
@@ -123,31 +124,8 @@ def command(
     session.deploy_label = label
     junit, report = JunitFile(session, junit_file), writable(session, "--report", report_file)
     with session.project() as project, junit.errors_of("deploy"):
-        read_only = session.environment.read_only
-        if label is None and read_only:  # an agent's branch has no label, and the refusal shows the plan
-            label = live_label(session, project, None)
-        wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
-        check_label(wanted)
-        options = DeployOptions(
-            label=wanted,
-            names=names,
-            message=flags["message"],
-            since=resolve_since(session, flags["since"], required=False),
-            require_checks=flags["require_checks"],
-            allow_dirty=flags["allow_dirty"],
-            again=names if flags["again"] else (),
-            breaking=flags["breaking"],
-            keep_going=flags["keep_going"],
-            standard=Standard(
-                flags["min_score"], flags["allow_unscored"], flags["allow_unbound"], flags["max_drop"]
-            ),
-            max_changes=flags["max_changes"],
-            timeout=flags["timeout"] or TIMEOUT,
-            command=session.command(without="--max-changes"),
-        )
-        deploying = _Deploying(
-            session, project, options, dry_run or read_only, flags["older"], flags["rehearse"]
-        )
+        options = _options(session, project, names, label, dry_run=dry_run, flags=flags)
+        deploying = _Deploying(session, project, options, dry_run, flags["older"], flags["rehearse"])
         outcome = carry_out(
             session,
             project,
@@ -156,7 +134,6 @@ def command(
             show_plan=deploying.show_plan,
             show_receipt=show_deploy.show_receipt,
             headline=lambda made: show_deploy.headline(made, project.title),
-            further_question=show_deploy.drafts_question,
             unchanged="nothing was released",
             dry_run=dry_run,
             yes=yes,
@@ -169,6 +146,39 @@ def command(
             unwritten = page or unwritten
         body = {**outcome.body, "dry_run": dry_run}
         return outcome.replaced(body=body, error=outcome.error or unwritten)
+
+
+def _options(
+    session: Session,
+    project: Project,
+    names: tuple[str, ...],
+    label: str | None,
+    *,
+    dry_run: bool,
+    flags: Mapping[str, Any],
+) -> DeployOptions:
+    """Return what was requested. Raises ``UsageError`` without a label for the branch."""
+    if label is None and session.environment.read_only:
+        label = live_label(session, project, None)  # an agent's branch has no label, and the refusal shows it
+    label = label if label is not None else label_of_branch(session, project, merged=dry_run)
+    check_label(label)
+    return DeployOptions(
+        label=label,
+        names=names,
+        message=flags["message"],
+        since=resolve_since(session, flags["since"], required=False),
+        require_checks=flags["require_checks"],
+        allow_dirty=flags["allow_dirty"],
+        again=flags["again"],
+        breaking=flags["breaking"],
+        keep_going=flags["keep_going"],
+        standard=Standard(
+            flags["min_score"], flags["allow_unscored"], flags["allow_unbound"], flags["max_drop"]
+        ),
+        max_changes=flags["max_changes"],
+        timeout=flags["timeout"] or TIMEOUT,
+        command=session.command(without="--max-changes"),
+    )
 
 
 @dataclass
@@ -195,28 +205,31 @@ class _Deploying:
             raise diff.explained(self.project, refusal) from None
         if plan.is_empty:
             return plan
-        label, dry_run = self.options.label, self.dry_run
-        is_idle = self.rehearses and plan.is_pending and not self.options.names
+        label = self.options.label
+        # Where nothing may be changed, the plan is the outcome.
+        dry_run = self.dry_run or self.session.environment.read_only
         wrong = branch_refusal(self.session, self.project, label, dry_run=dry_run, older=self.older)
         if wrong is not None and not dry_run:
             raise wrong
+        # A rehearsal that fails must not block a change that does not touch the pending prompts.
+        is_idle = self.rehearses and plan.is_pending and not self.options.names
         why = wrong.message if wrong is not None else ""
         return structs.replace(plan, not_from_here=why, is_idle=is_idle)
 
     def show_plan(self, plan: DeployPlan) -> Outcome:
         """Return the plan, and how its rehearsal went if one was requested."""
-        rehearses = self.rehearses and not plan.is_empty and plan.refusal is None
-        # A rehearsal that fails must not block a change that does not touch the pending prompts.
-        is_idle = rehearses and plan.is_idle
         rehearsal = None
-        if rehearses and not is_idle:
-            from promptsync.deploy.rehearse import rehearse
-
+        if self.rehearses and not plan.is_empty and not plan.is_idle and plan.refusal is None:
             rehearsal = rehearse(self.project, self.options, plan.selection)
             self.results = rehearsal.receipt.results
-        return show_deploy.show_plan(
-            plan, lambda: self._differences(plan), rehearsal, is_rehearsed=not is_idle
-        )
+
+        def differing() -> Sequence[Difference]:
+            from promptsync.compare.difference import differences
+
+            releases = [member.name for member in plan.survey.releases]
+            return differences(self.project, plan.survey.under.only(releases)) if releases else ()
+
+        return show_deploy.show_plan(plan, differing, rehearsal)
 
     def apply(self, plan: DeployPlan) -> DeployReceipt:
         """Carry out the plan, and keep its results."""
@@ -228,9 +241,3 @@ class _Deploying:
         for note in run_notes(receipt.results, self.session.command_on_remote):
             self.session.say(note)
         return receipt
-
-    def _differences(self, plan: DeployPlan) -> Sequence[Difference]:
-        from promptsync.compare.difference import differences
-
-        releases = [member.name for member in plan.survey.releases]
-        return differences(self.project, plan.survey.under.only(releases)) if releases else ()

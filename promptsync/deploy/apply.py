@@ -16,7 +16,7 @@ from promptsync.checks.results import CheckResults
 from promptsync.checks.run_checks import WantedVersions, latest_of, run_with_cases
 from promptsync.checks.runs import Status
 from promptsync.checks.tables import check_tables
-from promptsync.deploy.members import Fate
+from promptsync.deploy.members import Fate, Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.snippets import together
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
@@ -82,6 +82,22 @@ class DeployReceipt:
         """The releases that are not kept back."""
         kept = self.kept_back
         return tuple(member.name for member in self.plan.survey.releases if member.name not in kept)
+
+    @property
+    def changes(self) -> tuple[LabelChange, ...]:
+        """Where the label of each release goes."""
+        published = {result.name: result for result in self.push.published}
+
+        def change(member: Member) -> LabelChange:
+            template_id, version = member.template_id or 0, member.version
+            if member.name in published:
+                template_id = published[member.name].template_id
+                version = published[member.name].version or version
+            return LabelChange(
+                member.name, template_id, self.plan.label, member.released, version, records=True
+            )
+
+        return tuple(map(change, self.plan.survey.releases))
 
     @property
     def error(self) -> PromptsyncError | None:
@@ -274,22 +290,12 @@ def _check(project: Project, receipt: DeployReceipt) -> bool:
 
 def _move(project: Project, receipt: DeployReceipt) -> bool:
     """Move the label of all that passed, or of none."""
-    ids = {prompt.name: prompt.template_id for prompt in receipt.push.published}
-    versions, kept = receipt.push.versions, receipt.kept_back
-    changes = {
-        member.name: LabelChange(
-            member.name,
-            ids.get(member.name, member.template_id or 0),
-            receipt.plan.label,
-            member.released,
-            versions.get(member.name, member.version),
-            records=True,
-        )
-        for member in receipt.plan.survey.releases
-    }
-    moving = [change for name, change in changes.items() if name not in kept]
+    kept = receipt.kept_back
+    changes = receipt.changes
+    moving = [change for change in changes if change.name not in kept]
     moved = apply_labels(project, moving, again=receipt.plan.options.command)
-    receipt.labels = (*moved.changed, *(ChangedLabel(changes[name], "stayed") for name in kept))
+    staying = (ChangedLabel(change, "stayed") for change in changes if change.name in kept)
+    receipt.labels = (*moved.changed, *staying)
     receipt.interrupted = isinstance(moved.error, Interrupted)
     receipt.stopped = moved.error
     if moved.error is None:

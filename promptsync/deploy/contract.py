@@ -141,7 +141,7 @@ def _contracts(
 
 
 def refusal(
-    contracts: Sequence[PromptContract], names: Sequence[str], again: Sequence[str], accepted: Sequence[str]
+    contracts: Sequence[PromptContract], names: Sequence[str], again: bool, accepted: Sequence[str]
 ) -> Refused | None:
     """Return why a deploy of ``names``, by default of everything, would break applications."""
     stopping = [contract for contract in contracts if contract.stops]

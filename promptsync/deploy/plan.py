@@ -33,7 +33,7 @@ from promptsync.push.plan import check_options, plan_push
 
 class DeployOptions(msgspec.Struct, frozen=True):
     """What was requested. Empty ``names`` mean every prompt in scope. ``since`` is the git state before this
-    push, ``None`` if unknown, and ``again`` are the names to release although they were rolled back.
+    push, ``None`` if unknown, and ``again`` releases the ``names`` although they were rolled back.
     ``standard`` is what the checks must reach within ``timeout`` seconds; with ``keep_going``, what passes is
     released although others fail. ``breaking`` are the prompts that may break applications, named exactly.
     ``command`` is what was typed, without ``--max-changes``. ``rehearses``
@@ -47,7 +47,7 @@ class DeployOptions(msgspec.Struct, frozen=True):
     since: str | None = None
     require_checks: bool = False
     allow_dirty: bool = False
-    again: tuple[str, ...] = ()
+    again: bool = False
     breaking: tuple[str, ...] = ()
     max_changes: int | None = None
     standard: Standard = Standard()
@@ -144,7 +144,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
     """
     check_options(PushOptions(message=options.message))
     check_release_label(options.label, "promptsync deploy")
-    survey = make_survey(project, options.label, options.since, names=options.names, again=options.again)
+    survey = make_survey(project, options.label, options.since, options.names, again=options.again)
     if survey.releases:
         if not options.allow_dirty:
             _check_committed(project, survey, is_named=bool(options.names))

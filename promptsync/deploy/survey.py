@@ -72,15 +72,15 @@ def make_survey(
     project: Project,
     label: str,
     since: str | None,
-    *,
     names: Collection[str] = (),
-    again: Collection[str] = (),
+    *,
+    again: bool = False,
 ) -> Survey:
     """Return the prompts that a deploy to ``label`` has to release, and those that it skips.
 
-    ``since`` is the git state before this push, ``None`` if unknown; ``again`` are the prompts that are
-    released although they were rolled back. With ``names`` only these prompts and the snippets that they
-    need count.
+    ``since`` is the git state before this push, ``None`` if unknown. With ``names`` only these prompts and
+    the snippets that they need count; ``again`` releases them although they were rolled back.
+
     Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for unknown names, ``InTheWay`` for
     prompts whose release would lose a live version, and ``Refused`` where the visible git history
     does not show who changed what.
@@ -88,7 +88,7 @@ def make_survey(
     latest, positions = _read(project, label)
     if latest.problems:
         raise InvalidFile(latest.problems)
-    names, again = matching(project, latest, names), matching(project, latest, again)
+    names = matching(project, latest, names)
     needed_by = needed_snippets(latest.worktree.files, names, label)
     chosen = {*names, *needed_by} or {item.name for item in latest.items}
     if stuck := [item for item in latest.unusable if item.file and item.name in chosen]:
@@ -101,7 +101,7 @@ def make_survey(
         {item.name: item for item in latest.items},
         {item.name: _without_tags(item) for item in under.items},
         positions,
-        again,
+        names if again else (),
         routed_labels(project, label, pointers, under.listing.values()),
     )
     members = {member.name: member for member in decider.members(chosen, latest.listing)}

@@ -61,12 +61,14 @@ def _rollback(project: Project, prompt: Labelled, label: str, number: int | None
     return change
 
 
-def _refusal(prompt: Labelled, label: str, why: str) -> Refused:
+def _refusal(prompt: Labelled, label: str, why: str, hint: str = "", more: int = 0) -> Refused:
+    """Return why no label moves; ``more`` prompts stay, too."""
     name, version = shlex.quote(prompt.listed.name), prompt.version(label)
     to = f"\npromptsync rollback {name} --label {shlex.quote(label)} --to N" if version != 1 else ""
+    others = f" (and {more} more)" if more else ""
     return Refused(
-        f"{label!r} of {prompt.listed.name!r} is at v{version}, and {why}",
-        hint=f"promptsync log {name}{to}",
+        f"{label!r} of {prompt.listed.name!r} stays at v{version}: {why}{others}; no label was changed",
+        hint=hint or f"promptsync log {name}{to}",
         code="nothing-to-roll-back",
     )
 
@@ -88,19 +90,13 @@ def find_target(project: Project, ref: str) -> TargetCommit:
     Raises ``PromptsyncError`` with the way out where there is no git or this clone lacks the commit.
     """
     history = project.history
-    if history is None:
-        raise UsageError(
-            f"--to {ref} is neither a version nor a commit: {project.root} is not in a git repository",
-            hint="promptsync rollback NAME --label LABEL --to N",
-            code="no-repository",
-        )
-    commit = find_state(history, ref, "--to")
-    if commit is None:
-        raise UsageError(
-            f"--to {ref} is the state before the first commit, which has no prompts",
-            hint="--to HEAD~1",
-            code="revision",
-        )
+    commit = find_state(history, ref, "--to") if history is not None else None
+    if history is None or commit is None:
+        what = "is before the first commit"
+        if history is None:
+            what = f"is neither a version nor a commit: {project.root} is not in a git repository"
+        hint = "promptsync rollback NAME --label LABEL --to N"
+        raise UsageError(f"--to {ref} {what}", hint=hint, code="no-commit")
     short, subject, _ = history.described([commit])[commit]
     return TargetCommit(ref, commit, f"{short} ({shorten(subject, _SUBJECT)})" if subject else short)
 
@@ -132,8 +128,10 @@ def plan_rollback_to_commit(
             skipped.append(SkippedLabel(name, label, now, reason, hint=hint))
         else:
             changes.append(change_to(prompt, label, version))
-    stays = all(change.old == change.new for change in changes)
-    refusal = _nothing_moves([row for row in skipped if row.differs]) if stays else None
+    refusal, differing = None, [row for row in skipped if row.differs]
+    if differing and all(change.old == change.new for change in changes):
+        first = next(prompt for prompt in prompts if prompt.listed.name == differing[0].name)
+        refusal = _refusal(first, label, differing[0].reason, differing[0].hint, len(differing) - 1)
     return LabelPlan(tuple(changes), refusal=refusal, skipped=tuple(skipped), commit=target.title)
 
 
@@ -170,21 +168,6 @@ def _published(project: Project, prompts: Sequence[Labelled], label: str, texts:
     numbers = project.mapped("Reading versions", find, known)
     pairs = zip(known, numbers, strict=True)
     return {prompt.listed.name: number for prompt, number in pairs if number is not None}
-
-
-def _nothing_moves(skipped: Sequence[SkippedLabel]) -> Refused | None:
-    if not skipped:
-        return None
-    first = skipped[0]
-    more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
-    name, label = shlex.quote(first.name), shlex.quote(first.label)
-    others = (f"promptsync log {name}", f"promptsync rollback {name} --label {label} --to N")
-    return Refused(
-        f"{first.label!r} of {first.name!r} stays at v{first.version}: {first.reason}{more}; "
-        "no label was changed",
-        hint=first.hint or "\n".join(others),
-        code="nothing-to-roll-back",
-    )
 
 
 class _Texts:

@@ -6,22 +6,24 @@ import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import structs
 
+from promptsync.checks.assignment import Selection
 from promptsync.checks.results import CheckResults
 from promptsync.checks.runs import Status
+from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.snippet_users import after
 from promptsync.deploy.apply import DeployReceipt, release_on_hold
-from promptsync.deploy.members import UNRELEASED, Fate, Member
+from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersion, Survey
 from promptsync.deploy.plan import DeployPlan
+from promptsync.files.worktree import Worktree
 from promptsync.history.mark import without_mark
 from promptsync.labels.move import ChangedLabel
-from promptsync.labels.plan import LabelChange
 from promptsync.push.actions import PushPlan
-from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
 from promptsync.show.checks import results_lines, runs_body
 from promptsync.show.contract import add_contract, contract_body, contract_rows
@@ -51,20 +53,17 @@ def show_plan(
     plan: DeployPlan,
     differences: Callable[[], Sequence[Difference]] = tuple,
     rehearsal: Rehearsal | None = None,
-    *,
-    is_rehearsed: bool = True,
 ) -> Outcome:
     """Return the plan of a deploy, and how its rehearsal went.
 
-    ``differences`` compares the files with the released versions, for Markdown. Without ``is_rehearsed`` a
-    rehearsal was requested and there was nothing to rehearse.
+    ``differences`` compares the files with the released versions, for Markdown.
     """
     receipt = DeployReceipt(plan)
     error = rehearsal.error if rehearsal is not None else None
-    lines = nothing_lines(plan) if plan.is_empty else plan_lines(plan)
+    lines = plan_lines(plan)
     if rehearsal is not None:
         lines += ["", *_rehearsal_lines(rehearsal)]
-    elif not is_rehearsed:
+    elif plan.is_idle:
         lines += ["", output.aside(_NOT_REHEARSED)]
     return Outcome(
         lines,
@@ -72,7 +71,7 @@ def show_plan(
         error.exit_code if error is not None else 0,
         error,
         outputs=_outputs(receipt, passed=error is None),
-        markdown=lambda: plan_markdown(plan, differences(), rehearsal, is_rehearsed=is_rehearsed),
+        markdown=lambda: plan_markdown(plan, differences(), rehearsal),
     )
 
 
@@ -83,27 +82,16 @@ def headline(plan: DeployPlan, where: str = "", label: str = "") -> str:
         return f"nothing to release to {label}"
     place = f" in {output.safe(where)}" if where else ""
     moved = sum(member.is_moved for member in plan.survey.releases)
+    edited = sum(any(draft.in_dashboard for draft in member.drafts) for member in plan.survey.releases)
     already = f", {moved} of them already live" if moved else ""
-    return f"{count(len(plan.survey.releases), 'prompt')} to release to {label}{place}{already}"
-
-
-def drafts_question(plan: DeployPlan) -> str:
-    """Return what a release passes over of the dashboard, which is a question of its own."""
-    edits = [
-        (member.name, _drafts(member)[version.version])
-        for member in plan.survey.releases
-        for version in member.drafts
-        if version.in_dashboard
-    ]
-    if not edits:
-        return ""
-    (name, text), *others = edits
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{output.name(name)} is released without {output.safe(text, newlines=False)}{more}"
+    without = f", {edited} of them without edits made in the dashboard" if edited else ""
+    return f"{count(len(plan.survey.releases), 'prompt')} to release to {label}{place}{already}{without}"
 
 
 def plan_lines(plan: DeployPlan) -> list[str]:
     """Return what will be released and checked, and what will not: a row for each prompt, with notes."""
+    if plan.is_empty:
+        return _nothing_lines(plan)
     lines = []
     if not plan.survey.under.listing and plan.survey.latest.listing:  # the label may be a typo
         lines.append(f"  {output.style('new label', 'warn')}  no prompt has {output.name(plan.label)} yet")
@@ -121,7 +109,7 @@ def plan_lines(plan: DeployPlan) -> list[str]:
     return [*lines, *([output.aside(text)] if (text := planned_text(plan.tables)) else [])]
 
 
-def nothing_lines(plan: DeployPlan) -> list[str]:
+def _nothing_lines(plan: DeployPlan) -> list[str]:
     """Return why there is nothing to release."""
     if plan.survey.members:
         return row_lines(_unreleased(plan, member) for member in plan.survey.of(*UNRELEASED))
@@ -189,7 +177,7 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
             is_below = least is not None and run.score is not None and run.score < least
             yield note(f"{reuse_text(run)}{f', below the minimum of {least:g}' if is_below else ''}")
     if member.drafts:
-        versions = [*_drafts(member).values()]
+        versions = [*map(_draft, member.drafts)]
         more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
         text = f"passes over {'; '.join(versions[-3:])}{more}; the registry keeps them"
         yield note(text, merge_command(member.name))
@@ -203,12 +191,9 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
         yield note(f"{row.word}: {row.note}", row.command)
 
 
-def _drafts(member: Member) -> dict[int, str]:
-    """Return by number who saved the versions that a release passes over, and when."""
-    return {
-        draft.version: ", ".join(filter(None, [f"v{draft.version}", draft.origin, ago(draft.created_at)]))
-        for draft in member.drafts
-    }
+def _draft(draft: PassedOverVersion) -> str:
+    """Return who saved a version that a release passes over, and when."""
+    return ", ".join(filter(None, [f"v{draft.version}", draft.origin, ago(draft.created_at)]))
 
 
 # -- the rehearsal ------------------------------------------------------------------------------------------
@@ -245,7 +230,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     """Return what was done, and then what was not."""
     plan = receipt.plan
     if plan.is_empty:
-        return [*nothing_lines(plan), output.aside(headline(plan))]
+        return [*plan_lines(plan), output.aside(headline(plan))]
     lines = []
     if not was_shown:
         lines += row_lines(
@@ -257,7 +242,10 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     others = [result for result in receipt.results.all if result not in tables]
     lines += results_lines(CheckResults(tables))
     if plan.push.actions and not receipt.is_unpublished:
-        known = {member.name: _drafts(member) for member in plan.survey.releases if member.drafts}
+        known = {
+            member.name: {draft.version: _draft(draft) for draft in member.drafts}
+            for member in plan.survey.releases
+        }
         lines += push.receipt_lines(receipt.push, was_shown, known)
         lines += row_lines(kept_tag_rows(plan.push, receipt.push.versions))
     lines += results_lines(CheckResults(tuple(others)))
@@ -323,12 +311,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
     checked = [member.name for member in survey.checked]
     over = [member for member in survey.releases if member.drafts]
     kept = [action for action in plan.push.actions if action.kept_tags]
-    planned = [
-        LabelChange(member.name, member.template_id or 0, plan.label, member.released, member.version)
-        for member in survey.releases
-    ]
     return {
-        **blank_body(),
         "label": plan.label,
         "members": bodies(
             survey.checked,
@@ -337,7 +320,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "push": push_body(receipt.push, dry_run=dry_run),
         "eval": {"changed": checked, "runs": runs_body(receipt.results, "evaluation")},
         "agents": {"changed": checked, "runs": runs_body(receipt.results, "agent")},
-        "labels": labels_body(receipt.labels or as_planned(planned)),
+        "labels": labels_body(receipt.labels or as_planned(receipt.changes)),
         "pins": pins_body(plan.pins if dry_run else after(plan.pins, receipt.push.versions)),
         "contract": contract_body(plan.contracts),
         "pending": [member.name for member in survey.releases if member.is_pending],
@@ -364,19 +347,11 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
 
 def blank_body() -> dict[str, Any]:
     """Return the body of a deploy that failed before it had a plan."""
-    lists = (
-        "members labels pins contract pending passed_over drafts kept_tags unchecked on_hold skipped deleted"
-    )
-    return {
-        "label": None,
-        "push": push_body(PushReceipt(PushPlan(())), dry_run=False),
-        "eval": {"changed": [], "runs": []},
-        "agents": {"changed": [], "runs": []},
-        **{key: [] for key in f"{lists} kept_back".split()},
-        "not_from_here": None,
-        "passed": False,
-        "dry_run": False,
-    }
+    nothing = Snapshot((), Worktree(Path(), ""), {})
+    plan = DeployPlan(Survey("", nothing, nothing), PushPlan(()), Selection(), ())
+    body = deploy_body(DeployReceipt(plan), dry_run=False)
+    del body["fingerprint"]
+    return {**body, "label": None, "passed": False}
 
 
 def _outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
@@ -399,9 +374,7 @@ def _outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
 def receipt_markdown(receipt: DeployReceipt, *, most: int = MOST) -> list[str]:
     """Return what a deploy did: versions, scores and labels, and the error that it ended in."""
     page = Page(most)
-    text = summary(receipt, code(shortened(receipt.plan.label, _LONG_LABEL)))
-    page.say(f"**{text[0].upper()}{text[1:]}**")
-    page.fence(map(click.unstyle, receipt_lines(receipt)))
+    _section(page, summary(receipt, _label_code(receipt.plan)), receipt_lines(receipt))
     add_tables(page, receipt.results.of("table"))
     if receipt.error is not None:
         add_error(page, receipt.error)
@@ -413,30 +386,34 @@ def plan_markdown(
     differences: Sequence[Difference] = (),
     rehearsal: Rehearsal | None = None,
     *,
-    is_rehearsed: bool = True,
     most: int = MOST,
 ) -> list[str]:
     """Return what a deploy will do: the plan, how its rehearsal went, and what differs from the label."""
     page = Page(most)
-    text = headline(plan, label=code(shortened(plan.label, _LONG_LABEL)))
+    end = "" if plan.is_empty else f" · fingerprint {code(plan.fingerprint)}"
+    _section(page, headline(plan, label=_label_code(plan)), plan_lines(plan), end)
     if plan.is_empty:
-        page.say(f"**{text[0].upper()}{text[1:]}**")
-        page.fence(map(click.unstyle, nothing_lines(plan)))
         return page.lines
-    page.say(f"**{text}** · fingerprint {code(plan.fingerprint)}")
-    page.fence(map(click.unstyle, plan_lines(plan)))
     add_contract(page, plan)
     if rehearsal is not None:
-        first, *lines = map(click.unstyle, _rehearsal_lines(rehearsal))
-        page.say(f"**{first[0].upper()}{first[1:]}**")
-        if lines:
-            page.fence(lines)
+        first, *lines = _rehearsal_lines(rehearsal)
+        _section(page, first, lines)
         if rehearsal.error is not None:
             add_error(page, rehearsal.error)
-    if not is_rehearsed:
+    elif plan.is_idle:
         page.say(f"{_NOT_REHEARSED[0].upper()}{_NOT_REHEARSED[1:]}.")
     page.differences([*_details(plan, differences)])
     return page.lines
+
+
+def _section(page: Page, title: str, lines: Sequence[str], end: str = "") -> None:
+    page.say(f"**{title[0].upper()}{title[1:]}**{end}")
+    if lines:
+        page.fence(map(click.unstyle, lines))
+
+
+def _label_code(plan: DeployPlan) -> str:
+    return code(shortened(plan.label, _LONG_LABEL))
 
 
 def _details(plan: DeployPlan, differences: Sequence[Difference]) -> Iterator[tuple[str, str, Iterator[str]]]:

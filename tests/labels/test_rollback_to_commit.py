@@ -452,7 +452,7 @@ USAGE: list[tuple[tuple[str, ...], str, str]] = [
     (("--to", "0"), "not the number of a version", ""),
     (("--to", "nowhere"), "this clone has no commit nowhere", "git fetch origin nowhere"),
     (("--to", "HEAD~9"), "this clone has no commit HEAD~9", "git log --oneline HEAD"),
-    (("--to", "0" * 40), "before the first commit", "--to HEAD~1"),
+    (("--to", "0" * 40), "before the first commit", "--to N"),
     (("--to", ""), "is not a commit", "HEAD~1"),
     (("hello@1", "--to", "HEAD~1"), "hello is specified at v1", "--label prod --to 'HEAD~1'"),
     (("hello@1", "--to", "2"), "at v1 and by an option at v2", "remove one of the two"),

@@ -37,7 +37,6 @@ def carry_out(
     headline: Callable[[P], str],
     unchanged: str,
     needs_confirmation: Callable[[P], bool] = lambda _: False,
-    further_question: Callable[[P], str] = lambda _: "",
     dry_run: bool = False,
     yes: bool = False,
     expect: str | None = None,
@@ -49,7 +48,7 @@ def carry_out(
     ``show_receipt`` gets no receipt where there was nothing to do, and whether the plan was shown before.
     ``headline`` has the counts and the place: "2 prompts to publish to production". ``unchanged`` completes
     messages: "nothing was published". What is destructive is always confirmed; ``needs_confirmation`` says
-    what else is, where there is a terminal, and ``further_question`` what else is asked there, if anything.
+    what else is, where there is a terminal.
     Nothing is carried out with ``dry_run``, if the plan is not the one that ``expect`` names, if it has a
     refusal, or if it is destructive and cannot be confirmed: then the outcome is the plan. So it is
     if ``PROMPTSYNC_READ_ONLY`` is set, unless the command changes ``files_only``. ``lock`` keeps other runs
@@ -80,8 +79,6 @@ def carry_out(
         if not yes and session.can_ask and (made.destructive or needs_confirmation(made)):
             shown = session.on_remote(show_plan(made))
             was_shown = _confirm(session, headline(made), shown.lines, unchanged)
-            if question := further_question(made):
-                _confirm(session, question, (), unchanged)
         return session.rendered(show_receipt(made, apply(made), was_shown))
 
 
