@@ -21,7 +21,7 @@ from promptsync.files.disk import present_text, write
 from promptsync.files.evaluation import FOLDER, parse
 from promptsync.files.git.repository import Repository
 from promptsync.files.yaml import layout, load
-from promptsync.files.yaml.edit import Change, edits
+from promptsync.files.yaml.edit import Change, edited
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import same
@@ -338,11 +338,10 @@ def pull_table(project: Project, name: str, *, sheet: str | None = None) -> Pull
         raise Refused(message, hint="change the table in the dashboard", code="unwritable") from None
     if known is None or replace(file, text=known.text, paths=known.paths) != known:
         texts[path] = "\n".join(layout.mapping(document, 0)) + "\n"
-        for text in edits(known.text, Change(old, old, document, document)) if known is not None else ():
-            with suppress(InvalidFile):
-                if same(load.load(text.encode(), path).value, document):  # this one keeps its comments
-                    texts[path] = text
-                    break
+        text = edited(known.text, Change(old, old, document, document)) if known is not None else None
+        with suppress(InvalidFile):
+            if text is not None and same(load.load(text.encode(), path).value, document):
+                texts[path] = text  # this one keeps its comments
     return PulledEvaluation(path, _write(project, texts), left_out)
 
 

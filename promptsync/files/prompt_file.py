@@ -9,13 +9,13 @@ import shlex
 from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.errors import Refused
 from promptsync.files import schema
 from promptsync.files.yaml import layout, load
-from promptsync.files.yaml.edit import Change, edits
+from promptsync.files.yaml.edit import Change, edited
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.canonical import canonical, same
 from promptsync.prompt.document import to_document, to_prompt
@@ -68,9 +68,13 @@ def parse(data: bytes, path: str, default_name: str, *, merge_keys: bool = False
         loaded, problems = load.load_all(data, path)
     except InvalidFile as error:
         file = _with_both_keys(error, data, path, default_name)
-        if merge_keys and file is not None:
+        if file is None:
+            raise
+        if merge_keys:
             return file
-        raise (_synced_conflict(error, file.prompt.name) if file is not None else error) from None
+        message = "Git conflict markers: both sides of a merge changed synced:."
+        hint = f"promptsync pull --merge {shlex.quote(file.prompt.name)}"
+        raise InvalidFile([replace(error.problems[0], message=message, hint=hint)]) from None
     if loaded.value is None and not problems:
         message = "The file is empty: a prompt has messages: or content:."
         raise InvalidFile.at(path, "missing-key", message)
@@ -125,17 +129,7 @@ def _with_both_keys(error: InvalidFile, data: bytes, path: str, default_name: st
         file = parse(joined.encode(), path, default_name) if joined != text else None
     except InvalidFile:
         return None
-    return structs.replace(file, conflicted=text) if file is not None else None
-
-
-def _synced_conflict(error: InvalidFile, name: str) -> InvalidFile:
-    message = "Git conflict markers: both sides of a merge changed synced:."
-    hint = f"promptsync pull --merge {shlex.quote(name)}"
-    return InvalidFile([structs.replace(error.problems[0], message=message, hint=hint)])
-
-
-_LEADING_COMMENTS: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+    return replace(file, conflicted=text) if file is not None else None
 
 
 class RoundTripError(RuntimeError):
@@ -161,43 +155,39 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
     to a file that changes and has none, so that moving it later does not rename the prompt.
     Raises Refused when the prompt contains something that no prompt file can hold, or a comment would go.
     """
-    prompt = _as_written(file, prompt)
+    if tag_set(file.prompt) == tag_set(prompt):
+        prompt = replace(prompt, tags=file.prompt.tags)
+    if same(canonical(file.prompt), canonical(prompt)):
+        prompt = replace(file.prompt, name=prompt.name, tags=prompt.tags)
     full = _writable(prompt, local)
     document, before = to_document(prompt, local), to_document(file.prompt, file.local)
     if same(before, document):
         return file.text
-    for text in _edited(file, before, document, full, named):
-        # An edit is only a proposal, so it is read back before it counts.
-        with contextlib.suppress(InvalidFile):
-            if same(_read_back(text, prompt.name), document):
-                return text
-    # In the house style, below the comments that the file starts with.
-    comments = _LEADING_COMMENTS.match(file.text.replace("\r\n", "\n"))
-    start = comments[0] if comments else ""
-    text = start + "\n".join([*layout.mapping(full, 0), ""])
-    text = text.replace("\n", "\r\n") if "\r\n" in file.text else text
-    _check_reads_back(text, document, prompt.name)
-    if "#" in file.text[len(start) :]:
-        message = f"{file.path} cannot be edited without losing its comments"
-        hint = f"delete the comments in {file.path}, or write its keys one below the other"
-        raise Refused(message, hint=hint, code="unwritable")
-    return text
-
-
-def _edited(
-    file: PromptFile, before: dict[str, Any], document: dict[str, Any], full: dict[str, Any], named: bool
-) -> Iterator[str]:
-    """Yield edits of a file: first those that keep what it states in its own way, then in the house style."""
-    source = file.text.replace("\r\n", "\n") if "\r\n" in file.text else file.text
+    source = file.text.replace("\r\n", "\n")
     if not source.endswith("\n"):
         source += "\n"
         before = to_document(*to_prompt(load.load(source.encode(), file.path).value, file.prompt.name))
     raw = load.load(source.encode(), file.path).value
     if named and "name" not in raw:
         before = {key: value for key, value in before.items() if key != "name"}
+    # First what keeps the file's own way to state things, then what writes them out.
     for change in (Change(raw, before, document, full), Change(raw, raw, full, full)):
-        for text in edits(source, change):
-            yield text.replace("\n", "\r\n") if "\r\n" in file.text else text
+        text = edited(source, change)
+        # An edit is only a proposal, so it is read back before it counts.
+        with contextlib.suppress(Refused, RoundTripError):
+            if text is not None:
+                _check_reads_back(text, document, prompt.name)
+                break
+    else:
+        # In the house style, below the comments that the file starts with.
+        start = re.match(r"(?:[ \t]*(?:#[^\n]*)?\n)*", source)[0]  # type: ignore[index]
+        text = start + "\n".join([*layout.mapping(full, 0), ""])
+        _check_reads_back(text, document, prompt.name)
+        if "#" in source[len(start) :]:
+            message = f"{file.path} cannot be edited without losing its comments"
+            hint = f"delete the comments in {file.path}, or write its keys one below the other"
+            raise Refused(message, hint=hint, code="unwritable")
+    return text.replace("\n", "\r\n") if "\r\n" in file.text else text
 
 
 def render_repinned(file: PromptFile, snippet: str, moved: Container[int], version: int) -> str:
@@ -225,7 +215,7 @@ def _unwritable(name: str, reason: str) -> Refused:
 def _obstacles(value: Any, where: tuple[str | int, ...]) -> Iterator[str]:
     """Yield what a YAML file cannot hold in a value."""
     if isinstance(value, str):
-        if not value.isascii() and (half := _SURROGATE.search(value)):
+        if not value.isascii() and (half := re.search("[\ud800-\udfff]", value)):
             yield f"{schema.shown(where)} holds U+{ord(half[0]):04X}, half of a surrogate pair."
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{schema.shown(where)} is {value}, and JSON has no such number."
@@ -238,26 +228,11 @@ def _obstacles(value: Any, where: tuple[str | int, ...]) -> Iterator[str]:
             yield from _obstacles(key, where)
 
 
-def _read_back(text: str, name: str, *, explicit: bool = False) -> dict[str, Any]:
-    """Return the document in a text. Raises ``InvalidFile``."""
-    file = parse(text.encode(), "", name)
-    return to_document(file.prompt, file.local, explicit=explicit)
-
-
 def _check_reads_back(text: str, document: Mapping[str, Any], name: str, *, explicit: bool = False) -> None:
     """Raise ``Refused`` if a text is no valid prompt file, ``RoundTripError`` if it says something else."""
     try:
-        is_same = same(_read_back(text, name, explicit=explicit), document)
+        file = parse(text.encode(), "", name)
     except InvalidFile as error:
         raise _unwritable(name, error.problems[0].message) from None
-    if not is_same:
+    if not same(to_document(file.prompt, file.local, explicit=explicit), document):
         raise RoundTripError(f"The file of {name!r} does not read back as it was written.")
-
-
-def _as_written(file: PromptFile, prompt: Prompt) -> Prompt:
-    """Return ``prompt`` with everything that means the same in the file taken from the file."""
-    if tag_set(file.prompt) == tag_set(prompt):
-        prompt = replace(prompt, tags=file.prompt.tags)
-    if same(canonical(file.prompt), canonical(prompt)):
-        prompt = replace(file.prompt, name=prompt.name, tags=prompt.tags)
-    return prompt

@@ -308,11 +308,6 @@ EDITED: dict[str, tuple[str, Any, str]] = {
         LIST.replace("a: 1\n    b: 2", "new: 0"),
     ),
     "another item in the place": (COMMENTED, _set("tags", ["c", "b"]), COMMENTED.replace("- a", "- c")),
-    "one of equal items": (
-        "content: x\nmetadata:\n  a:\n  - b # one\n  - b # two\n",
-        _set("metadata", "a", ["c", "b"]),
-        "content: x\nmetadata:\n  a:\n  - c # one\n  - b # two\n",
-    ),
     "what the application must have": (
         "content: x # n\nneeds: app >= 2.3  # since May\n",
         _set("needs", "app >= 2.4"),

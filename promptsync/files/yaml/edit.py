@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
-from operator import ne
 from typing import Any, Final, NamedTuple
 
 import yaml
@@ -55,26 +54,26 @@ class _Step(NamedTuple):
     change: Change | None
 
 
-def edits(text: str, change: Change) -> Iterator[str]:
-    """Yield ``text`` with the change made in its root, the one that changes the least first.
+def edited(text: str, change: Change) -> str | None:
+    """Return ``text`` with the change made in its root, ``None`` where its layout cannot be followed.
 
-    These are proposals, perhaps none: the caller reads each back, because not every layout can be followed.
+    This is a proposal: the caller reads it back, because not every layout can be followed, and the value of
+    an anchor changes in all its places.
     """
     root = parts(text)
-    # An anchored value changes in all places, so aliases are written out where only some places change.
-    for writes_aliases in (False, True):
-        if root is not None and (root.has_alias or not writes_aliases):
-            with suppress(Unspliceable):
-                inside = _Editor(text, writes_aliases).inside(root, change)
-                yield _joined([text[: root.start], inside, text[_end(text, root) :]])
+    if root is None:
+        return None
+    with suppress(Unspliceable):
+        inside = _Editor(text).inside(root, change)
+        return _joined([text[: root.start], inside, text[_end(text, root) :]])
+    return None
 
 
 class _Editor:
-    """Edits one text. ``writes_aliases`` puts their values in their place."""
+    """Edits one text."""
 
-    def __init__(self, text: str, writes_aliases: bool) -> None:
+    def __init__(self, text: str) -> None:
         self.text = text
-        self.writes_aliases = writes_aliases
 
     def inside(self, part: Part, change: Change, is_open: bool = False) -> str:
         """Return a list or mapping with its entries changed. Raises Unspliceable where that does not work."""
@@ -160,9 +159,7 @@ class _Editor:
         text = self.text
         source = text[part.start : _end(text, part)]
         if same(change.old, change.new):
-            if not (self.writes_aliases and part.has_alias):
-                return source
-            change = Change(*[change.raw] * 4)
+            return source
         # A literal block shows several lines better than an escape does.
         opens_up = part.is_flow and not in_flow and _has_lines(change.full) and not _has_lines(change.raw)
         with suppress(Unspliceable):
@@ -205,16 +202,12 @@ def _item_steps(change: Change) -> Iterator[_Step]:
     if len(raw) != len(old):
         raise Unspliceable
     before, after = ([encode(plain(item)) for item in side] for side in (old, new))
-    # Where a single place differs, nothing moved; of equal items around it, any could have.
-    is_single = len(old) == len(new) and sum(map(ne, before, after)) == 1
-    pairs = [(at, at) for at in range(len(old))] if is_single else align(plain(old), plain(new))
+    pairs = align(plain(old), plain(new))
     both = [(index, at) for index, at in pairs if index is not None and at is not None]
     partners = {at: index for index, at in both if before[index] == after[at]}
     kept = {*partners.values()}
     moved = {item: index for index, item in enumerate(before) if index not in kept}
-    for to, item in enumerate(after):
-        if to not in partners and item in moved:
-            partners[to] = moved.pop(item)
+    partners |= {at: moved.pop(item) for at, item in enumerate(after) if at not in partners and item in moved}
     kept = {*partners.values()}
     partners |= {at: index for index, at in both if at not in partners and index not in kept}
     kept = {*partners.values()}
@@ -256,8 +249,8 @@ _KINDS: Final = {
     yaml.ScalarEvent: "scalar",
     yaml.AliasEvent: "alias",
 }
-_KEEP: Final = re.compile(r"[|>]\d?\+")
 _ANCHOR: Final = re.compile(r"&\S+(?:[ \t]*(?:#[^\n]*)?\n)+ *")
+_KEEP: Final = re.compile(r"[|>]\d?\+")
 
 
 class Part(Struct):
@@ -290,11 +283,6 @@ class Part(Struct):
     def is_block(self) -> bool:
         """Whether this is a list or mapping with an entry to a line."""
         return self.kind in ("mapping", "list") and not self.is_flow
-
-    @property
-    def has_alias(self) -> bool:
-        """Whether this is an alias, or contains one."""
-        return self.kind == "alias" or any(child.has_alias for child in self.children)
 
     @property
     def ends_line(self) -> bool:

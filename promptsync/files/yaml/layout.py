@@ -7,8 +7,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from itertools import product
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from yaml import YAMLError
@@ -164,8 +163,8 @@ def _spliced(source: str, style: str, old: str, new: str) -> Iterator[str]:
     head = _common(old, new)
     tail = _common(old[head:][::-1], new[head:][::-1])
     source = source.removesuffix("\n")
-    for left, right in product(_MARGINS, _MARGINS):
-        start, end = max(0, head - left), max(0, tail - right)
+    for margin in _MARGINS:
+        start, end = max(0, head - margin), max(0, tail - margin)
         before, after = old[start : len(old) - end], new[start : len(new) - end]
         # A line break would need the indentation of its place.
         if before and "\n" not in after and source.count(before) == 1:
@@ -196,15 +195,11 @@ def _in_block(source: str, style: str, new: str, column: int) -> Iterator[str]:
         body = new.rstrip("\n")
         # One line break between two lines that are not indented reads as a blank, so there is one more.
         folded = re.sub(r"(?m)^([^ \t\n].*\n+)(?=[^ \t\n])", r"\1\n", body)
+        fill = partial(textwrap.fill, width=width, break_long_words=False, break_on_hyphens=False)
         # Only a single blank between words may become a line break.
-        can_wrap = r"(?m)^\S+( \S+)*$"
-        new = re.sub(can_wrap, lambda line: _wrapped(line[0], width), folded) + new[len(body) :]
+        new = re.sub(r"(?m)^\S+( \S+)*$", lambda line: fill(line[0]), folded) + new[len(body) :]
     signs, written = block(new, column, step)
     yield "\n".join([signs.replace("|", style), *written])
-
-
-def _wrapped(line: str, width: int) -> str:
-    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _in_quotes(source: str, style: str, new: str, column: int) -> Iterator[str]:
