@@ -49,20 +49,20 @@ def _name(subject: Subject) -> Iterator[Problem]:
     if not name:
         yield subject.problem("name-empty", _AT, "The name is empty.", hint="Give the prompt a name.")
         return
-    if len(name) > MAX_NAME:
-        message = f"The name has {len(name)} characters; the registry allows {MAX_NAME}."
-        yield subject.problem("name-too-long", _AT, message, hint="Shorten the name.")
-    if name.isdecimal():
-        message = f"The name {name!r} is all digits and can be mistaken for the id of another prompt."
-        yield subject.problem("name-digits", _AT, message, hint="Use a name with a letter in it.")
-    for sign in (FENCE, LABEL_PIN, VERSION_PIN):
-        if sign in name:
-            message = f"The name contains {sign!r}, so no other prompt can refer to it."
-            yield subject.problem("name-reserved", _AT, message, hint="Remove it from the name.")
-            break
-    if name != name.strip() or any(unicodedata.category(character) == "Cc" for character in name):
-        message = f"The name {name!r} starts or ends with a space, or contains a control character."
-        yield subject.problem("name-blank", _AT, message, hint="Rename the prompt, unless this is intended.")
+    sign = next((sign for sign in (FENCE, LABEL_PIN, VERSION_PIN) if sign in name), None)
+    odd = name != name.strip() or any(unicodedata.category(character) == "Cc" for character in name)
+    too_long = f"The name has {len(name)} characters; the registry allows {MAX_NAME}."
+    digits = f"The name {name!r} is all digits and can be mistaken for the id of another prompt."
+    reserved = f"The name contains {sign!r}, so no other prompt can refer to it."
+    blank = f"The name {name!r} starts or ends with a space, or contains a control character."
+    for is_wrong, rule, message, hint in (
+        (len(name) > MAX_NAME, "name-too-long", too_long, "Shorten the name."),
+        (name.isdecimal(), "name-digits", digits, "Use a name with a letter in it."),
+        (sign is not None, "name-reserved", reserved, "Remove it from the name."),
+        (odd, "name-blank", blank, "Rename the prompt, unless this is intended."),
+    ):
+        if is_wrong:
+            yield subject.problem(rule, _AT, message, hint=hint)
 
 
 def _among(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem]:

@@ -121,8 +121,8 @@ _BLOCK_SCALAR = re.compile(rf"(?:-\s+)*(?:{KEY})?([|>])[-+1-9]{{0,2}}\s*(?:#.*)?
 class Located(Protocol):
     """A prompt file that has been read.
 
-    ``position`` returns the line and column, from 1, of a key or item such as ``("messages", 0, "content")``;
-    it may raise ``LookupError`` when there is no such place.
+    ``position`` returns the line and column, from 1, of a key or item such as ``("messages", 0, "content")``,
+    or of the nearest thing around it that the file has.
     """
 
     @property
@@ -160,6 +160,7 @@ class Subject:
         self.file = file
         self.prompt = file.prompt
         self.template = file.prompt.template
+        self.position = file.position
 
     @cached_property
     def texts(self) -> list[Text]:
@@ -183,15 +184,6 @@ class Subject:
         line, column = self.place(path, within) if within else self.position(path)
         level = severity or RULES[rule].severity
         return Problem(str(self.file.path), line, column, rule, message, level, hint)
-
-    def position(self, path: KeyPath) -> tuple[int, int]:
-        """Return the place of a value, or of the nearest thing around it that the file has."""
-        while path:
-            try:
-                return self.file.position(path)
-            except LookupError:
-                path = path[:-1]
-        return 1, 1
 
     def in_metadata(self, path: KeyPath) -> KeyPath:
         """Return where a part of the model is: at the top of a file, unless it is in the metadata."""

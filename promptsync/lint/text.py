@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.rules import KEY, Located, Severity, Subject, leaves
-from promptsync.prompt.prompt import JINJA2, KeyPath, Problem, Text
+from promptsync.prompt.prompt import JINJA2, Problem, Text
 from promptsync.prompt.snippets import FENCE
 from promptsync.prompt.template import syntax_error, variables
 
@@ -20,8 +19,6 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069"
     "\U000e0000-\U000e007f]"
 )
-_FLAG = "\U0001f3f4"
-_TAGS = re.compile(f"{_FLAG}[\U000e0020-\U000e007e]+\U000e007f")
 # All three markers in order, because a Markdown heading can be underlined with ======= too.
 _CONFLICT = re.compile(r"^<{7}(?: .*)?\n(?s:.*?)^={7}\r?\n(?s:.*?)^>{7}(?: .*)?$", re.MULTILINE)
 _START = "<<<<<<<"
@@ -49,21 +46,18 @@ def conflict_in(file: Located) -> Problem | None:
 
 
 def _unseen(subject: Subject, text: Text) -> Iterator[Problem]:
-    # The flags of England, Scotland and Wales are made of tags.
-    value = _TAGS.sub("", text.text) if _FLAG in text.text else text.text
-    match = _UNSEEN.search(value)
-    if match is None:
+    unseen = [*_UNSEEN.finditer(text.text)]
+    if not unseen:
         return
-    character = match[0]
+    character, count = unseen[0][0], len(unseen)
     name = unicodedata.name(character, "control character").lower()
-    count = len(_UNSEEN.findall(value))
     more = f" and {count - 1} more like it" if count > 1 else ""
     yield subject.problem(
         "control-character",
         text.path,
         f"The text contains U+{ord(character):04X} ({name}){more}: it is invisible, but a model reads it.",
         hint="Delete it, unless it is intended.",
-        within=_line(value, match.start()),
+        within=_line(text.text, unseen[0].start()),
     )
 
 
@@ -181,23 +175,20 @@ def _severity(subject: Subject, text: Text, snippets: Snippets) -> Severity | No
     return "warning" if subject.prompt.name in snippets.referenced else "error"
 
 
-# YAML 1.1 reads 010 as 8, 1:30 as 90 and 1_000 as 1000; it reads 1e3 and 0o17 as text.
-_WORDS = r"(?:yes|no|on|off)"
-_OCTAL = r"[-+]?0[0-7_]+"
-_SIXTIES = r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
-_DATE = r"\d{4}-\d\d?-\d\d?(?:[Tt ][^\s,\]}]+)?"
-_GROUPED = r"[-+]?[1-9][0-9]*_[0-9_]+"
-_EXPONENT = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)[eE][-+]?\d+"
-_MODERN_OCTAL = r"0o[0-7]+"
-
-_NUMBERS = rf"{_OCTAL}|{_SIXTIES}|{_GROUPED}"
-_TEXTS = rf"{_EXPONENT}|{_MODERN_OCTAL}"
-_ANY = re.compile(
-    rf"(?:[:,\-]\s+|\[\s*)(?:(?i:{_WORDS})|{_NUMBERS}|{_DATE}|{_TEXTS})\s*(?:[,\]}}#]|$)", re.MULTILINE
+# YAML 1.1 reads 010 as 8 and 1:30 as 90; it reads 1e3 as text.
+_OCTAL_OR_SIXTIES = r"[-+]?0[0-7_]+|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
+_SURPRISES: Final[tuple[tuple[Any, str, str], ...]] = (
+    (bool, "(?i:yes|no|on|off)", "the boolean {}"),
+    (int | float, _OCTAL_OR_SIXTIES, "the number {}"),
+    (str, r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)[eE][-+]?\d+", "text, not as a number"),
+)
+"""The type of a value, what its unquoted source looks like, and how YAML reads it."""
+_EXPONENT_HINT = "Write a number with a decimal point and a sign, such as 1.0e-3, or quote the text."
+_ANY_SURPRISE = re.compile(
+    rf"(?m)(?:[:,\-]\s+|\[\s*)(?:{'|'.join(look for _, look, _ in _SURPRISES)})\s*(?:[,\]}}#]|$)"
 )
 _KEY_BEFORE = re.compile(rf"(?:-\s+)*{KEY}")
 _ITEM_BEFORE = re.compile(r"(?:-\s+)*")
-_TOKEN = re.compile(rf"(?:{_DATE}|[^\s,\]}}#]+)")
 
 
 def _scalars(subject: Subject) -> Iterator[Problem]:
@@ -205,42 +196,25 @@ def _scalars(subject: Subject) -> Iterator[Problem]:
 
     Elsewhere a wrong type is an error when the file is read.
     """
-    if not _ANY.search(subject.file.text):
+    if not _ANY_SURPRISE.search(subject.file.text):
         return
-    for path, value in _free(subject):
-        token = _token(subject, path) if isinstance(value, bool | int | float | str | date) else ""
-        read = _surprise(token, value)
-        if read:
-            message = f"YAML reads {token} as {read}."
-            hint = f'Write "{token}" for text, or {read.split()[-1]} if that is what you mean.'
-            if isinstance(value, str):
-                hint = "Write a number with a decimal point and a sign, such as 1.0e-3, or quote the text."
-            yield subject.problem("yaml-scalar", path, message, hint=hint)
-
-
-def _free(subject: Subject) -> Iterator[tuple[KeyPath, Any]]:
-    for key, value in subject.prompt.metadata.items():
-        yield from leaves(value, ("model",) if key == "model" else ("metadata", key))
-    for key in ("tools", "functions"):
-        yield from leaves(subject.template.get(key), (key,))
-    yield from leaves(subject.file.local.examples, ("examples",))
-
-
-def _surprise(token: str, value: Any) -> str:
-    """Return how YAML reads a token, if that is surprising, otherwise ``""``."""
-    if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}" if re.fullmatch(_WORDS, token, re.IGNORECASE) else ""
-    if isinstance(value, str):
-        return "text, not as a number" if value == token and re.fullmatch(_TEXTS, token) else ""
-    if isinstance(value, date):
-        return f"the date {value}" if re.fullmatch(_DATE, token) else ""
-    return f"the number {value}" if re.fullmatch(_NUMBERS, token) else ""
-
-
-def _token(subject: Subject, path: KeyPath) -> str:
-    """Return the unquoted source of a value, ``""`` when it is not on the line of its key."""
-    line, column = subject.position(path)
-    rest = subject.lines[line - 1][column - 1 :] if line <= len(subject.lines) else ""
-    before = (_KEY_BEFORE if isinstance(path[-1], str) else _ITEM_BEFORE).match(rest)
-    token = _TOKEN.match(rest, before.end() if before else 0)
-    return token[0] if token else ""
+    free = [
+        (("model",) if key == "model" else ("metadata", key), value)
+        for key, value in subject.prompt.metadata.items()
+    ]
+    free += [((key,), subject.template.get(key)) for key in ("tools", "functions")]
+    free.append((("examples",), subject.file.local.examples))
+    for path, value in (leaf for start, part in free for leaf in leaves(part, start)):
+        line, column = subject.position(path)
+        rest = subject.lines[line - 1][column - 1 :]
+        before = (_KEY_BEFORE if isinstance(path[-1], str) else _ITEM_BEFORE).match(rest)
+        token = re.compile(r"[^\s,\]}#]*").match(rest, before.end() if before else 0)[0]  # type: ignore[index]
+        for kind, look, words in _SURPRISES:
+            if isinstance(value, kind) and re.fullmatch(look, token):
+                read = words.format(str(value).lower())
+                hint = f'Write "{token}" for text, or {read.split()[-1]} if that is what you mean.'
+                if isinstance(value, str):
+                    hint = (
+                        "Write a number with a decimal point and a sign, such as 1.0e-3, or quote the text."
+                    )
+                yield subject.problem("yaml-scalar", path, f"YAML reads {token} as {read}.", hint=hint)

@@ -49,7 +49,7 @@ class File:
         for part in keypath:
             if isinstance(node, yaml.MappingNode):
                 mark, node = next(
-                    ((key.start_mark, value) for key, value in node.value if key.value == part), (None, None)
+                    ((key.start_mark, value) for key, value in node.value if key.value == part), (mark, None)
                 )
             elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
                 node = node.value[part]
@@ -57,7 +57,7 @@ class File:
             else:
                 node = None
             if node is None:
-                raise KeyError(keypath)
+                break
         return mark.line + 1, mark.column + 1
 
 

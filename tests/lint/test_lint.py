@@ -257,7 +257,6 @@ HARMLESS = {
     "a provider of one's own": "content: a\nmodel: {provider: openai-eu, name: o3}\n",
     "a key of one's own in a message": "messages: [{role: user, content: a, importance: 3}]\n",
     "comments and CRLF": "# a\r\nname: a\r\ncontent: Hi\r\n",
-    "flag of England": "content: 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f\n",
     "family": "content: 👩‍👩‍👧\n",
     "arabic with marks": "content: \u200fمرحبا\u200e\n",
     "persian with a non-joiner": "content: می\u200cخواهم\n",
@@ -337,7 +336,7 @@ class Bare:
         self.text = yaml.safe_dump({"template": dict(prompt.template)}, allow_unicode=True)
 
     def position(self, keypath: tuple[str | int, ...], /) -> tuple[int, int]:
-        raise KeyError(keypath)
+        return 1, 1
 
 
 def has_reference(value: Any) -> bool:

@@ -25,6 +25,16 @@ _SUBMODULE: Final = "160000"
 _RAW: Final = ("--raw", "--no-renames", "--ignore-submodules=dirty", "--no-abbrev", "--no-ext-diff", "-z")
 """Changes as blob ids and paths, whatever the user configured. A submodule changes with its commit."""
 
+_OPTIONS: Final = ("-c", "i18n.logOutputEncoding=UTF-8")
+"""Without the option, messages come in the encoding of the user's own commits."""
+
+_ENVIRONMENT: Final = {
+    "GIT_TERMINAL_PROMPT": "0",  # a partial clone may fetch, and the question would stay invisible
+    "GIT_OPTIONAL_LOCKS": "0",  # not even the new times of touched files are noted in the index
+    **dict.fromkeys(map("GIT_{}_PATHSPECS".format, ("LITERAL", "GLOB", "NOGLOB", "ICASE")), "0"),
+}
+"""Variables that are set for git, so that paths mean what they mean here. GitPython sets the language."""
+
 
 class FileChange(Struct, frozen=True):
     """One path in one commit. ``old`` and ``new`` are blob ids, ``None`` where there was or is no file."""
@@ -46,241 +56,6 @@ class Commit(Struct, frozen=True):
 def is_in_repository(root: Path) -> bool:
     """Whether a directory is in a git repository. Needs no git."""
     return any((directory / ".git").exists() for directory in (root, *root.parents))
-
-
-class Repository:
-    """The repository around a directory of prompts. Paths are relative to ``root``, with ``/``.
-
-    Unless a method says otherwise it raises ``PromptsyncError`` when git fails.
-    """
-
-    def __init__(self, root: Path, prompts: str) -> None:
-        self._git = GitProgram(root)
-        self._prompts = prompts
-        self._pathspec = f":(literal){prompts}"
-        out = self._git.run("rev-parse", "--is-shallow-repository", "--show-prefix")
-        is_shallow, _, prefix = out.partition(b"\n")
-        self.shallow = is_shallow == b"true"
-        """Whether the clone lacks older commits."""
-        self.prefix = _path(prefix.removesuffix(b"\n"))
-        """The path from the top of the repository to ``root``, ``""`` or ending in ``/``."""
-
-    @classmethod
-    def find(cls, root: Path, prompts: str) -> Repository | None:
-        """Return the repository around ``root``, ``None`` outside of a repository.
-
-        Raises ``PromptsyncError`` when git cannot be run or refuses to read the repository.
-        """
-        # Outside of a repository git need not be installed.
-        return cls(root, prompts) if is_in_repository(root) else None
-
-    @cached_property
-    def born(self) -> bool:
-        """Whether there is a first commit."""
-        return self.head_commit is not None
-
-    @cached_property
-    def head_commit(self) -> str | None:
-        """The full id of ``HEAD``, ``None`` before the first commit."""
-        try:
-            return self._git.run("log", "-1", "--no-show-signature", "--format=%H").decode().strip()
-        except PromptsyncError as error:
-            # A damaged repository must not look like an empty one.
-            if _NO_COMMIT in error.message:
-                return None
-            raise
-
-    @cached_property
-    def branch(self) -> str | None:
-        """The branch that is checked out, if any."""
-        return self.line("symbolic-ref", "--quiet", "--short", "HEAD")
-
-    def commit(self, revision: str) -> str | None:
-        """Return the full id of the commit that a revision names, ``None`` when this clone lacks it."""
-        return self.line("rev-list", "--max-count=1", revision, "--") or None
-
-    def merge_base(self, commit: str) -> str | None:
-        """Return the last commit that ``HEAD`` shares with another one, ``None`` when this clone has none."""
-        return self.line("merge-base", commit, "HEAD")
-
-    @cached_property
-    def commits(self) -> Sequence[Commit]:
-        """The commits below the prompts directory that ``HEAD`` reaches, children before parents."""
-        return self.commits_of(["HEAD"]) if self.born else ()
-
-    def commits_of(self, tips: Iterable[str]) -> Sequence[Commit]:
-        """Return the commits that changed something below the prompts directory, and all merges.
-
-        git's history simplification rewrites their parents, which are among the returned commits too.
-        """
-        simplified = ("--full-history", "--parents", "--date-order", "-m", "--relative")
-        shown = (*_RAW, "--no-show-signature", "--format=%x01%H %P")
-        out = self._git.run("log", *simplified, *shown, *tips, "--", self._pathspec)
-        return tuple(_commits_in(out))
-
-    def newest_of(self, commit: str) -> str | None:
-        """Return the newest of the commits of ``commits_of`` that a commit reaches, or is."""
-        options = ("-1", "--full-history", "--parents", "--format=%H")
-        out = self.line("log", *options, commit, "--", self._pathspec)
-        return out.split()[0] if out else None
-
-    def existing(self, commits: Iterable[str]) -> dict[str, str]:
-        """Return the full ids of those abbreviated commits that this clone has, by abbreviation."""
-        wanted = sorted(set(commits))
-        if not wanted:
-            return {}
-        lines = [f"{commit}^{{commit}}" for commit in wanted]
-        out = self._git.objects("--batch-check=%(objectname)", lines)
-        # For a missing or ambiguous abbreviation, git repeats it and adds a word.
-        rows = zip(wanted, out.decode("utf-8", "replace").splitlines(), strict=True)
-        return {short: row for short, row in rows if len(row.split()) == 1}
-
-    def described(self, commits: Iterable[str]) -> dict[str, tuple[str, str, str]]:
-        """Return, by full id, each commit's abbreviation (7 digits or more, unique), subject and author."""
-        wanted = sorted(set(commits))
-        if not wanted:
-            return {}
-        shown = ("--no-show-signature", "--abbrev=7", "-z", "--format=%H%x01%h%x01%s%x01%an")
-        out = self._git.run("log", "--no-walk=unsorted", *shown, *wanted)
-        rows = (row.decode("utf-8", "replace").split("\x01", 3) for row in out.split(b"\0") if row.strip())
-        return {full.strip(): (short, subject, author) for full, short, subject, author in rows}
-
-    @cached_property
-    def head(self) -> dict[str, str]:
-        """The blob of each path below the prompts directory in ``HEAD``."""
-        files = self.files("HEAD", self.prefix + self._prompts) if self.born else {}
-        return {path.removeprefix(self.prefix): blob for path, blob in files.items()}
-
-    def files(self, commit: str, path: str) -> dict[str, str]:
-        """Return the blobs that a commit has at a path, or below it; all paths are from the top."""
-        out = self._git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
-        rows = (line.split(b"\t", 1) for line in out.split(b"\0") if line)
-        return {_path(name): facts.split()[2].decode() for facts, name in rows}
-
-    def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
-        """Return the contents of blobs by id; missing ones are left out."""
-        wanted = sorted(set(ids))
-        out = self._git.objects("--batch", wanted) if wanted else b""
-        contents: dict[str, bytes] = {}
-        # A blob is a line "ID TYPE SIZE" and that many bytes, a missing one only the line "ID missing".
-        at = 0
-        while at < len(out):
-            end = out.index(b"\n", at)
-            facts = out[at:end].split()
-            at = end + 1
-            if len(facts) == 3:
-                size = int(facts[2])
-                contents[facts[0].decode()] = out[at : at + size]
-                at += size + 1
-        return contents
-
-    def blob_of(self, data: bytes) -> str:
-        """Return the id that git gives to the contents of a file."""
-        # A repository's ids are either all SHA-1, with 40 digits, or all SHA-256.
-        algorithm = "sha256" if len(self.head_commit or "") == 64 else "sha1"
-        return new_hash(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-    def has_text(self, path: str, data: bytes) -> bool:
-        """Whether a commit that ``HEAD`` reaches has these contents of a file in the working tree."""
-        blob = self.blob_of(data)
-        if self.head.get(path) == blob or blob in self._committed:
-            return True
-        # git may have converted the line ends.
-        return path in self.head and path not in self._edited
-
-    @cached_property
-    def _committed(self) -> frozenset[str | None]:
-        return frozenset(change.new for commit in self.commits for change in commit.changes)
-
-    @cached_property
-    def _edited(self) -> frozenset[str]:
-        return self.differing("HEAD")
-
-    def differing(self, commit: str) -> frozenset[str]:
-        """Return the tracked paths below the prompts directory that differ from those in a commit."""
-        out = self._git.run("diff", *_RAW, commit, "--relative", "--", self._pathspec)
-        return frozenset(_path(path) for path in out.split(b"\0")[1::2])
-
-    @cached_property
-    def tracked(self) -> frozenset[str]:
-        """The paths below the prompts directory that git tracks."""
-        return frozenset(path for _, _, path in self._index)
-
-    def check_index(self) -> None:
-        """Raise ``Refused`` if git does not have, or does not watch, every tracked prompt file by itself."""
-        for mark, mode, path in self._index:
-            # S means skip-worktree, and a lower-case letter assume-unchanged.
-            is_hidden = mark in ("S", "s") and not (self._git.root / path).exists()
-            if mode == _SUBMODULE:
-                message = f"{path} is a submodule, and this repository does not have its history"
-                hint = "move promptsync.yaml into the submodule and run promptsync there"
-            elif is_hidden:
-                message = f"a sparse checkout hides {path}, so it cannot be compared"
-                hint = f"git sparse-checkout add {shlex.quote(path.rpartition('/')[0] or '.')}"
-            elif mark == "S" or mark.islower():
-                flag = "--no-skip-worktree" if mark in ("S", "s") else "--no-assume-unchanged"
-                message = f"git ignores changes in {path}, so it cannot be compared"
-                hint = f"git update-index {flag} {shlex.quote(path)}"
-            else:
-                continue
-            raise Refused(message, hint=hint, code="submodule" if mode == _SUBMODULE else "hidden")
-
-    @cached_property
-    def _index(self) -> Sequence[tuple[str, str, str]]:
-        """The mark, the mode and the path of each tracked file."""
-        out = self._git.run("ls-files", "-v", "-s", "-z", "--", self._pathspec)
-        rows = (line.partition(b"\t") for line in out.split(b"\0") if line)
-        return [(*facts.decode().split()[:2], _path(path)) for facts, _, path in rows]  # type: ignore[misc]
-
-    def listed(self, pathspec: str) -> list[str]:
-        """Return the tracked files that git's own kind of pattern matches, relative to ``root``."""
-        return [_path(path) for path in self._git.run("ls-files", "-z", "--", pathspec).split(b"\0") if path]
-
-    def ignores(self, path: str) -> bool:
-        """Whether git ignores a path."""
-        return self.line("check-ignore", "--quiet", "--", path) is not None
-
-    def line(self, command: str, *arguments: str) -> str | None:
-        """Return the line that git prints, ``None`` when git fails."""
-        return self._git.line(command, *arguments)
-
-
-def _path(raw: bytes) -> str:
-    """Return a path that git prints, whatever its bytes are."""
-    return raw.decode("utf-8", "surrogateescape")
-
-
-def _commits_in(out: bytes) -> Iterator[Commit]:
-    """Read ``git log --raw -z``: a commit with its parents, then ids and path of each file."""
-    commits: dict[str, tuple[tuple[str, ...], dict[str, FileChange]]] = {}
-    commit = ""
-    tokens = iter(out.split(b"\0"))
-    for token in tokens:
-        token = token.lstrip(b"\n")
-        if token.startswith(b"\x01"):
-            commit, *parents = token[1:].decode().split()
-            # A merge is listed once for each parent, with the same new contents each time.
-            commits.setdefault(commit, (tuple(parents), {}))
-        elif token.startswith(b":"):
-            path = _path(next(tokens))
-            _, _, old, new, _ = token[1:].decode().split(" ", 4)
-            change = FileChange(
-                commit, path, old if old.strip("0") else None, new if new.strip("0") else None
-            )
-            commits[commit][1].setdefault(path, change)
-    for commit, (parents_of, changes) in commits.items():
-        yield Commit(commit, parents_of, tuple(changes.values()))
-
-
-_OPTIONS: Final = ("-c", "i18n.logOutputEncoding=UTF-8")
-"""Without the option, messages come in the encoding of the user's own commits."""
-
-_ENVIRONMENT: Final = {
-    "GIT_TERMINAL_PROMPT": "0",  # a partial clone may fetch, and the question would stay invisible
-    "GIT_OPTIONAL_LOCKS": "0",  # not even the new times of touched files are noted in the index
-    **dict.fromkeys(map("GIT_{}_PATHSPECS".format, ("LITERAL", "GLOB", "NOGLOB", "ICASE")), "0"),
-}
-"""Variables that are set for git, so that paths mean what they mean here. GitPython sets the language."""
 
 
 class GitProgram:
@@ -347,3 +122,214 @@ class GitProgram:
     def _not_runnable(self) -> PromptsyncError:
         message = f"git cannot be run: PATH has no such program (in {self.root})"
         return PromptsyncError(message, hint="install git, or add it to PATH", code="no-program")
+
+
+class Repository(GitProgram):
+    """The repository around a directory of prompts. Paths are relative to ``root``, with ``/``.
+
+    Unless a method says otherwise it raises ``PromptsyncError`` when git fails.
+    """
+
+    def __init__(self, root: Path, prompts: str) -> None:
+        super().__init__(root)
+        self._prompts = prompts
+        self._pathspec = f":(literal){prompts}"
+        out = self.run("rev-parse", "--is-shallow-repository", "--show-prefix")
+        is_shallow, _, prefix = out.partition(b"\n")
+        self.shallow = is_shallow == b"true"
+        """Whether the clone lacks older commits."""
+        self.prefix = _path(prefix.removesuffix(b"\n"))
+        """The path from the top of the repository to ``root``, ``""`` or ending in ``/``."""
+
+    @classmethod
+    def find(cls, root: Path, prompts: str) -> Repository | None:
+        """Return the repository around ``root``, ``None`` outside of a repository.
+
+        Raises ``PromptsyncError`` when git cannot be run or refuses to read the repository.
+        """
+        # Outside of a repository git need not be installed.
+        return cls(root, prompts) if is_in_repository(root) else None
+
+    @cached_property
+    def born(self) -> bool:
+        """Whether there is a first commit."""
+        return self.head_commit is not None
+
+    @cached_property
+    def head_commit(self) -> str | None:
+        """The full id of ``HEAD``, ``None`` before the first commit."""
+        try:
+            return self.run("log", "-1", "--no-show-signature", "--format=%H").decode().strip()
+        except PromptsyncError as error:
+            # A damaged repository must not look like an empty one.
+            if _NO_COMMIT in error.message:
+                return None
+            raise
+
+    @cached_property
+    def branch(self) -> str | None:
+        """The branch that is checked out, if any."""
+        return self.line("symbolic-ref", "--quiet", "--short", "HEAD")
+
+    def commit(self, revision: str) -> str | None:
+        """Return the full id of the commit that a revision names, ``None`` when this clone lacks it."""
+        return self.line("rev-list", "--max-count=1", revision, "--") or None
+
+    def merge_base(self, commit: str) -> str | None:
+        """Return the last commit that ``HEAD`` shares with another one, ``None`` when this clone has none."""
+        return self.line("merge-base", commit, "HEAD")
+
+    @cached_property
+    def commits(self) -> Sequence[Commit]:
+        """The commits below the prompts directory that ``HEAD`` reaches, children before parents."""
+        return self.commits_of(["HEAD"]) if self.born else ()
+
+    def commits_of(self, tips: Iterable[str]) -> Sequence[Commit]:
+        """Return the commits that changed something below the prompts directory, and all merges.
+
+        git's history simplification rewrites their parents, which are among the returned commits too.
+        """
+        simplified = ("--full-history", "--parents", "--date-order", "-m", "--relative")
+        shown = (*_RAW, "--no-show-signature", "--format=%x01%H %P")
+        out = self.run("log", *simplified, *shown, *tips, "--", self._pathspec)
+        return tuple(_commits_in(out))
+
+    def newest_of(self, commit: str) -> str | None:
+        """Return the newest of the commits of ``commits_of`` that a commit reaches, or is."""
+        options = ("-1", "--full-history", "--parents", "--format=%H")
+        out = self.line("log", *options, commit, "--", self._pathspec)
+        return out.split()[0] if out else None
+
+    def existing(self, commits: Iterable[str]) -> dict[str, str]:
+        """Return the full ids of those abbreviated commits that this clone has, by abbreviation."""
+        wanted = sorted(set(commits))
+        if not wanted:
+            return {}
+        lines = [f"{commit}^{{commit}}" for commit in wanted]
+        out = self.objects("--batch-check=%(objectname)", lines)
+        # For a missing or ambiguous abbreviation, git repeats it and adds a word.
+        rows = zip(wanted, out.decode("utf-8", "replace").splitlines(), strict=True)
+        return {short: row for short, row in rows if len(row.split()) == 1}
+
+    def described(self, commits: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+        """Return, by full id, each commit's abbreviation (7 digits or more, unique), subject and author."""
+        wanted = sorted(set(commits))
+        if not wanted:
+            return {}
+        shown = ("--no-show-signature", "--abbrev=7", "-z", "--format=%H%x01%h%x01%s%x01%an")
+        out = self.run("log", "--no-walk=unsorted", *shown, *wanted)
+        rows = (row.decode("utf-8", "replace").split("\x01", 3) for row in out.split(b"\0") if row.strip())
+        return {full.strip(): (short, subject, author) for full, short, subject, author in rows}
+
+    @cached_property
+    def head(self) -> dict[str, str]:
+        """The blob of each path below the prompts directory in ``HEAD``."""
+        files = self.files("HEAD", self.prefix + self._prompts) if self.born else {}
+        return {path.removeprefix(self.prefix): blob for path, blob in files.items()}
+
+    def files(self, commit: str, path: str) -> dict[str, str]:
+        """Return the blobs that a commit has at a path, or below it; all paths are from the top."""
+        out = self.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
+        rows = (line.split(b"\t", 1) for line in out.split(b"\0") if line)
+        return {_path(name): facts.split()[2].decode() for facts, name in rows}
+
+    def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """Return the contents of blobs by id; missing ones are left out."""
+        wanted = sorted(set(ids))
+        out = self.objects("--batch", wanted) if wanted else b""
+        contents: dict[str, bytes] = {}
+        # A blob is a line "ID TYPE SIZE" and that many bytes, a missing one only the line "ID missing".
+        at = 0
+        while at < len(out):
+            end = out.index(b"\n", at)
+            facts = out[at:end].split()
+            at = end + 1
+            if len(facts) == 3:
+                size = int(facts[2])
+                contents[facts[0].decode()] = out[at : at + size]
+                at += size + 1
+        return contents
+
+    def blob_of(self, data: bytes) -> str:
+        """Return the id that git gives to the contents of a file."""
+        # A repository's ids are either all SHA-1, with 40 digits, or all SHA-256.
+        algorithm = "sha256" if len(self.head_commit or "") == 64 else "sha1"
+        return new_hash(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+    def has_text(self, path: str, data: bytes) -> bool:
+        """Whether a commit that ``HEAD`` reaches has these contents of a file in the working tree."""
+        blob = self.blob_of(data)
+        if self.head.get(path) == blob or blob in self._committed:
+            return True
+        # git may have converted the line ends.
+        return path in self.head and path not in self._edited
+
+    @cached_property
+    def _committed(self) -> frozenset[str | None]:
+        return frozenset(change.new for commit in self.commits for change in commit.changes)
+
+    @cached_property
+    def _edited(self) -> frozenset[str]:
+        return self.differing("HEAD")
+
+    def differing(self, commit: str) -> frozenset[str]:
+        """Return the tracked paths below the prompts directory that differ from those in a commit."""
+        out = self.run("diff", *_RAW, commit, "--relative", "--", self._pathspec)
+        return frozenset(_path(path) for path in out.split(b"\0")[1::2])
+
+    def check_index(self) -> None:
+        """Raise ``Refused`` if git does not have, or does not watch, every tracked prompt file by itself."""
+        out = self.run("ls-files", "-v", "-s", "-z", "--", self._pathspec)
+        for line in filter(None, out.split(b"\0")):
+            facts, _, name = line.partition(b"\t")
+            mark, mode, path = *facts.decode().split()[:2], _path(name)
+            # S means skip-worktree, and a lower-case letter assume-unchanged.
+            is_hidden = mark in ("S", "s") and not (self.root / path).exists()
+            if mode == _SUBMODULE:
+                message = f"{path} is a submodule, and this repository does not have its history"
+                hint = "move promptsync.yaml into the submodule and run promptsync there"
+            elif is_hidden:
+                message = f"a sparse checkout hides {path}, so it cannot be compared"
+                hint = f"git sparse-checkout add {shlex.quote(path.rpartition('/')[0] or '.')}"
+            elif mark == "S" or mark.islower():
+                flag = "--no-skip-worktree" if mark in ("S", "s") else "--no-assume-unchanged"
+                message = f"git ignores changes in {path}, so it cannot be compared"
+                hint = f"git update-index {flag} {shlex.quote(path)}"
+            else:
+                continue
+            raise Refused(message, hint=hint, code="submodule" if mode == _SUBMODULE else "hidden")
+
+    def listed(self, pathspec: str) -> list[str]:
+        """Return the tracked files that git's own kind of pattern matches, relative to ``root``."""
+        return [_path(path) for path in self.run("ls-files", "-z", "--", pathspec).split(b"\0") if path]
+
+    def ignores(self, path: str) -> bool:
+        """Whether git ignores a path."""
+        return self.line("check-ignore", "--quiet", "--", path) is not None
+
+
+def _path(raw: bytes) -> str:
+    """Return a path that git prints, whatever its bytes are."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _commits_in(out: bytes) -> Iterator[Commit]:
+    """Read ``git log --raw -z``: a commit with its parents, then ids and path of each file."""
+    commits: dict[str, tuple[tuple[str, ...], dict[str, FileChange]]] = {}
+    commit = ""
+    tokens = iter(out.split(b"\0"))
+    for token in tokens:
+        token = token.lstrip(b"\n")
+        if token.startswith(b"\x01"):
+            commit, *parents = token[1:].decode().split()
+            # A merge is listed once for each parent, with the same new contents each time.
+            commits.setdefault(commit, (tuple(parents), {}))
+        elif token.startswith(b":"):
+            path = _path(next(tokens))
+            _, _, old, new, _ = token[1:].decode().split(" ", 4)
+            change = FileChange(
+                commit, path, old if old.strip("0") else None, new if new.strip("0") else None
+            )
+            commits[commit][1].setdefault(path, change)
+    for commit, (parents_of, changes) in commits.items():
+        yield Commit(commit, parents_of, tuple(changes.values()))
