@@ -13,7 +13,7 @@ from msgspec import structs
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Incomplete, Interrupted, UsageError
-from promptsync.files.config import FILE_NAME, find, load
+from promptsync.files.config import FILE_NAME, Config, find, load
 from promptsync.setup.init import VENDOR, draft, start
 from promptsync.setup.scaffold import (
     AGENTS_FILE,
@@ -107,19 +107,20 @@ def command(
     # A file that init adds lines to is not committed if that would commit the user's own edits, too.
     agents_file = [repository.shown(AGENTS_FILE, session.directory)] if repository is not None else []
     mixed = set() if commit is False else edited(session.directory, [".gitignore", *agents_file])
-    imported = _import(session, prompts, url, include) if from_remote else None
-    if imported is None:
+    if from_remote:
+        config, imported = _import(session, prompts, url, include)
+        outcomes = imported.outcomes
+    else:
+        imported = None
         if url is None and ":" in (session.remote or ""):
             url = session.remote
         drafted = draft(session.directory, prompts=prompts, url=url, include=include)
-        started = start(session.directory, drafted)
-    else:
-        started = imported.started
-    if started.outcomes[FILE_NAME] == "kept" and (prompts or (url and not from_remote)):
+        config, outcomes = drafted.config, start(session.directory, drafted)
+    if outcomes[FILE_NAME] == "kept" and (prompts or (url and not from_remote)):
         what = f"{FILE_NAME} exists and was kept; to change prompts: or remotes:, edit it"
         session.say(f"{output.style('note:', 'warn')} {what}")
-    added = scaffold(started.config, repository) if repository is not None else None
-    result = InitResult(started, imported, added, session.directory_option)
+    added = scaffold(config, repository) if repository is not None else None
+    result = InitResult(config, outcomes, imported, added, session.directory_option)
     paths = [path for path in result.written if path not in mixed]
     if mixed.intersection(result.written):
         names = ", ".join(sorted(mixed.intersection(result.written)))
@@ -138,7 +139,7 @@ def _commit(
     from promptsync.files.git.repository import is_in_repository
     from promptsync.setup.init import commit_files, named
 
-    folder = result.started.config.prompts
+    folder = result.config.prompts
     if is_asked:
         prompts = output.count(len(result.imported.written), "prompt") if result.imported else ""
         creates = "Commit" if is_in_repository(session.directory) else "Create a git repository and commit"
@@ -162,7 +163,9 @@ def _commit(
     return structs.replace(result, committed=message)
 
 
-def _import(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> Imported:
+def _import(
+    session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]
+) -> tuple[Config, Imported]:
     from promptsync.setup.import_registry import check_include, check_remote, import_prompts, survey, url_of
 
     root, environment = session.directory, session.environment
@@ -180,7 +183,7 @@ def _import(session: Session, prompts: str | None, url: str | None, include: tup
         else:
             check_include(project, include, names)
         drafted = draft(root, prompts=prompts, url=wanted, include=chosen)
-        return import_prompts(project, root, drafted)
+        return drafted.config, import_prompts(project, root, drafted)
 
 
 def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str, ...]:

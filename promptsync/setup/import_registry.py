@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
-from itertools import chain, count
 from pathlib import Path
 
 from msgspec import Struct
@@ -26,7 +25,7 @@ from promptsync.project.project import Project
 from promptsync.pull.plan import PullPlan, apply_pull
 from promptsync.pull.write import Write, read_all, write_of
 from promptsync.registry.address import LOCAL
-from promptsync.setup.init import VENDOR, ConfigDraft, Started, start
+from promptsync.setup.init import VENDOR, ConfigDraft, start
 
 _SHOWN = 8
 
@@ -45,9 +44,9 @@ class ImportPlan(Struct, frozen=True):
 
 
 class Imported(Struct, frozen=True):
-    """What an import did: the working copy that it started, its plan, and the files that it wrote."""
+    """What an import did: the ``outcomes`` of ``start``, its plan, and the files that it wrote."""
 
-    started: Started
+    outcomes: dict[str, str]
     plan: ImportPlan
     receipt: FilesReceipt
     url: str
@@ -89,8 +88,7 @@ def check_remote(project: Project) -> None:
     path, remotes = project.config.path, project.config.remotes
     if project.remote in remotes:
         return
-    known = chain(("production", "registry"), map("registry{}".format, count(2)))
-    name = next(name for name in known if name not in remotes)
+    name = "production" if "production" not in remotes else "NAME"
     line = f"{name}: {{url: {json.dumps(project.url, ensure_ascii=False)}}}"
     raise UsageError(
         f"{path} exists and has no remote {project.url}",
@@ -163,10 +161,10 @@ def import_prompts(project: Project, root: Path, drafted: ConfigDraft) -> Import
     """
     project.config = drafted.config
     plan = _plan(project)
-    started = start(root, drafted, example=False)
+    outcomes = start(root, drafted, example=False)
     with locked(root):
         receipt = apply_pull(project, PullPlan(plan.writes))
-    return Imported(started, plan, receipt, project.url, project.remote)
+    return Imported(outcomes, plan, receipt, project.url, project.remote)
 
 
 def _plan(project: Project) -> ImportPlan:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -15,8 +14,8 @@ from msgspec.structs import replace
 
 from promptsync.errors import Incomplete, PromptsyncError, Refused, UsageError
 from promptsync.files import config as configuration
-from promptsync.files.config import FILE_NAME, Config, find, is_below, load
-from promptsync.files.disk import DIRECTORY, real_path, write
+from promptsync.files.config import FILE_NAME, Config, is_below, load
+from promptsync.files.disk import DIRECTORY, write
 from promptsync.files.git.repository import GitProgram, is_in_repository
 from promptsync.files.prompt_file import PromptFile, parse, render_edit
 from promptsync.files.worktree import Worktree, paths_for_new, scan
@@ -51,14 +50,6 @@ remotes:
 _INCLUDE: Final = '# include: ["support/*"]'
 
 
-class Started(Struct, frozen=True):
-    """What init did: ``created``, ``changed`` or ``kept`` for each path below ``root``."""
-
-    root: Path
-    config: Config
-    outcomes: Mapping[str, str]
-
-
 class ConfigDraft(Struct, frozen=True):
     """A configuration, and the text that its new file will get: ``None`` where there is a file."""
 
@@ -86,14 +77,14 @@ def draft(
     raise UsageError(f"{path} exists and {other}", hint=f"write in {FILE_NAME}: {_include(include)}")
 
 
-def start(root: Path, drafted: ConfigDraft, *, example: bool = True) -> Started:
+def start(root: Path, drafted: ConfigDraft, *, example: bool = True) -> dict[str, str]:
     """Make a directory a working copy; doing so again changes nothing.
 
+    Returns ``created``, ``changed`` or ``kept`` for each path below ``root``.
+
     With ``example`` a new working copy of the embedded registry without prompts gets a first one. Raises
-    ``UsageError`` for a directory that cannot be created, and ``Refused`` inside the prompts directory of
-    another working copy.
+    ``UsageError`` for a directory that cannot be created.
     """
-    _check_around(root)
     config = drafted.config
     is_new = drafted.text is not None
     outcomes = {FILE_NAME: "created" if is_new else "kept"}
@@ -107,19 +98,7 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool = True) -> Started:
         outcomes[target] = "created"
         write(root, target, new_text(PurePosixPath(EXAMPLE).stem), within=config.prompts)
     outcomes[".gitignore"] = _ignore(root)
-    return Started(root, config, outcomes)
-
-
-def _check_around(root: Path) -> None:
-    """Raise ``Refused`` inside the prompts directory of another working copy."""
-    above = find(root.parent) if root.parent != root else None
-    with contextlib.suppress(UsageError):
-        if above is not None and real_path(root).is_relative_to(real_path(load(above).prompts_path)):
-            raise Refused(
-                f"{root} is inside the prompts directory of {above}, which a second {FILE_NAME} would split",
-                hint="promptsync status\npromptsync -C DIRECTORY init",
-                code="nested",
-            )
+    return outcomes
 
 
 def _configuration(prompts: str, url: str | None, include: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, distribution
@@ -14,9 +13,9 @@ from typing import Final
 from msgspec import Struct, structs
 
 from promptsync import __version__
-from promptsync.errors import Refused, UsageError
+from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config
-from promptsync.files.disk import present_text, real_path, write
+from promptsync.files.disk import present_text, write
 from promptsync.files.evaluation import FOLDER as EVALUATIONS
 from promptsync.files.yaml.layout import flow, inline, quoted
 from promptsync.registry.address import LOCAL
@@ -149,27 +148,13 @@ def find_repository(
             hint="git remote set-head origin --auto\ngit switch BRANCH",
             code="no-branch",
         )
-    _check_places(repository)
     return repository
-
-
-def _check_places(repository: Scaffold) -> None:
-    """Raise ``PromptsyncError`` for what would otherwise stop ``scaffold`` between two files."""
-    top = real_path(repository.top)
-    for path in (path for kind in repository.kinds for path in kind.paths):
-        if not real_path((top / path).parent).is_relative_to(top):
-            raise Refused(
-                f"a symbolic link on the way to {path} leads out of {top}; nothing was written",
-                hint=f"ls -l {shlex.quote(str(top))}",
-                code="outside",
-            )
-        if path == AGENTS_FILE and (top / path).is_file():
-            present_text(top, path)
 
 
 def scaffold(config: Config, repository: Scaffold) -> Scaffold:
     """Write the files that do not exist yet, and say in unedited copies of the example what to install."""
     outcomes: dict[str, str] = {}
+    texts: dict[str, str] = {}
     pairs = [(kind, path) for kind in StarterKind if kind in repository.kinds for path in kind.paths]
     for kind, path in pairs:
         place = repository.top / path
@@ -186,7 +171,9 @@ def scaffold(config: Config, repository: Scaffold) -> Scaffold:
         outcome = "changed" if is_changed else "kept" if exists else "created"
         outcomes[repository.shown(path, config.root)] = outcome
         if outcome != "kept":
-            write(repository.top, path, text)
+            texts[path] = text
+    for path, text in texts.items():
+        write(repository.top, path, text)
     return structs.replace(repository, outcomes=outcomes)
 
 

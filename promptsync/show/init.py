@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,7 +15,7 @@ from promptsync.files.git.repository import is_in_repository
 from promptsync.files.yaml.layout import inline
 from promptsync.registry.address import LOCAL
 from promptsync.setup.import_registry import Imported
-from promptsync.setup.init import EXAMPLE, VENDOR, Started
+from promptsync.setup.init import EXAMPLE, VENDOR
 from promptsync.setup.scaffold import JOBS, PIPELINE, Scaffold, StarterKind, remote_of
 from promptsync.show.lines import numbered
 from promptsync.show.outcome import Outcome
@@ -33,7 +33,8 @@ class InitResult(Struct, frozen=True):
     ``was_shown`` says that the paths were listed before a question.
     """
 
-    started: Started
+    config: Config
+    outcomes: Mapping[str, str]
     imported: Imported | None
     added: Scaffold | None
     directory: str
@@ -44,7 +45,7 @@ class InitResult(Struct, frozen=True):
     @property
     def paths(self) -> dict[str, list[str]]:
         """The paths below the root that were created, changed and kept, without those of prompts."""
-        outcomes = {**self.started.outcomes, **(self.added.outcomes if self.added else {})}
+        outcomes = {**self.outcomes, **(self.added.outcomes if self.added else {})}
         words = ("created", "changed", "kept")
         return {word: [path for path, outcome in outcomes.items() if outcome == word] for word in words}
 
@@ -64,7 +65,7 @@ class InitResult(Struct, frozen=True):
 
     @property
     def has_example(self) -> bool:
-        return f"{self.started.config.prompts}/{EXAMPLE}" in self.paths["created"]
+        return f"{self.config.prompts}/{EXAMPLE}" in self.paths["created"]
 
     def path_lines(self) -> list[str]:
         """Return the paths, unless they were shown, and the commit as lines."""
@@ -81,19 +82,28 @@ def show_init(result: InitResult, *, quiet: bool, verbose: bool) -> Outcome:
     """Return what was done, and the next steps."""
     imported, added = result.imported, result.added
     steps = [*_steps(result)]
-    body: dict[str, Any] = {"root": str(result.started.root), **result.paths, "committed": result.committed}
+    body: dict[str, Any] = {"root": str(result.config.root), **result.paths, "committed": result.committed}
     body["next"] = [{"do": step} for step in steps]
     if added is not None and added.package:
         body["package"] = added.package
     lines = result.path_lines()
     if imported is not None:
-        lines += ["", *_imported_lines(imported, verbose)]
-        body |= _imported_body(imported)
+        lines += ["", *_imported_lines(imported, result.config.include, verbose)]
+        plan = imported.plan
+        body |= {
+            "include": list(result.config.include),
+            "imported": [
+                {"name": file.name, "path": file.path, "version": file.version} for file in imported.written
+            ],
+            "present": [item.name for item in plan.present],
+            "conflicts": [item.name for item in plan.apart],
+            "not_included": plan.not_included,
+        }
     error = result.error or (imported.error if imported is not None else None)
     if not quiet and error is None:
         lines += ["", "Next:", *numbered(steps)] if steps else []
         if added is not None:
-            lines += _settings(added, result.started.root)
+            lines += _settings(added, result.config.root)
         if added is not None and StarterKind.AGENTS in added.kinds:
             lines += ["", "Set PROMPTSYNC_READ_ONLY=1 in the environment of your coding agents."]
     return Outcome(lines, body, error=error)
@@ -120,15 +130,14 @@ def _settings(added: Scaffold, root: Path) -> list[str]:
     return lines
 
 
-def _imported_lines(imported: Imported, verbose: bool) -> list[str]:
+def _imported_lines(imported: Imported, include: Sequence[str], verbose: bool) -> list[str]:
     plan, written = imported.plan, imported.written
     lines: list[str] = []
     if verbose or len(written) <= _FEW:
         rows = ((output.name(file.name), f"v{file.version}", output.safe(file.path)) for file in written)
         lines = output.table((f"  {output.style('new', 'remote')}", *row) for row in rows)
-    include = " ".join(map(shlex.quote, imported.started.config.include))
     what = f"{output.count(len(written), 'prompt')} imported" if written else "nothing new to import"
-    lines.append(f"{what} from {output.safe(imported.url)} (include: {output.name(include)})")
+    lines.append(f"{what} from {output.safe(imported.url)} (include: {output.name(shlex.join(include))})")
     if plan.present:
         lines.append(f"  {len(plan.present)} skipped, because they already have a file")
     if plan.not_included:
@@ -136,23 +145,9 @@ def _imported_lines(imported: Imported, verbose: bool) -> list[str]:
     return lines
 
 
-def _imported_body(imported: Imported) -> dict[str, Any]:
-    plan = imported.plan
-    return {
-        "include": list(imported.started.config.include),
-        "imported": [
-            {"name": file.name, "path": file.path, "version": file.version} for file in imported.written
-        ],
-        "present": [item.name for item in plan.present],
-        "conflicts": [item.name for item in plan.apart],
-        "not_included": plan.not_included,
-    }
-
-
 def _steps(result: InitResult) -> Iterator[str]:
     """Yield the commands in the order of doing: try, configure, commit, publish, set up CI, push."""
-    started, imported, added, directory = result.started, result.imported, result.added, result.directory
-    config = started.config
+    config, imported, added, directory = result.config, result.imported, result.added, result.directory
     at = ["-C", directory] if directory else []
     promptsync, git = shlex.join(["promptsync", *at]), shlex.join(["git", *at])
     is_local = config.remotes[config.default_remote].url.startswith(LOCAL)
@@ -173,7 +168,7 @@ def _steps(result: InitResult) -> Iterator[str]:
     edits = [*_configure(config, added, directory)] if added is not None and added.has_workflows else []
     files = [path for path, outcome in added.outcomes.items() if outcome != "kept"] if added else []
     if added is not None and StarterKind.GITLAB in added.kinds:
-        pipeline, path = added.top / PIPELINE, added.shown(PIPELINE, started.root)
+        pipeline, path = added.top / PIPELINE, added.shown(PIPELINE, config.root)
         if pipeline.is_file() and JOBS not in pipeline.read_text("utf-8", "replace"):
             place = PurePosixPath(directory) / path
             edits.append(f"add to {place}:  include: [/{JOBS}]  (and to its stages: test, deploy)")
@@ -182,7 +177,7 @@ def _steps(result: InitResult) -> Iterator[str]:
     pulls = is_new and not is_local and imported is None
     commits = bool(result.paths["created"] or result.written)
     if commits and (result.committed is None or pulls or edits):
-        if not is_in_repository(started.root.resolve()):
+        if not is_in_repository(config.root.resolve()):
             yield f"{git} init"
         # git refuses to add a directory without files.
         has_files = pulls or any(path.is_file() for path in config.prompts_path.rglob("*"))

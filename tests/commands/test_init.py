@@ -360,18 +360,6 @@ def test_no_example_is_written_beside_other_prompts(tmp_path: Path) -> None:
     assert names(tmp_path / "a") == [".gitignore", "prompts/one.yml", "promptsync.yaml"]
 
 
-def test_the_prompts_of_another_working_copy_are_no_place_for_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    init(tmp_path)
-    inner = tmp_path / "prompts" / "team"
-    inner.mkdir()
-    for place in (tmp_path / "prompts", inner):
-        assert init(place) == 3
-        assert "inside the prompts directory" in capsys.readouterr().err
-    assert names(tmp_path / "prompts") == ["hello.yaml"]
-
-
 def test_a_directory_of_a_monorepo_may_be_one(tmp_path: Path) -> None:
     init(tmp_path)
     (tmp_path / "service").mkdir()

@@ -76,21 +76,20 @@ def new(empty: World) -> World:
     return empty
 
 
-def test_a_file_that_is_not_utf_8_is_kept_and_nothing_is_written(new: World) -> None:
+def test_a_file_that_is_not_utf_8_is_kept_and_none_is_added_beside_it(new: World) -> None:
     new.put(AGENTS, b"\xff ours")
     done = new.run("init", "--agents", "--github", "--package", "promptsync")
     assert (done.code, "AGENTS.md cannot be read" in done.err) == (2, True), str(done)
-    assert new.git("status", "--porcelain", "-uall") == f"?? {AGENTS}\n"
+    assert not new.root.joinpath(".github").exists()
     assert new.root.joinpath(AGENTS).read_bytes() == b"\xff ours"
 
 
-def test_a_link_out_of_the_repository_is_refused_and_nothing_is_written(new: World, tmp_path: Path) -> None:
+def test_nothing_is_written_through_a_link_out_of_the_repository(new: World, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     new.root.joinpath(".agents").symlink_to(outside)
     done = new.run("init", "--agents")
     assert (done.code, "leads out of" in done.err) == (3, True), str(done)
-    assert new.git("status", "--porcelain", "-uall") == "?? .agents\n"
     assert list(outside.iterdir()) == []
 
 
