@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from promptsync.server.http import ApiError, Request, Response, checked, malformed
+from promptsync.prompt.prompt import as_mapping, mappings
+from promptsync.server.http import ApiError, Request, Response, checked, malformed, parse_json
 from promptsync.server.prompts import items
-from promptsync.server.store.database import Database, Row, encoded, insert, now
+from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, insert, now
+from promptsync.server.tracking.conversation import Turn
 from promptsync.server.tracking.logged import (
     Call,
+    Exchange,
     Log,
-    Logged,
     Metadata,
     Score,
     SentId,
     SentRequest,
-    flat,
-    words,
+    moment,
 )
 
 
@@ -34,15 +37,15 @@ class SentLog(Log, frozen=True, kw_only=True):
 def log_request(request: Request) -> Response:
     """Log a request: 201 with its id under both names in use."""
     log = request.read(SentLog)
-    logged = log.logged()
+    exchange = log.exchange()
     with request.store.write() as db:
-        request_id = save_log(db, log, logged)
+        request_id = save_log(db, log, exchange)
     return Response(
         {
             "success": True,
             "request_id": request_id,
             "id": request_id,
-            "prompt_version": logged.blueprint,
+            "prompt_version": exchange.blueprint,
             "status": log.status or "SUCCESS",
             "error_type": log.error_type,
             "error_message": log.error_message,
@@ -54,7 +57,7 @@ def log_request(request: Request) -> Response:
 def track_request(request: Request) -> Response:
     """Log a request as the SDK's ``run`` and its provider proxies send it."""
     call = Call.read(request.body)
-    logged = call.logged()
+    exchange = call.exchange()
     with request.store.write() as db:
         try:
             version = _used_version(db, call)
@@ -63,23 +66,23 @@ def track_request(request: Request) -> Response:
             version = None
         group = db.execute("SELECT id FROM request_groups WHERE id = ?", (call.group_id,)).fetchone()
         columns = {"span_id": call.span_id, "group_id": group and group["id"]}
-        request_id = _save(db, logged, version, call.prompt_input_variables, **columns)
+        request_id = _save(db, call, exchange, version, **columns)
     return Response(
         {
             "success": True,
             "request_id": request_id,
-            "prompt_blueprint": logged.blueprint if call.return_prompt_blueprint else None,
+            "prompt_blueprint": exchange.blueprint if call.return_prompt_blueprint else None,
             "message": "Request tracked successfully",
         }
     )
 
 
-def save_log(db: Database, log: Log, logged: Logged, span_id: str | None = None) -> int:
+def save_log(db: Database, log: Log, exchange: Exchange, span_id: str | None = None) -> int:
     """Save a log with its score, and return its id. Raises a 404 for an unknown prompt."""
     version = _used_version(db, log)
     # 0 is the default of the field, so it does not count as a score.
     scores = encoded({log.score_name or "default": log.score} if log.score else {})
-    return _save(db, logged, version, log.prompt_input_variables, span_id=span_id, scores=scores)
+    return _save(db, log, exchange, version, span_id=span_id, scores=scores)
 
 
 def set_limits(db: Database, requests: int | None, days: int | None) -> None:
@@ -100,25 +103,106 @@ def _used_version(db: Database, request: SentRequest) -> Row | None:
     return items.version(db, item, None if request.number is None else int(request.number))
 
 
-def _save(
-    db: Database, logged: Logged, version: Row | None, variables: dict[str, Any] | None, **columns: Any
-) -> int:
-    request_id = insert(db, "requests", created_at=now(), **columns, **logged.columns)
-    set_prompt(db, request_id, version, variables)
-    insert(
-        db,
-        "request_texts",
-        id=request_id,
-        input=logged.input_text.casefold().encode(),
-        output=logged.output_text.casefold().encode(),
-        blueprint=encoded(logged.blueprint),
+def _save(db: Database, request: SentRequest, exchange: Exchange, version: Row | None, **columns: Any) -> int:
+    """Save a request with the texts and values that a search finds it by, and return its id."""
+    texts = [_text(turn) for turn in exchange.answer]
+    calls, parsed = _tool_calls(exchange.answer), _json_object("".join(texts))
+    output, kind = calls or parsed or {}, "tool_call" if calls else "plain_text" if parsed is None else "json"
+    start, end = (
+        None if time is None else moment(time)
+        for time in (request.request_start_time, request.request_end_time)
     )
-    text = f"{logged.input_text}\n{logged.output_text}"
-    insert(db, "request_words", rowid=request_id, words=" ".join(words(text)))
-    for field, value in logged.values.items():
-        index(db, request_id, field, value)
+    latency = None
+    if start and end:
+        duration = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+        latency = round(duration.total_seconds() * 1000, 3)
+    usage, model = exchange.usage, exchange.blueprint["metadata"]["model"]
+    request_id = insert(
+        db,
+        "requests",
+        created_at=now(),
+        input_tokens=_count(request.input_tokens, usage.get("input_tokens"), usage.get("prompt_tokens")),
+        output_tokens=_count(
+            request.output_tokens, usage.get("output_tokens"), usage.get("completion_tokens")
+        ),
+        price=request.price,
+        provider_type=model["provider"],
+        engine=model["name"],
+        status=request.status or "SUCCESS",
+        error_type=request.error_type,
+        error_message=request.error_message,
+        request_start_time=start,
+        request_end_time=end,
+        latency_ms=latency,
+        output_kind=kind,
+        tags=encoded(request.tags or []),
+        metadata=encoded(request.metadata or {}),
+        **columns,
+    )
+    set_prompt(db, request_id, version, request.prompt_input_variables)
+    asked = "\n\n".join(f"[{turn.get('role')}]: {_text(turn)}" for turn in exchange.sent)
+    answered = "\n".join(
+        [*(texts if kind != "json" else ()), *(f"{key}: {value}" for key, value in flat(output))]
+    )
+    lower = {"input": asked.casefold().encode(), "output": answered.casefold().encode()}
+    insert(db, "request_texts", id=request_id, blueprint=encoded(exchange.blueprint), **lower)
+    insert(db, "request_words", rowid=request_id, words=" ".join(words(f"{asked}\n{answered}")))
+    index(db, request_id, "tags", request.tags or [])
+    index(db, request_id, "metadata", request.metadata or {})
+    index(db, request_id, "output", output)
     _delete_oldest(db)
     return request_id
+
+
+def _text(turn: Turn) -> str:
+    texts = (block.get("text") for block in mappings(turn.get("content")))
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def _tool_calls(answer: list[Turn]) -> dict[str, Any]:
+    """Return the tool calls in an answer, with their arguments as objects; ``{}`` if there are none."""
+    calls: list[dict[str, Any]] = []
+    for call in (call for turn in answer for call in mappings(turn.get("tool_calls"))):
+        function = as_mapping(call.get("function"))
+        arguments = function.get("arguments")
+        calls.append({**call, "function": {**function, "arguments": _json_object(arguments) or arguments}})
+    return {"tool_calls": calls} if calls else {}
+
+
+def _json_object(text: Any) -> dict[str, Any] | None:
+    try:
+        value = parse_json(text.encode()) if isinstance(text, str) else None
+    except ApiError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _count(*values: Any) -> int | None:
+    """Return the first of these values that is a count that the database can hold."""
+    counts = (int(value) for value in values if type(value) in (int, float) and 0 <= value <= MAX_INTEGER)
+    return next(counts, None)
+
+
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each value as text with its path. List positions are not part of a path."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from flat(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from flat(item, path)
+    else:
+        yield path, written(value)
+
+
+def written(value: Any) -> str:
+    """Return a nested value as text, for comparisons."""
+    return value if isinstance(value, str) else encoded(value)
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text in lower case, each once."""
+    return list(dict.fromkeys(re.findall(r"\w+", text.casefold())))
 
 
 def _delete_oldest(db: Database) -> None:

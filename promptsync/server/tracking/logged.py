@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from promptsync.prompt.prompt import as_mapping, mappings
-from promptsync.server.http import ApiError, Id, checked, malformed, parse_json
+from promptsync.prompt.prompt import as_mapping
+from promptsync.server.http import ApiError, Id, checked, malformed
 from promptsync.server.prompts.template import check_template, filled_template, stored_model, stored_template
-from promptsync.server.store.database import MAX_INTEGER, encoded, parse_time
+from promptsync.server.store.database import MAX_INTEGER, parse_time
 from promptsync.server.tracking import conversation
 from promptsync.server.tracking.conversation import Turn
 
@@ -36,14 +34,13 @@ ErrorType = Literal[
 ]
 
 
-class Logged(Struct, frozen=True):
-    """What is stored of one request. ``values`` are searched by their paths in the field that has them."""
+class Exchange(Struct, frozen=True):
+    """What was sent and answered, as messages and as a prompt version, and the provider's count of tokens."""
 
-    columns: dict[str, Any]
-    input_text: str
-    output_text: str
-    values: dict[str, Any]
+    sent: list[Turn]
+    answer: list[Turn]
     blueprint: dict[str, Any]
+    usage: Mapping[str, Any] = {}
 
 
 class SentRequest(Struct, frozen=True, kw_only=True):
@@ -79,8 +76,8 @@ class Log(SentRequest, frozen=True, kw_only=True):
     score: Score | None = None
     score_name: str | None = None
 
-    def logged(self) -> Logged:
-        """Return what is stored of it; 400 for templates or times that are none."""
+    def exchange(self) -> Exchange:
+        """Return what was sent and answered; 400 for templates that are none."""
         sent = _messages("input", self.input, "user")
         answer = _messages("output", self.output, "assistant")
         # A completion has no turns, so only the output fits.
@@ -89,7 +86,7 @@ class Log(SentRequest, frozen=True, kw_only=True):
         blueprint = _blueprint(
             filled_template(template), self.provider, self.model, self.parameters or {}, self.api_type
         )
-        return _logged(self, sent, answer, blueprint, {})
+        return Exchange(sent, answer, blueprint)
 
 
 class Call(SentRequest, frozen=True, kw_only=True):
@@ -117,8 +114,8 @@ class Call(SentRequest, frozen=True, kw_only=True):
             except ApiError as error:
                 body = {**body, error.detail[0]["loc"][1]: None}
 
-    def logged(self) -> Logged:
-        """Return what is stored of it, without a conversation if its form is unknown."""
+    def exchange(self) -> Exchange:
+        """Return what was sent and answered, without a conversation if its form is unknown."""
         arguments, response = self.kwargs or {}, self.request_response
         sent, answer = [*conversation.sent(arguments)], [*conversation.answer(response)]
         template: dict[str, Any] = {
@@ -145,30 +142,7 @@ class Call(SentRequest, frozen=True, kw_only=True):
             conversation.parameters(arguments),
             self.api_type or conversation.api_type(response),
         )
-        usage = as_mapping(as_mapping(response).get("usage"))
-        return _logged(self, sent, answer, blueprint, usage)
-
-
-def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each value as text with its path. List positions are not part of a path."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from flat(item, f"{path}.{key}" if path else key)
-    elif isinstance(value, list):
-        for item in value:
-            yield from flat(item, path)
-    else:
-        yield path, written(value)
-
-
-def written(value: Any) -> str:
-    """Return a nested value as text, for comparisons."""
-    return value if isinstance(value, str) else encoded(value)
-
-
-def words(text: str) -> list[str]:
-    """Return the words of a text in lower case, each once."""
-    return list(dict.fromkeys(re.findall(r"\w+", text.casefold())))
+        return Exchange(sent, answer, blueprint, as_mapping(as_mapping(response).get("usage")))
 
 
 def moment(value: Any) -> str:
@@ -177,49 +151,6 @@ def moment(value: Any) -> str:
         return parse_time(value)
     except (TypeError, ValueError) as error:
         raise malformed("Times must be ISO 8601 date-times or seconds since 1970.") from error
-
-
-def _logged(
-    request: SentRequest,
-    sent: list[Turn],
-    answer: list[Turn],
-    blueprint: dict[str, Any],
-    usage: Mapping[str, Any],
-) -> Logged:
-    texts = [_text(turn) for turn in answer]
-    kind, output = "tool_call", _tool_calls(answer)
-    if not output:
-        parsed = _json_object("".join(texts))
-        kind, output = ("plain_text", {}) if parsed is None else ("json", parsed)
-    times = (request.request_start_time, request.request_end_time)
-    start, end = (None if time is None else moment(time) for time in times)
-    latency = None
-    if start and end:
-        duration = datetime.fromisoformat(end) - datetime.fromisoformat(start)
-        latency = round(duration.total_seconds() * 1000, 3)
-    values = {"tags": request.tags or [], "metadata": request.metadata or {}, "output": output}
-    columns = {
-        "input_tokens": _count(request.input_tokens, usage.get("input_tokens"), usage.get("prompt_tokens")),
-        "output_tokens": _count(
-            request.output_tokens, usage.get("output_tokens"), usage.get("completion_tokens")
-        ),
-        "price": request.price,
-        "provider_type": blueprint["metadata"]["model"]["provider"],
-        "engine": blueprint["metadata"]["model"]["name"],
-        "status": request.status or "SUCCESS",
-        "error_type": request.error_type,
-        "error_message": request.error_message,
-        "request_start_time": start,
-        "request_end_time": end,
-        "latency_ms": latency,
-        "output_kind": kind,
-        "tags": encoded(values["tags"]),
-        "metadata": encoded(values["metadata"]),
-    }
-    input_text = "\n\n".join(f"[{turn.get('role')}]: {_text(turn)}" for turn in sent)
-    lines = [] if kind == "json" else texts
-    output_text = "\n".join([*lines, *(f"{key}: {value}" for key, value in flat(output))])
-    return Logged(columns, input_text, output_text, values, blueprint)
 
 
 def _messages(key: str, template: Mapping[str, Any], role: str) -> list[Turn]:
@@ -255,32 +186,3 @@ def _blueprint(
     nulls = ("commit_message", "provider_base_url_name", "report_id", "inference_client_name", "provider_id")
     metadata = {"model": stored_model(model)}
     return {"prompt_template": template, "metadata": metadata, **dict.fromkeys(nulls)}
-
-
-def _text(turn: Turn) -> str:
-    texts = (block.get("text") for block in mappings(turn.get("content")))
-    return "\n".join(text for text in texts if isinstance(text, str))
-
-
-def _tool_calls(answer: list[Turn]) -> dict[str, Any]:
-    """Return the tool calls in an answer, with their arguments as objects; ``{}`` if there are none."""
-    calls: list[dict[str, Any]] = []
-    for call in (call for turn in answer for call in mappings(turn.get("tool_calls"))):
-        function = as_mapping(call.get("function"))
-        arguments = function.get("arguments")
-        calls.append({**call, "function": {**function, "arguments": _json_object(arguments) or arguments}})
-    return {"tool_calls": calls} if calls else {}
-
-
-def _json_object(text: Any) -> dict[str, Any] | None:
-    try:
-        value = parse_json(text.encode()) if isinstance(text, str) else None
-    except ApiError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _count(*values: Any) -> int | None:
-    """Return the first of these values that is a count that the database can hold."""
-    counts = (int(value) for value in values if type(value) in (int, float) and 0 <= value <= MAX_INTEGER)
-    return next(counts, None)

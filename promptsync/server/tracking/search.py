@@ -14,7 +14,8 @@ from msgspec import Meta, Struct
 from promptsync.server.http import Id, Request, Response, checked, malformed, row_of
 from promptsync.server.listing import ListPage
 from promptsync.server.store.database import MAX_INTEGER, Row
-from promptsync.server.tracking.logged import moment, words, written
+from promptsync.server.tracking.log import words, written
+from promptsync.server.tracking.logged import moment
 
 MAX_FILTERS = 100
 """Most filters and groups in one search, most values in a filter, and most words in a free text."""

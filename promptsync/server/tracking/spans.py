@@ -171,7 +171,7 @@ def _log(db: Database, sent: Log, span: Span) -> int | None:
         request_end_time=sent.request_end_time or span["end_time"],
     )
     try:
-        return save_log(db, log, log.logged(), span["span_id"])
+        return save_log(db, log, log.exchange(), span["span_id"])
     except ApiError as error:
         if error.status == 404:
             return None
