@@ -31,8 +31,17 @@ if TYPE_CHECKING:
     from promptsync.server.store.database import Database, Row, Store
 
 
+JSON: Final = "application/json"
+FORM: Final = "multipart/form-data"
 PROTOBUF = "application/x-protobuf"
-"""Media type of protobuf bodies."""
+
+MAX_BODY = 32 * 1024 * 1024
+"""Longest body, in bytes, before and after decompression."""
+
+MAX_PROTOBUF: Final = 8 * 1024 * 1024
+"""Longest body in protobuf, in bytes after decompression: parsed, it can take a hundred times as much."""
+
+_MAX_PARTS = 10
 
 SUPPORTED = "see docs/compatibility.md in promptsync."
 """How the message about an operation of PromptLayer's API ends that this registry lacks."""
@@ -101,19 +110,6 @@ def invalid(message: str, *where: str, kind: str = "value_error") -> ApiError:
     return ApiError(422, message, detail=[{"loc": list(where), "msg": message, "type": kind}])
 
 
-JSON: Final = "application/json"
-FORM: Final = "multipart/form-data"
-
-MAX_BODY = 32 * 1024 * 1024
-"""Longest body, in bytes, before and after decompression."""
-
-MAX_PROTOBUF: Final = 8 * 1024 * 1024
-"""Longest body in protobuf, in bytes after decompression: parsed, it can take a hundred times as much."""
-
-_JSON_FIELDS, _FILE_FIELDS = ("metadata", "json"), ("archive", "zip", "files")
-_MAX_PARTS = 10
-
-
 def parts_of(body: bytes, content_type: str, also: str) -> tuple[Any, bytes | None]:
     """Return the JSON value of a body, and the file of a form or the bytes of protobuf.
 
@@ -155,28 +151,21 @@ def read_body(environ: WSGIEnvironment) -> bytes:
     if encoding not in {"", "identity", "gzip"}:
         accepted = {"Accept-Encoding": "gzip"}
         raise ApiError(415, "The Content-Encoding of a body must be gzip or none.", headers=accepted)
+    unzipping = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
         # Read with a size, the stream would reserve all of it, for each request.
         body = get_input_stream(environ, max_content_length=MAX_BODY).read()
+        if encoding == "gzip" and len(body) <= MAX_BODY:
+            body = unzipping.decompress(body, MAX_BODY + 1)
     except RequestEntityTooLarge:
         raise too_large(MAX_BODY) from None
-    if encoding == "gzip" and len(body) <= MAX_BODY:
-        body = _unzipped(body, MAX_BODY + 1)
-    if len(body) > MAX_BODY:
-        raise too_large(MAX_BODY)
-    return body
-
-
-def _unzipped(body: bytes, most: int) -> bytes:
-    """Return the first ``most`` bytes of the decompressed body."""
-    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        whole = decompressor.decompress(body, most)
     except zlib.error as error:
         raise malformed(f"The request body is not valid gzip: {error}.") from error
-    if len(whole) < most and (not decompressor.eof or decompressor.unused_data):
+    if len(body) > MAX_BODY:
+        raise too_large(MAX_BODY)
+    if encoding == "gzip" and (not unzipping.eof or unzipping.unused_data):
         raise malformed("The request body is not a single, complete gzip stream.")
-    return whole
+    return body
 
 
 def _form(content_type: str, body: bytes) -> tuple[Any, bytes | None]:
@@ -186,18 +175,17 @@ def _form(content_type: str, body: bytes) -> tuple[Any, bytes | None]:
         lambda *_, **__: io.BytesIO(), max_form_memory_size=len(body), max_form_parts=_MAX_PARTS, silent=False
     )
     try:
-        _, fields, files = parser.parse(io.BytesIO(body), FORM, len(body), options)
+        _, form, files = parser.parse(io.BytesIO(body), FORM, len(body), options)
     except (HTTPException, ValueError) as error:
         raise malformed(f"The form cannot be read: {error}.") from error
-    if not (set(fields) <= set(_JSON_FIELDS) and set(files) <= set(_FILE_FIELDS)):
-        raise malformed(
-            f"A form can only have JSON in one of {', '.join(_JSON_FIELDS)}, "
-            f"and a file in one of {', '.join(_FILE_FIELDS)}."
-        )
-    values = [value for _, value in fields.items(multi=True)]
+    known = set(form) <= {"metadata", "json"} and set(files) <= {"archive", "zip", "files"}
+    values = [value for _, value in form.items(multi=True)]
     uploads = [file for _, file in files.items(multi=True)]
-    if len(values) > 1 or len(uploads) > 1:
-        raise malformed("A form has at most one field and one file.")
+    if not known or len(values) > 1 or len(uploads) > 1:
+        raise malformed(
+            "A form has at most one field with JSON, called metadata or json, "
+            "and one file, called archive, zip or files."
+        )
     return parse_json("".join(values).encode()), uploads[0].read() if uploads else None
 
 

@@ -26,6 +26,41 @@ from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.prompts.items import SKILL
 from promptsync.server.store.database import Database, Row, now
 
+MAX_FILES = 100
+MAX_FILE = 5 * 1024 * 1024
+MAX_TOTAL = 32 * 1024 * 1024
+MAX_PATH = 512
+MAX_ENTRIES = 1000
+"""Most entries in an archive."""
+
+Provider = Literal["claude_code", "openai", "openclaw"]
+
+_ROOTS = {
+    "claude_code": (".claude/", "skills/"),
+    "openai": (".agents/", "skills/"),
+    "openclaw": (".openclaw/", ""),
+    None: ("", ""),
+}
+"""The folder that each provider's tool reads, and the one below it for files that are in a folder.
+
+A collection without a provider is universal.
+"""
+
+_PREFIXES = {
+    provider: re.compile(f"^({re.escape(root)}{f'|{folder}(?=.*/)' if folder else ''})+")
+    for provider, (root, folder) in _ROOTS.items()
+}
+"""The prefix removed from a received path, repeatedly, so that no stored path starts with it."""
+
+_ENTRY = b"PK\x01\x02"
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    # What ``zipfile`` raises for impossible numbers and flags, and for encrypted files.
+    *(ValueError, OverflowError, RuntimeError),
+)
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
 _COLLECTION = """i.uid AS id, i.name, '/' || i.name AS root_path, i.folder_id, i.created_at, i.updated_at,
     json_extract(v.body, '$.provider') AS provider, (SELECT workspace_id FROM registry) AS workspace_id,
     i.deleted AS "is_deleted [flag]", NULL AS created_by, NULL AS updated_by, '[]' AS "external_ids [json]"
@@ -66,6 +101,18 @@ class SentVersion(Struct, frozen=True):
     file_updates: list[SentFile] | None = None
 
 
+class SentName(Struct, frozen=True):
+    """A request that renames a collection."""
+
+    name: Name
+
+
+class FormatQuery(Struct, frozen=True):
+    """The parameter that chooses the form of a collection."""
+
+    format: Literal["json", "zip"] = "json"
+
+
 class SentCollection(SentVersion, frozen=True, kw_only=True):
     """A collection with its first version in a request."""
 
@@ -74,24 +121,12 @@ class SentCollection(SentVersion, frozen=True, kw_only=True):
     file_updates: list[SentFile] | None = field(default=None, name="files")
 
 
-class SentName(Struct, frozen=True):
-    """A request that renames a collection."""
-
-    name: Name
-
-
 def list_collections(request: Request) -> Response:
     """List the collections, by default the newest first."""
     query = request.parameters(ItemQuery)
     with request.store.read() as db:
         collections = [dict(row) for row in query.select(db, _COLLECTION, _LATEST, f"i.kind = '{SKILL}'")]
     return Response({"success": True, "skill_collections": collections})
-
-
-class FormatQuery(Struct, frozen=True):
-    """The parameter that chooses the form of a collection."""
-
-    format: Literal["json", "zip"] = "json"
 
 
 def get_collection(request: Request) -> Response:
@@ -199,31 +234,6 @@ def _version(db: Database, version: Row, label: str | None = None) -> dict[str, 
     return shown | ({"release_label": label} if label else {})
 
 
-MAX_FILES = 100
-MAX_FILE = 5 * 1024 * 1024
-MAX_TOTAL = 32 * 1024 * 1024
-MAX_PATH = 512
-
-Provider = Literal["claude_code", "openai", "openclaw"]
-
-_ROOTS = {
-    "claude_code": (".claude/", "skills/"),
-    "openai": (".agents/", "skills/"),
-    "openclaw": (".openclaw/", ""),
-    None: ("", ""),
-}
-"""The folder that each provider's tool reads, and the one below it for files that are in a folder.
-
-A collection without a provider is universal.
-"""
-
-_PREFIXES = {
-    provider: re.compile(f"^({re.escape(root)}{f'|{folder}(?=.*/)' if folder else ''})+")
-    for provider, (root, folder) in _ROOTS.items()
-}
-"""The prefix removed from a received path, repeatedly, so that no stored path starts with it."""
-
-
 def changed_files(
     files: Mapping[str, bytes], new: SentVersion, uploaded: Mapping[str, bytes], provider: str | None
 ) -> dict[str, bytes]:
@@ -282,18 +292,6 @@ def exported_path(path: str, provider: str | None) -> str:
     """Return the path, from the root of a project, where the provider's tool looks for a stored file."""
     root, folder = _ROOTS[provider]
     return root + (folder if "/" in path and not path.startswith(folder) else "") + path
-
-
-MAX_ENTRIES = 1000
-
-_ENTRY = b"PK\x01\x02"
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
-    # What ``zipfile`` raises for impossible numbers and flags, and for encrypted files.
-    *(ValueError, OverflowError, RuntimeError),
-)
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def read_archive(data: bytes | None) -> dict[str, bytes]:

@@ -45,31 +45,21 @@ def stored_template(template: Mapping[str, Any]) -> dict[str, Any]:
 
 def filled_template(template: Mapping[str, Any]) -> dict[str, Any]:
     """Return a checked template as it is stored."""
-    stored = _completion(template) if template["type"] == "completion" else _chat(template)
-    variables = sorted(template_variables({**template, **stored}))
-    return stored | {"type": template["type"], "input_variables": variables, "dataset_examples": []}
-
-
-def _chat(template: Mapping[str, Any]) -> dict[str, Any]:
     default = format_of(template)
-    return {
-        "messages": [_message(message, default) for message in template["messages"]],
-        "functions": _each(template.get("functions"), _function),
-        "tools": _each(template.get("tools"), stored_tool),
-        "function_call": template.get("function_call"),
-        "tool_choice": template.get("tool_choice"),
-    }
-
-
-def _completion(template: Mapping[str, Any]) -> dict[str, Any]:
-    return _filled(
-        template,
-        content=_content(template.get("content")),
-        template_format=format_of(template),
-        type="completion",
-        input_variables=[],
-        dataset_examples=[],
-    )
+    common = {"type": template["type"], "input_variables": [], "dataset_examples": []}
+    if template["type"] == "completion":
+        content = _content(template.get("content"))
+        stored = _filled(template, content=content, template_format=default, **common)
+    else:
+        stored = {
+            "messages": [_message(message, default) for message in template["messages"]],
+            "functions": _each(template.get("functions"), _function),
+            "tools": _each(template.get("tools"), stored_tool),
+            "function_call": template.get("function_call"),
+            "tool_choice": template.get("tool_choice"),
+            **common,
+        }
+    return stored | {"input_variables": sorted(template_variables({**template, **stored}))}
 
 
 def _message(message: Mapping[str, Any], default: str) -> dict[str, Any]:
