@@ -10,10 +10,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from promptsync.prompt.prompt import MAX_MESSAGE, MAX_NAME
 from promptsync.prompt.snippets import rendered_in
 from promptsync.server.http import Id, Name, Request, Response, checked, malformed
-from promptsync.server.prompts import items, references
+from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.prompts.labels import waits
-from promptsync.server.prompts.template import stored_metadata, stored_template
+from promptsync.server.prompts.template import expanded, resolved, stored_metadata, stored_template
 from promptsync.server.store.database import Database, decoded
 
 Message = Annotated[str, Meta(max_length=MAX_MESSAGE)]
@@ -110,8 +110,8 @@ def _add_version(
     ]
     items.point_labels(db, stored, set_now or ())
     # After the version is stored, because it may be what its own snippets reference. An error undoes it.
-    references.expanded(db, template, archived=False)
-    references.resolved(db, template)
+    expanded(db, template, archived=False)
+    resolved(db, template)
     db.executemany(
         "INSERT INTO snippet_uses (version_id, name, number, label) VALUES (?, ?, ?, ?)",
         [(stored["id"], use.name, use.version, use.label) for use in rendered_in(template)],

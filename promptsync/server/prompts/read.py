@@ -1,4 +1,4 @@
-"""Reading templates: the list, one as it is stored, and one as a model would get it."""
+"""Reading: the list of templates, one as it is stored or as a model would get it, its uses, and tools."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, field
 
-from promptsync.server.http import Id, Request, Response, invalid
+from promptsync.server.http import ApiError, Id, Request, Response, invalid
 from promptsync.server.listing import HAS_TAGS, ItemQuery
-from promptsync.server.prompts import items, references
+from promptsync.server.prompts import items
+from promptsync.server.prompts.template import Used, direct, expanded, resolved, stored_tool
 from promptsync.server.store.database import Row, decoded
+
+IS_SNIPPET = (
+    "(v.type = 'completion' AND EXISTS (SELECT 1 FROM snippet_uses u JOIN versions p ON p.id = u.version_id"
+    " JOIN items pt ON pt.id = p.item_id WHERE u.name = i.name AND NOT pt.deleted))"
+)
+"""SQL: whether the completion version ``v`` of template ``i`` is referenced by an active template."""
 
 _ITEM = (
     'i.id, i.name AS prompt_name, i.tags AS "tags [json]", i.folder_id,'
     ' v.body AS "body [json]", v.number AS version, v.message AS commit_message,'
     " f.name AS parent_folder_name, f.path AS full_folder_path,"
-    f' \'[]\' AS "external_ids [json]", {references.IS_SNIPPET} AS "is_snippet [flag]"'
+    f' \'[]\' AS "external_ids [json]", {IS_SNIPPET} AS "is_snippet [flag]"'
 )
 _LATEST = "JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
 _LABELLED = "JOIN labels l ON l.item_id = i.id JOIN versions v ON v.id = l.version_id"
@@ -33,7 +40,7 @@ class TemplatesQuery(ItemQuery, frozen=True):
 
     filters: ClassVar = ItemQuery.filters | {
         "tags": HAS_TAGS,
-        "is_snippet": f"{references.IS_SNIPPET} = :is_snippet",
+        "is_snippet": f"{IS_SNIPPET} = :is_snippet",
         "label": "l.name = :label",
     }
 
@@ -88,15 +95,15 @@ def get_raw(request: Request) -> Response:
         version = items.version(db, item, number, label)
         template = version["body"]["prompt_template"]
         if not query.resolve_snippets:
-            used = references.direct(db, template)
+            used = direct(db, template)
         else:
-            template, used = references.expanded(db, template)
+            template, used = expanded(db, template)
         answer = _content(request, item, version, template, used)
         answer |= {"success": True, "created_at": version["created_at"]}
         if query.include_llm_kwargs:
             from promptsync.server.providers import llm_kwargs
 
-            answer["llm_kwargs"], _ = llm_kwargs(references.resolved(db, template)[0], answer["metadata"])
+            answer["llm_kwargs"], _ = llm_kwargs(resolved(db, template)[0], answer["metadata"])
     return Response(answer)
 
 
@@ -106,8 +113,8 @@ def get_rendered(request: Request) -> Response:
     with request.store.read() as db:
         item = items.find(db, request.path["identifier"])
         version = items.version(db, item, body.version, body.label)
-        template, used = references.expanded(db, version["body"]["prompt_template"])
-        template, warnings = references.resolved(db, template)
+        template, used = expanded(db, version["body"]["prompt_template"])
+        template, warnings = resolved(db, template)
     return Response(rendered_answer(_content(request, item, version, template, used), body, warnings))
 
 
@@ -148,7 +155,7 @@ def rendered_answer(
 
 
 def _content(
-    request: Request, item: Row, version: Row, template: Mapping[str, Any], used: references.Used
+    request: Request, item: Row, version: Row, template: Mapping[str, Any], used: Used
 ) -> dict[str, Any]:
     """Return what the rendered and the raw form have in common."""
     return {
@@ -162,3 +169,77 @@ def _content(
         "tags": decoded(item["tags"]),
         "snippets": used,
     }
+
+
+# -- who uses a snippet, and tools --------------------------------------------------------------------------
+
+_PROMPT = "SELECT DISTINCT t.id AS prompt_registry_id, t.name AS prompt_name"
+_USES = (
+    "FROM snippet_uses u JOIN versions p ON p.id = u.version_id JOIN items t ON t.id = p.item_id"
+    " WHERE u.name = :name AND NOT t.deleted AND (:number IS NULL OR coalesce(u.number, ("
+    "  SELECT v.number FROM labels l JOIN versions v ON v.id = l.version_id"
+    "  WHERE l.item_id = :id AND l.name = u.label), :latest) = :number)"
+)
+
+
+class UsageQuery(Struct, frozen=True):
+    """The parameter that chooses a version of the snippet."""
+
+    prompt_version_number: Id | None = None
+
+
+def snippet_usage(request: Request) -> Response:
+    """List the prompt versions that reference a template, or one version of it.
+
+    ``label_usage`` lists the labels of this snippet through which a prompt references it.
+    """
+    number = request.parameters(UsageQuery).prompt_version_number
+    with request.store.read() as db:
+        template = items.find(db, request.path["identifier"])
+        if number is not None:
+            items.version(db, template, number)
+        values = {**dict(template), "number": number}
+        prompts = db.execute(
+            f'{_PROMPT}, json_group_array(DISTINCT p.number) AS "version_numbers [json]" {_USES}'
+            " GROUP BY t.id ORDER BY t.id",
+            values,
+        ).fetchall()
+        labels = db.execute(
+            f"{_PROMPT}, u.label AS label_name {_USES} AND u.label IS NOT NULL ORDER BY t.id", values
+        ).fetchall()
+    usage = [{**dict(row), "version_numbers": sorted(row["version_numbers"])} for row in prompts]
+    return Response(
+        {
+            "success": True,
+            "message": "Snippet usage read.",
+            "snippet_name": template["name"],
+            "snippet_usage": usage,
+            "total_prompts_using_snippet": len(usage),
+            "label_usage": [dict(row) for row in labels],
+            "total_labels_using_snippet": len(labels),
+        }
+    )
+
+
+def get_tool(request: Request) -> Response:
+    """Return a version of a tool, which is found by its id or by its name."""
+    number, label = request.version()
+    identifier = request.path["identifier"]
+    with request.store.read() as db:
+        try:
+            tool = items.get(db, items.TOOL, "uid", identifier)
+        except ApiError:
+            tool = items.get(db, items.TOOL, "name", identifier)
+        version = items.version(db, tool, number, label)
+    definition = stored_tool(version["body"])
+    shown = {
+        "id": int(tool["uid"]),
+        "name": tool["name"],
+        "description": definition["function"]["description"],
+        "workspace_id": request.store.workspace_id,
+        "created_at": tool["created_at"],
+        "updated_at": tool["updated_at"],
+        "version": {"number": version["number"], "tool_definition": definition},
+        "tool_definition": definition,
+    }
+    return Response({"success": True, "tool_registry": shown})

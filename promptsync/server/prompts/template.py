@@ -2,19 +2,25 @@
 
 Storing fills in defaults and puts keys in the registry's order, as recorded from the real service, except
 where only its schema states a default. Texts, the order of lists and user JSON (parameters, arguments,
-metadata) stay as they were sent.
+metadata) stay as they were sent. References to snippets and tools stay, too: they are replaced on reading.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
+
+from msgspec import Struct
 
 from promptsync.prompt.prompt import F_STRING, format_of, readable
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
+from promptsync.prompt.snippets import Reference, SnippetError, expand, rendered_in
 from promptsync.prompt.template import template_variables
-from promptsync.server.http import malformed
+from promptsync.server.http import ApiError, Id, checked, invalid, malformed
+from promptsync.server.prompts import items
+from promptsync.server.store.database import Database
 
 
 def check_template(template: Mapping[str, Any]) -> str:
@@ -141,3 +147,92 @@ def stored_model(model: Mapping[str, Any]) -> dict[str, Any]:
         if model["provider"] in CHAT_COMPLETIONS_PROVIDERS:
             stored["api_type"] = CHAT_COMPLETIONS
     return stored
+
+
+# -- what a template refers to -------------------------------------------------------------------------------
+
+Used = list[dict[str, Any]]
+"""``snippets`` of a response: ``prompt_name``, ``version`` and, if the reference has one, ``label``."""
+
+
+def expanded(
+    db: Database, template: Mapping[str, Any], *, archived: bool = True
+) -> tuple[dict[str, Any], Used]:
+    """Return the template with all snippets in place, and the versions used, nested ones included.
+
+    The variables of the snippets join those of the template. Raises a 422 for a template that references
+    something missing or, through others, itself; an archived snippet is missing unless ``archived`` is set.
+    """
+    used: Used = []
+    try:
+        whole = expand(template, lambda reference: _read(db, reference, used, archived=archived))
+    except SnippetError as error:
+        raise _refusal(error.message) from error
+    return (filled_template(whole) if used else whole), used
+
+
+def direct(db: Database, template: Mapping[str, Any]) -> Used:
+    """Return the snippets that the template itself references, each at the version that it would use now."""
+    used: Used = []
+    for reference in rendered_in(template):
+        # This list expands nothing, so a missing snippet is left out instead of being an error.
+        with suppress(ApiError):
+            _read(db, reference, used)
+    return used
+
+
+def _read(db: Database, reference: Reference, used: Used, *, archived: bool = True) -> Mapping[str, Any]:
+    """Return the template that a reference means, and note it in ``used``."""
+    try:
+        item = items.get(db, items.TEMPLATE, "name", reference.name, archived=archived)
+        version = items.version(db, item, reference.version, reference.label)
+    except ApiError as error:
+        raise _refusal(f"A snippet does not exist: {error.message}") from error
+    if version["type"] != "completion":
+        raise _refusal(f"{reference.name!r} is a chat template; only completion templates can be snippets.")
+    entry = {"prompt_name": reference.name, "version": version["number"]}
+    entry |= {} if reference.label is None else {"label": reference.label}
+    if entry not in used:
+        used.append(entry)
+    template: Mapping[str, Any] = version["body"]["prompt_template"]
+    return template
+
+
+def _refusal(message: str) -> ApiError:
+    return invalid(message, "body", "prompt_version", "prompt_template", kind="value_error.snippet")
+
+
+class ToolReference(Struct, frozen=True):
+    """What stands for a version of a tool in a template, by default the latest one."""
+
+    tool_registry_id: Id
+    version_number: Id | None = None
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.version_number is not None and self.label is not None:
+            raise ValueError("version_number cannot be combined with label")
+
+
+def resolved(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the template with functions in place of references, and warnings.
+
+    A reference without its tool is left out with a warning, as PromptLayer does for deleted tools: prompts
+    are copied from workspaces that have it, and only a fixtures file can create it under its id. Raises a 422
+    for a reference that could name no tool.
+    """
+    tools: list[Mapping[str, Any]] = []
+    warnings = []
+    for index, tool in enumerate(template.get("tools") or () if template["type"] == "chat" else ()):
+        if tool.get("type") != "registry":
+            tools.append(tool)
+            continue
+        reference = checked(tool, ToolReference, f"tools[{index}]", status=422)
+        try:
+            item = items.get(db, items.TOOL, "uid", str(reference.tool_registry_id))
+            version = items.version(db, item, reference.version_number, reference.label)
+        except ApiError as error:
+            warnings.append(f"tools[{index}] is left out. {error.message}")
+        else:
+            tools.append(stored_tool(version["body"]))
+    return {**template, "tools": tools} if tools or warnings else dict(template), warnings

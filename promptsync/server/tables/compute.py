@@ -16,8 +16,8 @@ from promptsync.prompt.prompt import JINJA2
 from promptsync.rendering import Engine, render_template
 from promptsync.server.checks.models import JUDGE, Model, ModelError, Models
 from promptsync.server.http import ApiError, Id, checked
-from promptsync.server.prompts import items, references
-from promptsync.server.prompts.template import stored_metadata, stored_template
+from promptsync.server.prompts import items
+from promptsync.server.prompts.template import expanded, resolved, stored_metadata, stored_template
 from promptsync.server.store.database import Database, Row, Store, encoded
 from promptsync.server.tables import store
 from promptsync.server.tables.primitives import NoResult, Read, primitive, score_of, structured
@@ -99,8 +99,8 @@ class PromptColumn(Struct, frozen=True):
         """
         if self.template is not None:
             body = self.template.version(db)["body"]
-            template, _ = references.expanded(db, body["prompt_template"])
-            return references.resolved(db, template)[0], body["metadata"]
+            template, _ = expanded(db, body["prompt_template"])
+            return resolved(db, template)[0], body["metadata"]
         assert self.inline_template is not None
         metadata = stored_metadata(self.inline_template.metadata)
         return stored_template(self.inline_template.prompt_template), metadata
