@@ -109,7 +109,7 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("PATCH", f"{SHEET}/cells/<cell_id>", "tables.rows.update_cell"),
     ("GET", f"{SHEET}/status-counts", "tables.rows.count_statuses"),
     ("POST", f"{SHEET}/cells/recalculations", "tables.operations.recalculate_cells"),
-    ("POST", f"{SHEET}/cells/<cell_id>/recalculations", "tables.operations.recalculate_cell"),
+    ("POST", f"{SHEET}/cells/<cell_id>/recalculations", "tables.operations.recalculate_cells"),
     ("GET", f"{SHEET}/operations", "tables.operations.list_operations"),
     ("POST", f"{SHEET}/operations", "tables.operations.create_operation"),
     ("GET", f"{SHEET}/operations/<operation_id>", "tables.operations.get_operation"),

@@ -299,6 +299,7 @@ def test_deleted_rows_leave_the_others_where_they_are(world):
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "QUEUED", "RUNNING"])
 def test_an_edited_cell_makes_what_depends_on_it_stale(world, app, status):
+    app.runner.close()  # otherwise each request to a sheet has it computed
     sheet = world.sheet()
     world.column(sheet)
     world.column(sheet, title="copy", type="COMPOSITION", config={"source": "same"})
@@ -335,6 +336,7 @@ def test_a_cell_has_its_value_and_the_text_of_it(world):
 
 
 def test_a_cell_that_waits_goes_on_waiting_when_its_source_is_computed(world, app):
+    app.runner.close()  # otherwise each request to a sheet has it computed
     sheet = world.sheet()
     first = world.column(sheet)
     world.column(sheet, title="copy", type="COMPOSITION", config={"source": "same"})

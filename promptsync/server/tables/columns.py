@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from promptsync.server.http import Request, Response, malformed, not_found
+from promptsync.server.http import Request, malformed, not_found
 from promptsync.server.listing import CursorQuery
-from promptsync.server.store.database import Database, encoded
+from promptsync.server.store.database import Database, Row, encoded
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import check_config
 from promptsync.server.tables.primitives import PRIMITIVES, references
 from promptsync.server.tables.sheets import Title
-from promptsync.server.tables.store import PROMPT, TEXT, SheetColumn
+from promptsync.server.tables.store import PROMPT, TEXT, Answer, SheetColumn
 
 
 class _Change(Struct, frozen=True):
@@ -35,63 +35,57 @@ class _Query(CursorQuery, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=100)] = 100
 
 
-def list_columns(request: Request) -> Response:
+@store.on_sheet("read")
+def list_columns(request: Request, db: Database, sheet: Row) -> Answer:
     """List the columns of a sheet in their order."""
-    query = request.parameters(_Query)
-    with request.store.read() as db:
-        sheet, source = store.get_sheet(db, request.path), "columns WHERE sheet_id = :sheet"
-        rows, pagination = query.select(db, store.COLUMN, source, "rank", {"sheet": sheet["id"]})
+    query, source = request.parameters(_Query), "columns WHERE sheet_id = :sheet"
+    rows, pagination = query.select(db, store.COLUMN, source, "rank", {"sheet": sheet["id"]})
     return store.listed([SheetColumn(**row).shown() for row in rows], pagination)
 
 
-def create_column(request: Request) -> Response:
+@store.on_sheet("write", 201)
+def create_column(request: Request, db: Database, sheet: Row) -> Answer:
     """Add a column at the end, with a cell in every row; the response has the first of these cells."""
     body = request.read(_New)
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        draft = SheetColumn(sheet["id"], body.title, _stored_type(body.type))
-        new = _changed(draft, body, store.columns_of(db, sheet["id"]))
-        column, version = store.add_column(db, new), store.touch(db, sheet["id"])
-        cells = store.cells_of(db, sheet["id"], columns=[column.id], most=100)
-        answer = {"column": column.shown(), "cells": [cell.shown() for cell in cells], "version": version}
-    return Response({"success": True, **answer}, 201)
+    draft = SheetColumn(sheet["id"], body.title, _stored_type(body.type))
+    column = store.add_column(db, _changed(draft, body, store.columns_of(db, sheet["id"])))
+    cells = store.cells_of(db, sheet["id"], columns=[column.id], most=100)
+    answer = {"column": column.shown(), "cells": [cell.shown() for cell in cells]}
+    return answer | {"version": store.touch(db, sheet["id"])}
 
 
-def update_column(request: Request) -> Response:
+@store.on_sheet("write")
+def update_column(request: Request, db: Database, sheet: Row) -> Answer:
     """Change a column. Its cells, and what depends on them, get stale if they are now computed otherwise."""
     body = request.read(_Change)
-    with request.store.write() as db:
-        old, others = _column(db, request)
-        if body.type is not None and _stored_type(body.type) != old.type:
-            raise malformed("type: the type of a column cannot be changed; delete it and create another one.")
-        new = _changed(old, body, others)
-        recalculate = (new.config, new.dependencies) != (old.config, old.dependencies)
-        db.execute(
-            "UPDATE columns SET title = ?, config = ?, dependencies = ?, is_output = ? WHERE id = ?",
-            (new.title, encoded(new.config), encoded(new.dependencies), new.is_output, new.id),
-        )
-        affected = set()
-        if recalculate:
-            affected = {new.id} | store.dependents([*others, new], [new.id])
-            db.execute("UPDATE cells SET status = 'STALE' WHERE column_id = ?", (new.id,))
-            store.mark_stale(db, new.sheet_id, [new.id])
-        answer = {"column": new.shown(), "version": store.touch(db, new.sheet_id)}
-    answer |= {"requires_recalculation": recalculate, "affected_column_ids": sorted(affected)}
-    return Response({"success": True, **answer})
+    old, others = _column(db, request, sheet)
+    if body.type is not None and _stored_type(body.type) != old.type:
+        raise malformed("type: the type of a column cannot be changed; delete it and create another one.")
+    new = _changed(old, body, others)
+    recalculate = (new.config, new.dependencies) != (old.config, old.dependencies)
+    db.execute(
+        "UPDATE columns SET title = ?, config = ?, dependencies = ?, is_output = ? WHERE id = ?",
+        (new.title, encoded(new.config), encoded(new.dependencies), new.is_output, new.id),
+    )
+    affected = set()
+    if recalculate:
+        affected = {new.id} | store.dependents([*others, new], [new.id])
+        db.execute("UPDATE cells SET status = 'STALE' WHERE column_id = ?", (new.id,))
+        store.mark_stale(db, new.sheet_id, [new.id])
+    answer = {"column": new.shown(), "version": store.touch(db, new.sheet_id)}
+    return answer | {"requires_recalculation": recalculate, "affected_column_ids": sorted(affected)}
 
 
-def delete_column(request: Request) -> Response:
+@store.on_sheet("write")
+def delete_column(request: Request, db: Database, sheet: Row) -> Answer:
     """Delete a column and its cells; what depends on it gets stale. A sheet keeps its last column."""
-    with request.store.write() as db:
-        column, others = _column(db, request)
-        if not others:
-            raise malformed("The last column of a sheet cannot be deleted.")
-        store.mark_stale(db, column.sheet_id, [column.id])
-        db.execute("DELETE FROM columns WHERE id = ?", (column.id,))
-        stale = store.count_statuses(db, column.sheet_id)[store.STALE]
-        version = store.touch(db, column.sheet_id)
-    answer = {"message": "Column deleted.", "stale_count": stale, "version": version}
-    return Response({"success": True, **answer})
+    column, others = _column(db, request, sheet)
+    if not others:
+        raise malformed("The last column of a sheet cannot be deleted.")
+    store.mark_stale(db, sheet["id"], [column.id])
+    db.execute("DELETE FROM columns WHERE id = ?", (column.id,))
+    stale = store.count_statuses(db, sheet["id"])[store.STALE]
+    return {"message": "Column deleted.", "stale_count": stale, "version": store.touch(db, sheet["id"])}
 
 
 def _stored_type(sent: str) -> str:
@@ -133,9 +127,9 @@ def _changed(old: SheetColumn, change: _Change, others: Sequence[SheetColumn]) -
     return new
 
 
-def _column(db: Database, request: Request) -> tuple[SheetColumn, list[SheetColumn]]:
+def _column(db: Database, request: Request, sheet: Row) -> tuple[SheetColumn, list[SheetColumn]]:
     """Return the column of a path, and the others of its sheet; 404 if there is none with this id."""
-    columns = {column.id: column for column in store.columns_of(db, store.get_sheet(db, request.path)["id"])}
+    columns = {column.id: column for column in store.columns_of(db, sheet["id"])}
     column = columns.pop(request.path["column_id"], None)
     if column is None:
         raise not_found(f"The sheet has no column with the id {request.path['column_id']!r}.")

@@ -6,14 +6,14 @@ import hashlib
 import uuid
 from collections import Counter
 from collections.abc import Collection
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
 from promptsync.server.http import Request, Response, RowIndex, malformed, not_found, row_of
 from promptsync.server.store.database import Database, Row, encoded, insert
 from promptsync.server.tables import store
-from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, TEXT
+from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, TEXT, Answer
 
 CONFIRMED: Final = 1000
 """Most cells that an operation may have without a confirmation."""
@@ -34,124 +34,98 @@ class _Selected(Struct, frozen=True):
     cell_ids: Annotated[list[str], Meta(max_length=10_000)]
 
 
-def create_operation(request: Request) -> Response:
+@store.on_sheet("write", 202)
+def create_operation(request: Request, db: Database, sheet: Row) -> Answer | Response:
     """Recalculate cells: 202 with an operation that is polled, or 200 with what has to be confirmed."""
-    body = request.read(_New)
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        computed = _computed(db, sheet["id"])
-        for column_id in body.column_ids or ():
-            if column_id not in computed:
-                raise malformed(f"column_ids: the sheet has no computed column {column_id[:100]!r}.")
-        statuses = [STALE] if body.statuses is None else body.statuses or None
-        columns = computed if body.column_ids is None else body.column_ids
-        cells = store.cells_of(db, sheet["id"], rows=body.row_ids, columns=columns, statuses=statuses)
-        ids = [cell.id for cell in cells]
-        if not ids:
-            return Response({"success": True, "cell_count": 0, "virtual_cell_count": 0, "cells": []})
-        token = hashlib.sha256(encoded([sheet["version_count"], ids]).encode()).hexdigest()
-        if len(ids) > CONFIRMED and body.confirmation_token != token:
-            answer = {"success": False, "requires_confirmation": True, "confirmation_token": token}
-            message = f"This recalculates {len(ids)} cells; send the confirmation_token to start it."
-            return Response({**answer, "affected_cell_count": len(ids), "message": message})
-        operation_id = _start(db, sheet["id"], ids)
-        shown = store.cells_of(db, sheet["id"], ids=ids[:MAX_SHOWN])
-        answer = {
-            "success": True,
-            "operation": "recalculate",
-            "operation_id": operation_id,
-            "execution_id": operation_id,
-            "execution_ids": [operation_id],
-            "cell_count": len(ids),
-            "version": sheet["version_count"],
-            "status_url": _url(request, operation_id),
-            "virtual_cell_count": 0,
-            "cells": [cell.shown() for cell in shown],
-        }
-    request.runner.work_on(sheet["id"])
-    return Response(answer, 202)
+    body, computed = request.read(_New), _computed(db, sheet)
+    for column_id in body.column_ids or ():
+        if column_id not in computed:
+            raise malformed(f"column_ids: the sheet has no computed column {column_id[:100]!r}.")
+    statuses = [STALE] if body.statuses is None else body.statuses or None
+    columns = computed if body.column_ids is None else body.column_ids
+    cells = store.cells_of(db, sheet["id"], rows=body.row_ids, columns=columns, statuses=statuses)
+    ids = [cell.id for cell in cells]
+    if not ids:
+        return Response({"success": True, "cell_count": 0, "virtual_cell_count": 0, "cells": []})
+    token = hashlib.sha256(encoded([sheet["version_count"], ids]).encode()).hexdigest()
+    if len(ids) > CONFIRMED and body.confirmation_token != token:
+        answer = {"success": False, "requires_confirmation": True, "confirmation_token": token}
+        message = f"This recalculates {len(ids)} cells; send the confirmation_token to start it."
+        return Response({**answer, "affected_cell_count": len(ids), "message": message})
+    operation_id = _start(db, sheet, ids)
+    shown = store.cells_of(db, sheet["id"], ids=ids[:MAX_SHOWN])
+    return {
+        "operation": "recalculate",
+        "operation_id": operation_id,
+        "execution_id": operation_id,
+        "execution_ids": [operation_id],
+        "cell_count": len(ids),
+        "version": sheet["version_count"],
+        "status_url": _url(sheet, operation_id),
+        "virtual_cell_count": 0,
+        "cells": [cell.shown() for cell in shown],
+    }
 
 
-def recalculate_cells(request: Request) -> Response:
-    """Recalculate the cells with the ids of the body."""
-    return _recalculate(request, request.read(_Selected).cell_ids)
-
-
-def recalculate_cell(request: Request) -> Response:
-    """Recalculate one cell."""
-    return _recalculate(request, [request.path["cell_id"]])
-
-
-def _recalculate(request: Request, cell_ids: Collection[str]) -> Response:
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        cells = list(store.cells_of(db, sheet["id"], ids=cell_ids))
-        if missing := sorted(set(cell_ids) - {cell.id for cell in cells}):
-            raise not_found(f"The sheet has no cell with the id {missing[0][:100]!r}.")
-        computed = _computed(db, sheet["id"])
-        ids = [cell.id for cell in cells if cell.column_id in computed]
-        if not ids:
-            return Response({"success": True, "message": "No computed cells were selected.", "cell_count": 0})
-        operation_id = _start(db, sheet["id"], ids)
-    request.runner.work_on(sheet["id"])
+@store.on_sheet("write", 202)
+def recalculate_cells(request: Request, db: Database, sheet: Row) -> Answer | Response:
+    """Recalculate the cell of the path, or those with the ids of the body."""
+    one = request.path.get("cell_id")
+    cell_ids = request.read(_Selected).cell_ids if one is None else [one]
+    cells = list(store.cells_of(db, sheet["id"], ids=cell_ids))
+    if missing := sorted(set(cell_ids) - {cell.id for cell in cells}):
+        raise not_found(f"The sheet has no cell with the id {missing[0][:100]!r}.")
+    computed = _computed(db, sheet)
+    ids = [cell.id for cell in cells if cell.column_id in computed]
+    if not ids:
+        return Response({"success": True, "message": "No computed cells were selected.", "cell_count": 0})
     counts = {"cell_count": len(ids), "selected_cell_count": len(cells)}
-    return Response({"success": True, "execution_id": operation_id, **counts}, 202)
+    return {"execution_id": _start(db, sheet, ids), **counts}
 
 
-def get_operation(request: Request) -> Response:
+@store.on_sheet("read")
+def get_operation(request: Request, db: Database, sheet: Row) -> Answer:
     """Return the progress of an operation."""
-    with request.store.read() as db:
-        sheet = store.get_sheet(db, request.path)
-        operation_id = request.path["operation_id"]
-        sql = "SELECT * FROM table_operations WHERE id = ? AND sheet_id = ?"
-        missing = f"The sheet has no operation with the id {operation_id[:100]!r}."
-        operation = _shown(db, request, row_of(db, sql, (operation_id, sheet["id"]), missing))
-    if operation["pending_count"]:
-        request.runner.work_on(sheet["id"])
-    return Response({"success": True, "operation": operation})
+    operation_id = request.path["operation_id"]
+    sql = "SELECT * FROM table_operations WHERE id = ? AND sheet_id = ?"
+    missing = f"The sheet has no operation with the id {operation_id[:100]!r}."
+    return {"operation": _shown(db, sheet, row_of(db, sql, (operation_id, sheet["id"]), missing))}
 
 
-def list_operations(request: Request) -> Response:
+@store.on_sheet("read")
+def list_operations(request: Request, db: Database, sheet: Row) -> Answer:
     """List the operations that are under way, and how many cells of the sheet have which status."""
-    with request.store.read() as db:
-        sheet = store.get_sheet(db, request.path)
-        counts = store.count_statuses(db, sheet["id"])
-        sql = (
-            "SELECT * FROM table_operations o WHERE sheet_id = ?"
-            " AND EXISTS (SELECT 1 FROM cells WHERE operation_id = o.id AND status = 'QUEUED') ORDER BY rowid"
-        )
-        active = [_shown(db, request, row) for row in db.execute(sql, (sheet["id"],)).fetchall()]
-    if active:
-        request.runner.work_on(sheet["id"])
+    counts = store.count_statuses(db, sheet["id"])
+    sql = (
+        "SELECT * FROM table_operations o WHERE sheet_id = ?"
+        " AND EXISTS (SELECT 1 FROM cells WHERE operation_id = o.id AND status = 'QUEUED') ORDER BY rowid"
+    )
+    active = [_shown(db, sheet, row) for row in db.execute(sql, (sheet["id"],)).fetchall()]
     answer = {"sheet_id": sheet["id"], "version": sheet["version_count"], "total_cells": sum(counts.values())}
-    answer |= {"status_counts": counts, "pending_count": counts[QUEUED], "active_operations": active}
-    return Response({"success": True, **answer})
+    return answer | {"status_counts": counts, "pending_count": counts[QUEUED], "active_operations": active}
 
 
-def cancel_operation(request: Request) -> Response:
+@store.on_sheet("write")
+def cancel_operation(request: Request, db: Database, sheet: Row) -> Answer:
     """Cancel an operation: what is queued gets stale. An answer that is on its way is not stored."""
     operation_id = request.path["operation_id"]
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        sql = (
-            "UPDATE cells SET status = 'STALE' WHERE operation_id = ? AND sheet_id = ? AND status = 'QUEUED'"
-        )
-        cancelled = db.execute(sql, (operation_id, sheet["id"])).rowcount
-        if cancelled:
-            db.execute("UPDATE table_operations SET cancelled = 1 WHERE id = ?", (operation_id,))
+    sql = "UPDATE cells SET status = 'STALE' WHERE operation_id = ? AND sheet_id = ? AND status = 'QUEUED'"
+    cancelled = db.execute(sql, (operation_id, sheet["id"])).rowcount
+    if cancelled:
+        db.execute("UPDATE table_operations SET cancelled = 1 WHERE id = ?", (operation_id,))
     message = "Operation cancelled." if cancelled else "No such operation is under way."
     about = {"operation_id": operation_id, "execution_ids": [operation_id] if cancelled else []}
-    return Response({"success": True, "message": message, **about, "cancelled_cell_count": cancelled})
+    return {"message": message, **about, "cancelled_cell_count": cancelled}
 
 
-def _computed(db: Database, sheet_id: str) -> set[str]:
-    return {column.id for column in store.columns_of(db, sheet_id) if column.type != TEXT}
+def _computed(db: Database, sheet: Row) -> set[str]:
+    return {column.id for column in store.columns_of(db, sheet["id"]) if column.type != TEXT}
 
 
-def _start(db: Database, sheet_id: str, cell_ids: Collection[str]) -> str:
+def _start(db: Database, sheet: Row, cell_ids: Collection[str]) -> str:
     """Queue cells as an operation, and return its id."""
     operation_id = str(uuid.uuid4())
-    insert(db, "table_operations", id=operation_id, sheet_id=sheet_id, cell_count=len(cell_ids))
+    insert(db, "table_operations", id=operation_id, sheet_id=sheet["id"], cell_count=len(cell_ids))
     db.execute(
         "UPDATE cells SET status = 'QUEUED', operation_id = ? WHERE id IN (SELECT value FROM json_each(?))",
         (operation_id, encoded(list(cell_ids))),
@@ -159,7 +133,7 @@ def _start(db: Database, sheet_id: str, cell_ids: Collection[str]) -> str:
     return operation_id
 
 
-def _shown(db: Database, request: Request, row: Row) -> dict[str, Any]:
+def _shown(db: Database, sheet: Row, row: Row) -> Answer:
     sql = "SELECT status, count(*) FROM cells WHERE operation_id = ? GROUP BY status"
     counts = Counter(dict(map(tuple, db.execute(sql, (row["id"],)))))
     status = "cancelled" if row["cancelled"] else "running" if counts[QUEUED] else "completed"
@@ -172,10 +146,9 @@ def _shown(db: Database, request: Request, row: Row) -> dict[str, Any]:
         "completed_count": counts[COMPLETED],
         "failed_count": counts[FAILED],
         "pending_count": counts[QUEUED],
-        "status_url": _url(request, row["id"]),
+        "status_url": _url(sheet, row["id"]),
     }
 
 
-def _url(request: Request, operation_id: str) -> str:
-    table_id, sheet_id = request.path["table_id"], request.path["sheet_id"]
-    return f"/api/public/v2/tables/{table_id}/sheets/{sheet_id}/operations/{operation_id}"
+def _url(sheet: Row, operation_id: str) -> str:
+    return f"/api/public/v2/tables/{sheet['table_id']}/sheets/{sheet['id']}/operations/{operation_id}"

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from promptsync.server.http import Name, Request, Response, RowIndex, malformed, not_found, row_of
+from promptsync.server.http import Name, Request, RowIndex, malformed, not_found, row_of
 from promptsync.server.listing import CursorQuery
-from promptsync.server.store.database import Database, encoded, insert, now
+from promptsync.server.store.database import Database, Row, encoded, insert, now
 from promptsync.server.tables import store
-from promptsync.server.tables.store import QUEUED, TEXT, SheetCell
+from promptsync.server.tables.store import TEXT, Answer, SheetCell
 
 _RowCount = Annotated[int, Meta(ge=1, le=100)]
 
@@ -37,102 +37,94 @@ class _Query(CursorQuery, frozen=True):
     include_row_count: bool = True
 
 
-def list_rows(request: Request) -> Response:
+@store.on_sheet("read")
+def list_rows(request: Request, db: Database, sheet: Row) -> Answer:
     """Return a page of the rows, each with its cells by the ids of their columns.
 
     The first page has the columns, too, unless ``include_columns`` says otherwise.
     """
     query = request.parameters(_Query)
     with_columns = query.cursor is None if query.include_columns is None else query.include_columns
-    with request.store.read() as db:
-        sheet = store.get_sheet(db, request.path)
-        # Every row has a cell in the first column.
-        first = "SELECT id FROM columns WHERE sheet_id = :sheet ORDER BY rank LIMIT 1"
-        source = f"cells WHERE column_id = ({first}) AND sheet_id = :sheet"
-        page, pagination = query.select(db, "row_index", source, "row_index", {"sheet": sheet["id"]})
-        indices = [row["row_index"] for row in page]
-        rows = store.shown_rows(db, sheet["id"], indices)
-        columns = [column.shown() for column in store.columns_of(db, sheet["id"])] if with_columns else []
+    # Every row has a cell in the first column.
+    first = "SELECT id FROM columns WHERE sheet_id = :sheet ORDER BY rank LIMIT 1"
+    source = f"cells WHERE column_id = ({first}) AND sheet_id = :sheet"
+    page, pagination = query.select(db, "row_index", source, "row_index", {"sheet": sheet["id"]})
+    rows = store.shown_rows(db, sheet["id"], [row["row_index"] for row in page])
+    columns = [column.shown() for column in store.columns_of(db, sheet["id"])] if with_columns else []
     count = {"row_count": sheet["row_count"]} if query.include_row_count else {}
     return store.listed(rows, pagination, version=sheet["version_count"], columns=columns, **count)
 
 
-def add_rows(request: Request) -> Response:
+@store.on_sheet("write", 201)
+def add_rows(request: Request, db: Database, sheet: Row) -> Answer:
     """Append rows with values for text columns; computed cells are stale until they are recalculated."""
     body = request.read(_NewRows)
     # As documented, values beyond the count are ignored.
     values = (body.values or [])[: body.count]
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        types = {column.id: column.type for column in store.columns_of(db, sheet["id"])}
-        for position, row in enumerate(values):
-            for column_id in row:
-                if types.get(column_id) != TEXT:
-                    raise malformed(f"values[{position}]: the sheet has no text column {column_id[:100]!r}.")
-        blank: list[dict[str, Any]] = [{}] * (body.count - len(values))
-        indices = store.add_rows(db, sheet["id"], [*values, *blank])
-        version = store.touch(db, sheet["id"])
-        rows = store.shown_rows(db, sheet["id"], indices)
-    answer = {"success": True, "rows_created": len(rows), "rows": rows, "version": version}
-    answer |= {"start_row_index": indices.start, "row_indices": list(indices)}
-    answer |= {"cell_count": len(rows) * len(types), "row_count": sheet["row_count"] + len(rows)}
-    return Response(answer, 201)
+    types = {column.id: column.type for column in store.columns_of(db, sheet["id"])}
+    for position, row in enumerate(values):
+        for column_id in row:
+            if types.get(column_id) != TEXT:
+                raise malformed(f"values[{position}]: the sheet has no text column {column_id[:100]!r}.")
+    blank: list[dict[str, Any]] = [{}] * (body.count - len(values))
+    indices = store.add_rows(db, sheet["id"], [*values, *blank])
+    return {
+        "rows_created": len(indices),
+        "rows": store.shown_rows(db, sheet["id"], indices),
+        "version": store.touch(db, sheet["id"]),
+        "start_row_index": indices.start,
+        "row_indices": list(indices),
+        "cell_count": len(indices) * len(types),
+        "row_count": sheet["row_count"] + len(indices),
+    }
 
 
-def delete_rows(request: Request) -> Response:
+@store.on_sheet("write")
+def delete_rows(request: Request, db: Database, sheet: Row) -> Answer:
     """Delete rows. The others keep their indices."""
-    indices = request.read(_DeletedRows).row_indices
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        deleted = store.delete_rows(db, sheet["id"], indices)
-        version = store.touch(db, sheet["id"]) if deleted else sheet["version_count"]
-    answer = {"deleted_count": deleted, "row_count": sheet["row_count"] - deleted, "version": version}
-    return Response({"success": True, **answer})
+    deleted = store.delete_rows(db, sheet["id"], request.read(_DeletedRows).row_indices)
+    version = store.touch(db, sheet["id"]) if deleted else sheet["version_count"]
+    return {"deleted_count": deleted, "row_count": sheet["row_count"] - deleted, "version": version}
 
 
-def count_statuses(request: Request) -> Response:
+@store.on_sheet("read")
+def count_statuses(request: Request, db: Database, sheet: Row) -> Answer:
     """Return how many computed cells have each status."""
-    with request.store.read() as db:
-        sheet_id = store.get_sheet(db, request.path)["id"]
-        counts = store.count_statuses(db, sheet_id)
-    if counts[QUEUED]:
-        request.runner.work_on(sheet_id)
-    return Response({"success": True, "total_cells": sum(counts.values()), "status_counts": counts})
+    counts = store.count_statuses(db, sheet["id"])
+    return {"total_cells": sum(counts.values()), "status_counts": counts}
 
 
-def get_cell(request: Request) -> Response:
+@store.on_sheet("read")
+def get_cell(request: Request, db: Database, sheet: Row) -> Answer:
     """Return a cell."""
-    with request.store.read() as db:
-        cell = _cell(db, request)
-    return Response({"success": True, "cell": cell.shown()})
+    return {"cell": _cell(db, request, sheet).shown()}
 
 
-def update_cell(request: Request) -> Response:
+@store.on_sheet("write")
+def update_cell(request: Request, db: Database, sheet: Row) -> Answer:
     """Edit a cell of a text column; what depends on it gets stale."""
     body = request.read(_CellChange)
     if body.value is UNSET and body.display_value is UNSET:
         raise malformed("value: required, or display_value.")
-    value = body.display_value if body.value is UNSET else body.value
-    with request.store.write() as db:
-        sheet, cell = store.get_sheet(db, request.path), _cell(db, request)
-        types = {column.id: column.type for column in store.columns_of(db, sheet["id"])}
-        if types[cell.column_id] != TEXT:
-            raise malformed("Only cells of text columns can be edited; this one is computed.")
-        answer = {"version": sheet["version_count"], "stale_count": 0}
-        if encoded(value) != encoded(cell.value):
-            store.set_cells(db, [replace(cell, value=value)])
-            stale = store.mark_stale(db, sheet["id"], [cell.column_id], [cell.row_index])
-            answer = {"version": store.touch(db, sheet["id"]), "stale_count": stale}
-        answer["cell"] = _cell(db, request).shown()
-    return Response({"success": True, **answer})
+    value, cell = body.display_value if body.value is UNSET else body.value, _cell(db, request, sheet)
+    types = {column.id: column.type for column in store.columns_of(db, sheet["id"])}
+    if types[cell.column_id] != TEXT:
+        raise malformed("Only cells of text columns can be edited; this one is computed.")
+    version, stale = sheet["version_count"], 0
+    if encoded(value) != encoded(cell.value):
+        store.set_cells(db, [replace(cell, value=value)])
+        stale = store.mark_stale(db, sheet["id"], [cell.column_id], [cell.row_index])
+        version = store.touch(db, sheet["id"])
+    return {"version": version, "stale_count": stale, "cell": _cell(db, request, sheet).shown()}
 
 
-def _cell(db: Database, request: Request) -> SheetCell:
-    sheet, cell_id = store.get_sheet(db, request.path), request.path["cell_id"]
-    for cell in store.cells_of(db, sheet["id"], ids=[cell_id]):
+def _cell(db: Database, request: Request, sheet: Row) -> SheetCell:
+    for cell in store.cells_of(db, sheet["id"], ids=[request.path["cell_id"]]):
         return cell
-    raise not_found(f"The sheet has no cell with the id {cell_id!r}.")
+    raise not_found(f"The sheet has no cell with the id {request.path['cell_id']!r}.")
 
+
+# -- saved versions -----------------------------------------------------------------------------------------
 
 _VERSION = "id, sheet_id, number AS version_number, name, created_at"
 
@@ -147,43 +139,35 @@ class _VersionsQuery(CursorQuery, frozen=True):
     order: Literal["asc", "desc"] = "desc"
 
 
-def list_versions(request: Request) -> Response:
+@store.on_sheet("read")
+def list_versions(request: Request, db: Database, sheet: Row) -> Answer:
     """List the saved versions of a sheet without what is in them, the newest first by default."""
-    query = request.parameters(_VersionsQuery)
-    with request.store.read() as db:
-        sheet, source = store.get_sheet(db, request.path), "sheet_versions WHERE sheet_id = :sheet"
-        versions, pagination = query.select(db, _VERSION, source, "number", {"sheet": sheet["id"]})
-    answer = {"data": versions, "pagination": pagination, "filters": {}, "count": len(versions)}
-    return Response({"success": True, **answer})
+    query, source = request.parameters(_VersionsQuery), "sheet_versions WHERE sheet_id = :sheet"
+    versions, pagination = query.select(db, _VERSION, source, "number", {"sheet": sheet["id"]})
+    return {"data": versions, "pagination": pagination, "filters": {}, "count": len(versions)}
 
 
-def create_version(request: Request) -> Response:
+@store.on_sheet("write", 201)
+def create_version(request: Request, db: Database, sheet: Row) -> Answer:
     """Save the columns and the rows of a sheet as its next version."""
     name, version_id = request.read(_NewVersion).name, str(uuid.uuid4())
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        columns = [column.shown() for column in store.columns_of(db, sheet["id"])]
-        rows = store.shown_rows(db, sheet["id"])
-        sql = "SELECT ifnull(max(number), 0) + 1 FROM sheet_versions WHERE sheet_id = ?"
-        number = db.execute(sql, (sheet["id"],)).fetchone()[0]
-        about = {"id": version_id, "sheet_id": sheet["id"], "number": number, "name": name}
-        snapshot = encoded({"columns": columns, "rows": rows})
-        insert(db, "sheet_versions", **about, snapshot=snapshot, created_at=now())
-        version = _version(db, sheet["id"], version_id)
-    return Response({"success": True, "version": version}, 201)
+    columns = [column.shown() for column in store.columns_of(db, sheet["id"])]
+    snapshot = encoded({"columns": columns, "rows": store.shown_rows(db, sheet["id"])})
+    sql = "SELECT ifnull(max(number), 0) + 1 FROM sheet_versions WHERE sheet_id = ?"
+    number = db.execute(sql, (sheet["id"],)).fetchone()[0]
+    about = {"id": version_id, "sheet_id": sheet["id"], "number": number, "name": name}
+    insert(db, "sheet_versions", **about, snapshot=snapshot, created_at=now())
+    return {"version": _version(db, sheet, version_id)}
 
 
-def get_version(request: Request) -> Response:
+@store.on_sheet("read")
+def get_version(request: Request, db: Database, sheet: Row) -> Answer:
     """Return a saved version with its columns and rows."""
-    with request.store.read() as db:
-        sheet = store.get_sheet(db, request.path)
-        version = _version(db, sheet["id"], request.path["version_id"])
-    return Response({"success": True, "version": version})
+    return {"version": _version(db, sheet, request.path["version_id"])}
 
 
-def _version(db: Database, sheet_id: str, version_id: str) -> dict[str, Any]:
-    sql = (
-        f'SELECT {_VERSION}, snapshot AS "snapshot [json]" FROM sheet_versions WHERE sheet_id = ? AND id = ?'
-    )
+def _version(db: Database, sheet: Row, version_id: str) -> Answer:
+    columns = f'{_VERSION}, snapshot AS "snapshot [json]"'
+    sql = f"SELECT {columns} FROM sheet_versions WHERE sheet_id = ? AND id = ?"
     missing = f"The sheet has no version with the id {version_id!r}."
-    return dict(row_of(db, sql, (sheet_id, version_id), missing))
+    return dict(row_of(db, sql, (sheet["id"], version_id), missing))

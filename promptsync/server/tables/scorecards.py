@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, convert, to_builtins
 from msgspec.structs import asdict, replace
 
-from promptsync.server.http import Request, Response, RowIndex, malformed, not_found, read_id
+from promptsync.server.http import Request, RowIndex, malformed, not_found, read_id
 from promptsync.server.store.database import Database, Row, decoded, encoded, now
 from promptsync.server.tables import store
 from promptsync.server.tables.primitives import primitive, references
@@ -26,7 +26,7 @@ from promptsync.server.tables.scoring import (
     summary,
     verdict_counts,
 )
-from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, SheetColumn
+from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, Answer, SheetColumn
 
 
 class _Scope(Struct, frozen=True):
@@ -42,29 +42,28 @@ class _Query(Struct, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
-def configure_scorecard(request: Request) -> Response:
+@store.on_sheet("write")
+def configure_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     """Create or replace the scorecard. Steps that cannot run here are refused."""
     body, moment = request.read(ScorecardBody), now()
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        columns, old = store.columns_of(db, sheet["id"]), _scorecard(db, sheet["id"])
-        steps = [_checked(step, place, columns) for place, step in enumerate(body.steps)]
-        if len({step.id for step in steps}) < len(steps):
-            raise malformed("steps: two of them have the same id.")
-        rules = [[replace(step, id=None) for step in steps], body.aggregation, body.evaluated_column_ids]
-        text = json.dumps(to_builtins(rules), sort_keys=True)
-        scorecard = SheetScorecard(
-            **asdict(replace(body, steps=steps)),
-            id=old.id if old else str(uuid.uuid4()),
-            config_hash=hashlib.sha256(text.encode()).hexdigest(),
-            created_at=old.created_at if old else moment,
-            updated_at=moment,
-        )
-        sql = "UPDATE sheets SET scorecard = ? WHERE id = ?"
-        db.execute(sql, (encoded(to_builtins(scorecard)), sheet["id"]))
-        version = store.touch(db, sheet["id"])
-        shown, _ = _shown(db, request)
-    return Response({"success": True, "scorecard": shown, "version": version})
+    columns, old = store.columns_of(db, sheet["id"]), _scorecard(db, sheet["id"])
+    steps = [_checked(step, place, columns) for place, step in enumerate(body.steps)]
+    if len({step.id for step in steps}) < len(steps):
+        raise malformed("steps: two of them have the same id.")
+    rules = [[replace(step, id=None) for step in steps], body.aggregation, body.evaluated_column_ids]
+    text = json.dumps(to_builtins(rules), sort_keys=True)
+    scorecard = SheetScorecard(
+        **asdict(replace(body, steps=steps)),
+        id=old.id if old else str(uuid.uuid4()),
+        config_hash=hashlib.sha256(text.encode()).hexdigest(),
+        created_at=old.created_at if old else moment,
+        updated_at=moment,
+    )
+    sql = "UPDATE sheets SET scorecard = ? WHERE id = ?"
+    db.execute(sql, (encoded(to_builtins(scorecard)), sheet["id"]))
+    version = store.touch(db, sheet["id"])
+    shown, _ = _shown(db, store.get_sheet(db, request.path))
+    return {"scorecard": shown, "version": version}
 
 
 def _checked(step: ScoringStep, place: int, columns: list[SheetColumn]) -> ScoringStep:
@@ -78,88 +77,78 @@ def _checked(step: ScoringStep, place: int, columns: list[SheetColumn]) -> Scori
     return replace(step, id=step.id or str(uuid.uuid4()))
 
 
-def get_scorecard(request: Request) -> Response:
+@store.on_sheet("read")
+def get_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     """Return the scorecard and its latest calculation, each ``null`` if there is none."""
-    with request.store.read() as db:
-        scorecard, latest = _shown(db, request)
-        sql = (
-            "SELECT count(*) AS total_rows, ifnull(sum(is_scored), 0) AS scored_rows, NULL AS partial_score"
-            " FROM (SELECT min(status IN ('COMPLETED', 'FAILED')) AS is_scored FROM cells WHERE sheet_id = ?"
-            " GROUP BY row_index)"
-        )
-        progress = latest and dict(db.execute(sql, (latest["id"],)).fetchone())
+    scorecard, latest = _shown(db, sheet)
+    sql = (
+        "SELECT count(*) AS total_rows, ifnull(sum(is_scored), 0) AS scored_rows, NULL AS partial_score"
+        " FROM (SELECT min(status IN ('COMPLETED', 'FAILED')) AS is_scored FROM cells WHERE sheet_id = ?"
+        " GROUP BY row_index)"
+    )
+    progress = latest and dict(db.execute(sql, (latest["id"],)).fetchone())
     answer = {"scorecard": scorecard, "latest_calculation": latest, "display_calculation": latest}
     summaries = latest and latest["criterion_summaries"]
-    answer |= {"criterion_summaries": summaries, "drift_summary": None, "progress": progress}
-    return Response({"success": True, **answer})
+    return answer | {"criterion_summaries": summaries, "drift_summary": None, "progress": progress}
 
 
-def delete_scorecard(request: Request) -> Response:
+@store.on_sheet("write")
+def delete_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     """Delete the scorecard and its calculations."""
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        db.execute("DELETE FROM sheets WHERE source_id = ?", (sheet["id"],))
-        db.execute("UPDATE sheets SET scorecard = NULL WHERE id = ?", (sheet["id"],))
-        store.touch(db, sheet["id"])
-    return Response({"success": True})
+    db.execute("DELETE FROM sheets WHERE source_id = ?", (sheet["id"],))
+    db.execute("UPDATE sheets SET scorecard = NULL WHERE id = ?", (sheet["id"],))
+    store.touch(db, sheet["id"])
+    return {}
 
 
-def recalculate_scorecard(request: Request) -> Response:
+@store.on_sheet("write", 202)
+def recalculate_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     """Start a calculation: 202 with its id, which is polled."""
     request.read(_Scope)
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        scorecard = _scorecard(db, sheet["id"])
-        if scorecard is None or not scorecard.steps:
-            raise malformed("The sheet has no scorecard with steps; configure one first.")
-        _cancel(db, sheet["id"])
-        calculation_id = store.add_sheet(db, None, scorecard.name)
-        db.execute(
-            "UPDATE sheets SET source_id = ?, scorecard = ?, source_version = ? WHERE id = ?",
-            (sheet["id"], encoded(to_builtins(scorecard)), sheet["version_count"], calculation_id),
-        )
-        for step in scorecard.steps:
-            column = SheetColumn(calculation_id, step.title, step.primitive_type, step.primitive_config)
-            store.add_column(db, column)
-        store.queue(db, calculation_id)
-    request.runner.work_on(calculation_id)
-    about = {"calculation_id": calculation_id, "status": "queued", "version": sheet["version_count"]}
-    return Response({"success": True, **about}, 202)
+    scorecard = _scorecard(db, sheet["id"])
+    if scorecard is None or not scorecard.steps:
+        raise malformed("The sheet has no scorecard with steps; configure one first.")
+    _cancel(db, sheet["id"])
+    calculation_id = store.add_sheet(db, None, scorecard.name)
+    db.execute(
+        "UPDATE sheets SET source_id = ?, scorecard = ?, source_version = ? WHERE id = ?",
+        (sheet["id"], encoded(to_builtins(scorecard)), sheet["version_count"], calculation_id),
+    )
+    for step in scorecard.steps:
+        column = SheetColumn(calculation_id, step.title, step.primitive_type, step.primitive_config)
+        store.add_column(db, column)
+    store.queue(db, calculation_id)
+    return {"calculation_id": calculation_id, "status": "queued", "version": sheet["version_count"]}
 
 
-def cancel_scorecard(request: Request) -> Response:
+@store.on_sheet("write")
+def cancel_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     """Cancel the calculation that is under way. An answer that is on its way is not counted."""
     if request.read(_Scope) != _Scope():
         raise malformed("row_indices, step_ids: a calculation is only cancelled as a whole.")
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        scorecard = _scorecard(db, sheet["id"])
-        if scorecard is None:
-            raise malformed("The sheet has no scorecard.")
-        ids = _cancel(db, sheet["id"])
+    scorecard = _scorecard(db, sheet["id"])
+    if scorecard is None:
+        raise malformed("The sheet has no scorecard.")
+    ids = _cancel(db, sheet["id"])
     message = "Calculation cancelled." if ids else "No calculation is under way."
     answer = {"message": message, "scorecard": {"id": scorecard.id}, "cancelled_count": len(ids)}
-    calculation_id = ids[0] if ids else None
-    return Response({"success": True, **answer, "execution_ids": ids, "calculation_id": calculation_id})
+    return answer | {"execution_ids": ids, "calculation_id": ids[0] if ids else None}
 
 
-def get_calculation(request: Request) -> Response:
-    """Return a calculation, and work on it if it is under way."""
-    with request.store.read() as db:
-        sheet = store.get_sheet(db, request.path)
-        calculation = _shown_calculation(db, request, _calculation(db, sheet, request.path["calculation_id"]))
+@store.on_sheet("read")
+def get_calculation(request: Request, db: Database, sheet: Row) -> Answer:
+    """Return a calculation."""
+    calculation = _shown_calculation(db, sheet, _calculation(db, sheet, request.path["calculation_id"]))
     summaries = calculation["criterion_summaries"]
-    answer = {"calculation": calculation, "criterion_summaries": summaries, "drift_summary": None}
-    return Response({"success": True, **answer})
+    return {"calculation": calculation, "criterion_summaries": summaries, "drift_summary": None}
 
 
-def list_rows(request: Request) -> Response:
+@store.on_sheet("read")
+def list_rows(request: Request, db: Database, sheet: Row) -> Answer:
     """Return a page of the rows' scores and verdicts."""
     query = request.parameters(_Query)
-    with request.store.read() as db:
-        sheet = store.get_sheet(db, request.path)
-        calculation = _calculation(db, sheet, query.calculation_id)
-        scores = [] if calculation is None else _scores(db, sheet, calculation)
+    calculation = _calculation(db, sheet, query.calculation_id)
+    scores = [] if calculation is None else _scores(db, sheet, calculation)
     after = -1 if query.cursor is None else query.cursor
     rows = [row for row in scores if row["row_index"] > after]
     rows = [row for row in rows if query.verdict in (None, row["aggregate_verdict"])]
@@ -167,19 +156,20 @@ def list_rows(request: Request) -> Response:
         {key: value for key, value in row.items() if key not in ("step_results", "computed_at")}
         for row in rows[: query.limit]
     ]
-    cursor = page[-1]["row_index"] if len(rows) > len(page) else None
-    answer = {"calculation_id": calculation and calculation["id"], "rows": page, "next_cursor": cursor}
-    counts = verdict_counts(row["aggregate_verdict"] for row in scores)
-    return Response({"success": True, **answer, "verdict_counts": counts})
+    return {
+        "calculation_id": calculation and calculation["id"],
+        "rows": page,
+        "next_cursor": page[-1]["row_index"] if len(rows) > len(page) else None,
+        "verdict_counts": verdict_counts(row["aggregate_verdict"] for row in scores),
+    }
 
 
-def get_row(request: Request) -> Response:
+@store.on_sheet("read")
+def get_row(request: Request, db: Database, sheet: Row) -> Answer:
     """Return the score of one row with the results of its steps."""
     query, index = request.parameters(_Query), read_id(request.path["row_index"])
-    with request.store.read() as db:
-        sheet = store.get_sheet(db, request.path)
-        calculation = _calculation(db, sheet, query.calculation_id)
-        rows = [] if calculation is None or index is None else _scores(db, sheet, calculation, [index])
+    calculation = _calculation(db, sheet, query.calculation_id)
+    rows = [] if calculation is None or index is None else _scores(db, sheet, calculation, [index])
     if not rows:
         raise not_found(f"There is no score for the row {request.path['row_index'][:20]}.")
     scorecard = _stored(calculation["scorecard"])
@@ -191,7 +181,7 @@ def get_row(request: Request) -> Response:
         "config_hash": scorecard.config_hash,
         "input_hash": None,
     }
-    return Response({"success": True, **about, **rows[0]})
+    return about | rows[0]
 
 
 def _scores(
@@ -247,15 +237,12 @@ def _stale_state(db: Database, sheet: Row, calculation: Row | None) -> dict[str,
     return {"is_stale": bool(reasons), "reasons": reasons}
 
 
-def _shown_calculation(db: Database, request: Request, calculation: Row) -> dict[str, Any]:
-    """Return a calculation as in a response, and work on it if it is under way."""
+def _shown_calculation(db: Database, sheet: Row, calculation: Row) -> Answer:
+    """Return a calculation as in a response."""
     scorecard, counts = _stored(calculation["scorecard"]), store.count_statuses(db, calculation["id"])
     status = "queued" if counts[QUEUED] else "cancelled" if counts[STALE] else "completed"
-    if status == "queued":
-        request.runner.work_on(calculation["id"])
     results: dict[str, Any] = {}
     if status == "completed":
-        sheet = store.get_sheet(db, request.path)
         results = {"completed_at": calculation["updated_at"]}
         results |= summary(scorecard, _scores(db, sheet, calculation))
         sql = "SELECT 1 FROM cells WHERE sheet_id = ? AND model = 'echo' LIMIT 1"
@@ -267,7 +254,7 @@ def _shown_calculation(db: Database, request: Request, calculation: Row) -> dict
         "status": status,
         "started_at": calculation["created_at"],
         "completed_at": None,
-        "workspace_id": request.store.workspace_id,
+        "workspace_id": sheet["workspace_id"],
         "sheet_revision": str(calculation["source_version"]),
         "config_hash": scorecard.config_hash,
         **dict.fromkeys(("aggregate_score", "aggregate_verdict", "drift_summary", "error_summary")),
@@ -276,20 +263,19 @@ def _shown_calculation(db: Database, request: Request, calculation: Row) -> dict
     }
 
 
-def _shown(db: Database, request: Request) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+def _shown(db: Database, sheet: Row) -> tuple[Answer | None, Answer | None]:
     """Return the scorecard of a sheet and its latest calculation as in a response."""
-    sheet = store.get_sheet(db, request.path)
     stored, row = _scorecard(db, sheet["id"]), _calculation(db, sheet, None)
     if stored is None:
         return None, None
-    stale, latest = _stale_state(db, sheet, row), row and _shown_calculation(db, request, row)
+    stale, latest = _stale_state(db, sheet, row), row and _shown_calculation(db, sheet, row)
     status = "ready" if stored.steps else "needs_setup"
     if latest is not None and latest["status"] != "cancelled":
         status = "stale" if latest["status"] == "completed" and stale["is_stale"] else latest["status"]
     scorecard = {
         **to_builtins(stored),
         "sheet_id": sheet["id"],
-        "workspace_id": request.store.workspace_id,
+        "workspace_id": sheet["workspace_id"],
         "smart_table_id": sheet["table_id"],
         "status": status,
         "stale_state": stale,

@@ -18,9 +18,9 @@ from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
 from promptsync.server.http import MAX_BODY, Id, Request, Response, malformed, not_found
 from promptsync.server.listing import CursorQuery
 from promptsync.server.prompts.folders import folder_by_id
-from promptsync.server.store.database import Database, insert, now
+from promptsync.server.store.database import Database, Row, insert, now
 from promptsync.server.tables import store
-from promptsync.server.tables.store import TEXT, SheetColumn
+from promptsync.server.tables.store import TEXT, Answer, SheetColumn
 from promptsync.server.tracking.spans import Span, spans_of
 
 Title = Annotated[str, Meta(min_length=1, max_length=1000)]
@@ -82,7 +82,7 @@ def list_tables(request: Request) -> Response:
     values = {"folder": query.folder_id, "name": query.name or ""}
     with request.store.read() as db:
         rows, pagination = query.select(db, store.TABLE, source, "number", values)
-    return store.listed(rows, pagination)
+    return Response({"success": True, **store.listed(rows, pagination)})
 
 
 def get_table(request: Request) -> Response:
@@ -121,33 +121,28 @@ def list_sheets(request: Request) -> Response:
         store.get_table(db, table_id)
         source = "sheets s WHERE table_id = :table"
         rows, pagination = query.select(db, store.SHEET, source, "number", {"table": table_id})
-    return store.listed(rows, pagination)
+    return Response({"success": True, **store.listed(rows, pagination)})
 
 
-def get_sheet(request: Request) -> Response:
+@store.on_sheet("read")
+def get_sheet(request: Request, db: Database, sheet: Row) -> Answer:
     """Return a sheet."""
-    with request.store.read() as db:
-        sheet = dict(store.get_sheet(db, request.path))
-    return Response({"success": True, "sheet": sheet})
+    return {"sheet": dict(sheet)}
 
 
-def update_sheet(request: Request) -> Response:
+@store.on_sheet("write")
+def update_sheet(request: Request, db: Database, sheet: Row) -> Answer:
     """Rename a sheet. What it contains stays the same, and so does its version."""
-    body = request.read(_SheetChange)
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        sql = "UPDATE sheets SET title = ?, updated_at = ? WHERE id = ?"
-        db.execute(sql, (body.title or sheet["title"], now(), sheet["id"]))
-        shown = dict(store.get_sheet(db, request.path))
-    return Response({"success": True, "sheet": shown, "version": shown["version_count"]})
+    title = request.read(_SheetChange).title or sheet["title"]
+    db.execute("UPDATE sheets SET title = ?, updated_at = ? WHERE id = ?", (title, now(), sheet["id"]))
+    return {"sheet": dict(store.get_sheet(db, request.path)), "version": sheet["version_count"]}
 
 
-def delete_sheet(request: Request) -> Response:
+@store.on_sheet("write")
+def delete_sheet(request: Request, db: Database, sheet: Row) -> Answer:
     """Delete a sheet with everything in it."""
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        db.execute("DELETE FROM sheets WHERE id = ?", (sheet["id"],))
-    return Response({"success": True, "message": "Sheet deleted."})
+    db.execute("DELETE FROM sheets WHERE id = ?", (sheet["id"],))
+    return {"message": "Sheet deleted."}
 
 
 def add_blank_sheet(db: Database, table_id: str, title: str | None) -> dict[str, Any]:

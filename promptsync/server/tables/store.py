@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import wraps
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec.structs import asdict, replace
 
-from promptsync.server.http import Response, malformed, not_found, row_of
+from promptsync.server.http import Request, Response, malformed, not_found, row_of
 from promptsync.server.store.database import Database, Row, encoded, insert, now, storable
 
 TEXT: Final = "TEXT"
@@ -98,6 +99,16 @@ COLUMN = (
 )
 """SQL: what is read of a table ``t`` and a sheet ``s``, as in a response, and for a ``SheetColumn``."""
 
+_QUEUED = (
+    "SELECT DISTINCT sheet_id FROM cells WHERE status = 'QUEUED' AND column_id IN (SELECT id FROM columns"
+    " WHERE sheet_id = :sheet OR sheet_id IN (SELECT id FROM sheets WHERE source_id = :sheet))"
+)
+"""SQL: the sheet, if cells of it are queued, and its calculations that are under way."""
+
+Answer = dict[str, Any]
+Handler = Callable[[Request], Response]
+OnSheet = Callable[[Request, Database, Row], Answer | Response]
+
 _CELL = (
     'id, sheet_id, column_id, row_index, status, updated_at, value AS "value [json]", error,'
     " computed_version, model, operation_id"
@@ -119,6 +130,30 @@ def get_sheet(db: Database, path: Mapping[str, str]) -> Row:
         get_table(db, table_id)
         raise not_found(f"The table has no sheet with the id {sheet_id!r}.")
     return row
+
+
+def on_sheet(mode: Literal["read", "write"], status: int = 200) -> Callable[[OnSheet], Handler]:
+    """Make a handler of a function that is called with the request, the database and the sheet of the path.
+
+    It returns what the response has besides ``success``, or a response. Whoever asks about a sheet has it
+    computed, because the process that started this may be gone.
+    """
+
+    def decorate(function: OnSheet) -> Handler:
+        @wraps(function)
+        def handle(request: Request) -> Response:
+            transaction = request.store.read() if mode == "read" else request.store.write()
+            with transaction as db:
+                sheet = get_sheet(db, request.path)
+                answer = function(request, db, sheet)
+                queued = db.execute(_QUEUED, {"sheet": sheet["id"]}).fetchall()
+            for row in queued:
+                request.runner.work_on(row["sheet_id"])
+            return answer if isinstance(answer, Response) else Response({"success": True, **answer}, status)
+
+        return handle
+
+    return decorate
 
 
 def columns_of(db: Database, sheet_id: str) -> list[SheetColumn]:
@@ -315,10 +350,10 @@ def _add_cells(
     )
 
 
-def listed(items: list[dict[str, Any]], pagination: dict[str, Any], **more: Any) -> Response:
+def listed(items: list[dict[str, Any]], pagination: dict[str, Any], **more: Any) -> Answer:
     """Return a page of a list. It says twice how it goes on: the vendor's SDKs and specification differ."""
     again = {key: pagination[key] for key in ("next_cursor", "has_more")}
-    return Response({"success": True, "data": items, **again, "pagination": pagination, **more})
+    return {"data": items, **again, "pagination": pagination, **more}
 
 
 def create_run(
