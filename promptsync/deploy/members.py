@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -175,33 +175,28 @@ def with_drafts(project: Project, listing: Mapping[str, Version], members: Seque
     first = {member.name: max(member.parents, default=0) + 1 for member in members if member.forced}
     if not first:
         return list(members)
-    labels = {
-        prompt.listed.name: prompt.labels
-        for prompt in with_labels(project, [listing[name] for name in first])
-    }
-
-    def read(pair: tuple[str, int]) -> Version | None:
-        name, number = pair
-        return read_usable(project, listing[name], number) if number else None
-
+    prompts = with_labels(project, [listing[name] for name in first])
+    labels = {prompt.listed.name: prompt.labels for prompt in prompts}
     # Each is compared with the one before it.
     pairs = [
         (name, number)
         for name, start in first.items()
-        for number in range(start - 1, listing[name].version + 1)
+        for number in range(max(start - 1, 1), listing[name].version + 1)
     ]
+
+    def read(pair: tuple[str, int]) -> Version | None:
+        return read_usable(project, listing[pair[0]], pair[1])
+
     versions = dict(zip(pairs, project.mapped("Reading versions", read, pairs), strict=True))
 
-    def described(member: Member) -> Member:
-        name = member.name
-        numbers = range(first[name], (member.latest or 0) + 1) if name in first else ()
-        drafts = (
-            _draft(number, versions[name, number], versions[name, number - 1], labels[name])
-            for number in numbers
-        )
-        return replace(member, drafts=tuple(drafts))
+    def drafts(name: str, latest: int) -> Iterator[PassedOverVersion]:
+        for number in range(first[name], latest + 1):
+            yield _draft(number, versions[name, number], versions.get((name, number - 1)), labels[name])
 
-    return list(map(described, members))
+    return [
+        replace(member, drafts=tuple(drafts(member.name, member.latest or 0))) if member.forced else member
+        for member in members
+    ]
 
 
 def _draft(number: int, version: Version | None, before: Version | None, labels: Labels) -> PassedOverVersion:

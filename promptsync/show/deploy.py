@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec import structs
 
 from promptsync.checks.assignment import Selection
 from promptsync.checks.results import CheckResults
@@ -22,7 +21,6 @@ from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersio
 from promptsync.deploy.plan import DeployPlan
 from promptsync.files.worktree import Worktree
 from promptsync.history.mark import without_mark
-from promptsync.labels.move import ChangedLabel
 from promptsync.push.actions import PushPlan
 from promptsync.show import push
 from promptsync.show.checks import results_lines, runs_body
@@ -30,7 +28,7 @@ from promptsync.show.contract import add_contract, contract_body, contract_rows
 from promptsync.show.diff import patch_lines
 from promptsync.show.labels import as_planned, label_row, labels_body, way
 from promptsync.show.lines import ago, kept_tag_rows, limits_text, merge_command, pin_rows, pins_body
-from promptsync.show.markdown import MOST, Page, add_error, code, shortened
+from promptsync.show.markdown import MOST, Page, add_error, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.show.push import push_body
 from promptsync.show.tables import add_tables, planned_text, reuse_text
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
     from promptsync.deploy.rehearse import Rehearsal
 
-_LONG_LABEL = 100
+_UNCHECKED = "unchecked: it has no evaluation or agent"
 _KEPT_BACK = "its checks failed, or those of a prompt released with it"
 _NOT_REHEARSED = "not rehearsed: this change touches none of these prompts"
 
@@ -102,7 +100,7 @@ def plan_lines(plan: DeployPlan) -> list[str]:
     rows = row_lines([_row(plan, member) for member in members], free=True)
     for member, line in zip(members, rows, strict=True):
         lines.append(line)
-        for note in _notes(plan, member):
+        for note in _notes(plan, member) if member.is_release or member.is_dependant else ():
             text = output.style(output.safe(note.advice, newlines=False), "warn")
             lines.append(output.Line(f"      {text}", 8, note.command))
     lines += row_lines(contract_rows(plan))
@@ -140,14 +138,12 @@ def _row(plan: DeployPlan, member: Member) -> Row:
 
 def _unreleased(plan: DeployPlan, member: Member) -> Row:
     """Return why a prompt is not released."""
-    name, label = member.name, plan.label
     if member.fate is Fate.HELD:
-        text = f"v{member.held} is the same as the file, but {label} {member.how}"
-        return Row("on hold", "warn", name, note=text, command=release_on_hold([name], label))
-    text = member.reason
-    if member.fate is Fate.DELETED:
-        text = f"deleted in git; keeps {label}"
-    return Row("skipped", "warn", name, note=text)
+        text = f"v{member.held} is the same as the file, but {plan.label} {member.how}"
+        again = release_on_hold([member.name], plan.label)
+        return Row("on hold", "warn", member.name, note=text, command=again)
+    text = f"deleted in git; keeps {plan.label}" if member.fate is Fate.DELETED else member.reason
+    return Row("skipped", "warn", member.name, note=text)
 
 
 def _checks(plan: DeployPlan, name: str) -> str:
@@ -165,8 +161,6 @@ def _checks(plan: DeployPlan, name: str) -> str:
 
 def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
     """Yield what is unusual about a prompt of the table, each with the command to run, if any."""
-    if not (member.is_release or member.is_dependant):
-        return
     note = partial(Row, "note", "warn", member.name, ())
     if member.needed_by:
         yield note(f"released too, because {member.needed_by} renders it")
@@ -202,11 +196,10 @@ def _draft(draft: PassedOverVersion) -> str:
 def _rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
     """Return how a rehearsal went, and the results of its checks, or what stopped it before them."""
     receipt, left_out = rehearsal.receipt, [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
-    word = "passed" if receipt.results.all else "passed without checks"
-    word = "failed" if rehearsal.error is not None else word
+    word = "failed" if receipt.error is not None else "passed"
     details = results_lines(receipt.results)
-    if not receipt.results.all and receipt.error is not None:
-        details = receipt_lines(receipt)
+    if not receipt.results.all:
+        word, details = ("failed", receipt_lines(receipt)) if receipt.error else ("passed without checks", [])
     where = "with these files in a temporary registry; nothing was released"
     return [f"rehearsal {word}, {where}", *left_out, *details]
 
@@ -238,9 +231,8 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
             for member in plan.survey.releases
             if member.is_pending
         )
-    tables = receipt.results.of("table")
-    others = [result for result in receipt.results.all if result not in tables]
-    lines += results_lines(CheckResults(tables))
+    others = tuple(result for result in receipt.results.all if result.run.kind != "table")
+    lines += results_lines(CheckResults(receipt.results.of("table")))
     if plan.push.actions and not receipt.is_unpublished:
         known = {
             member.name: {draft.version: _draft(draft) for draft in member.drafts}
@@ -248,9 +240,10 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         }
         lines += push.receipt_lines(receipt.push, was_shown, known)
         lines += row_lines(kept_tag_rows(plan.push, receipt.push.versions))
-    lines += results_lines(CheckResults(tuple(others)))
+    lines += results_lines(CheckResults(others))
     labels = [label for label in receipt.labels if not was_shown or label.ending != "moved"]
-    lines += row_lines(_label_row(plan, label) for label in labels)
+    notes = dict.fromkeys(plan.unchecked, _UNCHECKED)
+    lines += row_lines(label_row(label, "released", notes.get(label.change.name, "")) for label in labels)
     lines += row_lines(_live_failures(receipt))
     if plan.options.keep_going:
         lines += row_lines(Row("kept back", "warn", name, note=_KEPT_BACK) for name in receipt.kept_back)
@@ -259,12 +252,6 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         lines += row_lines(contract_rows(plan))
     lines += row_lines(pin_rows(after(plan.pins, receipt.push.versions)))
     return [*lines, output.aside(summary(receipt))]
-
-
-def _label_row(plan: DeployPlan, label: ChangedLabel) -> Row:
-    row = label_row(label, "released")
-    is_unchecked = label.moved and not row.note and row.name in plan.unchecked
-    return structs.replace(row, note="unchecked: it has no evaluation or agent") if is_unchecked else row
 
 
 def _live_failures(receipt: DeployReceipt) -> Iterator[Row]:
@@ -374,7 +361,7 @@ def _outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
 def receipt_markdown(receipt: DeployReceipt, *, most: int = MOST) -> list[str]:
     """Return what a deploy did: versions, scores and labels, and the error that it ended in."""
     page = Page(most)
-    _section(page, summary(receipt, _label_code(receipt.plan)), receipt_lines(receipt))
+    _section(page, summary(receipt, code(receipt.plan.label)), receipt_lines(receipt))
     add_tables(page, receipt.results.of("table"))
     if receipt.error is not None:
         add_error(page, receipt.error)
@@ -391,7 +378,7 @@ def plan_markdown(
     """Return what a deploy will do: the plan, how its rehearsal went, and what differs from the label."""
     page = Page(most)
     end = "" if plan.is_empty else f" · fingerprint {code(plan.fingerprint)}"
-    _section(page, headline(plan, label=_label_code(plan)), plan_lines(plan), end)
+    _section(page, headline(plan, label=code(plan.label)), plan_lines(plan), end)
     if plan.is_empty:
         return page.lines
     add_contract(page, plan)
@@ -410,10 +397,6 @@ def _section(page: Page, title: str, lines: Sequence[str], end: str = "") -> Non
     page.say(f"**{title[0].upper()}{title[1:]}**{end}")
     if lines:
         page.fence(map(click.unstyle, lines))
-
-
-def _label_code(plan: DeployPlan) -> str:
-    return code(shortened(plan.label, _LONG_LABEL))
 
 
 def _details(plan: DeployPlan, differences: Sequence[Difference]) -> Iterator[tuple[str, str, Iterator[str]]]:

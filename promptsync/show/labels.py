@@ -75,13 +75,15 @@ _WORDS = {"overtaken": ("moved", "warn"), "waits": ("waits", "warn"), "unknown":
 """The word and its colour for the endings that have one of their own."""
 
 
-def label_row(changed: ChangedLabel, moved: str = "moved") -> Row:
-    """Return what became of a label, which is ``moved`` in the word of the command."""
+def label_row(changed: ChangedLabel, moved: str = "moved", note: str = "") -> Row:
+    """Return what became of a label: it ``moved``, in the word of the command, with a ``note`` about that."""
+    change = changed.change
     word, meaning = _WORDS.get(changed.ending, (f"not {moved}", "bad"))
     if changed.ending == "moved":
-        word, meaning = (moved, "good") if moved != "moved" else _action(changed.change)
+        word, meaning = (moved, "good") if moved != "moved" else _action(change)
         word = {"move": "moved", "create": "created", "delete": "deleted"}.get(word, word)
-    return Row(word, meaning, changed.change.name, _cells(changed.change), changed.why)
+    why = changed.why or (note if changed.moved else "")
+    return Row(word, meaning, change.name, _cells(change), why)
 
 
 def _action(change: LabelChange) -> tuple[str, str]:
