@@ -67,8 +67,8 @@ OWNERS = {
     "werkzeug": {"server/routes.py", "server/http.py", "server/serve.py", "relay.py"},
     "uvicorn": {"server/serve.py"},
     "filelock": {"files/disk.py"},
-    "opentelemetry": {"server/tracking/otlp.py"},
-    "google": {"server/tracking/otlp.py"},
+    "opentelemetry": {"server/tracking/spans.py"},
+    "google": {"server/tracking/spans.py"},
 }
 """Heavy libraries, each with the one module that loads it."""
 

@@ -32,10 +32,10 @@ SHEET = f"{TABLE}/sheets/<sheet_id>"
 
 ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", "/prompt-templates", "prompts.read.list_templates"),
-    ("GET", "/prompt-templates/labels", "prompts.labels.all_labels"),
+    ("GET", "/prompt-templates/labels", "prompts.items.all_labels"),
     ("GET", TEMPLATE, "prompts.read.get_raw"),
     ("POST", TEMPLATE, "prompts.read.get_rendered"),
-    ("GET", f"{TEMPLATE}/labels", "prompts.labels.template_labels"),
+    ("GET", f"{TEMPLATE}/labels", "prompts.items.template_labels"),
     ("GET", f"{TEMPLATE}/snippet-usage", "prompts.read.snippet_usage"),
     ("POST", "/rest/prompt-templates", "prompts.publish.publish"),
     ("PATCH", "/rest/prompt-templates/<identifier>", "prompts.publish.patch"),
@@ -43,9 +43,9 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", "/prompt-templates/<path:identifier>", "prompts.read.get_raw"),
     ("POST", "/prompt-templates/<path:identifier>", "prompts.read.get_rendered"),
     ("GET", "/api/public/v2/tool-registry/<identifier>", "prompts.read.get_tool"),
-    ("POST", "/prompts/<prompt_id>/label", "prompts.labels.create_label"),
-    ("PATCH", "/prompt-labels/<prompt_label_id>", "prompts.labels.move_label"),
-    ("DELETE", "/prompt-labels/<prompt_label_id>", "prompts.labels.delete_label"),
+    ("POST", "/prompts/<prompt_id>/label", "prompts.items.create_label"),
+    ("PATCH", "/prompt-labels/<prompt_label_id>", "prompts.items.move_label"),
+    ("DELETE", "/prompt-labels/<prompt_label_id>", "prompts.items.delete_label"),
     ("GET", SKILLS, "skills.list_collections"),
     ("POST", SKILLS, "skills.create_collection"),
     ("GET", f"{SKILLS}/<identifier>", "skills.get_collection"),
@@ -71,7 +71,7 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", f"{REQUESTS}/<request_id>", "tracking.search.get_request"),
     ("POST", f"{REQUESTS}/search", "tracking.search.search_requests"),
     ("POST", "/spans-bulk", "tracking.spans.create_spans"),
-    ("POST", "/v1/traces", "tracking.otlp.ingest_traces"),
+    ("POST", "/v1/traces", "tracking.spans.ingest_traces"),
     ("GET", "/api/public/v2/traces/<trace_id>", "tracking.spans.get_trace"),
     ("GET", "/api/public/v2/datasets", "checks.evaluations.list_datasets"),
     ("GET", "/api/public/v2/datasets/<dataset_id>/rows", "checks.evaluations.get_dataset_rows"),
@@ -134,7 +134,7 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
 OTHER_BODIES: Mapping[str, str] = {
     "skills.create_collection": FORM,
     "skills.save_version": FORM,
-    "tracking.otlp.ingest_traces": PROTOBUF,
+    "tracking.spans.ingest_traces": PROTOBUF,
 }
 """The media type that a handler accepts instead of JSON."""
 

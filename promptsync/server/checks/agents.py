@@ -11,8 +11,7 @@ import msgspec
 from promptsync.server.http import ApiError, Id, Request, Response, malformed, not_found, row_of
 from promptsync.server.listing import MAX_PER_PAGE, ItemQuery
 from promptsync.server.prompts import items
-from promptsync.server.prompts.items import WORKFLOW
-from promptsync.server.prompts.labels import list_labels
+from promptsync.server.prompts.items import WORKFLOW, list_labels
 from promptsync.server.store.database import Database
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import RegistryPrompt

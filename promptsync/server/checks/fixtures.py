@@ -20,8 +20,7 @@ from promptsync.prompt.prompt import Problem
 from promptsync.server.checks.evaluations import EVALUATION, runs_prompt
 from promptsync.server.checks.models import model_problem
 from promptsync.server.prompts import items
-from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
-from promptsync.server.prompts.labels import PENDING, protect
+from promptsync.server.prompts.items import DATASET, PENDING, TOOL, WORKFLOW, protect
 from promptsync.server.store.database import Database, Store, encoded, now
 from promptsync.server.tables.store import PROMPT
 

@@ -12,7 +12,7 @@ from promptsync.prompt.snippets import rendered_in
 from promptsync.server.http import Id, Name, Request, Response, checked, malformed
 from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
-from promptsync.server.prompts.labels import waits
+from promptsync.server.prompts.items import waits
 from promptsync.server.prompts.template import expanded, resolved, stored_metadata, stored_template
 from promptsync.server.store.database import Database, decoded
 

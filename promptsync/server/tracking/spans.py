@@ -1,16 +1,25 @@
-"""Spans: saving them, linking them with requests, and reading them by trace."""
+"""Spans: saving them, also those of OTLP, linking them with requests, and reading them by trace."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+import base64
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, to_builtins
 from msgspec.structs import replace
 
-from promptsync.server.http import ApiError, Request, Response, malformed, not_found
+from promptsync.server.http import PROTOBUF, ApiError, Request, Response, malformed, not_found
 from promptsync.server.store.database import MAX_INTEGER, Database, encoded, parse_time
 from promptsync.server.tracking.log import save_log
 from promptsync.server.tracking.logged import Log
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 MAX_SPANS = 10_000
 """Most spans in one request."""
@@ -18,14 +27,20 @@ MAX_SPANS = 10_000
 MAX_SPAN = 1_000_000
 """Longest span, in characters of its JSON."""
 
-TOO_LONG = f"A span is longer than {MAX_SPAN:,} characters."
+MAX_TOTAL = 64_000_000
+"""Most characters of the spans of one request together, in JSON, which can be much longer than protobuf."""
+
+_MAX_BYTES = 4 * MAX_SPAN  # a character of UTF-8 has up to four bytes
+_TRACE_ID, _SPAN_ID = re.compile(r"(?!0{32})[0-9a-f]{32}"), re.compile(r"(?!0{16})[0-9a-f]{16}")
+
+_TOO_LONG = f"A span is longer than {MAX_SPAN:,} characters."
 
 Kind = Literal[
     "SpanKind.INTERNAL", "SpanKind.SERVER", "SpanKind.CLIENT", "SpanKind.PRODUCER", "SpanKind.CONSUMER"
 ]
 StatusCode = Literal["StatusCode.UNSET", "StatusCode.OK", "StatusCode.ERROR"]
-KINDS: tuple[str, ...] = get_args(Kind)
-STATUS_CODES: tuple[str, ...] = get_args(StatusCode)
+_KINDS: tuple[str, ...] = get_args(Kind)
+_STATUS_CODES: tuple[str, ...] = get_args(StatusCode)
 
 SpanId = Annotated[str, Meta(min_length=1, max_length=128)]
 # JavaScript sends 64-bit integers as text. As text they are limited to the year 2255.
@@ -76,8 +91,8 @@ class _Span(Struct, frozen=True):
             "trace_state": context.trace_state or "",
             "parent_id": parent_id,
             "kind": self.kind,
-            "start_time": timestamp(int(self.start_time)),
-            "end_time": timestamp(int(self.end_time)),
+            "start_time": _timestamp(int(self.start_time)),
+            "end_time": _timestamp(int(self.end_time)),
             "status": to_builtins(self.status),
             "attributes": self.attributes,
             "events": self.events or [],
@@ -94,16 +109,16 @@ class _Spans(Struct, frozen=True):
 def create_spans(request: Request) -> Response:
     """Save spans and the requests in them, all or none."""
     body = request.read(_Spans)
-    refuse_closing(body.close_after)
-    check_count(len(body.spans))
+    _refuse_closing(body.close_after)
+    _check_count(len(body.spans))
     spans, logs = [], []
     with request.store.write() as db:
         for sent in body.spans:
             span = sent.stored()
             text, span_id = encoded(span), span["span_id"]
             if len(text) > MAX_SPAN:
-                raise malformed(TOO_LONG)
-            spans.append({"id": save_span(db, text), "name": span["name"], "span_id": span_id})
+                raise malformed(_TOO_LONG)
+            spans.append({"id": _save(db, text), "name": span["name"], "span_id": span_id})
             if sent.log_request is not None and (request_id := _log(db, sent.log_request, span)) is not None:
                 logs.append({"id": request_id, "span_id": span_id})
     return Response({"success": True, "spans": spans, "request_logs": logs}, 201)
@@ -130,7 +145,7 @@ def spans_of(db: Database, trace_id: str) -> list[Span]:
     return [{"id": row["id"], **row["body"], "request_log_id": row["request_log_id"]} for row in rows]
 
 
-def save_span(db: Database, text: str) -> int:
+def _save(db: Database, text: str) -> int:
     """Save a span, which is JSON, and return its id. A span sent again replaces the saved one."""
     row = db.execute(
         "INSERT INTO spans (body) VALUES (?)"
@@ -143,19 +158,19 @@ def save_span(db: Database, text: str) -> int:
     return int(row["id"])
 
 
-def check_count(count: int) -> None:
+def _check_count(count: int) -> None:
     """Raise a 413 for too many spans at once."""
     if count > MAX_SPANS:
         raise ApiError(413, f"The request has {count:,} spans; at most {MAX_SPANS:,} are allowed.")
 
 
-def refuse_closing(close_after: bool | None) -> None:
+def _refuse_closing(close_after: bool | None) -> None:
     """Raise a 400 for a request that wants its traces closed."""
     if close_after:
         raise malformed("close_after is not supported: this registry does not close traces.")
 
 
-def timestamp(nanoseconds: int) -> str:
+def _timestamp(nanoseconds: int) -> str:
     """Return a timestamp for the time of a span."""
     return parse_time(nanoseconds / 1e9)
 
@@ -176,3 +191,135 @@ def _log(db: Database, sent: Log, span: Span) -> int | None:
         if error.status == 404:
             return None
         raise
+
+
+# -- OTLP over HTTP, as protobuf or JSON --------------------------------------------------------------------
+
+
+class ClosingQuery(Struct, frozen=True):
+    """The parameter that PromptLayer has besides those of OTLP."""
+
+    close_after: bool = False
+
+
+def ingest_traces(request: Request) -> Response:
+    """Save spans. Each span with an invalid id or over the size limit is rejected on its own."""
+    _refuse_closing(request.parameters(ClosingQuery).close_after)
+    is_binary = request.attached is not None
+    message = _parsed(request)
+    _check_count(
+        sum(len(scope.spans) for resource in message.resource_spans for scope in resource.scope_spans)
+    )
+    texts, reasons, total = [], [], 0
+    for sent, common in _sent(message):
+        # An empty event has two bytes, and takes hundreds once it is read.
+        if sent.ByteSize() > _MAX_BYTES:
+            reasons.append(_TOO_LONG)
+            continue
+        # In JSON, OTLP writes ids as hexadecimal digits, but the library decodes all bytes as base64.
+        span = _read(sent, bytes.hex if is_binary else lambda data: base64.b64encode(data).decode().lower())
+        span |= common
+        text = encoded(span)
+        reason = _TOO_LONG if len(text) > MAX_SPAN else None
+        for name, pattern in (("span", _SPAN_ID), ("trace", _TRACE_ID)):
+            if not pattern.fullmatch(span[f"{name}_id"]):
+                reason = f"A span has an invalid {name} id."
+        texts.append(text) if reason is None else reasons.append(reason)
+        total += len(text)
+        if total > MAX_TOTAL:
+            raise ApiError(413, f"The spans are longer than {MAX_TOTAL:,} characters together.")
+    with request.store.write() as db:
+        for text in texts:
+            _save(db, text)
+    return _answer(reasons, is_binary)
+
+
+def _parsed(request: Request) -> ExportTraceServiceRequest:
+    from google.protobuf.json_format import ParseDict, ParseError
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    message = ExportTraceServiceRequest()
+    try:
+        if request.attached is not None:
+            message.ParseFromString(request.attached)
+        else:
+            ParseDict(dict(request.body), message, ignore_unknown_fields=True)
+    except (DecodeError, ParseError, OverflowError) as error:
+        raise malformed(f"The body is not an ExportTraceServiceRequest: {str(error)[:300]}") from error
+    return message
+
+
+def _answer(reasons: list[str], is_binary: bool) -> Response:
+    message = "; ".join(dict.fromkeys(reasons[:10]))
+    if not is_binary:
+        partial = {"rejectedSpans": len(reasons), "errorMessage": message}
+        return Response({"partialSuccess": partial if reasons else None})
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+    answer = ExportTraceServiceResponse()
+    if reasons:
+        answer.partial_success.rejected_spans = len(reasons)
+        answer.partial_success.error_message = message
+    return Response(answer.SerializeToString(), content_type=PROTOBUF)
+
+
+def _sent(message: ExportTraceServiceRequest) -> Iterator[tuple[OtlpSpan, Span]]:
+    """Yield each span with what it has in common with others."""
+    for group in message.resource_spans:
+        resource = {"attributes": _attributes(group.resource.attributes), "schema_url": group.schema_url}
+        for scope in group.scope_spans:
+            library = {"name": scope.scope.name, "version": scope.scope.version}
+            for span in scope.spans:
+                yield span, {"resource": resource, "scope": library}
+
+
+def _read(span: OtlpSpan, read_id: Callable[[bytes], str]) -> Span:
+    return {
+        "name": span.name,
+        "trace_id": read_id(span.trace_id),
+        "span_id": read_id(span.span_id),
+        "trace_state": span.trace_state,
+        "parent_id": read_id(span.parent_span_id) or None,
+        # An unknown number is the first word.
+        "kind": dict(enumerate(_KINDS)).get(span.kind - 1, _KINDS[0]),
+        "start_time": _timestamp(span.start_time_unix_nano),
+        "end_time": _timestamp(span.end_time_unix_nano),
+        "status": {
+            "status_code": dict(enumerate(_STATUS_CODES)).get(span.status.code, _STATUS_CODES[0]),
+            "description": span.status.message or None,
+        },
+        "attributes": _attributes(span.attributes),
+        "events": [
+            {
+                "name": event.name,
+                "timestamp": event.time_unix_nano,
+                "attributes": _attributes(event.attributes),
+            }
+            for event in span.events
+        ],
+        "links": [
+            {
+                "context": {"trace_id": read_id(link.trace_id), "span_id": read_id(link.span_id)},
+                "attributes": _attributes(link.attributes),
+            }
+            for link in span.links
+        ],
+    }
+
+
+def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_value(item) for item in value.array_value.values]
+    if kind == "kvlist_value":
+        return _attributes(value.kvlist_value.values)
+    if kind == "bytes_value":
+        return base64.b64encode(value.bytes_value).decode()
+    item = None if kind is None else getattr(value, kind)
+    # Protobuf has infinities and NaN, JSON does not.
+    return str(item) if isinstance(item, float) and not math.isfinite(item) else item
