@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate, chain, pairwise
 from typing import Literal
@@ -53,31 +53,28 @@ class DiffLine(Struct, frozen=True):
         return [(self.text[start:end], bool(at % 2)) for at, (start, end) in enumerate(pairwise(ends))]
 
 
-class _Piece(Struct, frozen=True):
-    """A line or part of one. ``end`` is its line break, ``""`` at the end of a text, ``None`` inside."""
-
-    text: str
-    end: str | None
-    number: int
+_Piece = tuple[str, int]
+"""A line or a part of one, with its line break if it has one, and the number of the line."""
 
 
 def unified(old: str, new: str, context: int = 3) -> list[DiffLine]:
     """Return the hunks of the difference, none if the texts are equal."""
     before, after = _pieces(old, new)
-    matcher = matcher_of(*([(piece.text, piece.end) for piece in side] for side in (before, after)))
+    matcher = matcher_of(*([text for text, _ in side] for side in (before, after)))
+    # A part of a long line has no line break, but other lines lack one only at the end of a text.
+    ends = [side[-1] for side in (before, after) if side and not side[-1][0].endswith("\n")]
     lines: list[DiffLine] = []
-    if old != new:
-        for group in matcher.get_grouped_opcodes(context):
-            first, last = group[0], group[-1]
-            old_range, new_range = _range(before[first[1] : last[2]]), _range(after[first[3] : last[4]])
-            lines.append(DiffLine("hunk", f"@@ -{old_range} +{new_range} @@"))
-            for tag, low, high, new_low, new_high in group:
-                block = before[low:high], after[new_low:new_high]
-                if tag == "equal":
-                    pairs = zip(*block, strict=True)
-                    lines += [DiffLine("context", our.text, our.number, their.number) for our, their in pairs]
-                else:
-                    lines += _changed(*block)
+    for group in matcher.get_grouped_opcodes(context) if old != new else ():
+        first, last = group[0], group[-1]
+        old_range, new_range = _range(before[first[1] : last[2]]), _range(after[first[3] : last[4]])
+        lines.append(DiffLine("hunk", f"@@ -{old_range} +{new_range} @@"))
+        for tag, low, high, new_low, new_high in group:
+            block = before[low:high], after[new_low:new_high]
+            if tag == "equal":
+                for (text, number), (_, new_number) in zip(*block, strict=True):
+                    lines.append(DiffLine("context", text.removesuffix("\n"), number, new_number))
+            else:
+                lines += _changed(*block, ends)
     return lines
 
 
@@ -89,65 +86,63 @@ def plain(lines: Sequence[DiffLine]) -> list[str]:
 
 def _pieces(old: str, new: str) -> tuple[list[_Piece], list[_Piece]]:
     """Split both texts: equal lines alike, a changed block into sentences if any of its lines is long."""
-    before, after = _ends(old), _ends(new)
-    if not (before and after) or before[-1][1] == after[-1][1]:
+    before, after = _lines(old), _lines(new)
+    if not (before and after) or old.endswith("\n") == new.endswith("\n"):
         # Most prompts do not end in a line break, so that is worth a note only if the two sides differ.
-        before, after = ([(line, "\n") for line, _ in lines] for lines in (before, after))
+        before, after = ([_ended(line) for line in lines] for lines in (before, after))
     left: list[_Piece] = []
     right: list[_Piece] = []
     for tag, low, high, new_low, new_high in matcher_of(before, after).get_opcodes():
-        block = [*before[low:high], *after[new_low:new_high]]
-        cut = tag != "equal" and any(len(text) > LONG_LINE for text, _ in block)
-        for index in range(low, high):
-            left += _cut(*before[index], index + 1, cut)
-        for index in range(new_low, new_high):
-            right += _cut(*after[index], index + 1, cut)
+        is_cut = tag != "equal" and any(map(_is_long, [*before[low:high], *after[new_low:new_high]]))
+        for pieces, lines, start, end in ((left, before, low, high), (right, after, new_low, new_high)):
+            for index in range(start, end):
+                line = lines[index]
+                pieces += [
+                    (part, index + 1) for part in (sentences(line) if is_cut or _is_long(line) else [line])
+                ]
     return left, right
 
 
-def _ends(text: str) -> list[tuple[str, str]]:
-    *whole, last = text.split("\n")
-    return [*((line, "\n") for line in whole), *([(last, "")] if last else [])]
-
-
-def _cut(text: str, end: str, number: int, always: bool) -> Iterator[_Piece]:
-    *inside, last = sentences(text) if always or len(text) > LONG_LINE else [text]
-    yield from (_Piece(piece, None, number) for piece in inside)
-    yield _Piece(last, end, number)
+def _is_long(line: str) -> bool:
+    return len(line) > LONG_LINE
 
 
 def sentences(line: str) -> list[str]:
-    """Return the sentences of a line with the spaces after them. Joined, they are the line."""
-    ends = [end.end() for end in _SENTENCE_END.finditer(line) if end.end() < len(line)]
-    return [line[start:end] for start, end in zip([0, *ends], [*ends, len(line)], strict=True)]
+    """Return the sentences of a line with the white space after them. Joined, they are the line."""
+    ends = [end.end() for end in _SENTENCE_END.finditer(line) if line[end.end() :].strip("\n")]
+    return [line[start:end] for start, end in pairwise([0, *ends, len(line)])]
 
 
 def _range(pieces: Sequence[_Piece]) -> str:
     if not pieces:
         return "0,0"
-    first, last = pieces[0].number, pieces[-1].number
+    first, last = pieces[0][1], pieces[-1][1]
     return str(first) if first == last else f"{first},{last - first + 1}"
 
 
-def _changed(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine]:
-    spans = [emphasis(old.text, new.text) for old, new in zip(before, after, strict=False)]
+def _changed(before: Sequence[_Piece], after: Sequence[_Piece], ends: Sequence[_Piece]) -> list[DiffLine]:
+    """Return the lines of a changed block; ``ends`` are those that end a text without a line break."""
+    pairs = zip(before, after, strict=False)
+    spans = [emphasis(old.removesuffix("\n"), new.removesuffix("\n")) for (old, _), (new, _) in pairs]
     spans += [((), ())] * abs(len(before) - len(after))
     lines: list[DiffLine] = []
     for piece, (removed, _) in zip(before, spans, strict=False):
-        lines += [DiffLine("removed", piece.text, old=piece.number, emphasis=removed), *_note(piece)]
+        lines.append(DiffLine("removed", piece[0].removesuffix("\n"), old=piece[1], emphasis=removed))
+        lines += [DiffLine("note", NO_NEWLINE)] if piece in ends else []
     for piece, (_, added) in zip(after, spans, strict=False):
-        lines += [DiffLine("added", piece.text, new=piece.number, emphasis=added), *_note(piece)]
+        lines.append(DiffLine("added", piece[0].removesuffix("\n"), new=piece[1], emphasis=added))
+        lines += [DiffLine("note", NO_NEWLINE)] if piece in ends else []
     return lines
-
-
-def _note(piece: _Piece) -> list[DiffLine]:
-    return [DiffLine("note", NO_NEWLINE)] if piece.end == "" else []
 
 
 def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     """Return the parts of the old and the new line that changed, none if the lines have little in common."""
     before, after = words(old), words(new)
-    if not old or not new or len(before) + len(after) > _MOST_WORDS or _ratio(before, after) < _ALIKE:
+    if not old or not new or len(before) + len(after) > _MOST_WORDS:
+        return (), ()
+    # quick_ratio ignores the order of the words, which is good enough to find related lines, and fast.
+    seen, seen_now = ([word for word in side if not word.isspace()] for side in (before, after))
+    if (seen or seen_now) and SequenceMatcher(None, seen, seen_now, autojunk=False).quick_ratio() < _ALIKE:
         return (), ()
     removed: list[Span] = []
     added: list[Span] = []
@@ -167,12 +162,6 @@ def matcher_of(old: Sequence[Hashable], new: Sequence[Hashable]) -> SequenceMatc
 def words(text: str) -> list[str]:
     """Return the words, runs of white space and punctuation of a text. Joined, they are the text."""
     return _WORD.findall(text)
-
-
-def _ratio(before: Sequence[str], after: Sequence[str]) -> float:
-    ours, theirs = ([word for word in side if not word.isspace()] for side in (before, after))
-    # quick_ratio ignores the order of the words, which is good enough to find related lines, and fast.
-    return SequenceMatcher(None, ours, theirs, autojunk=False).quick_ratio() if ours or theirs else 1.0
 
 
 def _joined(spans: Sequence[Span], text: str) -> tuple[Span, ...]:
