@@ -114,12 +114,12 @@ def test_a_request_is_sent_byte_for_byte_like_this() -> None:
                 endpoints.READ,
                 path={"identifier": "a/b ü.."},
                 query={"name": "a b/ü&=+", "archived": True, "tags": False, "page": 1, "least": 0.5},
-                fresh=True,
             )
     host = b"Host: localhost:%d" % port
     common = [
         b"Accept: application/json",
         b"Accept-Encoding: gzip",
+        b"Cache-Control: no-cache",
         b"Connection: keep-alive",
         f"User-Agent: promptsync/{__version__}".encode(),
         b"X-API-KEY: " + KEY.encode(),
@@ -139,7 +139,6 @@ def test_a_request_is_sent_byte_for_byte_like_this() -> None:
             b"&resolve_snippets=false HTTP/1.1",
             host,
             *common,
-            b"Cache-Control: no-cache",
         ],
     ]
     assert body.startswith(b'{"prompt_template":{"type":"chat","messages":[{"role":"user","content":[{"type"')

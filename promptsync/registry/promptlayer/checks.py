@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from promptsync.prompt.prompt import mappings
 from promptsync.registry.address import segment
@@ -13,7 +13,7 @@ from promptsync.registry.errors import NotFound
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_cursored, read_whole
-from promptsync.registry.promptlayer.responses import Answer, fate_unknown_if_unreadable, listed_in
+from promptsync.registry.promptlayer.responses import listed_in
 from promptsync.registry.protocol import SheetId, StartedAgent, number, text
 
 _STILL_RUNNING = 202
@@ -43,29 +43,22 @@ class Checks:
         """
         path = {"evaluation_id": evaluation_id}
         answer = self._call(endpoints.RUN_EVALUATION, path=path, body={"name": name})
-        with fate_unknown_if_unreadable():
-            return number(answer.object(), "report_id", "id") or answer.fail("a number under 'report_id'")
+        return answer.number("report_id", "id")
 
     def evaluation(self, report_id: int) -> dict[str, Any]:
         """Return a report: ``status`` (``RUNNING``, ``COMPLETED``), ``stats.status_counts``, ``report``, …"""
-        answer = self._call(endpoints.EVALUATION, path={"report_id": report_id}, fresh=True)
-        report = answer.object()
-        if not isinstance(report.get("status"), str):
-            answer.fail("a string under 'status'")
-        return report
+        answer = self._call(endpoints.EVALUATION, path={"report_id": report_id})
+        answer.under("status", str)
+        return answer.object()
 
     def evaluation_score(self, report_id: int) -> dict[str, Any]:
         """Return a finished report's score: ``overall_score`` (or ``None``), ``score_type``, ``details``."""
-        answer = self._call(endpoints.EVALUATION_SCORE, path={"report_id": report_id}, fresh=True)
-        score = answer.object().get("score")
-        if not isinstance(score, dict):
-            answer.fail("an object under 'score'")
-        return score
+        return self._call(endpoints.EVALUATION_SCORE, path={"report_id": report_id}).under("score", dict)
 
     def evaluation_rows(self, report_id: int) -> dict[str, Any]:
         """Return a report's ``columns`` and ``rows``. A row is a list of cells, the dataset's cells first."""
         path = {"report_id": report_id}
-        rows, first = read_whole(self._call, endpoints.EVALUATION_ROWS, path=path, fresh=True)
+        rows, first = read_whole(self._call, endpoints.EVALUATION_ROWS, path=path)
         return {"rows": rows, "columns": listed_in(first, ("columns",)) or []}
 
     def list_agents(self) -> list[dict[str, Any]]:
@@ -80,7 +73,7 @@ class Checks:
         Pass at most one of ``label`` and ``version``; the default is the latest version.
         """
         query = without_none(label=label, version=version)
-        return self._call(endpoints.READ_AGENT, path={"agent": agent}, query=query, fresh=True).object()
+        return self._call(endpoints.READ_AGENT, path={"agent": agent}, query=query).object()
 
     def run_agent(
         self,
@@ -96,33 +89,25 @@ class Checks:
             workflow_label_name=label,
             workflow_version_number=version,
         )
-        answer = self._call(endpoints.RUN_AGENT, path={"agent": agent}, body=body)
-        with fate_unknown_if_unreadable():
-            started = answer.object()
+        started = self._call(endpoints.RUN_AGENT, path={"agent": agent}, body=body).object()
         return StartedAgent(number(started, "workflow_version_execution_id", "execution_id"), started)
 
     def agent_result(self, execution_id: int) -> tuple[bool, Any]:
         """Return whether the run is done, and then its outputs by node."""
         query = {"workflow_version_execution_id": execution_id, "return_all_outputs": True}
-        answer = self._call(endpoints.AGENT_RESULT, query=query, fresh=True)
-        if answer.status == _STILL_RUNNING:
-            return False, None
-        return True, answer.json()
+        answer = self._call(endpoints.AGENT_RESULT, query=query)
+        return (False, None) if answer.status == _STILL_RUNNING else (True, answer.json())
 
 
 class Tracking:
     """Requests that applications made, and what is recorded about them."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._call = connection.call
+        self._call, self._key = connection.call, connection.key
 
     def log_request(self, request: Mapping[str, Any]) -> int:
         """Log a request, which has the registry's own shape, and return its id."""
-        answer = self._call(endpoints.LOG_REQUEST, body=request)
-        with fate_unknown_if_unreadable():
-            request_id = number(answer.object(), "request_id", "id")
-            return request_id or answer.fail("a number under 'request_id' or 'id'")
+        return self._call(endpoints.LOG_REQUEST, body=request).number("request_id", "id")
 
     def track(self, request_id: int | str, what: str, **values: Any) -> None:
         """Record a ``prompt``, a ``score`` (0 to 100), ``metadata`` or the ``group`` of a request.
@@ -133,15 +118,10 @@ class Tracking:
         self._call(endpoints.TRACK[what], body=body).acknowledge()
 
     def create_group(self) -> int:
-        # The vendor's SDK sends the key of this request in the body only, so a registry may look there.
         """Create a group of requests and return its id."""
-        key = self._connection.key
-        answer = self._call(endpoints.CREATE_GROUP, body={"api_key": key} if key else {})
-        with fate_unknown_if_unreadable():
-            return number(answer.object(), "id", "group_id") or answer.fail("a number under 'id'")
-
-
-_FILE_NAME: Final = "rows.csv"
+        # The vendor's SDK sends the key of this request in the body only, so a registry may look there.
+        body = {"api_key": self._key} if self._key else {}
+        return self._call(endpoints.CREATE_GROUP, body=body).number("id", "group_id")
 
 
 class Tables:
@@ -157,34 +137,32 @@ class Tables:
 
     def titled(self, title: str) -> list[dict[str, Any]]:
         """Return the tables (``id, title, workspace_id, …``) whose titles contain ``title``, newest first."""
-        listed = read_cursored(self._call, endpoints.LIST_TABLES, query={"name": title}, fresh=True)[0]
+        listed = read_cursored(self._call, endpoints.LIST_TABLES, query={"name": title})[0]
         return [*map(self._seen, listed)]
 
     def create(self, title: str) -> dict[str, Any]:
         """Create a table without a sheet, and return it."""
         answer = self._call(endpoints.CREATE_TABLE, body={"title": title, "create_default_sheet": False})
-        with fate_unknown_if_unreadable():
-            return self._seen(_object(answer, "table"))
+        return self._seen(answer.under("table", dict, deep=True))
 
     def sheets(self, table_id: str) -> list[dict[str, Any]]:
         """Return the sheets of a table (``id, title, row_count, created_at, updated_at, …``), in order."""
         path = {"table_id": table_id}
-        return read_cursored(self._call, endpoints.LIST_SHEETS, path=path, fresh=True)[0]
+        return read_cursored(self._call, endpoints.LIST_SHEETS, path=path)[0]
 
     def import_sheet(self, table_id: str, title: str, csv: bytes) -> tuple[SheetId, str]:
         """Create a sheet with the rows of a CSV text; return it, and the id of the import to wait for."""
         content = base64.b64encode(csv).decode("ascii")
-        source = {"type": "file", "file_name": _FILE_NAME, "file_content_base64": content}
+        source = {"type": "file", "file_name": "rows.csv", "file_content_base64": content}
         body = {"title": title, "source": source}
         answer = self._call(endpoints.CREATE_SHEET, path={"table_id": table_id}, body=body)
-        with fate_unknown_if_unreadable():
-            sheet = _object(answer, "sheet")
-            return SheetId(table_id, _id(answer, sheet, "id")), _id(answer, answer.object(), "operation_id")
+        sheet_id = text(answer.under("sheet", dict, deep=True), "id") or answer.fail("a string under 'id'")
+        return SheetId(table_id, sheet_id), answer.under("operation_id", str)
 
     def import_status(self, table_id: str, operation_id: str) -> dict[str, Any]:
         """Return an import: ``status`` (``pending``, ``running``, ``completed``, ``failed``), …"""
         path = {"table_id": table_id, "operation_id": operation_id}
-        return _object(self._call(endpoints.SHEET_IMPORT, path=path, fresh=True), "operation")
+        return self._call(endpoints.SHEET_IMPORT, path=path).under("operation", dict, deep=True)
 
     def delete_sheet(self, sheet: SheetId) -> None:
         """Delete a sheet. It is no error if it does not exist any more."""
@@ -198,24 +176,23 @@ class Tables:
         """
         query = {"include_columns": True, "limit": limit or PER_PAGE}
         rows, first = read_cursored(
-            *(self._call, endpoints.SHEET_ROWS),
+            self._call,
+            endpoints.SHEET_ROWS,
             query=query,
             only_first=limit is not None,
             path=sheet._asdict(),
-            fresh=True,
         )
         return {**first, "columns": [*mappings(first.get("columns"))], "rows": rows}
 
     def create_column(self, sheet: SheetId, column: Mapping[str, Any]) -> dict[str, Any]:
         """Create a column (``title, type, config, dependencies``), and return it."""
         answer = self._call(endpoints.CREATE_COLUMN, path=sheet._asdict(), body=column)
-        with fate_unknown_if_unreadable():
-            return _object(answer, "column")
+        return answer.under("column", dict, deep=True)
 
     def scorecard(self, sheet: SheetId) -> dict[str, Any]:
         """Return the ``scorecard`` of a sheet and its ``latest_calculation``, ``{}`` if it has none."""
         try:
-            answer = self._call(endpoints.SCORECARD, path=sheet._asdict(), fresh=True).object()
+            answer = self._call(endpoints.SCORECARD, path=sheet._asdict()).object()
         except NotFound:
             return {}
         return answer if isinstance(answer.get("scorecard"), dict) else {}
@@ -235,33 +212,29 @@ class Tables:
         cells = {"column_ids": list(column_ids), "statuses": ["STALE", "FAILED"]}
         body = without_none(operation="recalculate", **cells, confirmation_token=confirmation_token)
         answer = self._call(endpoints.RECALCULATE, path=sheet._asdict(), body=body)
-        with fate_unknown_if_unreadable():
-            # A request for a confirmation says success: false, and is no failure.
-            started = answer.json()
-            if isinstance(started, dict) and started.get("requires_confirmation") is True:
-                return started
-            return answer.object()
+        # A request for a confirmation says success: false, and is no failure.
+        started = answer.json()
+        if isinstance(started, dict) and started.get("requires_confirmation") is True:
+            return started
+        return answer.object()
 
     def operations(self, sheet: SheetId) -> list[dict[str, Any]]:
         """Return the operations that are under way."""
-        answer = self._call(endpoints.LIST_OPERATIONS, path=sheet._asdict(), fresh=True)
-        return answer.listed("active_operations")
+        return self._call(endpoints.LIST_OPERATIONS, path=sheet._asdict()).listed("active_operations")
 
     def operation(self, sheet: SheetId, operation_id: str) -> dict[str, Any]:
         """Return an operation: ``status, cell_count, completed_count, failed_count, pending_count``."""
         path = {**sheet._asdict(), "operation_id": operation_id}
-        return _object(self._call(endpoints.READ_OPERATION, path=path, fresh=True), "operation")
+        return self._call(endpoints.READ_OPERATION, path=path).under("operation", dict, deep=True)
 
     def score(self, sheet: SheetId) -> str:
         """Start to score a sheet, and return the id of the calculation."""
-        answer = self._call(endpoints.SCORE, path=sheet._asdict(), body={})
-        with fate_unknown_if_unreadable():
-            return _id(answer, answer.object(), "calculation_id")
+        return self._call(endpoints.SCORE, path=sheet._asdict(), body={}).under("calculation_id", str)
 
     def calculation(self, sheet: SheetId, calculation_id: str) -> dict[str, Any]:
         """Return a calculation: ``status, aggregate_score`` (0 to 1), ``aggregate_verdict``, …"""
         path = {**sheet._asdict(), "calculation_id": calculation_id}
-        return _object(self._call(endpoints.CALCULATION, path=path, fresh=True), "calculation")
+        return self._call(endpoints.CALCULATION, path=path).under("calculation", dict, deep=True)
 
     def cancel(self, sheet: SheetId, operation_id: str | None = None) -> None:
         """Cancel an operation, by default the calculation that is under way."""
@@ -270,14 +243,13 @@ class Tables:
 
     def scored_rows(self, sheet: SheetId, calculation_id: str) -> list[dict[str, Any]]:
         """Return ``row_index, aggregate_score, aggregate_verdict`` of all rows of a calculation."""
-        query = {"calculation_id": calculation_id}
-        path = sheet._asdict()
-        return read_cursored(self._call, endpoints.SCORED_ROWS, query=query, path=path, fresh=True)[0]
+        query, path = {"calculation_id": calculation_id}, sheet._asdict()
+        return read_cursored(self._call, endpoints.SCORED_ROWS, query=query, path=path)[0]
 
     def scored_row(self, sheet: SheetId, row_index: int) -> dict[str, Any]:
         """Return the ``step_results`` of a row in the latest calculation, by the ids of the steps."""
         path = {**sheet._asdict(), "row_index": row_index}
-        return self._call(endpoints.SCORED_ROW, path=path, fresh=True).object()
+        return self._call(endpoints.SCORED_ROW, path=path).object()
 
     def link(self, sheet: SheetId) -> str:
         """Return the address of a sheet in the dashboard, empty if it is not known."""
@@ -289,13 +261,3 @@ class Tables:
     def _seen(self, table: dict[str, Any]) -> dict[str, Any]:
         self._workspace_id = number(table, "workspace_id")
         return table
-
-
-def _object(answer: Answer, key: str) -> dict[str, Any]:
-    """Return the object under ``key`` in a response."""
-    value = answer.object(deep=True).get(key)
-    return value if isinstance(value, dict) else answer.fail(f"an object under {key!r}")
-
-
-def _id(answer: Answer, raw: Mapping[str, Any], key: str) -> str:
-    return text(raw, key) or answer.fail(f"a string under {key!r}")

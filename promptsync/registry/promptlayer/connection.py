@@ -71,6 +71,7 @@ class Connection:
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": ENCODING,
+            "Cache-Control": "no-cache",  # of a proxy on the way
             "Connection": "keep-alive",
             "User-Agent": f"promptsync/{__version__}",
             "X-API-KEY": self.key or _NO_KEY,
@@ -101,16 +102,15 @@ class Connection:
         path: Mapping[str, object] | None = None,
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | Callable[[str], Mapping[str, Any]] | None = None,
-        fresh: bool = False,
         before_repeat: Callable[[], bool] | None = None,
     ) -> Answer:
         """Send ``operation`` by the first of its routes that the registry has, and return its 2xx response.
 
-        ``path`` fills the route's placeholders. ``body`` can be a function of the route's form. ``fresh``
-        bypasses caches on the way. ``before_repeat`` is called before the request is sent again, and raises
-        if that would be wrong by then, or returns false if it cannot find out. Raises the errors of
-        ``registry.errors``; if several routes were rejected, the error names all the reasons. Raises
-        ``Refused`` for an operation that writes if the connection is read-only.
+        ``path`` fills the route's placeholders. ``body`` can be a function of the route's form.
+        ``before_repeat`` is called before the request is sent again, and raises if that would be wrong by
+        then, or returns false if it cannot find out. Raises the errors of ``registry.errors``; if several
+        routes were rejected, the error names all the reasons. Raises ``Refused`` for an operation that writes
+        if the connection is read-only.
         """
         if self.read_only and operation.effect == "writes":
             raise Refused(f"cannot {operation.name}: PROMPTSYNC_READ_ONLY is set", code="read-only")
@@ -124,7 +124,7 @@ class Connection:
             refused: dict[Route, Answer] = {}
             for route in (known,) if known else sorted(operation.routes, key=self.facts.lacks):
                 sent = body(route.form) if callable(body) else body
-                request = self._request(operation, route, path or {}, query, sent, fresh=fresh)
+                request = self._request(operation, route, path or {}, query, sent)
                 answer = self._answer(operation, request, before_repeat)
                 if 200 <= answer.status < 300:
                     self._routes[operation] = route
@@ -154,10 +154,8 @@ class Connection:
         path: Mapping[str, object],
         query: Mapping[str, Any] | None,
         body: Mapping[str, Any] | None,
-        *,
-        fresh: bool,
     ) -> httpx.Request:
-        headers = {**self._headers, "Cache-Control": "no-cache"} if fresh else self._headers
+        headers = self._headers
         method, path_of_route = route.request.split(" ")
         if route.extra and method == "GET":
             query = {**(query or {}), **dict(route.extra)}
@@ -200,7 +198,8 @@ class Connection:
             )
         except httpx.RequestError as error:
             raise failures.transport(self, operation, asked, error) from None
-        answer = Answer(self.url, operation.name, asked, response.status_code, response.content, self.scrub)
+        status, content = response.status_code, response.content
+        answer = Answer(self.url, operation.name, asked, status, content, self.scrub, operation.repeatable)
         location = self.scrub(response.headers.get("Location", ""))
         if failure := failures.without_result(answer, location):
             raise failure

@@ -30,13 +30,13 @@ class PromptLayerLabels:
 
     def of(self, template_id: int, name: str) -> list[Label]:
         path = {"identifier": self._prompts.identifier(template_id, name)}
-        answer = self._call(endpoints.LABELS, path=path, fresh=True)
+        answer = self._call(endpoints.LABELS, path=path)
         self._can_change = True
         return _labels(answer, template_id, name)
 
     def all(self) -> list[Label] | None:
         try:
-            labels = _all_labels(self._call(endpoints.ALL_LABELS, fresh=True))
+            labels = _all_labels(self._call(endpoints.ALL_LABELS))
         except (Unsupported, Rejected) as error:
             if isinstance(error, Rejected) and error.status not in endpoints.NO_SHAPE:
                 raise

@@ -22,7 +22,6 @@ from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
 from promptsync.registry.promptlayer.responses import (
     WRONG_PLACE,
-    fate_unknown_if_unreadable,
     identity,
     is_whole,
     shown,
@@ -173,10 +172,9 @@ class PromptLayerPrompts:
     def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
         self._known = None
         answer = self._call(endpoints.PUBLISH, body=lambda form: _publish_body(prompt, message, labels, form))
-        with fate_unknown_if_unreadable():
-            raw = answer.object(deep=True)
-            if text(raw, "prompt_name") not in {None, prompt.name}:
-                answer.fail(f"the prompt {prompt.name!r}")
+        raw = answer.object(deep=True)
+        if text(raw, "prompt_name") not in {None, prompt.name}:
+            answer.fail(f"the prompt {prompt.name!r}")
         template_id, version = number(raw, "id"), number(raw, "version_number", "version")
         if template_id is None or version is None:
             try:
@@ -211,7 +209,7 @@ class PromptLayerPrompts:
 
     def snippet_usage(self, template_id: int, name: str) -> dict[str, Any]:
         path = {"identifier": self.identifier(template_id, name)}
-        answer = self._call(endpoints.SNIPPET_USAGE, path=path, fresh=True)
+        answer = self._call(endpoints.SNIPPET_USAGE, path=path)
         usage = answer.object()
         if not isinstance(usage.get("snippet_usage"), list):
             answer.fail("a list under 'snippet_usage'")
@@ -221,7 +219,7 @@ class PromptLayerPrompts:
         self, tool: int | str, *, version: int | None = None, label: str | None = None
     ) -> dict[str, Any]:
         query = without_none(version=version, label=label)
-        answer = self._call(endpoints.READ_TOOL, path={"tool": tool}, query=query, fresh=True)
+        answer = self._call(endpoints.READ_TOOL, path={"tool": tool}, query=query)
         item = answer.object().get("tool_registry")
         # The specification has the definition in both places.
         holders = (item.get("version"), item) if isinstance(item, dict) else ()

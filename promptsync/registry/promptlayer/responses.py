@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
@@ -42,11 +41,17 @@ _ROUTING_WORDS: Final = re.compile(
 )
 
 
+T = TypeVar("T")
+
+_KINDS: Final[Mapping[type, str]] = {str: "a string", dict: "an object", list: "a list"}
+
+
 class Answer(msgspec.Struct, frozen=True):
     """One response of a registry. Methods raise ``BadAnswer`` if its body has the wrong shape.
 
-    ``purpose`` completes "cannot …", ``request`` is the method and the path, and ``scrub`` removes the API
-    key from a text.
+    It is ``FateUnknown`` if the request ``is_repeatable`` only after a look at what it did: a write that
+    returned success was probably executed. ``purpose`` completes "cannot …", ``request`` is the method and
+    the path, and ``scrub`` removes the API key from a text.
     """
 
     url: str
@@ -55,6 +60,7 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     content: bytes
     scrub: Callable[[str], str] = str
+    is_repeatable: bool = True
 
     @property
     def message_start(self) -> str:
@@ -97,6 +103,16 @@ class Answer(msgspec.Struct, frozen=True):
                 f"{self.message_start}: it returned success: false: {said}", status=self.status, reason=said
             )
 
+    def under(self, key: str, kind: type[T], *, deep: bool = False) -> T:
+        """Return what the body has under ``key``, which must be of one type."""
+        value = self.object(deep=deep).get(key)
+        return value if isinstance(value, kind) else self.fail(f"{_KINDS[kind]} under {key!r}")
+
+    def number(self, *keys: str) -> int:
+        """Return the number that the body has under one of ``keys``."""
+        wanted = " or ".join(map(repr, keys))
+        return number(self.object(), *keys) or self.fail(f"a number under {wanted}")
+
     def listed(self, *keys: str) -> list[dict[str, Any]]:
         """Return the list of objects that is the body, or that is under one of ``keys`` in it."""
         body = listed_in(self.json(), keys)
@@ -111,10 +127,8 @@ class Answer(msgspec.Struct, frozen=True):
         returned = f"{kind} (status {self.status}): {excerpt}"
         if not self.content.strip():
             returned = f"an empty body (status {self.status})"
-        raise BadAnswer(
-            f"{self.message_start}: expected {expected}, but the registry returned {returned}",
-            hint=WRONG_PLACE,
-        )
+        message = f"{self.message_start}: expected {expected}, but the registry returned {returned}"
+        raise (BadAnswer if self.is_repeatable else FateUnknown)(message, hint=WRONG_PLACE)
 
     def reason(self) -> str:
         """Return the message of an error response as one printable line without the API key, or ``""``."""
@@ -132,15 +146,6 @@ class Answer(msgspec.Struct, frozen=True):
 def has_failed(status: int) -> bool:
     """Whether a registry failed. A 501 says only that it does not have the operation."""
     return status >= 500 and status != 501
-
-
-@contextmanager
-def fate_unknown_if_unreadable() -> Iterator[None]:
-    """Raise ``FateUnknown`` instead of ``BadAnswer``: a write that returned success was probably executed."""
-    try:
-        yield
-    except BadAnswer as error:
-        raise FateUnknown(error.message, hint=error.hint) from None
 
 
 def listed_in(body: Any, keys: Sequence[str]) -> list[Any] | None:
@@ -222,7 +227,6 @@ def _words(value: Any) -> str:
 MAX_VERSION: Final = 1_000_000
 """A registry that claims a higher number is wrong. Without a limit, reading all versions would never end."""
 
-T = TypeVar("T")
 
 _NOT_CONTENT: Final = ENVELOPE | {"prompt_template", "metadata", "error"}
 

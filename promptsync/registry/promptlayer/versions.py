@@ -145,7 +145,7 @@ class Versions:
         if not self._has_raw_read:
             return None
         try:
-            return self._call(endpoints.READ, path={"identifier": identifier}, query=query, fresh=True)
+            return self._call(endpoints.READ, path={"identifier": identifier}, query=query)
         except (NotFound, Unsupported):
             # Before any raw read has worked, a 404 may mean that the route does not exist.
             if not self._connection.has_route(endpoints.READ):
