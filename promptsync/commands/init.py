@@ -13,7 +13,7 @@ from msgspec import structs
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Incomplete, Interrupted, UsageError
-from promptsync.files.config import FILE_NAME, Config, find, load
+from promptsync.files.config import FILE_NAME, find, load
 from promptsync.setup.init import VENDOR, draft, start
 from promptsync.setup.scaffold import (
     AGENTS_FILE,
@@ -108,25 +108,27 @@ def command(
     agents_file = [repository.shown(AGENTS_FILE, session.directory)] if repository is not None else []
     mixed = set() if commit is False else edited(session.directory, [".gitignore", *agents_file])
     if from_remote:
-        config, imported = _import(session, prompts, url, include)
-        outcomes = imported.outcomes
+        imported = _import(session, prompts, url, include)
+        config, outcomes = imported.config, imported.outcomes
     else:
         imported = None
         if url is None and ":" in (session.remote or ""):
             url = session.remote
         drafted = draft(session.directory, prompts=prompts, url=url, include=include)
         config, outcomes = drafted.config, start(session.directory, drafted)
+    notes = []
     if outcomes[FILE_NAME] == "kept" and (prompts or (url and not from_remote)):
-        what = f"{FILE_NAME} exists and was kept; to change prompts: or remotes:, edit it"
-        session.say(f"{output.style('note:', 'warn')} {what}")
+        notes.append(f"{FILE_NAME} exists and was kept; to change prompts: or remotes:, edit it")
     added = scaffold(config, repository) if repository is not None else None
     result = InitResult(config, outcomes, imported, added, session.directory_option)
     paths = [path for path in result.written if path not in mixed]
     if mixed.intersection(result.written):
         names = ", ".join(sorted(mixed.intersection(result.written)))
-        session.say(f"{output.style('note:', 'warn')} not committed, because you edited it: {names}")
+        notes.append(f"not committed, because you edited it: {names}")
     if commit and not result.written:
-        session.say(f"{output.style('note:', 'warn')} nothing was written, so there is nothing to commit")
+        notes.append("nothing was written, so there is nothing to commit")
+    for note in notes:
+        session.say(f"{output.style('note:', 'warn')} {note}")
     if commit is not False and paths and (imported is None or imported.error is None):
         result = _commit(session, result, paths, message, is_asked=commit is None)
     return show_init(result, quiet=session.quiet, verbose=bool(session.verbose))
@@ -137,9 +139,9 @@ def _commit(
 ) -> InitResult:
     """Commit the files of a result, if the user agrees."""
     from promptsync.files.git.repository import is_in_repository
-    from promptsync.setup.init import commit_files, named
+    from promptsync.setup.init import commit_command, commit_files
 
-    folder = result.config.prompts
+    folder, message = result.config.prompts, message or result.message
     if is_asked:
         prompts = output.count(len(result.imported.written), "prompt") if result.imported else ""
         creates = "Commit" if is_in_repository(session.directory) else "Create a git repository and commit"
@@ -147,15 +149,11 @@ def _commit(
         try:
             agreed = session.confirm(question, result.path_lines(), default=True)
         except (click.Abort, KeyboardInterrupt):
-            git = shlex.join(["git", *(["-C", session.directory_option] if session.directory_option else [])])
-            subject = shlex.quote(message or result.message)
-            new = "" if is_in_repository(session.directory) else f"{git} init && "
-            hint = f"{new}{git} add {named(paths, folder)} && {git} commit -m {subject}"
+            hint = commit_command(session.directory, paths, message, folder)
             raise Interrupted("interrupted; the files were written, and not committed", hint=hint) from None
         result = structs.replace(result, was_shown=True)
         if not agreed:
             return result
-    message = message or result.message
     try:
         commit_files(session.directory, paths, message, folder)
     except Incomplete as error:
@@ -163,9 +161,7 @@ def _commit(
     return structs.replace(result, committed=message)
 
 
-def _import(
-    session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]
-) -> tuple[Config, Imported]:
+def _import(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> Imported:
     from promptsync.setup.import_registry import check_include, check_remote, import_prompts, survey, url_of
 
     root, environment = session.directory, session.environment
@@ -177,36 +173,27 @@ def _import(
         if exists:
             check_remote(project)
         names = survey(project)
-        chosen = include or drafted.config.include
-        if not chosen and environment.interactive and not session.json:
-            chosen = _ask(session, project, names)
-        else:
-            check_include(project, include, names)
-        drafted = draft(root, prompts=prompts, url=wanted, include=chosen)
-        return drafted.config, import_prompts(project, root, drafted)
+        if not (include or drafted.config.include) and environment.interactive and not session.json:
+            include = _ask(session, project, names)
+        check_include(project, include, names)
+        drafted = draft(root, prompts=prompts, url=wanted, include=include or drafted.config.include)
+        return import_prompts(project, root, drafted)
 
 
 def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str, ...]:
-    """Ask for patterns until each of them matches a name."""
+    """Ask for the patterns of ``include``."""
     from click.shell_completion import split_arg_string
 
-    from promptsync.setup.import_registry import group_lines, unmatched
+    from promptsync.setup.import_registry import group_lines
 
     session.say(f"{output.safe(project.url)} has {output.count(len(names), 'prompt')}:")
     for line in group_lines(names):
         session.say(f"  {output.safe(line)}")
-    while True:
-        try:
-            answer = session.ask(
-                "Which belong to this repository? Patterns, separated by spaces", default="*"
-            )
-        except (click.Abort, KeyboardInterrupt):
-            raise Interrupted("interrupted; nothing was written") from None
-        patterns = tuple(split_arg_string(answer))  # a quote may be missing
-        idle = unmatched(patterns, names)
-        if patterns and not idle:
-            return patterns
-        session.say(f"{output.safe(', '.join(idle))} matches no prompt")
+    question = "Which belong to this repository? Patterns, separated by spaces"
+    try:
+        return tuple(split_arg_string(session.ask(question, default="*")))  # a quote may be missing
+    except (click.Abort, KeyboardInterrupt):
+        raise Interrupted("interrupted; nothing was written") from None
 
 
 def _repository(session: Session, kinds: frozenset[StarterKind], package: str | None) -> Scaffold:

@@ -16,11 +16,10 @@ from msgspec import Struct
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, State
 from promptsync.errors import PromptsyncError, Refused, UsageError
-from promptsync.files.config import FILE_NAME
+from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.disk import locked
 from promptsync.files.worktree import paths_for_new
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.project.plan import FilesReceipt
 from promptsync.project.project import Project
 from promptsync.pull.plan import PullPlan, apply_pull
 from promptsync.pull.write import Write, read_all, write_of
@@ -30,38 +29,33 @@ from promptsync.setup.init import VENDOR, ConfigDraft, start
 _SHOWN = 8
 
 
-class ImportPlan(Struct, frozen=True):
-    """What an import will write, rendered.
+class Imported(Struct, frozen=True):
+    """What an import did: the ``outcomes`` of ``start``, and the files that it wrote.
 
-    ``present`` are prompts that have a file already, which is kept; ``apart`` are those whose file differs
-    from the registry. ``not_included`` counts the prompts that ``include`` does not match.
+    ``present`` are prompts that have a file already, which is kept. ``not_included`` counts the prompts that
+    ``include`` does not match.
     """
 
-    writes: tuple[Write, ...]
-    present: tuple[Item, ...] = ()
-    apart: tuple[Item, ...] = ()
-    not_included: int = 0
-
-
-class Imported(Struct, frozen=True):
-    """What an import did: the ``outcomes`` of ``start``, its plan, and the files that it wrote."""
-
+    config: Config
     outcomes: dict[str, str]
-    plan: ImportPlan
-    receipt: FilesReceipt
+    written: list[Write]
+    failure: PromptsyncError | None
+    present: tuple[Item, ...]
+    not_included: int
     url: str
     remote: str
 
     @property
-    def written(self) -> list[Write]:
-        return self.receipt.of(self.plan.writes)
+    def apart(self) -> list[Item]:
+        """The prompts whose file differs from the registry."""
+        return [item for item in self.present if item.state is State.DIVERGED]
 
     @property
     def error(self) -> PromptsyncError | None:
         """Why ``promptsync status`` will report differences, if it will."""
-        apart = self.plan.apart
-        if self.receipt.error is not None or not apart:
-            return self.receipt.error
+        apart = self.apart
+        if self.failure is not None or not apart:
+            return self.failure
         what = "1 existing file differs" if len(apart) == 1 else f"{len(apart)} existing files differ"
         name = shlex.quote(apart[0].name)
         return Refused(
@@ -130,14 +124,9 @@ def group_lines(names: Iterable[str]) -> list[str]:
     return [*lines, *([f"{rest:>6}  others"] if rest else [])]
 
 
-def unmatched(patterns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    """Return the patterns that match none of the names."""
-    return tuple(pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names))
-
-
 def check_include(project: Project, include: Sequence[str], names: Sequence[str]) -> None:
     """Raise ``UsageError`` unless there are patterns, and each of those in ``include`` matches something."""
-    idle = unmatched(include, names)
+    idle = [pattern for pattern in include if not any(fnmatchcase(name, pattern) for name in names)]
     if not include and not project.config.include:
         example = shlex.quote(groups(names).most_common(1)[0][0])
         what = f"{project.url} has {len(names)} prompts; choose the ones that belong to this repository"
@@ -154,21 +143,13 @@ def check_include(project: Project, include: Sequence[str], names: Sequence[str]
 
 
 def import_prompts(project: Project, root: Path, drafted: ConfigDraft) -> Imported:
-    """Write a configuration and a file for each prompt in scope; nothing before all of them are read.
+    """Write a configuration and a file for each prompt in scope, at its latest version.
 
-    Existing files are kept, whatever they contain. Raises ``InvalidFile`` when one of them cannot be read,
-    ``RemoteError``, and what ``init.start`` and ``apply_pull`` raise.
+    Nothing is written before all of them are read, and existing files are kept, whatever they contain.
+    Raises ``InvalidFile`` when one of them cannot be read, ``RemoteError``, and what ``init.start`` and
+    ``apply_pull`` raise.
     """
     project.config = drafted.config
-    plan = _plan(project)
-    outcomes = start(root, drafted, example=False)
-    with locked(root):
-        receipt = apply_pull(project, PullPlan(plan.writes))
-    return Imported(outcomes, plan, receipt, project.url, project.remote)
-
-
-def _plan(project: Project) -> ImportPlan:
-    """Return the files of every prompt in scope at its latest version."""
     snapshot = gather(project)
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
@@ -177,9 +158,17 @@ def _plan(project: Project) -> ImportPlan:
     paths = paths_for_new(snapshot.worktree, [item.name for item in missing])
     versions = read_all(project, [item.listed for item in missing if item.listed is not None])
     writes = [write_of(project, item, versions[item.name], path=paths[item.name]) for item in missing]
-    return ImportPlan(
-        writes=tuple(sorted(writes, key=lambda write: write.path)),
+    writes.sort(key=lambda write: write.path)
+    outcomes = start(root, drafted, example=False)
+    with locked(root):
+        receipt = apply_pull(project, PullPlan(tuple(writes)))
+    return Imported(
+        config=drafted.config,
+        outcomes=outcomes,
+        written=receipt.of(writes),
+        failure=receipt.error,
         present=present,
-        apart=tuple(item for item in present if item.state is State.DIVERGED),
         not_included=snapshot.foreign(project.config),
+        url=project.url,
+        remote=project.remote,
     )

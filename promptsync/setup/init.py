@@ -245,10 +245,13 @@ def edited(root: Path, paths: Iterable[str]) -> set[str]:
     return {path for path in paths if git.line("status", "--porcelain", "--", f":(literal){path}")}
 
 
-def named(paths: Iterable[str], prompts: str) -> str:
-    """Return paths for a command to paste, with the directory of the prompts in place of the files in it."""
+def commit_command(root: Path, paths: Iterable[str], message: str, prompts: str) -> str:
+    """Return the command that commits paths, with the directory of the prompts for the files in it."""
+    git = f"git -C {shlex.quote(str(root))}"
     places = (prompts if PurePosixPath(path).is_relative_to(prompts) else path for path in paths)
-    return shlex.join(dict.fromkeys(places))
+    named = shlex.join(dict.fromkeys(places))
+    new = "" if is_in_repository(root) else f"{git} init && "
+    return f"{new}{git} add {named} && {git} commit -m {shlex.quote(message)} -- {named}"
 
 
 def commit_files(root: Path, paths: Sequence[str], message: str, prompts: str) -> None:
@@ -267,8 +270,7 @@ def commit_files(root: Path, paths: Sequence[str], message: str, prompts: str) -
         git.run("commit", "--quiet", "-m", message, *from_input, sent=sent)
     except PromptsyncError as error:
         reason = error.message.strip()
-        command, places = f"git -C {shlex.quote(str(root))}", named(paths, prompts)
-        hint = f"{command} add {places} && {command} commit -m {shlex.quote(message)} -- {places}"
+        hint = commit_command(root, paths, message, prompts)
         if error.code == "no-program":
             hint = f"{error.hint}\npromptsync -C {shlex.quote(str(root))} init"
         if "Please tell me who you are" in reason:

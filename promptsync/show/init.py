@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -88,16 +88,15 @@ def show_init(result: InitResult, *, quiet: bool, verbose: bool) -> Outcome:
         body["package"] = added.package
     lines = result.path_lines()
     if imported is not None:
-        lines += ["", *_imported_lines(imported, result.config.include, verbose)]
-        plan = imported.plan
+        lines += ["", *_imported_lines(imported, verbose)]
         body |= {
             "include": list(result.config.include),
             "imported": [
                 {"name": file.name, "path": file.path, "version": file.version} for file in imported.written
             ],
-            "present": [item.name for item in plan.present],
-            "conflicts": [item.name for item in plan.apart],
-            "not_included": plan.not_included,
+            "present": [item.name for item in imported.present],
+            "conflicts": [item.name for item in imported.apart],
+            "not_included": imported.not_included,
         }
     error = result.error or (imported.error if imported is not None else None)
     if not quiet and error is None:
@@ -130,18 +129,19 @@ def _settings(added: Scaffold, root: Path) -> list[str]:
     return lines
 
 
-def _imported_lines(imported: Imported, include: Sequence[str], verbose: bool) -> list[str]:
-    plan, written = imported.plan, imported.written
+def _imported_lines(imported: Imported, verbose: bool) -> list[str]:
+    written = imported.written
     lines: list[str] = []
     if verbose or len(written) <= _FEW:
         rows = ((output.name(file.name), f"v{file.version}", output.safe(file.path)) for file in written)
         lines = output.table((f"  {output.style('new', 'remote')}", *row) for row in rows)
     what = f"{output.count(len(written), 'prompt')} imported" if written else "nothing new to import"
-    lines.append(f"{what} from {output.safe(imported.url)} (include: {output.name(shlex.join(include))})")
-    if plan.present:
-        lines.append(f"  {len(plan.present)} skipped, because they already have a file")
-    if plan.not_included:
-        lines.append(f"  {plan.not_included} ignored (not in include)")
+    include = output.name(shlex.join(imported.config.include))
+    lines.append(f"{what} from {output.safe(imported.url)} (include: {include})")
+    if imported.present:
+        lines.append(f"  {len(imported.present)} skipped, because they already have a file")
+    if imported.not_included:
+        lines.append(f"  {imported.not_included} ignored (not in include)")
     return lines
 
 

@@ -14,7 +14,7 @@ from worlds import World
 
 from promptsync.cli import run
 from promptsync.files.config import load
-from promptsync.setup.init import commit_files, named
+from promptsync.setup.init import commit_command, commit_files
 from promptsync.terminal import streams
 
 PERSON = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -190,7 +190,8 @@ def test_more_paths_than_a_command_line_holds_are_committed(tmp_path: Path) -> N
 
 def test_a_hint_names_the_directory_of_many_prompts() -> None:
     paths = ["promptsync.yaml", *(f"my prompts/{number}.yaml" for number in range(700)), "my prompts.yaml"]
-    assert named(paths, "my prompts") == "promptsync.yaml 'my prompts' 'my prompts.yaml'"
+    command = commit_command(Path("/"), paths, "Add", "my prompts")
+    assert command.endswith("commit -m Add -- promptsync.yaml 'my prompts' 'my prompts.yaml'")
 
 
 @pytest.mark.usefixtures("person")
@@ -241,7 +242,7 @@ def test_an_interrupted_question_leaves_the_files(world: World, tmp_path: Path) 
     # The error has a line of its own, below the question.
     assert "[Y/n]: \nerror: interrupted; the files were written, and not committed\n" in done.err
     assert names(root) == WRITTEN
-    hint = " ".join(done.err.rpartition("hint: ")[2].split()).replace("git ", f"git -C {root} ")
+    hint = " ".join(done.err.rpartition("hint: ")[2].split())
     subprocess.run(["sh", "-c", hint], check=True, env=os.environ | PERSON)
     assert git(root, "log", "--format=%s") == "Add a first prompt\n"
 

@@ -98,24 +98,26 @@ def test_without_a_terminal_it_must_be_said_which_prompts_belong_here(full: Worl
 @pytest.mark.parametrize(
     ("answer", "said", "names"),
     [
-        ("suport/*\nsupport/* hello\nn\n", "suport/* matches no prompt", OURS | {"hello"}),
+        ("support/* hello\nn\n", "Commit these files and", OURS | {"hello"}),
         ("\nn\n", "Commit these files and 43 prompts? [Y/n]", OURS | THEIRS),
     ],
 )
-def test_a_person_is_asked_until_the_answer_matches_something(
-    full: World, answer: str, said: str, names: set[str]
-) -> None:
+def test_a_person_is_asked(full: World, answer: str, said: str, names: set[str]) -> None:
     done = full.on_terminal(*FLAGS, "--url", full.url, answer=answer)
     assert (done.code, said in done.err) == (0, True), str(done)
     assert set(full.states()) == names
 
 
+def test_an_answer_that_matches_nothing_is_refused(full: World) -> None:
+    done = full.on_terminal(*FLAGS, "--url", full.url, answer="suport/*\n")
+    assert (done.code, "matches none of the" in done.err) == (2, True), str(done)
+    assert below(full.root) == []
+
+
 def test_a_name_with_spaces_is_answered_in_the_quotes_in_which_it_is_listed(full: World) -> None:
     full.publish("house style")
-    answers = "house style\n'house\n'house style' hello\nn\n"
-    done = full.on_terminal(*FLAGS, "--url", full.url, answer=answers)
+    done = full.on_terminal(*FLAGS, "--url", full.url, answer="'house style' hello\nn\n")
     assert "     1  'house style'\n" in done.err.replace("\r", "")
-    assert "house, style matches no prompt" in done.err and "house matches no prompt" in done.err
     assert (done.code, set(full.states())) == (0, {"house style", "hello"}), str(done)
 
 
