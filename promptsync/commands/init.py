@@ -28,7 +28,6 @@ from promptsync.terminal import output
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project
-    from promptsync.setup.import_registry import Imported
     from promptsync.show.init import InitResult
 
 
@@ -92,7 +91,7 @@ def command(
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
     from promptsync.setup.init import edited
-    from promptsync.show.init import InitResult, show_init
+    from promptsync.show.init import show_init
 
     check_apart(("--no-commit", commit is False), ("--message", message is not None))
     kinds = frozenset(kind for kind in StarterKind if flags[kind.name.lower()])
@@ -105,31 +104,24 @@ def command(
         commit = True if message is not None else None if session.can_ask and sys.stdin.isatty() else False
     repository = _repository(session, kinds, package) if kinds else None
     # A file that init adds lines to is not committed if that would commit the user's own edits, too.
-    agents_file = [repository.shown(AGENTS_FILE, session.directory)] if repository is not None else []
-    mixed = set() if commit is False else edited(session.directory, [".gitignore", *agents_file])
-    if from_remote:
-        imported = _import(session, prompts, url, include)
-        config, outcomes = imported.config, imported.outcomes
-    else:
-        imported = None
-        if url is None and ":" in (session.remote or ""):
-            url = session.remote
-        drafted = draft(session.directory, prompts=prompts, url=url, include=include)
-        config, outcomes = drafted.config, start(session.directory, drafted)
+    grown = [".gitignore", *([repository.shown(AGENTS_FILE, session.directory)] if repository else [])]
+    mixed = set() if commit is False else edited(session.directory, grown)
+    if url is None and ":" in (session.remote or ""):
+        url = session.remote
+    result = (_import if from_remote else _start)(session, prompts, url, include)
     notes = []
-    if outcomes[FILE_NAME] == "kept" and (prompts or (url and not from_remote)):
+    if result.outcomes[FILE_NAME] == "kept" and (prompts or (url and not from_remote)):
         notes.append(f"{FILE_NAME} exists and was kept; to change prompts: or remotes:, edit it")
-    added = scaffold(config, repository) if repository is not None else None
-    result = InitResult(config, outcomes, imported, added, session.directory_option)
+    if repository is not None:
+        result = structs.replace(result, added=scaffold(result.config, repository))
     paths = [path for path in result.written if path not in mixed]
-    if mixed.intersection(result.written):
-        names = ", ".join(sorted(mixed.intersection(result.written)))
-        notes.append(f"not committed, because you edited it: {names}")
+    if left := sorted(mixed.intersection(result.written)):
+        notes.append(f"not committed, because you edited it: {', '.join(left)}")
     if commit and not result.written:
         notes.append("nothing was written, so there is nothing to commit")
     for note in notes:
         session.say(f"{output.style('note:', 'warn')} {note}")
-    if commit is not False and paths and (imported is None or imported.error is None):
+    if commit is not False and paths and (result.imported is None or result.imported.error is None):
         result = _commit(session, result, paths, message, is_asked=commit is None)
     return show_init(result, quiet=session.quiet, verbose=bool(session.verbose))
 
@@ -161,8 +153,16 @@ def _commit(
     return structs.replace(result, committed=message)
 
 
-def _import(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> Imported:
+def _start(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> InitResult:
+    from promptsync.show.init import InitResult
+
+    drafted = draft(session.directory, prompts=prompts, url=url, include=include)
+    return InitResult(drafted.config, start(session.directory, drafted), session.directory_option)
+
+
+def _import(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> InitResult:
     from promptsync.setup.import_registry import check_include, check_remote, import_prompts, survey, url_of
+    from promptsync.show.init import InitResult
 
     root, environment = session.directory, session.environment
     exists = (root / FILE_NAME).exists()
@@ -177,7 +177,8 @@ def _import(session: Session, prompts: str | None, url: str | None, include: tup
             include = _ask(session, project, names)
         check_include(project, include, names)
         drafted = draft(root, prompts=prompts, url=wanted, include=include or drafted.config.include)
-        return import_prompts(project, root, drafted)
+        imported = import_prompts(project, root, drafted)
+    return InitResult(imported.config, imported.outcomes, session.directory_option, imported)
 
 
 def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str, ...]:

@@ -122,7 +122,6 @@ def _changed_names(directory: Path) -> dict[Path, frozenset[str]]:
     """Return the names that ``HEAD`` has in files which differ by now, for each configuration in git."""
     # Imported only here, because nothing else of lint needs git.
     from promptsync.files.git.repository import Repository
-    from promptsync.project.project import open_project
 
     repository = Repository.find(directory, ".")
     listed = repository.listed(f":(top,glob)**/{FILE_NAME}") if repository is not None else []
@@ -131,9 +130,9 @@ def _changed_names(directory: Path) -> dict[Path, frozenset[str]]:
         path = Path(os.path.abspath(directory / shown))  # noqa: PTH100 -- resolve() would follow links
         try:
             config = load(path)
-        except (InvalidConfig, UsageError):
+        except UsageError:
             continue  # it is reported when it is checked itself
-        history = open_project(config).history
+        history = Repository.find(config.root, config.prompts)
         if history is None or not history.born:
             continue
         blobs = {path: history.head[path] for path in history.differing("HEAD") if path in history.head}

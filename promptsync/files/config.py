@@ -114,13 +114,12 @@ def load(path: Path) -> Config:
         raise InvalidConfig(path, [Problem(path.name, 1, 1, "file-refused", message)])
     try:
         with path.open("rb") as file:
-            data = yaml_load.read(file, path.name)
+            return parse(path, yaml_load.read(file, path.name))
     except OSError as error:
         problem = Problem(path.name, 1, 1, "config", f"The file cannot be read: {error.strerror}.")
         raise InvalidConfig(path, [problem]) from None
     except InvalidFile as error:
         raise InvalidConfig(path, error.problems) from None
-    return parse(path, data)
 
 
 def parse(path: Path, data: bytes) -> Config:

@@ -23,22 +23,15 @@ _SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
 _MOST_PROBLEMS: Final = 100
 """How many problems of one file are reported."""
 
-_PYTHON: Final[dict[str, type]] = {
-    "string": str,
-    "array": list,
-    "object": dict,
-    "boolean": bool,
-    "integer": int,
-    "number": float,
+_TYPES: Final[dict[str, tuple[type, str]]] = {
+    "string": (str, "text"),
+    "array": (list, "a list"),
+    "object": (dict, "a mapping"),
+    "boolean": (bool, "true or false"),
+    "integer": (int, "a whole number"),
+    "number": (float, "a number"),
 }
-_TYPES: Final = {
-    str: "text",
-    list: "a list",
-    dict: "a mapping",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-}
+"""The types of JSON Schema, Python's and ours."""
 
 
 @cache
@@ -117,7 +110,8 @@ def _reasons(error: Any, loaded: Loaded, kind: Kind) -> Iterator[tuple[list[str 
     elif name == "required":
         message = f"{shown(where) or 'The file'} lacks the key {details['property']}."
         yield where, "missing-key", message, ""
-    elif said := _own_words(kind, error.schema_path):
+    elif said := _around(kind, error.schema_path).get("errorMessage", {}).get(list(error.schema_path)[-1]):
+        # The schema's own message, which editors show too.
         yield where, "schema", f"{shown(where)} {said}.", ""
     else:
         yield where, *_words(name, error, where)
@@ -147,22 +141,16 @@ def _words(name: str, error: Any, where: list[str | int]) -> tuple[str, str, str
 
 def _wrong_type(value: Any, what: str, types: list[str]) -> tuple[str, str]:
     """Return the message and the hint for a value of another type than one of ``types``."""
-    kind = "empty" if value is None else _TYPES[type(value)]
+    kind = next((words for type_, words in _TYPES.values() if type(value) is type_), "empty")
     if isinstance(value, bool):
         kind = f"the boolean {str(value).lower()} in YAML"
-    expected = " or ".join(_TYPES[_PYTHON[name]] for name in types if name in _PYTHON)
+    expected = " or ".join(_TYPES[name][1] for name in types if name in _TYPES)
     hint = ""
     if "string" in types and isinstance(value, int | float):
         hint = "Quote it."
     elif "string" in types and isinstance(value, dict):
         hint = "Text that starts with { or contains a colon must be quoted."
     return f"{what} must be {expected}, but it is {kind}.", hint
-
-
-def _own_words(kind: Kind, schema_path: Iterable[str | int]) -> str:
-    """Return the schema's own message for a broken rule, which editors show too; ``""`` if it has none."""
-    words = _around(kind, schema_path).get("errorMessage", {})
-    return str(words.get(list(schema_path)[-1], ""))
 
 
 def _around(kind: Kind, schema_path: Iterable[str | int]) -> Mapping[str, Any]:

@@ -35,9 +35,9 @@ class InitResult(Struct, frozen=True):
 
     config: Config
     outcomes: Mapping[str, str]
-    imported: Imported | None
-    added: Scaffold | None
     directory: str
+    imported: Imported | None = None
+    added: Scaffold | None = None
     committed: str | None = None
     was_shown: bool = False
     error: PromptsyncError | None = None

@@ -2,7 +2,7 @@
 
 Values mean what they mean to PyYAML. Whatever is not exactly one JSON value is rejected: dates, tags,
 infinity, keys that are not text, duplicate keys, several documents in a file, aliases that explode.
-libyaml parses where PyYAML was built with it; otherwise its Python parser does, and accepts the same files.
+libyaml parses where PyYAML was built with it; otherwise its Python parser does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from yaml.constructor import SafeConstructor
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import Reader
 from yaml.resolver import BaseResolver, Resolver
-from yaml.scanner import ScannerError
 
 from promptsync.errors import AnswerIsNo
 from promptsync.prompt.limits import MAX_DEPTH
@@ -52,9 +51,6 @@ _MAX_NUMBER: Final = 1_000
 """Longest spelling of a number. Python takes long for millions of digits, and JSON has at most 4,300."""
 
 NESTING: Final = f"Values nest deeper than {MAX_DEPTH} levels."
-
-EVENTS: Final[Any] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-"""The loader for reading single events."""
 
 _MARKERS: Final = tuple(re.compile(f"^{sign}{{7}}(?: [^\n]*)?\r?(?:\n|\\Z)", re.MULTILINE) for sign in "<=>")
 
@@ -258,7 +254,9 @@ class _Reader:
             self._problem(node, "yaml-tag", message, "Remove it.")
             return None
         try:
-            value = value_of(tag, node.value)
+            if len(node.value) > _MAX_NUMBER and tag in (INT, FLOAT):
+                raise ValueError
+            value = _READERS[tag](ScalarNode(tag="", value=node.value))
         except (ValueError, OverflowError):
             self._problem(node, "yaml-number", "The number has too many digits.", "Quote it.")
             return 0
@@ -296,16 +294,6 @@ def kind_of(plain: str) -> str:
     return STR
 
 
-def value_of(kind: str, plain: str) -> Any:
-    """Return the value of an unquoted ``null``, ``bool``, ``int`` or ``float``.
-
-    Raises ValueError for a number with too many digits, and OverflowError for one that is too large.
-    """
-    if len(plain) > _MAX_NUMBER and kind in (INT, FLOAT):
-        raise ValueError(f"a number of {len(plain)} characters")
-    return _READERS[kind](ScalarNode(tag="", value=plain))
-
-
 class _Resolver(BaseResolver):
     """Gives nodes tags of our own, which no explicit tag in a file can equal."""
 
@@ -317,19 +305,9 @@ class _Resolver(BaseResolver):
         return MAPPING if kind is MappingNode else SEQUENCE
 
 
-class PythonLoader(_Resolver, yaml.BaseLoader):
-    """Composes nodes without the C library."""
-
-    def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
-        """Refuse what the C parser refuses: an escaped lone surrogate."""
-        if value and re.search("[\ud800-\udfff]", value):
-            raise ScannerError(None, None, "found invalid Unicode character escape code", self.get_mark())
-        return super().resolve(kind, value, implicit)
-
-
-Loader: Any = PythonLoader
-if yaml.__with_libyaml__:
-    Loader = type("CLoader", (_Resolver, yaml.CBaseLoader), {})
+Loader: Final[Any] = type("Loader", (_Resolver, getattr(yaml, "CBaseLoader", yaml.BaseLoader)), {})
+EVENTS: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The loader for reading single events."""
 
 
 def compose(text: str) -> Node | None:
