@@ -58,14 +58,14 @@ def test_an_evaluation_is_a_report_with_a_dataset_of_its_rows(tmp_path):
     assert prompt == {
         "title": "Answer",
         "type": "PROMPT_TEMPLATE",
-        "is_output": False,
+        "is_output_column": False,
         "config": {
             "template": {"name": "support/refund"},
             "prompt_template_variable_mappings": {"asked": "question"},
         },
     }
-    assert (column["title"], column["type"], column["is_output"]) == ("Id", "JSON_PATH", False)
-    assert (polite["title"], polite["type"], polite["is_output"]) == ("polite", "CONTAINS", True)
+    assert (column["title"], column["type"], column["is_output_column"]) == ("Id", "JSON_PATH", False)
+    assert (polite["title"], polite["type"], polite["is_output_column"]) == ("polite", "CONTAINS", True)
 
 
 @pytest.mark.parametrize(

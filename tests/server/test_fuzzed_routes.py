@@ -125,7 +125,7 @@ def call(tmp_path_factory):
 def add_table(app):
     """Add a table whose id, and that of everything in it, is 1, unless it is there."""
     about = {"id": "1", "title": "a", "created_at": now(), "updated_at": now()}
-    column = {"title": "a", "config": "{}", "rank": 0, "type": "TEXT", "dependencies": "[]"}
+    column = {"title": "a", "config": "{}", "position_rank": 0, "type": "TEXT", "dependencies": "[]"}
     with app.store.write() as db, suppress(sqlite3.IntegrityError):
         insert(db, "smart_tables", **about)
         insert(db, "sheets", table_id="1", **about)

@@ -135,7 +135,8 @@ def run_workflow(request: Request) -> Response:
                 "variables": node["configuration"]["variables"],
             }
             earlier.append(node["name"])
-            columns.append(SheetColumn("", node["name"], PROMPT, config, is_output=node["is_output_node"]))
+            is_output = node["is_output_node"]
+            columns.append(SheetColumn("", node["name"], PROMPT, config, is_output_column=is_output))
         if body.callback_url is not None:
             columns.append(SheetColumn("", CALLBACK, CALLBACK, {"url": body.callback_url}))
         about = {"name": workflow["name"], "all_outputs": bool(body.return_all_outputs)}
@@ -194,7 +195,7 @@ def node_results(db: Database, run_id: int) -> tuple[str | None, Nodes]:
                 "value": cell.value,
                 "error_message": cell.error,
                 "raw_error_message": cell.error,
-                "is_output_node": node.is_output,
+                "is_output_node": node.is_output_column,
                 "model": cell.model,
             }
     is_finished = all(cell.status != QUEUED for cell in cells.values())

@@ -46,7 +46,7 @@ _REPORT = (
 )
 _PASSED = (
     "SELECT column_id, 100.0 * sum(value = 'true') / count(*) FROM cells WHERE column_id IN"
-    " (SELECT id FROM columns WHERE sheet_id = ? AND is_output) GROUP BY column_id"
+    " (SELECT id FROM columns WHERE sheet_id = ? AND is_output_column) GROUP BY column_id"
 )
 
 
@@ -169,7 +169,7 @@ def get_evaluation(request: Request) -> Response:
             "name": column.title,
             "configuration": column.config,
             "column_type": "DATASET" if column.type == TEXT else column.type,
-            "is_part_of_score": column.is_output,
+            "is_part_of_score": column.is_output_column,
         }
         for position, column in enumerate(report.columns, 1)
     ]

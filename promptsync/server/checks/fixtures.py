@@ -164,15 +164,17 @@ def _report_columns(file: EvaluationFile) -> list[Spec]:
 
     A run has one prompt: the first in ``prompts``, if it is a name, or that of a prompt column.
     """
-    columns = [(column.title, column.type.upper(), column.config, False) for column in file.columns]
+
+    def column(title: str, kind: str, config: Mapping[str, Any], *, is_step: bool = False) -> Spec:
+        return {"title": title, "type": kind.upper(), "config": config, "is_output_column": is_step}
+
+    columns = [column(computed.title, computed.type, computed.config) for computed in file.columns]
     for name in file.prompts[:1]:
         if not set("*?[") & set(name):
             mapping = {"template": {"name": name}, "prompt_template_variable_mappings": file.variables}
-            columns.insert(0, (file.output, PROMPT, mapping, False))
-    columns += [(step.title, step.type.upper(), step.config, True) for step in file.scorecard.steps]
-    if not any(runs_prompt(kind, config) for _, kind, config, _ in columns):
-        return []
-    return [dict(zip(("title", "type", "config", "is_output"), column, strict=True)) for column in columns]
+            columns.insert(0, column(file.output, PROMPT, mapping))
+    columns += [column(step.title, step.type, step.config, is_step=True) for step in file.scorecard.steps]
+    return columns if any(runs_prompt(made["type"], made["config"]) for made in columns) else []
 
 
 def _contradictions(lists: dict[str, list[Spec]], models: list[Spec]) -> Iterator[tuple[Place, str]]:

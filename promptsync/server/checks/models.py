@@ -16,7 +16,6 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx
-import msgspec
 from msgspec import Struct, field
 
 from promptsync.prompt.prompt import mappings
@@ -26,6 +25,9 @@ from promptsync.server.guard import is_loopback
 
 JUDGE: Final = "llm-assertion"
 """The name under which LLM assertions ask a model."""
+
+
+_MAX_ANSWER = 10_000_000
 
 
 class ModelError(Exception):
@@ -90,14 +92,77 @@ class Scripted(Struct, frozen=True):
         return rule.answers[turn % len(rule.answers)]
 
 
-class _Keyless(Struct, frozen=True):
-    """An endpoint whose key is not in the environment."""
+@cache
+def _client() -> httpx.Client:
+    # Redirects are not followed: the key would go along to wherever they lead.
+    return httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
 
-    name: str
-    parallel: int = 1
+
+class Endpoint(Struct, frozen=True):
+    """An OpenAI-compatible chat endpoint: ``url`` is its base, such as ``http://127.0.0.1:11434/v1``.
+
+    ``model``, if given, replaces the prompt's own model. ``timeout`` is in seconds, and applies to each piece
+    of the answer; all of it may take twice as long. ``lacks`` is the name of a key that is not set.
+    """
+
+    url: str
+    api_key: str = ""
+    model: str = ""
+    timeout: float = 60.0
+    parallel: int = 4
+    lacks: str = ""
+
+    @property
+    def name(self) -> str:
+        """The model's name, or the address if each prompt names its own model."""
+        return self.model or self.url
 
     def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
-        raise ModelError(f"{self.name} is not set, which models: of the fixtures file names.")
+        if self.lacks:
+            raise ModelError(f"{self.lacks} is not set, which models: of the fixtures file names.")
+        answer = self._post(self._arguments(template, metadata))
+        choice = next(mappings(answer.get("choices")), None) if isinstance(answer, Mapping) else None
+        message = choice.get("message") if choice else None
+        if not isinstance(message, Mapping):
+            raise ModelError(f"{self.url} returned no message.")
+        if isinstance(message.get("content"), str):
+            return str(message["content"])
+        return json.dumps(message.get("tool_calls") or [], ensure_ascii=False)
+
+    def _arguments(
+        self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None
+    ) -> Mapping[str, Any]:
+        # Imported for the first answer, because most commands that open a registry run nothing.
+        from promptsync.server.providers import llm_kwargs
+
+        own = (metadata or {}).get("model") or {}
+        speaks_openai = own.get("provider") in ("openai", "openai.azure")
+        # The endpoint takes chats only, so a completion becomes a user's message.
+        if template["type"] == "completion":
+            template = {"type": "chat", "messages": [{"role": "user", "content": template["content"]}]}
+        chat = {"model": {**own, "api_type": CHAT_COMPLETIONS}} if speaks_openai else None
+        built = llm_kwargs(template, chat, "openai")[0] or {}
+        model = self.model or built.get("model") or own.get("name")
+        if not model:
+            raise ModelError("The prompt names no model, and the endpoint is configured without one.")
+        return {**built, "model": model}
+
+    def _post(self, body: Mapping[str, Any]) -> Any:
+        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        url, content = f"{self.url.rstrip('/')}/chat/completions", bytearray()
+        deadline = time.monotonic() + 2 * self.timeout
+        try:
+            with _client().stream("POST", url, json=body, headers=headers, timeout=self.timeout) as response:
+                for part in response.iter_bytes():
+                    content += part
+                    if len(content) > _MAX_ANSWER or time.monotonic() > deadline:
+                        raise ModelError(f"{self.url} did not answer: the answer is too long or too slow")
+            if not response.is_success:
+                said = content[:500].decode(errors="replace")
+                raise ModelError(f"{self.url} returned {response.status_code}: {said}")
+            return json.loads(content)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
+            raise ModelError(f"{self.url} did not answer: {error}") from error
 
 
 class Models(Struct, frozen=True):
@@ -149,11 +214,9 @@ def _model(spec: Mapping[str, Any], keys: Mapping[str, str]) -> Model:
         return Scripted(rules)
     if "url" not in spec:
         return Echo()
-
     key = spec.get("key") or ""
-    if key and key not in keys:
-        return _Keyless(key)
-    return Endpoint(spec["url"], keys.get(key, ""), spec.get("model") or "")
+    lacks = key if key not in keys else ""
+    return Endpoint(spec["url"], keys.get(key, ""), spec.get("model") or "", lacks=lacks)
 
 
 def model_problem(spec: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -170,76 +233,3 @@ def model_problem(spec: Mapping[str, Any]) -> tuple[str, str] | None:
         except re.error as error:
             return "answers", f"regex: {error}."
     return None
-
-
-_MAX_ANSWER = 10_000_000
-
-
-@cache
-def _client() -> httpx.Client:
-    # Redirects are not followed: the key would go along to wherever they lead.
-    return httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
-
-
-class Endpoint(msgspec.Struct, frozen=True):
-    """An OpenAI-compatible chat endpoint: ``url`` is its base, such as ``http://127.0.0.1:11434/v1``.
-
-    ``model``, if given, replaces the prompt's own model. ``timeout`` is in seconds, and applies to each piece
-    of the answer; all of it may take twice as long.
-    """
-
-    url: str
-    api_key: str = ""
-    model: str = ""
-    timeout: float = 60.0
-    parallel: int = 4
-
-    @property
-    def name(self) -> str:
-        """The model's name, or the address if each prompt names its own model."""
-        return self.model or self.url
-
-    def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
-        answer = self._post(self._arguments(template, metadata))
-        choice = next(mappings(answer.get("choices")), None) if isinstance(answer, Mapping) else None
-        message = choice.get("message") if choice else None
-        if not isinstance(message, Mapping):
-            raise ModelError(f"{self.url} returned no message.")
-        if isinstance(message.get("content"), str):
-            return str(message["content"])
-        return json.dumps(message.get("tool_calls") or [], ensure_ascii=False)
-
-    def _arguments(
-        self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None
-    ) -> Mapping[str, Any]:
-        # Imported for the first answer, because most commands that open a registry run nothing.
-        from promptsync.server.providers import llm_kwargs
-
-        own = (metadata or {}).get("model") or {}
-        speaks_openai = own.get("provider") in ("openai", "openai.azure")
-        # The endpoint takes chats only, so a completion becomes a user's message.
-        if template["type"] == "completion":
-            template = {"type": "chat", "messages": [{"role": "user", "content": template["content"]}]}
-        chat = {"model": {**own, "api_type": CHAT_COMPLETIONS}} if speaks_openai else None
-        built = llm_kwargs(template, chat, "openai")[0] or {}
-        model = self.model or built.get("model") or own.get("name")
-        if not model:
-            raise ModelError("The prompt names no model, and the endpoint is configured without one.")
-        return {**built, "model": model}
-
-    def _post(self, body: Mapping[str, Any]) -> Any:
-        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-        url, content = f"{self.url.rstrip('/')}/chat/completions", bytearray()
-        deadline = time.monotonic() + 2 * self.timeout
-        try:
-            with _client().stream("POST", url, json=body, headers=headers, timeout=self.timeout) as response:
-                for part in response.iter_bytes():
-                    content += part
-                    if len(content) > _MAX_ANSWER or time.monotonic() > deadline:
-                        raise ModelError(f"{self.url} did not answer: the answer is too long or too slow")
-            if not response.is_success:
-                said = content[:500].decode(errors="replace")
-                raise ModelError(f"{self.url} returned {response.status_code}: {said}")
-            return json.loads(content)
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
-            raise ModelError(f"{self.url} did not answer: {error}") from error

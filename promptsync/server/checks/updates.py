@@ -134,7 +134,7 @@ class _Conversation:
         self.channel: str | None = None
         """The channel of the token, ``None`` until the client has sent one."""
         self.is_subscribed = False
-        self._sent: set[int | str] = set()
+        self._sent: set[int] = set()
 
     def answer(self, line: bytes) -> str:
         """Return the response to a command."""
@@ -176,17 +176,13 @@ class _Conversation:
                     self._runner.work_on(pending)
                     continue
                 self._sent.add(run["id"])
-                result = _completed(run["id"], output(nodes, everything=bool(run["all_outputs"])))
-                messages.append(_message(channel, "SET_WORKFLOW_COMPLETE", result))
+                result = output(nodes, everything=bool(run["all_outputs"]))
+                messages.append(_completed(channel, run["id"], result))
         return messages
 
 
-def _message(channel: str, name: str, content: Any) -> str:
-    data = {"message_name": name, "data": encoded(content)}
-    return encoded({"push": {"channel": channel, "pub": {"data": data}}})
-
-
-def _completed(execution_id: int, result: Any) -> dict[str, Any]:
+def _completed(channel: str, execution_id: int, result: Any) -> str:
+    """Return the message with the result of an execution, or that the result is too large for one."""
     code = "OK"
     if len(encoded(result).encode()) > MAX_OUTPUT:
         code = "EXCEEDS_SIZE_LIMIT"
@@ -194,4 +190,6 @@ def _completed(execution_id: int, result: Any) -> dict[str, Any]:
             f"The result is larger than {MAX_OUTPUT:,} bytes. Fetch it with "
             f"GET /workflow-version-execution-results?workflow_version_execution_id={execution_id}."
         )
-    return {"workflow_version_execution_id": execution_id, "final_output": result, "result_code": code}
+    about = {"workflow_version_execution_id": execution_id, "final_output": result, "result_code": code}
+    data = {"message_name": "SET_WORKFLOW_COMPLETE", "data": encoded(about)}
+    return encoded({"push": {"channel": channel, "pub": {"data": data}}})

@@ -167,9 +167,9 @@ SCHEMA: Final = (
         type TEXT NOT NULL,
         config TEXT NOT NULL,
         dependencies TEXT NOT NULL,
-        rank INTEGER NOT NULL,
-        is_output INTEGER NOT NULL DEFAULT 0)""",
-    """CREATE INDEX columns_by_sheet ON columns (sheet_id, rank)""",
+        position_rank INTEGER NOT NULL,
+        is_output_column INTEGER NOT NULL DEFAULT 0)""",
+    """CREATE INDEX columns_by_sheet ON columns (sheet_id, position_rank)""",
     # Every row of a sheet has a cell in every column.
     """CREATE TABLE cells (
         id TEXT PRIMARY KEY,
@@ -179,7 +179,7 @@ SCHEMA: Final = (
         status TEXT NOT NULL,
         value TEXT NOT NULL DEFAULT 'null',
         error TEXT,
-        computed_version INTEGER,
+        last_computed_version INTEGER,
         model TEXT,
         operation_id TEXT,
         updated_at TEXT NOT NULL,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from promptsync.server.http import Request, malformed, not_found
 from promptsync.server.listing import CursorQuery
@@ -39,8 +39,8 @@ class _Query(CursorQuery, frozen=True):
 def list_columns(request: Request, db: Database, sheet: Row) -> Answer:
     """List the columns of a sheet in their order."""
     query, source = request.parameters(_Query), "columns WHERE sheet_id = :sheet"
-    rows, pagination = query.select(db, store.COLUMN, source, "rank", {"sheet": sheet["id"]})
-    return store.listed([SheetColumn(**row).shown() for row in rows], pagination)
+    rows, pagination = query.select(db, store.COLUMN, source, "position_rank", {"sheet": sheet["id"]})
+    return store.listed(rows, pagination)
 
 
 @store.on_sheet("write", 201)
@@ -50,7 +50,7 @@ def create_column(request: Request, db: Database, sheet: Row) -> Answer:
     draft = SheetColumn(sheet["id"], body.title, _stored_type(body.type))
     column = store.add_column(db, _changed(draft, body, store.columns_of(db, sheet["id"])))
     cells = store.cells_of(db, sheet["id"], columns=[column.id], most=100)
-    answer = {"column": column.shown(), "cells": [cell.shown() for cell in cells]}
+    answer = {"column": asdict(column), "cells": [cell.shown() for cell in cells]}
     return answer | {"version": store.touch(db, sheet["id"])}
 
 
@@ -64,15 +64,15 @@ def update_column(request: Request, db: Database, sheet: Row) -> Answer:
     new = _changed(old, body, others)
     recalculate = (new.config, new.dependencies) != (old.config, old.dependencies)
     db.execute(
-        "UPDATE columns SET title = ?, config = ?, dependencies = ?, is_output = ? WHERE id = ?",
-        (new.title, encoded(new.config), encoded(new.dependencies), new.is_output, new.id),
+        "UPDATE columns SET title = ?, config = ?, dependencies = ?, is_output_column = ? WHERE id = ?",
+        (new.title, encoded(new.config), encoded(new.dependencies), new.is_output_column, new.id),
     )
     affected = set()
     if recalculate:
         affected = {new.id} | store.dependents([*others, new], [new.id])
         db.execute("UPDATE cells SET status = 'STALE' WHERE column_id = ?", (new.id,))
         store.mark_stale(db, new.sheet_id, [new.id])
-    answer = {"column": new.shown(), "version": store.touch(db, new.sheet_id)}
+    answer = {"column": asdict(new), "version": store.touch(db, new.sheet_id)}
     return answer | {"requires_recalculation": recalculate, "affected_column_ids": sorted(affected)}
 
 
@@ -101,7 +101,7 @@ def _changed(old: SheetColumn, change: _Change, others: Sequence[SheetColumn]) -
         old,
         title=change.title or old.title,
         config=old.config if change.config is None else change.config,
-        is_output=old.is_output if change.is_output_column is None else change.is_output_column,
+        is_output_column=old.is_output_column if change.is_output_column is None else change.is_output_column,
     )
     if new.title in {other.title for other in others}:
         raise malformed(f"title: the sheet already has a column called {new.title!r}.")

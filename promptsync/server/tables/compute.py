@@ -155,7 +155,7 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
                 status=COMPLETED if outcome.error is None else FAILED,
                 value=outcome.value,
                 error=outcome.error,
-                computed_version=version,
+                last_computed_version=version,
                 model=model,
             )
             for cell, outcome in zip(cells, results, strict=True)
@@ -206,7 +206,7 @@ def _computation(db: Database, models: Models, column: SheetColumn) -> tuple[Com
     def compute(read: Read) -> CellResult:
         try:
             value = computed.result(read, ask)
-            return CellResult(score_of(value) == 1 if is_run and column.is_output else value)
+            return CellResult(score_of(value) == 1 if is_run and column.is_output_column else value)
         except (NoResult, ModelError) as error:
             return CellResult(error=str(error))
 

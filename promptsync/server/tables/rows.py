@@ -6,7 +6,7 @@ import uuid
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from promptsync.server.http import Name, Request, RowIndex, malformed, not_found, row_of
 from promptsync.server.listing import CursorQuery
@@ -46,11 +46,11 @@ def list_rows(request: Request, db: Database, sheet: Row) -> Answer:
     query = request.parameters(_Query)
     with_columns = query.cursor is None if query.include_columns is None else query.include_columns
     # Every row has a cell in the first column.
-    first = "SELECT id FROM columns WHERE sheet_id = :sheet ORDER BY rank LIMIT 1"
+    first = "SELECT id FROM columns WHERE sheet_id = :sheet ORDER BY position_rank LIMIT 1"
     source = f"cells WHERE column_id = ({first}) AND sheet_id = :sheet"
     page, pagination = query.select(db, "row_index", source, "row_index", {"sheet": sheet["id"]})
     rows = store.shown_rows(db, sheet["id"], [row["row_index"] for row in page])
-    columns = [column.shown() for column in store.columns_of(db, sheet["id"])] if with_columns else []
+    columns = [asdict(column) for column in store.columns_of(db, sheet["id"])] if with_columns else []
     count = {"row_count": sheet["row_count"]} if query.include_row_count else {}
     return store.listed(rows, pagination, version=sheet["version_count"], columns=columns, **count)
 
@@ -151,7 +151,7 @@ def list_versions(request: Request, db: Database, sheet: Row) -> Answer:
 def create_version(request: Request, db: Database, sheet: Row) -> Answer:
     """Save the columns and the rows of a sheet as its next version."""
     name, version_id = request.read(_NewVersion).name, str(uuid.uuid4())
-    columns = [column.shown() for column in store.columns_of(db, sheet["id"])]
+    columns = [asdict(column) for column in store.columns_of(db, sheet["id"])]
     snapshot = encoded({"columns": columns, "rows": store.shown_rows(db, sheet["id"])})
     sql = "SELECT ifnull(max(number), 0) + 1 FROM sheet_versions WHERE sheet_id = ?"
     number = db.execute(sql, (sheet["id"],)).fetchone()[0]

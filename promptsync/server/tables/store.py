@@ -32,31 +32,26 @@ MAX_COLUMNS, MAX_CELLS = 200, 500_000
 
 
 class SheetColumn(msgspec.Struct, frozen=True):
-    """A column of a sheet. ``dependencies`` are the columns that it reads, as in the API."""
+    """A column of a sheet, as in a response. ``dependencies`` are the columns that it reads."""
 
     sheet_id: str
     title: str
     type: str = TEXT
     config: dict[str, Any] = {}
     dependencies: list[dict[str, Any]] = []
-    is_output: bool = False
+    is_output_column: bool = False
     id: str = ""
     workspace_id: int = 0
-    rank: int = 0
+    position_rank: int = 0
 
     @property
     def reads(self) -> set[str]:
         """The ids of the columns that it depends on."""
         return {dependency["column_id"] for dependency in self.dependencies}
 
-    def shown(self) -> dict[str, Any]:
-        """Return the column as in a response."""
-        column = asdict(self)
-        return column | {"position_rank": column.pop("rank"), "is_output_column": column.pop("is_output")}
-
 
 class SheetCell(msgspec.Struct, frozen=True):
-    """A cell. ``computed_version`` is the version of its sheet when it was computed, by ``model`` if any."""
+    """A cell; ``last_computed_version`` is the version of its sheet then, and ``model`` the one it asked."""
 
     id: str
     sheet_id: str
@@ -66,7 +61,7 @@ class SheetCell(msgspec.Struct, frozen=True):
     updated_at: str
     value: Any = None
     error: str | None = None
-    computed_version: int | None = None
+    last_computed_version: int | None = None
     model: str | None = None
     operation_id: str | None = None
 
@@ -76,10 +71,8 @@ class SheetCell(msgspec.Struct, frozen=True):
         del cell["operation_id"]
         if self.model != "echo":
             del cell["model"]
-        cell |= {"error_message": self.error, "last_computed_version": cell.pop("computed_version")}
         shown = self.value if self.value is None or isinstance(self.value, str) else encoded(self.value)
-        cell |= {"display_value": shown, "input_hash": None}
-        return cell
+        return cell | {"error_message": self.error, "display_value": shown, "input_hash": None}
 
 
 TABLE = (
@@ -94,8 +87,8 @@ SHEET = (
 )
 COLUMN = (
     "id, sheet_id, (SELECT workspace_id FROM registry) AS workspace_id, title, type,"
-    ' config AS "config [json]", dependencies AS "dependencies [json]", rank,'
-    ' is_output AS "is_output [flag]"'
+    ' config AS "config [json]", dependencies AS "dependencies [json]", position_rank,'
+    ' is_output_column AS "is_output_column [flag]"'
 )
 """SQL: what is read of a table ``t`` and a sheet ``s``, as in a response, and for a ``SheetColumn``."""
 
@@ -111,7 +104,7 @@ OnSheet = Callable[[Request, Database, Row], Answer | Response]
 
 _CELL = (
     'id, sheet_id, column_id, row_index, status, updated_at, value AS "value [json]", error,'
-    " computed_version, model, operation_id"
+    " last_computed_version, model, operation_id"
 )
 
 
@@ -158,7 +151,7 @@ def on_sheet(mode: Literal["read", "write"], status: int = 200) -> Callable[[OnS
 
 def columns_of(db: Database, sheet_id: str) -> list[SheetColumn]:
     """Return the columns of a sheet, in order."""
-    rows = db.execute(f"SELECT {COLUMN} FROM columns WHERE sheet_id = ? ORDER BY rank", (sheet_id,))
+    rows = db.execute(f"SELECT {COLUMN} FROM columns WHERE sheet_id = ? ORDER BY position_rank", (sheet_id,))
     return [SheetColumn(**row) for row in rows]
 
 
@@ -208,12 +201,12 @@ def set_cells(db: Database, cells: Iterable[SheetCell]) -> None:
     """Store what changed in cells: everything but their place. A cell that was deleted stays deleted."""
     moment = now()
     db.executemany(
-        "UPDATE cells SET status = ?, value = ?, error = ?, computed_version = ?, model = ?, updated_at = ?"
-        " WHERE id = ?",
+        "UPDATE cells SET status = ?, value = ?, error = ?, last_computed_version = ?, model = ?,"
+        " updated_at = ? WHERE id = ?",
         [
             (
                 *(cell.status, storable(encoded(cell.value)), cell.error and storable(cell.error)),
-                *(cell.computed_version, cell.model, moment, cell.id),
+                *(cell.last_computed_version, cell.model, moment, cell.id),
             )
             for cell in cells
         ],
@@ -292,7 +285,8 @@ def add_column(db: Database, new: SheetColumn) -> SheetColumn:
     columns = columns_of(db, new.sheet_id)
     if len(columns) >= MAX_COLUMNS:
         raise malformed(f"A sheet of this registry has at most {MAX_COLUMNS} columns.")
-    values = asdict(new) | {"id": str(uuid.uuid4()), "rank": columns[-1].rank + 1 if columns else 0}
+    last = columns[-1].position_rank if columns else -1
+    values = asdict(new) | {"id": str(uuid.uuid4()), "position_rank": last + 1}
     del values["workspace_id"]
     values |= {"config": encoded(new.config), "dependencies": encoded(new.dependencies)}
     insert(db, "columns", **values)
