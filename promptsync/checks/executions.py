@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Mapping, MutableSequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
@@ -28,9 +29,6 @@ _UNFINISHED: Final = frozenset(
 _COMPLETED: Final = frozenset({"COMPLETED", "SUCCESS", "SUCCEEDED", "FINISHED"})
 _DATASET: Final = "dataset"
 _MODEL: Final = "model: "
-
-STARTED_BY_US: Final = "promptsync "
-"""The names of the runs that promptsync starts begin with this."""
 
 
 # A registry may return the outputs immediately, in the response to the start, under one of these keys.
@@ -62,24 +60,18 @@ def run_together(
 
 def poll_of(registry: Registry, run: Run) -> Poll:
     """Return what polls a run of an evaluation or of an agent."""
-    if run.kind == "agent":
-        return lambda run: poll_agent(registry, run)
-    return lambda run: with_score(registry, read_report(registry, run))
+    return partial(poll_agent if run.kind == "agent" else poll_evaluation, registry)
 
 
 def start_evaluation(registry: Registry, run: Run) -> Run:
     """Start a run, and return its new state. Raises ``RemoteError``."""
-    name = f"{STARTED_BY_US}{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    name = f"promptsync {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     return replace(run, id=registry.checks.run_evaluation(run.item_id or 0, name), status=Status.RUNNING)
 
 
-def read_report(registry: Registry, run: Run) -> Run:
-    """Return the state of a run from its report. Raises ``RemoteError``."""
-    return as_reported(run, registry.checks.evaluation(run.id or 0))
-
-
-def with_score(registry: Registry, run: Run) -> Run:
-    """Return a completed run with its score, which is fetched if it is not in the report."""
+def poll_evaluation(registry: Registry, run: Run) -> Run:
+    """Return the state of a run. A score that is not in the report is fetched. Raises ``RemoteError``."""
+    run = as_reported(run, registry.checks.evaluation(run.id or 0))
     if run.status is not Status.COMPLETED or run.score is not None:
         return run
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -56,51 +56,23 @@ class Unbound(Struct, frozen=True):
         return f"{self.target} was not checked: {self.reason}"
 
 
-_DECIMALS: Final = 6
-"""Scores are decimal numbers, and a difference of two must not fail because of how floats round."""
-
-
-class LiveScore(Struct, frozen=True):
-    """The score of the live version of a prompt, from its newest run with a score.
-
-    ``reason`` is why there is no score to compare with. ``version`` is ``None`` if no version is live. False
-    if nothing was to be compared.
-    """
-
-    prompt: str = ""
-    version: int | None = None
-    score: float | None = None
-    reason: str | None = None
-
-    def __bool__(self) -> bool:
-        return self.version is not None or bool(self.reason)
-
-    def drop(self, score: float | None) -> float | None:
-        """Return how far a score is below this one, negative if it is higher; ``None`` if one is unknown."""
-        if score is None or self.score is None:
-            return None
-        return round(self.score - score, _DECIMALS)
-
-
-NOT_COMPARED: Final = LiveScore()
-
-
 class CheckResult(Struct, frozen=True):
     """The result of one check, whose limits include those of the command line.
 
-    ``live`` is the score that its own is compared with. Of a table, ``live_run`` is the run of the live
-    version, and ``comparison`` compares their rows. ``unbound`` are the versions that it did not check,
-    although the run itself passed.
+    Of a table, ``live_run`` is the run of the live version, ``comparison`` compares their rows, and
+    ``not_compared`` is why there is nothing to compare with. ``unbound`` are the versions that it did not
+    check, although the run itself passed.
     """
 
     check: Check
     run: Run
-    live: LiveScore = LiveScore()
     failures: tuple[Failure, ...] = ()
     unbound: tuple[Unbound, ...] = ()
     allow_unscored: bool = False
+    live_version: int | None = None
     live_run: Run | None = None
     comparison: Comparison | None = None
+    not_compared: str | None = None
 
     @property
     def title(self) -> str:
@@ -121,14 +93,16 @@ class CheckResult(Struct, frozen=True):
         return "; ".join(failure.message for failure in self.failures)
 
     @property
-    def drop(self) -> float | None:
-        """How far its score is below that of the live version."""
-        return self.live.drop(self.run.score)
+    def live_score(self) -> float | None:
+        """The score of the live version."""
+        return self.live_run.score if self.live_run is not None else None
 
     @property
-    def max_drop(self) -> float | None:
-        """How far it may be below; outside of a deploy, scores are compared with nothing."""
-        return self.check.max_drop if self.live else None
+    def drop(self) -> float | None:
+        """How far its score is below that of the live version, negative if it is higher."""
+        if self.run.score is None or self.live_score is None:
+            return None
+        return round(self.live_score - self.run.score, 6)  # scores are decimal numbers
 
     @property
     def passed(self) -> bool | None:
@@ -150,19 +124,13 @@ class CheckResult(Struct, frozen=True):
         return self.run.error
 
 
-def judge(
-    check: Check,
-    run: Run,
-    standard: Standard,
-    live: LiveScore = NOT_COMPARED,
-    comparison: Comparison | None = None,
-) -> CheckResult:
+def judge(check: Check, run: Run, standard: Standard, **compared: Any) -> CheckResult:
     """Return the result of a run, which must reach ``standard`` and the limits of its check.
 
-    ``live`` is the score that its own is compared with. In a table, ``comparison`` compares the rows.
+    ``compared`` are the fields of a result that say how a table compares with the live version.
     """
     check = check.with_limits(standard.min_score, standard.max_drop)
-    result = CheckResult(check, run, live, allow_unscored=standard.allow_unscored, comparison=comparison)
+    result = CheckResult(check, run, allow_unscored=standard.allow_unscored, **compared)
     return replace(result, failures=tuple(_failures(result, standard)))
 
 
@@ -186,11 +154,10 @@ def _failures(result: CheckResult, standard: Standard) -> Iterator[Failure]:
 
 
 def _shortfalls(result: CheckResult, standard: Standard) -> Iterator[Failure]:
-    check, run, live = result.check, result.run, result.live
+    check, run, score = result.check, result.run, result.run.score
     if run.failed:
         yield Failure("failed-cell", f"{run.failed} failed {'cell' if run.failed == 1 else 'cells'}")
         return
-    score = run.score
     if score is None:
         if not standard.allow_unscored:
             yield Failure("unscored", "no score")
@@ -200,19 +167,8 @@ def _shortfalls(result: CheckResult, standard: Standard) -> Iterator[Failure]:
     elif check.min_score is None and run.verdict == "fail":
         # An explicit minimum takes the place of the scorecard's own thresholds.
         yield Failure("scorecard", "the verdict of its scorecard is fail")
-    if run.kind == "table":
-        yield from _noise(result, standard)
-        return
-    drop = live.drop(score)
-    if drop is not None and check.max_drop is not None and drop > check.max_drop:
-        fell = f"score fell {drop:g} points from live v{live.version} ({live.score:g} -> {score:g})"
-        yield Failure("max-drop", f"{fell}; max_drop is {check.max_drop:g}")
-
-
-def _noise(result: CheckResult, standard: Standard) -> Iterator[Failure]:
-    """Yield why the rows of a table got worse, or why they cannot tell."""
     comparison = result.comparison
-    if comparison is None or result.check.max_drop is None:
+    if comparison is None or check.max_drop is None:
         return
     if comparison.verdict == "fail":
         yield Failure("max-drop", comparison.reason)

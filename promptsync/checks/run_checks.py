@@ -13,13 +13,10 @@ from msgspec.structs import replace
 from promptsync.checks.assignment import Check, Located, with_limits
 from promptsync.checks.catalog import Agent, Evaluation, NoSuchItem, list_evaluations, pick, uses_of_agent
 from promptsync.checks.executions import explained, poll_of, run_together
-from promptsync.checks.past_runs import PastRuns
 from promptsync.checks.results import (
-    NOT_COMPARED,
     CheckResult,
     CheckResults,
     Failure,
-    LiveScore,
     Standard,
     Unbound,
     judge,
@@ -65,70 +62,27 @@ def run_checks(
     def new_run(check: Check, item: Evaluation | Agent) -> Run:
         if isinstance(item, Evaluation):
             return Run(kind="evaluation", name=item.name, item_id=item.id, previous_score=item.last_score)
-        run = Run(kind="agent", name=item.name, item_id=item.id, variables=check.input_variables, at=at)
-        if wanted.versions.keys() & set(check.prompts):
-            return replace(run, uses=uses_of_agent(registry, item.id, at))
-        return run
+        is_wanted = not wanted.versions.keys().isdisjoint(check.prompts)
+        uses = uses_of_agent(registry, item.id, at) if is_wanted else ()
+        inputs = check.input_variables
+        return Run(kind="agent", name=item.name, item_id=item.id, variables=inputs, at=at, uses=uses)
 
     runs = mapped(lambda pair: new_run(*pair), located)
-    if not run_together(registry, runs, timeout=timeout, progress=progress, what="Running checks"):
-        judged = [judge(check, run, standard) for (check, _), run in zip(located, runs, strict=True)]
-        return CheckResults(tuple(judged), interrupted=True)
-    checked = {name for check, _ in located for name in check.prompts} & wanted.versions.keys()
-    latest: Mapping[str, Version] = {}
-    unread = ""
-    try:
-        latest = latest_of(registry, checked)
-    except RemoteError as error:
-        unread = f"the latest version could not be read: {error.message}"
-
-    def judged_run(index: int) -> CheckResult:
-        check, item = located[index]
-        run, live = runs[index], NOT_COMPARED
-        if isinstance(item, Evaluation):
-            try:
-                live = _live_score(PastRuns(registry, item), check, run, standard, wanted, latest)
-            except RemoteError as error:
-                run = replace(run, error=error)
-        return _explained(registry, judge(check, run, standard, live))
-
-    results = mapped(judged_run, range(len(located)))
-    passed = [(result.run, result.check.prompts if result.passed else ()) for result in results]
-    gaps = unbound(passed, wanted, latest, unread)
+    is_over = run_together(registry, runs, timeout=timeout, progress=progress, what="Running checks")
+    results = [judge(check, run, standard) for (check, _), run in zip(located, runs, strict=True)]
+    if not is_over:
+        return CheckResults(tuple(results), interrupted=True)
+    results = mapped(lambda result: _explained(registry, result), results)
     with_gaps = []
-    for result, unchecked in zip(results, gaps, strict=True):
+    for result, unchecked in zip(results, unbound(registry, results, wanted), strict=True):
         failures = [Failure("unbound", str(gap)) for gap in unchecked if not standard.allow_unbound]
         with_gaps.append(replace(result, unbound=unchecked, failures=(*result.failures, *failures)))
     return CheckResults(tuple(with_gaps))
 
 
-def _live_score(
-    past: PastRuns,
-    check: Check,
-    run: Run,
-    standard: Standard,
-    wanted: WantedVersions,
-    latest: Mapping[str, Version],
-) -> LiveScore:
-    """Return with which live score a run is compared: the highest of the prompts that it names."""
-    if run.score is None or check.with_limits(None, standard.max_drop).max_drop is None:
-        return NOT_COMPARED
-    ids = {name: prompt.template_id for name, prompt in latest.items()}
-    names = [
-        name for name in check.prompts if name in wanted.live and name in wanted.versions and name in ids
-    ]
-    if len(names) > 1:
-        run_by_it = [name for name in names if named_version(run, name, ids[name])[0] is not None]
-        if not run_by_it:
-            return LiveScore(reason=f"the report names none of {', '.join(names)}")
-        names = run_by_it
-    scores = [past.live_score(name, ids[name], wanted.versions[name], wanted.live[name]) for name in names]
-    return max(scores, key=lambda live: -1.0 if live.score is None else live.score, default=NOT_COMPARED)
-
-
 def _explained(registry: Registry, result: CheckResult) -> CheckResult:
     """Return a result with the cells that explain why it failed."""
-    is_explicable = result.run.failed or result.failed_by("min-score", "max-drop")
+    is_explicable = result.run.failed or result.failed_by("min-score")
     return replace(result, run=explained(registry, result.run)) if is_explicable else result
 
 
@@ -268,7 +222,7 @@ def run_with_cases(
         origin=origin,
     )
     judged = [
-        replace(result, check=replace(result.check, prompts=check.prompts), live=NOT_COMPARED)
+        replace(result, check=replace(result.check, prompts=check.prompts), not_compared=None)
         for check, result in zip(checks, scored.all, strict=True)
     ]
     return CheckResults((*single, *judged), interrupted=scored.interrupted)
@@ -304,28 +258,29 @@ class WantedVersions(Struct, frozen=True):
 
     ``unpublished`` are prompts whose files differ from the registry, and why: no run can check them.
     ``renders`` are the snippets whose new versions a prompt renders: a run of the prompt checks them.
-    ``live`` are the live versions (``None``: none), with whose scores new ones are compared.
     """
 
     versions: Mapping[str, int] = {}
     unpublished: Mapping[str, str] = {}
     renders: Mapping[str, Collection[str]] = {}
-    live: Mapping[str, int | None] = {}
 
 
 def unbound(
-    runs: Sequence[tuple[Run, Collection[str]]],
-    wanted: WantedVersions,
-    latest: Mapping[str, Version],
-    unread: str = "",
+    registry: Registry, results: Sequence[CheckResult], wanted: WantedVersions
 ) -> list[tuple[Unbound, ...]]:
-    """Return for each passed run the prompts that it should have checked and did not.
+    """Return for each result the prompts that its run, which passed, should have checked and did not.
 
-    ``latest`` was read after the runs had ended; ``unread`` is why it could not be read. A run that names no
-    version ran the latest one: if that is the wanted one, which was there before, it was so all the time. A
-    run of another prompt is no failure for a prompt that some other run checked, or for a snippet that a
-    checked prompt renders.
+    A run that names no version ran the latest one: if that is the wanted one now that the runs have ended, it
+    was so all the time. A run of another prompt is no failure for a prompt that some other run checked, or
+    for a snippet that a checked prompt renders.
     """
+    names = {name for result in results for name in result.check.prompts} & wanted.versions.keys()
+    latest: Mapping[str, Version] = {}
+    unread = ""
+    try:
+        latest = latest_of(registry, names)
+    except RemoteError as error:
+        unread = f"the latest version could not be read: {error.message}"
 
     def reason(run: Run, name: str) -> str:
         if name in wanted.unpublished:
@@ -338,8 +293,12 @@ def unbound(
         return why if number in (None, wanted.versions[name]) else f"the run used v{number}"
 
     reasons = [
-        {name: reason(run, name) for name in prompts if name in wanted.unpublished or name in wanted.versions}
-        for run, prompts in runs
+        {
+            name: reason(result.run, name)
+            for name in (result.check.prompts if result.passed else ())
+            if name in wanted.unpublished or name in wanted.versions
+        }
+        for result in results
     ]
     checked = {name for by_name in reasons for name, why in by_name.items() if not why}
     for snippet in {snippet for name in checked for snippet in wanted.renders.get(name, ())}:

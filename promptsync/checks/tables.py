@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from promptsync.checks.comparison import Comparison, compare
 from promptsync.checks.content import Content
 from promptsync.checks.definition import Table, prompt_of, read_table, title_of, with_outputs
-from promptsync.checks.results import CheckResult, CheckResults, LiveScore, Standard, judge
+from promptsync.checks.results import CheckResult, CheckResults, Standard, judge
 from promptsync.checks.runs import Progress, Run, Status, follow
 from promptsync.checks.sheet_run import MOST_SHOWN, SheetRun, explained, read_result
 from promptsync.checks.tested_text import TestedText, Wanted
@@ -281,20 +281,27 @@ def _judged(plan: TablePlan, index: int, runs: Sequence[Run], standard: Standard
     run, live_run = runs[own], None if other is None else runs[other]
     run = replace(run, version=wanted.candidate.version)
     if tested is None:
-        return judge(check, run, standard, LiveScore(name, reason=f"{name} is not live yet"))
-    live = LiveScore(name, tested.version, None if live_run is None else live_run.score)
+        return judge(check, run, standard, not_compared=f"{name} is not live yet")
     why = plan.not_compared.get(index, "") if live_run is None else _why(live_run, run)
-    comparison = None
+    comparison = not_compared = None
     if why:
-        live = replace(live, reason=f"{name} v{tested.version} is live, and {why}")
-        comparison = Comparison(0, verdict="cannot tell", reason=live.reason or "")
+        not_compared = f"{name} v{tested.version} is live, and {why}"
+        comparison = Comparison(0, verdict="cannot tell", reason=not_compared)
         # A run that failed is no noise.
         standard = replace(standard, fails_on_noise=standard.fails_on_noise or live_run is not None)
     elif live_run is None:
-        live = replace(live, reason=f"{name} v{tested.version} is live with the same content")
+        not_compared = f"{name} v{tested.version} is live with the same content"
     elif run.rows:
         comparison = compare(live_run.rows, run.rows, check.runs, check.max_drop)
-    return replace(judge(check, run, standard, live, comparison), live_run=live_run)
+    return judge(
+        check,
+        run,
+        standard,
+        live_version=tested.version,
+        live_run=live_run,
+        comparison=comparison,
+        not_compared=not_compared,
+    )
 
 
 def _why(live: Run, new: Run) -> str:

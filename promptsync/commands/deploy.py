@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     "--max-drop",
     metavar="N",
     type=SCORE,
-    help="How far scores may drop below the live version's.",
+    help="On tables: how far the share of rows that pass may drop below the live version's.",
 )
 @click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")
 @click.option("--allow-unbound", is_flag=True, help="Accept runs that may have used another version.")

@@ -111,12 +111,9 @@ def _not_released(project: Project, snapshot: Snapshot) -> Sequence[Unreleased]:
         {name: release.version for name, release in late.items()},
         snapshot.worktree.files,
         live={name: release.released for name, release in late.items()},
-        template_ids={name: version.template_id for name, version in snapshot.listing.items()},
     )
     failed = {
-        (verdict.name, verdict.version): verdict.reason
-        for verdict in judged.values()
-        if verdict.passed is False
+        (verdict.name, verdict.version): verdict.reason for verdict in judged if verdict.passed is False
     }
     return [replace(release, reason=failed.get((release.name, release.version))) for release in releases]
 

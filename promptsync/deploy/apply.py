@@ -277,7 +277,6 @@ def _check(project: Project, receipt: DeployReceipt) -> bool:
         WantedVersions(
             {member.name: member.version for member in members} | receipt.push.versions,
             renders=rendered_snippets(files, names, plan.label),
-            live={member.name: member.live for member in members},
         ),
         standard=options.standard,
         timeout=options.timeout,

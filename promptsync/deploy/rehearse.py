@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from promptsync.checks.assignment import Selection, lowest
+from promptsync.checks.assignment import Selection
 from promptsync.checks.catalog import Kind, list_checks
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
@@ -98,9 +98,6 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection) -> Reh
             )
             selection, left_out = _declared(copy, wanted)
             receipt = apply_deploy(copy, plan_deploy(copy, everything, selection))
-            drop = lowest(options.standard.max_drop, *(check.max_drop for check in wanted.evaluations))
-            if drop is not None:
-                left_out.append("max_drop was not applied, because nothing is live in the temporary registry")
             return Rehearsal(receipt, url, tuple(left_out))
 
 
@@ -150,9 +147,8 @@ def _declared(copy: Project, selection: Selection) -> tuple[Selection, list[str]
     entries = [(kind, entry) for kind in kinds for entry in list_checks(copy.registry, kind)]
     known = {(kind, key) for kind, entry in entries for key in (entry.name, str(entry.id))}
     checks = [check for check in selection.checks if (check.kind, check.name) in known]
-    kept = tuple(structs.replace(check, max_drop=None) for check in checks)
     undeclared = "was skipped, because the fixtures do not declare it"
     reasons = {"table": "is a table, which runs only in the real registry"}
     others = [check for check in selection.checks if check not in checks]
     left_out = dict.fromkeys(f"{check.name} {reasons.get(check.kind, undeclared)}" for check in others)
-    return Selection(kept, selection.unchecked), [*left_out]
+    return Selection(tuple(checks), selection.unchecked), [*left_out]

@@ -54,10 +54,8 @@ def _tables(results: Sequence[CheckResult]) -> list[str]:
 
 def _others(results: CheckResults) -> list[str]:
     evaluations, agents = results.of("evaluation"), results.of("agent")
-    # Scores are compared with those of live versions in a deploy, elsewhere with the run before.
-    is_compared = any(result.live for result in evaluations)
     lines = [
-        *_table([_evaluation_row(result, is_compared) for result in evaluations]),
+        *_table(list(map(_evaluation_row, evaluations))),
         *(note for result in evaluations for note in _notes(result)),
         *_unbound(evaluations),
     ]
@@ -92,15 +90,14 @@ def _agent_row(result: CheckResult) -> dict[str, str]:
     }
 
 
-def _evaluation_row(result: CheckResult, is_compared: bool) -> dict[str, str]:
+def _evaluation_row(result: CheckResult) -> dict[str, str]:
     run = result.run
     return {
         "Evaluation": cut(run.name, _LONG_NAME),
         "Prompts": _prompts(result, "-" if run.version is None else f"v{run.version}"),
         "Report": number_text(run.id),
-        **score_cells(result, "Live" if is_compared else "Last"),
+        **score_cells(result, "Last"),
         "Minimum": number_text(result.check.min_score),
-        **({"Max drop": number_text(result.check.max_drop)} if is_compared else {}),
         "Result": _result(result),
     }
 
@@ -137,10 +134,6 @@ def _notes(result: CheckResult) -> Iterator[str]:
         yield f"{name}: row {cell.row}{column}: {cut(cell.reason or 'no reason given')}"
     if len(cells) > MOST_CELLS:
         yield f"{name}: {count(len(cells) - MOST_CELLS, 'more failed cell')}; --json has all"
-    if result.live.reason:
-        least = result.check.min_score
-        decides = "no minimum is set" if least is None else f"the minimum of {least:g} decides"
-        yield output.style(f"{name}: max_drop not applied: {cut(result.live.reason)}; {decides}", "warn")
     if run.is_echo:
         yield output.Line(output.style(f"{name}: {ON_ECHO}", "faint"), 4)
     elif run.model is not None:
@@ -246,7 +239,6 @@ def run_body(result: CheckResult) -> dict[str, Any]:
 _EVALUATION: Final = (
     "evaluation=run.name evaluation_id=run.item_id report_id=run.id version=run.version model=run.model "
     "score=run.score previous_score=run.previous_score change=run.change minimum=check.min_score "
-    "max_drop live_version=live.version live_score=live.score drop not_compared=live.reason "
     "failed_cells=run.failed_cells missed_cells=run.missed_cells"
 )
 _AGENT: Final = (
@@ -298,10 +290,10 @@ def failed_text(failed: Sequence[Verdict]) -> str:
     names = list(dict.fromkeys(verdict.name for verdict in failed))
     first = f"{output.name(failed[0].name)} v{failed[0].version}"
     if len(names) > 1:
-        what = "to versions that failed their checks, break applications, are on hold or live immediately"
+        what = "to versions that are unchecked, break applications, are on hold or live immediately"
         return f", {len(names)} of them {what}; first: {first}"
     if failed[0].about == "live":
         return f", {failed[0].reason}"
     words = {"on-hold": "is on hold", "contract": "breaks applications"}
-    what = words.get(failed[0].about, "failed its checks")
+    what = words.get(failed[0].about, "failed its checks" if failed[0].failed else "has no passing check")
     return f", to a version that {what}: {first}"

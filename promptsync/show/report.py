@@ -57,7 +57,7 @@ def _shown(value: Any) -> Any:
 
 
 def _scores(result: CheckResult) -> list[tuple[str, str]]:
-    bars = (("live", result.live.score), ("new", result.run.score))
+    bars = (("live", result.live_score), ("new", result.run.score))
     return [(name, f"{min(max(score, 0), 100):.4g}") for name, score in bars if score is not None]
 
 

@@ -33,15 +33,15 @@ ON_ECHO: Final = "ran on the echo model (no real LLM), so there is no score"
 
 def score_cells(result: CheckResult, other: Literal["Live", "Last"]) -> dict[str, str]:
     """Return the score of a result beside that of the live version or of the run before, and the change."""
-    run, live = result.run, result.live
+    run = result.run
     before, change = run.previous_score, run.change
     if other == "Live":
-        before, change = live.score, None if result.drop is None else -result.drop
+        before, change = result.live_score, None if result.drop is None else -result.drop
     if run.is_echo:  # what it answered is no score
         before = change = None
     shown = number_text(None if before is None else round(before, 2))
-    if other == "Live" and live.version is not None:
-        shown = f"v{live.version}" if before is None else f"{shown} (v{live.version})"
+    if result.live_version is not None:
+        shown = f"v{result.live_version}" if before is None else f"{shown} (v{result.live_version})"
     return {
         "Score": output.style(
             _score_text(run), "faint" if run.is_echo else "bad" if result.passed is False else "good"
@@ -78,8 +78,8 @@ def facts(result: CheckResult) -> Iterator[tuple[str, str]]:
         yield reuse_text(run), "faint"
     if run.is_echo:
         yield ON_ECHO, "warn"
-    if result.live.reason and comparison is None:
-        yield f"not compared: {result.live.reason}", "faint"
+    if result.not_compared and comparison is None:
+        yield f"not compared: {result.not_compared}", "faint"
     if comparison is not None and comparison.verdict == "cannot tell" and result.passed:
         yield f"cannot tell: {comparison.reason}", "warn"
 
@@ -227,8 +227,8 @@ def _pair(live: RowResult, new: RowResult) -> dict[str, Any]:
 
 _KEYS: Final = (
     "table=run.name table_id=run.table_id sheet_id=run.sheet_id url=run.url model=run.model score=run.score "
-    "minimum=check.min_score max_drop=check.max_drop runs=check.runs live_version=live.version "
-    "live_score=live.score not_compared=live.reason drop verdict=comparison.verdict "
+    "minimum=check.min_score max_drop=check.max_drop runs=check.runs live_version "
+    "live_score not_compared drop verdict=comparison.verdict "
     "comparison=comparison.reason least_drop=comparison.least most_drop=comparison.most "
     "origin=run.origin reused=run.reused cost=run.cost"
 )

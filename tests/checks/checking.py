@@ -130,8 +130,8 @@ class Bench:
         )
 
 
-def evaluation(name: str, *prompts: str, least: float | None = None, drop: float | None = None) -> Check:
-    return Check("evaluation", name, prompts or ("ask",), least, drop)
+def evaluation(name: str, *prompts: str, least: float | None = None) -> Check:
+    return Check("evaluation", name, prompts or ("ask",), least)
 
 
 def agent(name: str, *prompts: str, **inputs: Any) -> Check:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import NoSuchItem, list_evaluations, pick, score_of
-from promptsync.checks.executions import as_reported, with_score
+from promptsync.checks.executions import as_reported
 from promptsync.checks.results import CheckResults, Standard, judge
 from promptsync.checks.run_checks import find_run
 from promptsync.checks.runs import NodeOutput, Run, Status
@@ -109,7 +109,7 @@ def test_a_report_that_did_not_complete_does_not_pass_with_any_score(
     for standard in (Standard(80), Standard(allow_unscored=True)):
         assert judge(Check("evaluation", "e"), one, standard).reason == reason
     # What only reads scores must not take one from a report that did not complete.
-    assert (with_score(bench.registry, one).score is not None and not one.failed) == (not reason)
+    assert (one.score is not None and not one.failed) == (not reason)
 
 
 def test_what_may_have_started_weighs_more_than_what_failed() -> None:

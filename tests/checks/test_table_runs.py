@@ -46,7 +46,7 @@ def test_a_text_is_run_on_all_rows_beside_the_live_one(world: World) -> None:
     assert [row.output for row in result.run.rows[:2]] == ["Say case 0 of", "Say case 1 of"]
     assert result.run.rows[0].inputs == {"question": "case 0 of many", "expect": "case 0 of"}
     assert {row.verdict for row in result.run.rows} == {"pass"}
-    assert (result.live.version, result.live.score, result.drop) == (3, 100, 0)
+    assert (result.live_version, result.live_score, result.drop) == (3, 100, 0)
     assert result.live_run is not None
     assert result.live_run.rows[0].output == "Tell case 0 of many"
     (table,) = tables(world)
@@ -109,8 +109,8 @@ def test_repeats_are_rows_of_their_own(world: World) -> None:
 def test_a_prompt_that_is_not_live_yet_and_one_that_did_not_change_are_not_compared(world: World) -> None:
     declare(world)
     new, same = only(world, PLAIN), only(world, PLAIN, text(version=2))
-    assert (new.comparison, new.live.reason) == (None, "ask is not live yet")
-    assert (same.comparison, same.live.reason) == (None, "ask v2 is live with the same content")
+    assert (new.comparison, new.not_compared) == (None, "ask is not live yet")
+    assert (same.comparison, same.not_compared) == (None, "ask v2 is live with the same content")
     assert (new.passed, same.passed, same.run.reused) == (True, True, True)
 
 

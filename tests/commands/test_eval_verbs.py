@@ -74,11 +74,6 @@ def test_the_document_of_a_run(here: World) -> None:
         "prompts": [],
         "change": None,
         "minimum": None,
-        "max_drop": None,
-        "live_version": None,
-        "live_score": None,
-        "drop": None,
-        "not_compared": None,
         "unbound": [],
     }
 

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from evaluation_files import contains, declared, evaluation
+from thanks import MODEL, SCRIPTED, thanks
 from worlds import World, asking, failing, fault, made
 
-FIXTURES = declared("", evaluation("a is polite", "a", [{"name": "Ada"}], contains("polite")))
 CONFIG = """labels: {main: prod, stable: lts}
 checks:
-- {match: a, evaluation: a is polite, min_score: 100}
+- {match: a, table: thanks, min_score: 100}
 """
-REASON = "a is polite: 0 on the echo model is below the minimum of 100"
+REASON = "thanks: score 0 is below the minimum of 100"
 
 
 @pytest.fixture
@@ -25,11 +24,12 @@ def released(tmp_path: Path) -> Iterator[World]:
         config = world.root / "promptsync.yaml"
         config.write_text(config.read_text() + CONFIG)
         for name in "ab":
-            world.write(name, "A polite hello, {name}")
+            world.write(name, "A polite hello, {name}", model=MODEL)
+        world.put("evaluations/thanks.yaml", thanks(2, prompts=[]))
         world.commit("Add prompts")
         world.ok("deploy")
 
-    with made(tmp_path, fixtures=FIXTURES) as world:
+    with made(tmp_path, fixtures=SCRIPTED) as world:
         yield world.built(build)
 
 
@@ -70,6 +70,7 @@ def test_a_version_that_failed_its_checks_is_shown_with_the_reason(released: Wor
     released.edit("b", "hello", "welcome")
     released.commit()
     assert released.run("deploy").code == 1
+    released.ok("push")
     out = released.ok("status").out
     assert f"in-sync  a  v2  prod v1, v2 not released: {REASON}" in out
     assert "in-sync  b  v2  prod v1, v2 not released  " in out
@@ -102,7 +103,7 @@ def test_a_release_that_was_rolled_back_is_reported(released: World) -> None:
 
 
 def test_a_later_version_with_the_same_text_is_released(released: World) -> None:
-    released.publish("b", "A polite hello, {name}")
+    released.publish("b", "A polite hello, {name}", metadata={"model": {**MODEL, "parameters": {}}})
     assert released.version("b") == 2
     assert pending(released) == {}
 
@@ -126,7 +127,8 @@ def test_a_registry_that_cannot_list_runs_only_costs_the_reason(released: World)
     released.edit("a", "polite", "rude")
     released.commit()
     assert released.run("deploy").code == 1
-    released.faults.append(fault(asking("GET", "evaluations"), failing(403)))
+    released.ok("push")
+    released.faults.append(fault(asking("GET", "/tables"), failing(403)))
     done = released.ok("status")
     assert "prod v1, v2 not released  " in done.out
 

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evaluation_files import contains, declared, evaluation
+from thanks import MODEL, SCRIPTED, thanks
 from worlds import World, asking, failing, fault, made, template
 
 from promptsync.registry.promptlayer.responses import label_of
 
-FIXTURES = declared("", evaluation("kind", "a", [{"name": "Ada"}, {"name": "Linus"}], contains("please")))
-CHECKS = "checks: [{match: a, evaluation: kind, min_score: 90}]"
+CHECKS = "checks: [{match: a, table: thanks, min_score: 90}]"
 FAILED = {
     "name": "a",
     "version": 2,
     "failed": True,
-    "reason": "kind: 0 on the echo model is below the minimum of 90",
+    "reason": "thanks: score 0 is below the minimum of 90",
 }
+NEVER_RAN = {"name": "a", "version": 3, "failed": False, "reason": "thanks has no complete result for it"}
 
 
 @pytest.fixture
@@ -29,17 +29,19 @@ def world(tmp_path: Path) -> Iterator[World]:
 
     def build(world: World) -> None:
         config(world, "labels: {main: prod}", CHECKS)
-        world.write("a", "{name}, please")
+        world.put("evaluations/thanks.yaml", thanks(2, prompts=[]))
+        world.write("a", "A polite hello, {name}", model=MODEL)
         world.write("b", "Hello {name}")
         world.commit("Add a and b")
         world.ok("deploy")
-        world.write("a", "{name}, now")
+        world.write("a", "A rude hello, {name}", model=MODEL)
         world.write("b", "Bye {name}")
         world.commit("Be brief")
         assert world.run("deploy").code == 1
-        world.publish("a", "{name}, soon")
+        world.ok("push")
+        world.publish("a", "A moody hello, {name}", metadata={"model": {**MODEL, "parameters": {}}})
 
-    with made(tmp_path, fixtures=FIXTURES) as world:
+    with made(tmp_path, fixtures=SCRIPTED) as world:
         yield world.built(build)
 
 
@@ -100,20 +102,34 @@ def test_on_a_terminal_the_question_names_what_failed(
 
 
 def test_a_rollback_warns_too(world: World) -> None:
-    assert warnings(world, "label", "move", "a@3", "prod") == [
-        {"name": "a", "version": 3, "failed": False, "reason": "kind hasn't run on it"}
-    ]
+    assert warnings(world, "label", "move", "a@3", "prod", "--skip-checks") == [NEVER_RAN]
     assert warnings(world, "rollback", "a", "--label", "prod", "--to", "2") == [FAILED]
     assert warnings(world, "rollback", "a", "--label", "prod", "--to", "1", "-y") == []
 
 
-def test_a_score_that_fell_too_far_is_a_failure(world: World) -> None:
-    config(world, "labels: {main: prod}", "checks: [{match: a, evaluation: kind, max_drop: 10}]")
-    (found,) = warnings(world, "label", "move", "a@2", "prod", "--skip-checks")
-    assert (found["failed"], found["reason"]) == (
-        True,
-        "kind: score fell 100 points from live v1 (100 -> 0); max_drop is 10",
-    )
+@pytest.mark.parametrize("kind", ["evaluation", "agent"])
+def test_what_only_a_deploy_can_know_needs_an_option(world: World, kind: str) -> None:
+    config(world, "labels: {main: prod}", f"checks: [{{match: a, {kind}: nightly}}]")
+    done = world.run("label", "move", "a@2", "prod")
+    assert done.code == 3, str(done)
+    assert "v2 of 'a' has no passing check: nightly counts only in a deploy; no label was changed" in done.err
+    assert "hint: promptsync deploy\n" in done.err
+    (found,) = warnings(world, "label", "move", "a@2", "prod", "--yes")
+    assert (found["failed"], found["reason"]) == (False, "nightly counts only in a deploy")
+    assert warnings(world, "rollback", "a", "--label", "prod", "--to", "1") == []
+
+
+def test_what_never_ran_needs_an_option_and_so_does_a_registry_that_cannot_tell(world: World) -> None:
+    done = world.run("label", "move", "a", "prod")
+    assert done.code == 3, str(done)
+    assert "v3 of 'a' has no passing check: thanks has no complete result for it; no label" in done.err
+    on_terminal = world.on_terminal("label", "move", "a", "prod", answer="n\n")
+    assert "to a version that has no passing check: a v3. Continue?" in on_terminal.err
+    world.faults.append(fault(asking("GET", "/tables"), failing(500)))
+    done = world.run("label", "move", "a@2", "prod")
+    assert done.code == 3, str(done)
+    assert "has no passing check: the results of its tables could not be read: " in done.err
+    assert world.label("a", "prod") == 1
 
 
 def test_a_new_label_that_the_configuration_names_is_guarded(world: World) -> None:
@@ -123,22 +139,21 @@ def test_a_new_label_that_the_configuration_names_is_guarded(world: World) -> No
 
 
 def test_the_text_warns_before_it_is_confirmed_and_once(world: World) -> None:
-    line = "warning  a: v2 failed its checks: kind: 0 on the echo model is below the minimum of 90"
+    line = "warning  a: v2 failed its checks: thanks: score 0 is below the minimum of 90"
     world.ok("label", "set", "a@2", "staging")
     dry = world.run("promote", "staging", "prod", "-n")
     assert dry.code == 3
     assert line in dry.out
     done = world.on_terminal("promote", "staging", "prod", answer="y\n")
     assert done.code == 0, str(done)
-    assert (done.out + done.err).count(
-        "failed its checks: kind: 0 on the echo model is below the minimum of 90"
-    ) == 1
+    assert (done.out + done.err).count("failed its checks: thanks: score 0 is below the minimum of 90") == 1
     assert (done.out + done.err).index("failed its checks") < (done.out + done.err).index("Continue?")
 
 
 def test_a_move_in_a_pipe_warns_in_its_receipt(world: World) -> None:
-    done = world.ok("label", "move", "a", "prod")
-    assert "  warning  a: v3 has no passing check: kind hasn't run on it" in done.out.splitlines()
+    done = world.ok("label", "move", "a", "prod", "--skip-checks")
+    line = f"  warning  a: v3 has no passing check: {NEVER_RAN['reason']}"
+    assert line in done.out.splitlines()
 
 
 def test_a_move_that_did_not_happen_warns_of_nothing(world: World) -> None:
@@ -166,7 +181,7 @@ def test_what_no_checks_guard_costs_no_request_and_no_warning(
     world.run("label", "delete", "a", label, "-y")
     world.forget()
     assert warnings(world, "label", "set", "a@2", label) == []
-    assert not [one for one in world.seen if "evaluations" in one.target]
+    assert not [one for one in world.seen if "/tables" in one.target]
 
 
 def test_without_labels_in_the_configuration_checks_guard_every_label(world: World) -> None:
@@ -177,21 +192,12 @@ def test_without_labels_in_the_configuration_checks_guard_every_label(world: Wor
 def test_a_prompt_without_checks_or_a_label_that_stays_costs_no_request(world: World) -> None:
     assert warnings(world, "label", "move", "b", "prod") == []
     assert warnings(world, "label", "move", "a@1", "prod") == []
-    assert not [one for one in world.seen if "evaluations" in one.target]
-
-
-@pytest.mark.parametrize("status", [403, 500])
-def test_a_registry_that_cannot_list_runs_does_not_stop_a_move(world: World, status: int) -> None:
-    world.faults.append(fault(asking("GET", "/evaluations"), failing(status)))
-    (found,) = warnings(world, "label", "move", "a@2", "prod")
-    assert found["failed"] is False
-    assert found["reason"].startswith("kind: its runs could not be read: ")
-    assert world.label("a", "prod") == 2
+    assert not [one for one in world.seen if "/tables" in one.target]
 
 
 def test_many_warnings_are_cut_in_text(world: World) -> None:
     names = [f"p{number:02}" for number in range(13)]
-    config(world, "labels: {main: prod}", "checks: [{match: 'p*', evaluation: kind}]")
+    config(world, "labels: {main: prod}", "checks: [{match: 'p*', table: thanks}]")
     for name in names:
         world.publish(name)
     done = world.ok("label", "set", "p*", "prod", "-y")

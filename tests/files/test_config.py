@@ -17,13 +17,17 @@ include: ["support/*", exact]
 labels: {main: prod}
 checks:
   - {match: "support/*", evaluation: refund quality, min_score: 80}
-  - {match: "*", evaluation: tone, max_drop: 2.5}
+  - {match: "*", evaluation: tone, min_score: 2.5}
   - {match: "*", agent: bot}
   - {match: "*", table: Tone, sheet: Cases, min_score: 70, max_drop: 5, runs: 3}
 limits: {changes: 0.25, cells: 100}
 evaluations: {reuse: 0.5, keep: 3, on_noise: warn}
 deploy: {dashboard_edits: refuse}
 """
+
+NO_LIMIT = (
+    "has a limit that it cannot have: max_drop: needs table:, and min_score: needs table: or evaluation:."
+)
 
 
 def write(root: Path, text: str) -> Path:
@@ -54,7 +58,7 @@ def test_everything_in_a_configuration_is_read(tmp_path: Path) -> None:
         labels={"main": "prod"},
         checks=(
             {"match": "support/*", "evaluation": "refund quality", "min_score": 80},
-            {"match": "*", "evaluation": "tone", "max_drop": 2.5},
+            {"match": "*", "evaluation": "tone", "min_score": 2.5},
             {"match": "*", "agent": "bot"},
             {"match": "*", "table": "Tone", "sheet": "Cases", "min_score": 70, "max_drop": 5, "runs": 3},
         ),
@@ -149,26 +153,27 @@ def test_the_file_is_found_from_below(tmp_path: Path) -> None:
             ],
         ),
         (
-            "checks: [{match: x, evaluation: e, max_drop: -1}, {match: x, evaluation: e, max_drop: 101}]\n",
+            "checks: [{match: x, table: e, max_drop: -1}, {match: x, table: e, max_drop: 101}]\n",
             [
-                "1:36: checks[0].max_drop: -1 is less than the minimum of 0.",
-                "1:77: checks[1].max_drop: 101 is greater than the maximum of 100.",
+                "1:31: checks[0].max_drop: -1 is less than the minimum of 0.",
+                "1:67: checks[1].max_drop: 101 is greater than the maximum of 100.",
             ],
         ),
         (
-            "checks: [{match: x, evaluation: e, max_drop: .nan}]\n",
-            ["1:46: JSON has no number .nan. Quote it."],
+            "checks: [{match: x, table: e, max_drop: .nan}]\n",
+            ["1:41: JSON has no number .nan. Quote it."],
         ),
         (
-            "checks: [{match: x, evaluation: e, max_drop: few}]\n",
-            ["1:36: checks[0].max_drop must be a number, but it is text."],
+            "checks: [{match: x, table: e, max_drop: few}]\n",
+            ["1:31: checks[0].max_drop must be a number, but it is text."],
         ),
         (
             "checks: [{match: x, agent: bot, max_drop: 5}, {match: x, agent: bot, min_score: 5}]\n",
-            [
-                "1:10: checks[0] has min_score: or max_drop:, but an agent has no score.",
-                "1:47: checks[1] has min_score: or max_drop:, but an agent has no score.",
-            ],
+            [f"1:10: checks[0] {NO_LIMIT}", f"1:47: checks[1] {NO_LIMIT}"],
+        ),
+        (
+            "checks: [{match: x, evaluation: e, max_drop: 5}]\n",
+            [f"1:10: checks[0] {NO_LIMIT}"],
         ),
         ('prompts: "a\\0b"\n', ["1:1: prompts is not a path that a file system allows."]),
         (

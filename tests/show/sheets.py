@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.comparison import Comparison, RowResult, compare
-from promptsync.checks.results import CheckResult, Failure, LiveScore, Standard, judge
+from promptsync.checks.results import CheckResult, Failure, Standard, judge
 from promptsync.checks.runs import Run, Status
 
 SHEET = "https://dashboard.promptlayer.com/workspace/1/tables/t1?sheet=s2"
@@ -52,14 +51,14 @@ def result(
     """The result of a prompt whose live version and new text ran, failed if they say so."""
     run, live_run = sheet(new, **fields), sheet(live, **{**fields, "origin": "commit 3fa9c1a"})
     comparison = compare(live_run.rows, run.rows, 1, max_drop)
-    judged = judge(
+    return judge(
         Check("table", run.name, (name,), 20, max_drop),
         run,
         Standard(),
-        LiveScore(name, 3, live_run.score),
-        comparison,
+        live_version=3,
+        live_run=live_run,
+        comparison=comparison,
     )
-    return replace(judged, live_run=live_run)
 
 
 def results(texts: st.SearchStrategy[str]) -> st.SearchStrategy[CheckResult]:
@@ -101,8 +100,9 @@ def results(texts: st.SearchStrategy[str]) -> st.SearchStrategy[CheckResult]:
         CheckResult,
         st.builds(Check, st.just("table"), texts, st.lists(texts, max_size=1).map(tuple)),
         run,
-        st.builds(LiveScore) | st.builds(LiveScore, texts, st.just(2), st.none() | st.floats(0, 100), texts),
         failures.map(tuple),
         live_run=st.none() | run,
+        live_version=st.none() | st.just(2),
         comparison=st.none() | comparison,
+        not_compared=st.none() | texts,
     )

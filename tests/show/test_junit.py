@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sheets import results as sheet_results
 
 from promptsync.checks.assignment import Check
-from promptsync.checks.results import CheckResult, CheckResults, Failure, LiveScore, Unbound
+from promptsync.checks.results import CheckResult, CheckResults, Failure, Unbound
 from promptsync.checks.runs import Cell, NodeOutput, Run, Status
 from promptsync.errors import RemoteError
 from promptsync.show.checks import results_lines
@@ -51,9 +51,8 @@ checks = st.builds(
     limits,
     st.dictionaries(any_text, any_text, max_size=2),
 )
-live_scores = st.builds(LiveScore) | st.builds(LiveScore, any_text, st.just(2), limits, any_text)
 results_of_one = st.builds(
-    CheckResult, checks, evaluation_runs | agent_runs, live_scores, failures, unbound, st.booleans()
+    CheckResult, checks, evaluation_runs | agent_runs, failures, unbound, st.booleans()
 )
 results_of_one |= sheet_results(any_text)
 check_results = st.builds(CheckResults, st.lists(results_of_one, max_size=3).map(tuple))

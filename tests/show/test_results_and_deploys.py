@@ -12,7 +12,7 @@ from markdown_reader import check_only_code, names
 from sheets import results as sheet_results
 
 from promptsync.checks.assignment import Check, Selection
-from promptsync.checks.results import CheckResult, CheckResults, Failure, LiveScore, Standard, judge
+from promptsync.checks.results import CheckResult, CheckResults, Failure
 from promptsync.checks.runs import Cell, Run, Status
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Item, Snapshot, State
@@ -46,14 +46,9 @@ evaluation_runs = st.builds(
     model=st.none() | names,
 )
 agent_runs = st.builds(Run, kind=st.just("agent"), name=names, status=st.sampled_from(Status))
-checks = st.builds(
-    Check, st.sampled_from(["evaluation", "agent"]), names, prompts, max_drop=st.none() | st.floats(0, 100)
-)
-live_scores = st.builds(LiveScore) | st.builds(
-    LiveScore, names, st.just(2), st.none() | st.floats(0, 100), names
-)
+checks = st.builds(Check, st.sampled_from(["evaluation", "agent"]), names, prompts)
 failures = st.lists(st.builds(Failure, st.just("failed"), reasons), max_size=1).map(tuple)
-results_of_one = st.builds(CheckResult, checks, evaluation_runs | agent_runs, live_scores, failures)
+results_of_one = st.builds(CheckResult, checks, evaluation_runs | agent_runs, failures)
 results_of_one |= sheet_results(names)
 check_results = st.builds(CheckResults, st.lists(results_of_one, max_size=4).map(tuple))
 
@@ -196,15 +191,3 @@ def test_results_have_a_row_for_each_check_and_name_the_model() -> None:
     assert (fence, head.split()[:2]) == ("```text", ["EVALUATION", "PROMPTS"])
     assert row.split() == [*["refund", "quality", "support/refund", "-", "echo", "-", "-", "80", "passed"]]
     assert note == "refund quality: ran on the echo model (no real LLM), so there is no score"
-
-
-def test_a_score_that_fell_is_shown_beside_the_live_one_and_why_others_are_not_compared() -> None:
-    check = Check("evaluation", "quality", ("ask",), 50, 5)
-    run = Run(kind="evaluation", name="quality", id=2, score=80.0, status=Status.COMPLETED)
-    fell = judge(check, run, Standard(), LiveScore("ask", 3, 90.0))
-    alone = judge(check, run, Standard(), LiveScore("ask", reason="ask is not live yet"))
-    _, head, *rows = results_markdown(CheckResults((fell, alone)))
-    assert head.split()[-6:] == ["LIVE", "CHANGE", "MINIMUM", "MAX", "DROP", "RESULT"]
-    assert "80     90 (v3)  -10     50       5         failed: score fell 10 points from live v3" in rows[0]
-    assert rows[1].split()[-5:] == ["-", "-", "50", "5", "passed"]
-    assert rows[2] == "quality: max_drop not applied: ask is not live yet; the minimum of 50 decides"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 skip_checks_option = click.option(
-    "--skip-checks", is_flag=True, help="Also move it to a version that failed its checks."
+    "--skip-checks", is_flag=True, help="Also move it to a version that has not passed its checks."
 )
 
 
@@ -97,10 +97,10 @@ def change_labels(
 ) -> Outcome:
     """Carry out a plan of labels.
 
-    Plan and receipt warn where a label moves to a version that is not known to have passed its checks. If
-    one failed them, or live prompts render it at once, a move up needs a person who confirms it, ``yes`` or
-    ``skip_checks``, and if it is on hold or breaks applications, a person or ``yes``. Checks that are not
-    committed do not count. Raises ``Unsupported`` if the registry cannot change labels.
+    Plan and receipt warn where a label moves to a version that is not known to have passed its checks, or
+    that live prompts render at once: then a move up needs a person who confirms it, ``yes`` or
+    ``skip_checks``, and if the version is on hold or breaks applications, a person or ``yes``. Checks that
+    are not committed do not count. Raises ``Unsupported`` if the registry cannot change labels.
     """
     from promptsync.show.checks import failed_text, with_warnings
 
@@ -138,7 +138,7 @@ def _checked(
     session: Session, project: Project, plan: LabelPlan, *, yes: bool, skip_checks: bool
 ) -> tuple[LabelPlan, list[Verdict], list[Verdict]]:
     """Return a plan, refused if what it needs cannot be confirmed, its warnings, and those to confirm."""
-    from promptsync.checks.verdicts import breaking, live_snippets, not_passed, on_hold
+    from promptsync.checks.verdicts import warnings_of
 
     # A rollback is an emergency, and the version was live before; so is one to a commit that moves up.
     up = [
@@ -151,15 +151,12 @@ def _checked(
     if plan.refusal is not None:
         return plan, [], []
     moves = plan.pending
-    warnings = [*not_passed(project, moves), *live_snippets(project, moves)]
-    warnings += [*on_hold(project, up), *breaking(project, up)]
-    names = {change.name for change in moves if not change.is_lower}
+    warnings = warnings_of(project, moves, up)
+    names = {change.name for change in up}
     failed = [
         warning
         for warning in warnings
-        if warning.needs_yes
-        and warning.name in names
-        and (warning.about in ("on-hold", "contract") or not skip_checks)
+        if warning.name in names and (warning.about in ("on-hold", "contract") or not skip_checks)
     ]
     if failed and not (yes or session.can_ask):
         plan = structs.replace(plan, refusal=_failed_checks(project, failed, moves[0].label))
@@ -191,7 +188,7 @@ def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> R
     others = len({verdict.name for verdict in failed}) - 1
     more = f" (and {others} more)" if others else ""
     hint, code = deploy_command(project, label), "failed-checks"
-    what = f"failed its checks: {first.reason}"
+    what = f"{'failed its checks' if first.failed else 'has no passing check'}: {first.reason}"
     if first.about == "live":
         what, code = f"would be {first.reason}, without checks", "live-snippets"
     elif first.about == "on-hold":
