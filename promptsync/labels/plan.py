@@ -51,18 +51,12 @@ class LabelChange(msgspec.Struct, frozen=True):
 
 
 class SkippedLabel(msgspec.Struct, frozen=True):
-    """A label that stays at ``version`` although a commit was specified, and why.
-
-    ``differs`` says that the commit and the present files do not say the same about the prompt. ``hint`` is
-    the command for the rest.
-    """
+    """A label that stays at ``version`` although a commit was specified, and why."""
 
     name: str
     label: str
     version: int
     reason: str
-    differs: bool = True
-    hint: str = ""
 
 
 class LabelPlan(msgspec.Struct, frozen=True):

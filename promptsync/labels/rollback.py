@@ -13,6 +13,7 @@ from promptsync.compare.git_state import find_state, too_shallow
 from promptsync.errors import Refused, UsageError
 from promptsync.files.git.revisions import Tree, files_in, tree_at
 from promptsync.files.prompt_file import PromptFile
+from promptsync.files.worktree import scan
 from promptsync.history.mark import parse_mark, shorten
 from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel, change_to, existing, move_command
 from promptsync.parallel import mapped
@@ -114,25 +115,30 @@ def plan_rollback_to_commit(
         existing(prompt, label)
     texts = _Texts(project, target, {prompt.listed.name for prompt in prompts})
     versions = _published(project, prompts, label, texts)
-    changes, skipped = [], []
+    changes, skipped, hints = [], [], dict[str, str]()
     for prompt in prompts:
         name, now = prompt.listed.name, existing(prompt, label)
         version = versions.get(name)
-        if version is None:
-            skipped.append(texts.skipped(name, label, now))
-        elif version > now and version not in _near(prompt, label):
-            reason = f"v{version} matches {target.ref}, but is not known to have been live"
-            hint = deploy_command(project, label)
-            if prompt.is_on_hold(label, version):  # a deploy would keep it on hold
-                hint = f"promptsync label move {shlex.join([f'{name}@{version}', label])}"
-            skipped.append(SkippedLabel(name, label, now, reason, hint=hint))
-        else:
+        if version is not None and (version <= now or version in _near(prompt, label)):
             changes.append(change_to(prompt, label, version))
-    refusal, differing = None, [row for row in skipped if row.differs]
-    if differing and all(change.old == change.new for change in changes):
-        first = next(prompt for prompt in prompts if prompt.listed.name == differing[0].name)
-        refusal = _refusal(first, label, differing[0].reason, differing[0].hint, len(differing) - 1)
-    return LabelPlan(tuple(changes), refusal=refusal, skipped=tuple(skipped), commit=target.title)
+            continue
+        if version is None:
+            reason, hints[name] = texts.reason(name, label)
+        else:
+            reason = f"v{version} matches {target.ref}, but is not known to have been live"
+            hints[name] = deploy_command(project, label)
+            if prompt.is_on_hold(label, version):  # a deploy would keep it on hold
+                hints[name] = f"promptsync label move {shlex.join([f'{name}@{version}', label])}"
+        skipped.append(SkippedLabel(name, label, now, reason))
+    plan = LabelPlan(tuple(changes), skipped=tuple(skipped), commit=target.title)
+    if skipped and plan.is_empty:
+        # A prompt that has no file, here or in the commit, is no part of any release.
+        known = {*texts.by_name, *scan(project.root, project.config.prompts).files}
+        if stuck := [row for row in skipped if row.name in known]:
+            first = next(prompt for prompt in prompts if prompt.listed.name == stuck[0].name)
+            refusal = _refusal(first, label, stuck[0].reason, hints[stuck[0].name], more=len(stuck) - 1)
+            return msgspec.structs.replace(plan, refusal=refusal)
+    return plan
 
 
 def _near(prompt: Labelled, label: str) -> list[int]:
@@ -185,9 +191,6 @@ class _Texts:
         self._by_commit: dict[str, dict[str, tuple[str, str] | None]] = {}
         self._tree = tree_at(self._history, target.id, self._prompts)
         self.by_name = self._read(self._tree, names)
-        absent = {*names} - self.by_name.keys()
-        at_head = tree_at(self._history, "HEAD", self._prompts) if absent else Tree({})
-        self._new = self._read(at_head, absent)
 
     def _read(self, tree: Tree, names: Collection[str]) -> dict[str, tuple[str, str] | None]:
         texts: dict[str, tuple[str, str] | None] = {}
@@ -216,16 +219,13 @@ class _Texts:
         other = self._by_commit[mark.commit].get(name)
         return other is not None and other[1] == content
 
-    def skipped(self, name: str, label: str, version: int) -> SkippedLabel:
-        """Return why the label of a prompt stays where it is."""
+    def reason(self, name: str, label: str) -> tuple[str, str]:
+        """Return why the label of a prompt stays where it is, and what to run, if that is special."""
         if name not in self.by_name:
-            hint = f"promptsync label delete {shlex.quote(name)} {shlex.quote(label)}"
-            reason = f"{self._ref} has no such prompt"
-            return SkippedLabel(name, label, version, reason, name in self._new, hint)
-        reason, hint = f"no version was published from its content in {self._ref}", ""
+            return f"{self._ref} has no such prompt", f"promptsync label delete {shlex.join([name, label])}"
         if self.by_name[name] is None:
-            reason = f"its file in {self._ref} cannot be read, or two files have its name"
-        elif self._history.shallow:  # the commits that the marks of versions name may be missing
+            return f"its file in {self._ref} cannot be read, or two files have its name", ""
+        if self._history.shallow:  # the commits that the marks of versions name may be missing
             error = too_shallow(f"which version was published from {self._ref}")
-            reason, hint = error.message, error.hint
-        return SkippedLabel(name, label, version, reason, hint=hint)
+            return error.message, error.hint
+        return f"no version was published from its content in {self._ref}", ""
