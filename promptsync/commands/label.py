@@ -15,7 +15,6 @@ from promptsync.commands.shared.labels import (
 )
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.errors import UsageError
 from promptsync.labels.plan import (
     LabelChange,
     LabelPlan,
@@ -23,7 +22,7 @@ from promptsync.labels.plan import (
     existing,
     plan_moves,
 )
-from promptsync.project.target import At
+from promptsync.project.target import At, check_exact
 from promptsync.project.versions import labelled
 from promptsync.prompt.labels import check_label
 from promptsync.show import labels as show_labels
@@ -119,9 +118,9 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
     promptsync label move support/refund:staging prod
     """
     with session.project() as project:
+        if force:
+            check_exact(project, [name], "--force")
         chosen = chosen_labels(project, [name], at, having=target)
-        if force and not all(choice.is_exact for _, choice in chosen):
-            raise UsageError("--force needs an exact name", hint="promptsync label list")
         for prompt, _ in chosen:
             existing(prompt, target)
         plan = plan_moves(project, numbered(project, chosen), target, force=force)
@@ -142,10 +141,11 @@ def delete_command(session: Session, name: str, label: str, force: bool, **how: 
     promptsync label delete support/refund staging
     """
     with session.project() as project:
-        ((prompt, choice), *others) = chosen_labels(project, [name])
-        if others or not choice.is_exact:
-            raise UsageError("label delete needs an exact name", hint="promptsync label list")
-        change = LabelChange(choice.name, prompt.listed.template_id, label, existing(prompt, label), None)
+        check_exact(project, [name], "label delete")
+        ((prompt, _),) = chosen_labels(project, [name])
+        change = LabelChange(
+            prompt.listed.name, prompt.listed.template_id, label, existing(prompt, label), None
+        )
         if not force:
             check_unused(project, prompt.listed, label)
         return change_labels(session, project, LabelPlan((change,)), **how)

@@ -16,7 +16,7 @@ from promptsync.commands.shared.labels import (
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.labels.plan import existing, plan_moves
-from promptsync.project.target import LATEST
+from promptsync.project.target import LATEST, check_exact
 from promptsync.prompt.labels import check_label
 from promptsync.show.outcome import Outcome
 
@@ -44,13 +44,12 @@ def command(
     if source == target:
         raise UsageError(f"{source!r} is both FROM and TO", hint="promptsync promote staging prod")
     with session.project() as project:
+        if force:
+            check_exact(project, names, "--force")
         chosen = chosen_labels(project, names, having=source)
         for _, choice in chosen:
             if choice.at != LATEST:
                 move = f"promptsync label move {shlex.join([f'{choice.name}@N', target])}"
                 raise UsageError(f"{source!r} is the version that {target!r} moves to", hint=move)
-        if force and not all(choice.is_exact for _, choice in chosen):
-            example = f"promptsync promote {shlex.join([source, target])} NAME --force"
-            raise UsageError("--force needs exact names", hint=example)
         moves = [(prompt, existing(prompt, source)) for prompt, _ in chosen]
         return change_labels(session, project, plan_moves(project, moves, target, force=force), **how)

@@ -77,8 +77,10 @@ REFUSALS: list[tuple[str, int, str]] = [
     ("promote prod ' '", 2, "a word, such as prod"),
     ("promote prod live greet", 2, "promptsync label list greet"),
     ("promote prod live gret", 2, "did you mean 'greet'"),
-    ("promote prod live --force", 2, "promptsync promote prod live NAME --force"),
-    ("promote prod live ref* --force", 2, "promptsync promote prod live NAME --force"),
+    ("promote prod live --force", 2, "--force needs the names of the prompts"),
+    ("promote prod live ref* --force", 2, "--force needs exact names, and 'ref*' is a pattern"),
+    ("label move ref* prod --to 1 --force", 2, "--force needs exact names, and 'ref*' is a pattern"),
+    ("label delete ref* prod", 2, "label delete needs exact names, and 'ref*' is a pattern"),
 ]
 
 
