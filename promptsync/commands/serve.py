@@ -126,7 +126,7 @@ def command(
             kind, path = "bundle", session.directory / bundle
             app, notes = _sidecar(session, bundle, api_key)
         else:
-            kind, (path, fixtures) = "database", _existing(*_places(session, database, fixtures))
+            kind, (path, fixtures) = "database", _places(session, database, fixtures)
             registry, notes = _registry(session, path, fixtures, api_key, keep_requests, keep_days)
             app = stack.enter_context(registry)
 
@@ -217,32 +217,28 @@ def _check_options(api_key: str | None, allowed: tuple[str, ...]) -> None:
             )
 
 
-def _existing(database: Path, fixtures: Path | None) -> tuple[Path, Path | None]:
-    """Return both. Raises ``UsageError`` if the directory of the database or the fixtures do not exist."""
-    if not database.parent.is_dir():
-        message = f"the directory of the database does not exist: {database.parent}"
-        raise UsageError(message, hint=f"mkdir -p {shlex.quote(str(database.parent))}")
-    if fixtures is not None and not fixtures.is_file():
-        message = f"the fixtures file does not exist: {fixtures}"
-        raise UsageError(message, hint="correct the path, or remove it")
-    return database, fixtures
-
-
 def _places(session: Session, database: Path | None, fixtures: Path | None) -> tuple[Path, Path | None]:
-    """Return the database and the fixtures that were passed, by default those of the local remote."""
+    """Return the database and the fixtures that were passed, by default those of the local remote.
+
+    Raises ``UsageError`` if the directory of the database or the fixtures do not exist.
+    """
     from promptsync.files.config import find, load
     from promptsync.files.disk import private_directory
 
-    chosen = session.directory / fixtures if fixtures is not None else None
-    if database is not None:
-        return session.directory / database, chosen
-    configuration = find(session.directory)
-    if configuration is None:
-        return session.directory / DATABASE, chosen
-    config = load(configuration)
-    remotes = [remote for remote in config.remotes.values() if remote.url.startswith(LOCAL)]
-    remotes.sort(key=lambda remote: (remote.name != config.default_remote, remote.name != "local"))
-    place = remotes[0].url.removeprefix(LOCAL) if remotes else ""
-    if chosen is None and remotes and remotes[0].fixtures:
-        chosen = config.root / remotes[0].fixtures
-    return config.root / place if place else private_directory(config.root) / DATABASE, chosen
+    place = session.directory / (database or DATABASE)
+    fixtures = session.directory / fixtures if fixtures is not None else None
+    if database is None and (configuration := find(session.directory)) is not None:
+        config = load(configuration)
+        remotes = [remote for remote in config.remotes.values() if remote.url.startswith(LOCAL)]
+        remotes.sort(key=lambda remote: (remote.name != config.default_remote, remote.name != "local"))
+        url = remotes[0].url.removeprefix(LOCAL) if remotes else ""
+        place = config.root / url if url else private_directory(config.root) / DATABASE
+        if fixtures is None and remotes and remotes[0].fixtures:
+            fixtures = config.root / remotes[0].fixtures
+    if not place.parent.is_dir():
+        message = f"the directory of the database does not exist: {place.parent}"
+        raise UsageError(message, hint=f"mkdir -p {shlex.quote(str(place.parent))}")
+    if fixtures is not None and not fixtures.is_file():
+        message = f"the fixtures file does not exist: {fixtures}"
+        raise UsageError(message, hint="correct the path, or remove it")
+    return place, fixtures

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from promptsync.server.checks.runner import Runner
     from promptsync.server.store.database import Database, Row, Store
 
-
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 PROTOBUF = "application/x-protobuf"
@@ -45,6 +44,14 @@ _MAX_PARTS = 10
 
 SUPPORTED = "see docs/compatibility.md in promptsync."
 """How the message about an operation of PromptLayer's API ends that this registry lacks."""
+
+Shape = TypeVar("Shape", bound=msgspec.Struct)
+
+Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+RowIndex = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+
+_MISSING = re.compile(r"Object missing required field `([^`]*)`?")
 
 
 class Response(werkzeug.Response):
@@ -108,6 +115,9 @@ def row_of(db: Database, sql: str, values: Any, missing: str, *, status: int = 4
 def invalid(message: str, *where: str, kind: str = "value_error") -> ApiError:
     """422 with a ``detail`` list whose location is ``where``, for example ``"body", "version"``."""
     return ApiError(422, message, detail=[{"loc": list(where), "msg": message, "type": kind}])
+
+
+# -- bodies --------------------------------------------------------------------------------------------------
 
 
 def parts_of(body: bytes, content_type: str, also: str) -> tuple[Any, bytes | None]:
@@ -209,13 +219,7 @@ def parse_json(body: bytes) -> Any:
     return value
 
 
-Shape = TypeVar("Shape", bound=msgspec.Struct)
-
-Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
-RowIndex = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
-
-_MISSING = re.compile(r"Object missing required field `([^`]*)`?")
+# -- typed values --------------------------------------------------------------------------------------------
 
 
 def read_id(text: str) -> int | None:
@@ -260,6 +264,9 @@ def _choices(kind: Any, names: list[str]) -> list[str]:
         types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
         return _choices(types[names[0]], names[1:]) if names else []
     return [choice for part in get_args(kind) for choice in _choices(part, names)]
+
+
+# -- requests ------------------------------------------------------------------------------------------------
 
 
 class _VersionQuery(Struct, frozen=True):

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
 
-
 THREADS = 32
 """How many requests are handled at once. Others wait, which adds up where responses are delayed."""
 
@@ -51,6 +50,17 @@ _LOOK_SECONDS = 5
 """How long between two looks for connections to close."""
 _STOP_SECONDS = 2
 """How long requests may take to finish after the server was told to stop."""
+
+WEBSOCKET: Final = "/connection/websocket"
+"""The path of the WebSocket. The token in its first message replaces the key."""
+
+MAX_SOCKETS = 50
+"""Most WebSockets that are open at once."""
+
+BODY_SECONDS = 30.0
+"""How long a client may take to send a body."""
+
+_log = logging.getLogger(__name__)
 
 
 def run_server(
@@ -192,16 +202,7 @@ def base_url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-WEBSOCKET: Final = "/connection/websocket"
-"""The path of the WebSocket. The token in its first message replaces the key."""
-
-MAX_SOCKETS = 50
-"""Most WebSockets that are open at once."""
-
-BODY_SECONDS = 30.0
-"""How long a client may take to send a body."""
-
-_log = logging.getLogger(__name__)
+# -- the ASGI application ------------------------------------------------------------------------------------
 
 
 class Gateway:
