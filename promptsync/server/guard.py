@@ -96,7 +96,11 @@ def check(method: str, target: str, headers: Mapping[str, str], hosts: Hosts) ->
     if method == "OPTIONS" and "access-control-request-method" in headers:
         raise _from_a_page("Access-Control-Request-Method is set")
     if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
-        _check_type(headers)
+        sent = headers.get("content-type", "")
+        # A page cannot set this header either. The application decides which paths accept forms.
+        is_form = media_type(sent) == FORM and headers.get("x-api-key")
+        if not is_form and media_type(sent) not in BODY_TYPES:
+            raise wrong_type(sent)
 
 
 def _check_host(host: str, hosts: Hosts) -> None:
@@ -116,11 +120,3 @@ def _from_a_page(why: str) -> ApiError:
         403,
         f"Web pages cannot use this registry ({why}). Send the request from a program, without an Origin.",
     )
-
-
-def _check_type(headers: Mapping[str, str]) -> None:
-    sent = headers.get("content-type", "")
-    # A page cannot set this header either. The application decides which paths accept forms.
-    is_form = media_type(sent) == FORM and headers.get("x-api-key")
-    if not is_form and media_type(sent) not in BODY_TYPES:
-        raise wrong_type(sent)

@@ -32,10 +32,10 @@ SHEET = f"{TABLE}/sheets/<sheet_id>"
 
 ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", "/prompt-templates", "prompts.read.list_templates"),
-    ("GET", "/prompt-templates/labels", "prompts.items.all_labels"),
+    ("GET", "/prompt-templates/labels", "prompts.items.list_labels"),
     ("GET", TEMPLATE, "prompts.read.get_raw"),
     ("POST", TEMPLATE, "prompts.read.get_rendered"),
-    ("GET", f"{TEMPLATE}/labels", "prompts.items.template_labels"),
+    ("GET", f"{TEMPLATE}/labels", "prompts.items.list_labels"),
     ("GET", f"{TEMPLATE}/snippet-usage", "prompts.read.snippet_usage"),
     ("POST", "/rest/prompt-templates", "prompts.publish.publish"),
     ("PATCH", "/rest/prompt-templates/<identifier>", "prompts.publish.patch"),

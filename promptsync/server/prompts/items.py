@@ -147,32 +147,24 @@ class NewLabel(Target, frozen=True, kw_only=True):
     name: Name
 
 
-def all_labels(request: Request) -> Response:
-    """List every label of every active template."""
+def list_labels(request: Request, kind: str = TEMPLATE, version: str = "prompt_version") -> Response:
+    """List the labels of the item in the path, or of all active templates.
+
+    Their versions are called ``version`` in the response.
+    """
+    identifier, columns = request.path.get("identifier"), ""
     with request.store.read() as db:
-        kind = f"t.kind = '{TEMPLATE}' AND NOT t.deleted"
-        return _listed(db, "prompt_version", ", t.id AS prompt_id, t.name AS prompt_name", kind)
-
-
-def template_labels(request: Request) -> Response:
-    """List the labels of one template."""
-    return list_labels(request, TEMPLATE, "prompt_version")
-
-
-def list_labels(request: Request, kind: str, version: str) -> Response:
-    """List the labels of the item in the path, whose versions are called ``version`` in a response."""
-    with request.store.read() as db:
-        item = find(db, request.path["identifier"], kind)
-        return _listed(db, version, "", f"t.id = {item['id']}")
-
-
-def _listed(db: Database, version: str, columns: str, where: str) -> Response:
-    rows = db.execute(
-        "SELECT l.name AS release_label, l.id AS release_label_id,"
-        f" v.id AS {version}_id, v.number AS {version}_number{columns}"
-        " FROM labels l JOIN versions v ON v.id = l.version_id JOIN items t ON t.id = l.item_id"
-        f" WHERE {where} ORDER BY t.id, l.name"
-    )
+        if identifier is None:
+            columns = ", t.id AS prompt_id, t.name AS prompt_name"
+            where = f"t.kind = '{kind}' AND NOT t.deleted"
+        else:
+            where = f"t.id = {find(db, identifier, kind)['id']}"
+        rows = db.execute(
+            "SELECT l.name AS release_label, l.id AS release_label_id,"
+            f" v.id AS {version}_id, v.number AS {version}_number{columns}"
+            " FROM labels l JOIN versions v ON v.id = l.version_id JOIN items t ON t.id = l.item_id"
+            f" WHERE {where} ORDER BY t.id, l.name"
+        ).fetchall()
     return Response({"success": True, "release_labels": [dict(row) for row in rows]})
 
 
