@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, to_builtins
@@ -39,8 +39,8 @@ Kind = Literal[
     "SpanKind.INTERNAL", "SpanKind.SERVER", "SpanKind.CLIENT", "SpanKind.PRODUCER", "SpanKind.CONSUMER"
 ]
 StatusCode = Literal["StatusCode.UNSET", "StatusCode.OK", "StatusCode.ERROR"]
-_KINDS: tuple[str, ...] = get_args(Kind)
-_STATUS_CODES: tuple[str, ...] = get_args(StatusCode)
+_KINDS: tuple[Kind, ...] = get_args(Kind)
+_STATUS_CODES: tuple[StatusCode, ...] = get_args(StatusCode)
 
 SpanId = Annotated[str, Meta(min_length=1, max_length=128)]
 # JavaScript sends 64-bit integers as text. As text they are limited to the year 2255.
@@ -206,19 +206,23 @@ def ingest_traces(request: Request) -> Response:
     """Save spans. Each span with an invalid id or over the size limit is rejected on its own."""
     _refuse_closing(request.parameters(ClosingQuery).close_after)
     is_binary = request.attached is not None
-    message = _parsed(request)
-    _check_count(
-        sum(len(scope.spans) for resource in message.resource_spans for scope in resource.scope_spans)
-    )
+    sent = [
+        (span, group, scope.scope)
+        for group in _parsed(request).resource_spans
+        for scope in group.scope_spans
+        for span in scope.spans
+    ]
+    _check_count(len(sent))
     texts, reasons, total = [], [], 0
-    for sent, common in _sent(message):
+    for otlp, group, scope in sent:
         # An empty event has two bytes, and takes hundreds once it is read.
-        if sent.ByteSize() > _MAX_BYTES:
+        if otlp.ByteSize() > _MAX_BYTES:
             reasons.append(_TOO_LONG)
             continue
         # In JSON, OTLP writes ids as hexadecimal digits, but the library decodes all bytes as base64.
-        span = _read(sent, bytes.hex if is_binary else lambda data: base64.b64encode(data).decode().lower())
-        span |= common
+        read_id = bytes.hex if is_binary else lambda data: base64.b64encode(data).decode().lower()
+        resource = _Resource(_attributes(group.resource.attributes), group.schema_url)
+        span = _read(otlp, resource, read_id) | {"scope": {"name": scope.name, "version": scope.version}}
         text = encoded(span)
         reason = _TOO_LONG if len(text) > MAX_SPAN else None
         for name, pattern in (("span", _SPAN_ID), ("trace", _TRACE_ID)):
@@ -264,33 +268,22 @@ def _answer(reasons: list[str], is_binary: bool) -> Response:
     return Response(answer.SerializeToString(), content_type=PROTOBUF)
 
 
-def _sent(message: ExportTraceServiceRequest) -> Iterator[tuple[OtlpSpan, Span]]:
-    """Yield each span with what it has in common with others."""
-    for group in message.resource_spans:
-        resource = {"attributes": _attributes(group.resource.attributes), "schema_url": group.schema_url}
-        for scope in group.scope_spans:
-            library = {"name": scope.scope.name, "version": scope.scope.version}
-            for span in scope.spans:
-                yield span, {"resource": resource, "scope": library}
-
-
-def _read(span: OtlpSpan, read_id: Callable[[bytes], str]) -> Span:
-    return {
-        "name": span.name,
-        "trace_id": read_id(span.trace_id),
-        "span_id": read_id(span.span_id),
-        "trace_state": span.trace_state,
-        "parent_id": read_id(span.parent_span_id) or None,
-        # An unknown number is the first word.
-        "kind": dict(enumerate(_KINDS)).get(span.kind - 1, _KINDS[0]),
-        "start_time": _timestamp(span.start_time_unix_nano),
-        "end_time": _timestamp(span.end_time_unix_nano),
-        "status": {
-            "status_code": dict(enumerate(_STATUS_CODES)).get(span.status.code, _STATUS_CODES[0]),
-            "description": span.status.message or None,
-        },
-        "attributes": _attributes(span.attributes),
-        "events": [
+def _read(span: OtlpSpan, resource: _Resource, read_id: Callable[[bytes], str]) -> Span:
+    """Return a span of OTLP as it is stored."""
+    # An unknown number is the first word.
+    kind = dict(enumerate(_KINDS)).get(span.kind - 1, _KINDS[0])
+    status = dict(enumerate(_STATUS_CODES)).get(span.status.code, _STATUS_CODES[0])
+    return _Span(
+        name=span.name,
+        context=_Context(read_id(span.trace_id), read_id(span.span_id), span.trace_state),
+        kind=kind,
+        start_time=span.start_time_unix_nano,
+        end_time=span.end_time_unix_nano,
+        status=_Status(status, span.status.message or None),
+        attributes=_attributes(span.attributes),
+        resource=resource,
+        parent_id=read_id(span.parent_span_id),
+        events=[
             {
                 "name": event.name,
                 "timestamp": event.time_unix_nano,
@@ -298,14 +291,14 @@ def _read(span: OtlpSpan, read_id: Callable[[bytes], str]) -> Span:
             }
             for event in span.events
         ],
-        "links": [
+        links=[
             {
                 "context": {"trace_id": read_id(link.trace_id), "span_id": read_id(link.span_id)},
                 "attributes": _attributes(link.attributes),
             }
             for link in span.links
         ],
-    }
+    ).stored()
 
 
 def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
