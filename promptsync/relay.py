@@ -29,7 +29,6 @@ from promptsync.prompt.labels import is_own
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-
 WORKFLOWS: Final = {
     "prompt_template_version_created": "drift",
     "prompt_template_updated": "drift",

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from promptsync.prompt.prompt import MAX_MESSAGE, MAX_NAME
 from promptsync.prompt.snippets import rendered_in
-from promptsync.server.http import Id, Name, Request, Response, checked, malformed
+from promptsync.server.http import Id, Name, Request, Response, checked, malformed, read_id
 from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.prompts.items import waits
@@ -18,8 +18,8 @@ from promptsync.server.store.database import Database, decoded
 
 Message = Annotated[str, Meta(max_length=MAX_MESSAGE)]
 
-_REMOVABLE = ("tools", "functions", "function_call", "tool_choice")
-_PATCHABLE = {"chat": ("messages", *_REMOVABLE), "completion": ("content",)}
+_CHAT_KEYS = ("messages", "tools", "functions", "function_call", "tool_choice")
+"""What a patch can change in a chat template."""
 
 
 class PromptPart(Struct, frozen=True):
@@ -135,25 +135,20 @@ def _add_version(
 def _patched_template(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the template that a patch makes. An absent key changes nothing; one that is null removes."""
     template = dict(base)
-    for key in (key for keys in _PATCHABLE.values() for key in keys if key in changes):
+    for key in [key for key in ("content", *_CHAT_KEYS) if key in changes]:
         # Ignoring the key would return success for a change that was not made.
-        if key not in _PATCHABLE[base["type"]]:
+        if (key == "content") != (base["type"] == "completion"):
             raise malformed(f"{key} cannot be changed in a {base['type']} template.")
         value = changes[key]
-        if value is None and key not in _REMOVABLE:
-            raise malformed(f"{key} cannot be removed.")
         if isinstance(value, Mapping) and key not in ("function_call", "tool_choice"):
-            value = _replaced_by_index(key, list(template.get(key) or ()), value)
+            parts = list(template.get(key) or ())
+            for index, part in value.items():
+                if (position := read_id(index)) is None or position >= len(parts):
+                    raise malformed(f"{key} has no index {index!r}; it has {len(parts)} items.")
+                parts[position] = part
+            value = parts
         template[key] = value
     return template
-
-
-def _replaced_by_index(key: str, parts: list[Any], replacements: Mapping[str, Any]) -> list[Any]:
-    for index, part in replacements.items():
-        if not (index.isascii() and index.isdigit() and len(index) < 7 and int(index) < len(parts)):
-            raise malformed(f"{key} has no index {index!r}; it has {len(parts)} items.")
-        parts[int(index)] = part
-    return parts
 
 
 def _patched_metadata(base: dict[str, Any] | None, body: PatchBody) -> dict[str, Any] | None:
