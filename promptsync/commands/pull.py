@@ -91,10 +91,7 @@ def command(
         options, at = _resolved(project, options, at)
         _check_together(options, at, target)
         if target is not None:
-            directory = session.directory / target
-            written = export(
-                project, options.names, directory, label=at.label, number=at.number, dry_run=dry_run
-            )
+            written = export(project, options.names, session.directory / target, at, dry_run=dry_run)
             return show_pull.show_export(written, target, dry_run=dry_run)
         if options.passed_over is not None:
             options, at = replace(options, version=at.number), LATEST
@@ -161,9 +158,7 @@ def _check_together(options: PullOptions, at: At, directory: Path | None) -> Non
 
 def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
     if at:
-        return plan_materialise(
-            project, options.names, label=at.label, number=at.number, theirs=options.theirs
-        )
+        return plan_materialise(project, options.names, at, theirs=options.theirs)
     try:
         return plan_pull(project, gather(project, merge_keys=options.merge), options)
     except Conflict as conflict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,15 +33,13 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are (0: unknown)."""
 
 
-def no_progress(what: str, done: int, total: int) -> None:
-    """Show nothing."""
-
-
 @dataclass
 class Project:
     """One working copy with one remote. ``remote`` is the remote's name in the config, or its URL.
 
     Use it as a context manager: it connects when the registry is first needed, and closes at the end.
+    ``model`` answers in evaluations and agents where the registry is an embedded one, an echo if ``None``;
+    ``model_keys`` are keys for its ``models:`` by name.
     """
 
     config: Config
@@ -50,7 +48,7 @@ class Project:
     api_key: str | None = None
     fixtures: Path | None = None
     model: Any = None
-    progress: Progress = no_progress
+    progress: Progress = lambda what, done, total: None
     on_wait: Callable[[str], None] | None = None
     timeouts: Timeouts | None = None
     jobs: int | None = None
@@ -108,19 +106,23 @@ class Project:
 
     def governs(self, label: str) -> bool:
         """Whether only ``deploy`` moves a label: an edit that is not committed must not release it."""
-        committed = None if self.config.governs(label) else self.committed_config
-        return self.config.governs(label) or (committed is not None and committed.governs(label))
+        return any(config.governs(label) for config in self._configs())
 
     @property
     def guarded_labels(self) -> frozenset[str]:
         """The labels in ``labels:``, here or at ``HEAD``."""
-        committed = self.committed_config
-        return frozenset(self.config.labels.values()).union(committed.labels.values() if committed else ())
+        return frozenset(label for config in self._configs() for label in config.labels.values())
 
     @property
     def is_guarding(self) -> bool:
         """Whether any label is governed, here or at ``HEAD``."""
-        return self.config.is_guarding or bool(self.committed_config and self.committed_config.is_guarding)
+        return any(config.is_guarding for config in self._configs())
+
+    def _configs(self) -> Iterator[Config]:
+        """Yield the configuration of the files, and then that of ``HEAD``, which loads git."""
+        yield self.config
+        if self.committed_config is not None:
+            yield self.committed_config
 
     @cached_property
     def shares_repository(self) -> bool:
@@ -238,25 +240,12 @@ class Project:
 
 
 def open_project(
-    config: Config,
-    *,
-    remote: str | None = None,
-    api_key: str | None = None,
-    base_url: str | None = None,
-    model: Any = None,
-    model_keys: Mapping[str, str] | None = None,
-    progress: Progress = no_progress,
-    on_wait: Callable[[str], None] | None = None,
-    timeouts: Timeouts | None = None,
-    jobs: int | None = None,
-    directory: Path | None = None,
+    config: Config, *, remote: str | None = None, base_url: str | None = None, **options: Any
 ) -> Project:
     """Return the project for a remote, given by its name in the config or by its URL.
 
     Without ``remote``, ``base_url`` (the official SDK's variable) beats the config's default remote.
-    ``model`` answers in evaluations and agents where the registry is an embedded one, an echo if ``None``;
-    ``model_keys`` are keys for its ``models:`` by name.
-    ``jobs``, the most requests at once, beats ``jobs:`` of the remote.
+    ``options`` are other fields of the project; its ``jobs`` beat those of the remote.
     Raises ``UsageError`` for a name that the config does not have, and ``Refused`` for a private directory
     that is a symbolic link.
     """
@@ -272,18 +261,15 @@ def open_project(
             f"there is no remote {wanted!r} in {config.path.name}",
             hint=f"use one of its remotes ({names}) or a URL",
         )
-    project = Project(
-        config, wanted, wanted, api_key, None, model, progress, on_wait, timeouts, jobs, directory
-    )
-    project.model_keys = model_keys or {}
-    if known is not None:
-        project.remote, project.url = known.name, known.url
-        project.fixtures = config.root / known.fixtures if known.fixtures else None
-        project.jobs = jobs or known.jobs
-        if known.timeout is not None:
-            from promptsync.registry.protocol import Timeouts
+    if known is None:
+        return Project(config, wanted, wanted, **options)
+    fixtures = config.root / known.fixtures if known.fixtures else None
+    project = Project(config, known.name, known.url, fixtures=fixtures, **options)
+    project.jobs = project.jobs or known.jobs
+    if known.timeout is not None:
+        from promptsync.registry.protocol import Timeouts
 
-            project.timeouts = (timeouts or Timeouts()).limited_to(known.timeout)
+        project.timeouts = (project.timeouts or Timeouts()).limited_to(known.timeout)
     return project
 
 

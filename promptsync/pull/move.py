@@ -7,20 +7,15 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
-from promptsync.compare.content import content_of
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile, render_edit
 from promptsync.files.worktree import paths_for_new
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.history.mark import identity, make_key, parse_mark
 from promptsync.project.plan import PlannedFile, fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import unknown
-from promptsync.project.versions import read_usable
-from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import name_for
-from promptsync.prompt.prompt import Local, Version
 from promptsync.registry.errors import Unsupported
 
 
@@ -82,59 +77,27 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str, *, keep_
     if moved is None and keep_name and (old, new) in snapshot.possible_moves:
         moved = snapshot.get(new)
     file = moved.file if moved is not None else worktree.files.get(old)
-    local = None
-    if not keep_name and old not in snapshot.listing and new in snapshot.listing:
-        # Renamed in the dashboard. A file without name: may be at the new path already.
-        renamed = file if file is not None else worktree.files.get(new)
-        local = _with_version(project, renamed, snapshot.listing[new], old) if renamed is not None else None
-        if file is None and local is not None and renamed is not None:
-            return MovePlan((_move(renamed, new, renamed.path, local),))
     if file is None:
         raise unknown(old, worktree.files, where=project.config.prompts)
     if moved is None and (other := worktree.files.get(new)) is not None:
         raise Refused(f"{other.path} has the prompt {new!r} already", code="exists")
     if not keep_name and old in snapshot.listing:
-        _check_rename(project, snapshot, old, new)
+        if new in snapshot.listing:
+            raise Refused(
+                f"the registry has both {old!r} and {new!r}",
+                hint=f"promptsync diff {shlex.quote(old)}",
+                code="exists",
+            )
+        names = f"{shlex.quote(old)} {shlex.quote(new)}"
+        raise Unsupported(
+            f"{project.title} cannot rename the prompt {old!r}: its API has no such operation; "
+            "nothing was changed",
+            hint=f"promptsync mv --keep-name {names}\n"
+            f"rename it in the PromptLayer dashboard, then promptsync mv {names}",
+        )
     is_default = name_for(file.path.removeprefix(f"{worktree.prompts}/")) == old
     path = paths_for_new(worktree, [new])[new] if moved is None and (keep_name or is_default) else file.path
-    return MovePlan((_move(file, old if keep_name else new, path, local),))
-
-
-def _with_version(project: Project, file: PromptFile, listed: Version, old: str) -> Local | None:
-    """Return the local part of a file with the newest version published from it under its old name.
-
-    Under the new name git does not show which one that was. ``None`` if there is none above ``synced:``.
-    """
-    revisions = project.revisions()
-    lineage = revisions.of([old]).get(old) if revisions is not None else None
-    committed = {revision.digest for revision in lineage.back()} if lineage is not None else set()
-    newest = max((key.version for key in project.keys_in(file.local.synced)), default=0)
-    for number in range(listed.version, newest, -1) if committed else ():
-        version = read_usable(project, listed, number)
-        mark = parse_mark(version.message) if version is not None else None
-        if version is None or mark is None or mark.dirty or mark.version != number:
-            continue
-        content = digest(content_of(version, file.prompt))
-        if content in committed:
-            prompt = identity(project.registry.workspace_id, listed.template_id)
-            return project.with_keys(file.local, [make_key(prompt, number, content)])
-    return None
-
-
-def _check_rename(project: Project, snapshot: Snapshot, old: str, new: str) -> None:
-    if new in snapshot.listing:
-        raise Refused(
-            f"the registry has both {old!r} and {new!r}",
-            hint=f"promptsync diff {shlex.quote(old)}",
-            code="exists",
-        )
-    names = f"{shlex.quote(old)} {shlex.quote(new)}"
-    raise Unsupported(
-        f"{project.title} cannot rename the prompt {old!r}: its API has no such operation; "
-        "nothing was changed",
-        hint=f"promptsync mv --keep-name {names}\n"
-        f"rename it in the PromptLayer dashboard, then promptsync mv {names}",
-    )
+    return MovePlan((_move(file, old if keep_name else new, path),))
 
 
 def _check_readable(snapshot: Snapshot) -> None:
@@ -142,10 +105,10 @@ def _check_readable(snapshot: Snapshot) -> None:
         raise InvalidFile(snapshot.problems)
 
 
-def _move(file: PromptFile, name: str, path: str, local: Local | None = None) -> Move:
+def _move(file: PromptFile, name: str, path: str) -> Move:
     # Even if the old path gives the same name, the file has to state it.
     stated = structs.replace(file, prompt=structs.replace(file.prompt, name=file.own_name))
-    text = render_edit(stated, structs.replace(file.prompt, name=name), local or file.local)
+    text = render_edit(stated, structs.replace(file.prompt, name=name), file.local)
     if path == file.path:
         return Move(name, path, path, (PlannedFile(name=name, path=path, old=file.text, new=text),))
     written = PlannedFile(name=name, path=path, old=None, new=text)

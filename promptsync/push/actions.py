@@ -52,6 +52,10 @@ class Action(Struct, frozen=True):
         return self.item.name
 
     @property
+    def participle(self) -> str:
+        return "archived" if self.kind is Kind.ARCHIVE else "published"
+
+    @property
     def file(self) -> PromptFile:
         """The file of a prompt that is published."""
         assert self.item.file is not None

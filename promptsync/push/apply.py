@@ -1,36 +1,40 @@
-"""Carries out the plan of a push: checks that it is still true, publishes, reads back, labels, records."""
+"""Carries out the plan of a push: checks that it is still true, publishes, reads back, labels, records.
+
+Each publish creates a version, so after a lost response the registry is read before anything is sent again.
+"""
 
 from __future__ import annotations
 
 import shlex
 import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from promptsync.compare.content import content_of, has_text
 from promptsync.compare.git_state import needs_backup
 from promptsync.errors import Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.files.cache import Entry
-from promptsync.files.prompt_file import PromptFile, render_edit
+from promptsync.files.prompt_file import render_edit
 from promptsync.history.mark import identity, make_key
 from promptsync.labels.move import ChangedLabel, apply_labels
 from promptsync.labels.plan import LabelChange
 from promptsync.project.plan import PlannedFile, write_files
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
+from promptsync.prompt.fields import changes
 from promptsync.prompt.labels import is_on_hold, released_name
-from promptsync.prompt.prompt import Version, tag_set
+from promptsync.prompt.prompt import Prompt, Version, tag_set
 from promptsync.prompt.snippets import rendered_in
-from promptsync.push.actions import PUBLISHING, Action, Ending, Kind, PushPlan, Result
+from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.push.plan import levels
-from promptsync.push.publish import check_unmoved, publish, read_back, read_now
 from promptsync.push.receipt import PushReceipt
-from promptsync.registry.errors import FateUnknown
+from promptsync.registry.errors import FateUnknown, NotFound, RenamedRemotely, TimedOut
 
-_LOOKS: Final = 3
-"""How often the list is read until it no longer has the archived prompts."""
+if TYPE_CHECKING:  # completion loads this module, and must not wait for an HTTP library
+    from promptsync.registry.protocol import Registry
 
 
 def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
@@ -51,8 +55,37 @@ def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
         push.receipt.interrupted = True
     finally:
         push.stop.set()
-        push.remember()
+        push.write_keys()
+        if plan.actions:
+            push.record()
     return push.receipt
+
+
+def check_unmoved(project: Project, plan: PushPlan) -> None:
+    """Raise ``Refused`` if a prompt of the plan was published, archived or replaced since it was made.
+
+    Somebody may have taken minutes to confirm it.
+    """
+    planned = {action.name: plan.listed(action.name) for action in plan.actions}
+    needed = {name for name, version in planned.items() if version is not None}
+    latest = project.registry.prompts.latest(planned, needed=needed)
+    now, moved = {version.name: version for version in latest}, []
+    for name, before in planned.items():
+        after = now.get(name)
+        if _identity(before) != _identity(after):
+            was, new = (f"v{version.version}" if version else "missing" for version in (before, after))
+            moved.append(f"{name}: {was} -> {new}" if was != new else f"{name}: its tags")
+    if moved:
+        raise Refused(
+            f"the registry changed while the plan was made ({moved[0]}); nothing was published",
+            hint="promptsync push",
+            details=moved,
+            code="remote-moved",
+        )
+
+
+def _identity(version: Version | None) -> object:
+    return version and (version.template_id, version.version, tag_set(version.prompt))
 
 
 class _Push:
@@ -61,22 +94,17 @@ class _Push:
     def __init__(self, project: Project, plan: PushPlan) -> None:
         self._project = project
         self._plan = plan
-        items = (*(action.item for action in plan.actions), *plan.unfinished)
-        self._items = {item.name: item for item in items}
-        self._ended: set[str] = set()
+        self._ended = 0
         self.stop = threading.Event()
         self.receipt = PushReceipt(plan)
+        self._results = self.receipt.results
         for action in plan.actions:
             if action.kind is not Kind.LABEL:
-                self._skip(action, f"interrupted before it was {_participle(action)}")
+                self._skip(action, f"interrupted before it was {action.participle}")
 
     def _skip(self, action: Action, reason: str) -> None:
         result = Result(action.name, Ending.SKIPPED, reason, state=str(action.item.state))
         self._results[action.name] = result
-
-    @property
-    def _results(self) -> dict[str, Result]:
-        return self.receipt.results
 
     # -- publishing and archiving -----------------------------------------------------------------------
 
@@ -95,117 +123,139 @@ class _Push:
             self._run("Publishing", self._publish, ready)
             missing |= {action.name for action in ready} - self.receipt.versions.keys()
 
-    def _publish(self, action: Action) -> Result:
-        listed, options = self._plan.listed(action.name), self._plan.options
-        template_id = listed.template_id if listed is not None else None
-        is_labelled = options.rehearses and options.checked_label and action.kind is Kind.CREATE
-        labels = (options.checked_label or "",) if is_labelled else ()
-        return publish(self._project.registry, action, template_id, self.stop, labels)
-
     def archive_all(self) -> None:
         """Archive if everything was published: older versions of the rest may still use it."""
-        versions = self.receipt.versions
+        versions, archiving = self.receipt.versions, self._plan.archiving
         missing = [action.name for action in self._plan.publishing if action.name not in versions]
-        for action in self._plan.archiving if missing else ():
-            self._skip(action, f"not archived because {missing[0]!r} was not published")
-        # One at a time, in a thread: Ctrl-C waits for the request that is under way.
-        self._run("Archiving", self._archive, () if missing else self._plan.archiving, width=1)
-
-    def _archive(self, action: Action) -> Result:
-        listed = self._plan.listed(action.name)
-        assert listed is not None
-        try:
-            self._project.registry.prompts.archive(listed.template_id, listed.is_snippet)
-        except FateUnknown as error:
-            return Result(action.name, Ending.UNKNOWN, error.message, error=error)
-        except RemoteError as error:
-            return Result(action.name, Ending.FAILED, error.message, error=error)
-        return Result(action.name, Ending.ARCHIVED)
+        if missing:
+            for action in archiving:
+                self._skip(action, f"not archived because {missing[0]!r} was not published")
+        else:
+            # One at a time, in a thread: Ctrl-C waits for the request that is under way.
+            self._run("Archiving", self._archive, archiving, width=1)
 
     def _run(
-        self,
-        what: str,
-        do: Callable[[Action], Result],
-        actions: Iterable[Action],
-        *,
-        width: int | None = None,
+        self, what: str, do: Callable[[Action], Result], actions: Iterable[Action], width: int | None = None
     ) -> None:
         def run(action: Action) -> None:
-            if not self.stop.is_set():
-                unknown = f"interrupted: it may or may not be {_participle(action)}"
-                self._results[action.name] = Result(action.name, Ending.UNKNOWN, unknown)
+            if self.stop.is_set():
+                return
+            unknown = f"interrupted: it may or may not be {action.participle}"
+            self._results[action.name] = Result(action.name, Ending.UNKNOWN, unknown)
+            try:
                 self._results[action.name] = do(action)
-                self._ended.add(action.name)
-                self._project.progress(what, len(self._ended), len(self._plan.actions))
+            except RemoteError as error:
+                ending = Ending.UNKNOWN if isinstance(error, FateUnknown) else Ending.FAILED
+                self._results[action.name] = Result(action.name, ending, error.message, error=error)
+            self._ended += 1
+            self._project.progress(what, self._ended, len(self._plan.actions))
 
-        waiting = [*actions]
-        if waiting:
-            self._project.progress(what, len(self._ended), len(self._plan.actions))
-        self._project.for_each(run, waiting, width=width)
+        self._project.for_each(run, actions, width=width)
+
+    def _archive(self, action: Action) -> Result:
+        prompts, listed = self._project.registry.prompts, self._plan.listed(action.name)
+        assert listed is not None
+        try:
+            prompts.archive(listed.template_id, listed.is_snippet)
+        except (FateUnknown, NotFound):
+            # After a lost response, or when it was sent twice, only the list says whether it is archived.
+            with suppress(RemoteError):
+                if not prompts.latest([action.name], needed=[action.name]):
+                    return Result(action.name, Ending.ARCHIVED)
+            raise
+        return Result(action.name, Ending.ARCHIVED)
+
+    def _publish(self, action: Action) -> Result:
+        """Publish a new version.
+
+        After a connection that ended without a response the registry is read twice, and the publish is
+        repeated once if it has no new version. After a time-out the registry is read for as long again and
+        the publish is never repeated, because the first request may still be running.
+        """
+        options, prompts = self._plan.options, self._project.registry.prompts
+        is_labelled = options.rehearses and options.checked_label and action.kind is Kind.CREATE
+        labels = (options.checked_label or "",) if is_labelled else ()
+        for is_last in (False, True):
+            try:
+                version = prompts.publish(action.prompt, message=action.message or "", labels=labels)
+                return _published(action, version.version, version.template_id)
+            except FateUnknown as error:
+                is_late = isinstance(error, TimedOut)
+                reason = f"no response, and it may have been published: {error.message}"
+                try:
+                    latest = self._new_version(action, is_late=is_late)
+                except RemoteError as unread:
+                    return Result(action.name, Ending.UNKNOWN, f"{reason}; {unread.message}", error=unread)
+                if latest and latest.message == action.message and has_text(latest, action.prompt):
+                    return _published(action, latest.version, latest.template_id)
+                if latest:
+                    reason = f"no response; v{latest.version} was published, by this push or by another user"
+                if latest or is_late or is_last or self.stop.is_set():
+                    return Result(action.name, Ending.UNKNOWN, reason, error=error)
+        raise AssertionError("unreachable")
+
+    def _new_version(self, action: Action, *, is_late: bool) -> Version | None:
+        """Return the latest version if it is newer than the plan's. Raises ``RemoteError``.
+
+        It is read twice, and after a time-out for as long as the publish may take; ``stop`` ends all waiting.
+        """
+        registry, listed = self._project.registry, self._plan.listed(action.name)
+        pause, seconds = registry.timeouts.read_back, registry.timeouts.answer if is_late else 0
+        for look in range(max(2, int(seconds / pause) + 1)):
+            if look and self.stop.wait(pause):
+                break
+            try:
+                latest = registry.prompts.get(listed.template_id if listed is not None else None, action.name)
+            except NotFound:
+                continue
+            # What number a restored version gets differs from registry to registry.
+            if latest.version > (listed.version if listed is not None else 0):
+                return latest
+        return None
 
     # -- after ------------------------------------------------------------------------------------------
 
     def read_back(self) -> None:
-        """Read back the published and archived prompts: responses do not show what the registry stored."""
-        archived = [action.name for action in self._plan.archiving if action.name in self._ended]
-        published = {
-            action.name: action for action in self._plan.publishing if action.name in self.receipt.versions
-        }
-        if not published and not archived:
+        """Read back the published prompts: responses do not show what the registry stored."""
+        actions = [action for action in self._plan.publishing if action.name in self.receipt.versions]
+        if not actions:
             return
+        registry, results = self._project.registry, self._results
         try:
-            listing = self._list_again([*published, *archived], archived)
+            latest = registry.prompts.latest([action.name for action in actions])
         except RemoteError as error:
-            for name in (*published, *archived):
-                result, reason = self._results[name], f"the list cannot be read to check it: {error.message}"
-                if result.ending is not Ending.FAILED:
-                    self._results[name] = replace(
-                        result, ending=Ending.UNKNOWN, reason=result.reason or reason
-                    )
+            for action in actions:
+                results[action.name] = _uncertain(results[action.name], error)
             return
-        for name in archived:
-            self._results[name] = _archived(self._results[name], is_listed=name in listing)
+        listing = {version.name: version for version in latest}
 
-        def confirm(name: str) -> None:
-            registry, result = self._project.registry, self._results[name]
-            self._results[name] = read_back(registry, published[name], result, listing.get(name))
+        def confirm(action: Action) -> None:
+            listed = listing.get(action.name)
+            results[action.name] = _read_back(registry, action, results[action.name], listed)
 
-        self._project.for_each(confirm, sorted(published))
-
-    def _list_again(self, names: Collection[str], archived: Collection[str]) -> Mapping[str, Version]:
-        """Return the prompts as they are listed now; again for a while if the list lags behind."""
-        # A search may miss what exists, so it does not show that a prompt is archived after all.
-        needed = {name for name in archived if self._results[name].ending is not Ending.ARCHIVED}
-        listing = read_now(self._project, names, needed)
-        for _ in range(1, _LOOKS):
-            if not any(name in listing for name in archived):
-                break
-            time.sleep(self._project.registry.timeouts.read_back)
-            listing = read_now(self._project, names, needed)
-        return listing
+        self._project.for_each(confirm, actions)
 
     def move_labels(self) -> None:
         """Point labels at the published versions, with the same move as ``label set``: all or none."""
         for label in sorted({label for action in self._plan.actions for label in action.labels}):
-            actions = [action for action in self._plan.actions if label in action.labels]
             if not self.receipt.interrupted:
                 try:
-                    self._move(label, actions)
+                    self._move(label)
                 except RemoteError as error:
                     self.receipt.label_error = error
 
-    def _move(self, label: str, actions: Iterable[Action]) -> None:
-        prompts, receipt, changes = self._project.registry.prompts, self.receipt, []
-        old = {version.name: version.version for version in prompts.list(label=label)}
-        newest = {version.name: version.version for version in prompts.list(label=released_name(label) or "")}
-        for action in sorted(actions, key=lambda action: action.name):
-            name, result, listed = action.name, self._results.get(action.name), self._plan.listed(action.name)
-            if result is not None and result.version is not None:
-                change = LabelChange(name, result.template_id, label, old.get(name), result.version)
-            elif action.kind is Kind.LABEL and listed is not None:
-                change = LabelChange(name, listed.template_id, label, old.get(name), listed.version)
-            else:
+    def _move(self, label: str) -> None:
+        receipt, changes = self.receipt, []
+        old, newest = (
+            {version.name: version.version for version in self._project.registry.prompts.list(label=name)}
+            for name in (label, released_name(label) or "")
+        )
+        for name in sorted(action.name for action in self._plan.actions if label in action.labels):
+            result = self._results.get(name)
+            labelled = result or self._plan.listed(name)
+            if labelled is None or labelled.version is None:
                 continue
+            change = LabelChange(name, labelled.template_id, label, old.get(name), labelled.version)
             if reason := _doubt(change, newest.get(name), result):
                 receipt.labels.append(ChangedLabel(change, "stayed", reason))
                 message = f"{label!r} of {name!r} was not moved: {reason}"
@@ -215,77 +265,72 @@ class _Push:
                 changes.append(change)
         moved = apply_labels(self._project, changes)
         receipt.labels += moved.changed
+        for done in moved.changed:
+            result = self._results.get(done.change.name)
+            if done.moved and result is not None:
+                self._results[result.name] = replace(result, labels=(*result.labels, label))
         if isinstance(moved.error, Interrupted):
             receipt.interrupted = True
         elif moved.error is not None:
             receipt.label_error = moved.error
 
-    def remember(self) -> None:
-        """Record the push; files come first, because ``synced:`` decides who changed what."""
-        receipt = self.receipt
-        for label in receipt.labels:
-            result = self._results.get(label.change.name)
-            if label.moved and result is not None:
-                labels = (*result.labels, label.change.label)
-                self._results[result.name] = replace(result, labels=labels)
-        self._write_keys()
-        if not self._plan.actions:
-            return
-        entries: dict[str, Entry] = {}
-        for result in receipt.published:
-            item = self._items[result.name]
-            tags = tag_set(item.file.prompt) if item.file is not None else frozenset()
-            entries[item.name] = Entry(result.template_id, result.version or 0, item.digest or "", tags)
-        gone = [result.name for result in receipt.of(Ending.ARCHIVED)]
+    def write_keys(self) -> None:
+        """Write ``synced:`` into files whose uncommitted content was published."""
+        receipt, project = self.receipt, self._project
+        published = [
+            (action.item, result.template_id, result.version or 0)
+            for action in self._plan.publishing
+            if action.item.origin.dirty and (result := self._results[action.name]).version is not None
+        ]
+        unfinished = [
+            (item, item.listed.template_id, item.listed.version)
+            for item in self._plan.unfinished
+            if item.listed is not None
+        ]
+        for item, template_id, version in sorted([*published, *unfinished], key=lambda entry: entry[0].name):
+            name, file = item.name, item.file
+            assert file is not None
+            prompt = identity(project.registry.workspace_id, template_id)
+            key = make_key(prompt, version, digest(file.prompt))
+            text = render_edit(file, file.prompt, project.with_keys(file.local, [key]))
+            backup = needs_backup(project, file.path, file.text, text)
+            change = PlannedFile(name=name, path=file.path, old=file.text, new=text, backup=backup)
+            try:
+                written = write_files(project, [change], "promptsync push")
+            except (OSError, PromptsyncError) as error:
+                receipt.unsynced[name] = str(error)
+                continue
+            receipt.interrupted |= written.interrupted
+            receipt.backups |= written.backups
+            receipt.synced += [name] if written.paths else []
+
+    def record(self) -> None:
+        """Record the push after the files are written, because ``synced:`` decides who changed what."""
+        entries = {
+            action.name: Entry(
+                result.template_id, result.version, action.item.digest or "", tag_set(action.file.prompt)
+            )
+            for action in self._plan.publishing
+            if (result := self._results[action.name]).version is not None
+        }
+        gone = [result.name for result in self.receipt.of(Ending.ARCHIVED)]
         try:
             registry = self._project.registry
             workspace = registry.workspace_id if entries else registry.workspace_seen
             self._project.record().update(registry.url, workspace, entries, gone=gone)
         except (OSError, PromptsyncError) as error:
-            receipt.unrecorded = str(error)
-
-    def _write_keys(self) -> None:
-        """Write ``synced:`` into files whose uncommitted content was published."""
-        versions = {
-            result.name: (result.template_id, result.version or 0)
-            for result in self.receipt.published
-            if self._items[result.name].origin.dirty
-        }
-        for item in self._plan.unfinished:
-            if item.listed is not None:
-                versions[item.name] = item.listed.template_id, item.listed.version
-        for name, version in sorted(versions.items()):
-            file = self._items[name].file
-            assert file is not None
-            try:
-                written = write_files(self._project, [self._with_key(file, *version)], "promptsync push")
-            except (OSError, PromptsyncError) as error:
-                self.receipt.unsynced[name] = str(error)
-                continue
-            self.receipt.interrupted |= written.interrupted
-            self.receipt.backups |= written.backups
-            self.receipt.synced += [name] if written.paths else []
-
-    def _with_key(self, file: PromptFile, template_id: int, version: int) -> PlannedFile:
-        """Return the file of a prompt with ``synced:`` for the version published from it."""
-        project, name = self._project, file.prompt.name
-        prompt = identity(project.registry.workspace_id, template_id)
-        key = make_key(prompt, version, digest(file.prompt))
-        text = render_edit(file, file.prompt, project.with_keys(file.local, [key]))
-        is_lost = needs_backup(project, file.path, file.text, text)
-        return PlannedFile(name=name, path=file.path, old=file.text, new=text, backup=is_lost)
+            self.receipt.unrecorded = str(error)
 
 
-def _participle(action: Action) -> str:
-    return "published" if action.kind in PUBLISHING else "archived"
-
-
-def _archived(result: Result, *, is_listed: bool) -> Result:
-    """Return what became of a prompt that was archived, given the list since then: only the list counts."""
-    if not is_listed:
-        return Result(result.name, Ending.ARCHIVED)
-    reason = result.reason or "still active, although the registry accepted the request"
-    return replace(result, ending=Ending.FAILED, reason=reason)
+def _published(action: Action, version: int, template_id: int) -> Result:
+    return Result(
+        action.name,
+        Ending.PUBLISHED,
+        version=version,
+        template_id=template_id,
+        message=action.message or "",
+        passed_over=action.passed_over_by(version),
+    )
 
 
 def _doubt(change: LabelChange, newest: int | None, result: Result | None) -> str:
@@ -299,3 +344,54 @@ def _doubt(change: LabelChange, newest: int | None, result: Result | None) -> st
         again = f"promptsync deploy {shlex.quote(change.name)} --again"
         return f"it was {how}; {again} checks and releases it"
     return ""
+
+
+# -- reading back -------------------------------------------------------------------------------------------
+
+
+def _read_back(registry: Registry, action: Action, result: Result, listed: Version | None) -> Result:
+    """Return the result of a publish, given the prompt as it was listed afterwards.
+
+    The list can only confirm equality; a difference is confirmed with a raw read, because the list may have
+    expanded snippets, or lag behind.
+    """
+    number, prompt = result.version or 0, action.prompt
+    if listed is None or listed.version != number or not _is_unchanged(prompt, listed):
+        result = _read_raw(registry, result, prompt)
+    # What number a restored version gets differs from registry to registry.
+    if result.ending is Ending.PUBLISHED and action.kind is not Kind.RESTORE and number != action.next:
+        others = ", ".join(f"v{other}" for other in range(action.next or 0, number))
+        reason = f"published as v{number}, after another user published {others}"
+        return replace(result, ending=Ending.RACED, reason=reason)
+    return result
+
+
+def _read_raw(registry: Registry, result: Result, prompt: Prompt) -> Result:
+    number, name = result.version or 0, result.name
+    try:
+        latest = registry.prompts.get(result.template_id, name)
+        if latest.version < number:  # reads lag behind
+            latest = registry.prompts.get(result.template_id, name, version=number)
+    except (NotFound, RenamedRemotely):
+        reason = f"published as v{number}, but another user archived or renamed the prompt"
+        return replace(result, ending=Ending.RACED, reason=reason)
+    except RemoteError as error:
+        return _uncertain(result, error)
+    if latest.version != number:
+        reason = f"published as v{number}, but another user published v{latest.version} after it"
+        return replace(result, ending=Ending.RACED, reason=reason)
+    if _is_unchanged(prompt, latest):
+        return result
+    paths = dict.fromkeys(change.path for change in changes(prompt, content_of(latest, prompt)))
+    fields = tuple(paths) or ("content",)
+    reason = f"published as v{number}, but the registry returned {', '.join(fields)} differently"
+    return replace(result, ending=Ending.ALTERED, reason=reason, fields=fields)
+
+
+def _uncertain(result: Result, error: RemoteError) -> Result:
+    reason = f"published as v{result.version}, but could not be read back: {error.message}"
+    return replace(result, ending=Ending.UNKNOWN, reason=reason)
+
+
+def _is_unchanged(sent: Prompt, stored: Version) -> bool:
+    return tag_set(sent) == tag_set(stored.prompt) and has_text(stored, sent)

@@ -66,7 +66,13 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     plan = PushPlan(
         actions=tuple(sorted(actions, key=lambda action: (order.get(action.name, 0), action.name))),
         skipped=tuple(
-            Result(item.name, Ending.SKIPPED, reason(item), state=item.state, blocks=_is_blocked(item))
+            Result(
+                item.name,
+                Ending.SKIPPED,
+                reason(item),
+                state=item.state,
+                blocks=item.state in BLOCKING or (item.state is State.INVALID and item.file is not None),
+            )
             for item in items
             if item.state in SKIP_REASONS and item.name not in kinds
         ),
@@ -191,11 +197,6 @@ def _message(action: Action, short: str | None, subject: str, message: str | Non
         word = {Kind.CREATE: "Add", Kind.RESTORE: "Restore"}.get(action.kind, "Update")
         subject = f"{word} {action.name}{' (not committed)' if short is not None else ''}"
     return with_mark(subject, mark, name=action.name)
-
-
-def _is_blocked(item: Item) -> bool:
-    """Whether a push is incomplete without a prompt."""
-    return item.state in BLOCKING or (item.state is State.INVALID and item.file is not None)
 
 
 def _is_unfinished(project: Project, item: Item) -> bool:

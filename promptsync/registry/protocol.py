@@ -65,9 +65,7 @@ class Prompts(Protocol):
         bodies, so two equal bodies mean equal prompts, but different bodies may be equal prompts too.
         """
 
-    def latest(
-        self, names: Collection[str], *, needed: Collection[str] = (), on_page: OnPage | None = None
-    ) -> builtins.list[Version]:
+    def latest(self, names: Collection[str], *, needed: Collection[str] = ()) -> builtins.list[Version]:
         """Return the active prompts with these names, as ``list`` does now with tags, by fewer requests.
 
         If one of the ``needed`` names does not exist, the whole list was read to be sure of that.

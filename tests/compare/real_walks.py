@@ -38,7 +38,7 @@ from promptsync.files.config import load
 from promptsync.project.project import Project, open_project
 from promptsync.prompt.prompt import Prompt
 from promptsync.push.actions import PushPlan
-from promptsync.push.publish import check_unmoved
+from promptsync.push.apply import check_unmoved
 
 Text = frozenset[int]
 """The numbers of the sentences in a text."""

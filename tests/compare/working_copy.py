@@ -23,7 +23,7 @@ from promptsync.files.config import load
 from promptsync.project.project import Project, open_project
 from promptsync.prompt.prompt import Prompt, Version
 from promptsync.push.actions import PushPlan
-from promptsync.push.publish import check_unmoved
+from promptsync.push.apply import check_unmoved
 
 NAME = "support/refund"
 CONFIG = "prompts: prompts\nremote: here\nremotes:\n  here: {{url: 'local:{registry}'}}\n"

@@ -199,9 +199,9 @@ class Session:
             on_wait=self.say,
             timeouts=self.timeouts,
             jobs=self.jobs,
-            directory=self.directory,
+            given_directory=self.directory,
+            read_only=self.environment.read_only,
         )
-        project.read_only = self.environment.read_only
         self.remote_name = project.remote
         return project
 

@@ -88,15 +88,13 @@ class PromptLayerPrompts:
             self.tags.update((version.template_id, version.prompt.tags) for version in versions)
         return versions
 
-    def latest(
-        self, names: Collection[str], *, needed: Collection[str] = (), on_page: OnPage | None = None
-    ) -> builtins.list[Version]:
+    def latest(self, names: Collection[str], *, needed: Collection[str] = ()) -> builtins.list[Version]:
         if len(names) < self._pages:  # a name costs a search
             with suppress(RemoteError):  # it may be unable to search
                 versions = [version for version in mapped(self._named, sorted(names)) if version is not None]
                 if {*needed} <= {version.name for version in versions}:
                     return versions
-        return [listed for listed in self.list(with_tags=True, on_page=on_page) if listed.name in names]
+        return [listed for listed in self.list(with_tags=True) if listed.name in names]
 
     def archived_too(self) -> builtins.list[Version]:
         """Return all prompts, archived ones included. Read once, and again after a publish."""
