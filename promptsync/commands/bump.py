@@ -15,11 +15,11 @@ from promptsync.files.worktree import pins_in
 from promptsync.project.plan import write_files
 from promptsync.project.project import Project
 from promptsync.pull.bump import BumpPlan, plan_bump
-from promptsync.show import bump as show_bump
+from promptsync.show.moves import bump_headline, show_bump, show_bump_plan
 from promptsync.show.outcome import Outcome
 
 
-@verb("bump", blank=show_bump.BLANK)
+@verb("bump", blank={"snippet": None, "version": None, "bumped": [], "above": [], "dry_run": False})
 @click.argument("snippet", metavar="SNIPPET")
 @click.argument("users", nargs=-1, metavar="[USER]...")
 @click.option(
@@ -58,9 +58,9 @@ def command(
             project,
             plan=lambda: _plan(project, snippet, users, to),
             apply=lambda made: write_files(project, made.moves, session.command()),
-            show_plan=show_bump.show_plan,
-            show_receipt=show_bump.show_receipt,
-            headline=show_bump.headline,
+            show_plan=show_bump_plan,
+            show_receipt=show_bump,
+            headline=bump_headline,
             needs_confirmation=lambda made: not made.is_empty,
             unchanged="nothing was written",
             files_only=True,

@@ -11,15 +11,15 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.errors import UsageError
 from promptsync.project.plan import write_files
-from promptsync.project.project import Project
 from promptsync.project.target import names_at
 from promptsync.prompt.names import SUFFIXES, name_for
-from promptsync.pull.move import MovePlan, plan_kept_names, plan_move
-from promptsync.show import move as show_move
+from promptsync.pull.move import plan_move
+from promptsync.show.lines import tally
+from promptsync.show.moves import show_moves
 from promptsync.show.outcome import Outcome
 
 
-@verb("mv", blank=show_move.BLANK)
+@verb("mv", blank={"moved": [], "dry_run": False})
 @click.argument("names", nargs=-1, metavar="[OLD NEW]")
 @click.option(
     "--keep-name",
@@ -43,35 +43,22 @@ def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: 
         raise UsageError("mv needs the old and the new name", hint="promptsync mv OLD NEW")
     session.blank = {**session.blank, "dry_run": dry_run}
     with session.project() as project:
-        _check(project, names, keep_name)
+        if any(name.endswith(SUFFIXES) for name in names):
+            meant = [name_for((names_at(project, name) or [name])[0]) for name in names]
+            flag = "--keep-name " if keep_name else ""
+            hint = f"promptsync mv {flag}{shlex.join(meant)}"
+            raise UsageError("mv takes names of prompts, not files", hint=hint)
         return carry_out(
             session,
             project,
-            plan=lambda: _plan(project, names, keep_name),
+            plan=lambda: plan_move(project, gather(project), names, keep_name=keep_name),
             apply=lambda made: write_files(
                 project, [change for move in made.moves for change in move.changes], session.command()
             ),
-            show_plan=lambda made: show_move.show_moves(made, dry_run=True),
-            show_receipt=lambda made, receipt, _: show_move.show_moves(made, receipt),
-            headline=show_move.headline,
+            show_plan=lambda made: show_moves(made, dry_run=True),
+            show_receipt=lambda made, receipt, _: show_moves(made, receipt),
+            headline=lambda made: tally("file", [(len(made.moves), "to move")]) or "nothing to move",
             unchanged="nothing was moved",
             files_only=True,
             dry_run=dry_run,
         )
-
-
-def _check(project: Project, names: tuple[str, ...], keep_name: bool) -> None:
-    file = next((name for name in names if name.endswith(SUFFIXES)), None)
-    if file is not None:
-        meant = [name_for((names_at(project, name) or [name])[0]) for name in names]
-        flag = "--keep-name " if keep_name else ""
-        raise UsageError(
-            f"{file!r} is a file; mv takes names of prompts", hint=f"promptsync mv {flag}{shlex.join(meant)}"
-        )
-
-
-def _plan(project: Project, names: tuple[str, ...], keep_name: bool) -> MovePlan:
-    snapshot = gather(project)
-    if not names:
-        return plan_kept_names(snapshot)
-    return plan_move(project, snapshot, *names, keep_name=keep_name)

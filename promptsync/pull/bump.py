@@ -51,16 +51,6 @@ class BumpPlan(Struct, frozen=True):
         return fingerprint([self.snippet, self.version, moves])
 
 
-_HINTS = {
-    State.NEW: "promptsync push {0}",
-    State.AHEAD: "promptsync push {0}",
-    State.BEHIND: "promptsync pull {0}",
-    State.DIVERGED: "promptsync pull --merge {0}\npromptsync push {0}",
-    State.DELETED_REMOTELY: "promptsync push {0} --restore",
-}
-"""How to publish the text of a snippet, by its state."""
-
-
 def plan_bump(
     project: Project, snapshot: Snapshot, snippet: str, users: Sequence[str] = (), to: int | None = None
 ) -> BumpPlan:
@@ -83,11 +73,16 @@ def plan_bump(
         above += [Pin(name, snippet, pin) for pin in sorted(pinned[name] - moved) if pin > version]
         if moved:
             new = render_repinned(file, snippet, moved, version)
-            backup, versions = needs_backup(project, file.path, file.text, new), tuple(sorted(moved))
-            move = MovedPin(
-                name=name, path=file.path, old=file.text, new=new, backup=backup, versions=versions
+            moves.append(
+                MovedPin(
+                    name=name,
+                    path=file.path,
+                    old=file.text,
+                    new=new,
+                    backup=needs_backup(project, file.path, file.text, new),
+                    versions=tuple(sorted(moved)),
+                )
             )
-            moves.append(move)
     label = rolled_back_from(project, snapshot, snippet, version) if moves and to is None else None
     if label is not None:  # the users of the snippet would release it again
         refusal = Refused(
@@ -111,10 +106,10 @@ def _version(project: Project, snapshot: Snapshot, snippet: str, to: int | None)
     version = published_version(item) if item is not None else None
     if version is None:
         path = item.path if item is not None and item.path else snippet
-        hint = _HINTS.get(item.state if item is not None else State.NEW, "promptsync status")
+        is_new = item is None or item.state in (State.NEW, State.AHEAD)
         raise Refused(
             f"{path} is not published yet; nothing was written",
-            hint=hint.format(shlex.quote(snippet)),
+            hint=f"promptsync {'push' if is_new else 'status'} {shlex.quote(snippet)}",
             code="snippet-unpublished",
         )
     return version
@@ -132,13 +127,8 @@ def _chosen(
     for user in users:
         names = matching(project, snapshot, [user])
         if not pinned.keys() & names:
-            none = (
-                f"{min(names)!r} does not pin"
-                if len(names) == 1
-                else f"none of these {len(names)} prompts pins"
-            )
             raise UsageError(
-                f"{none} a version of {snippet!r}; nothing was written",
+                f"{user!r} means no prompt that pins a version of {snippet!r}; nothing was written",
                 hint=f"promptsync bump {shlex.quote(snippet)}",
                 code="not-pinned",
             )

@@ -46,32 +46,18 @@ class MovePlan(Struct, frozen=True):
         )
 
 
-def plan_kept_names(snapshot: Snapshot) -> MovePlan:
-    """Return the plan that writes the old names into all files that moved and have no ``name:``."""
-    _check_readable(snapshot)
-    items = snapshot.of(State.MOVED)
-    # Another prompt took the old path, and its file would keep the name that the moved one gets back.
-    for item in items:
-        if item.file is not None and item.was is None:
-            moved = next((other.path for other in items if other.name == item.became), None)
-            raise Refused(
-                f"{item.path} is now {item.name!r}, and the former {item.name!r} moved to {moved}",
-                hint=f"add name: to {item.path} and to {moved}",
-                code="moved",
-            )
-    return MovePlan(
-        tuple(_move(item.file, item.was, item.file.path) for item in items if item.file and item.was)
-    )
-
-
-def plan_move(project: Project, snapshot: Snapshot, old: str, new: str, *, keep_name: bool) -> MovePlan:
+def plan_move(project: Project, snapshot: Snapshot, names: Sequence[str], *, keep_name: bool) -> MovePlan:
     """Return the plan that gives the file of a prompt another path and, without ``keep_name``, another name.
 
-    Raises ``NoSuchPrompt`` without such a file, ``Refused`` if the new name is taken, and ``Unsupported`` if
-    the registry would have to rename the prompt.
+    ``names`` are the old and the new name; without any, all files that moved and have no ``name:`` get their
+    old names. Raises ``NoSuchPrompt`` without such a file, ``Refused`` if the new name is taken, and
+    ``Unsupported`` if the registry would have to rename the prompt.
     """
-    _check_readable(snapshot)
-    worktree = snapshot.worktree
+    if snapshot.problems:
+        raise InvalidFile(snapshot.problems)
+    if not names:
+        return _keep_names(snapshot)
+    (old, new), worktree = names, snapshot.worktree
     # A moved file without name: already is at the new path, maybe edited so that nothing shows the move.
     moved = next((item for item in snapshot.of(State.MOVED) if (item.was, item.name) == (old, new)), None)
     if moved is None and keep_name and (old, new) in snapshot.possible_moves:
@@ -100,9 +86,20 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str, *, keep_
     return MovePlan((_move(file, old if keep_name else new, path),))
 
 
-def _check_readable(snapshot: Snapshot) -> None:
-    if snapshot.problems:
-        raise InvalidFile(snapshot.problems)
+def _keep_names(snapshot: Snapshot) -> MovePlan:
+    items = snapshot.of(State.MOVED)
+    # Another prompt took the old path, and its file would keep the name that the moved one gets back.
+    for item in items:
+        if item.file is not None and item.was is None:
+            moved = next((other.path for other in items if other.name == item.became), None)
+            raise Refused(
+                f"{item.path} is now {item.name!r}, and the former {item.name!r} moved to {moved}",
+                hint=f"add name: to {item.path} and to {moved}",
+                code="moved",
+            )
+    return MovePlan(
+        tuple(_move(item.file, item.was, item.file.path) for item in items if item.file and item.was)
+    )
 
 
 def _move(file: PromptFile, name: str, path: str) -> Move:

@@ -367,9 +367,9 @@ def test_several_pins_in_one_file_move_together(published: World) -> None:
         (("tone", "nobody"), 2, "there is no prompt 'nobody'", ""),
         (("*",), 2, "* matches 5 prompts; bump moves the pins of one snippet", "promptsync bump tone"),
         (("prompts",), 2, "prompts matches 5 prompts; bump moves", "promptsync bump tone"),
-        (("tone", "d"), 2, "'d' does not pin a version of 'tone'", "promptsync bump tone"),
-        (("tone", "a", "d"), 2, "'d' does not pin a version of 'tone'", "promptsync bump tone"),
-        (("tone", "[cd]"), 2, "none of these 2 prompts pins a version of 'tone'", "promptsync bump tone"),
+        (("tone", "d"), 2, "'d' means no prompt that pins a version of 'tone'", "promptsync bump tone"),
+        (("tone", "a", "d"), 2, "'d' means no prompt that pins a version of 'tone'", "promptsync bump tone"),
+        (("tone", "[cd]"), 2, "'[cd]' means no prompt that pins", "promptsync bump tone"),
         (("tone", "x*"), 2, "no prompt matches 'x*'", ""),
         (("tone", "--to", "4"), 2, "'tone' has no version 4", "promptsync log tone"),
         (("tone", "--to", "0"), 2, "0", ""),
@@ -408,29 +408,31 @@ def test_a_plan_that_is_not_confirmed_is_not_carried_out(published: World, answe
 
 
 @pytest.mark.parametrize(
-    ("prepare", "hints"),
+    ("prepare", "hint", "then"),
     [
-        (lambda world: world.write("fresh", content="New"), ["push fresh"]),
-        (lambda world: change(world), ["push tone"]),
+        (lambda world: world.write("fresh", content="New"), "push fresh", ()),
+        (lambda world: change(world), "push tone", ()),
         (
             lambda world: (world.publish("tone", content=TONE.replace("Five.", "5.")), change(world)),
-            ["pull --merge tone", "push tone"],
+            "status tone",
+            (("pull", "--merge", "tone"), ("push", "tone")),
         ),
-        (lambda world: world.archive("tone"), ["push tone --restore"]),
+        (lambda world: world.archive("tone"), "status tone", (("push", "tone", "--restore"),)),
     ],
     ids=["new", "ahead", "diverged", "archived"],
 )
-def test_the_hints_of_a_refusal_lead_to_a_version_that_can_be_pinned(
-    used: World, prepare: object, hints: list[str]
+def test_the_hint_of_a_refusal_leads_to_a_version_that_can_be_pinned(
+    used: World, prepare: object, hint: str, then: tuple[tuple[str, ...], ...]
 ) -> None:
     prepare(used)  # type: ignore[operator]
-    snippet = hints[-1].split()[1]
+    snippet = hint.split()[1]
     done = used.run("bump", snippet)
     assert done.code == 3, str(done)
-    found = re.findall(r"(?m)^hint: promptsync (.*)$", done.err)
-    assert found == hints
-    for hint in found:
-        used.ok(*shlex.split(hint))
+    assert re.findall(r"(?m)^hint: promptsync (.*)$", done.err) == [hint]
+    shown = used.ok(*shlex.split(hint)).out
+    for command in then:  # which status says, after a hint that only looks
+        assert f"promptsync {' '.join(command[:2])}" in shown
+        used.ok(*command)
     used.ok("bump", snippet)
     if snippet == "tone":
         assert pins_of(used, "a") == [used.version("tone")]
