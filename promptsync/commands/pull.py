@@ -101,10 +101,8 @@ def command(
                 project,
                 plan=lambda: _plan(project, options, at),
                 apply=lambda made: apply_pull(project, made),
-                show_plan=lambda made: show_pull.show_plan(project, made),
-                show_receipt=lambda made, receipt, shown: show_pull.show_receipt(
-                    project, made, receipt, shown
-                ),
+                show_plan=show_pull.show_plan,
+                show_receipt=show_pull.show_receipt,
                 headline=show_pull.headline,
                 unchanged="nothing was written",
                 files_only=True,

@@ -14,10 +14,8 @@ from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.worktree import paths_for_new
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.parallel import mapped
 from promptsync.project.plan import FilesReceipt, PlannedFile, fingerprint, write_files
 from promptsync.project.project import Project
-from promptsync.prompt.prompt import Version
 from promptsync.pull.write import (
     MergeConflict,
     PullOptions,
@@ -30,12 +28,8 @@ from promptsync.pull.write import (
     restore,
     write_of,
 )
-from promptsync.registry.errors import NotFound
 
 _PULLED = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
-
-_MOST = 20
-"""How many versions of a prompt are read to describe a pull."""
 
 
 class Blocked(Struct, frozen=True):
@@ -114,7 +108,13 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
         _check_ours(items)
     conflicts = [item for item in items if _stops(item, options)]
     items_to_pull = [item for item in items if not _stops(item, options)]
-    wanted = [item for item in items_to_pull if _is_pulled(item, options)]
+    wanted = [
+        item
+        for item in items_to_pull
+        if item.listed is not None
+        and not options.ours
+        and (item.state in _PULLED or (options.theirs and item.state is not State.IN_SYNC))
+    ]
     if conflicts and not options.partial:
         can_go_on = wanted or any(item.state is State.DIVERGED for item in items_to_pull)
         raise Conflict(conflicts, "pull", command=options.command if can_go_on else "")
@@ -232,32 +232,6 @@ def _check_ours(items: Sequence[Item]) -> None:
                 f"--ours: {item.name!r} {where}, so there is nothing to choose",
                 hint=f"promptsync status {shlex.quote(item.name)}",
             )
-
-
-def _is_pulled(item: Item, options: PullOptions) -> bool:
-    if options.ours or item.listed is None:
-        return False
-    return item.state in _PULLED or (options.theirs and item.state is not State.IN_SYNC)
-
-
-def read_pulled(project: Project, plan: PullPlan) -> dict[str, list[Version]]:
-    """Return the versions that each write of a plan brings in, oldest first, the newest of many, by name.
-
-    Most were read already, to find out who changed what. Versions that no longer exist are left out.
-    """
-    wanted = [(write, number) for write in plan.writes for number in write.brings_in[-_MOST:]]
-
-    def read(key: tuple[Write, int]) -> Version | None:
-        write, number = key
-        try:
-            return project.registry.prompts.get(write.entry.template_id, write.name, version=number)
-        except NotFound:
-            return None
-
-    versions: dict[str, list[Version]] = {write.name: [] for write in plan.writes}
-    for (write, _), version in zip(wanted, mapped(read, wanted), strict=True):
-        versions[write.name] += [version] if version is not None else []
-    return versions
 
 
 def apply_pull(project: Project, plan: PullPlan) -> FilesReceipt:

@@ -48,14 +48,14 @@ class PullOptions(Struct, frozen=True):
 
 
 class Write(PlannedFile, frozen=True, kw_only=True):
-    """One file to write with a ``version``; ``prompt`` is its new content, ``entry`` what is recorded.
+    """One file to write from a ``source``; ``prompt`` is its new content, ``entry`` what is recorded.
 
     ``word`` says what happened to the file. ``since`` is the version that it included before, ``None`` if it
     is unknown. ``passed_over`` are the passed-over versions that it includes now, with or without their
     changes. ``unmerged`` is set if it has conflict markers.
     """
 
-    version: int
+    source: Version
     old_prompt: Prompt | None
     prompt: Prompt
     entry: Entry
@@ -65,10 +65,8 @@ class Write(PlannedFile, frozen=True, kw_only=True):
     unmerged: Unmerged | None = None
 
     @property
-    def brings_in(self) -> range:
-        """The versions that the file did not include before; only the last one if that is unknown."""
-        since = self.since if self.old is not None and self.since is not None else self.version - 1
-        return range(since + 1, self.version + 1)
+    def version(self) -> int:
+        return self.source.version
 
 
 def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list[PlannedFile]:
@@ -229,7 +227,7 @@ def write_of(
     return Write(
         name=item.name,
         path=file.path if file is not None else path or "",
-        version=version.version,
+        source=version,
         old=(file.conflicted or file.text) if file is not None else None,
         new=new,
         old_prompt=file.prompt if file is not None else None,

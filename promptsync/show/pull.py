@@ -11,12 +11,11 @@ import click
 
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.snapshot import State
-from promptsync.errors import Refused, RemoteError
+from promptsync.errors import Refused
 from promptsync.history.mark import without_mark
 from promptsync.project.plan import FilesReceipt, all_of
-from promptsync.project.project import Project
 from promptsync.prompt.prompt import Version
-from promptsync.pull.plan import Blocked, PullPlan, read_pulled
+from promptsync.pull.plan import Blocked, PullPlan
 from promptsync.pull.write import MergeConflict, Write
 from promptsync.show import diff
 from promptsync.show.lines import backup_lines, tally, version_list
@@ -39,10 +38,10 @@ _UNPUBLISHED = (
 )
 
 
-def show_plan(project: Project, plan: PullPlan) -> Outcome:
+def show_plan(plan: PullPlan) -> Outcome:
     """Return what a pull will write."""
     receipt = all_of([*plan.writes, *plan.deletes])
-    return _outcome(project, plan, receipt, _lines(plan, receipt), dry_run=True)
+    return _outcome(plan, receipt, _lines(plan, receipt), dry_run=True)
 
 
 def headline(plan: PullPlan) -> str:
@@ -51,7 +50,7 @@ def headline(plan: PullPlan) -> str:
     return tally("file", counts) or "nothing to pull"
 
 
-def show_receipt(project: Project, plan: PullPlan, receipt: FilesReceipt | None, was_shown: bool) -> Outcome:
+def show_receipt(plan: PullPlan, receipt: FilesReceipt | None, was_shown: bool) -> Outcome:
     """Return what a pull did; after ``was_shown`` without the rows that went as planned."""
     receipt = receipt or FilesReceipt()
     lines = backup_lines(receipt.backups) if was_shown else _lines(plan, receipt)
@@ -60,7 +59,7 @@ def show_receipt(project: Project, plan: PullPlan, receipt: FilesReceipt | None,
     if receipt.unrecorded:
         reason = output.safe(receipt.unrecorded, newlines=False)
         lines.append(f"  note: this working copy could not record the pull: {reason}")
-    return _outcome(project, plan, receipt, lines, dry_run=False)
+    return _outcome(plan, receipt, lines, dry_run=False)
 
 
 def show_export(written: Sequence[tuple[str, Version]], directory: Path, *, dry_run: bool) -> Outcome:
@@ -96,9 +95,7 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
     )
 
 
-def _outcome(
-    project: Project, plan: PullPlan, receipt: FilesReceipt, lines: Sequence[str], *, dry_run: bool
-) -> Outcome:
+def _outcome(plan: PullPlan, receipt: FilesReceipt, lines: Sequence[str], *, dry_run: bool) -> Outcome:
     error, unmerged = receipt.error or plan.error, plan.unmerged
     if error is not None and unmerged and not isinstance(error, MergeConflict):
         error = error.replaced(details=[line for prompt in unmerged for line in diff.unmerged(prompt)])
@@ -107,7 +104,7 @@ def _outcome(
         pull_body(plan, receipt, dry_run=dry_run),
         error=error,
         outputs=_outputs(receipt, len(plan.blocked) + len(plan.marked)),
-        markdown=lambda: pull_markdown(project, plan, receipt),
+        markdown=lambda: pull_markdown(plan, receipt),
     )
 
 
@@ -186,15 +183,11 @@ _ARCHIVED = (
 )
 
 
-def pull_markdown(project: Project, plan: PullPlan, receipt: FilesReceipt) -> list[str]:
+def pull_markdown(plan: PullPlan, receipt: FilesReceipt) -> list[str]:
     """Return what comes from the registry: the prompts, their versions and differences, what was skipped."""
     from promptsync.show.markdown import Page
 
     page = Page()
-    try:
-        pulled = read_pulled(project, plan)
-    except RemoteError:  # the pull is shown without the versions that it brings in
-        pulled = {}
     number = len(receipt.paths)
     page.say(f"**{count(number, 'prompt')} from the registry**" if number else "**Nothing to pull**")
     if rows := _rows(plan, receipt):
@@ -210,11 +203,7 @@ def pull_markdown(project: Project, plan: PullPlan, receipt: FilesReceipt) -> li
         page.say(_ARCHIVED)
     page.differences(
         [
-            (
-                write.name,
-                f"{write.word}, {_versions(write)}",
-                _details(plan, write, pulled.get(write.name, ())),
-            )
+            (write.name, f"{write.word}, {_versions(write)}", _details(plan, write))
             for write in receipt.of(plan.writes)
         ]
     )
@@ -234,14 +223,12 @@ def _blocked_lines(prompt: Blocked) -> Iterator[str]:
         yield from (f"  {line}" for line in diff.unmerged(prompt.unmerged)[1:])
 
 
-def _details(plan: PullPlan, write: Write, pulled: Sequence[Version]) -> Iterator[str]:
-    """Yield the date and message of each version, and what differs; the registry does not say who made it."""
+def _details(plan: PullPlan, write: Write) -> Iterator[str]:
+    """Yield the date and message of the version, and what differs; the registry does not say who made it."""
     from promptsync.compare.difference import step
 
-    older = len(write.brings_in) - len(pulled)
-    if pulled and older:
-        yield f"# {count(older, 'older version')}"
-    yield from map(_version, pulled)
+    if write.since != write.version:
+        yield _version(write.source)
     word = "passed over" if plan.options.passed_over else "passed over, left out"
     yield from (f"{_version(version)} ({word})" for version in write.passed_over)
     difference = step(write.path, write.old_prompt, write.prompt)
