@@ -86,7 +86,6 @@ def command(
     options = PullOptions(names, command=session.command(), **flags)
     if options.markers:
         options = replace(options, merge=True)
-    _check_together(options, at, target)
     with session.project() as project:
         options, at = _resolved(project, options, at)
         _check_together(options, at, target)
@@ -138,17 +137,14 @@ def _check_together(options: PullOptions, at: At, directory: Path | None) -> Non
         raise UsageError("--version needs exactly one NAME", hint="promptsync pull NAME --version N")
     passed_over = options.passed_over
     theirs, ours, output = ("--theirs", options.theirs), ("--ours", options.ours), ("--output", directory)
-    for way in (
-        ("--markers" if options.markers else "--merge", options.merge),
-        ("--passed-over", passed_over),
-    ):
-        check_apart(theirs, ours, way)
+    either = ("--passed-over" if passed_over else "--no-passed-over", passed_over is not None)
     version = ("--label" if at.number is None else "--version", bool(at))
+    check_apart(theirs, ours, ("--markers" if options.markers else "--merge", options.merge))
+    check_apart(theirs, ours, ("--passed-over", passed_over))
     merge = ("--merge", options.merge and passed_over is None)
     for other in (ours, ("--prune", options.prune), ("--partial", options.partial), merge):
         check_apart(version, other)
         check_apart(output, other)
-    either = ("--passed-over" if passed_over else "--no-passed-over", passed_over is not None)
     check_apart(("--label", at.label), either)
     check_apart(output, either)
     check_apart(output, theirs)

@@ -20,8 +20,33 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 
-_BATCH = MOST_REQUESTS
-"""How many versions are requested before it is known how many of them exist."""
+Labels = Mapping[str, int]
+"""Where the labels of one prompt point, by name."""
+
+
+class NoSuchVersion(UsageError):
+    """A prompt does not have the version or the label that was specified."""
+
+    code = "not-found"
+
+
+class Labelled(Struct, frozen=True):
+    """A prompt and where its labels point."""
+
+    listed: Version
+    labels: Labels = {}
+
+    def version(self, label: str) -> int | None:
+        """The version that a label points at, ``None`` without one."""
+        return self.labels.get(label)
+
+    def position(self, label: str) -> Position:
+        """Where a label points, and the labels beside it that remember its history."""
+        return position_of(label, self.labels)
+
+    def is_on_hold(self, label: str, version: int) -> bool:
+        """Whether a label was moved back from a version, which is not released again by itself."""
+        return self.position(label).is_on_hold(version)
 
 
 def list_all(project: Project, *, label: str | None = None) -> list[Version]:
@@ -73,73 +98,7 @@ class Catalog(Mapping[str, Version]):
         return self._all
 
 
-def read_version(project: Project, listed: Version, number: int, *, fresh: bool = False) -> Version | None:
-    """Return a version of a prompt, ``None`` when the registry does not have it.
-
-    ``fresh`` reads it again although the cache has it.
-    """
-    prompts = project.registry.prompts
-    try:
-        return prompts.get(listed.template_id, listed.name, version=number, fresh=fresh)
-    except NotFound:
-        return None
-
-
-def read_usable(project: Project, listed: Version, number: int, *, fresh: bool = False) -> Version | None:
-    """Return a version of a prompt, ``None`` if it does not exist or no file can hold it."""
-    try:
-        return read_version(project, listed, number, fresh=fresh)
-    except UnusablePrompt:
-        return None
-
-
-def read_versions(
-    project: Project, listed: Version, limit: int | None = None, *, newest: int | None = None
-) -> list[Version]:
-    """Return ``limit`` versions of a prompt from ``newest`` (default: the latest) down.
-
-    Versions that the registry has lost are left out.
-    """
-    versions: list[Version] = []
-    number = listed.version if newest is None else newest
-    count = _BATCH if limit is None else min(_BATCH, limit)
-    while number > 0 and count > 0:
-        numbers = range(number, max(number - count, 0), -1)
-        read = mapped(lambda number: read_usable(project, listed, number), numbers)
-        versions += [version for version in read if version is not None]
-        number -= count
-        count = _BATCH if limit is None else min(_BATCH, limit - len(versions))
-        project.progress("Reading versions", len(versions), listed.version if limit is None else limit)
-    return versions
-
-
-Labels = Mapping[str, int]
-"""Where the labels of one prompt point, by name."""
-
-
-class NoSuchVersion(UsageError):
-    """A prompt does not have the version or the label that was specified."""
-
-    code = "not-found"
-
-
-class Labelled(Struct, frozen=True):
-    """A prompt and where its labels point."""
-
-    listed: Version
-    labels: Labels = {}
-
-    def version(self, label: str) -> int | None:
-        """The version that a label points at, ``None`` without one."""
-        return self.labels.get(label)
-
-    def position(self, label: str) -> Position:
-        """Where a label points, and the labels beside it that remember its history."""
-        return position_of(label, self.labels)
-
-    def is_on_hold(self, label: str, version: int) -> bool:
-        """Whether a label was moved back from a version, which is not released again by itself."""
-        return self.position(label).is_on_hold(version)
+# -- labels -------------------------------------------------------------------------------------------------
 
 
 def deploy_command(project: Project, label: str) -> str:
@@ -207,13 +166,12 @@ def labels_of_prompt(project: Project, item: Version) -> list[Label]:
         everything = registry.labels.all()
         if everything is None:
             raise
-        return [label for label in everything if _is_of(label, item)]
-
-
-def _is_of(label: Label, item: Version) -> bool:
-    if label.template_id is None:
-        return label.prompt_name == item.name
-    return label.template_id == item.template_id
+        return [
+            label
+            for label in everything
+            if label.template_id == item.template_id
+            or (label.template_id is None and label.prompt_name == item.name)
+        ]
 
 
 def read_labels(project: Project, item: Version) -> Labels | None:
@@ -283,6 +241,49 @@ def routed_labels(
 
 
 # -- one version --------------------------------------------------------------------------------------------
+
+
+_BATCH = MOST_REQUESTS
+"""How many versions are requested before it is known how many of them exist."""
+
+
+def read_version(project: Project, listed: Version, number: int, *, fresh: bool = False) -> Version | None:
+    """Return a version of a prompt, ``None`` when the registry does not have it.
+
+    ``fresh`` reads it again although the cache has it.
+    """
+    prompts = project.registry.prompts
+    try:
+        return prompts.get(listed.template_id, listed.name, version=number, fresh=fresh)
+    except NotFound:
+        return None
+
+
+def read_usable(project: Project, listed: Version, number: int, *, fresh: bool = False) -> Version | None:
+    """Return a version of a prompt, ``None`` if it does not exist or no file can hold it."""
+    try:
+        return read_version(project, listed, number, fresh=fresh)
+    except UnusablePrompt:
+        return None
+
+
+def read_versions(
+    project: Project, listed: Version, limit: int | None = None, *, newest: int | None = None
+) -> list[Version]:
+    """Return ``limit`` versions of a prompt from ``newest`` (default: the latest) down.
+
+    Versions that the registry has lost are left out.
+    """
+    versions: list[Version] = []
+    number = listed.version if newest is None else newest
+    while number > 0 and (limit is None or len(versions) < limit):
+        count = _BATCH if limit is None else min(_BATCH, limit - len(versions))
+        numbers = range(number, max(number - count, 0), -1)
+        read = mapped(lambda number: read_usable(project, listed, number), numbers)
+        versions += [version for version in read if version is not None]
+        number -= count
+        project.progress("Reading versions", len(versions), listed.version if limit is None else limit)
+    return versions
 
 
 FoundVersion = tuple[Version, tuple[str, ...] | None]

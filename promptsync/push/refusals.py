@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from promptsync.compare.content import has_text
 from promptsync.compare.snapshot import Snapshot, State
@@ -69,11 +69,8 @@ def live_users(project: Project, snapshot: Snapshot, plan: PushPlan) -> dict[str
     actions = [action for action in plan.actions if action.kind not in kinds]
     changes = {action.name: (action.labels, action.name in new) for action in actions}
     # Prompts that the same push restores are live again, and render the new versions, too.
-    return LiveTexts(project, snapshot, _restored_labels(plan)).at_once(changes)
-
-
-def _restored_labels(plan: PushPlan) -> dict[str, Mapping[str, int]]:
-    return {action.name: action.released for action in plan.actions if action.kind is Kind.RESTORE}
+    restored = {action.name: action.released for action in plan.actions if action.kind is Kind.RESTORE}
+    return LiveTexts(project, snapshot, restored).at_once(changes)
 
 
 def refusal(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused | None:
@@ -145,8 +142,9 @@ def _live(project: Project, plan: PushPlan) -> Refused | None:
         f"{deploy_command(project, users[0].label)}\n"
         f"pin the current version, and deploy that: @@@{name}@version_number:{current}@@@"
     )
-    if restored := sorted({user.name for user in users} & _restored_labels(plan).keys()):
-        hint = f"promptsync push {shlex.join(restored)} --restore"
+    restored = {action.name for action in plan.actions if action.kind is Kind.RESTORE}
+    if restored := restored & {user.name for user in users}:
+        hint = f"promptsync push {shlex.join(sorted(restored))} --restore"
     return _nothing(
         f"the new version of {name!r} would be live immediately in {named_users(users)}, without checks",
         hint=hint,
