@@ -14,7 +14,7 @@ from promptsync.errors import UsageError
 from promptsync.files.worktree import pins_in
 from promptsync.project.plan import write_files
 from promptsync.project.project import Project
-from promptsync.pull.bump import BumpPlan, plan_bump
+from promptsync.pull.moves import BumpPlan, plan_bump
 from promptsync.show.moves import bump_headline, show_bump, show_bump_plan
 from promptsync.show.outcome import Outcome
 

@@ -13,7 +13,7 @@ from promptsync.errors import UsageError
 from promptsync.project.plan import write_files
 from promptsync.project.target import names_at
 from promptsync.prompt.names import SUFFIXES, name_for
-from promptsync.pull.move import plan_move
+from promptsync.pull.moves import plan_move
 from promptsync.show.lines import tally
 from promptsync.show.moves import show_moves
 from promptsync.show.outcome import Outcome

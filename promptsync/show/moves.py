@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from promptsync.project.plan import FilesReceipt, all_of
-from promptsync.pull.bump import BumpPlan
-from promptsync.pull.move import MovePlan
+from promptsync.pull.moves import BumpPlan, MovePlan
 from promptsync.show.lines import backup_lines, version_list
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.terminal import output

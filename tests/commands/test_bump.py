@@ -15,7 +15,7 @@ from promptsync.compare.gather import gather
 from promptsync.errors import PromptsyncError
 from promptsync.project import plan as project_plan
 from promptsync.project.plan import write_files
-from promptsync.pull.bump import plan_bump
+from promptsync.pull.moves import plan_bump
 
 TONE = "One.\nTwo.\nThree.\nFour.\nFive.\n"
 
