@@ -14,7 +14,7 @@ from promptsync.compare.snippet_users import LiveUser, Pins
 from promptsync.errors import Refused, RemoteError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.project.plan import fingerprint
-from promptsync.prompt.prompt import Prompt, Version, tag_set
+from promptsync.prompt.prompt import Prompt, tag_set
 
 
 class Kind(StrEnum):
@@ -190,10 +190,6 @@ class PushPlan(Struct, frozen=True):
     def unchecked(self) -> tuple[str, ...]:
         """The prompts whose governed label moves although nothing checks them."""
         return tuple(action.name for action in self.actions if {*action.labels} & {*self.governed})
-
-    def listed(self, name: str) -> Version | None:
-        """Return an active prompt as it was listed when the plan was made."""
-        return self.snapshot.listing.get(name) if self.snapshot is not None else None
 
     @property
     def publishing(self) -> tuple[Action, ...]:

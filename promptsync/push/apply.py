@@ -9,7 +9,6 @@ import shlex
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -32,9 +31,7 @@ from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.push.plan import levels
 from promptsync.push.receipt import PushReceipt
 from promptsync.registry.errors import FateUnknown, NotFound, RenamedRemotely, TimedOut
-
-if TYPE_CHECKING:  # completion loads this module, and must not wait for an HTTP library
-    from promptsync.registry.protocol import Registry
+from promptsync.registry.protocol import Registry
 
 
 def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
@@ -66,7 +63,7 @@ def check_unmoved(project: Project, plan: PushPlan) -> None:
 
     Somebody may have taken minutes to confirm it.
     """
-    planned = {action.name: plan.listed(action.name) for action in plan.actions}
+    planned = {action.name: action.item.listed for action in plan.actions}
     needed = {name for name, version in planned.items() if version is not None}
     latest = project.registry.prompts.latest(planned, needed=needed)
     now, moved = {version.name: version for version in latest}, []
@@ -153,7 +150,7 @@ class _Push:
         self._project.for_each(run, actions, width=width)
 
     def _archive(self, action: Action) -> Result:
-        prompts, listed = self._project.registry.prompts, self._plan.listed(action.name)
+        prompts, listed = self._project.registry.prompts, action.item.listed
         assert listed is not None
         try:
             prompts.archive(listed.template_id, listed.is_snippet)
@@ -199,7 +196,7 @@ class _Push:
 
         It is read twice, and after a time-out for as long as the publish may take; ``stop`` ends all waiting.
         """
-        registry, listed = self._project.registry, self._plan.listed(action.name)
+        registry, listed = self._project.registry, action.item.listed
         pause, seconds = registry.timeouts.read_back, registry.timeouts.answer if is_late else 0
         for look in range(max(2, int(seconds / pause) + 1)):
             if look and self.stop.wait(pause):
@@ -250,9 +247,10 @@ class _Push:
             {version.name: version.version for version in self._project.registry.prompts.list(label=name)}
             for name in (label, released_name(label) or "")
         )
-        for name in sorted(action.name for action in self._plan.actions if label in action.labels):
-            result = self._results.get(name)
-            labelled = result or self._plan.listed(name)
+        actions = (action for action in self._plan.actions if label in action.labels)
+        for action in sorted(actions, key=lambda action: action.name):
+            name, result = action.name, self._results.get(action.name)
+            labelled = result or action.item.listed
             if labelled is None or labelled.version is None:
                 continue
             change = LabelChange(name, labelled.template_id, label, old.get(name), labelled.version)
