@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -91,7 +91,7 @@ class _Push:
     def __init__(self, project: Project, plan: PushPlan) -> None:
         self._project = project
         self._plan = plan
-        self._ended = 0
+        self._ended: set[str] = set()
         self.stop = threading.Event()
         self.receipt = PushReceipt(plan)
         self._results = self.receipt.results
@@ -132,7 +132,7 @@ class _Push:
             self._run("Archiving", self._archive, archiving, width=1)
 
     def _run(
-        self, what: str, do: Callable[[Action], Result], actions: Iterable[Action], width: int | None = None
+        self, what: str, do: Callable[[Action], Result], actions: Sequence[Action], width: int | None = None
     ) -> None:
         def run(action: Action) -> None:
             if self.stop.is_set():
@@ -144,9 +144,11 @@ class _Push:
             except RemoteError as error:
                 ending = Ending.UNKNOWN if isinstance(error, FateUnknown) else Ending.FAILED
                 self._results[action.name] = Result(action.name, ending, error.message, error=error)
-            self._ended += 1
-            self._project.progress(what, self._ended, len(self._plan.actions))
+            self._ended.add(action.name)
+            self._project.progress(what, len(self._ended), len(self._plan.actions))
 
+        if actions:
+            self._project.progress(what, len(self._ended), len(self._plan.actions))
         self._project.for_each(run, actions, width=width)
 
     def _archive(self, action: Action) -> Result:

@@ -11,12 +11,12 @@ import click
 
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.snapshot import State
-from promptsync.errors import Refused
+from promptsync.errors import PromptsyncError
 from promptsync.history.mark import without_mark
 from promptsync.project.plan import FilesReceipt, all_of
 from promptsync.prompt.prompt import Version
 from promptsync.pull.plan import Blocked, PullPlan
-from promptsync.pull.write import MergeConflict, Write
+from promptsync.pull.write import MergeConflict, Unmerged, Write
 from promptsync.show import diff
 from promptsync.show.lines import backup_lines, tally, version_list
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
@@ -57,8 +57,8 @@ def show_receipt(plan: PullPlan, receipt: FilesReceipt | None, was_shown: bool) 
     counts = [(len(receipt.of(plan.writes)), "written"), (len(receipt.of(plan.deletes)), "deleted")]
     lines.append(output.aside(tally("file", counts) or "nothing to pull"))
     if receipt.unrecorded:
-        reason = output.safe(receipt.unrecorded, newlines=False)
-        lines.append(f"  note: this working copy could not record the pull: {reason}")
+        note = f"could not record the pull: {receipt.unrecorded}"
+        lines += row_lines([Row("note", "warn", "this working copy", note=note)])
     return _outcome(plan, receipt, lines, dry_run=False)
 
 
@@ -81,14 +81,11 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
     from promptsync.show.markdown import error_markdown
 
     unmerged = refusal.unmerged if isinstance(refusal, MergeConflict) else ()
-    error: Refused = refusal
-    if unmerged:
-        error = refusal.replaced(details=[line for prompt in unmerged for line in diff.unmerged(prompt)])
-    plan, receipt = PullPlan(), FilesReceipt()
-    number = len(unmerged) if isinstance(refusal, MergeConflict) else len(refusal.items)
+    number = len(refusal.unmerged if isinstance(refusal, MergeConflict) else refusal.items)
+    error, receipt = _detailed(refusal, unmerged), FilesReceipt()
     return Outcome(
         (),
-        pull_body(plan, receipt, dry_run=dry_run) | {"conflicts": diff.conflicts_body(unmerged)},
+        pull_body(PullPlan(), receipt, dry_run=dry_run) | {"conflicts": diff.conflicts_body(unmerged)},
         error=error,
         summary=error_markdown(error),
         outputs=_outputs(receipt, number),
@@ -96,16 +93,20 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
 
 
 def _outcome(plan: PullPlan, receipt: FilesReceipt, lines: Sequence[str], *, dry_run: bool) -> Outcome:
-    error, unmerged = receipt.error or plan.error, plan.unmerged
-    if error is not None and unmerged and not isinstance(error, MergeConflict):
-        error = error.replaced(details=[line for prompt in unmerged for line in diff.unmerged(prompt)])
+    error = receipt.error or plan.error
     return Outcome(
         lines,
         pull_body(plan, receipt, dry_run=dry_run),
-        error=error,
+        error=_detailed(error, plan.unmerged) if error is not None else None,
         outputs=_outputs(receipt, len(plan.blocked) + len(plan.marked)),
         markdown=lambda: pull_markdown(plan, receipt),
     )
+
+
+def _detailed(error: PromptsyncError, unmerged: Sequence[Unmerged]) -> PromptsyncError:
+    """Return an error with the texts that do not merge."""
+    details = [line for prompt in unmerged for line in diff.unmerged(prompt)]
+    return error.replaced(details=details) if details else error
 
 
 def _rows(plan: PullPlan, receipt: FilesReceipt) -> list[Row]:

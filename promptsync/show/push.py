@@ -163,7 +163,10 @@ def receipt_lines(
         lines += row_lines(map(_row, published), free=True, aside=True)
         rows = [*map(_row, receipt.of(Ending.ARCHIVED))]
         rows += [label_row(label, "labelled") for label in receipt.labels if label.moved]
-        rows += _live_again(receipt)
+        for action in receipt.plan.actions:
+            if action.kind is Kind.RESTORE and action.released and action.name in receipt.versions:
+                labels = ", ".join(f"{label} at v{version}" for label, version in action.released.items())
+                rows.append(Row("live again", "warn", action.name, note=labels))
         lines += row_lines(rows, aside=True)
     rows = [label_row(label, "labelled") for label in receipt.labels if not label.moved]
     rows += _unchecked(receipt.unchecked, receipt.plan.governed, receipt.changed_live, "moved")
@@ -175,21 +178,10 @@ def receipt_lines(
     ]
     if not was_shown:
         rows += map(_row, receipt.of(Ending.SKIPPED))
-    lines += [*row_lines(rows), *_synced_lines(receipt), summary(receipt)]
     if receipt.unrecorded:
-        reason = output.safe(receipt.unrecorded, newlines=False)
-        lines.append(
-            f"  {output.style('note:', 'warn')} this working copy could not record the push: {reason}"
-        )
-    return lines
-
-
-def _live_again(receipt: PushReceipt) -> Iterator[Row]:
-    """Yield the labels of restored prompts, which point at their old versions."""
-    for action in receipt.plan.actions:
-        if action.kind is Kind.RESTORE and action.released and action.name in receipt.versions:
-            labels = ", ".join(f"{label} at v{version}" for label, version in action.released.items())
-            yield Row("live again", "warn", action.name, note=labels)
+        note = f"could not record the push: {receipt.unrecorded}"
+        rows.append(Row("note", "warn", "this working copy", note=note))
+    return [*lines, *row_lines(rows), *_synced_lines(receipt), summary(receipt)]
 
 
 def _row(result: Result) -> Row:
