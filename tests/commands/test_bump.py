@@ -429,9 +429,7 @@ def test_the_hint_of_a_refusal_leads_to_a_version_that_can_be_pinned(
     done = used.run("bump", snippet)
     assert done.code == 3, str(done)
     assert re.findall(r"(?m)^hint: promptsync (.*)$", done.err) == [hint]
-    shown = used.ok(*shlex.split(hint)).out
-    for command in then:  # which status says, after a hint that only looks
-        assert f"promptsync {' '.join(command[:2])}" in shown
+    for command in (shlex.split(hint), *then):
         used.ok(*command)
     used.ok("bump", snippet)
     if snippet == "tone":
