@@ -34,15 +34,10 @@ def command(session: Session, offline: bool) -> Outcome:
     promptsync doctor --remote production --json
     """
     versions = ok("versions", f"promptsync {__version__}, Python {platform.python_version()}")
-    findings = examine(
-        session.directory.resolve(), partial(session.project, needs_config=False), offline=offline
-    )
     read_only = [ok("read-only", "PROMPTSYNC_READ_ONLY is set")] if session.environment.read_only else []
-    return _outcome(session, [versions, *read_only, *findings])
-
-
-def _outcome(session: Session, findings: list[Finding]) -> Outcome:
-    """Return findings; ``-q`` leaves out what is OK, ``-v`` adds all details."""
+    opened = partial(session.project, needs_config=False)
+    findings = [versions, *read_only, *examine(session.directory.resolve(), opened, offline=offline)]
+    # -q leaves out what is OK, -v adds all details.
     shown = [finding for finding in findings if not (session.quiet and finding.status is FindingStatus.OK)]
     wide = max(len(finding.name) for finding in findings)
     lines = [line for finding in shown for line in _lines(finding, wide, bool(session.verbose))]

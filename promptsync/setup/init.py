@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from promptsync.errors import Incomplete, PromptsyncError, Refused, UsageError
 from promptsync.files import config as configuration
 from promptsync.files.config import FILE_NAME, Config, is_below, load
-from promptsync.files.disk import DIRECTORY, write
+from promptsync.files.disk import DIRECTORY, explained, write
 from promptsync.files.git.repository import GitProgram, is_in_repository
 from promptsync.files.prompt_file import PromptFile, parse, render_edit
 from promptsync.files.worktree import Worktree, paths_for_new, scan
@@ -82,8 +82,7 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool = True) -> dict[str
 
     Returns ``created``, ``changed`` or ``kept`` for each path below ``root``.
 
-    With ``example`` a new working copy of the embedded registry without prompts gets a first one. Raises
-    ``UsageError`` for a directory that cannot be created.
+    With ``example`` a new working copy of the embedded registry without prompts gets a first one.
     """
     config = drafted.config
     is_new = drafted.text is not None
@@ -92,7 +91,9 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool = True) -> dict[str
         write(root, FILE_NAME, drafted.text)
     needs_example = example and is_new and config.remotes[config.default_remote].url == LOCAL
     needs_example = needs_example and not scan(root, config.prompts).paths
-    outcomes[f"{config.prompts}/"] = _make(config.prompts_path)
+    outcomes[f"{config.prompts}/"] = "kept" if config.prompts_path.is_dir() else "created"
+    with explained("create", config.prompts_path):
+        config.prompts_path.mkdir(parents=True, exist_ok=True)
     if needs_example:
         target = f"{config.prompts}/{EXAMPLE}"
         outcomes[target] = "created"
@@ -122,19 +123,6 @@ def _configuration(prompts: str, url: str | None, include: Sequence[str]) -> str
 def _include(patterns: Sequence[str]) -> str:
     # JSON is YAML too, so that no pattern needs quoting rules of its own.
     return f"include: {json.dumps(list(patterns), ensure_ascii=False)}"
-
-
-def _make(folder: Path) -> str:
-    """Create a directory; returns ``created`` or ``kept``."""
-    if folder.is_dir():
-        return "kept"
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise UsageError(
-            f"cannot create {folder}: {error.strerror}", hint="choose another directory with --prompts"
-        ) from None
-    return "created"
 
 
 def _ignore(root: Path) -> str:

@@ -7,13 +7,12 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache, partial
+from os.path import commonprefix
 from typing import Any, Final
 
-from yaml import YAMLError
-from yaml.nodes import MappingNode
-
-from promptsync.files.yaml.load import STR, compose, kind_of
+from promptsync.files.yaml.load import STR, InvalidFile, kind_of, load
 
 INDENT: Final = 2
 
@@ -32,6 +31,10 @@ _NOT_PLAIN: Final = re.compile(r"[-?:,\[\]{}#&*!|>'\"%@`\s]|\.\.\.|.*(:\s|\s#|\t
 _MODERN: Final = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+|[yYnN]|=|[-+]\.(inf|Inf|INF)"
 )
+
+_HEADER: Final = re.compile(r"[|>][-+]?([1-9]?)")
+_MARGINS: Final = (0, 1, 5, 25)
+"""How many characters around a change are looked for in the file, so that they are found once."""
 
 
 def mapping(value: Mapping[str, Any], column: int) -> list[str]:
@@ -136,11 +139,6 @@ def quoted(text: str) -> str:
     return _UNSAFE.sub(lambda char: f"\\u{ord(char[0]):04X}", json.dumps(text, ensure_ascii=False))
 
 
-_HEADER: Final = re.compile(r"[|>][-+]?([1-9]?)")
-_MARGINS: Final = (0, 1, 5, 25)
-"""How many characters around a change are looked for in the file, so that they are found once."""
-
-
 def in_style(source: str, style: str, old: str, new: str, column: int, in_flow: bool) -> str | None:
     """Return what replaces a scalar below a key or dash at ``column``.
 
@@ -153,15 +151,16 @@ def in_style(source: str, style: str, old: str, new: str, column: int, in_flow: 
     proposals = (_in_block if is_block else _in_quotes)(source, style, new, column)
     for written in (*_spliced(source, style, old, new), *proposals):
         around = f"{{k: {written}}}" if in_flow else f"k: {written}"
-        if _reads(f"{' ' * column}{around}\n", new):
-            return written
+        with suppress(InvalidFile):
+            if load(f"{' ' * column}{around}\n".encode(), "").value == {"k": new}:
+                return written
     return None
 
 
 def _spliced(source: str, style: str, old: str, new: str) -> Iterator[str]:
     """Yield the scalar with nothing replaced but the stretch that changed, if the file has that literally."""
-    head = _common(old, new)
-    tail = _common(old[head:][::-1], new[head:][::-1])
+    head = len(commonprefix([old, new]))  # noqa: RUF071 -- of characters
+    tail = len(commonprefix([old[head:][::-1], new[head:][::-1]]))  # noqa: RUF071
     source = source.removesuffix("\n")
     for margin in _MARGINS:
         start, end = max(0, head - margin), max(0, tail - margin)
@@ -171,12 +170,6 @@ def _spliced(source: str, style: str, old: str, new: str) -> Iterator[str]:
             spelled = {"'": after.replace("'", "''"), '"': quoted(after)[1:-1]}.get(style, after)
             yield source.replace(before, spelled)
             return
-
-
-def _common(text: str, other: str) -> int:
-    """Return how many characters two texts have in common at the start."""
-    differ = (index for index, (char, twin) in enumerate(zip(text, other, strict=False)) if char != twin)
-    return next(differ, min(len(text), len(other)))
 
 
 def _in_block(source: str, style: str, new: str, column: int) -> Iterator[str]:
@@ -212,18 +205,6 @@ def _in_quotes(source: str, style: str, new: str, column: int) -> Iterator[str]:
         # One line break reads as a blank, so the first of several takes one more.
         lines = re.sub("\n+", lambda breaks: f"\n{breaks[0]}{pad}", new.replace("'", "''") if style else new)
         yield f"{style}{lines}{style}"
-
-
-def _reads(text: str, expected: str) -> bool:
-    """Whether the value of the only key of a text is ``expected``."""
-    try:
-        root = compose(text)
-    except YAMLError:
-        return False
-    if not isinstance(root, MappingNode) or len(root.value) != 1:
-        return False
-    value = root.value[0][1]
-    return bool(value.tag == STR and value.value == expected)
 
 
 def indentation(lines: list[str]) -> int:
