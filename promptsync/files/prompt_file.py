@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import re
 import shlex
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -19,7 +18,6 @@ from promptsync.files.yaml.edit import Change, edited
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.canonical import canonical, same
 from promptsync.prompt.document import to_document, to_prompt
-from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.prompt import KeyPath, Local, Prompt, tag_set
 from promptsync.prompt.snippets import repinned
 
@@ -132,16 +130,12 @@ def _with_both_keys(error: InvalidFile, data: bytes, path: str, default_name: st
     return replace(file, conflicted=text) if file is not None else None
 
 
-class RoundTripError(RuntimeError):
-    """A file does not read back as it was written: a bug, found before anything was saved."""
-
-
 def render_new(prompt: Prompt, local: Local) -> str:
     """Return the text of a new file in the house style.
 
     Raises Refused when the prompt contains something that no prompt file can hold.
     """
-    document = _writable(prompt, local)
+    document = to_document(prompt, local, explicit=True)
     text = "\n".join(layout.mapping(document, 0)) + "\n"
     _check_reads_back(text, document, prompt.name, explicit=True)
     return text
@@ -159,7 +153,7 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
         prompt = replace(prompt, tags=file.prompt.tags)
     if same(canonical(file.prompt), canonical(prompt)):
         prompt = replace(file.prompt, name=prompt.name, tags=prompt.tags)
-    full = _writable(prompt, local)
+    full = to_document(prompt, local, explicit=True)
     document, before = to_document(prompt, local), to_document(file.prompt, file.local)
     if same(before, document):
         return file.text
@@ -174,7 +168,7 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
     for change in (Change(raw, before, document, full), Change(raw, raw, full, full)):
         text = edited(source, change)
         # An edit is only a proposal, so it is read back before it counts.
-        with contextlib.suppress(Refused, RoundTripError):
+        with contextlib.suppress(Refused):
             if text is not None:
                 _check_reads_back(text, document, prompt.name)
                 break
@@ -199,40 +193,13 @@ def render_repinned(file: PromptFile, snippet: str, moved: Container[int], versi
     return render_edit(file, replace(file.prompt, template=template), file.local)
 
 
-def _writable(prompt: Prompt, local: Local) -> dict[str, Any]:
-    """Return the document of a prompt. Raises Refused when it holds what no YAML file can."""
-    document = to_document(prompt, local, explicit=True)
-    reason = next(_obstacles(document, ()), "")
-    if reason:
-        raise _unwritable(prompt.name, reason)
-    return document
-
-
-def _unwritable(name: str, reason: str) -> Refused:
-    return Refused(f"{name!r} cannot be written to a prompt file: {reason}", code="unwritable")
-
-
-def _obstacles(value: Any, where: tuple[str | int, ...]) -> Iterator[str]:
-    """Yield what a YAML file cannot hold in a value."""
-    if isinstance(value, str):
-        if not value.isascii() and (half := re.search("[\ud800-\udfff]", value)):
-            yield f"{schema.shown(where)} holds U+{ord(half[0]):04X}, half of a surrogate pair."
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield f"{schema.shown(where)} is {value}, and JSON has no such number."
-    elif isinstance(value, dict | list) and len(where) >= MAX_DEPTH:
-        yield f"{schema.shown(where[:3])}… nests deeper than {MAX_DEPTH} levels."
-    elif isinstance(value, dict | list):
-        parts: Any = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, part in parts:
-            yield from _obstacles(part, (*where, key))
-            yield from _obstacles(key, where)
-
-
 def _check_reads_back(text: str, document: Mapping[str, Any], name: str, *, explicit: bool = False) -> None:
-    """Raise ``Refused`` if a text is no valid prompt file, ``RoundTripError`` if it says something else."""
+    """Raise ``Refused`` if a text is no valid prompt file, or says something else than ``document``."""
+    reason = "it does not read back as it was written"
     try:
         file = parse(text.encode(), "", name)
+        if same(to_document(file.prompt, file.local, explicit=explicit), document):
+            return
     except InvalidFile as error:
-        raise _unwritable(name, error.problems[0].message) from None
-    if not same(to_document(file.prompt, file.local, explicit=explicit), document):
-        raise RoundTripError(f"The file of {name!r} does not read back as it was written.")
+        reason = error.problems[0].message
+    raise Refused(f"{name!r} cannot be written to a prompt file: {reason}", code="unwritable")

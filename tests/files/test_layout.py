@@ -174,13 +174,13 @@ synced: 7-3fa9c1a
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [
-        ({"a": ["x", "half \ud83d"]}, r"metadata.a\[1\] holds U\+D83D"),
-        ({"\udc00": 1}, r"metadata holds U\+DC00"),
-        ({"a": float("nan")}, "metadata.a is nan"),
-        ({"a": float("-inf")}, "metadata.a is -inf"),
+        ({"a": ["x", "half \ud83d"]}, "Unicode character escape"),
+        ({"\udc00": 1}, "Unicode character escape"),
+        ({"a": float("nan")}, "does not read back"),
+        ({"a": float("-inf")}, "does not read back"),
     ],
 )
-def test_what_no_file_can_hold_is_refused_by_name(metadata: dict[str, object], reason: str) -> None:
+def test_what_no_file_can_hold_is_refused(metadata: dict[str, object], reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         render_new(Prompt("p", {"type": "chat", "messages": []}, metadata), Local())
 
@@ -189,7 +189,7 @@ def test_values_that_nest_too_deeply_are_refused() -> None:
     value: object = 1
     for _ in range(200):
         value = [value]
-    with pytest.raises(Refused, match="nests deeper"):
+    with pytest.raises(Refused, match="nest deeper"):
         render_new(Prompt("p", {"type": "chat", "messages": []}, {"a": value}), Local())
 
 
