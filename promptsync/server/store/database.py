@@ -8,8 +8,9 @@ import shlex
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,9 +99,8 @@ class Store:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._lock = threading.Lock()
         self._writing = threading.Lock()
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: deque[sqlite3.Connection] = deque()
         self._closed = False
         _check_link(self.path)
         connection = None
@@ -142,29 +142,27 @@ class Store:
 
     def close(self) -> None:
         """Close every connection; those in use are closed when they are returned."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+        self._closed = True
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            if self._closed:
-                raise StoreError(f"The registry {self.path} is closed.")
-            connection = self._idle.pop() if self._idle else None
-        connection = connection or self._connect()
+        if self._closed:
+            raise StoreError(f"The registry {self.path} is closed.")
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
         try:
             connection.execute(begin)
             with connection:
                 yield connection
         finally:
-            with self._lock:
-                if not self._closed:
-                    self._idle.append(connection)
+            self._idle.append(connection)
             if self._closed:
-                connection.close()
+                self.close()
 
     def _connect(self) -> sqlite3.Connection:
         # A connection is used by one thread at a time, but not always by the one that opened it.

@@ -9,7 +9,7 @@ import base64
 import csv
 import io
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -68,7 +68,7 @@ def create_table(request: Request) -> Response:
         answer = {"success": True, "message": "Table created."}
         if body.create_default_sheet:
             answer["default_sheet"] = add_blank_sheet(db, table_id, "Sheet 1")
-        answer["table"] = dict(store.get_table(db, table_id))
+        answer["table"] = dict(store.get_table(db, {"table_id": table_id}))
     return Response(answer, 201)
 
 
@@ -85,43 +85,37 @@ def list_tables(request: Request) -> Response:
     return Response({"success": True, **store.listed(rows, pagination)})
 
 
-def get_table(request: Request) -> Response:
+@store.on_table("read")
+def get_table(request: Request, db: Database, table: Row) -> Answer:
     """Return a table with the number of rows of each of its sheets."""
-    with request.store.read() as db:
-        table = dict(store.get_table(db, request.path["table_id"]))
-    return Response({"success": True, "table": table})
+    return {"table": dict(table)}
 
 
-def update_table(request: Request) -> Response:
+@store.on_table("write")
+def update_table(request: Request, db: Database, table: Row) -> Answer:
     """Rename a table, or move it to another folder or, with ``null``, to the root."""
-    body, table_id = request.read(_TableChange), request.path["table_id"]
-    with request.store.write() as db:
-        table = store.get_table(db, table_id)
-        folder_id = table["folder_id"] if body.folder_id is UNSET else body.folder_id
-        if folder_id is not None:
-            folder_by_id(db, folder_id)
-        sql = "UPDATE smart_tables SET title = ?, folder_id = ?, updated_at = ? WHERE id = ?"
-        db.execute(sql, (body.title or table["title"], folder_id, now(), table_id))
-        answer = {"success": True, "table": dict(store.get_table(db, table_id))}
-    return Response(answer)
+    body = request.read(_TableChange)
+    folder_id = table["folder_id"] if body.folder_id is UNSET else body.folder_id
+    if folder_id is not None:
+        folder_by_id(db, folder_id)
+    sql = "UPDATE smart_tables SET title = ?, folder_id = ?, updated_at = ? WHERE id = ?"
+    db.execute(sql, (body.title or table["title"], folder_id, now(), table["id"]))
+    return {"table": dict(store.get_table(db, request.path))}
 
 
-def delete_table(request: Request) -> Response:
+@store.on_table("write")
+def delete_table(request: Request, db: Database, table: Row) -> Answer:
     """Delete a table with everything in it."""
-    with request.store.write() as db:
-        store.get_table(db, request.path["table_id"])
-        db.execute("DELETE FROM smart_tables WHERE id = ?", (request.path["table_id"],))
-    return Response({"success": True, "message": "Table deleted."})
+    db.execute("DELETE FROM smart_tables WHERE id = ?", (table["id"],))
+    return {"message": "Table deleted."}
 
 
-def list_sheets(request: Request) -> Response:
+@store.on_table("read")
+def list_sheets(request: Request, db: Database, table: Row) -> Answer:
     """List the sheets of a table, the oldest first by default."""
-    query, table_id = request.parameters(_SheetsQuery), request.path["table_id"]
-    with request.store.read() as db:
-        store.get_table(db, table_id)
-        source = "sheets s WHERE table_id = :table"
-        rows, pagination = query.select(db, store.SHEET, source, "number", {"table": table_id})
-    return Response({"success": True, **store.listed(rows, pagination)})
+    query, source = request.parameters(_SheetsQuery), "sheets s WHERE table_id = :table"
+    rows, pagination = query.select(db, store.SHEET, source, "number", {"table": table["id"]})
+    return store.listed(rows, pagination)
 
 
 @store.on_sheet("read")
@@ -179,28 +173,32 @@ class _TraceImport(Struct, frozen=True):
     span_id: str | None = None
 
 
-def create_sheet(request: Request) -> Response:
+@store.on_table("write", 202)
+def create_sheet(request: Request, db: Database, table: Row) -> Answer | Response:
     """Create a blank sheet, or one with the rows of a file."""
-    body, table_id = request.read(_NewSheet), request.path["table_id"]
-    lines = body.source and _lines(body.source)
-    with request.store.write() as db:
-        store.get_table(db, table_id)
-        if not body.source or not lines:
-            sheet = add_blank_sheet(db, table_id, body.title)
-            return Response({"success": True, "sheet": sheet}, 201)
-        sheet_id = store.add_sheet(db, table_id, body.title or body.source.file_name)
-        titles, *rows = lines
-        ids = [store.add_column(db, SheetColumn(sheet_id, title)).id for title in titles]
-        store.add_rows(db, sheet_id, [dict(zip(ids, row, strict=False)) for row in rows])
-        sheet = dict(store.get_sheet(db, {"table_id": table_id, "sheet_id": sheet_id}))
-    return Response({**_started(sheet), "sheet": sheet}, 202)
+    body = request.read(_NewSheet)
+    if body.source is None:
+        sheet = add_blank_sheet(db, table["id"], body.title)
+        return Response({"success": True, "sheet": sheet}, 201)
+    titles, *rows = _lines(body.source)
+    sheet_id = store.add_sheet(db, table["id"], body.title or body.source.file_name)
+    ids = [store.add_column(db, SheetColumn(sheet_id, title)).id for title in titles]
+    store.add_rows(db, sheet_id, [dict(zip(ids, row, strict=False)) for row in rows])
+    sheet = dict(store.get_sheet(db, {"table_id": table["id"], "sheet_id": sheet_id}))
+    return {"message": "Imported.", "operation_id": sheet_id, "operation": _operation(sheet), "sheet": sheet}
 
 
-def get_operation(request: Request) -> Response:
+@store.on_table("read")
+def get_operation(request: Request, db: Database, table: Row) -> Answer:
     """Return what became of an import, whose id is that of the sheet."""
-    with request.store.read() as db:
-        sheet = dict(store.get_sheet(db, {**request.path, "sheet_id": request.path["operation_id"]}))
-    return Response({"success": True, "operation": _started(sheet)["operation"]})
+    sheet = store.get_sheet(db, {**request.path, "sheet_id": request.path["operation_id"]})
+    return {"operation": _operation(sheet)}
+
+
+def _operation(sheet: Mapping[str, Any] | Row) -> Answer:
+    state = {"source": "file", "status": "completed", "progress": 100, "row_count": sheet["row_count"]}
+    times = {key: sheet[key] for key in ("created_at", "updated_at")}
+    return {"operation_id": sheet["id"], **state, **times}
 
 
 def add_trace(request: Request) -> Response:
@@ -218,13 +216,6 @@ def add_trace(request: Request) -> Response:
         (row,) = store.shown_rows(db, sheet["id"], indices)
     mode = "trace" if body.span_id is None else "span"
     return Response({"success": True, "mode": mode, "row_index": row["row_index"], "row": row}, 201)
-
-
-def _started(sheet: dict[str, Any]) -> dict[str, Any]:
-    times = {key: sheet[key] for key in ("created_at", "updated_at")}
-    state = {"source": "file", "status": "completed", "progress": 100, "row_count": sheet["row_count"]}
-    operation = {"operation_id": sheet["id"], **state, **times}
-    return {"success": True, "message": "Imported.", "operation_id": sheet["id"], "operation": operation}
 
 
 def _lines(file: _File) -> list[list[str]]:

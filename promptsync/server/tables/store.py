@@ -100,7 +100,7 @@ _QUEUED = (
 
 Answer = dict[str, Any]
 Handler = Callable[[Request], Response]
-OnSheet = Callable[[Request, Database, Row], Answer | Response]
+OnRow = Callable[[Request, Database, Row], Answer | Response]
 
 _CELL = (
     'id, sheet_id, column_id, row_index, status, updated_at, value AS "value [json]", error,'
@@ -108,10 +108,10 @@ _CELL = (
 )
 
 
-def get_table(db: Database, table_id: str) -> Row:
-    """Return a table as in a response; 404 if there is none with this id."""
-    missing = f"There is no table with the id {table_id!r}."
-    return row_of(db, f"SELECT {TABLE} FROM smart_tables t WHERE id = ?", (table_id,), missing)
+def get_table(db: Database, path: Mapping[str, str]) -> Row:
+    """Return the table, as in a response, that the parameters of a path name; 404 if there is none."""
+    missing = f"There is no table with the id {path['table_id']!r}."
+    return row_of(db, f"SELECT {TABLE} FROM smart_tables t WHERE id = ?", (path["table_id"],), missing)
 
 
 def get_sheet(db: Database, path: Mapping[str, str]) -> Row:
@@ -120,26 +120,36 @@ def get_sheet(db: Database, path: Mapping[str, str]) -> Row:
     sql = f"SELECT {SHEET} FROM sheets s WHERE id = ? AND table_id = ?"
     row: Row | None = db.execute(sql, (sheet_id, table_id)).fetchone()
     if row is None:
-        get_table(db, table_id)
+        get_table(db, path)
         raise not_found(f"The table has no sheet with the id {sheet_id!r}.")
     return row
 
 
-def on_sheet(mode: Literal["read", "write"], status: int = 200) -> Callable[[OnSheet], Handler]:
+def on_table(mode: Literal["read", "write"], status: int = 200) -> Callable[[OnRow], Handler]:
+    """As ``on_sheet``, for the table of the path."""
+    return _on(get_table, mode, status)
+
+
+def on_sheet(mode: Literal["read", "write"], status: int = 200) -> Callable[[OnRow], Handler]:
     """Make a handler of a function that is called with the request, the database and the sheet of the path.
 
     It returns what the response has besides ``success``, or a response. Whoever asks about a sheet has it
     computed, because the process that started this may be gone.
     """
+    return _on(get_sheet, mode, status)
 
-    def decorate(function: OnSheet) -> Handler:
+
+def _on(
+    find: Callable[[Database, Mapping[str, str]], Row], mode: Literal["read", "write"], status: int
+) -> Callable[[OnRow], Handler]:
+    def decorate(function: OnRow) -> Handler:
         @wraps(function)
         def handle(request: Request) -> Response:
             transaction = request.store.read() if mode == "read" else request.store.write()
             with transaction as db:
-                sheet = get_sheet(db, request.path)
-                answer = function(request, db, sheet)
-                queued = db.execute(_QUEUED, {"sheet": sheet["id"]}).fetchall()
+                row = find(db, request.path)
+                answer = function(request, db, row)
+                queued = db.execute(_QUEUED, {"sheet": row["id"]}).fetchall()
             for row in queued:
                 request.runner.work_on(row["sheet_id"])
             return answer if isinstance(answer, Response) else Response({"success": True, **answer}, status)
