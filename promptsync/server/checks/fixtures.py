@@ -8,7 +8,7 @@ item gets a new version; an item that is no longer declared is marked as deleted
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,22 +141,22 @@ def parse_fixtures(data: bytes, name: str, evaluations: Sequence[EvaluationFile]
     loaded = load.load(data, name)
     if problems := schema.check(loaded, name, "fixtures"):
         raise InvalidFile(problems)
-    value = loaded.value or {}
-    lists, models = {key: value.get(key) or [] for key in _LISTS}, value.get("models") or []
+    value = {key: given for key, given in (loaded.value or {}).items() if given is not None}
     problems = [
         Problem(name, *load.position(loaded.text, place), "fixtures", message)
-        for place, message in _contradictions(lists, models)
+        for place, message in _contradictions(value)
     ]
     if problems:
         raise InvalidFile(problems)
-    declared = {kind: [fill_in(item) for item in lists[key]] for key, (kind, fill_in) in _LISTS.items()}
-    declared[DATASET] = [
-        Declared(file.name, {"columns": file.inputs, "rows": file.rows}) for file in evaluations
-    ]
-    declared[EVALUATION] = [
-        Declared(file.name, columns) for file in evaluations if (columns := _report_columns(file))
-    ]
-    return Fixtures(declared, [_protected(item) for item in value.get("protected_labels") or ()], models)
+    columns = {file.name: _report_columns(file) for file in evaluations}
+    declared = {
+        WORKFLOW: [_agent(item) for item in value.get("agents", ())],
+        TOOL: [_tool(item) for item in value.get("tools", ())],
+        DATASET: [Declared(file.name, {"columns": file.inputs, "rows": file.rows}) for file in evaluations],
+        EVALUATION: [Declared(name, made) for name, made in columns.items() if made],
+    }
+    protected = [_protected(item) for item in value.get("protected_labels", ())]
+    return Fixtures(declared, protected, value.get("models", []))
 
 
 def _report_columns(file: EvaluationFile) -> list[Spec]:
@@ -177,23 +177,23 @@ def _report_columns(file: EvaluationFile) -> list[Spec]:
     return columns if any(runs_prompt(made["type"], made["config"]) for made in columns) else []
 
 
-def _contradictions(lists: dict[str, list[Spec]], models: list[Spec]) -> Iterator[tuple[Place, str]]:
+def _contradictions(file: Spec) -> Iterator[tuple[Place, str]]:
     """Yield what a schema cannot express, with its place."""
-    for index, model in enumerate(models):
+    for index, model in enumerate(file.get("models", ())):
         if wrong := model_problem(model):
             yield ("models", index, wrong[0]), wrong[1]
-    for key, specs in lists.items():
-        yield from _repeated((key,), specs)
-    yield from _repeated(("tools",), lists["tools"], "id")
-    for index, agent in enumerate(lists["agents"]):
-        yield from _repeated(("agents", index, "nodes"), agent["nodes"])
-
-
-def _repeated(place: Place, specs: list[Spec], key: str = "name") -> Iterator[tuple[Place, str]]:
-    values = [spec[key] for spec in specs]
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            yield (*place, index, key), f"The {key} {value!r} is used twice."
+    agents, tools = file.get("agents", []), file.get("tools", [])
+    unique: list[tuple[Place, list[Spec], str]] = [
+        (("agents",), agents, "name"),
+        (("tools",), tools, "name"),
+        (("tools",), tools, "id"),
+    ]
+    unique += [(("agents", index, "nodes"), agent["nodes"], "name") for index, agent in enumerate(agents)]
+    for place, specs, key in unique:
+        values = [spec[key] for spec in specs]
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                yield (*place, index, key), f"The {key} {value!r} is used twice."
 
 
 # -- filling in ---------------------------------------------------------------------------------------------
@@ -201,10 +201,6 @@ def _repeated(place: Place, specs: list[Spec], key: str = "name") -> Iterator[tu
 
 def _mapping(item: str | Spec) -> Spec:
     return {"name": item} if isinstance(item, str) else item
-
-
-def _prompt(item: str | Spec) -> Spec:
-    return {"version": None, "label": None, **_mapping(item)}
 
 
 def _agent(item: Spec) -> Declared:
@@ -217,7 +213,10 @@ def _agent(item: Spec) -> Declared:
             "name": node["name"],
             "node_type": "PROMPT_TEMPLATE",
             "is_output_node": node["name"] in outputs,
-            "configuration": {"prompt": _prompt(node["prompt"]), "variables": node.get("variables") or {}},
+            "configuration": {
+                "prompt": {"version": None, "label": None, **_mapping(node["prompt"])},
+                "variables": node.get("variables") or {},
+            },
             "dependencies": names[:place][-1:],
         }
         for place, node in enumerate(item["nodes"])
@@ -234,9 +233,3 @@ def _tool(item: Spec) -> Declared:
 def _protected(item: str | Spec) -> Spec:
     label = _mapping(item)
     return {"prompts": ["*"], "answer": PENDING} | {key: value for key, value in label.items() if value}
-
-
-_LISTS: Mapping[str, tuple[str, Callable[[Spec], Declared]]] = {
-    "agents": (WORKFLOW, _agent),
-    "tools": (TOOL, _tool),
-}
