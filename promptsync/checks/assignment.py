@@ -1,40 +1,38 @@
-"""The checks of prompts, named in files and in ``checks:``, and their items in the registry."""
+"""The checks of prompts, named in files and in ``checks:``: which of them a command runs."""
 
 from __future__ import annotations
 
-import difflib
 import json
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.checks.catalog import (
-    Agent,
-    Evaluation,
-    Kind,
-    NoSuchItem,
-    list_checks,
-    list_tables,
-    named,
-    pick,
-)
-from promptsync.errors import RemoteError, UsageError
+from promptsync.compare.conflict import check_resolved
+from promptsync.compare.difference import ChangedPrompts, changed_evaluations, changed_since
+from promptsync.compare.gather import gather
+from promptsync.compare.snapshot import Snapshot, State
 from promptsync.files.config import Config
+from promptsync.files.evaluation import FOLDER
 from promptsync.files.prompt_file import PromptFile
-from promptsync.files.yaml.load import position
+from promptsync.files.worktree import scan
+from promptsync.files.yaml.load import InvalidFile, position
+from promptsync.project.project import Project
+from promptsync.project.target import resolve, unknown
 from promptsync.prompt.evaluation import EvaluationFile
-from promptsync.registry.address import LOCAL
+from promptsync.prompt.snippets import rendered_in
 
-if TYPE_CHECKING:
-    from promptsync.registry.protocol import Registry
+Kind = Literal["evaluation", "agent", "table"]
+"""What checks a prompt."""
 
+_KINDS: Final[tuple[Kind, ...]] = ("table", "evaluation", "agent")
+"""All kinds, in the order in which they run."""
 
-_ORDER: Final[tuple[Kind, ...]] = ("table", "evaluation", "agent")
+_DETAILS: Final = ("min_score", "max_drop", "input_variables", "sheet", "runs", "cases")
+"""The keys of an entry of ``checks:`` beside its pattern and its name."""
 
 
 class Check(Struct, frozen=True):
@@ -42,8 +40,8 @@ class Check(Struct, frozen=True):
 
     ``min_score`` is the lowest score that passes. ``max_drop`` is how far a score may be below that of the
     version that is live. An agent is run once with ``input_variables``, or once for each row of the
-    evaluation file ``cases``. ``sheet`` is the one of a table that
-    has the rows (by default its first), and each row runs ``runs`` times.
+    evaluation file ``cases``. ``sheet`` is the one of a table that has the rows (by default its first), and
+    each row runs ``runs`` times.
     """
 
     kind: Kind
@@ -56,11 +54,16 @@ class Check(Struct, frozen=True):
     runs: int = 1
     cases: str | None = None
 
+    @property
+    def inputs(self) -> str:
+        """What an agent runs with, as a text to compare."""
+        return json.dumps([self.input_variables, self.cases], sort_keys=True, default=str)
+
     def with_limits(self, min_score: float | None, max_drop: float | None) -> Check:
         """Return this check with the stricter of its own limits and these."""
-        return replace(
-            self, min_score=highest(self.min_score, min_score), max_drop=lowest(self.max_drop, max_drop)
-        )
+        least = [score for score in (self.min_score, min_score) if score is not None]
+        most = [limit for limit in (self.max_drop, max_drop) if limit is not None]
+        return replace(self, min_score=max(least, default=None), max_drop=min(most, default=None))
 
     def joined(self, other: Check) -> Check:
         """Return one check for the prompts of both, with the stricter limits."""
@@ -112,8 +115,32 @@ class Selection(Struct, frozen=True):
         return frozenset(prompt for check in self.checks for prompt in check.prompts)
 
 
-Located = tuple[tuple[Check, Evaluation | Agent], ...]
-"""Checks, each with the evaluation or the agent that it names: evaluations first."""
+class WantedVersions(Struct, frozen=True):
+    """The versions that checks must check, by prompt; for prompts without one, any version will do.
+
+    ``unpublished`` are prompts whose files differ from the registry, and why: no run can check them.
+    ``renders`` are the snippets whose new versions a prompt renders: a run of the prompt checks them.
+    """
+
+    versions: Mapping[str, int] = {}
+    unpublished: Mapping[str, str] = {}
+    renders: Mapping[str, Collection[str]] = {}
+
+
+class Choice(Struct, frozen=True):
+    """What to run.
+
+    ``changed`` are the prompts that differ from ``since``, and ``without`` those of them that have no check
+    of this kind. ``edited`` are the paths of evaluation files that differ, whose prompts are all checked.
+    ``wanted`` are the versions to check: the latest ones whose files match them.
+    """
+
+    selection: Selection
+    changed: tuple[str, ...] = ()
+    since: str = ""
+    without: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    wanted: WantedVersions = WantedVersions()
 
 
 def select_checks(
@@ -130,15 +157,7 @@ def select_checks(
     places: dict[tuple[Kind, str], list[Place]] = {}
     unchecked = []
     for name in sorted(set(names)):
-        assigned = [
-            *_in_file(name, files.get(name), evaluations),
-            *(
-                (_of(file, name), Place(file.path, ("prompts",), file))
-                for file in evaluations
-                if file.matches(name)
-            ),
-            *_in_config(name, config, evaluations),
-        ]
+        assigned = [*_assigned(name, files.get(name), config, evaluations)]
         for check, place in assigned:
             checks.append(check)
             places.setdefault((check.kind, check.name), []).append(place)
@@ -151,13 +170,9 @@ def joined(checks: Iterable[Check]) -> tuple[Check, ...]:
     """Return the checks, those of one name and the same inputs as one: tables, evaluations, agents."""
     by_key: dict[tuple[int, str, str, str | None], Check] = {}
     for check in checks:
-        key = (_ORDER.index(check.kind), check.name, _inputs(check), check.sheet)
+        key = (_KINDS.index(check.kind), check.name, check.inputs, check.sheet)
         by_key[key] = by_key[key].joined(check) if key in by_key else check
     return tuple(by_key[key] for key in sorted(by_key, key=lambda key: key[0]))
-
-
-def _inputs(check: Check) -> str:
-    return json.dumps([check.input_variables, check.cases], sort_keys=True, default=str)
 
 
 def limits_in(config: Config, evaluations: Sequence[EvaluationFile] = ()) -> tuple[Check, ...]:
@@ -166,35 +181,155 @@ def limits_in(config: Config, evaluations: Sequence[EvaluationFile] = ()) -> tup
     return (*map(_of, evaluations), *(check for check in checks if check.kind != "agent"))
 
 
-def highest(*scores: float | None) -> float | None:
-    """Return the highest of some minimums, ``None`` without any."""
-    return max((score for score in scores if score is not None), default=None)
+def choose_named(
+    project: Project,
+    kind: Kind,
+    names: Collection[str],
+    variables: Mapping[str, Any] | None = None,
+    only: Collection[str] = (),
+) -> Choice:
+    """Return the checks with these names or ids, each once, with its limits or variables.
+
+    A name that evaluation files or ``checks:`` have for a table is that of a table, and so is every name if
+    ``only`` has the prompts to check. The path of an evaluation file is a name of it, too.
+    """
+    if kind == "evaluation":
+        names = _without_paths(project, names)
+    tables = _named_tables(project, names, only) if kind == "evaluation" else []
+    others = (name for name in names if not any(check.name == name for check in tables))
+    checks = (Check(kind, name, input_variables=variables or {}) for name in others)
+    limits = limits_in(project.config, project.evaluations if kind == "evaluation" else ())
+    return Choice(Selection(joined([*tables, *checks]), limits=limits))
 
 
-def lowest(*limits: float | None) -> float | None:
-    """Return the lowest of some limits, ``None`` without any."""
-    return min((limit for limit in limits if limit is not None), default=None)
+def _without_paths(project: Project, names: Iterable[str]) -> list[str]:
+    known = {check.name for check in limits_in(project.config, project.evaluations)}
+    by_path = {file.path: file.name for file in project.evaluations}
+    by_path |= {path.removeprefix(f"{FOLDER}/").removesuffix(".yaml"): by_path[path] for path in by_path}
+    return [name if name in known else by_path.get(name, name) for name in names]
 
 
-def _in_file(
-    name: str, file: PromptFile | None, evaluations: Sequence[EvaluationFile]
+def _named_tables(project: Project, names: Collection[str], only: Collection[str]) -> list[Check]:
+    limits = [check for check in limits_in(project.config, project.evaluations) if check.kind == "table"]
+    if not only and not any(check.name in names for check in limits):
+        return []
+    worktree = scan(project.root, project.config.prompts)
+    if worktree.problems:
+        raise InvalidFile(worktree.problems)
+    files = {name: file for name, file in worktree.files.items() if project.config.in_scope(name)}
+    missing = partial(unknown, prompts=worktree.prompts, where="your files")
+    only = [target.name for target in resolve(project, only, files, with_versions=False, missing=missing)]
+    assigned = select_checks(only or files, files, project.config, project.evaluations).tables
+    checks = []
+    for name in names:
+        own = [check for check in assigned if check.name == name]
+        others = {*only}.difference(*(check.prompts for check in own))
+        if others:
+            # A table of the dashboard can run without being named in checks:.
+            limit = next((check for check in limits if check.name == name), Check("table", name))
+            own.append(replace(limit, prompts=tuple(sorted(others))))
+        checks += own
+    return checks
+
+
+def choose_changed(
+    project: Project,
+    kind: Kind,
+    since: str | None,
+    variables: Mapping[str, Any] | None = None,
+    *,
+    only_tables: bool = False,
+) -> Choice:
+    """Return the checks of the prompts that changed since ``since``, see ``changed_since``, and the tables of
+    evaluation files that did.
+
+    ``variables`` replace input variables of agents. Contacts the registry only if there are any checks.
+    Raises what ``changed_since`` and ``gather`` raise, and ``Refused`` for a file with conflict markers.
+    """
+    worktree = scan(project.root, project.config.prompts)
+    changed = changed_since(project, worktree, since)
+    selection = select_checks(changed.names, worktree.files, project.config, project.evaluations)
+    checks = [
+        replace(check, input_variables={**check.input_variables, **(variables or {})})
+        for check in selection.checks
+        if (check.kind == kind and not only_tables) or (check.kind == "table" and kind == "evaluation")
+    ]
+    without = tuple(name for name in changed.names if not any(name in check.prompts for check in checks))
+    differing = changed_evaluations(project, changed) if kind == "evaluation" else ()
+    edited = {file.name: file.path for file in differing}
+    names = filter(project.config.in_scope, worktree.files)
+    everything = select_checks(names, worktree.files, project.config, project.evaluations)
+    again = [check for check in everything.tables if check.name in edited]
+    edited = {check.name: edited[check.name] for check in again}
+    selection = Selection(joined([*checks, *again]), places={**everything.places, **selection.places})
+    choice = Choice(selection, changed.names, changed.since, without, tuple(edited.values()))
+    published = {name for check in checks if check.kind == kind for name in check.prompts}
+    if not published:  # tables run files
+        return choice
+    snapshot = gather(project)
+    unpublished = {
+        name: reason for name, reason in _unpublished(changed, snapshot).items() if name in published
+    }
+    for name in unpublished:
+        if (file := snapshot.worktree.files.get(name)) is not None:
+            check_resolved(file, "nothing was run")
+    versions = {
+        name: prompt.version
+        for name in changed.names
+        if name not in unpublished and (prompt := snapshot.listing.get(name)) is not None
+    }
+    renders = rendered_snippets(snapshot.worktree.files, changed.names)
+    return replace(choice, wanted=WantedVersions(versions, unpublished, renders))
+
+
+def rendered_snippets(
+    files: Mapping[str, PromptFile], names: Iterable[str], label: str | None = None
+) -> dict[str, Collection[str]]:
+    """Return for each prompt the snippets whose latest version it renders: unpinned, or by ``label``."""
+
+    def below(name: str, seen: set[str]) -> set[str]:
+        for reference in rendered_in(files[name].prompt.template) if name in files else ():
+            is_latest = reference.version is None and reference.label in (None, label)
+            if is_latest and reference.name not in seen:
+                seen.add(reference.name)
+                below(reference.name, seen)
+        return seen
+
+    return {name: below(name, set()) for name in names}
+
+
+def _unpublished(changed: ChangedPrompts, snapshot: Snapshot) -> dict[str, str]:
+    """Return the changed prompts that the registry runs differently, each with the reason."""
+    reasons = {}
+    published = {item.name for item in snapshot.of(State.IN_SYNC)}
+    for prompt in changed.prompts:
+        if prompt.name in changed.names and prompt.name not in published:
+            reasons[prompt.name] = "its file is not the registry's latest version"
+        # A dependant renders the registry's version of the snippet, so an old one makes its run worthless.
+        for snippet in prompt.through:
+            if snippet in changed.names and snippet not in published:
+                reasons[prompt.name] = (
+                    f"it contains {snippet}, whose file is not the registry's latest version"
+                )
+    return reasons
+
+
+def _assigned(
+    name: str, file: PromptFile | None, config: Config, evaluations: Sequence[EvaluationFile]
 ) -> Iterator[tuple[Check, Place]]:
-    if file is None:
-        return
-    for index, evaluation in enumerate(file.local.evaluations):
-        # The name of an evaluation file means its table; evaluation: in checks: never does.
-        is_file = any(declared.name == evaluation for declared in evaluations)
-        entry = {"table" if is_file else "evaluation": evaluation}
-        yield _entry(entry, (name,), evaluations), Place(file.path, ("evaluations", index), file)
-    for index, agent in enumerate(file.local.agents):
-        inputs = agent.get("input_variables") or {}
-        check = Check("agent", agent["name"], (name,), input_variables=inputs)
-        yield check, Place(file.path, ("agents", index), file)
-
-
-def _in_config(
-    name: str, config: Config, evaluations: Sequence[EvaluationFile]
-) -> Iterator[tuple[Check, Place]]:
+    """Yield the checks of a prompt: those in its file, in evaluation files, and in ``checks:``."""
+    declared = {evaluation.name for evaluation in evaluations}
+    if file is not None:
+        for index, check in enumerate(file.local.evaluations):
+            # The name of an evaluation file means its table; evaluation: in checks: never does.
+            entry: Mapping[str, Any] = {"table" if check in declared else "evaluation": check}
+            yield _entry(entry, (name,), evaluations), Place(file.path, ("evaluations", index), file)
+        for index, agent in enumerate(file.local.agents):
+            entry = {**agent, "agent": agent["name"]}
+            yield _entry(entry, (name,), evaluations), Place(file.path, ("agents", index), file)
+    for evaluation in evaluations:
+        if evaluation.matches(name):
+            yield _of(evaluation, name), Place(evaluation.path, ("prompts",), evaluation)
     for index, entry in enumerate(config.checks):
         if fnmatchcase(name, entry["match"]):
             yield _entry(entry, (name,), evaluations), Place(config.path.name, ("checks", index))
@@ -204,76 +339,14 @@ def _entry(
     entry: Mapping[str, Any], prompts: tuple[str, ...], evaluations: Sequence[EvaluationFile]
 ) -> Check:
     """Return the check that an entry of ``checks:`` names. A table of a file has its limits, too."""
-    limits = (entry.get("min_score"), entry.get("max_drop"))
-    if "table" in entry:
-        check = Check(
-            "table", entry["table"], prompts, *limits, sheet=entry.get("sheet"), runs=entry.get("runs", 1)
-        )
-        file = next((file for file in evaluations if file.name == check.name), None)
-        return check.joined(_of(file)) if file is not None else check
-    if "evaluation" in entry:
-        return Check("evaluation", entry["evaluation"], prompts, *limits)
-    inputs = entry.get("input_variables") or {}
-    return Check("agent", entry["agent"], prompts, input_variables=inputs, cases=entry.get("cases"))
+    kind = next(kind for kind in _KINDS if kind in entry)
+    check = Check(
+        kind, entry[kind], prompts, **{key: entry[key] for key in _DETAILS if entry.get(key) is not None}
+    )
+    file = next((file for file in evaluations if kind == "table" and file.name == check.name), None)
+    return check.joined(_of(file)) if file is not None else check
 
 
 def _of(file: EvaluationFile, *prompts: str) -> Check:
     """Return the check of an evaluation file."""
     return Check("table", file.name, prompts, file.min_score, file.max_drop, runs=file.runs)
-
-
-def find_checks(registry: Registry, selection: Selection) -> Located:
-    """Return the evaluations and agents that the checks of a selection name, not its tables. Starts nothing.
-
-    Two checks that mean one evaluation, by its name and by its id, are joined. Raises ``NoSuchItem``, with
-    the places in the files, for what the registry does not have, and ``UsageError`` for an ambiguous name.
-    """
-    checks = (*selection.evaluations, *selection.agents)
-    listed = {kind: list_checks(registry, kind) for kind in dict.fromkeys(check.kind for check in checks)}
-    problems: list[UsageError] = []
-    located: dict[tuple[Kind, int, str], tuple[Check, Evaluation | Agent]] = {}
-    for check in checks:
-        items = listed[check.kind]
-        try:
-            item = pick(items, check.name, check.kind, registry.url)
-        except UsageError as error:
-            places = selection.places.get((check.kind, check.name), ())
-            more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-            message = f"{places[0]}{more}: {error.message}" if places else error.message
-            hint = error.hint
-            if isinstance(error, NoSuchItem) and check.kind == "evaluation":
-                known = [*(other.name for other in items), *(limit.name for limit in selection.limits)]
-                hint = _close(registry, check.name, known) or hint
-            problems.append(type(error)(message, hint=hint, code=error.code))
-            continue
-        check = with_limits(check, item, selection.limits, items)
-        key = (check.kind, item.id, _inputs(check))
-        located[key] = (located[key][0].joined(check) if key in located else check, item)
-    if problems:
-        # All missing names, so that they can be fixed in one go.
-        details = [f"{problem.message} ({problem.hint})" for problem in problems[1:]]
-        if registry.url.startswith(LOCAL):
-            details.append("the embedded registry has what its fixtures file and evaluation files declare")
-        raise problems[0].replaced(details=details)
-    return tuple(located.values())
-
-
-def _close(registry: Registry, name: str, known: Sequence[str]) -> str:
-    """Return a hint at a table with this name, or at the closest name of all that can run."""
-    titles: list[str] = []
-    with suppress(RemoteError):
-        titles = [table["title"] for table in list_tables(registry)]
-    if name in titles:
-        return f"promptsync eval run {shlex.quote(name)} --prompt NAME"
-    close = difflib.get_close_matches(name, [*known, *titles], 1)
-    return f"did you mean {close[0]!r}?" if close else ""
-
-
-def with_limits(
-    check: Check, item: Evaluation | Agent, limits: Iterable[Check], known: Sequence[Evaluation | Agent]
-) -> Check:
-    """Return a check with the strictest of the limits that name its evaluation, by name or by id."""
-    for limit in limits:
-        if limit.kind == check.kind and item in named(known, limit.name):
-            check = check.with_limits(limit.min_score, limit.max_drop)
-    return check

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
 
+from promptsync.checks.assignment import Check, Kind, Selection
 from promptsync.errors import RemoteError, UsageError
 from promptsync.project.target import At
+from promptsync.registry.address import LOCAL
 from promptsync.registry.errors import Unsupported
 from promptsync.registry.protocol import number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
-
-Kind = Literal["evaluation", "agent", "table"]
-"""What checks a prompt."""
 
 _PROMPT_STEP: Final = "PROMPT_TEMPLATE"
 _HOLDERS: Final = ("template", "prompt_template", "prompt")
@@ -234,3 +235,64 @@ def uses_of_agent(registry: Registry, agent_id: int, at: At) -> tuple[Use, ...]:
     except RemoteError:
         return ()
     return uses_in(raw.get("nodes"), "node_type")
+
+
+Located = tuple[tuple[Check, Evaluation | Agent], ...]
+"""Checks, each with the evaluation or the agent that it names: evaluations first."""
+
+
+def find_checks(registry: Registry, selection: Selection) -> Located:
+    """Return the evaluations and agents that the checks of a selection name, not its tables. Starts nothing.
+
+    Two checks that mean one evaluation, by its name and by its id, are joined. Raises ``NoSuchItem``, with
+    the places in the files, for what the registry does not have, and ``UsageError`` for an ambiguous name.
+    """
+    checks = (*selection.evaluations, *selection.agents)
+    listed = {kind: list_checks(registry, kind) for kind in dict.fromkeys(check.kind for check in checks)}
+    problems: list[UsageError] = []
+    located: dict[tuple[Kind, int, str], tuple[Check, Evaluation | Agent]] = {}
+    for check in checks:
+        items = listed[check.kind]
+        try:
+            item = pick(items, check.name, check.kind, registry.url)
+        except UsageError as error:
+            places = selection.places.get((check.kind, check.name), ())
+            more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+            message = f"{places[0]}{more}: {error.message}" if places else error.message
+            hint = error.hint
+            if isinstance(error, NoSuchItem) and check.kind == "evaluation":
+                known = [*(other.name for other in items), *(limit.name for limit in selection.limits)]
+                hint = _close(registry, check.name, known) or hint
+            problems.append(type(error)(message, hint=hint, code=error.code))
+            continue
+        check = with_limits(check, item, selection.limits, items)
+        key = (check.kind, item.id, check.inputs)
+        located[key] = (located[key][0].joined(check) if key in located else check, item)
+    if problems:
+        # All missing names, so that they can be fixed in one go.
+        details = [f"{problem.message} ({problem.hint})" for problem in problems[1:]]
+        if registry.url.startswith(LOCAL):
+            details.append("the embedded registry has what its fixtures file and evaluation files declare")
+        raise problems[0].replaced(details=details)
+    return tuple(located.values())
+
+
+def _close(registry: Registry, name: str, known: Sequence[str]) -> str:
+    """Return a hint at a table with this name, or at the closest name of all that can run."""
+    titles: list[str] = []
+    with suppress(RemoteError):
+        titles = [table["title"] for table in list_tables(registry)]
+    if name in titles:
+        return f"promptsync eval run {shlex.quote(name)} --prompt NAME"
+    close = difflib.get_close_matches(name, [*known, *titles], 1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def with_limits(
+    check: Check, item: Evaluation | Agent, limits: Iterable[Check], known: Sequence[Evaluation | Agent]
+) -> Check:
+    """Return a check with the strictest of the limits that name its evaluation, by name or by id."""
+    for limit in limits:
+        if limit.kind == check.kind and item in named(known, limit.name):
+            check = check.with_limits(limit.min_score, limit.max_drop)
+    return check

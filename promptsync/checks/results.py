@@ -8,8 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.checks.assignment import Check
-from promptsync.checks.catalog import Kind
+from promptsync.checks.assignment import Check, Kind
 from promptsync.checks.comparison import Comparison
 from promptsync.checks.runs import Run, Status
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, RemoteError

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.checks.assignment import Check, Located, with_limits
-from promptsync.checks.catalog import Agent, Evaluation, NoSuchItem, list_evaluations, pick, uses_of_agent
+from promptsync.checks.assignment import Check, WantedVersions
+from promptsync.checks.catalog import (
+    Agent,
+    Evaluation,
+    Located,
+    NoSuchItem,
+    list_evaluations,
+    pick,
+    uses_of_agent,
+    with_limits,
+)
 from promptsync.checks.executions import explained, poll_of, run_together
 from promptsync.checks.results import (
     CheckResult,
@@ -251,18 +259,6 @@ def _output(run: Run, nodes: frozenset[str]) -> str:
 
 _FEW: Final = 5
 """Up to this many prompts are fetched one by one; the whole list has a page for every hundred."""
-
-
-class WantedVersions(Struct, frozen=True):
-    """The versions that checks must check, by prompt; for prompts without one, any version will do.
-
-    ``unpublished`` are prompts whose files differ from the registry, and why: no run can check them.
-    ``renders`` are the snippets whose new versions a prompt renders: a run of the prompt checks them.
-    """
-
-    versions: Mapping[str, int] = {}
-    unpublished: Mapping[str, str] = {}
-    renders: Mapping[str, Collection[str]] = {}
 
 
 def unbound(

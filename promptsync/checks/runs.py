@@ -11,7 +11,8 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.checks.catalog import Kind, Use
+from promptsync.checks.assignment import Kind
+from promptsync.checks.catalog import Use
 from promptsync.checks.comparison import RowResult
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped

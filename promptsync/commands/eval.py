@@ -8,9 +8,8 @@ from typing import Any
 import click
 import msgspec
 
-from promptsync.checks.assignment import limits_in
+from promptsync.checks.assignment import choose_named, limits_in
 from promptsync.checks.catalog import Evaluation, list_evaluations, list_tables
-from promptsync.checks.choose import choose_named
 from promptsync.checks.comparison import noise
 from promptsync.checks.results import Standard
 from promptsync.checks.run_checks import show_run

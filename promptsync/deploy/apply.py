@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from promptsync.checks.choose import rendered_snippets
+from promptsync.checks.assignment import WantedVersions, rendered_snippets
 from promptsync.checks.results import CheckResults
-from promptsync.checks.run_checks import WantedVersions, latest_of, run_with_cases
+from promptsync.checks.run_checks import latest_of, run_with_cases
 from promptsync.checks.runs import Status
 from promptsync.checks.tables import check_tables
 from promptsync.deploy.members import Fate, Member

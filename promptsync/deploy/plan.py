@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
+from promptsync.checks.assignment import Selection, select_checks
+from promptsync.checks.catalog import Located, find_checks
 from promptsync.checks.results import Standard
 from promptsync.checks.run_checks import check_cases
 from promptsync.checks.runs import TIMEOUT

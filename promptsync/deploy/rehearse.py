@@ -9,8 +9,8 @@ from pathlib import Path
 
 from msgspec import structs
 
-from promptsync.checks.assignment import Selection
-from promptsync.checks.catalog import Kind, list_checks
+from promptsync.checks.assignment import Kind, Selection
+from promptsync.checks.catalog import list_checks
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError

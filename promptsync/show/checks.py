@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from click import unstyle
 
-from promptsync.checks.catalog import Kind
-from promptsync.checks.choose import Choice
+from promptsync.checks.assignment import Choice, Kind
 from promptsync.checks.results import CheckResult, CheckResults
 from promptsync.checks.verdicts import Verdict
 from promptsync.show.lines import cut, number_text

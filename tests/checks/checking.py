@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 from evaluation_files import contains, declared, evaluation, put
 
-from promptsync.checks.assignment import Check, Selection, find_checks
+from promptsync.checks.assignment import Check, Selection, WantedVersions
+from promptsync.checks.catalog import find_checks
 from promptsync.checks.results import CheckResults, Standard
-from promptsync.checks.run_checks import WantedVersions, run_checks
+from promptsync.checks.run_checks import run_checks
 from promptsync.project.target import LATEST, At
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.open import LocalTransport

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from checking import Bench, agent, evaluation
 
-from promptsync.checks.assignment import Check, Place, Selection, find_checks
-from promptsync.checks.catalog import NoSuchItem
+from promptsync.checks.assignment import Check, Place, Selection
+from promptsync.checks.catalog import NoSuchItem, find_checks
 from promptsync.checks.results import Standard
 from promptsync.checks.runs import Status
 from promptsync.errors import Incomplete, Interrupted, RemoteError

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from promptsync.checks.assignment import Check, Selection, limits_in, select_checks
-from promptsync.checks.choose import rendered_snippets
+from promptsync.checks.assignment import Check, Selection, limits_in, rendered_snippets, select_checks
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.prompt.evaluation import EvaluationFile

@@ -23,8 +23,8 @@ from promptsync.terminal import output
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from promptsync.checks.catalog import CatalogItem, Kind
-    from promptsync.checks.choose import Choice
+    from promptsync.checks.assignment import Choice, Kind
+    from promptsync.checks.catalog import CatalogItem
     from promptsync.checks.results import CheckResults, Standard
     from promptsync.checks.tested_text import Wanted
     from promptsync.project.project import Project
@@ -110,7 +110,7 @@ def run_together(
     ``what`` says which version of an agent runs, and its variables. Raises ``UsageError`` for names and
     options that make no sense together.
     """
-    from promptsync.checks.assignment import find_checks
+    from promptsync.checks.catalog import find_checks
     from promptsync.checks.results import CheckResults
     from promptsync.checks.run_checks import run_with_cases
     from promptsync.commands.shared.ci import origin
@@ -190,7 +190,7 @@ def _choice(
     variables: Mapping[str, Any] | None,
 ) -> Choice:
     """Return the named checks, or those of the prompts that changed, and report what changed."""
-    from promptsync.checks.choose import choose_changed, choose_named
+    from promptsync.checks.assignment import choose_changed, choose_named
     from promptsync.show.checks import choice_body, choice_notes
 
     if not options["changed"]:
