@@ -11,7 +11,7 @@ from promptsync.checks.assignment import select_checks
 from promptsync.checks.tables import past_results
 from promptsync.checks.tested_text import UNREADABLE, TestedTexts, rendered_changes, wanted_of
 from promptsync.compare.gather import gather
-from promptsync.compare.snippet_users import LiveTexts, follows_label, follows_latest, named_users
+from promptsync.compare.snippet_users import LiveTexts, follows, named_users
 from promptsync.errors import PromptsyncError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
@@ -183,8 +183,8 @@ def _live_snippets(project: Project, changes: Sequence[LabelChange]) -> list[Ver
         snapshot = gather(project)
         texts = LiveTexts(project, snapshot, after)
         for change in moves:
-            follows = follows_latest if change.is_lower else follows_label(change.label)
-            if not (users := named_users(texts.users(change.name, follows))):
+            renders = follows((), latest=True) if change.is_lower else follows([change.label])
+            if not (users := named_users(texts.users(change.name, renders))):
                 continue
             if change.is_lower:
                 latest = snapshot.listing[change.name].version

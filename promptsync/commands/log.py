@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from promptsync.compare.content import read_content
 from promptsync.compare.difference import Step, step
 from promptsync.compare.history import Histories, PromptHistory
 from promptsync.files.worktree import scan
+from promptsync.history.decide import file_includes
 from promptsync.history.graph import Graph, Includes, Lineage
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project
@@ -135,7 +137,8 @@ def read_log(
     histories, lowest = Histories(project, {name: history}), shown[-1].version
     parents, passed_over = histories.run({name: lambda graph: _outline(graph, lowest)})[name]
     if history.file is not None and passed_over:
-        passed_over -= histories.included({name: passed_over})[name]
+        of_file = partial(file_includes, numbers=sorted(passed_over))
+        passed_over -= histories.run({name: of_file})[name]
     base = None
     if history.file is not None:
         histories.decide()

@@ -13,7 +13,7 @@ from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
-from promptsync.compare.snippet_users import changed_by, find_pins
+from promptsync.compare.snippet_users import find_pins
 from promptsync.project.project import Project
 from promptsync.project.target import check_exact
 from promptsync.push.actions import PushOptions, PushPlan
@@ -110,7 +110,8 @@ def _plan(project: Project, options: PushOptions) -> PushPlan:
     if not plan.publishing:
         return plan
     pins = find_pins(project, snapshot, plan.new_texts)
-    return replace(plan, pins=changed_by(pins, [action.name for action in plan.publishing]))
+    changing = {action.name for action in plan.publishing}
+    return replace(plan, pins=tuple(pin for pin in pins if pin.snippet in changing))
 
 
 def _apply(project: Project, plan: PushPlan) -> PushReceipt:

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from promptsync.commands.shared.options import check_apart, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
-from promptsync.compare.snapshot import Snapshot, State, matching
+from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.snippet_users import find_pins
+from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
 from promptsync.project.versions import RoutedLabel, routed_labels
 from promptsync.show.outcome import Outcome
@@ -147,7 +148,7 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: boo
     if offline or snapshot.label is not None:
         return {}, False
     # The exit code of --drift must not depend on how often prompts were published since.
-    items = [item for item in snapshot.items if drift or item.may_pass_over]
+    items = [item for item in snapshot.items if drift or _may_pass_over(item)]
     # A shallow clone does not show what the files include.
     if not items or (not drift and project.history is not None and project.history.shallow):
         return {}, False
@@ -156,3 +157,9 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: boo
     passed_over = find_passed_over(project, items)
     numbers = {name: [version.version for version in versions.read] for name, versions in passed_over.items()}
     return numbers, any(versions.has_edits for versions in passed_over.values())
+
+
+def _may_pass_over(item: Item) -> bool:
+    """Whether the mark of the tracked version names other parents than the version before it."""
+    mark = parse_mark(item.listed.message) if item.file is not None and item.listed is not None else None
+    return mark is not None and (mark.version != item.version or bool(mark.parents))

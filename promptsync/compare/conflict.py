@@ -73,7 +73,11 @@ def reason(item: Item) -> str:
     """Why a prompt is skipped."""
     if item.state is State.DELETED_LOCALLY:
         reason = (
-            SKIP_REASONS[item.state] if item.deletion_committed else _UNCOMMITTED if item.newest else _UNKNOWN
+            SKIP_REASONS[item.state]
+            if item.deletion_committed
+            else _UNCOMMITTED
+            if item.is_in_git
+            else _UNKNOWN
         )
         return f"looks renamed to {item.became!r}; {reason}" if item.became is not None else reason
     if item.state is State.DIVERGED and item.became is not None:
@@ -147,4 +151,4 @@ def _ways_out(items: Sequence[Item], command: str) -> list[str]:
     # These prompts have no file, so there is nothing to merge.
     gone = shlex.join(item.name for item in items)
     archive = f"promptsync push {gone} --prune --force"
-    return [f"promptsync pull {gone} --theirs", *([archive] if first.newest is not None else partial)]
+    return [f"promptsync pull {gone} --theirs", *([archive] if first.is_in_git else partial)]

@@ -241,7 +241,7 @@ def _steps(project: Project, item: Item) -> Sequence[Step]:
 def _tracked(project: Project, item: Item) -> Prompt | None:
     if item.listed is None:
         return None
-    remote = item.remote
+    remote = item.history.remote.get(item.listed.version) if item.history is not None else None
     if remote is None:
         remote = project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
     return item.content_of(remote)

@@ -106,7 +106,7 @@ def gather(
             continue
         elif file is not None and version is not None and comparison.equal(file, version):
             content = comparison.digest(file)
-            items.append(Item(name, State.IN_SYNC, file, version, digest=content, remote_digest=content))
+            items.append(Item(name, State.IN_SYNC, file, version, digest=content))
         else:
             undecided.append(name)
     if undecided:  # a tree in sync needs neither git nor a base
@@ -120,7 +120,6 @@ def gather(
         listing=listing,
         label=label,
         labels=labels,
-        has_history=not undecided or project.history is not None,
     )
 
 
@@ -169,4 +168,4 @@ def offline_snapshot(project: Project) -> Snapshot:
         if has_conflict(file, state):
             state = State.CONFLICT
         items.append(Item(name, state, file, digest=content))
-    return Snapshot(tuple(items), worktree, {}, has_history=False)
+    return Snapshot(tuple(items), worktree, {})

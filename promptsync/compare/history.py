@@ -286,7 +286,7 @@ def included_in_archive(
     included = {}
     for name, history in histories.items():
         decision = history.decision
-        if decision is None or decision.relation is Relation.EQUAL:
+        if decision is None or decision.relation is Relation.IN_SYNC:
             continue
         if not decision.is_included and project.history is not None and project.history.shallow:
             raise too_shallow(f"whether {name!r} includes the archived v{history.latest}")

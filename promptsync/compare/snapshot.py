@@ -11,13 +11,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from promptsync.compare.content import content_of
-from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
-from promptsync.history.mark import follows_directly
 from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, PromptAt, resolve, unknown
-from promptsync.prompt.additions import unknown_fields, without_notes
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Problem, Prompt, Version, merged_tags, tag_set
 
@@ -43,15 +40,12 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
-def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags | None) -> State:
+def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags) -> State:
     """Return the state of a prompt whose content alone is in the state ``text``.
 
     Tags belong to the prompt and have no versions. ``base`` are those of the base, ``None`` if they are
-    unknown: then tags that differ count as changed on both sides. ``theirs`` are ``None`` if the registry
-    does not store tags.
+    unknown: then tags that differ count as changed on both sides.
     """
-    if theirs is None:
-        return State.ALTERED if text is State.IN_SYNC and ours else text
     if ours == theirs or text is State.DIVERGED:
         return text
     # Text and tags must have changed on the same side; otherwise each side lacks a change of the other.
@@ -66,7 +60,7 @@ def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags | None) -
 if TYPE_CHECKING:
     from promptsync.compare.history import PromptHistory
     from promptsync.history.decide import Base
-    from promptsync.history.graph import Revision
+    from promptsync.history.graph import Lineage, Revision
 
 
 class Origin(Struct, frozen=True):
@@ -77,28 +71,22 @@ class Origin(Struct, frozen=True):
 
 
 class Item(Struct, frozen=True):
-    """One prompt. ``listed`` is its tracked version, ``remote`` the same read raw, if that was needed.
+    """One prompt; ``listed`` is its tracked version.
 
-    ``history`` is set for a prompt that both sides have or had, and that differs. ``digest`` and
-    ``remote_digest`` are those of the two sides, if they were computed. ``newest`` is the newest git revision
-    of the file (full commit id). Without a file, ``deletion_committed`` says that ``HEAD`` has none
-    either, and ``last`` is the last revision with content. ``was`` is the prompt without a file that this new
-    one probably was, because it has its content; ``became`` is the new one that this one probably is now.
-    ``archived`` is the latest version of a prompt that the registry archived.
+    ``history`` is set for a prompt that both sides have or had, and that differs. ``lineage`` are the git
+    revisions of its file, and ``digest`` is that of its content, if they were needed. ``was`` is the prompt
+    without a file that this new one probably was, because it has its content; ``became`` is the new one that
+    this one probably is now. ``archived`` is the latest version of a prompt that the registry archived.
     """
 
     name: str
     state: State
     file: PromptFile | None = None
     listed: Version | None = None
-    remote: Version | None = None
     history: PromptHistory | None = None
     digest: str | None = None
-    remote_digest: str | None = None
     origin: Origin = field(default_factory=Origin)
-    newest: str | None = None
-    deletion_committed: bool = False
-    last: Revision | None = None
+    lineage: Lineage | None = None
     was: str | None = None
     became: str | None = None
     renamed_to: str | None = None
@@ -108,6 +96,31 @@ class Item(Struct, frozen=True):
     def version(self) -> int | None:
         """The tracked version, ``None`` if the registry has none."""
         return self.listed.version if self.listed is not None else None
+
+    @property
+    def remote_digest(self) -> str | None:
+        """The digest of the tracked version, ``None`` if its content was not read."""
+        if self.history is not None:
+            return self.history.graph.versions[self.history.listed.version].digest
+        return self.digest if self.state is State.IN_SYNC else None
+
+    @property
+    def is_in_git(self) -> bool:
+        """Whether the commits that ``HEAD`` reaches have, or had, a file of the prompt."""
+        return self.lineage is not None and self.lineage.newest is not None
+
+    @property
+    def deletion_committed(self) -> bool:
+        """Whether ``HEAD`` has no file of the prompt any more."""
+        newest = self.lineage.newest if self.lineage is not None else None
+        return newest is not None and newest.digest is None
+
+    @property
+    def last(self) -> Revision | None:
+        """The last revision with content, of a prompt without a file."""
+        if self.file is not None or self.lineage is None:
+            return None
+        return next((revision for revision in self.lineage.back() if revision.digest is not None), None)
 
     @property
     def base(self) -> Base | None:
@@ -143,16 +156,6 @@ class Item(Struct, frozen=True):
         return self.listed.problem if self.state is State.INVALID and self.listed is not None else ""
 
     @property
-    def may_pass_over(self) -> bool:
-        """Whether the tracked version has a mark that does not name the version before as its parent."""
-        listed = self.listed
-        return (
-            self.file is not None
-            and listed is not None
-            and not follows_directly(listed.message, listed.version)
-        )
-
-    @property
     def path(self) -> str | None:
         return self.file.path if self.file is not None else None
 
@@ -160,11 +163,9 @@ class Item(Struct, frozen=True):
         """Return the content of a version without the additions of the registry."""
         if self.history is not None and version.version in self.history.prompts:
             return replace(self.history.prompts[version.version], tags=version.prompt.tags)
-        if self.file is None:
-            return without_notes(version.prompt)
-        if self.state is State.IN_SYNC and version.version == self.version:
+        if self.file is not None and self.state is State.IN_SYNC and version.version == self.version:
             return replace(self.file.prompt, tags=version.prompt.tags)
-        return content_of(version, self.file.prompt)
+        return content_of(version, self.file.prompt if self.file is not None else None)
 
 
 class Snapshot(Struct, frozen=True):
@@ -179,7 +180,6 @@ class Snapshot(Struct, frozen=True):
     listing: dict[str, Version]
     label: str | None = None
     labels: Mapping[str, Mapping[str, int]] | None = None
-    has_history: bool = True
 
     @property
     def unusable(self) -> tuple[Item, ...]:
@@ -213,28 +213,12 @@ class Snapshot(Struct, frozen=True):
             and name_for(item.last.path.removeprefix(f"{self.worktree.prompts}/")) == item.name
         ]
         new = [
-            item.name
-            for item in self.of(State.NEW)
-            if item.was is None and item.file is not None and not item.file.own_name
+            item.name for item in self.of(State.NEW) if not (item.was or (item.file and item.file.own_name))
         ]
         if len(deleted) == len(new) == 1:
             return [(deleted[0], new[0])]
         bases = {name.rpartition("/")[2]: name for name in deleted}
         return [(bases[base], name) for name in new if (base := name.rpartition("/")[2]) in bases]
-
-    def unknown_fields(self) -> list[str]:
-        """Return the fields that only the registry has and that promptsync does not know."""
-        return unknown_fields(
-            (item.file.prompt, item.listed.prompt) for item in self.items if item.file and item.listed
-        )
-
-    def foreign(self, config: Config) -> int:
-        """Return how many of the listed prompts ``include:`` does not match."""
-        return sum(not config.in_scope(name) for name in self.listing) if config.include else 0
-
-    def outside(self, config: Config) -> int:
-        """Return how many of the files ``include:`` does not match."""
-        return sum(not config.in_scope(name) for name in self.worktree.files)
 
     def only(self, names: Iterable[str]) -> tuple[Item, ...]:
         """Return the items with these names, or all without any names."""

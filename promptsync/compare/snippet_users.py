@@ -6,7 +6,7 @@ such as ``@@@house-tone@version_number:1@@@`` keeps an old version until it is m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 
@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from promptsync.compare.not_released import rolled_back_from
 from promptsync.compare.snapshot import Item, Snapshot, State
-from promptsync.errors import RemoteError
 from promptsync.files.worktree import pins_in
 from promptsync.project.project import Project
 from promptsync.project.versions import labels_by_prompt, list_labels, read_version, with_labels
@@ -25,15 +24,10 @@ from promptsync.prompt.snippets import Follows, Reference, rendered_in
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, UnusablePrompt
 
 _LISTED = 10
-
-
 _UNKNOWN = (
     *(State.INVALID, State.CONFLICT, State.MOVED),
     *(State.RENAMED_REMOTELY, State.DELETED_REMOTELY),
 )
-
-
-_Users = Mapping[str, Collection[int]]
 
 
 class LiveUser(Struct, frozen=True, order=True):
@@ -48,23 +42,30 @@ class LiveUser(Struct, frozen=True, order=True):
 
 
 class Pin(Struct, frozen=True):
-    """A prompt that pins another version of a snippet than that of the snippet's file.
+    """A prompt that pins an older version of a snippet than that of the snippet's file.
 
-    ``newest`` is that version, or the number that the file will get, unless it ``is_published``. It is
-    ``None`` for a pin of a version that the file does not include: ``is_edit`` says that this one was made
-    in the dashboard, and ``state`` is that of the snippet.
+    ``newest`` is that version, or the number that the file will get, unless it ``is_published``.
     """
 
     user: str
     snippet: str
     version: int
-    newest: int | None = None
+    newest: int
     is_published: bool = True
-    is_edit: bool = False
-    state: State = State.IN_SYNC
 
 
 Pins = tuple[Pin, ...]
+
+
+def follows(labels: Collection[str], *, latest: bool = False) -> Follows:
+    """Whether a reference renders what one of ``labels`` points at, or with ``latest`` the latest version."""
+
+    def renders(reference: Reference) -> bool:
+        if reference.label is not None:
+            return reference.label in labels
+        return latest and reference.version is None
+
+    return renders
 
 
 class LiveTexts:
@@ -116,22 +117,15 @@ class LiveTexts:
 
         ``changes`` are the labels that move onto each prompt, and whether its latest version changes.
         """
-
-        def users(name: str, labels: Collection[str], is_new: bool) -> tuple[LiveUser, ...]:
-            def follows(reference: Reference) -> bool:
-                if reference.label is not None:
-                    return reference.label in labels
-                return reference.version is None and is_new
-
-            return self.users(name, follows)
-
         listing = self._snapshot.listing
-        snippets = {
-            name: change
-            for name, change in changes.items()
-            if any(change) and name in listing and listing[name].prompt.template.get("type") == "completion"
+        return {
+            name: live
+            for name, (labels, is_new) in changes.items()
+            if (labels or is_new)
+            and name in listing
+            and listing[name].prompt.template.get("type") == "completion"
+            and (live := self.users(name, follows(labels, latest=is_new)))
         }
-        return {name: live for name, change in snippets.items() if (live := users(name, *change))}
 
     def references(self, name: str, version: int) -> Sequence[Reference] | None:
         """Return the references in a version, ``None`` if it cannot be read."""
@@ -202,16 +196,6 @@ class LiveTexts:
         return rendered_in(read.prompt.template) if read is not None else ()
 
 
-def follows_label(label: str) -> Follows:
-    """Whether a reference renders what ``label`` points at."""
-    return lambda reference: reference.label == label
-
-
-def follows_latest(reference: Reference) -> bool:
-    """Whether a reference renders the latest version."""
-    return reference.version is None and reference.label is None
-
-
 def direct_users(project: Project, listed: Version) -> set[str] | None:
     """Return the prompts of which any version references a snippet, ``None`` if the registry cannot say."""
     if listed.prompt.template.get("type") != "completion":
@@ -254,17 +238,10 @@ def named_users(users: Iterable[LiveUser]) -> str:
     return ", ".join(shown[:_LISTED]) + more
 
 
-def changed_by(pins: Iterable[Pin], names: Collection[str]) -> Pins:
-    """Return what an action on some prompts leads to: pins of snippets that change, and users that pin."""
-    return tuple(pin for pin in pins if (pin.user if pin.newest is None else pin.snippet) in names)
-
-
 def after(pins: Iterable[Pin], published: Mapping[str, int]) -> Pins:
     """Return the pins once these versions are published, and no others."""
     return tuple(
         replace(pin, newest=published.get(pin.snippet, pin.newest), is_published=True)
-        if pin.newest is not None
-        else pin
         for pin in pins
         if pin.is_published or pin.snippet in published
     )
@@ -285,71 +262,28 @@ def published_version(item: Item) -> int | None:
 def find_pins(
     project: Project, snapshot: Snapshot, publishing: Mapping[str, int] = MappingProxyType({})
 ) -> Pins:
-    """Return which pins of the files are outdated, and which mean a version that no file includes.
+    """Return which pins of the files are outdated.
 
     ``publishing`` are the numbers that an action is about to publish. The snapshot must be of the latest
-    versions. A version that was rolled back is nothing to move to, where its labels are known. Reads versions
-    only of snippets of which others pin another version than the latest. If they cannot be read, these pins
-    are not reported.
+    versions. A version that was rolled back is nothing to move to, where its labels are known.
     """
     in_scope = {name: file for name, file in snapshot.worktree.files.items() if project.config.in_scope(name)}
-    pinned = pins_in(in_scope)
-    snippets = {
-        item.name: item
-        for item in snapshot.items
-        if item.name in pinned and item.file and item.listed and item.state not in _UNKNOWN
-    }
-    outdated = [pin for item in snippets.values() for pin in _outdated(item, pinned[item.name], publishing)]
-    rolled_back = {
-        pin.snippet
-        for pin in {pin.snippet: pin for pin in outdated}.values()
-        if rolled_back_from(project, snapshot, pin.snippet, pin.newest or 0)
-    }
-    left_out = _left_out(project, snippets, pinned)
-    return (*(pin for pin in outdated if pin.snippet not in rolled_back), *left_out)
-
-
-def _outdated(item: Item, users: _Users, publishing: Mapping[str, int]) -> Iterator[Pin]:
-    version = None if item.name in publishing else published_version(item)
-    if version is None and item.state is State.BEHIND:
-        return  # a pull comes before the next push
-    newest = publishing.get(item.name, (item.version or 0) + 1) if version is None else version
-    for user in sorted(users):
-        for pinned in sorted(users[user]):
-            if pinned < newest:
-                yield Pin(user, item.name, pinned, newest, is_published=version is not None)
-
-
-def _left_out(project: Project, snippets: Mapping[str, Item], pinned: Mapping[str, _Users]) -> list[Pin]:
-    """Return the pins that mean versions which the files of the snippets do not include."""
-    wanted: dict[str, set[int]] = {}
-    for name, item in snippets.items():
-        # The latest version is that of the file if both are in sync.
-        known, latest = item.version if item.state is State.IN_SYNC else None, item.version or 0
-        numbers = {pin for pins in pinned[name].values() for pin in pins if pin <= latest and pin != known}
-        if numbers:
-            wanted[name] = numbers
-    # In a shallow clone the file may include a version through a commit that is not there.
-    if not wanted or (project.history is not None and project.history.shallow):
-        return []
-    from promptsync.compare.history import Histories, histories_of
-
-    try:
-        histories = Histories(project, histories_of(project, [snippets[name] for name in wanted]))
-        included = histories.included(wanted)
-    except RemoteError:
-        return []
-    return [
-        Pin(
-            user,
-            name,
-            number,
-            is_edit=histories.by_name[name].graph.own_mark(number) is None,
-            state=snippets[name].state,
-        )
-        for name, numbers in wanted.items()
-        if included[name] - {0}  # a file that nothing ties to any version says nothing about them
-        for number in sorted(numbers - included[name])
-        for user in sorted(pinned[name])
-        if number in pinned[name][user]
-    ]
+    items = {item.name: item for item in snapshot.items}
+    pins: list[Pin] = []
+    for snippet, users in sorted(pins_in(in_scope).items()):
+        item = items.get(snippet)
+        if item is None or item.file is None or item.listed is None or item.state in _UNKNOWN:
+            continue
+        version = None if snippet in publishing else published_version(item)
+        if version is None and item.state is State.BEHIND:
+            continue  # a pull comes before the next push
+        newest = publishing.get(snippet, item.listed.version + 1) if version is None else version
+        outdated = [
+            Pin(user, snippet, pinned, newest, version is not None)
+            for user in sorted(users)
+            for pinned in sorted(users[user])
+            if pinned < newest
+        ]
+        if outdated and rolled_back_from(project, snapshot, snippet, newest) is None:
+            pins += outdated
+    return tuple(pins)

@@ -11,9 +11,8 @@ from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison, content_of, read_content
 from promptsync.compare.git_state import origin_of, too_shallow
 from promptsync.compare.history import Histories, PromptHistory
-from promptsync.compare.snapshot import Item, Snapshot, State, Tags, with_tags
+from promptsync.compare.snapshot import Item, Snapshot, State, with_tags
 from promptsync.files.prompt_file import PromptFile
-from promptsync.history.decide import Relation
 from promptsync.history.graph import Lineage
 from promptsync.history.mark import Key, identity, parse_mark
 from promptsync.project.project import Project
@@ -21,13 +20,6 @@ from promptsync.project.versions import list_all, read_usable
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Version, tag_set
 
-TEXT_STATES = {
-    Relation.EQUAL: State.IN_SYNC,
-    Relation.AHEAD: State.AHEAD,
-    Relation.BEHIND: State.BEHIND,
-    Relation.DIVERGED: State.DIVERGED,
-    Relation.ALTERED: State.ALTERED,
-}
 _CERTAIN = (
     *(State.IN_SYNC, State.NEW, State.CONFLICT, State.REMOTE_ONLY),
     *(State.DELETED_REMOTELY, State.RENAMED_REMOTELY),
@@ -171,33 +163,28 @@ class Undecided(Struct):
         archived: Version | None,
         renamed: Mapping[str, str],
     ) -> Item:
-        file, listed = self.files.get(name), self.listing.get(name)
+        file = self.files.get(name)
         lineage = history.lineage if history is not None else self._lineage(name)
-        decision = history.decision if history is not None else None
         state = self._state(name, history, is_archived=archived is not None)
         if name in renamed:
             state = State.RENAMED_REMOTELY
         elif file is not None and has_conflict(file, state):
             state = State.CONFLICT
-        git = self.project.history
+        decision = history.decision if history is not None else None
         is_included = decision is not None and decision.is_included
+        git = self.project.history
         if state not in _CERTAIN and not is_included and git is not None and git.shallow:
             raise too_shallow(f"who changed {name!r}")
         content = self.comparison.digest(file) if file is not None else None
-        texts = (revision for revision in lineage.back() if file is None and revision.digest is not None)
         return Item(
             name=name,
             state=state,
             file=file,
-            listed=listed,
-            remote=history.remote.get(history.listed.version) if history is not None else None,
+            listed=self.listing.get(name),
             history=history,
             digest=content,
-            remote_digest=history.digest_of(history.listed.version) if history is not None else None,
             origin=origin_of(self.project, file, content, lineage),
-            newest=lineage.newest.commit if lineage.newest is not None else None,
-            deletion_committed=lineage.newest is not None and lineage.newest.digest is None,
-            last=next(texts, None),
+            lineage=lineage,
             renamed_to=renamed.get(name),
             archived=archived,
         )
@@ -212,14 +199,12 @@ class Undecided(Struct):
                 return State.REMOTE_ONLY
             is_included = decision is not None and decision.is_included
             return State.DELETED_LOCALLY if is_included else State.DIVERGED
-        stores_tags = self.project.registry.prompts.stores_tags
-        ours, theirs = tag_set(file.prompt), tag_set(listed.prompt) if stores_tags else None
-        return with_tags(TEXT_STATES[decision.relation], _base_tags(history, theirs), ours, theirs)
-
-
-def _base_tags(history: PromptHistory, theirs: Tags | None) -> Tags | None:
-    base = history.decision.base if history.decision is not None else None
-    if base is not None and base.tags is not None:
-        return base.tags
-    newest = history.lineage.newest
-    return theirs if newest is not None and newest.tags == theirs else None
+        text = State(decision.relation)
+        ours, theirs = tag_set(file.prompt), tag_set(listed.prompt)
+        if not self.project.registry.prompts.stores_tags:
+            return State.ALTERED if text is State.IN_SYNC and ours else text
+        base = decision.base.tags if decision.base is not None else None
+        newest = history.lineage.newest
+        if base is None and newest is not None and newest.tags == theirs:
+            base = theirs
+        return with_tags(text, base, ours, theirs)

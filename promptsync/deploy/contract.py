@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from promptsync.checks.tested_text import UNREADABLE, TestedTexts, rendered_changes
 from promptsync.compare.not_released import release_labels
 from promptsync.compare.snapshot import Snapshot, State, matching
-from promptsync.compare.snippet_users import LiveUser
+from promptsync.compare.snippet_users import LiveUser, follows
 from promptsync.deploy.members import Survey
-from promptsync.deploy.snippets import references_in, renders_new
+from promptsync.deploy.snippets import references_in
 from promptsync.errors import Refused
 from promptsync.project.project import Project
 from promptsync.project.target import check_exact
@@ -97,7 +97,7 @@ def next_contracts(
         there = {name: labels[label] for name, labels in (snapshot.labels or {}).items() if label in labels}
         changed = {name for name in files if there.get(name) != items[name].version}
         changed |= {item.name for item in snapshot.of(State.AHEAD)}
-        through = parents(references_in(snapshot), dict.fromkeys(changed, renders_new(label)))
+        through = parents(references_in(snapshot), dict.fromkeys(changed, follows([label], latest=True)))
         names = sorted((changed | through.keys()) & files.keys() & there.keys())
         readers = [LiveUser(name, label, there[name]) for name in names]
         texts = TestedTexts(project, files, snapshot.listing, label)

@@ -18,7 +18,7 @@ from promptsync.checks.tables import TablePlan, plan_tables
 from promptsync.checks.tested_text import TestedText, TestedTexts, Wanted, wanted_of
 from promptsync.compare.git_state import uncommitted_config, uncommitted_paths
 from promptsync.compare.snapshot import State
-from promptsync.compare.snippet_users import LiveUser, Pins, changed_by, find_pins
+from promptsync.compare.snippet_users import LiveUser, Pins, find_pins
 from promptsync.deploy.contract import PromptContract, accepted_names, find_contracts, refusal
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order, live_at_once
@@ -181,7 +181,8 @@ def _with_live(project: Project, plan: DeployPlan) -> DeployPlan:
     """Return a plan with what it does to live prompts, and with the tables, which compare with them."""
     survey, options = plan.survey, plan.options
     releases = [member.name for member in survey.releases]
-    pins = changed_by(find_pins(project, survey.latest, plan.push.new_texts), releases)
+    pins = find_pins(project, survey.latest, plan.push.new_texts)
+    pins = tuple(pin for pin in pins if pin.snippet in releases)
     live = live_at_once(project, survey)
     texts = _compared_texts(project, survey)
     contracts = find_contracts(project, survey, texts, live)

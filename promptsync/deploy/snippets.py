@@ -11,18 +11,12 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 
 from promptsync.compare.snapshot import Snapshot
-from promptsync.compare.snippet_users import (
-    LiveTexts,
-    LiveUser,
-    follows_label,
-    follows_latest,
-    named_users,
-)
+from promptsync.compare.snippet_users import LiveTexts, LiveUser, follows, named_users
 from promptsync.deploy.members import Survey
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile
 from promptsync.project.project import Project
-from promptsync.prompt.snippets import Follows, Reference, parents, rendered_in
+from promptsync.prompt.snippets import Reference, parents, rendered_in
 
 
 def references_in(latest: Snapshot) -> dict[str, Sequence[Reference]]:
@@ -30,15 +24,9 @@ def references_in(latest: Snapshot) -> dict[str, Sequence[Reference]]:
     return {name: rendered_in(file.prompt.template) for name, file in latest.worktree.files.items()}
 
 
-def renders_new(label: str) -> Follows:
-    """Whether a reference renders the versions that a deploy to ``label`` releases."""
-    by_label = follows_label(label)
-    return lambda reference: by_label(reference) or follows_latest(reference)
-
-
 def needed_snippets(files: Mapping[str, PromptFile], names: Collection[str], label: str) -> dict[str, str]:
     """Return the snippets whose new versions some prompts render, each with a prompt that refers to it."""
-    renders, needed_by = renders_new(label), dict[str, str]()
+    renders, needed_by = follows([label], latest=True), dict[str, str]()
     waiting, seen = [*names], {*names}
     while waiting:
         user = waiting.pop()
@@ -57,7 +45,7 @@ def together(survey: Survey, names: Collection[str]) -> frozenset[str]:
 
     A released snippet and the prompts that render it stand or fall together.
     """
-    texts, renders = references_in(survey.latest), renders_new(survey.label)
+    texts, renders = references_in(survey.latest), follows([survey.label], latest=True)
     groups = [{member.name, *parents(texts, {member.name: renders})} for member in survey.releases]
     kept, before = set(names), 0
     while len(kept) > before:
@@ -116,7 +104,7 @@ def check_order(survey: Survey, checked_before: Collection[str]) -> None:
     Checks of published versions would run with the version that has the label now. ``checked_before`` are
     the prompts that only tables check, which run before anything is published.
     """
-    texts, by_label = references_in(survey.latest), follows_label(survey.label)
+    texts, by_label = references_in(survey.latest), follows([survey.label])
     moving = [member for member in survey.releases if not member.is_moved]
     ways = parents(texts, {member.name: by_label for member in moving})
     # A prompt cannot be published before the label that it refers to exists.

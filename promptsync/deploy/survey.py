@@ -13,9 +13,9 @@ from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, 
 from promptsync.compare.content import has_text_of
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
-from promptsync.compare.states import TEXT_STATES
+from promptsync.compare.snippet_users import follows
 from promptsync.deploy.members import Fate, Member, Survey, with_drafts
-from promptsync.deploy.snippets import needed_snippets, references_in, renders_new
+from promptsync.deploy.snippets import needed_snippets, references_in
 from promptsync.errors import Refused
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.parallel import together
@@ -113,7 +113,7 @@ def make_survey(
         touched = {change.name for change in changed_since(project, latest.worktree, since).prompts}
     files = {name: refs for name, refs in references_in(latest).items() if project.config.in_scope(name)}
     releases = [member.name for member in members.values() if member.is_release]
-    ways = parents(files, dict.fromkeys(releases, renders_new(label)))
+    ways = parents(files, dict.fromkeys(releases, follows([label], latest=True)))
     # A prompt that renders a released snippet is checked again at its live version.
     for item in under.of(State.IN_SYNC):
         if item.name in ways and item.name not in releases:
@@ -264,7 +264,7 @@ def _without_tags(item: Item) -> Item:
     decision = item.history.decision if item.history is not None else None
     if decision is None or item.file is None or item.state is State.IN_SYNC:
         return item
-    return replace(item, state=TEXT_STATES[decision.relation])
+    return replace(item, state=State(decision.relation))
 
 
 def _has_news(item: Item) -> bool:

@@ -22,7 +22,7 @@ class Relation(StrEnum):
     ``ALTERED`` means that the file is what was published, and that the registry stored something else.
     """
 
-    EQUAL = "equal"
+    IN_SYNC = "in-sync"
     AHEAD = "ahead"
     BEHIND = "behind"
     DIVERGED = "diverged"
@@ -166,7 +166,7 @@ def _relation(
     tracked, theirs = graph.tracked, graph.digest(graph.tracked)
     ours = graph.file.digest if graph.file is not None else None
     if ours == theirs:
-        return Relation.EQUAL, _base_at(graph, tracked, of_file)
+        return Relation.IN_SYNC, _base_at(graph, tracked, of_file)
     if graph.file is not None and graph.was_sent_as(graph.file, tracked):
         return Relation.ALTERED, _base_at(graph, tracked, of_file)
     # The registry's side has nothing new.

@@ -68,12 +68,6 @@ def parse_mark(message: str | None) -> Mark | None:
     return Mark(commit, plus is not None, int(version), tuple(map(int, parents.split("^")[1:])))
 
 
-def follows_directly(message: str | None, version: int) -> bool:
-    """Whether a version with this message was made from the version before: by its mark, or without any."""
-    mark = parse_mark(message)
-    return mark is None or (mark.version == version and not mark.parents)
-
-
 def make_mark(commit: str | None, dirty: bool, version: int, parents: Sequence[int] | None) -> Mark:
     """Return the mark of a version made from ``parents``; ``None`` means the version before it.
 

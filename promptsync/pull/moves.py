@@ -166,7 +166,7 @@ def plan_bump(
     for name in _chosen(project, snapshot, snippet, pinned, users):
         file = in_scope[name]
         moved = {pin for pin in pinned[name] if pin < version or (to is not None and pin != version)}
-        above += [Pin(name, snippet, pin) for pin in sorted(pinned[name] - moved) if pin > version]
+        above += [Pin(name, snippet, pin, version) for pin in sorted(pinned[name] - moved) if pin > version]
         if moved:
             new = render_repinned(file, snippet, moved, version)
             moves.append(

@@ -168,7 +168,7 @@ def import_prompts(project: Project, root: Path, drafted: ConfigDraft) -> Import
         written=receipt.of(writes),
         failure=receipt.error,
         present=present,
-        not_included=snapshot.foreign(project.config),
+        not_included=sum(not project.config.in_scope(name) for name in snapshot.listing),
         url=project.url,
         remote=project.remote,
     )

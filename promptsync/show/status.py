@@ -14,8 +14,8 @@ from promptsync.compare.snapshot import State
 from promptsync.compare.snippet_users import Pins
 from promptsync.files.yaml.load import text_of
 from promptsync.project.versions import RoutedLabel, deploy_command
+from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.labels import is_own
-from promptsync.prompt.snippets import rendered_in
 from promptsync.registry.errors import UNUSABLE_HINT
 from promptsync.show.contract import contract_body, stopped_lines
 from promptsync.show.diff import meaning_of, problems_body
@@ -77,15 +77,16 @@ def show_status(
     for prompt in prompts:
         prompt["passed_over"] = [*passed_over.get(prompt["name"], ())]
     body: dict[str, Any] = {"prompts": prompts}
+    foreign = sum(not project.config.in_scope(name) for name in snapshot.listing)
     if not offline:
-        body |= {"not_included": snapshot.foreign(project.config), "pins": pins_body(pins)}
+        body |= {"not_included": foreign, "pins": pins_body(pins)}
         body["contract"] = contract_body(contracts)
         body["routed"] = bodies(routed, "name label version other")
     if snapshot.problems:
         body["problems"] = problems_body(snapshot.problems)
     counts = _counts(snapshot)
     lines = [
-        *_lines(project, snapshot, releases, counts, offline=offline, verbose=verbose),
+        *_lines(project, snapshot, releases, counts, foreign, offline=offline, verbose=verbose),
         *_not_released_lines(project, releases),
         *stopped_lines(contracts),
         *row_lines(passed_over_row(name, numbers) for name, numbers in passed_over.items()),
@@ -114,6 +115,7 @@ def _lines(
     snapshot: Snapshot,
     releases: Sequence[Unreleased],
     counts: Counter[State],
+    foreign: int,
     *,
     offline: bool,
     verbose: bool,
@@ -123,7 +125,6 @@ def _lines(
     lines: list[str] = [output.aside(f"remote {output.safe(project.title)}{label}{how}")]
     if project.read_only:
         lines.append(output.aside("read-only: PROMPTSYNC_READ_ONLY is set"))
-    foreign = 0 if offline else snapshot.foreign(project.config)
     if not snapshot.items and not snapshot.problems:
         nothing = "no prompts yet: promptsync new NAME"
         if foreign:
@@ -135,16 +136,21 @@ def _lines(
         lines += ["", *(f"  {invalid}  {output.safe(text_of(problem))}" for problem in snapshot.problems)]
     if snapshot.unusable:
         lines += ["", *row_lines((_row(item, item.problem) for item in snapshot.unusable), free=True)]
-    if counts:
-        lines += ["", output.aside(totals(counts))]
+    if set(counts) == {State.IN_SYNC}:
+        total = output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
+        lines += ["", output.aside(total)]
+    elif counts:
+        shown = (f"{number} {_state_word(state)}" for state, number in sorted(counts.items()))
+        lines += ["", output.aside(", ".join(shown))]
     notes = [f"{count(foreign, 'registry prompt')} ignored (not in include)"] if foreign else []
-    if verbose and not offline and (fields := snapshot.unknown_fields()):
+    both = ((item.file.prompt, item.listed.prompt) for item in snapshot.items if item.file and item.listed)
+    if verbose and (fields := unknown_fields(both)):
         names = ", ".join(map(output.name, fields))
         notes.append(f"the registry adds unknown fields: {names}; they do not count as differences")
-    if outside := snapshot.outside(project.config):
+    if outside := sum(not project.config.in_scope(name) for name in snapshot.worktree.files):
         notes.append(f"{count(outside, 'prompt file')} ignored (not in include); promptsync lint lists them")
     lines += [output.aside(output.style(f"  {note}", "faint"), 4) for note in notes]
-    return [*lines, *advice_lines(project, snapshot, offline)]
+    return [*lines, *_advice_lines(project, snapshot, offline)]
 
 
 def _counts(snapshot: Snapshot) -> Counter[State]:
@@ -154,13 +160,6 @@ def _counts(snapshot: Snapshot) -> Counter[State]:
     unreadable = {problem.path for problem in snapshot.problems}
     counts[State.INVALID] = max(counts[State.INVALID], len(unreadable) + len(snapshot.unusable))
     return +counts
-
-
-def totals(counts: Counter[State]) -> str:
-    """Return how many prompts are in which state."""
-    if set(counts) == {State.IN_SYNC}:
-        return output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
-    return ", ".join(f"{number} {state_word(state)}" for state, number in sorted(counts.items()))
 
 
 # -- prompts ------------------------------------------------------------------------------------------------
@@ -232,25 +231,25 @@ def _not_released_lines(project: Project, releases: Sequence[Unreleased]) -> Ite
         rolled_back = [release.is_rolled_back for release in releases if release.label == label]
         number, name = rolled_back.count(True), output.name(label)
         if late := rolled_back.count(False):
-            yield output.aside(f"{count(late, 'prompt')} not released to {name}: {_release(project, label)}")
+            branches = [branch for branch, target in project.config.labels.items() if target == label]
+            command = deploy_command(project, label)
+            if project.history is not None and project.history.branch not in branches:
+                command = f"promptsync deploy, on {output.name(branches[0])}"
+            yield output.aside(f"{count(late, 'prompt')} not released to {name}: {command}")
         if number:
             until = "its text changes" if number == 1 else "their texts change"
             yield output.aside(f"{count(number, 'prompt')} rolled back from {name}, on hold until {until}")
 
 
-def _release(project: Project, label: str) -> str:
-    branches = [branch for branch, name in project.config.labels.items() if name == label]
-    if project.history is None or project.history.branch in branches:
-        return deploy_command(project, label)
-    return f"promptsync deploy, on {output.name(branches[0])}"
+# -- advice -------------------------------------------------------------------------------------------------
 
 
-def state_word(state: State) -> str:
+def _state_word(state: State) -> str:
     # Only a status without --offline can tell.
     return "unknown here" if state is State.UNKNOWN else str(state)
 
 
-def advice_lines(project: Project, snapshot: Snapshot, offline: bool) -> list[str]:
+def _advice_lines(project: Project, snapshot: Snapshot, offline: bool) -> list[str]:
     """Return what needs a command, with that command, and notes about names."""
     about: dict[str, list[str]] = {}
     for state in _ADVICE:
@@ -278,8 +277,7 @@ def advice_lines(project: Project, snapshot: Snapshot, offline: bool) -> list[st
 
 def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]:
     """Return the command to run about a prompt, empty without one, and what it is about."""
-    state, name, label = item.state, output.name(shlex.quote(item.name)), snapshot.label
-    command, what = _ADVICE[state], state_word(state)
+    state, label, what = item.state, snapshot.label, _state_word(item.state)
     if item.problem:
         return UNUSABLE_HINT, f"{State.INVALID} in the registry"
     if state in (State.NEW, State.AHEAD) and label is not None:
@@ -287,41 +285,8 @@ def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]
         push = f"promptsync push --label {shlex.quote(label)}"
         return output.name(deploy_command(project, label) if project.config.governs(label) else push), what
     if state is State.DIVERGED and item.file is None:  # there is no text to merge
-        restore = f"promptsync pull {name} --theirs"
-        return output.name(ways_to_rename(item)[0]) if item.became else restore, f"{what}, without a file"
-    if state is State.DELETED_LOCALLY and any(
-        deleted.deletion_committed for deleted in snapshot.of(State.DELETED_LOCALLY)
-    ):
-        if users := _users(snapshot, item):
-            return f"promptsync pull {name}", f"{what}, still used by {', '.join(map(output.name, users))}"
-        if labels := _governed(project, snapshot, item.name):
-            return f"promptsync push {name} --prune", f"{what}, still live at {', '.join(labels)}"
-    elif state is State.DELETED_LOCALLY:
+        restore = f"promptsync pull {shlex.quote(item.name)} --theirs"
+        return output.name(ways_to_rename(item)[0] if item.became else restore), f"{what}, without a file"
+    if state is State.DELETED_LOCALLY and not item.deletion_committed:
         return "", what
-    return command, what
-
-
-def _users(snapshot: Snapshot, item: Item) -> list[str]:
-    """Return the prompts that reference a snippet, without those that go with it."""
-    if item.listed is None or item.listed.prompt.template.get("type") != "completion":
-        return []
-    deleted = {deleted.name for deleted in snapshot.of(State.DELETED_LOCALLY)}
-    prompts = {
-        version.name: version.prompt for version in snapshot.listing.values() if version.name not in deleted
-    }
-    prompts |= {name: file.prompt for name, file in snapshot.worktree.files.items()}
-    return [
-        name
-        for name, prompt in sorted(prompts.items())
-        if any(reference.name == item.name for reference in rendered_in(prompt.template))
-    ]
-
-
-def _governed(project: Project, snapshot: Snapshot, name: str) -> list[str]:
-    """Return the governed labels of a prompt with their versions, as far as they are known."""
-    labels = (snapshot.labels or {}).get(name, {})
-    return [
-        f"{output.name(label)} v{version}"
-        for label, version in labels.items()
-        if is_own(label) and project.config.governs(label)
-    ]
+    return _ADVICE[state], what

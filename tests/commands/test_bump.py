@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from worlds import Run, World, asking, failing, fault, made, template
+from worlds import Run, World, asking, failing, fault, template
 
 from promptsync.compare.gather import gather
 from promptsync.errors import PromptsyncError
@@ -153,120 +151,6 @@ def test_a_push_that_fails_says_nothing_of_a_version_that_does_not_exist(used: W
     used.faults.append(fault(asking("POST", "/rest/prompt-templates"), failing(422)))
     done = used.run("push")
     assert done.code != 0 and pinned_lines(done) == [], str(done)
-
-
-# -- a version that nobody merged ---------------------------------------------------------------------------
-
-
-def test_a_pinned_dashboard_edit_is_named_until_it_is_pulled(used: World) -> None:
-    used.publish("tone", content=TONE.replace("Five.", "5."))
-    used.edit("b", "number:1@", "number:2@")
-    used.commit()
-    line = "pinned  b: pins tone v2, a dashboard edit that its file does not include; promptsync pull tone"
-    assert pinned_lines(used.ok("status")) == [line]
-    assert pinned_lines(used.ok("push", "-n")) == [line]
-    entry = {"name": "b", "snippet": "tone", "pinned": 2, "version": None, "problem": "not-included"}
-    assert used.ok("status", "--json").document["pins"] == [entry]
-    used.ok(*hint_of(line))
-    assert pinned_lines(used.ok("status")) == ["pinned  tone: a still pins v1, not v2; promptsync bump tone"]
-
-
-def pulled(world: World) -> None:
-    change(world)
-
-
-def forced(world: World) -> None:
-    change(world)
-    world.ok("push", "tone", "--force", "-y")
-
-
-@pytest.mark.parametrize(
-    ("prepare", "hint"),
-    [(pulled, ("pull", "--merge", "tone")), (forced, ("pull", "--passed-over", "tone"))],
-    ids=["beside your own change", "passed over"],
-)
-def test_a_pinned_edit_is_brought_by_the_hint(
-    used: World, prepare: Callable[[World], None], hint: tuple[str, ...]
-) -> None:
-    used.publish("tone", content=TONE.replace("Five.", "5."))
-    prepare(used)
-    used.edit("b", "number:1@", "number:2@")
-    used.commit()
-    line = next(line for line in pinned_lines(used.ok("status")) if "b: pins tone v2" in line)
-    assert hint_of(line) == hint
-    used.ok(*hint)
-    used.commit()
-    assert not any("include" in line for line in pinned_lines(used.ok("status")))
-
-
-def test_versions_that_the_file_includes_are_no_reason_for_a_warning(used: World) -> None:
-    change(used)
-    used.ok("push")
-    used.git("checkout", "-qb", "theirs")
-    change(used, "Four.", "4.")
-    used.ok("push")
-    used.git("checkout", "-q", "main")
-    used.git("merge", "-q", "theirs")
-    change(used, "Five.", "5.")
-    used.edit("a", "number:1@", "number:3@")
-    used.edit("b", "number:1@", "number:2@")
-    used.commit()
-    for step in ("push", "status"):
-        assert [one for one in pinned_lines(used.ok(step)) if "include" in one] == []
-
-
-def test_a_version_of_another_branch_is_not_called_a_dashboard_edit(used: World) -> None:
-    used.git("checkout", "-qb", "theirs")
-    change(used)
-    used.ok("push")
-    used.git("checkout", "-q", "main")
-    used.edit("b", "number:1@", "number:2@")
-    (line,) = pinned_lines(used.ok("status"))
-    assert line == "pinned  b: pins tone v2, which its file does not include; promptsync pull tone"
-
-
-def test_outside_of_git_nothing_is_claimed_that_is_not_known(tmp_path: Path) -> None:
-    with made(tmp_path, git=False) as world:
-        world.write("tone", content=TONE)
-        world.write("a", pin(1))
-        world.ok("push")
-        world.edit("tone", "Two.", "2.")
-        world.ok("push")
-        world.edit("tone", "Three.", "3.")
-        world.ok("push")
-        world.write("b", pin(2))
-        expected = ["pinned  tone: a (v1), b (v2) still pin older versions, not v3; promptsync bump tone"]
-        assert pinned_lines(world.ok("status")) == expected
-        shutil.rmtree(world.root / ".promptsync")
-        for name in ("tone", "a"):
-            path = world.path(name)
-            path.write_text(re.sub(r"(?m)^synced:.*\n", "", path.read_text("utf-8")), "utf-8")
-        world.edit("tone", "Five.", "5.")
-        assert not any("include" in line for line in pinned_lines(world.run("status")))
-
-
-def test_a_shallow_clone_gives_no_warning_that_may_be_wrong(used: World, tmp_path: Path) -> None:
-    used.publish("tone", content=TONE.replace("Five.", "5."))
-    used.ok("pull")
-    used.commit()
-    change(used)
-    used.edit("b", "number:1@", "number:2@")
-    used.commit()
-    used.ok("push")
-    shallow = tmp_path / "shallow"
-    used.git("clone", "-q", "--depth", "1", f"file://{used.root}", str(shallow))
-    used.root = shallow
-    assert not any("include" in line for line in pinned_lines(used.run("status")))
-
-
-def test_versions_that_cannot_be_read_only_cost_a_warning(used: World) -> None:
-    used.publish("tone", content=TONE.replace("Five.", "5."))
-    used.ok("pull")
-    used.commit()
-    used.faults.append(fault(asking("GET", "version=1"), failing(404)))
-    shutil.rmtree(used.root / ".promptsync" / "cache")
-    expected = ["pinned  tone: a, b still pin v1, not v2; promptsync bump tone"]
-    assert pinned_lines(used.ok("status")) == expected
 
 
 def test_lint_compares_pins_with_those_of_other_prompts(used: World) -> None:

@@ -96,15 +96,6 @@ def used(world: World) -> World:
     return world
 
 
-def test_status_names_the_users_of_a_deleted_snippet(used: World) -> None:
-    out = used.ok("status").out
-    assert "deleted-locally, still used by ask  promptsync pull tone" in out
-    assert "push --prune" not in out
-    used.path("ask").unlink()
-    used.commit("Drop ask")
-    assert "deleted-locally  promptsync push --prune" in used.ok("status").out
-
-
 def test_a_user_that_the_same_plan_archives_does_not_keep_a_snippet(used: World) -> None:
     append(used, "promptsync.yaml", "labels: {main: prod}\n")
     used.commit("Release main to prod")

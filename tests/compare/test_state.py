@@ -28,16 +28,13 @@ ALL = [NO, A, B, AB]
         pytest.param(State.DIVERGED, A, A, AB, State.DIVERGED, id="texts diverged"),
         pytest.param(State.ALTERED, A, AB, A, State.AHEAD, id="altered, then tags here"),
         pytest.param(State.ALTERED, A, A, A, State.ALTERED, id="altered"),
-        pytest.param(State.IN_SYNC, A, A, None, State.ALTERED, id="the registry stores no tags"),
-        pytest.param(State.IN_SYNC, A, NO, None, State.IN_SYNC, id="no tags to store"),
-        pytest.param(State.AHEAD, A, A, None, State.AHEAD, id="text here, and no tags are stored"),
     ],
 )
 def test_tags_are_compared_beside_the_text(
     text: State,
     base: frozenset[str] | None,
     ours: frozenset[str],
-    theirs: frozenset[str] | None,
+    theirs: frozenset[str],
     state: State,
 ) -> None:
     assert with_tags(text, base, ours, theirs) is state

@@ -267,19 +267,6 @@ def test_a_snippet_that_was_pushed_before_is_named_when_it_is_released(released:
     assert [pin["name"] for pin in document["pins"]] == ["a"] and document["push"]["pins"] == []
 
 
-def test_a_release_that_pins_a_dashboard_edit_is_named(released: World) -> None:
-    release(released, tone="A polite text.", a=PINNED)
-    released.publish("tone", content="A polite edit.")
-    released.edit("a", "number:1@", "number:2@")
-    released.commit("Use the edit")
-    note = "pins tone v2, a dashboard edit that its file does not include; promptsync pull tone\n"
-    assert f"      {note}" in released.ok("deploy", "-n").out
-    assert "pinned  a: pins tone v2, a dashboard edit" in released.ok("deploy").out
-    released.ok("pull", "tone")
-    released.commit("Take the edit")
-    assert "pinned" not in released.ok("deploy").out
-
-
 # -- labels that are moved by hand --------------------------------------------------------------------------
 
 

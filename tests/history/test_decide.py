@@ -28,7 +28,7 @@ EDITED = (AT_FIRST, revision(C2, "ab", 0))
 @pytest.mark.parametrize(
     ("local", "rows", "relation", "push", "pull", "reads"),
     [
-        pytest.param(committed(AT_FIRST), [FIRST], "equal", (1,), (1,), 1, id="in sync"),
+        pytest.param(committed(AT_FIRST), [FIRST], "in-sync", (1,), (1,), 1, id="in sync"),
         pytest.param(committed(*EDITED), [FIRST], "ahead", (1,), (1,), 1, id="edited here"),
         pytest.param(committed(AT_FIRST), [FIRST, ("ac", "")], "behind", (2,), (2,), 2, id="edited there"),
         pytest.param(committed(*EDITED), [FIRST, ("ac", "")], "diverged", (2,), (2,), 2, id="edited by both"),
@@ -55,7 +55,7 @@ EDITED = (AT_FIRST, revision(C2, "ab", 0))
         pytest.param(
             committed(AT_FIRST, revision(C3, "ac", 0)),
             [FIRST, ("ab", f"({C2} v2)"), ("ac", f"({C3} v2)")],
-            "equal", (3,), (3,), 2, id="raced, and second",
+            "in-sync", (3,), (3,), 2, id="raced, and second",
         ),
         pytest.param(
             committed(*EDITED),

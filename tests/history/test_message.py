@@ -10,7 +10,6 @@ from promptsync.errors import UsageError
 from promptsync.history.mark import (
     Mark,
     check_message,
-    follows_directly,
     make_mark,
     parse_mark,
     shorten,
@@ -159,20 +158,3 @@ def test_a_message_with_control_characters_is_refused(message: str, named: str) 
     with pytest.raises(UsageError, match="one line of text") as caught:
         check_message(message, "(v1)")
     assert named in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("message", "direct"),
-    [
-        ("Tighten tone (1a2b3c4 v5)", True),
-        ("Tighten tone (1a2b3c4+ v5)", True),
-        ("Tighten tone (v5)", True),
-        ("Tighten tone (v5^4)", False),
-        ("Tighten tone (1a2b3c4 v5^3)", False),
-        ("Tighten tone (1a2b3c4 v6)", False),
-        ("Tighten tone (v15)", False),
-        ("Tighten tone", True),
-    ],
-)
-def test_a_version_follows_directly_unless_its_mark_says_otherwise(message: str, direct: bool) -> None:
-    assert follows_directly(message, 5) == direct

@@ -205,7 +205,7 @@ def test_the_same_push_twice_at_once_changes_nothing() -> None:
     plan = planned(made.push(a))
     made.publish(plan)
     made.publish(plan)
-    assert made.decide(a, made.latest).relation is Relation.EQUAL
+    assert made.decide(a, made.latest).relation is Relation.IN_SYNC
     assert made.pull(b).relation is Relation.BEHIND
     assert digest(b.text) == digest(a.text)
     assert made.listed() == set()

@@ -480,13 +480,13 @@ class World:
         what = f"{clone.name} {sorted(clone.text)} is {found.relation} of v{theirs.version.number}"
         self.say(f"    {what}")
         if clone.text == theirs.text:
-            self.count(EQUAL_DIFFER, what, found.relation is not Relation.EQUAL)
+            self.count(EQUAL_DIFFER, what, found.relation is not Relation.IN_SYNC)
             return
         self.tally.decisions += 1
         ours_changed, theirs_changed, unclear = self.oracle.changed(
             clone.text, theirs.text, clone.seen | theirs.seen
         )
-        self.count(EQUAL_DIFFER, what, found.relation in (Relation.EQUAL, Relation.ALTERED))
+        self.count(EQUAL_DIFFER, what, found.relation in (Relation.IN_SYNC, Relation.ALTERED))
         self.count(WRONG_BEHIND, what, found.relation is Relation.BEHIND and ours_changed)
         self.count(WRONG_AHEAD, what, found.relation is Relation.AHEAD and theirs_changed)
         needless = not unclear and ours_changed != theirs_changed
@@ -571,7 +571,7 @@ class World:
         found = self.decide(clone, self.latest)
         if found.relation is Relation.AHEAD:
             return self.plan(clone, self.latest, found.push)
-        if force and found.relation is not Relation.EQUAL:
+        if force and found.relation is not Relation.IN_SYNC:
             clone.seen = self.oracle.settle(clone.text, clone.seen)
             return self.plan(clone, self.latest, found.force, agreed=False)
         return None

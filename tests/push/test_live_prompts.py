@@ -275,20 +275,6 @@ def test_a_live_prompt_is_archived_only_by_name_and_the_plan_shows_its_labels(wo
     assert (found["archived"], found["plan"][0]["released"]) == (["bots/faq"], {"canary": 1, "prod": 1})
 
 
-def test_status_suggests_the_name_of_a_live_prompt_with_its_label(world: World) -> None:
-    release(world, "Hello {name}")
-    delete(world, "bots/faq")
-    assert advised(world) == {"promptsync push bots/faq --prune": "deleted-locally, still live at prod v1"}
-    delete(world, "middle")
-    assert advised(world).keys() == {"promptsync push bots/faq --prune", "promptsync push --prune"}
-
-
-def advised(world: World) -> dict[str, str]:
-    """The commands that ``status`` suggests, with what each is for."""
-    rows = [line.strip().partition("  promptsync ") for line in world.ok("status").out.splitlines()]
-    return {f"promptsync {command}": text.strip() for text, _, command in rows if command}
-
-
 KEEPERS: dict[str, tuple[str, Callable[[World], object]]] = {
     "a live prompt": ("bots/faq (prod)", lambda world: release(world, "@@@voice@@@ {name}", PIN)),
     "a live prompt without it now": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,10 +10,20 @@ from msgspec.structs import replace
 
 from promptsync.compare.snapshot import Item, State
 from promptsync.errors import Incomplete, Refused, RemoteError
+from promptsync.history.graph import Node
 from promptsync.prompt.prompt import Prompt, Version
 from promptsync.push.actions import Action, Ending, Kind, PushOptions, PushPlan, Result
 from promptsync.push.receipt import PushReceipt
 from promptsync.registry.errors import Rejected
+
+
+def told(digest: str) -> Any:
+    """The history of a prompt whose version in the registry has this digest."""
+    version = SimpleNamespace(version=3)
+    return SimpleNamespace(
+        listed=version, graph=SimpleNamespace(versions={3: Node(3, digest)}), decision=None
+    )
+
 
 ITEM = Item(
     "a",
@@ -20,7 +31,7 @@ ITEM = Item(
     listed=Version(1, 3, Prompt("a", {})),
     archived=Version(1, 3, Prompt("a", {})),
     digest="l" * 64,
-    remote_digest="r" * 64,
+    history=told("r" * 64),
 )
 ACTION = Action(ITEM, Kind.UPDATE, message="Say so (1a2b3c4 v4)")
 PLAN = PushPlan((ACTION, replace(ACTION, item=replace(ITEM, name="b"))), workspace="https://x 1")
@@ -52,7 +63,7 @@ REJECTED = Result("g", Ending.FAILED, "422", error=Rejected("no", status=422))
                 ("labels", ("prod",)),
                 ("item", replace(ITEM, name="c")),
                 ("item", replace(ITEM, digest="x" * 64)),
-                ("item", replace(ITEM, remote_digest="x" * 64)),
+                ("item", replace(ITEM, history=told("x" * 64))),
                 ("item", replace(ITEM, listed=Version(1, 4, Prompt("a", {})))),
                 ("item", replace(ITEM, listed=Version(1, 3, Prompt("a", {}, tags=("t",))))),
             )
