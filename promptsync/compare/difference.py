@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 
@@ -73,13 +73,14 @@ class Difference(Struct, frozen=True):
 class ChangedPrompt(Struct, frozen=True):
     """One prompt that differs. ``path`` is its present file, ``None`` if it was deleted.
 
-    ``old_name`` is the name before a rename. ``through`` are the snippets from a dependant
-    down to the one that changed.
+    ``before`` is the prompt as it was, ``None`` if there was none or its file cannot be read. ``old_name`` is
+    the name before a rename. ``through`` are the snippets from a dependant down to the one that changed.
     """
 
     name: str
     kind: ChangeKind
     path: str | None
+    before: Prompt | None = None
     old_name: str | None = None
     through: tuple[str, ...] = ()
 
@@ -87,14 +88,12 @@ class ChangedPrompt(Struct, frozen=True):
 class ChangedPrompts(Struct, frozen=True):
     """What differs from ``since``, sorted by name.
 
-    ``commit`` is its full id, ``None`` for the state before the first commit. ``before`` are the prompts of
-    that state that may differ, without the text of a file that cannot be read.
+    ``commit`` is its full id, ``None`` for the state before the first commit.
     """
 
     since: str
     commit: str | None
     prompts: tuple[ChangedPrompt, ...]
-    before: Mapping[str, Prompt | None] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -151,11 +150,20 @@ def differences_between(
     listing = dict(catalog) if len(pairs) > 1 else catalog
 
     def compare(pair: tuple[PromptAt, PromptAt]) -> Difference | None:
-        return _difference(project, worktree.files.get(pair[0].name), listing, *pair)
+        old, file = pair[0], worktree.files.get(pair[0].name)
+        # Beside the file, only what was sent counts. Beside another version, all of it does.
+        is_sent = not all(target.at for target in pair)
+        sides = [_side(project, file, listing, target, is_sent=is_sent) for target in pair]
+        (old_title, before), (new_title, after) = sides
+        shown = step(f"{old_title} -> {new_title}", before, after)
+        if not shown.fields:
+            return None
+        kind = ChangeKind.DELETED if after is None else ChangeKind.CHANGED
+        kind = ChangeKind.ADDED if before is None else kind
+        return Difference(old.name, kind, file.path if file is not None else None, (shown,))
 
-    return [
-        difference for difference in project.mapped("Comparing", compare, pairs) if difference is not None
-    ]
+    differing = project.mapped("Comparing", compare, pairs)
+    return [difference for difference in differing if difference is not None]
 
 
 def differences_since(
@@ -172,10 +180,20 @@ def differences_since(
     targets = resolve(project, arguments, known, with_versions=False, missing=missing)
     wanted = {target.name for target in targets}
     return [
-        _difference_since(worktree, changed, prompt)
+        _since(changed.since, prompt, worktree.files.get(prompt.name))
         for prompt in changed.prompts
         if not wanted or prompt.name in wanted
     ]
+
+
+def _since(since: str, prompt: ChangedPrompt, file: PromptFile | None) -> Difference:
+    if prompt.kind is ChangeKind.DEPENDANT:
+        shown = Step(f"renders {', which renders '.join(prompt.through)}", ())
+    else:
+        was = f"{prompt.old_name} in {since}" if prompt.old_name else since
+        title = f"{was if prompt.before is not None else 'nothing'} -> {prompt.path or 'no file'}"
+        shown = step(title, prompt.before, file.prompt if file is not None else None)
+    return Difference(prompt.name, prompt.kind, prompt.path, (shown,))
 
 
 def changed_since(project: Project, worktree: Worktree, since: str | None) -> ChangedPrompts:
@@ -198,10 +216,23 @@ def changed_since(project: Project, worktree: Worktree, since: str | None) -> Ch
     commit = find_state(history, wanted)
     before, after = _differing(history, worktree, commit)
     in_scope = project.config.in_scope
-    own = [prompt for prompt in _changes(before, after, in_scope) if in_scope(prompt.name)]
-    others = [prompt for prompt in _dependants(worktree.files, own) if in_scope(prompt.name)]
-    prompts = sorted((*own, *others), key=lambda prompt: (prompt.name, prompt.kind))
-    return ChangedPrompts(wanted, commit, tuple(prompts), before)
+    own = [
+        *_changes(
+            {name: prompt for name, prompt in before.items() if in_scope(name)},
+            {name: file for name, file in after.items() if in_scope(name)},
+        )
+    ]
+    # A prompt may still refer to a renamed snippet by its old name.
+    names = {name for prompt in own for name in (prompt.name, prompt.old_name) if name is not None}
+    files = worktree.files
+    references = {name: rendered_in(file.prompt.template) for name, file in files.items()} if names else {}
+    dependants = [
+        ChangedPrompt(name, ChangeKind.DEPENDANT, files[name].path, through=way)
+        for name, way in parents(references, dict.fromkeys(names, follows_text)).items()
+        if name not in names and in_scope(name)
+    ]
+    prompts = sorted((*own, *dependants), key=lambda prompt: (prompt.name, prompt.kind))
+    return ChangedPrompts(wanted, commit, tuple(prompts))
 
 
 def changed_evaluations(project: Project, since: ChangedPrompts) -> tuple[EvaluationFile, ...]:
@@ -221,44 +252,22 @@ def changed_evaluations(project: Project, since: ChangedPrompts) -> tuple[Evalua
 
 
 def _steps(project: Project, item: Item) -> Sequence[Step]:
-    local = item.file.prompt if item.file is not None else None
-    remote = _tracked(project, item)
+    local, remote = item.file.prompt if item.file is not None else None, None
+    if item.listed is not None:
+        read = item.history.remote.get(item.listed.version) if item.history is not None else None
+        if read is None:
+            number = item.listed.version
+            read = project.registry.prompts.get(item.listed.template_id, item.name, version=number)
+        remote = item.content_of(read)
     version = f"v{item.version}" if item.version is not None else "nothing"
     here = item.path or "no file"
-    if item.state is State.BEHIND:
+    base = item.base_prompt if item.state is State.DIVERGED and local is not None else None
+    if base is not None and item.base is not None:
+        at = f"v{item.base.version}" if item.base.version is not None else "the common version"
+        return [step(f"{at} -> {here}", base, local), step(f"{at} -> {version}", base, remote)]
+    if item.state in (State.BEHIND, State.REMOTE_ONLY):
         return [step(f"{here} -> {version}", local, remote)]
-    if item.state is State.DIVERGED and item.base is not None and local is not None:
-        base = item.base_prompt
-        if base is not None:
-            at = f"v{item.base.version}" if item.base.version is not None else "the common version"
-            ours = step(f"{at} -> {here}", base, local)
-            return [ours, step(f"{at} -> {version}", base, remote)]
-    if item.state is State.REMOTE_ONLY:
-        return [step(f"{here} -> {version}", None, remote)]
     return [step(f"{version} -> {here}", remote, local)]
-
-
-def _tracked(project: Project, item: Item) -> Prompt | None:
-    if item.listed is None:
-        return None
-    remote = item.history.remote.get(item.listed.version) if item.history is not None else None
-    if remote is None:
-        remote = project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
-    return item.content_of(remote)
-
-
-def _difference(
-    project: Project, file: PromptFile | None, listing: Mapping[str, Version], old: PromptAt, new: PromptAt
-) -> Difference | None:
-    # Beside the file, only what was sent counts. Beside another version, all of it does.
-    is_sent = not (old.at and new.at)
-    sides = [_side(project, file, listing, target, is_sent=is_sent) for target in (old, new)]
-    (old_title, before), (new_title, after) = sides
-    difference = step(f"{old_title} -> {new_title}", before, after)
-    if not difference.fields:
-        return None
-    kind = ChangeKind.ADDED if before is None else ChangeKind.DELETED if after is None else ChangeKind.CHANGED
-    return Difference(old.name, kind, file.path if file is not None else None, (difference,))
 
 
 def _side(
@@ -290,18 +299,6 @@ def _side(
     return f"v{version.version}{f' ({target.at.label})' if target.at.label else ''}", prompt
 
 
-def _difference_since(worktree: Worktree, changed: ChangedPrompts, prompt: ChangedPrompt) -> Difference:
-    file = worktree.files.get(prompt.name)
-    now = file.prompt if file is not None else None
-    if prompt.kind is ChangeKind.DEPENDANT:
-        title = f"renders {', which renders '.join(prompt.through)}"
-        return Difference(prompt.name, prompt.kind, prompt.path, (Step(title, ()),))
-    then = changed.before.get(prompt.old_name or prompt.name)
-    was = f"{prompt.old_name} in {changed.since}" if prompt.old_name else changed.since
-    title = f"{was if then is not None else 'nothing'} -> {prompt.path or 'no file'}"
-    return Difference(prompt.name, prompt.kind, prompt.path, (step(title, then, now),))
-
-
 def _differing(
     history: Repository, worktree: Worktree, commit: str | None
 ) -> tuple[dict[str, Prompt | None], dict[str, PromptFile]]:
@@ -311,64 +308,41 @@ def _differing(
     """
     tree = tree_at(history, commit, worktree.prompts) if commit is not None else Tree({})
     paths = {file.path.removeprefix(f"{worktree.prompts}/"): file for file in worktree.files.values()}
-    texts = {path: file.text.encode("utf-8", "surrogatepass") for path, file in paths.items()}
-    blobs = {path: history.blob_of(text) for path, text in texts.items()}
-    contents = {blob: texts[path] for path, blob in blobs.items()}
+    blobs = {
+        path: history.blob_of(file.text.encode("utf-8", "surrogatepass")) for path, file in paths.items()
+    }
     old = {path: blob for path, blob in tree.files.items() if blobs.get(path) != blob}
-    # A file that only moved is not read again.
-    contents |= history.blobs(blob for blob in old.values() if blob not in contents)
+    contents = history.blobs(old.values())
     before: dict[str, Prompt | None] = {}
     for path, blob in old.items():
         data = contents.get(blob, b"")
         name = name_in(data) or name_for(path)
         try:
-            prompt = parse(data, path, name).prompt
+            before[name] = parse(data, path, name).prompt if name not in before else None
         except InvalidFile:
-            prompt = None
-        before[name] = prompt if _are_same(before.get(name, prompt), prompt) else None
+            before[name] = None
     after = {file.prompt.name: file for path, file in paths.items() if blobs[path] != tree.files.get(path)}
     return before, after | {name: worktree.files[name] for name in before if name in worktree.files}
 
 
-def _are_same(old: Prompt | None, new: Prompt | None) -> bool:
-    return old is new or bool(old and new and digest(old) == digest(new) and tag_set(old) == tag_set(new))
-
-
-def _changes(
-    before: Mapping[str, Prompt | None], after: Mapping[str, PromptFile], in_scope: Callable[[str], bool]
-) -> Iterator[ChangedPrompt]:
-    added = {name: file.prompt for name, file in after.items() if name not in before}
-    deleted = {name: prompt for name, prompt in before.items() if name not in after}
-    # A prompt renamed to a name outside of include: counts as deleted.
-    renamed = _renamed({name: prompt for name, prompt in added.items() if in_scope(name)}, deleted)
-    for name, file in after.items():
-        if name in renamed:
-            yield ChangedPrompt(name, ChangeKind.RENAMED, file.path, old_name=renamed[name])
-        elif name in added:
-            yield ChangedPrompt(name, ChangeKind.ADDED, file.path)
-        elif not _are_same(before[name], file.prompt):
-            yield ChangedPrompt(name, ChangeKind.CHANGED, file.path)
-    for name in deleted.keys() - set(renamed.values()):
-        yield ChangedPrompt(name, ChangeKind.DELETED, None)
-
-
-def _renamed(added: Mapping[str, Prompt], deleted: Mapping[str, Prompt | None]) -> dict[str, str]:
-    """Return the old names of new prompts that have the content of a deleted one."""
+def _changes(before: Mapping[str, Prompt | None], after: Mapping[str, PromptFile]) -> Iterator[ChangedPrompt]:
     gone: dict[str, list[str]] = {}
     # Sorted in reverse, so that pop() below gives the first new name the first old one.
-    for name, prompt in sorted(deleted.items(), reverse=True):
-        if prompt is not None:
+    for name in sorted(before.keys() - after.keys(), reverse=True):
+        if (prompt := before[name]) is not None:
             gone.setdefault(digest(prompt), []).append(name)
-    names = ((name, gone.get(digest(prompt))) for name, prompt in sorted(added.items()))
-    return {name: old.pop() for name, old in names if old}
-
-
-def _dependants(files: Mapping[str, PromptFile], own: Iterable[ChangedPrompt]) -> Iterator[ChangedPrompt]:
-    # A prompt may still refer to a renamed snippet by its old name.
-    names = {name for prompt in own for name in (prompt.name, prompt.old_name) if name is not None}
-    if not names:
-        return
-    references = {name: rendered_in(file.prompt.template) for name, file in files.items()}
-    for name, way in parents(references, dict.fromkeys(names, follows_text)).items():
-        if name not in names:
-            yield ChangedPrompt(name, ChangeKind.DEPENDANT, files[name].path, through=way)
+    deleted = before.keys() - after.keys()
+    for name, file in sorted(after.items()):
+        then, content = before.get(name), digest(file.prompt)
+        if name in before:
+            is_same = then is not None and digest(then) == content and tag_set(then) == tag_set(file.prompt)
+            if not is_same:
+                yield ChangedPrompt(name, ChangeKind.CHANGED, file.path, then)
+        elif old := gone.get(content):
+            old_name = old.pop()
+            deleted -= {old_name}
+            yield ChangedPrompt(name, ChangeKind.RENAMED, file.path, before[old_name], old_name)
+        else:
+            yield ChangedPrompt(name, ChangeKind.ADDED, file.path)
+    for name in deleted:
+        yield ChangedPrompt(name, ChangeKind.DELETED, None, before[name])

@@ -307,8 +307,6 @@ def test_files_that_git_knows_to_be_the_same_are_not_read_in_the_old_state(copy:
         if blob != kept:  # nobody can read what is not there
             (copy.root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
     copy.put({"prompts/p7.yaml": text("Bye", "p7")})
-    copy.put({"prompts/x/p9.yaml": (copy.root / "prompts/p9.yaml").read_text()})
-    (copy.root / "prompts/p9.yaml").unlink()
     assert copy.kinds(start) == {"p7": "changed"}
 
 

@@ -102,7 +102,7 @@ def test_only_names_that_belong_here_count(tmp_path: Path) -> None:
         "ours/a": "dependant ours/tone",
         "ours/d": "dependant theirs/c > ours/tone",
         "ours/f": "deleted",
-        "ours/g": "renamed theirs/g",
+        "ours/g": "added",  # where it had another name, it did not belong here
     }
 
 
