@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from typing import TYPE_CHECKING, Final
 
 from promptsync.compare.snapshot import Origin
@@ -13,8 +13,7 @@ from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.git.repository import Repository
 from promptsync.files.prompt_file import PromptFile
-from promptsync.history.graph import Lineage, Revision
-from promptsync.history.mark import Key
+from promptsync.history.graph import Lineage
 from promptsync.project.project import Project
 from promptsync.prompt.names import SUFFIXES
 from promptsync.prompt.prompt import tag_set
@@ -44,19 +43,31 @@ def find_state(history: Repository, given: str, option: str = "--since") -> str 
     if _ZEROS.fullmatch(given):
         return None
     if not history.born:
+        message = f"{option} {given}: this repository has no commit yet"
+        raise UsageError(message, hint="git commit", code="no-commit")
+    revision, dots, end = given.partition("..")
+    if dots and end.removeprefix(".") not in ("", "HEAD"):
         raise UsageError(
-            f"{option} {given}: this repository has no commit yet", hint="git commit", code="no-commit"
+            f"{option} {given}: the other side is always the working tree",
+            hint=f"{option} {shlex.quote(revision)}",
+            code="revision",
         )
-    revision, shared = _read(given, option)
+    if not revision.strip() or revision.startswith("-") or not revision.isprintable():
+        raise UsageError(
+            f"{option} {given!r} is not a commit",
+            hint="use a revision such as origin/main or HEAD~1",
+            code="revision",
+        )
     commit = history.commit(revision)
     if commit is None:
         raise _missing(history, revision, option)
-    if not shared:
-        return commit
-    base = history.merge_base(commit)
-    if base is None:
-        raise _no_base(history, revision, option)
-    return base
+    base = history.merge_base(commit) if end.startswith(".") else commit
+    if base is not None:
+        return base
+    if history.shallow:
+        raise too_shallow(f"where {revision} and HEAD parted")
+    message = f"{revision} and HEAD share no commit"
+    raise UsageError(message, hint=f"{option} {shlex.quote(revision)}", code="no-merge-base")
 
 
 def too_shallow(question: str) -> Refused:
@@ -76,14 +87,14 @@ def origin_of(project: Project, file: PromptFile | None, content: str | None, li
     history, newest = project.history, lineage.newest
     if history is None:
         return Origin(None, True)
-    keys = project.keys_in(file.local.synced) if file is not None else ()
-    if newest is None or file is None or not _has_text(newest, file, content, keys):
+    text = file and (content, tag_set(file.prompt), project.keys_in(file.local.synced))
+    if newest is None or newest.text != text:
         return Origin(newest.commit if newest is not None else history.head_commit, True)
     # Walk back over commits that did not change the content, only comments for example.
     first = newest
     while True:
         before = (lineage.revisions[place] for place in first.parents)
-        same = next((revision for revision in before if _has_text(revision, file, content, keys)), None)
+        same = next((revision for revision in before if revision.text == text), None)
         if same is None:
             return Origin(first.commit, False)
         first = same
@@ -137,25 +148,6 @@ def needs_backup(project: Project, path: str, old: str, new: str | None) -> bool
     return history is None or not history.has_text(path, old.encode())
 
 
-def _read(given: str, option: str) -> tuple[str, bool]:
-    """Return the revision that an option specifies, and whether it means the last shared commit."""
-    revision, dots, end = given.partition("..")
-    shared = dots != "" and end.startswith(".")
-    if dots and end.removeprefix(".") not in ("", "HEAD"):
-        raise UsageError(
-            f"{option} {given}: the other side is always the working tree",
-            hint=f"{option} {shlex.quote(revision)}",
-            code="revision",
-        )
-    if not revision.strip() or revision.startswith("-") or not revision.isprintable():
-        raise UsageError(
-            f"{option} {given!r} is not a commit",
-            hint="use a revision such as origin/main or HEAD~1",
-            code="revision",
-        )
-    return revision, shared
-
-
 def _missing(history: Repository, revision: str, option: str) -> PromptsyncError:
     if history.shallow:
         return too_shallow(f"what {revision} contains")
@@ -169,24 +161,9 @@ def _missing(history: Repository, revision: str, option: str) -> PromptsyncError
     return UsageError(f"this clone has no commit {revision}", hint=hint, code="unknown-revision")
 
 
-def _no_base(history: Repository, revision: str, option: str) -> PromptsyncError:
-    if history.shallow:
-        return too_shallow(f"where {revision} and HEAD parted")
-    return UsageError(
-        f"{revision} and HEAD share no commit",
-        hint=f"{option} {shlex.quote(revision)}",
-        code="no-merge-base",
-    )
-
-
 def _uncommitted(history: Repository, paths: Set[str]) -> list[str]:
     """Return the paths that differ from ``HEAD``."""
     if not history.born:
         return sorted(paths)
     edited = {path for path in history.differing("HEAD") if path.endswith(SUFFIXES) or path in paths}
     return sorted((paths - history.head.keys()) | edited)
-
-
-def _has_text(revision: Revision, file: PromptFile, content: str | None, keys: Sequence[Key]) -> bool:
-    """Whether a revision has the content, tags and keys of a file."""
-    return (revision.digest, revision.tags, revision.keys) == (content, tag_set(file.prompt), keys)

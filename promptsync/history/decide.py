@@ -166,18 +166,18 @@ def _relation(
     tracked, theirs = graph.tracked, graph.digest(graph.tracked)
     ours = graph.file.digest if graph.file is not None else None
     if ours == theirs:
-        return Relation.IN_SYNC, _base_at(graph, tracked, of_file)
+        return Relation.IN_SYNC, _base_at(graph, tracked)
     if graph.file is not None and graph.was_sent_as(graph.file, tracked):
-        return Relation.ALTERED, _base_at(graph, tracked, of_file)
+        return Relation.ALTERED, _base_at(graph, tracked)
     # The registry's side has nothing new.
     if tracked in of_file:
-        return Relation.AHEAD, _base_at(graph, tracked, of_file)
+        return Relation.AHEAD, _base_at(graph, tracked)
     # Without a common version or one of the texts there is nothing to merge.
     if not common or ours is None or theirs is None:
-        return Relation.DIVERGED, _base_at(graph, common[0], of_file) if common else None
+        return Relation.DIVERGED, _base_at(graph, common[0]) if common else None
     base = _base_in_git(graph, frozenset(common), of_tracked - of_file)
     if base is None:
-        base = _base_at(graph, common[0], of_file)
+        base = _base_at(graph, common[0])
         if len(common) > 1:
             return Relation.DIVERGED, base
     # The file includes a version that the tracked one does not, so neither side builds on the other.
@@ -198,18 +198,14 @@ def _base_in_git(graph: Graph, common: Includes, above: Includes) -> Base | None
     # A file that shows an old version does not build on what HEAD has.
     if graph.shows_old_version:
         return None
-    marks = {number: graph.own_mark(number) for number in sorted(above, reverse=True) if number}
-    commits = {number: mark.commit for number, mark in marks.items() if mark is not None and mark.commit}
-    unknown = [commit for commit in commits.values() if not graph.lineage.has_looked_up(commit)]
-    if unknown:
-        raise Missing(commits=unknown)
-    number = next(
-        (number for number, commit in commits.items() if graph.lineage.place(commit) is not None), None
-    )
-    revision = shared_in_git(graph, number, common) if number is not None else None
-    if revision is None or revision.digest is None:
-        return None
-    return Base(revision.digest, None, revision.tags)
+    for number in sorted(above - {0}, reverse=True):
+        mark = graph.own_mark(number)
+        if mark is not None and mark.commit and graph.place(mark.commit) is not None:
+            revision = shared_in_git(graph, number, common)
+            if revision is None or revision.digest is None:
+                return None
+            return Base(revision.digest, None, revision.tags)
+    return None
 
 
 def shared_in_git(graph: Graph, number: int, common: Includes) -> Revision | None:
@@ -217,31 +213,17 @@ def shared_in_git(graph: Graph, number: int, common: Includes) -> Revision | Non
 
     The version was made on top of it. ``None`` if ``HEAD`` reaches the commit itself.
     """
-    mark = graph.own_mark(number)
-    if mark is None or mark.commit is None:
+    mark, lineage = graph.own_mark(number), graph.lineage
+    place = graph.place(mark.commit) if mark is not None and mark.commit else None
+    if mark is None or place is None or (not mark.dirty and place in lineage.of_head):
         return None
-    if not graph.lineage.has_looked_up(mark.commit):
-        raise Missing(commits=[mark.commit])
-    place = graph.lineage.place(mark.commit)
-    if place is None or (not mark.dirty and place in graph.lineage.of_head):
-        return None
-    shared = graph.lineage.shared(graph.lineage.head, place)
-    return graph.lineage.revisions[shared] if shared is not None and common <= graph.at(shared) else None
+    # The newest one that both reach, like git's merge base.
+    shared = max(lineage.of_head & lineage.reached(place), default=None)
+    return lineage.revisions[shared] if shared is not None and common <= graph.at(shared) else None
 
 
-def _base_at(graph: Graph, version: int, of_file: Includes) -> Base:
-    """Return a version with the tags at the time when it was published, or pulled into the file.
-
-    Where those are unknown, the tags are those of the newest version before it whose tags are known.
-    """
-    before = sorted((graph.includes(version) & of_file) - {0, version}, reverse=True)
-    known = (_tags_at(graph, number) for number in (version, *before))
-    tags = next((tags for tags in known if tags is not None), None)
-    return Base(graph.digest(version) or "", version, tags)
-
-
-def _tags_at(graph: Graph, version: int) -> Tags | None:
-    """Return the tags that came into the file with the key of a version, or those that it was published with.
+def _base_at(graph: Graph, version: int) -> Base:
+    """Return a version with the tags that came into the file with its key, or that it was published with.
 
     Tags have no versions, so a pull may bring tags that were changed since the version was published.
     """
@@ -257,4 +239,4 @@ def _tags_at(graph: Graph, version: int) -> Tags | None:
         if has_key(place) and not any(map(has_key, revisions[place].parents))
     )
     place = next(written, graph.published_from(version))
-    return revisions[place].tags if place is not None else None
+    return Base(graph.digest(version) or "", version, revisions[place].tags if place is not None else None)

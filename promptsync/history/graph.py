@@ -64,6 +64,11 @@ class Revision(msgspec.Struct, frozen=True):
     path: str = ""
     blob: str | None = None
 
+    @property
+    def text(self) -> tuple[str | None, Tags, tuple[Key, ...]]:
+        """What of the file counts: its content, tags and keys."""
+        return self.digest, self.tags, self.keys
+
 
 class Lineage:
     """All revisions that some commits reach, oldest first. ``head`` is the place of the one at ``HEAD``.
@@ -91,20 +96,12 @@ class Lineage:
         """Yield the revisions that ``HEAD`` reaches, newest first."""
         return (self.revisions[place] for place in sorted(self.of_head, reverse=True))
 
-    def place(self, commit: str) -> int | None:
-        """Return the place of the file's revision at a commit, given by an abbreviation of its id."""
-        return self.commits[commit] if commit in self.commits else self.place_of(commit)
-
     def place_of(self, commit: str) -> int | None:
         """Return the place of the revision that a commit made, given by an abbreviation of its id."""
         places = [
             place for place, revision in enumerate(self.revisions) if revision.commit.startswith(commit)
         ]
         return places[0] if len(places) == 1 else None
-
-    def has_looked_up(self, commit: str) -> bool:
-        """Whether the commit was looked up: only then a ``None`` from ``place`` means no revision."""
-        return self.place(commit) is not None or commit in self.commits
 
     def reached(self, place: int | None) -> frozenset[int]:
         """Return the places of a revision and of all revisions before it."""
@@ -116,10 +113,6 @@ class Lineage:
                 reached.add(next_place)
                 queue += self.revisions[next_place].parents
         return frozenset(reached)
-
-    def shared(self, place: int | None, other: int | None) -> int | None:
-        """Return the place of the newest revision that two have in common, like git's merge base."""
-        return max(self.reached(place) & self.reached(other), default=None)
 
     @cached_property
     def of_head(self) -> frozenset[int]:
@@ -287,9 +280,7 @@ class Graph:
     def is_committed(self) -> bool:
         """Whether ``HEAD`` has the text, tags and keys of the file."""
         file, head = self.file, self.lineage.newest
-        if file is None or head is None:
-            return False
-        return (file.digest, file.tags, file.keys) == (head.digest, head.tags, head.keys)
+        return file is not None and head is not None and file.text == head.text
 
     @property
     def of_file(self) -> Includes:
@@ -352,6 +343,13 @@ class Graph:
             if not texts or any(text is not None and key.names(self.identity, text) for text in texts):
                 included |= self.includes(key.version)
         return included
+
+    def place(self, commit: str) -> int | None:
+        """Return the place of the file's revision at a commit in a mark, ``None`` if git has neither."""
+        place = self.lineage.place_of(commit)
+        if place is None and commit not in self.lineage.commits:
+            raise Missing(commits=[commit])
+        return self.lineage.commits[commit] if place is None else place
 
     def published_from(self, number: int) -> int | None:
         """Return the place of the revision that a version was published from, if it was committed."""
