@@ -136,52 +136,49 @@ def read_log(
     history = _history(project, listed, versions)
     histories, lowest = Histories(project, {name: history}), shown[-1].version
     parents, passed_over = histories.run({name: lambda graph: _outline(graph, lowest)})[name]
-    if history.file is not None and passed_over:
-        of_file = partial(file_includes, numbers=sorted(passed_over))
-        passed_over -= histories.run({name: of_file})[name]
     base = None
     if history.file is not None:
+        if passed_over:
+            of_file = partial(file_includes, numbers=sorted(passed_over))
+            passed_over -= histories.run({name: of_file})[name]
         histories.decide()
         base = history.decision.base if history.decision is not None else None
-    digests = {version.version: history.digest_of(version.version) or "" for version in shown}
     marked = {version.version: _marked(version, history.lineage) for version in shown}
     commits = {
-        number: marked[number] or _with_content(content, history.lineage)
-        for number, content in digests.items()
+        number: commit or _with_content(history.graph.versions[number].digest, history.lineage)
+        for number, commit in marked.items()
     }
     described = project.history.described(set(filter(None, commits.values()))) if project.history else {}
-    before = dict(zip((version.version for version in versions), [*versions[1:], None], strict=True))
-
-    def logged(version: Version) -> LoggedVersion:
-        number = version.version
+    log = []
+    for version, before in zip(shown, [*versions[1:], None], strict=False):
+        number, message = version.version, without_mark(version.message)
         commit = commits[number]
-        return LoggedVersion(
-            name,
-            number,
-            labels_at(labels, number),
-            message := without_mark(version.message),
-            (version.message or "").removeprefix(message).strip(),
-            described[commit][2] if commit in described and marked[number] else version.author,
-            version.created_at,
-            commit,
-            digests[number],
-            base is not None and number == base.version,
-            [parent for parent in parents[number] if parent > 0],
-            number in passed_over,
-            described[commit][0] if commit in described else None,
-            _patch(history, before[number], version) if patches else None,
+        short, _, author = described.get(commit or "", (None, "", version.author))
+        entry = LoggedVersion(
+            name=name,
+            version=number,
+            labels=labels_at(labels, number),
+            message=message,
+            mark=(version.message or "").removeprefix(message).strip(),
+            author=author if marked[number] else version.author,
+            created_at=version.created_at,
+            commit=commit,
+            digest=history.graph.versions[number].digest or "",
+            base=base is not None and number == base.version,
+            parents=[parent for parent in parents[number] if parent > 0],
+            passed_over=number in passed_over,
+            short=short,
+            patch=_patch(history, before, version) if patches else None,
         )
-
-    return [logged(version) for version in shown]
+        log.append(entry)
+    return log
 
 
 def _history(project: Project, listed: Version, versions: Sequence[Version]) -> PromptHistory:
-    name = listed.name
-    file = scan(project.root, project.config.prompts).files.get(name)
-    revisions, lineage = project.revisions(), Lineage()
-    if revisions is not None:
-        lineage = revisions.of([name])[name]
-    history = PromptHistory(project, name, file, listed, lineage)
+    file = scan(project.root, project.config.prompts).files.get(listed.name)
+    revisions = project.revisions()
+    lineage = revisions.of([listed.name])[listed.name] if revisions is not None else Lineage()
+    history = PromptHistory(project, listed.name, file, listed, lineage)
     for version in versions:
         history.add(version, read_content(project, version, file.prompt if file is not None else None))
     return history
@@ -211,7 +208,7 @@ def _marked(version: Version, lineage: Lineage) -> str | None:
     return lineage.revisions[place].commit if place in lineage.of_head else None
 
 
-def _with_content(content: str, lineage: Lineage) -> str | None:
+def _with_content(content: str | None, lineage: Lineage) -> str | None:
     return next((revision.commit for revision in lineage.back() if revision.digest == content), None)
 
 

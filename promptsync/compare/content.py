@@ -44,9 +44,9 @@ def needs_below(version: Version, file: Prompt | None) -> bool:
     return bool(without_additions(file, version.prompt)[1])
 
 
-def has_text(version: Version, text: Prompt, below: Prompt | None = None) -> bool:
+def has_text(version: Version, text: Prompt) -> bool:
     """Whether a version has the content of a prompt; the tags do not count."""
-    return digest(content_of(version, text, below)) == digest(text)
+    return digest(content_of(version, text)) == digest(text)
 
 
 def read_content(project: Project, version: Version, file: Prompt | None) -> Prompt:

@@ -7,7 +7,6 @@ once, and the rules run again, until nothing is missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -17,8 +16,8 @@ from promptsync.compare.content import content_of, read_content
 from promptsync.compare.git_state import too_shallow
 from promptsync.compare.snapshot import Item, State
 from promptsync.files.prompt_file import PromptFile
-from promptsync.history.decide import Decision, PassedOver, Relation, decide, file_includes, passed_over
-from promptsync.history.graph import Graph, Includes, Lineage, Missing, Node, Revision
+from promptsync.history.decide import Decision, PassedOver, Relation, decide, passed_over
+from promptsync.history.graph import Graph, Lineage, Missing, Node, Revision
 from promptsync.history.mark import Key, identity, make_key
 from promptsync.parallel import mapped
 from promptsync.project.project import Project
@@ -75,14 +74,6 @@ class PromptHistory:
     def lineage(self) -> Lineage:
         return self.graph.lineage
 
-    @property
-    def has_keys(self) -> bool:
-        """Whether the file has or had a ``synced:`` for this remote."""
-        graph = self.graph
-        return bool(graph.file and graph.file.keys) or any(
-            revision.keys for revision in graph.lineage.revisions
-        )
-
     def add(self, version: Version, content: Prompt | None = None) -> None:
         """Add a version that was read, with its content beside the file if that took more reading."""
         self.remote[version.version] = version
@@ -94,10 +85,6 @@ class PromptHistory:
         self.graph.contents.setdefault(text, content)
         self.prompts[version.version] = content
         self.graph.versions[version.version] = Node(version.version, text, version.message)
-
-    def digest_of(self, number: int) -> str | None:
-        """Return the digest of a version that was read, ``None`` if it is gone."""
-        return self.graph.versions[number].digest
 
     def keys(self, numbers: Iterable[int], workspace_id: int | None) -> tuple[Key, ...]:
         """Return the keys of those of the versions that were read."""
@@ -123,11 +110,6 @@ class Histories:
         for name, decision in self.run(dict.fromkeys(self.by_name, _decision)).items():
             self.by_name[name].decision = decision
 
-    def included(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, Includes]:
-        """Return by name the versions that a file includes, some of them among others."""
-        rules = {name: partial(file_includes, numbers=sorted(numbers)) for name, numbers in wanted.items()}
-        return self.run(rules)
-
     def run(self, rules: Mapping[str, Rule[_Result]]) -> dict[str, _Result]:
         """Run the rule of each prompt until nothing is missing, and return the results by name."""
         registry = self._project.registry
@@ -137,8 +119,10 @@ class Histories:
             missing: dict[str, Missing] = {}
             for name in waiting:
                 history = self.by_name[name]
+                texts = (history.graph.file, *history.lineage.revisions)
                 # A key in ``synced:`` contains the workspace id, and finding that out may cost a request.
-                workspace = registry.workspace_id if history.has_keys else registry.workspace_seen
+                has_keys = any(text.keys for text in texts if text is not None)
+                workspace = registry.workspace_id if has_keys else registry.workspace_seen
                 history.graph.identity = identity(workspace, history.listed.template_id)
                 try:
                     results[name] = rules[name](history.graph)
