@@ -29,7 +29,6 @@ SKIP_REASONS: dict[State, str] = {
 
 _UNCOMMITTED = "its file was deleted, but the deletion is not committed; promptsync pull restores it"
 _UNKNOWN = "its file is missing and no commit deleted it; promptsync pull restores it"
-_DELETED = "was deleted in your files and changed in the registry"
 _MARKABLE = (
     *(State.AHEAD, State.DIVERGED, State.ALTERED),
     *(State.NEW, State.DELETED_REMOTELY, State.UNKNOWN),
@@ -42,17 +41,16 @@ def has_conflict(file: PromptFile, state: State) -> bool:
     return state in _MARKABLE and conflict_of(file) is not None
 
 
-def conflict_of(file: PromptFile) -> Problem | None:
+def conflict_of(file: PromptFile | None) -> Problem | None:
     """Return the problem of the first conflict markers in a file, ``None`` without any."""
     from promptsync.lint.text import conflict_in  # imported only here, because few files are looked at
 
-    return conflict_in(file)
+    return conflict_in(file) if file is not None else None
 
 
 def check_resolved(file: PromptFile, nothing: str) -> None:
     """Raise ``Refused`` for a file with conflict markers, which no model should see; ``nothing`` was done."""
-    problem = conflict_of(file)
-    if problem is not None:
+    if (problem := conflict_of(file)) is not None:
         place = f"{problem.path}:{problem.line}"
         message = f"{file.prompt.name!r} has conflict markers at {place}; {nothing}"
         raise Refused(message, hint=edit(place), code="conflict-markers")
@@ -60,7 +58,7 @@ def check_resolved(file: PromptFile, nothing: str) -> None:
 
 def where(item: Item) -> str:
     """Return the path and line of the conflict markers of an item, or only the path."""
-    problem = conflict_of(item.file) if item.file is not None else None
+    problem = conflict_of(item.file)
     return f"{problem.path}:{problem.line}" if problem is not None else str(item.path)
 
 
@@ -71,26 +69,22 @@ def edit(place: str) -> str:
 
 def reason(item: Item) -> str:
     """Why a prompt is skipped."""
+    known = item.problem or SKIP_REASONS[item.state]
     if item.state is State.DELETED_LOCALLY:
-        reason = (
-            SKIP_REASONS[item.state]
-            if item.deletion_committed
-            else _UNCOMMITTED
-            if item.is_in_git
-            else _UNKNOWN
-        )
-        return f"looks renamed to {item.became!r}; {reason}" if item.became is not None else reason
+        uncommitted = _UNCOMMITTED if item.is_in_git else _UNKNOWN
+        known = known if item.deletion_committed else uncommitted
+        return f"looks renamed to {item.became!r}; {known}" if item.became is not None else known
     if item.state is State.DIVERGED and item.became is not None:
         return f"was renamed to {item.became!r} in your files and changed in the registry"
     if item.state is State.DIVERGED and item.file is None:
-        return _DELETED
+        return "was deleted in your files and changed in the registry"
     if item.state is State.CONFLICT:
         return f"has conflict markers at {where(item)}"
     if item.state is State.RENAMED_REMOTELY:
         return f"is now named {item.renamed_to!r} in the registry"
     if item.state is State.MOVED and item.was is not None:
         return f"is {item.was!r}, whose file moved and has no name:"
-    return item.problem or SKIP_REASONS[item.state]
+    return known
 
 
 def unusable(items: Sequence[Item], verb: str) -> Refused:

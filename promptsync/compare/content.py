@@ -64,7 +64,7 @@ def has_text_of(project: Project, version: Version | None, file: Prompt) -> bool
 
 
 class ListComparison:
-    """Compares files with list items. Digests are computed once.
+    """Compares files with list items.
 
     ``whole`` says that the list has every active prompt, so that what it lacks does not exist.
     """
@@ -75,20 +75,14 @@ class ListComparison:
         self._record: dict[str, Entry] | None = None
         self._workspace_id: int | None = None
         self._project = project
-        self._digests: dict[str, str] = {}
 
-    def digest(self, file: PromptFile) -> str:
-        """Return the digest of a file's content."""
-        name = file.prompt.name
-        if name not in self._digests:
-            self._digests[name] = digest(file.prompt)
-        return self._digests[name]
+    def equal(self, file: PromptFile, content: str, listed: Version) -> bool:
+        """Whether the list alone is enough to be sure that a file equals the tracked version.
 
-    def equal(self, file: PromptFile, listed: Version) -> bool:
-        """Whether the list alone is enough to be sure that a file equals the tracked version."""
+        ``content`` is the digest of the file.
+        """
         if tag_set(file.prompt) != tag_set(listed.prompt):
             return False
-        content = self.digest(file)
         # A key that only the registry has may be an edit, unless this working copy has read it before.
         if needs_below(listed, file.prompt):
             return self.recorded(listed, content)

@@ -81,9 +81,8 @@ def gather(
         return list_labels(registry, project.config.labels.values()) if with_labels else None
 
     def read_files() -> Worktree:
-        if latest is not None:
-            return latest.worktree
-        return scan(project.root, project.config.prompts, merge_keys=merge_keys)
+        again = latest.worktree if latest is not None else None
+        return again or scan(project.root, project.config.prompts, merge_keys=merge_keys)
 
     # If several fail, the error of the first is raised: what the registry says comes before the files.
     listed, everything, worktree = together(lambda: list_all(project, label=label), read_labels, read_files)
@@ -99,13 +98,13 @@ def gather(
     items, undecided = [], []
     for name in sorted({*files, *listing, *broken}):
         file, version = files.get(name), listing.get(name)
+        content = digest(file.prompt) if file is not None and version is not None else ""
         # An unreadable file must never look like a deletion or like a prompt to pull.
         if name in broken or (version is not None and version.problem and project.config.in_scope(name)):
             items.append(Item(name, State.INVALID, None if name in broken else file, version))
         elif not project.config.in_scope(name):
             continue
-        elif file is not None and version is not None and comparison.equal(file, version):
-            content = comparison.digest(file)
+        elif file is not None and version is not None and comparison.equal(file, content, version):
             items.append(Item(name, State.IN_SYNC, file, version, digest=content))
         else:
             undecided.append(name)

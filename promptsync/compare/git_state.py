@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 
 _WHOLE_HISTORY: Final = "in GitHub Actions, set fetch-depth: 0, in GitLab GIT_DEPTH: 0"
-
-
 _ZEROS: Final = re.compile(r"0{40}|0{64}")
-
 
 _STEPS: Final = re.compile(r"[~^@:]")
 """What follows the name of a commit in a revision such as ``HEAD~3`` or ``main@{1}``."""

@@ -27,11 +27,7 @@ from promptsync.prompt.labels import RELEASED, SUFFIX
 from promptsync.prompt.prompt import Prompt, Version, tag_set
 
 _Result = TypeVar("_Result")
-
-
 _UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY, State.MOVED)
-
-
 Rule = Callable[[Graph], _Result]
 
 

@@ -86,7 +86,7 @@ class Undecided(Struct):
         history = PromptHistory(self.project, name, file, listed, self._lineage(name), latest=latest)
         if file is not None:
             content = content_of(listed, file.prompt)
-            is_raw = self.comparison.is_raw and digest(content) == self.comparison.digest(file)
+            is_raw = self.comparison.is_raw and digest(content) == digest(file.prompt)
             if is_raw or self.comparison.recorded(listed, digest(content)):
                 history.set(listed, content)
                 return history
@@ -175,7 +175,7 @@ class Undecided(Struct):
         git = self.project.history
         if state not in _CERTAIN and not is_included and git is not None and git.shallow:
             raise too_shallow(f"who changed {name!r}")
-        content = self.comparison.digest(file) if file is not None else None
+        content = digest(file.prompt) if file is not None else None
         return Item(
             name=name,
             state=state,

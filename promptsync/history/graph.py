@@ -21,9 +21,7 @@ from promptsync.history.mark import Key, Mark, parse_mark
 Includes = frozenset[int]
 """Numbers of included versions. 0 stands for all versions below the window that was read."""
 
-
 Tags = frozenset[str]
-
 
 Merge = Callable[[Any, Any, Any], "tuple[str, Any] | None"]
 """Merges base, ours and theirs. Returns the digest of the result and the result, ``None`` for a conflict."""

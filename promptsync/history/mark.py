@@ -22,22 +22,14 @@ from promptsync.prompt.prompt import MAX_MESSAGE
 
 ELLIPSIS = "…"
 
-
 MOST_PARENTS = 3
 """How many parents a mark can name. If there are more, it names the newest."""
-
 
 _MARK = re.compile(
     r"(?:^|(?<=\s))\((?:([0-9a-f]{7,40})(\+)? )?v([1-9][0-9]{0,9})((?:\^(?:0|[1-9][0-9]{0,9})){0,3})\)\s*\Z"
 )
-
-
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
-
-
 _KEY = re.compile(r"([1-9][0-9]{0,9})-([0-9a-f]{7})")
-
-
 _DIGITS = 7
 
 

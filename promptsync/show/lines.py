@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 
 _MOST_BACKUPS = 3
-
-
 _MOST_USERS = 3
 
 

@@ -36,10 +36,8 @@ if TYPE_CHECKING:
 PassedOver = Mapping[str, Sequence[int]]
 """By prompt, the versions that neither the latest one nor the file includes."""
 
-
 _MANY = 20
 """If more prompts than this exist only in the registry, they are counted and not listed."""
-
 
 _ADVICE = {
     State.NEW: "promptsync push",

@@ -22,23 +22,14 @@ if TYPE_CHECKING:
 
 
 EVENT_NAME: Final = "GITHUB_EVENT_NAME"
-
-
 EVENT_PATH: Final = "GITHUB_EVENT_PATH"
-
-
 REF: Final = "GITHUB_REF"
-
-
 _BRANCH: Final = "refs/heads/"
-
 
 _PULL_REQUEST: Final = re.compile(r"refs/(?:pull/|heads/gh-readonly-queue/.+/pr-)([0-9]+)\b.*")
 """The ref of a pull request, or of its place in a merge queue."""
 
-
 _LONGEST_ORIGIN: Final = 100
-
 
 since_option = click.option(
     "--since",
