@@ -92,74 +92,7 @@ def test_nothing_is_lost_on_a_walk_that_lost_something_once(tmp_path: Path, seed
     assert not walk.losses, "\n".join(walk.log)
 
 
-# -- a branch that pushed, and main that went on -----------------------------------------------------------
-
-
-def pushed_on_a_branch(main: Copy, *, committed: bool) -> Copy:
-    """Return the clone W, whose version 2 was passed over by version 3 of main."""
-    w = main.clone("w")
-    w.git("checkout", "-qb", "w")
-    w.line(1, FROM_W)
-    if committed:
-        w.commit()
-        w.git("push", "-q", "origin", "w")
-    assert w.push("-y") == [2]
-    main.commit_line(3, FROM_MAIN)
-    assert deploy(main) == (3, [2])
-    assert FROM_W not in main.said() and FROM_MAIN in main.said()
-    return w
-
-
-@pytest.mark.parametrize("committed", [False, True], ids=["uncommitted", "committed"])
-def test_who_pushed_on_a_branch_keeps_the_text_that_a_deploy_passed_over(main: Copy, committed: bool) -> None:
-    w = pushed_on_a_branch(main, committed=committed)
-    before = w.content()
-    w.refused("pull")
-    w.refused("push")
-    assert w.content() == before
-    w.ok("pull", "--merge")
-    assert FROM_W in w.content() and FROM_MAIN in w.content()
-    assert w.state() == "ahead"
-
-
-@pytest.mark.parametrize("committed", [False, True], ids=["uncommitted", "committed"])
-def test_a_colleague_brings_back_what_a_deploy_passed_over(main: Copy, committed: bool) -> None:
-    pushed_on_a_branch(main, committed=committed)
-    assert passed_over(main) == [2]
-    colleague = main.clone("colleague")
-    colleague.ok("pull", "--passed-over")
-    assert FROM_W in colleague.content() and FROM_MAIN in colleague.content()
-    colleague.commit()
-    main.git("pull", "-q", str(colleague.root), "main")
-    assert deploy(main) == (4, [])
-    assert FROM_W in main.said() and FROM_MAIN in main.said()
-    assert passed_over(main) == []
-
-
-@pytest.mark.parametrize("committed", [False, True], ids=["uncommitted", "committed"])
-def test_who_pushed_on_a_branch_takes_in_what_a_colleague_made_of_it(main: Copy, committed: bool) -> None:
-    w = pushed_on_a_branch(main, committed=committed)
-    main.ok("pull", "--passed-over")
-    main.commit()
-    assert deploy(main) == (4, [])
-    w.ok("pull")
-    assert w.content() == main.content()
-    assert w.state() == "in-sync"
-
-
 # -- pushes at once ----------------------------------------------------------------------------------------
-
-
-def test_the_first_of_two_pushes_at_once_never_loses_its_own_work(main: Copy) -> None:
-    first, second = edited(main, "first", 1, MINE), edited(main, "second", 3, THEIRS)
-    at_once(second, first.push)
-    first.refused("pull")
-    first.refused("push")
-    assert MINE in first.content()
-    first.ok("pull", "--merge")
-    assert first.push() == [4]
-    assert MINE in main.said() and THEIRS in main.said()
-    assert passed_over(main) == []
 
 
 def test_the_second_of_two_pushes_at_once_is_reported_and_the_hint_brings_both_together(main: Copy) -> None:
@@ -226,9 +159,6 @@ def test_marks_may_name_commits_of_several_branches_that_head_does_not_reach(mai
     assert old.state() == "behind"
     old.ok("pull")
     assert old.content() == main.content()
-
-
-# -- found by walks ---------------------------------------------------------------------------------------
 
 
 def test_what_the_dashboard_took_away_does_not_return_with_what_was_passed_over(main: Copy) -> None:
