@@ -7,7 +7,7 @@ such as ``@@@house-tone@version_number:1@@@`` keeps an old version until it is m
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -87,8 +87,9 @@ class LiveTexts:
         self._project = project
         self._snapshot = snapshot
         self._items = {item.name: item for item in snapshot.items}
-        self._labels: dict[str, Mapping[str, int]] = {}
-        self._references: dict[tuple[str, int], Sequence[Reference] | None] = {}
+        self._under = cache(self._read_label)
+        self.references = cache(self._read)
+        """Return the references in a version of a prompt, ``None`` if it cannot be read."""
 
     @cached_property
     def _pointers(self) -> dict[str, dict[str, int]]:
@@ -126,13 +127,6 @@ class LiveTexts:
             and listing[name].prompt.template.get("type") == "completion"
             and (live := self.users(name, follows(labels, latest=is_new)))
         }
-
-    def references(self, name: str, version: int) -> Sequence[Reference] | None:
-        """Return the references in a version, ``None`` if it cannot be read."""
-        key = name, version
-        if key not in self._references:
-            self._references[key] = self._read(name, version)
-        return self._references[key]
 
     def _known_users(self, snippet: str) -> set[str] | None:
         """Return the prompts that the registry knows to use a snippet, also through other snippets."""
@@ -173,15 +167,14 @@ class LiveTexts:
         pointers = self._pointers.get(reference.name, {})
         if reference.label in pointers:
             return pointers[reference.label]
-        if reference.label not in self._labels:
-            under = self._project.registry.prompts.list(label=reference.label)
-            self._labels[reference.label] = {listed.name: listed.version for listed in under}
-        return self._labels[reference.label].get(reference.name)
+        return self._under(reference.label).get(reference.name)
+
+    def _read_label(self, label: str) -> dict[str, int]:
+        return {listed.name: listed.version for listed in self._project.registry.prompts.list(label=label)}
 
     def _read(self, name: str, version: int) -> Sequence[Reference] | None:
         item, listed = self._items.get(name), self._snapshot.listing.get(name)
-        is_latest = item is not None and item.state is State.IN_SYNC and item.version == version
-        if is_latest and item is not None and item.file is not None:
+        if item and item.file and item.state is State.IN_SYNC and item.version == version:
             return rendered_in(item.file.prompt.template)
         if item is not None and item.archived is not None:
             # Of what is archived, only the newest version can be read: the list has it.
