@@ -86,14 +86,6 @@ def test_a_version_of_a_prompt_without_a_file_is_compared(versions: World) -> No
     assert (change["state"], change["title"]) == ("deleted", "v1 -> no file")
 
 
-def test_a_name_may_contain_what_separates_versions(versions: World) -> None:
-    versions.publish("mail@example.org", "Hello {name}")
-    versions.ok("pull")
-    versions.edit("mail@example.org", "Hello", "Ciao")
-    (change,) = versions.ok("diff", "mail@example.org", "--json").document["changes"]
-    assert change["state"] == "ahead"
-
-
 MISSING = ["support/refund@9", "support/refund:nowhere", "support/nothing@1"]
 
 

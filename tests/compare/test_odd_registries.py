@@ -102,52 +102,6 @@ def test_labels_cannot_be_changed_and_nothing_is_written(no_labels: World, line:
 
 # -- private files --------------------------------------------------------------------------------------
 
-DAMAGE = [
-    "",
-    "{",
-    "[]",
-    "null",
-    '{"format": 2}',
-    '{"format": 2, "remotes": []}',
-    '{"format": 2, "remotes": {"URL": {"workspace": "x", "prompts": []}}}',
-    '{"format": 2, "remotes": {"URL": {"prompts": {"a": 7}}}}',
-    '{"format": 2, "remotes": {"URL": {"prompts": {"a": {"id": "x"}}}}}',
-    '{"format": 2, "remotes": {"URL": {"workspace": 1, "prompts": {"a": {"id": 1, "version": 1, "digest": 3,'
-    ' "tags": "abc"}}}}}',
-    "[" * 100_000,
-]
-
-
-@pytest.mark.parametrize("damage", DAMAGE, ids=range(len(DAMAGE)))
-def test_a_damaged_record_is_made_anew(world: World, damage: str) -> None:
-    world.write("a")
-    world.write("b")
-    world.commit()
-    world.ok("push")
-    record = world.root / ".promptsync/record.json"
-    record.write_text(damage.replace("URL", world.url))
-    assert set(world.states().values()) == {"in-sync"}
-    world.run("status", "--offline")
-    world.edit("a", "Hello", "Ciao")
-    world.ok("push")
-    assert set(world.states().values()) == {"in-sync"}
-    assert sorted(json.loads(record.read_bytes())[world.url]["prompts"]) == ["a"]
-
-
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"id": 1}', '{"id": 1, "version": 1, "prompt_name": 3}'])
-def test_a_damaged_cache_costs_requests_only(world: World, damage: str) -> None:
-    world.write("a")
-    world.commit()
-    world.ok("push")
-    world.publish("a")
-    assert world.states() == {"a": "behind"}
-    cached = list((world.root / ".promptsync/cache").rglob("*.json"))
-    for path in cached:
-        path.write_text(damage)
-    assert world.states() == {"a": "behind"}
-    world.ok("pull")
-    assert world.states() == {"a": "in-sync"}
-
 
 @pytest.mark.parametrize("verb", ["push", "pull"])
 def test_a_private_directory_that_cannot_be_used_is_reported_before_any_write(
