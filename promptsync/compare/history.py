@@ -34,7 +34,7 @@ Rule = Callable[[Graph], _Result]
 class PromptHistory:
     """One prompt with its graph: its file, its revisions, and its versions as far as they were read.
 
-    ``listed`` is the tracked version, and ``latest`` the number of the newest one. ``prompts`` are the
+    ``listed`` is the tracked version. ``prompts`` are the
     contents of the versions beside the file, ``remote`` the same as they were read.
     """
 
@@ -51,7 +51,6 @@ class PromptHistory:
         self.name = name
         self.file = file
         self.listed = listed
-        self.latest = max(latest, listed.version)
         self.decision: Decision | None = None
         self.remote: dict[int, Version] = {}
         self.prompts: dict[int, Prompt] = {}
@@ -61,7 +60,7 @@ class PromptHistory:
         if file is not None:
             keys = project.keys_in(file.local.synced)
             text = Revision("", (), digest(file.prompt), tag_set(file.prompt), keys, file.path)
-        self.graph = Graph(_merged, text, lineage, tracked=listed.version, latest=self.latest)
+        self.graph = Graph(_merged, text, lineage, tracked=listed.version, latest=latest)
         self.graph.has_twin = bool(lineage.revisions) and project.shares_repository
         if file is not None and text is not None:
             self.graph.contents[text.digest or ""] = file.prompt
@@ -256,7 +255,7 @@ def included_in_archive(
     histories = histories_of(project, wanted)
     for history in histories.values():
         # No other version of an archived prompt can be read, but those under labels are listed.
-        history.graph.versions |= {number: Node(number, None) for number in range(1, history.latest)}
+        history.graph.versions |= {number: Node(number, None) for number in range(1, history.graph.latest)}
         history.add(history.listed)
     for versions in labelled.values():
         for version in versions:
@@ -269,7 +268,7 @@ def included_in_archive(
         if decision is None or decision.relation is Relation.IN_SYNC:
             continue
         if not decision.is_included and project.history is not None and project.history.shallow:
-            raise too_shallow(f"whether {name!r} includes the archived v{history.latest}")
+            raise too_shallow(f"whether {name!r} includes the archived v{history.graph.latest}")
         included[name] = decision.force
     return included
 
