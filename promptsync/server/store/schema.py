@@ -10,7 +10,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x70737263
 """Marks the file as a promptsync registry, so that no other database is used by mistake."""
 
-SCHEMA_VERSION: Final = 18
+SCHEMA_VERSION: Final = 19
 """Saved in the file as ``PRAGMA user_version``."""
 
 SCHEMA: Final = (

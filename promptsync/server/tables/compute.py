@@ -226,9 +226,9 @@ def _prompted(
             return CellResult(error=str(error))
         if structures:
             values = {name: structured(value) for name, value in values.items()}
-        engine = Engine()
-        own = {name: engine(text, JINJA2, values).text for name, text in config.variables.items()}
         try:
+            engine = Engine()
+            own = {name: engine(text, JINJA2, values).text for name, text in config.variables.items()}
             rendered, _ = render_template(template, values | own)
             return CellResult(model.answer(rendered, metadata))
         except Exception as error:

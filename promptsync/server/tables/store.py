@@ -22,10 +22,8 @@ PROMPT: Final = "PROMPT_TEMPLATE"
 CALLBACK: Final = "CALLBACK"
 """The type of the column after the nodes of an agent that calls back. The API creates none."""
 
-STALE, QUEUED, RUNNING = "STALE", "QUEUED", "RUNNING"
-COMPLETED, FAILED = "COMPLETED", "FAILED"
-STATUSES: Final = (STALE, QUEUED, "DISPATCHED", RUNNING, COMPLETED, FAILED)
-"""The statuses that a cell can have in the API."""
+STALE, QUEUED, COMPLETED, FAILED = "STALE", "QUEUED", "COMPLETED", "FAILED"
+"""The statuses of cells. The API has two more, which no cell of this registry gets."""
 
 MAX_COLUMNS, MAX_CELLS = 200, 500_000
 """Most columns and cells in a sheet."""
@@ -246,7 +244,7 @@ def mark_stale(
 
     Without ``pending``, cells that wait for their computation go on waiting for it.
     """
-    statuses = [status for status in STATUSES if status != STALE] if pending else [COMPLETED, FAILED]
+    statuses = [COMPLETED, FAILED, *([QUEUED] if pending else [])]
     below = sorted(dependents(columns_of(db, sheet_id), column_ids))
     values: dict[str, list[Any]] = {"columns": below, "statuses": statuses}
     sql = (
@@ -268,7 +266,8 @@ def count_statuses(db: Database, sheet_id: str) -> dict[str, int]:
         " (SELECT id FROM columns WHERE sheet_id = ? AND type <> 'TEXT') GROUP BY status",
         (sheet_id,),
     )
-    return dict.fromkeys(STATUSES, 0) | {row["status"]: row["cells"] for row in rows}
+    names = (STALE, QUEUED, "DISPATCHED", "RUNNING", COMPLETED, FAILED)
+    return dict.fromkeys(names, 0) | {row["status"]: row["cells"] for row in rows}
 
 
 def dependents(columns: Sequence[SheetColumn], column_ids: Iterable[str]) -> set[str]:
