@@ -56,8 +56,7 @@ def status(root: str, url: str) -> None:
     import yaml
 
     from benchmarks.measure import KEY
-    from promptsync.prompt.canonical import digest
-    from promptsync.prompt.document import to_prompt
+    from promptsync.prompt.canonical import digest, to_prompt
     from promptsync.registry.promptlayer.client import PromptLayer
 
     began = time.perf_counter()

@@ -16,8 +16,7 @@ from promptsync.files import schema
 from promptsync.files.yaml import layout, load
 from promptsync.files.yaml.edit import Change, edited
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.prompt.canonical import canonical, same
-from promptsync.prompt.document import to_document, to_prompt
+from promptsync.prompt.canonical import canonical, same, to_document, to_prompt
 from promptsync.prompt.prompt import KeyPath, Local, Prompt, tag_set
 from promptsync.prompt.snippets import repinned
 

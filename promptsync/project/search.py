@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from promptsync.errors import UsageError
 from promptsync.lint.rules import leaves
-from promptsync.prompt.document import to_document
+from promptsync.prompt.canonical import to_document
 from promptsync.prompt.prompt import Local, Prompt
 
 

@@ -55,7 +55,7 @@ def list_all(project: Project, *, label: str | None = None) -> list[Version]:
     def on_page(done: int, pages: int) -> None:
         project.progress("Listing the registry", done, pages)
 
-    return project.registry.prompts.list(label=label, with_tags=True, on_page=on_page)
+    return project.registry.prompts.list(label=label, on_page=on_page)
 
 
 class Catalog(Mapping[str, Version]):

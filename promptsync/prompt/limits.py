@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, Final
 
-from promptsync.prompt.document import to_document
+from promptsync.prompt.canonical import to_document
 from promptsync.prompt.prompt import Local, Prompt
 
 MAX_TEXT = 5_000_000

@@ -13,8 +13,16 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.prompt.canonical import canonical, comparable, digest, encode, kept_references, same
-from promptsync.prompt.document import to_document, to_prompt
+from promptsync.prompt.canonical import (
+    canonical,
+    comparable,
+    digest,
+    encode,
+    kept_references,
+    same,
+    to_document,
+    to_prompt,
+)
 from promptsync.prompt.fields import merged_order, places, tool_key
 from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable
 from promptsync.prompt.shapes import DEFAULT_FORMAT

@@ -55,18 +55,17 @@ class Prompts(Protocol):
         status: str = "active",
         label: str | None = None,
         name: str | None = None,
-        with_tags: bool = False,
         on_page: OnPage | None = None,
     ) -> builtins.list[Version]:
         """Return every prompt, each at its latest version; ``status`` is ``active`` or ``deleted``.
 
         ``label`` selects the prompts that have it, each at that label's version. ``name`` matches parts of
-        names and ignores case. Tags may be missing, except ``with_tags``. Snippets may be expanded in the
-        bodies, so two equal bodies mean equal prompts, but different bodies may be equal prompts too.
+        names and ignores case. Snippets may be expanded in the bodies, so two equal bodies mean equal
+        prompts, but different bodies may be equal prompts too.
         """
 
     def latest(self, names: Collection[str], *, needed: Collection[str] = ()) -> builtins.list[Version]:
-        """Return the active prompts with these names, as ``list`` does now with tags, by fewer requests.
+        """Return the active prompts with these names, as ``list`` does now, by fewer requests.
 
         If one of the ``needed`` names does not exist, the whole list was read to be sure of that.
         """

@@ -9,7 +9,7 @@ import yaml
 
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import parse, render_edit
-from promptsync.prompt.document import to_prompt
+from promptsync.prompt.canonical import to_prompt
 
 TEXT = """\
 name: p

@@ -12,8 +12,7 @@ from strategies import locals_, prompts
 
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import parse, render_edit, render_new
-from promptsync.prompt.canonical import canonical
-from promptsync.prompt.document import to_document, to_prompt
+from promptsync.prompt.canonical import canonical, to_document, to_prompt
 from promptsync.prompt.prompt import Local, Prompt
 
 FILE = """\

@@ -11,7 +11,7 @@ from promptsync.errors import Refused
 from promptsync.files import schema
 from promptsync.files.prompt_file import parse, render_edit, render_new
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.prompt.document import TEMPLATE_KEYS, to_document
+from promptsync.prompt.canonical import TEMPLATE_KEYS, to_document
 from promptsync.prompt.prompt import Local, Prompt
 from promptsync.prompt.shapes import BLOCKS, ROLES
 

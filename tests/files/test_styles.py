@@ -21,7 +21,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from promptsync.files.prompt_file import parse, render_edit
 from promptsync.files.yaml.layout import is_ambiguous
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.prompt.document import to_document, to_prompt
+from promptsync.prompt.canonical import to_document, to_prompt
 
 WORDS = [
     "You",

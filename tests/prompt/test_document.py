@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from seeds import examples
 from strategies import locals_, prompts
 
-from promptsync.prompt.canonical import canonical
-from promptsync.prompt.document import TEMPLATE_KEYS, to_document, to_prompt
+from promptsync.prompt.canonical import TEMPLATE_KEYS, canonical, to_document, to_prompt
 from promptsync.prompt.prompt import Local, Prompt
 
 LOCAL_KEYS = ("evaluations", "agents", "examples", "synced")

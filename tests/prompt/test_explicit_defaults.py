@@ -14,8 +14,7 @@ from registry_filler import filled
 from seeds import examples
 from vendor_spec import SPEC, spec
 
-from promptsync.prompt.canonical import canonical
-from promptsync.prompt.document import to_document, to_prompt
+from promptsync.prompt.canonical import canonical, to_document, to_prompt
 from promptsync.prompt.prompt import Local, Prompt, plain
 from promptsync.prompt.shapes import BLOCKS, SHAPES
 from promptsync.server.http import ApiError

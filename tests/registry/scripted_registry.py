@@ -200,6 +200,7 @@ def item(number: int, name: str | None = None, **more: Any) -> dict[str, Any]:
         "id": number,
         "prompt_name": name or f"p{number}",
         "version": 1,
+        "tags": [],
         "prompt_template": template(),
         **more,
     }

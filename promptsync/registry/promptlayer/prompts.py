@@ -70,7 +70,6 @@ class PromptLayerPrompts:
         status: str = "active",
         label: str | None = None,
         name: str | None = None,
-        with_tags: bool = False,
         on_page: OnPage | None = None,
     ) -> builtins.list[Version]:
         wanted = status if status != "active" else None
@@ -82,9 +81,9 @@ class PromptLayerPrompts:
             versions = self._parsed(version_of, items)
         else:
             versions = mapped(lambda item: self._whole(item, label), items)
-        if with_tags and not self._lists_tags:
+        if not self._lists_tags:
             versions = self._with_tags(versions)
-        if self._lists_tags or (with_tags and self._reads_tags):
+        if self.stores_tags:
             self.tags.update((version.template_id, version.prompt.tags) for version in versions)
         return versions
 
@@ -94,7 +93,7 @@ class PromptLayerPrompts:
                 versions = [version for version in mapped(self._named, sorted(names)) if version is not None]
                 if {*needed} <= {version.name for version in versions}:
                     return versions
-        return [listed for listed in self.list(with_tags=True) if listed.name in names]
+        return [listed for listed in self.list() if listed.name in names]
 
     def archived_too(self) -> builtins.list[Version]:
         """Return all prompts, archived ones included. Read once, and again after a publish."""
@@ -116,7 +115,7 @@ class PromptLayerPrompts:
 
     def _named(self, name: str) -> Version | None:
         """Search the active prompt with a name."""
-        return next((listed for listed in self.list(name=name, with_tags=True) if listed.name == name), None)
+        return next((listed for listed in self.list(name=name) if listed.name == name), None)
 
     def _items(self, query: Mapping[str, str], on_page: OnPage | None = None) -> Sequence[Any]:
         """Return the items of all pages."""
