@@ -111,7 +111,12 @@ def kept_references(local: Prompt, remote: Prompt) -> dict[int, int]:
     # A registry that returns the reference itself has nothing to replace.
     references = [at for at, tool in enumerate(ours) if is_reference(tool) and tool not in theirs]
     expanded = [
-        at for at, tool in enumerate(theirs) if _is_definition(tool) and function_name(tool) not in own
+        at
+        for at, tool in enumerate(theirs)
+        if isinstance(tool, Mapping)
+        and "function" in tool
+        and tool.get("type", "function") == "function"
+        and function_name(tool) not in own
     ]
     return dict(zip(expanded, references, strict=True)) if len(expanded) == len(references) else {}
 
@@ -133,10 +138,6 @@ def comparable(local: Prompt, remote: Prompt) -> Prompt:
 def is_reference(tool: Any) -> bool:
     """Whether a tool of a template stands for one of the registry."""
     return isinstance(tool, Mapping) and tool.get("type") == "registry"
-
-
-def _is_definition(tool: Any) -> bool:
-    return isinstance(tool, Mapping) and "function" in tool and tool.get("type", "function") == "function"
 
 
 # -- what a registry fills in --------------------------------------------------------------------------------

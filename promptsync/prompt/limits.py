@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, Final
@@ -27,8 +26,6 @@ HINT = (
     f"and {MAX_TEXT:,} characters"
 )
 
-_DIGITS = re.compile(r"\d+")
-
 
 class Runaway(Exception):
     """A template needs a longer text or larger numbers than any prompt does."""
@@ -38,13 +35,6 @@ def check_size(size: int) -> None:
     """Refuse a text of that many code points."""
     if size > MAX_TEXT:
         raise Runaway(f"it renders to more than {MAX_TEXT:,} characters")
-
-
-def check_spec(text: str) -> None:
-    """Refuse large numbers in the format specification of a field."""
-    # Nine digits exceed the limit, and converting thousands of digits would itself take long.
-    if any(int(digits[:9]) > MAX_NUMBER for digits in _DIGITS.findall(text)):
-        raise Runaway(f"it uses a number over {MAX_NUMBER:,} as a width")
 
 
 def join(parts: Iterable[Any]) -> str:

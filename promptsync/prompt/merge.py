@@ -152,9 +152,9 @@ class ThreeWay(NamedTuple):
         """Return what each of three objects has under a key."""
         return ThreeWay(*(side.get(key, ABSENT) for side in self))
 
-    def are(self, kind: type, *, empty: Any) -> bool:
-        """Whether all values are of one type, absent ones aside; ``empty`` is a value of that type."""
-        return all(isinstance(value, kind) for value in self.or_(empty))
+    def are(self, kind: type) -> bool:
+        """Whether all values are of one type, absent ones aside."""
+        return all(value is ABSENT or isinstance(value, kind) for value in self)
 
     @property
     def whole(self) -> Any:
@@ -230,14 +230,14 @@ class FieldMerger:
             return self._named(sides.or_([]), path)
         if sides.ours is ABSENT or sides.theirs is ABSENT:
             return self.conflict(path, REMOVED_HERE if sides.ours is ABSENT else REMOVED_THERE, sides)
-        if path[-1] in _TEXTS and sides.are(str, empty=""):
+        if path[-1] in _TEXTS and sides.are(str):
             return self._text(sides.or_(""), reason, path)
         if path[-1] in ("messages", "content") and is_ours:
             # One side may have turned a string into a list of blocks.
             lists = ThreeWay(*map(as_blocks, sides.or_([])))
-            if lists.are(list, empty=[]):
+            if lists.are(list):
                 return self._items(lists, path)
-        if sides.are(Mapping, empty={}):
+        if sides.are(Mapping):
             return self._object(sides.or_({}), path)
         return self.conflict(path, reason, sides)
 
@@ -295,11 +295,10 @@ class FieldMerger:
 
     def _named(self, lists: ThreeWay, path: KeyPath) -> Any:
         """Merge a list of named items. The order of new items means nothing, but is kept."""
-        named = [_by_key(side) for side in lists]
+        sides = ThreeWay(*({tool_key(tool): tool for tool in side} for side in lists))
         # Items without distinct names cannot be paired with those of the other side.
-        if any(side is None for side in named):
+        if any(None in named or len(named) < len(side) for named, side in zip(sides, lists, strict=True)):
             return self.conflict(path, BOTH_CHANGED, lists)
-        sides = ThreeWay(*named)
         keys = [list(side) for side in sides]
         order = merged_order(*keys)
         if order is None:
@@ -310,14 +309,6 @@ class FieldMerger:
             index = ours.index(key) if key in ours else theirs.index(key)
             merged.append(self._value(sides.under(key), (*path, index)))
         return [item for item in merged if item is not ABSENT]
-
-
-def _by_key(tools: Any) -> dict[str, Any] | None:
-    """Return tools by their keys, ``None`` if these do not identify every tool."""
-    if not isinstance(tools, list):
-        return None
-    named = {key: tool for tool in tools if (key := tool_key(tool)) is not None}
-    return named if len(named) == len(tools) else None
 
 
 def _pieces(value: Any, path: KeyPath = ()) -> Iterator[tuple[str, KeyPath]]:

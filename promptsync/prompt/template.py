@@ -181,7 +181,9 @@ class _PlainFormatter(Formatter):
         return value if conversion is None else self._counted(super().convert_field(value, conversion))
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        limits.check_spec(format_spec)
+        # Nine digits exceed the limit, and converting thousands of digits would itself take long.
+        if any(int(digits[:9]) > limits.MAX_NUMBER for digits in re.findall(r"\d+", format_spec)):
+            raise limits.Runaway(f"it uses a number over {limits.MAX_NUMBER:,} as a width")
         return self._counted(format(value, format_spec))
 
     def _counted(self, text: str) -> str:
@@ -251,14 +253,15 @@ class Filling:
     def _placeholder(self, name: Any) -> Sequence[Mapping[str, Any]]:
         given = self.values.get(name) if isinstance(name, str) else None
         if given is None:
-            self._warn(f"Missing value for the placeholder {name!r}.")
+            self.warnings[f"Missing value for the placeholder {name!r}."] = None
             return ()
         if not self._may_copy(given):
             return ()
         given = given if isinstance(given, list) else [given]
         messages = list(mappings(given))
         if len(messages) != len(given):
-            self._warn(f"The placeholder {name!r} takes a list of messages; other values were dropped.")
+            dropped = f"The placeholder {name!r} takes a list of messages; other values were dropped."
+            self.warnings[dropped] = None
         return [
             {**message, "content": as_blocks(message["content"])} if "content" in message else message
             for message in messages
@@ -277,7 +280,7 @@ class Filling:
         if rendered.error:
             is_message = text.path[0] == "messages"
             where = f"message {int(text.path[1]) + 1}" if is_message else "the content"
-            self._warn(f"The text of {where} was left unrendered: {rendered.error}.")
+            self.warnings[f"The text of {where} was left unrendered: {rendered.error}."] = None
         return rendered.text
 
     def _media(self, block: Any) -> list[Any]:
@@ -303,14 +306,11 @@ class Filling:
         if self._copied <= MAX_TEXT:
             self._copied += len(str(value))
         if self._copied > MAX_TEXT:
-            self._warn(f"Messages and media of more than {MAX_TEXT:,} characters were left out.")
+            self.warnings[f"Messages and media of more than {MAX_TEXT:,} characters were left out."] = None
         return self._copied <= MAX_TEXT
 
     def _warn_missing(self, name: str) -> None:
-        self._warn(f"Missing value for the input variable {name!r}.")
-
-    def _warn(self, warning: str) -> None:
-        self.warnings[warning] = None
+        self.warnings[f"Missing value for the input variable {name!r}."] = None
 
 
 def _media(url: str) -> dict[str, str]:
