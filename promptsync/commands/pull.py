@@ -17,8 +17,7 @@ from promptsync.errors import UsageError
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, NoSuchPrompt, check_exact, may_have_version, resolve
 from promptsync.project.versions import Catalog
-from promptsync.pull.materialise import export, plan_materialise
-from promptsync.pull.plan import PullPlan, apply_pull, plan_pull
+from promptsync.pull.plan import PullPlan, apply_pull, export, plan_materialise, plan_pull
 from promptsync.pull.write import MergeConflict, PullOptions
 from promptsync.show import pull as show_pull
 from promptsync.show.diff import explained

@@ -1,21 +1,31 @@
-"""Plans a pull, which reads and renders everything before anything is written, and carries it out."""
+"""Plans a pull, of changes or of specified versions, reading all before a file is written, and applies it."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from promptsync.compare.conflict import Conflict, edit, reason, unusable
+from promptsync.compare.gather import gather
 from promptsync.compare.git_state import too_shallow
 from promptsync.compare.history import PassedOverVersions, find_passed_over
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.errors import PromptsyncError, Refused, UsageError
+from promptsync.files.disk import explained, real_path, write
+from promptsync.files.prompt_file import render_new
 from promptsync.files.worktree import paths_for_new
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.plan import FilesReceipt, PlannedFile, fingerprint, write_files
 from promptsync.project.project import Project
+from promptsync.project.target import At, resolve
+from promptsync.project.versions import list_all, no_such_version
+from promptsync.prompt.additions import without_notes
+from promptsync.prompt.names import path_for
+from promptsync.prompt.prompt import Local, Version
 from promptsync.pull.write import (
     MergeConflict,
     PullOptions,
@@ -118,7 +128,10 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     if conflicts and not options.partial:
         can_go_on = wanted or any(item.state is State.DIVERGED for item in items_to_pull)
         raise Conflict(conflicts, "pull", command=options.command if can_go_on else "")
-    _check_not_deleted(project, wanted, names)
+    # A shallow clone may lack the commit that deleted a prompt.
+    new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in names]
+    if new and project.history is not None and project.history.shallow:
+        raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted in your files")
     writes, unmerged = _writes(project, snapshot, items_to_pull, wanted, options)
     if unmerged and not options.partial:
         raise MergeConflict(unmerged, marked=False)
@@ -138,6 +151,19 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
         skipped=tuple(item for item in items if item.name not in settled and item.state is not State.IN_SYNC),
         options=options,
     )
+
+
+def apply_pull(project: Project, plan: PullPlan) -> FilesReceipt:
+    """Write the files of ``plan``; see ``write_files``."""
+    receipt = write_files(project, [*plan.writes, *plan.deletes], "promptsync pull")
+    if written := receipt.of(plan.writes):
+        registry = project.registry
+        entries = {write.name: write.entry for write in written}
+        try:
+            project.record().update(registry.url, registry.workspace_seen, entries)
+        except (OSError, PromptsyncError) as error:
+            receipt.unrecorded = str(error)
+    return receipt
 
 
 def _writes(
@@ -205,14 +231,6 @@ def _passed_over(
     raise UsageError(f"{name}: v{number} {what}", hint=hint or f"promptsync log {shlex.quote(name)}")
 
 
-def _check_not_deleted(project: Project, wanted: Sequence[Item], names: Collection[str]) -> None:
-    """Raise ``Refused`` for a prompt that may have been deleted in commits that a shallow clone lacks."""
-    new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in names]
-    history = project.history if new else None
-    if history is not None and history.shallow:
-        raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted in your files")
-
-
 def _stops(item: Item, options: PullOptions) -> bool:
     """Whether a prompt stops a pull; a renamed one does even with ``theirs`` or ``ours``."""
     if item.state in (State.RENAMED_REMOTELY, State.MOVED):
@@ -234,14 +252,101 @@ def _check_ours(items: Sequence[Item]) -> None:
             )
 
 
-def apply_pull(project: Project, plan: PullPlan) -> FilesReceipt:
-    """Write the files of ``plan``; see ``write_files``."""
-    receipt = write_files(project, [*plan.writes, *plan.deletes], "promptsync pull")
-    if written := receipt.of(plan.writes):
-        registry = project.registry
-        entries = {write.name: write.entry for write in written}
-        try:
-            project.record().update(registry.url, registry.workspace_seen, entries)
-        except (OSError, PromptsyncError) as error:
-            receipt.unrecorded = str(error)
-    return receipt
+# -- specified versions -------------------------------------------------------------------------------------
+
+_SAFE = (State.IN_SYNC, State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY, State.ALTERED)
+
+
+def plan_materialise(project: Project, names: Sequence[str], at: At, *, theirs: bool) -> PullPlan:
+    """Return the writes of the versions under a label, or of one prompt's version.
+
+    A file is replaced only if its content is committed or published, so that nothing is lost.
+    For any other file this raises ``Refused``, unless ``theirs``: then a backup is made.
+    """
+    snapshot = gather(project)
+    if snapshot.problems:
+        raise InvalidFile(snapshot.problems)
+    listed = snapshot.listing.values() if at.label is None else list_all(project, label=at.label)
+    targets = _versions(project, listed, list(matching(project, snapshot, names)), at)
+    items = [item for item in snapshot.only(()) if item.listed is not None and item.name in targets]
+    unsafe = [
+        item for item in items if item.file is not None and item.state not in _SAFE and item.origin.dirty
+    ]
+    if unsafe and not theirs:
+        some = ", ".join(repr(item.name) for item in unsafe[:3])
+        paths = shlex.join(item.path or "" for item in unsafe)
+        again = shlex.join(item.name for item in unsafe)
+        option = f"--label {shlex.quote(at.label)}" if at.label is not None else f"--version {at.number}"
+        raise Refused(
+            f"{some}: the changes in the file are neither committed nor published; nothing was written",
+            hint=f"git add {paths} && git commit {paths}\npromptsync pull {again} {option} --theirs",
+            code="uncommitted",
+        )
+    paths_of_new = paths_for_new(snapshot.worktree, [item.name for item in items if item.file is None])
+    writes = []
+    for item in items:
+        version = targets[item.name]
+        if item.state is State.IN_SYNC and version.version == item.version:
+            continue  # the file has this version already, and does not need ``synced:``
+        path, heads = paths_of_new.get(item.name), (version.version,)
+        write = write_of(project, item, version, path=path, heads=heads, backup=theirs)
+        if write.old != write.new:
+            writes.append(write)
+    return PullPlan(tuple(sorted(writes, key=lambda write: write.path)))
+
+
+def _versions(
+    project: Project, listed: Iterable[Version], names: Sequence[str], at: At
+) -> dict[str, Version]:
+    """Read the listed prompts in scope, or those of ``names``, at their version or at ``at.number``, by name.
+
+    Raises ``UsageError`` if a name is not listed, if there are none, or if a version does not exist.
+    """
+    in_scope = {version.name: version for version in listed if project.config.in_scope(version.name)}
+    under = f" under the label {at.label!r}" if at.label is not None else ""
+
+    def missing(name: str, known: Collection[str] = ()) -> UsageError:
+        return UsageError(f"the registry has no prompt {name}{under}", hint="promptsync ls-remote")
+
+    if not in_scope:
+        raise missing("in scope")
+    targets = resolve(project, names or ["*"], in_scope, with_versions=False, missing=missing)
+    chosen = [in_scope[target.name] for target in targets]
+    if at.number is not None:
+        for latest in chosen:
+            if at.number > latest.version:
+                raise no_such_version(latest, at)
+        chosen = [replace(latest, version=at.number) for latest in chosen]
+    return read_all(project, chosen)
+
+
+def export(
+    project: Project, names: Sequence[str], directory: Path, at: At, *, dry_run: bool
+) -> list[tuple[str, Version]]:
+    """Write prompts to a new or empty directory; nothing is recorded in the working copy.
+
+    Returns the path below ``directory`` and the version of each. Raises ``UsageError`` if a name does not
+    exist, if no prompt has the label, or if the files would be among those of the working copy, and
+    ``Refused`` if the directory has any files.
+    """
+    # Files of a build have no ``synced:``; among those of a working copy they would look like edits.
+    if real_path(directory).is_relative_to(real_path(project.config.prompts_path)):
+        raise UsageError(
+            f"--output would write into {directory}, which holds the files of the working copy; "
+            "nothing was written",
+            hint="pass another directory, or leave out --output to pull into the working copy",
+        )
+    with explained("read", directory):
+        if directory.is_dir() and any(directory.iterdir()):
+            raise Refused(
+                f"{directory} is not empty; nothing was written",
+                hint="pass a new or empty directory to --output",
+                code="exists",
+            )
+    versions = _versions(project, list_all(project, label=at.label), names, at)
+    paths: dict[str, str] = {}
+    for name in sorted(versions):
+        paths[name] = path_for(name, list(paths.values()))
+        if not dry_run:
+            write(directory, paths[name], render_new(without_notes(versions[name].prompt), Local()))
+    return [(path, versions[name]) for name, path in paths.items()]
