@@ -131,15 +131,12 @@ class BumpPlan(Struct, frozen=True):
     moves: tuple[MovedPin, ...] = ()
     above: tuple[Pin, ...] = ()
     is_pinned: bool = True
+    destructive: Sequence[str] = ()
     refusal: Refused | None = None
 
     @property
     def is_empty(self) -> bool:
         return not self.moves
-
-    @property
-    def destructive(self) -> tuple[str, ...]:
-        return ()
 
     @property
     def fingerprint(self) -> str:
@@ -186,7 +183,7 @@ def plan_bump(
             hint=f"change {snippet} and publish it\nadd --to {version} to pin it anyway",
             code="rolled-back",
         )
-    return BumpPlan(snippet, version, tuple(moves), tuple(above), bool(pinned), refusal)
+    return BumpPlan(snippet, version, tuple(moves), tuple(above), bool(pinned), refusal=refusal)
 
 
 def _version(project: Project, snapshot: Snapshot, snippet: str, to: int | None) -> int:
