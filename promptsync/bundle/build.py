@@ -81,7 +81,7 @@ def bundle_of_commit(project: Project, revision: str) -> Bundle:
     commit = find_state(history, revision, "--from") if history is not None else None
     if history is None or commit is None:
         raise UsageError(f"--from {revision}: no commit", hint="git log --oneline", code="no-commit")
-    blobs = tree_at(history, commit, project.config.prompts).files
+    blobs = tree_at(history, commit, project.config.prompts)
     contents = history.blobs(blobs.values())
     files = [
         parse(contents.get(blob, b""), f"{project.config.prompts}/{path}", name_for(path)).prompt

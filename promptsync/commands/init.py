@@ -14,7 +14,7 @@ from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Incomplete, Interrupted, UsageError
 from promptsync.files.config import FILE_NAME, find, load
-from promptsync.setup.init import VENDOR, draft, start
+from promptsync.setup.init import VENDOR, commit_command, commit_files, draft, edited, start
 from promptsync.setup.scaffold import (
     AGENTS_FILE,
     Scaffold,
@@ -90,7 +90,6 @@ def command(
     promptsync init --agents
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
-    from promptsync.setup.init import edited
     from promptsync.show.init import show_init
 
     check_apart(("--no-commit", commit is False), ("--message", message is not None))
@@ -131,7 +130,6 @@ def _commit(
 ) -> InitResult:
     """Commit the files of a result, if the user agrees."""
     from promptsync.files.git.repository import is_in_repository
-    from promptsync.setup.init import commit_command, commit_files
 
     folder, message = result.config.prompts, message or result.message
     if is_asked:

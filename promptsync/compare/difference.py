@@ -15,7 +15,7 @@ from promptsync.compare.snapshot import Item, State
 from promptsync.errors import UsageError
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.git.repository import Repository
-from promptsync.files.git.revisions import Tree, tree_at
+from promptsync.files.git.revisions import tree_at
 from promptsync.files.prompt_file import PromptFile, name_in, parse
 from promptsync.files.worktree import Worktree
 from promptsync.files.yaml.load import InvalidFile
@@ -306,12 +306,12 @@ def _differing(
 
     A prompt is ``None`` if its file cannot be read, or if the commit has several of its name.
     """
-    tree = tree_at(history, commit, worktree.prompts) if commit is not None else Tree({})
+    tree = tree_at(history, commit, worktree.prompts) if commit is not None else {}
     paths = {file.path.removeprefix(f"{worktree.prompts}/"): file for file in worktree.files.values()}
     blobs = {
         path: history.blob_of(file.text.encode("utf-8", "surrogatepass")) for path, file in paths.items()
     }
-    old = {path: blob for path, blob in tree.files.items() if blobs.get(path) != blob}
+    old = {path: blob for path, blob in tree.items() if blobs.get(path) != blob}
     contents = history.blobs(old.values())
     before: dict[str, Prompt | None] = {}
     for path, blob in old.items():
@@ -321,7 +321,7 @@ def _differing(
             before[name] = parse(data, path, name).prompt if name not in before else None
         except InvalidFile:
             before[name] = None
-    after = {file.prompt.name: file for path, file in paths.items() if blobs[path] != tree.files.get(path)}
+    after = {file.prompt.name: file for path, file in paths.items() if blobs[path] != tree.get(path)}
     return before, after | {name: worktree.files[name] for name in before if name in worktree.files}
 
 

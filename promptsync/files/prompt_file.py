@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -18,7 +18,6 @@ from promptsync.files.yaml.edit import Change, edited
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.canonical import canonical, same, to_document, to_prompt
 from promptsync.prompt.prompt import KeyPath, Local, Prompt, tag_set
-from promptsync.prompt.snippets import repinned
 
 _KEY: Final = r"[1-9][0-9]{0,9}-[0-9a-f]{7}"
 _SYNCED: Final = rf"synced: (?:{_KEY}|\[{_KEY}(?:, {_KEY})*\])\r?\n"
@@ -181,15 +180,6 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
             hint = f"delete the comments in {file.path}, or write its keys one below the other"
             raise Refused(message, hint=hint, code="unwritable")
     return text.replace("\n", "\r\n") if "\r\n" in file.text else text
-
-
-def render_repinned(file: PromptFile, snippet: str, moved: Container[int], version: int) -> str:
-    """Return the text of a file whose texts pin ``version`` of a snippet where they pin one of ``moved``.
-
-    Raises Refused as ``render_edit`` does.
-    """
-    template = repinned(file.prompt.template, snippet, moved, version)
-    return render_edit(file, replace(file.prompt, template=template), file.local)
 
 
 def _check_reads_back(text: str, document: Mapping[str, Any], name: str, *, explicit: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from threading import Lock
 
@@ -11,7 +11,7 @@ import msgspec
 
 from promptsync.compare.git_state import find_state, too_shallow
 from promptsync.errors import Refused, UsageError
-from promptsync.files.git.revisions import Tree, files_in, tree_at
+from promptsync.files.git.revisions import files_in, tree_at
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.history.mark import parse_mark, shorten
@@ -187,12 +187,12 @@ class _Texts:
         self._history = project.history
         self._prompts = project.config.prompts
         self._ref = target.ref
-        self._trees: dict[str, Tree | None] = {}
+        self._trees: dict[str, dict[str, str] | None] = {}
         self._by_commit: dict[str, dict[str, tuple[str, str] | None]] = {}
         self._tree = tree_at(self._history, target.id, self._prompts)
         self.by_name = self._read(self._tree, names)
 
-    def _read(self, tree: Tree, names: Collection[str]) -> dict[str, tuple[str, str] | None]:
+    def _read(self, tree: Mapping[str, str], names: Collection[str]) -> dict[str, tuple[str, str] | None]:
         texts: dict[str, tuple[str, str] | None] = {}
         for name, file in files_in(self._history, tree, names):
             is_only = name not in texts
@@ -211,7 +211,7 @@ class _Texts:
             tree = tree_at(self._history, commit, self._prompts) if commit is not None else None
             self._trees[mark.commit] = tree
         tree, (path, content) = self._trees[mark.commit], text
-        if tree is None or tree.files.get(path) == self._tree.files[path]:
+        if tree is None or tree.get(path) == self._tree[path]:
             return tree is not None
         # The file was elsewhere, or had other comments or checks. Each commit is read once, for all prompts.
         if mark.commit not in self._by_commit:

@@ -12,7 +12,7 @@ from promptsync.compare.not_released import rolled_back_from
 from promptsync.compare.snapshot import Snapshot, State, matching
 from promptsync.compare.snippet_users import Pin, published_version
 from promptsync.errors import Refused, UsageError
-from promptsync.files.prompt_file import PromptFile, render_edit, render_repinned
+from promptsync.files.prompt_file import PromptFile, render_edit
 from promptsync.files.worktree import paths_for_new, pins_in
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.plan import PlannedFile, fingerprint
@@ -20,6 +20,7 @@ from promptsync.project.project import Project
 from promptsync.project.target import At, unknown
 from promptsync.project.versions import no_such_version, read_version
 from promptsync.prompt.names import name_for
+from promptsync.prompt.snippets import repinned
 from promptsync.registry.errors import Unsupported
 
 
@@ -165,7 +166,8 @@ def plan_bump(
         moved = {pin for pin in pinned[name] if pin < version or (to is not None and pin != version)}
         above += [Pin(name, snippet, pin, version) for pin in sorted(pinned[name] - moved) if pin > version]
         if moved:
-            new = render_repinned(file, snippet, moved, version)
+            template = repinned(file.prompt.template, snippet, moved, version)
+            new = render_edit(file, structs.replace(file.prompt, template=template), file.local)
             moves.append(
                 MovedPin(
                     name=name,

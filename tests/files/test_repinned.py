@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from promptsync.files.prompt_file import parse, render_repinned
+from promptsync.files.prompt_file import parse, render_edit
+from promptsync.prompt import snippets
 from promptsync.prompt.snippets import Reference, pins
 
 PIN = "@@@tone@version_number:1@@@"
@@ -14,7 +16,9 @@ NEW = "@@@tone@version_number:12@@@"
 
 
 def repinned(text: str, *, name: str = "tone", moved: tuple[int, ...] = (1,), version: int = 12) -> str:
-    return render_repinned(parse(text.encode(), "p.yaml", "p"), name, moved, version)
+    file = parse(text.encode(), "p.yaml", "p")
+    template = snippets.repinned(file.prompt.template, name, moved, version)
+    return render_edit(file, replace(file.prompt, template=template), file.local)
 
 
 IN_PLACE = {

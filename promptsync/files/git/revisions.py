@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from itertools import chain
 from pathlib import Path
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from promptsync.files.cache import BlobText, Cache, Synced
 from promptsync.files.config import FILE_NAME
@@ -150,18 +150,11 @@ def linked(
     return revisions, newest
 
 
-class Tree(Struct, frozen=True):
-    """The prompt files of a commit. ``files`` are blobs by path below its prompts directory.
+def tree_at(history: Repository, commit: str, prompts: str) -> dict[str, str]:
+    """Return the blobs of the prompt files of a commit by their paths below its prompts directory.
 
-    ``in_place`` says whether that directory is still the current one.
+    ``prompts`` is the current one, for a commit whose configuration cannot be read.
     """
-
-    files: Mapping[str, str]
-    in_place: bool = True
-
-
-def tree_at(history: Repository, commit: str, prompts: str) -> Tree:
-    """Return the prompt files of a commit; ``prompts`` is the current prompts directory."""
     config = history.files(commit, history.prefix + FILE_NAME).values()
     try:
         value = load.load(b"".join(history.blobs(config).values()), FILE_NAME).value
@@ -170,20 +163,19 @@ def tree_at(history: Repository, commit: str, prompts: str) -> Tree:
     named = value.get("prompts", "prompts") if isinstance(value, dict) else None
     place = history.prefix + (posixpath.normpath(named) if isinstance(named, str) else prompts)
     blobs = {path.removeprefix(f"{place}/"): blob for path, blob in history.files(commit, place).items()}
-    files = {
+    return {
         path: blob
         for path, blob in blobs.items()
         if path.endswith(SUFFIXES) and not any(map(is_skipped, path.split("/")))
     }
-    return Tree(files, in_place=place == history.prefix + prompts)
 
 
 def files_in(
-    history: Repository, tree: Tree, names: Container[str]
+    history: Repository, tree: Mapping[str, str], names: Container[str]
 ) -> Iterator[tuple[str, PromptFile | InvalidFile]]:
     """Yield the files of the prompts with these names in a commit; an unreadable one as its error."""
-    contents = history.blobs(tree.files.values())
-    for path, blob in tree.files.items():
+    contents = history.blobs(tree.values())
+    for path, blob in tree.items():
         data = contents.get(blob, b"")
         name = name_in(data) or name_for(path)
         if name in names:
