@@ -134,25 +134,17 @@ def read_log(
             hint="promptsync doctor",
         )
     history = _history(project, listed, versions)
-    histories, lowest = Histories(project, {name: history}), shown[-1].version
-    parents, passed_over = histories.run({name: lambda graph: _outline(graph, lowest)})[name]
-    base = None
-    if history.file is not None:
-        if passed_over:
-            of_file = partial(file_includes, numbers=sorted(passed_over))
-            passed_over -= histories.run({name: of_file})[name]
-        histories.decide()
-        base = history.decision.base if history.decision is not None else None
-    marked = {version.version: _marked(version, history.lineage) for version in shown}
+    parents, passed_over, base = _read_graph(project, history, shown[-1].version)
+    digests = {version.version: history.graph.versions[version.version].digest or "" for version in shown}
     commits = {
-        number: commit or _with_content(history.graph.versions[number].digest, history.lineage)
-        for number, commit in marked.items()
+        version.version: _commit(version, digests[version.version], history.lineage) for version in shown
     }
-    described = project.history.described(set(filter(None, commits.values()))) if project.history else {}
+    known = {commit for commit, _ in commits.values() if commit is not None}
+    described = project.history.described(known) if project.history is not None else {}
     log = []
     for version, before in zip(shown, [*versions[1:], None], strict=False):
         number, message = version.version, without_mark(version.message)
-        commit = commits[number]
+        commit, is_published = commits[number]
         short, _, author = described.get(commit or "", (None, "", version.author))
         entry = LoggedVersion(
             name=name,
@@ -160,11 +152,11 @@ def read_log(
             labels=labels_at(labels, number),
             message=message,
             mark=(version.message or "").removeprefix(message).strip(),
-            author=author if marked[number] else version.author,
+            author=author if is_published else version.author,
             created_at=version.created_at,
             commit=commit,
-            digest=history.graph.versions[number].digest or "",
-            base=base is not None and number == base.version,
+            digest=digests[number],
+            base=number == base,
             parents=[parent for parent in parents[number] if parent > 0],
             passed_over=number in passed_over,
             short=short,
@@ -184,11 +176,26 @@ def _history(project: Project, listed: Version, versions: Sequence[Version]) -> 
     return history
 
 
-def _outline(graph: Graph, lowest: int) -> tuple[dict[int, tuple[int, ...]], Includes]:
-    """Return the parents of the versions from ``lowest`` up, and those that the latest does not include."""
-    graph.look_from(lowest)
-    parents = {number: graph.parents(number) for number in graph.window}
-    return parents, frozenset(parents) - graph.includes(graph.latest)
+def _read_graph(
+    project: Project, history: PromptHistory, lowest: int
+) -> tuple[dict[int, tuple[int, ...]], Includes, int | None]:
+    """Return the parents of the versions from ``lowest`` up, those passed over, and the base of the file."""
+    histories = Histories(project, {history.name: history})
+
+    def outline(graph: Graph) -> tuple[dict[int, tuple[int, ...]], Includes]:
+        graph.look_from(lowest)
+        parents = {number: graph.parents(number) for number in graph.window}
+        return parents, frozenset(parents) - graph.includes(graph.latest)
+
+    parents, passed_over = histories.run({history.name: outline})[history.name]
+    if history.file is None:
+        return parents, passed_over, None
+    if passed_over:
+        of_file = partial(file_includes, numbers=sorted(passed_over))
+        passed_over -= histories.run({history.name: of_file})[history.name]
+    histories.decide()
+    base = history.decision.base if history.decision is not None else None
+    return parents, passed_over, base.version if base is not None else None
 
 
 def _patch(history: PromptHistory, old: Version | None, new: Version) -> Step:
@@ -198,18 +205,15 @@ def _patch(history: PromptHistory, old: Version | None, new: Version) -> Step:
     return step(title, before, structs.replace(history.prompts[new.version], tags=()))
 
 
-def _marked(version: Version, lineage: Lineage) -> str | None:
-    """Return the commit that a version was published from, by its mark."""
+def _commit(version: Version, content: str, lineage: Lineage) -> tuple[str | None, bool]:
+    """Return the commit with the content of a version, and whether the version was published from it."""
     mark = parse_mark(version.message)
     # A dirty mark names the commit below an uncommitted text, and a copied mark has another number.
-    if mark is None or mark.commit is None or mark.dirty or mark.version != version.version:
-        return None
-    place = lineage.place_of(mark.commit)
-    return lineage.revisions[place].commit if place in lineage.of_head else None
-
-
-def _with_content(content: str | None, lineage: Lineage) -> str | None:
-    return next((revision.commit for revision in lineage.back() if revision.digest == content), None)
+    if mark is not None and mark.commit and not mark.dirty and mark.version == version.version:
+        place = lineage.place_of(mark.commit)
+        if place is not None and place in lineage.of_head:
+            return lineage.revisions[place].commit, True
+    return next((revision.commit for revision in lineage.back() if revision.digest == content), None), False
 
 
 # -- text and JSON ------------------------------------------------------------------------------------------

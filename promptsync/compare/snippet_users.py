@@ -231,6 +231,9 @@ def named_users(users: Iterable[LiveUser]) -> str:
     return ", ".join(shown[:_LISTED]) + more
 
 
+# -- pins ---------------------------------------------------------------------------------------------------
+
+
 def after(pins: Iterable[Pin], published: Mapping[str, int]) -> Pins:
     """Return the pins once these versions are published, and no others."""
     return tuple(
