@@ -124,10 +124,8 @@ def _seed(project: Project, copy: Project, label: str) -> None:
         numbers = range(1, listing[name].version + 1)
         read = (read_version(project, listing[name], number) for number in numbers)
         versions[name] = [version for version in read if version is not None]
-        references = [
-            reference for version in versions[name] for reference in rendered_in(version.prompt.template)
-        ]
-        needs[name] = {reference.name for reference in references}
+        used = (rendered_in(version.prompt.template) for version in versions[name])
+        needs[name] = {reference.name for references in used for reference in references}
         waiting |= needs[name]
     for name in chain(*publish_order(needs)):
         for version in versions[name]:

@@ -31,8 +31,8 @@ def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) ->
     return Outcome(output.table(cells), {"labels": body})
 
 
-def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
-    """Return a plan; ``with_dry_run`` says so in the document."""
+def show_plan(plan: LabelPlan) -> Outcome:
+    """Return a plan, and its fingerprint if it is known."""
     # Whoever goes back to a commit wants to see what moves, not the whole registry.
     changes = plan.pending if plan.commit else plan.changes
     rows = [Row(*_action(change), change.name, _cells(change)) for change in changes]
@@ -44,8 +44,8 @@ def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
                 Row("live", "warn", change.name, note=f"{where}; applications that load it get nothing")
             )
     body: dict[str, Any] = {"labels": labels_body(as_planned(plan.changes))}
-    if with_dry_run:
-        body |= {"dry_run": True, "fingerprint": plan.fingerprint}
+    if plan.workspace or plan.is_empty:
+        body["fingerprint"] = plan.fingerprint
     return Outcome(row_lines(rows), body)
 
 

@@ -122,7 +122,7 @@ def change_labels(
         project,
         plan=lambda: plan,
         apply=lambda plan: apply_labels(project, plan.changes),
-        show_plan=lambda plan: with_warnings(show_labels.show_plan(plan, with_dry_run=dry_run), warnings),
+        show_plan=lambda plan: with_warnings(show_labels.show_plan(plan), warnings),
         show_receipt=show_receipt,
         headline=lambda plan: show_labels.headline(plan) + failed_text(failed),
         unchanged="no label was changed",
