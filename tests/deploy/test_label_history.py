@@ -89,7 +89,7 @@ def test_what_is_released_again_is_checked_first_and_on_hold_if_that_fails(relea
     released.edit("a", "polite hello", "rude hello")
     released.commit("Be rude")
     released.ok("push")
-    released.ok("label", "move", "a", "prod", "--version", "2")
+    released.ok("label", "move", "a", "prod", "--version", "2", "--skip-checks")
     released.ok("rollback", "a", "--label", "prod", "-y")
     assert released.run("deploy", "--again", "prompts/a.yaml").code == 1
     assert history(released) == (1, 1, 2)
@@ -139,7 +139,7 @@ def test_a_first_release_that_was_moved_back_is_on_hold_too(world: World) -> Non
     change(world, "hi")
     world.ok("deploy")
     world.ok("label", "delete", "a", "prod", "-y")
-    world.ok("label", "set", "a", "prod")
+    world.ok("label", "set", "a", "prod", "--skip-checks")
     assert history(world) == (2, None, 2)
     world.point("a", prod=1)
     assert on_hold(world) == [("a", 2)]
@@ -235,7 +235,7 @@ def test_a_release_costs_one_write_more_than_the_labels_that_move(two_live: Worl
     change(two_live, "hi")
     two_live.ok("push")
     two_live.forget()
-    two_live.ok("label", "move", "a", "prod")
+    two_live.ok("label", "move", "a", "prod", "--skip-checks")
     assert len(two_live.writes) == 3
     two_live.forget()
     two_live.ok("deploy")
@@ -264,7 +264,7 @@ def outside(world: World, *arguments: str) -> Callable[[], object]:
 
 
 ROLLBACK, BACK_TO_1 = ("rollback", "a", "--yes"), ("rollback", "a", "--to", "1", "--yes")
-PUSH, MOVE = ("push", "--label", "prod", "--skip-checks"), ("label", "move", "a", "prod")
+PUSH, MOVE = ("push", "--label", "prod", "--skip-checks"), ("label", "move", "a", "prod", "--skip-checks")
 TOO = "another user moved it at the same time, and it is now at v3"
 LATE = "another user moved it to v"
 RACES = [
