@@ -29,7 +29,6 @@ from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.rehearse import rehearse
 from promptsync.deploy.survey import InTheWay
 from promptsync.errors import UsageError
-from promptsync.prompt.labels import check_label
 from promptsync.show import deploy as show_deploy
 from promptsync.show import diff
 from promptsync.show.checks import run_notes
@@ -161,7 +160,6 @@ def _options(
     if label is None and session.environment.read_only:
         label = live_label(session, project, None)  # an agent's branch has no label, and the refusal shows it
     label = label if label is not None else label_of_branch(session, project, merged=dry_run)
-    check_label(label)
     return DeployOptions(
         label=label,
         names=names,

@@ -26,7 +26,6 @@ from promptsync.project.versions import (
     labelled,
     with_labels,
 )
-from promptsync.prompt.labels import is_own
 from promptsync.prompt.prompt import Prompt, Version
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
@@ -150,8 +149,7 @@ def _checked(
         plan = structs.replace(plan, refusal=_uncommitted_checks(project, up))
     if plan.refusal is not None:
         return plan, [], []
-    moves = plan.pending
-    warnings = warnings_of(project, moves, up)
+    warnings = warnings_of(project, plan.pending, up)
     names = {change.name for change in up}
     failed = [
         warning
@@ -159,7 +157,7 @@ def _checked(
         if warning.name in names and (warning.about in ("on-hold", "contract") or not skip_checks)
     ]
     if failed and not (yes or session.can_ask):
-        plan = structs.replace(plan, refusal=_failed_checks(project, failed, moves[0].label))
+        plan = structs.replace(plan, refusal=_failed_checks(project, failed, plan.pending[0].label))
     return plan, warnings, failed
 
 
@@ -168,13 +166,10 @@ def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused 
     from promptsync.checks.verdicts import is_governed
     from promptsync.compare.git_state import uncommitted_config
 
-    # Outside of git nothing is uncommitted.
-    is_guarded = project.history is not None and any(is_own(change.label) for change in up)
-    places = uncommitted_config(project) if is_guarded else []
-    if not places:
-        return None
     label = next((change.label for change in up if is_governed(project, change.label)), None)
-    if label is None:
+    # Outside of git nothing is uncommitted.
+    places = uncommitted_config(project) if label is not None and project.history is not None else []
+    if not places:
         return None
     return Refused(
         f"{places[0]} has uncommitted changes, and its checks guard {label}; no label was changed",
