@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from hashlib import sha256
@@ -104,14 +102,6 @@ class Content(Struct, frozen=True, dict=True):
     @property
     def _judges(self) -> int:
         return sum(step.get("primitive_type") in _CALLS_A_MODEL for step in self.definition.steps)
-
-    def csv(self) -> bytes:
-        """Return the rows as CSV."""
-        file = io.StringIO()
-        writer = csv.DictWriter(file, self.definition.inputs)
-        writer.writeheader()
-        writer.writerows([*self.definition.rows] * self.runs)
-        return file.getvalue().encode("utf-8", "replace")
 
     def column_bodies(self, ids: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """Yield the computed columns as the API takes them. ``ids`` must have those made so far, by title."""

@@ -207,6 +207,16 @@ def title_of(sheet: Mapping[str, Any]) -> str:
     return text(sheet, "title") or ""
 
 
+def as_csv(definition: Definition, runs: int = 1) -> bytes:
+    """Return the rows, ``runs`` times one after the other, as CSV."""
+    file = io.StringIO()
+    # What is not in quotation marks must not contain a carriage return.
+    writer = csv.DictWriter(file, definition.inputs, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writeheader()
+    writer.writerows([*definition.rows] * runs)
+    return file.getvalue().encode("utf-8", "replace")
+
+
 def with_outputs(definition: Definition, outputs: Sequence[str]) -> Definition:
     """Return a definition with outputs that are there already, in place of its prompt column."""
     title = definition.output
@@ -326,7 +336,7 @@ def pull_table(project: Project, name: str, *, sheet: str | None = None) -> Pull
     else:
         rows, beside = [*definition.rows], str(old.get("rows"))
         declared["rows"] = beside if beside.endswith(".csv") else PurePosixPath(path).with_suffix(".csv").name
-        texts[(PurePosixPath(path).parent / declared["rows"]).as_posix()] = _csv(definition)
+        texts[(PurePosixPath(path).parent / declared["rows"]).as_posix()] = as_csv(definition).decode()
     prompt = next(column for column in definition.columns if column.title == definition.output)
     named = as_mapping(prompt.config.get("template")).get("name")
     document = {**(old or {"name": definition.name, "prompts": named}), **declared}
@@ -368,15 +378,6 @@ def _declared(definition: Definition) -> tuple[dict[str, Any], tuple[str, ...]]:
         "columns": [{key: value for key, value in column.items() if value} for column in others],
         "scorecard": {**{key: value for key, value in card.items() if value != usual[key]}, "steps": steps},
     }, tuple(left_out)
-
-
-def _csv(definition: Definition) -> str:
-    file = io.StringIO()
-    # What is not in quotation marks must not contain a carriage return.
-    writer = csv.DictWriter(file, definition.inputs, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writeheader()
-    writer.writerows(definition.rows)
-    return file.getvalue().encode("utf-8", "replace").decode()
 
 
 def _write(project: Project, texts: Mapping[str, str]) -> tuple[str, ...]:

@@ -179,19 +179,14 @@ def poll_agent(registry: Registry, run: Run) -> Run:
 def _ended(run: Run, result: object) -> Run:
     """Return the run with its result from the registry."""
     outputs = result if isinstance(result, dict) else {"output": result}
-    # A registry may return other keys beside the nodes.
-    outputs = {name: value for name, value in outputs.items() if _is_node(value)} or outputs
-    nodes = {str(name): _node(value) for name, value in outputs.items()}
+    # A registry may return other keys beside the nodes, or only the outputs.
+    stated = {name: raw for name, raw in outputs.items() if isinstance(raw, dict) and text(raw, "status")}
+    nodes = {
+        str(name): NodeOutput(
+            node.get("value"), node["status"], text(node, "error_message", "raw_error_message")
+        )
+        for name, node in stated.items()
+    } or {str(name): NodeOutput(value, "SUCCESS") for name, value in outputs.items()}
     status = Status.FAILED if any(node.failed for node in nodes.values()) else Status.COMPLETED
     models = [text(as_mapping(value), "model") for value in outputs.values()]
     return replace(run, status=status, outputs=nodes, model=next(filter(None, models), None))
-
-
-def _is_node(raw: object) -> bool:
-    return isinstance(raw, dict) and isinstance(raw.get("status"), str)
-
-
-def _node(raw: Any) -> NodeOutput:
-    if not _is_node(raw):
-        return NodeOutput(raw, "SUCCESS")
-    return NodeOutput(raw.get("value"), raw["status"], text(raw, "error_message", "raw_error_message"))

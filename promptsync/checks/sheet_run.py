@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from promptsync.checks.catalog import score_of
 from promptsync.checks.comparison import RowResult
 from promptsync.checks.content import Content
-from promptsync.checks.definition import cell_text_of, ids_of, sorted_rows, titles_of
+from promptsync.checks.definition import as_csv, cell_text_of, ids_of, sorted_rows, titles_of
 from promptsync.checks.runs import Cell, Run, Status
 from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import as_mapping, mappings
@@ -88,7 +88,9 @@ class SheetRun:
 
     def _make(self, table_id: str) -> Generator[None, None, SheetId]:
         tables, content = self._tables, self._content
-        sheet, operation_id = tables.import_sheet(table_id, content.title, content.csv())
+        sheet, operation_id = tables.import_sheet(
+            table_id, content.title, as_csv(content.definition, content.runs)
+        )
         self._run = replace(self._run, sheet_id=sheet.sheet_id, url=tables.link(sheet))
         while _status(status := tables.import_status(table_id, operation_id)) not in _ENDED:
             yield

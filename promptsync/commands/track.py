@@ -59,9 +59,12 @@ _request_id = click.argument("request_id", metavar="ID", callback=_request)
 def _tracking(
     session: Session, what: str, outcome: str = "set", hint: str = "run it again; it sets the same values"
 ) -> Iterator[Tracking]:
-    unknown = f"the {what} may or may not have been {outcome}"
-    with session.project(needs_config=False) as project, outcome_known(unknown, hint):
-        yield project.registry.tracking
+    with session.project(needs_config=False) as project:
+        try:
+            yield project.registry.tracking
+        except FateUnknown as error:
+            unknown = f"the {what} may or may not have been {outcome}: {error.message}"
+            raise Incomplete(unknown, hint=hint, code=error.code) from None
 
 
 @verb("request", parent=command, short_help="Log a request and print its id.")
@@ -189,23 +192,10 @@ def read_request(data: bytes, path: str) -> dict[str, Any]:
     """
     if len(data) > load.MAX_BYTES:
         raise load.too_large(path)
-    loaded = _loaded(data, path)
-    problems = schema.check(loaded, path, "request")
-    if problems:
-        hint = 'Write text as [{"type": "text", "text": "…"}].'
-        raise InvalidFile(
-            replace(problem, hint=hint) if ".content must be a list" in problem.message else problem
-            for problem in problems
-        )
-    request: dict[str, Any] = loaded.value
-    return request
-
-
-def _loaded(data: bytes, path: str) -> Loaded:
     place = (1, 1)
     try:
         text = data.decode("utf-8-sig")
-        value = checked_depth(json.loads(text, parse_constant=_refused))
+        request: dict[str, Any] = checked_depth(json.loads(text, parse_constant=_refused))
     except UnicodeDecodeError as error:
         message = f"The file is not UTF-8: byte {error.start} cannot be read."
     except json.JSONDecodeError as error:
@@ -216,18 +206,16 @@ def _loaded(data: bytes, path: str) -> Loaded:
         message = f"This is not JSON: {error}."
     else:
         # Places of problems are found by reading the text as YAML, which allows fewer tabs than JSON.
-        return Loaded(value, text.replace("\t", " "))
+        problems = schema.check(Loaded(request, text.replace("\t", " ")), path, "request")
+        if not problems:
+            return request
+        hint = 'Write text as [{"type": "text", "text": "…"}].'
+        raise InvalidFile(
+            replace(problem, hint=hint) if ".content must be a list" in problem.message else problem
+            for problem in problems
+        )
     raise InvalidFile([Problem(path, *place, "json", message)])
 
 
 def _refused(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON number")
-
-
-@contextmanager
-def outcome_known(what: str, hint: str) -> Iterator[None]:
-    """Raise ``Incomplete`` if it is unknown whether the registry did what the block requests."""
-    try:
-        yield
-    except FateUnknown as error:
-        raise Incomplete(f"{what}: {error.message}", hint=hint, code=error.code) from None

@@ -44,7 +44,7 @@ def results_lines(results: CheckResults) -> list[str]:
 
 
 def _tables(results: Sequence[CheckResult]) -> list[str]:
-    rows = [{**table_row(result), "Result": _word(result)} for result in results]
+    rows = [{**table_row(result), "Result": _result(result)} for result in results]
     columns = {key: {row[key] for row in rows} for row in rows[:1] for key in row}
     # The titles of the notes have a table, too, and without a live version nothing is compared.
     idle = [key for key, cells in columns.items() if cells == {"-"} or (key == "Table" and len(cells) == 1)]
@@ -95,7 +95,7 @@ def _evaluation_row(result: CheckResult) -> dict[str, str]:
         "Evaluation": cut(run.name, _LONG_NAME),
         "Prompts": _prompts(result, "-" if run.version is None else f"v{run.version}"),
         "Report": number_text(run.id),
-        **score_cells(result, "Last"),
+        **score_cells(result),
         "Minimum": number_text(result.check.min_score),
         "Result": _result(result),
     }
@@ -112,17 +112,12 @@ def _prompts(result: CheckResult, otherwise: str) -> str:
 def _result(result: CheckResult) -> str:
     if result.passed is not False:
         return output.style("running", "remote") if result.passed is None else output.style("passed", "good")
+    if result.run.kind == "table":  # the reason is in a note
+        kinds = {failure.kind for failure in result.failures}
+        return output.style("cannot tell" if kinds == {"cannot-tell"} else "failed", "bad")
     # the registry's own words come first; the error below the table names the request as well
     reason = getattr(result.run.error, "reason", "") or result.reason
     return output.style(f"failed: {cut(reason, _LONG_REASON)}", "bad")
-
-
-def _word(result: CheckResult) -> str:
-    """Return the result of a table in a word or two; the reason is too long for a column."""
-    if result.passed is not False:
-        return _result(result)
-    kinds = {failure.kind for failure in result.failures}
-    return output.style("cannot tell" if kinds == {"cannot-tell"} else "failed", "bad")
 
 
 def _notes(result: CheckResult) -> Iterator[str]:

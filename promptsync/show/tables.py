@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -31,11 +31,12 @@ _SIGNS: Final = {"row": "@@ ", "input": "  ", "live": "- ", "new": "+ "}
 ON_ECHO: Final = "ran on the echo model (no real LLM), so there is no score"
 
 
-def score_cells(result: CheckResult, other: Literal["Live", "Last"]) -> dict[str, str]:
-    """Return the score of a result beside that of the live version or of the run before, and the change."""
-    run = result.run
+def score_cells(result: CheckResult) -> dict[str, str]:
+    """Return the score beside that of the live version, or of an evaluation's last run, and the change."""
+    run, other = result.run, "Last"
     before, change = run.previous_score, run.change
-    if other == "Live":
+    if run.kind == "table":
+        other = "Live"
         before, change = result.live_score, None if result.drop is None else -result.drop
     if run.is_echo:  # what it answered is no score
         before = change = None
@@ -63,7 +64,7 @@ def table_row(result: CheckResult) -> dict[str, str]:
         "Prompt": cut(result.tested, 40),
         "Table": cut(run.name, 40),
         "Rows": str(len(run.rows) // max(result.check.runs, 1)) if run.rows else "-",
-        **score_cells(result, "Live"),
+        **score_cells(result),
         "Worse": str(worse),
         "Better": str(better),
     }

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sheets_there import spoiled
 
 from promptsync.checks.content import Content
-from promptsync.checks.definition import Definition, of_file, of_sheet, prompt_of, renamed
+from promptsync.checks.definition import Definition, as_csv, of_file, of_sheet, prompt_of, renamed
 from promptsync.checks.tested_text import TestedText
 from promptsync.errors import UsageError
 from promptsync.prompt.evaluation import Column, EvaluationFile, Scorecard, ScorecardStep
@@ -202,7 +202,7 @@ def test_no_other_sheet_is_ours(title: str) -> None:
 
 def made(content: Content) -> tuple[dict[str, Any], dict[str, Any]]:
     """The sheet and the scorecard of a registry that made this content, and added keys of its own."""
-    written = list(csv.DictReader(io.StringIO(content.csv().decode(), newline="")))
+    written = list(csv.DictReader(io.StringIO(as_csv(content.definition, content.runs).decode(), newline="")))
     columns = [{"id": f"n{n}", "title": title, "type": "TEXT"} for n, title in enumerate(written[0])]
     ids = {column["title"]: column["id"] for column in columns}
     for body in content.column_bodies(ids):

@@ -375,7 +375,6 @@ def aged(world: World, hours: float) -> None:
     moment = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
     with contextlib.closing(sqlite3.connect(world.root.parent / "registry.db")) as database, database:
         database.execute("UPDATE sheets SET created_at = ?, updated_at = ?", (moment, moment))
-        database.execute("UPDATE calculations SET completed_at = ?", (moment,))
 
 
 def test_a_sheet_that_is_too_old_is_run_again_and_replaced(world: World) -> None:
