@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec.structs import replace
 
+from promptsync.prompt.evaluation import cell_text
 from promptsync.server.http import ApiError, Id, Name, Request, Response, checked, malformed, not_found
 from promptsync.server.listing import ItemQuery, PageQuery
 from promptsync.server.prompts import items
@@ -19,7 +20,6 @@ from promptsync.server.prompts.items import DATASET
 from promptsync.server.store.database import Database, Row, now
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import RegistryPrompt
-from promptsync.server.tables.primitives import as_text
 from promptsync.server.tables.store import PROMPT, QUEUED, TEXT, SheetColumn
 
 EVALUATION, EVALUATION_RUN = "evaluation", "evaluation run"
@@ -320,7 +320,7 @@ def get_dataset_rows(request: Request) -> Response:
         dataset = items.version_by_id(db, dataset_id, DATASET)["body"]
     columns = dataset["columns"]
     rows = [[row.get(name) for name in columns] for row in dataset["rows"]]
-    rows = [row for row in rows if any(part in as_text(value).casefold() for value in row) or not part]
+    rows = [row for row in rows if any(part in cell_text(value).casefold() for value in row) or not part]
     page = query.of(len(rows))
     cells = [
         [{"type": "dataset", "value": value} for value in row]

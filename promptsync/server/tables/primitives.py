@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, Protocol, cast
 import msgspec
 from msgspec import Meta, Struct
 
-from promptsync.prompt.evaluation import sources
+from promptsync.prompt.evaluation import cell_text, sources
 from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
 from promptsync.server.http import checked, malformed
 
@@ -27,13 +27,6 @@ Ask = Callable[[str], str]
 
 class NoResult(Exception):
     """There is no result for this row; the message says why."""
-
-
-def as_text(value: Any) -> str:
-    """Return a value as text."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def as_json(value: Any) -> Any:
@@ -63,7 +56,7 @@ def as_number(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
-        raise NoResult(f"{as_text(value)[:100]!r} is not a number") from None
+        raise NoResult(f"{cell_text(value)[:100]!r} is not a number") from None
 
 
 _STEP = re.compile(r"""\.([^\s.\[\]'"*]+)|\[(?:'([^']*)'|"([^"]*)"|(-?[0-9]{1,9}))\]""")
@@ -137,7 +130,7 @@ class _Compare(Struct, frozen=True):
         left = read(self.sources[0])
         right = self.target if self.target is not msgspec.UNSET else read(self.sources[1])
         if how.type == "STRING":
-            return as_text(left) == as_text(right)
+            return cell_text(left) == cell_text(right)
         if how.type == "NUMBER":
             return _OPERATORS[how.operator](as_number(left), as_number(right))
         # Compared as text, because 1 and true are equal in Python.
@@ -157,11 +150,11 @@ class _Contains(Struct, frozen=True):
             raise ValueError("needs either value or value_source")
 
     def result(self, read: Read, ask: Ask) -> bool:
-        wanted = as_text(self.value if self.value_source is None else read(self.value_source))
+        wanted = cell_text(self.value if self.value_source is None else read(self.value_source))
         # Every text contains an empty one, so the check would pass without checking anything.
         if not wanted:
             raise NoResult("the text to look for is empty")
-        return wanted.casefold() in as_text(read(self.source)).casefold()
+        return wanted.casefold() in cell_text(read(self.source)).casefold()
 
 
 class _Regex(Struct, frozen=True):
@@ -177,7 +170,7 @@ class _Regex(Struct, frozen=True):
     def result(self, read: Read, ask: Ask) -> bool:
         from promptsync import rendering
 
-        request = {"pattern": self.regex_pattern, "text": as_text(read(self.source))}
+        request = {"pattern": self.regex_pattern, "text": cell_text(read(self.source))}
         try:
             return bool(rendering.ask({**request, "seconds": SEARCH_SECONDS})["matches"])
         except TimeoutError:
@@ -238,12 +231,12 @@ class _LlmAssertion(Struct, frozen=True):
 
     def result(self, read: Read, ask: Ask) -> dict[str, Any]:
         """Return ``value`` and ``reasoning``, or a mapping of them by assertion."""
-        prompt = as_text(read(self.prompt_source)) if self.prompt_source else self.prompt
+        prompt = cell_text(read(self.prompt_source)) if self.prompt_source else self.prompt
         if not prompt.strip():
             raise NoResult("the assertion is empty")
-        content = as_text(read(self.source))
+        content = cell_text(read(self.source))
         for name, source in self.variable_mappings.items():
-            content += f"\n\n{name}:\n{as_text(read(source))}"
+            content += f"\n\n{name}:\n{cell_text(read(source))}"
         try:
             several = msgspec.json.decode(prompt, type=list[str])
         except msgspec.DecodeError:
@@ -267,7 +260,7 @@ def _judgement(answer: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if isinstance(value, dict) and isinstance(value.get("value"), bool):
-        return {"value": value["value"], "reasoning": as_text(value.get("reasoning"))}
+        return {"value": value["value"], "reasoning": cell_text(value.get("reasoning"))}
     word = re.match(r"\W*(?:(true|yes|pass)|false|no|fail)\b", text, re.IGNORECASE)
     if word is None:
         raise NoResult(f"the model did not answer true or false: {text[:200]!r}")
@@ -305,4 +298,4 @@ def score_of(result: Any) -> float:
         return sum(map(score_of, values)) / len(values)
     if isinstance(result, bool | int | float) and 0 <= result <= 1:
         return float(result)
-    raise NoResult(f"{as_text(result)[:100]!r} is not a score from 0 to 1")
+    raise NoResult(f"{cell_text(result)[:100]!r} is not a score from 0 to 1")
