@@ -12,7 +12,7 @@ from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS, mapped
 from promptsync.project.project import Project
 from promptsync.project.target import At, PromptAt, close_name
-from promptsync.prompt.labels import RELEASED, Position, position_of
+from promptsync.prompt.labels import RELEASED, Position, is_on_hold, position_of
 from promptsync.prompt.prompt import Label, Version
 from promptsync.registry.errors import NotFound, Rejected, Unsupported, UnusablePrompt
 
@@ -46,7 +46,7 @@ class Labelled(Struct, frozen=True):
 
     def is_on_hold(self, label: str, version: int) -> bool:
         """Whether a label was moved back from a version, which is not released again by itself."""
-        return self.position(label).is_on_hold(version)
+        return is_on_hold(version, self.labels.get(label), self.labels.get(label + RELEASED))
 
 
 def list_all(project: Project, *, label: str | None = None) -> list[Version]:

@@ -66,10 +66,6 @@ class Position(msgspec.Struct, frozen=True):
         is_back = previous is None and released is not None and now < released
         return now if is_back else previous
 
-    def is_on_hold(self, version: int) -> bool:
-        """Whether a version is not released again by itself, because the label was moved back from it."""
-        return is_on_hold(version, self.version, self.released)
-
     def moved_to(self, version: int | None) -> Position:
         """Return where the three belong once the label is at ``version``; without one, all are deleted.
 
