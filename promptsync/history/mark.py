@@ -134,7 +134,7 @@ class Key(Struct, frozen=True):
 
     def names(self, identity: str, digest: str) -> bool:
         """Whether this key was made for a version with this content, of the prompt with this identity."""
-        return self.digits == _digits(identity, self.version, digest)
+        return self == make_key(identity, self.version, digest)
 
 
 def parse_key(text: str) -> Key | None:
@@ -145,16 +145,13 @@ def parse_key(text: str) -> Key | None:
 
 def make_key(identity: str, version: int, digest: str) -> Key:
     """Return the key of a version; ``digest`` is that of its content."""
-    return Key(version, _digits(identity, version, digest))
+    digits = sha256(f"{identity} {version} {digest}".encode()).hexdigest()
+    return Key(version, digits[:_DIGITS])
 
 
 def identity(workspace_id: int | None, template_id: int) -> str:
     """Return what identifies one prompt in one registry."""
     return f"{workspace_id if workspace_id is not None else ''} {template_id}"
-
-
-def _digits(identity: str, version: int, digest: str) -> str:
-    return sha256(f"{identity} {version} {digest}".encode()).hexdigest()[:_DIGITS]
 
 
 def _one_line(text: str) -> str:
