@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final, Literal, Protocol
 
@@ -223,15 +223,13 @@ def blocks_of(content: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
     """Yield every value that is neither an object nor a list, in document order."""
-    waiting = [(path, value)]
-    while waiting:
-        at, item = waiting.pop()
-        inner: list[tuple[KeyPath, Any]]
-        if isinstance(item, Mapping):
-            inner = [((*at, key), child) for key, child in item.items()]
-        elif isinstance(item, list | tuple):
-            inner = [((*at, index), child) for index, child in enumerate(item)]
-        else:
-            yield at, item
-            continue
-        waiting.extend(reversed(inner))
+    inner: Iterable[tuple[str | int, Any]]
+    if isinstance(value, Mapping):
+        inner = value.items()
+    elif isinstance(value, list | tuple):
+        inner = enumerate(value)
+    else:
+        yield path, value
+        return
+    for key, child in inner:
+        yield from leaves(child, (*path, key))
