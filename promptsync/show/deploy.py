@@ -30,7 +30,6 @@ from promptsync.show.labels import as_planned, label_row, labels_body, way
 from promptsync.show.lines import ago, kept_tag_rows, limits_text, merge_command, pin_rows, pins_body
 from promptsync.show.markdown import MOST, Page, add_error, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
-from promptsync.show.push import push_body
 from promptsync.show.tables import add_tables, planned_text, reuse_text
 from promptsync.terminal import output
 from promptsync.terminal.output import count
@@ -66,8 +65,7 @@ def show_plan(
     return Outcome(
         lines,
         {**deploy_body(receipt, dry_run=True), "passed": rehearsal is not None and error is None},
-        error.exit_code if error is not None else 0,
-        error,
+        error=error,
         outputs=_outputs(receipt, passed=error is None),
         markdown=lambda: plan_markdown(plan, differences(), rehearsal),
     )
@@ -88,8 +86,12 @@ def headline(plan: DeployPlan, where: str = "", label: str = "") -> str:
 
 def plan_lines(plan: DeployPlan) -> list[str]:
     """Return what will be released and checked, and what will not: a row for each prompt, with notes."""
+    if plan.is_empty and plan.survey.members:
+        return row_lines(_unreleased(plan, member) for member in plan.survey.of(*UNRELEASED))
     if plan.is_empty:
-        return _nothing_lines(plan)
+        where = "what is committed" if plan.in_git else "what your files have"
+        points = f"{output.name(plan.label)} points at {where}"
+        return [output.aside(points if plan.survey.latest.items else "no prompts to deploy")]
     lines = []
     if not plan.survey.under.listing and plan.survey.latest.listing:  # the label may be a typo
         lines.append(f"  {output.style('new label', 'warn')}  no prompt has {output.name(plan.label)} yet")
@@ -105,16 +107,6 @@ def plan_lines(plan: DeployPlan) -> list[str]:
             lines.append(output.Line(f"      {text}", 8, note.command))
     lines += row_lines(contract_rows(plan))
     return [*lines, *([output.aside(text)] if (text := planned_text(plan.tables)) else [])]
-
-
-def _nothing_lines(plan: DeployPlan) -> list[str]:
-    """Return why there is nothing to release."""
-    if plan.survey.members:
-        return row_lines(_unreleased(plan, member) for member in plan.survey.of(*UNRELEASED))
-    if not plan.survey.latest.items:
-        return [output.aside("no prompts to deploy")]
-    where = "what is committed" if plan.in_git else "what your files have"
-    return [output.aside(f"{output.name(plan.label)} points at {where}")]
 
 
 def _row(plan: DeployPlan, member: Member) -> Row:
@@ -196,8 +188,7 @@ def _draft(draft: PassedOverVersion) -> str:
 def _rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
     """Return how a rehearsal went, and the results of its checks, or what stopped it before them."""
     receipt, left_out = rehearsal.receipt, [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
-    word = "failed" if receipt.error is not None else "passed"
-    details = results_lines(receipt.results)
+    word, details = "failed" if receipt.error else "passed", results_lines(receipt.results)
     if not receipt.results.all:
         word, details = ("failed", receipt_lines(receipt)) if receipt.error else ("passed without checks", [])
     where = "with these files in a temporary registry; nothing was released"
@@ -226,11 +217,8 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         return [*plan_lines(plan), output.aside(headline(plan))]
     lines = []
     if not was_shown:
-        lines += row_lines(
-            Row("pending", "warn", member.name, note="from an earlier deploy")
-            for member in plan.survey.releases
-            if member.is_pending
-        )
+        pending = (member.name for member in plan.survey.releases if member.is_pending)
+        lines += row_lines(Row("pending", "warn", name, note="from an earlier deploy") for name in pending)
     others = tuple(result for result in receipt.results.all if result.run.kind != "table")
     lines += results_lines(CheckResults(receipt.results.of("table")))
     if plan.push.actions and not receipt.is_unpublished:
@@ -304,7 +292,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
             survey.checked,
             "name path needed_by released version publishes dependant=is_dependant through",
         ),
-        "push": push_body(receipt.push, dry_run=dry_run),
+        "push": push.push_body(receipt.push, dry_run=dry_run),
         "eval": {"changed": checked, "runs": runs_body(receipt.results, "evaluation")},
         "agents": {"changed": checked, "runs": runs_body(receipt.results, "agent")},
         "labels": labels_body(receipt.labels or as_planned(receipt.changes)),
