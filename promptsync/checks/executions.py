@@ -36,7 +36,7 @@ _OUTPUTS: Final = ("outputs", "output", "results", "result", "final_output")
 
 
 def run_together(
-    registry: Registry, runs: MutableSequence[Run], *, timeout: float, progress: Progress, what: str
+    registry: Registry, runs: MutableSequence[Run], *, timeout: float, progress: Progress
 ) -> bool:
     """Start runs, and wait until they have ended; with a ``timeout`` of 0 only start them.
 
@@ -55,7 +55,7 @@ def run_together(
     except KeyboardInterrupt:
         return False
     polls = [poll_of(registry, run) for run in runs]
-    return not timeout or follow(runs, polls, timeout=timeout, progress=progress, what=what)
+    return not timeout or follow(runs, polls, timeout=timeout, progress=progress)
 
 
 def poll_of(registry: Registry, run: Run) -> Poll:

@@ -76,7 +76,7 @@ def run_checks(
         return Run(kind="agent", name=item.name, item_id=item.id, variables=inputs, at=at, uses=uses)
 
     runs = mapped(lambda pair: new_run(*pair), located)
-    is_over = run_together(registry, runs, timeout=timeout, progress=progress, what="Running checks")
+    is_over = run_together(registry, runs, timeout=timeout, progress=progress)
     results = [judge(check, run, standard) for (check, _), run in zip(located, runs, strict=True)]
     if not is_over:
         return CheckResults(tuple(results), interrupted=True)
@@ -132,8 +132,7 @@ def _shown(
     registry: Registry, check: Check, run: Run, missing: str, timeout: float, progress: Progress
 ) -> CheckResults:
     runs = [replace(run, status=Status.RUNNING)]
-    what = f"running {check.kind}s"
-    is_over = follow(runs, [poll_of(registry, run)], timeout=timeout, progress=progress, what=what)
+    is_over = follow(runs, [poll_of(registry, run)], timeout=timeout, progress=progress)
     run = runs[0]
     if run.status is Status.UNREADABLE and run.error is not None:
         if isinstance(run.error, NotFound):

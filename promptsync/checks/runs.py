@@ -210,9 +210,7 @@ Poll = Callable[[Run], Run]
 """Returns the new state of a run. Raises ``RemoteError``."""
 
 
-def follow(
-    runs: MutableSequence[Run], polls: Sequence[Poll], *, timeout: float, progress: Progress, what: str
-) -> bool:
+def follow(runs: MutableSequence[Run], polls: Sequence[Poll], *, timeout: float, progress: Progress) -> bool:
     """Wait until runs that were started have ended, each with its poll; with a ``timeout`` of 0, poll once.
 
     States are replaced as soon as they are known, so that Ctrl-C loses none of them: then it returns false.
@@ -231,7 +229,7 @@ def follow(
             mapped(poll, [index for index, run in enumerate(runs) if run.is_under_way])
             shares = [run.progress for run in runs]
             failed = sum(run.failed for run in runs)
-            doing = f"{what}, {failed} failed" if failed else what
+            doing = f"Running checks, {failed} failed" if failed else "Running checks"
             progress(doing, sum(ended for ended, _ in shares), sum(total for _, total in shares))
             rest = deadline - time.monotonic()
             if rest <= 0 or not any(run.is_under_way for run in runs):

@@ -261,8 +261,7 @@ def _run(
         SheetRun(registry, plan.sheets[index].content, run, wait=wait)
         for index, run in zip(indexes, started, strict=True)
     ]
-    what = "Running checks"
-    has_ended = follow(started, [sheet.poll for sheet in work], timeout=timeout, progress=progress, what=what)
+    has_ended = follow(started, [sheet.poll for sheet in work], timeout=timeout, progress=progress)
     ends = [""] * len(work) if has_ended else mapped(SheetRun.cancel, work)
     for index, run, end in zip(indexes, started, ends, strict=True):
         if not has_ended and run.is_under_way:

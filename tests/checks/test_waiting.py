@@ -54,7 +54,7 @@ def ran(polls: int, timeout: float, status: Status = Status.NOT_STARTED) -> tupl
     runs = [Run(kind="agent", name="run", id=1, status=status)]
     agents, options = (
         cast(Any, Agents(polls)),
-        {"timeout": timeout, "progress": lambda *_: None, "what": "running"},
+        {"timeout": timeout, "progress": lambda *_: None},
     )
     if status is Status.RUNNING:
         assert follow(runs, [lambda run: poll_agent(agents, run)], **options)
