@@ -95,13 +95,9 @@ def unusable(items: Sequence[Item], verb: str) -> Refused:
     return Refused(message, hint=UNUSABLE_HINT, code="unusable-prompt")
 
 
-def ways_to_rename(item: Item) -> list[str]:
+def take_name_back(item: Item) -> str:
     """Return how to bring what changed under the old name into the file that has the new one."""
-    names = shlex.join([item.name, item.became or ""])
-    return [
-        f"rename {item.name} to {item.became} in the PromptLayer dashboard, then promptsync mv {names}",
-        f"or set name: {item.name} in the file again, then promptsync pull",
-    ]
+    return f"set name: {item.name} in the file again, then promptsync pull"
 
 
 class Conflict(Refused):
@@ -141,7 +137,7 @@ def _ways_out(items: Sequence[Item], command: str) -> list[str]:
         )
         return ["promptsync mv --keep-name", *rest, *partial][:2]
     if first.became is not None:
-        return ways_to_rename(first)
+        return [take_name_back(first)]
     # These prompts have no file, so there is nothing to merge.
     gone = shlex.join(item.name for item in items)
     archive = f"promptsync push {gone} --prune --force"

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, where
+from promptsync.compare.conflict import edit, reason, take_name_back, unusable, where
 from promptsync.compare.content import has_text_of
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
@@ -61,7 +61,7 @@ def _way_out(item: Item, latest: Item, label: str) -> str:
         rename = f"promptsync mv {shlex.join([item.name, item.renamed_to or ''])}"
         return f"{rename}\nor rename it back in the PromptLayer dashboard"
     if item.became is not None:
-        return "\n".join(ways_to_rename(item))
+        return take_name_back(item)
     seen = f" --label {shlex.quote(label)}" if item is not latest else ""
     # The live version may be one that the latest version passed over, and the file may equal the latest.
     how = "--passed-over" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.compare.conflict import ways_to_rename
+from promptsync.compare.conflict import take_name_back
 from promptsync.compare.snapshot import State
 from promptsync.compare.snippet_users import Pins
 from promptsync.files.yaml.load import text_of
@@ -284,7 +284,7 @@ def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]
         return output.name(deploy_command(project, label) if project.config.governs(label) else push), what
     if state is State.DIVERGED and item.file is None:  # there is no text to merge
         restore = f"promptsync pull {shlex.quote(item.name)} --theirs"
-        return output.name(ways_to_rename(item)[0] if item.became else restore), f"{what}, without a file"
+        return output.name(take_name_back(item) if item.became else restore), f"{what}, without a file"
     if state is State.DELETED_LOCALLY and not item.deletion_committed:
         return "", what
     return _ADVICE[state], what
