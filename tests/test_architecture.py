@@ -59,7 +59,7 @@ INSIDE_FUNCTIONS = {("registry/open.py", "server"), ("server/checks/fixtures.py"
 PROMPTLAYER = [f"promptlayer/{name}" for name in ("connection", "failures", "http")]
 
 OWNERS = {
-    "jinja2": {"prompt/jinja.py", "show/report.py"},
+    "jinja2": {"prompt/jinja.py", "show/result_files.py"},
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py", "prompt/schema_changes.py"},
     "httpx": {f"registry/{name}.py" for name in ("open", *PROMPTLAYER)}

@@ -15,8 +15,8 @@ from promptsync.files.worktree import pins_in
 from promptsync.project.plan import write_files
 from promptsync.project.project import Project
 from promptsync.pull.moves import BumpPlan, plan_bump
-from promptsync.show.moves import bump_headline, show_bump, show_bump_plan
 from promptsync.show.outcome import Outcome
+from promptsync.show.pull import bump_headline, show_bump, show_bump_plan
 
 
 @verb("bump", blank={"snippet": None, "version": None, "bumped": [], "above": [], "dry_run": False})

@@ -15,8 +15,8 @@ from promptsync.project.target import names_at
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.pull.moves import plan_move
 from promptsync.show.lines import tally
-from promptsync.show.moves import show_moves
 from promptsync.show.outcome import Outcome
+from promptsync.show.pull import show_moves
 
 
 @verb("mv", blank={"moved": [], "dry_run": False})

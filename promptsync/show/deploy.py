@@ -24,10 +24,19 @@ from promptsync.history.mark import without_mark
 from promptsync.push.actions import PushPlan
 from promptsync.show import push
 from promptsync.show.checks import results_lines, runs_body
-from promptsync.show.contract import add_contract, contract_body, contract_rows
 from promptsync.show.diff import patch_lines
 from promptsync.show.labels import as_planned, label_row, labels_body, way
-from promptsync.show.lines import ago, kept_tag_rows, limits_text, merge_command, pin_rows, pins_body
+from promptsync.show.lines import (
+    add_contract,
+    ago,
+    contract_body,
+    contract_rows,
+    kept_tag_rows,
+    limits_text,
+    merge_command,
+    pin_rows,
+    pins_body,
+)
 from promptsync.show.markdown import MOST, Page, add_error, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.show.tables import add_tables, planned_text, reuse_text

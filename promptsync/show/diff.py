@@ -12,7 +12,8 @@ from promptsync.compare.snapshot import State
 from promptsync.errors import RemoteError
 from promptsync.files.yaml.layout import entry, flow, mapping
 from promptsync.prompt.text_diff import plain, unified
-from promptsync.show.markdown import MOST, Page, shortened
+from promptsync.show.lines import change_text, verdict
+from promptsync.show.markdown import MOST, Page
 from promptsync.show.outcome import bodies, body
 from promptsync.terminal import output
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.compare.difference import Difference, Step
     from promptsync.deploy.survey import InTheWay
     from promptsync.project.project import Project
-    from promptsync.prompt.contract import ContractChange
     from promptsync.prompt.fields import FieldChange
     from promptsync.prompt.prompt import Problem
     from promptsync.prompt.text_diff import DiffLine
@@ -36,7 +36,6 @@ _STATES = {
 }
 """The states by the meaning of their color."""
 _SHORT = 60
-_LONG = 200
 _EXCERPT = 100
 _BEFORE = 30
 _TEXT = 6
@@ -116,16 +115,6 @@ def step_lines(step: Step) -> Iterator[str]:
         word, meaning = verdict(effect)
         text = output.safe(change_text(effect), newlines=False)
         yield output.Line(f"    {output.style(word, meaning)}: {text}", _TEXT)
-
-
-def verdict(change: ContractChange) -> tuple[str, str]:
-    """Return what a change is for applications, in a word, and the meaning of its color."""
-    return ("breaking", "bad") if change.verdict == "breaking" else ("cannot tell", "warn")
-
-
-def change_text(change: ContractChange) -> str:
-    """Return a change for applications as a short sentence."""
-    return shortened(str(change).strip(), _LONG)
 
 
 def field_lines(change: FieldChange) -> Iterable[str]:

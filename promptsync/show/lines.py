@@ -11,17 +11,26 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from promptsync.compare.snippet_users import Pins
-from promptsync.show.outcome import Row, body
+import click
+
+from promptsync.compare.snippet_users import LiveUser, Pins, named_users
+from promptsync.show.markdown import Page, shortened
+from promptsync.show.outcome import Row, bodies, body, row_lines
 from promptsync.terminal import output
+from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.checks.assignment import Check
+    from promptsync.deploy.contract import PromptContract
+    from promptsync.deploy.plan import DeployPlan
+    from promptsync.prompt.contract import ContractChange
     from promptsync.push.actions import PushPlan
 
 
 _MOST_BACKUPS = 3
 _MOST_USERS = 3
+_MOST_CHANGES = 5
+_LONG = 200
 
 
 def will_pass_over(name: str, numbers: Sequence[int]) -> Row:
@@ -164,3 +173,59 @@ def pins_body(pins: Pins) -> list[dict[str, Any]]:
         {**body(pin, "name=user snippet pinned=version version=newest"), "problem": "outdated"}
         for pin in pins
     ]
+
+
+# -- what a release changes for applications --------------------------------------------------------------
+
+
+def contract_rows(plan: DeployPlan) -> Iterator[Row]:
+    """Yield what breaks applications, or may, and the names of ``--breaking`` for which nothing does."""
+    for contract in plan.contracts:
+        for change in contract.changes[:_MOST_CHANGES]:
+            (word, meaning), end = verdict(change), ""
+            if change.verdict == "breaking" and contract.is_accepted:
+                word, meaning = "accepted", "warn"
+                end = f"; needs: {shortened(contract.needs, _LONG)}" if contract.needs else ""
+            note = f"{change_text(change)} (compared with {contract.label} v{contract.version}){end}"
+            yield Row(word, meaning, contract.name, note=note)
+        if (more := len(contract.changes) - _MOST_CHANGES) > 0:
+            yield Row("note", "warn", contract.name, note=f"and {more} more such changes; --json has all")
+    names = {contract.name for contract in plan.contracts}
+    for other in [other for other in plan.options.breaking if other not in names]:
+        yield Row("note", "warn", other, note="breaks nothing; --breaking is not necessary")
+
+
+def verdict(change: ContractChange) -> tuple[str, str]:
+    """Return what a change is for applications, in a word, and the meaning of its color."""
+    return ("breaking", "bad") if change.verdict == "breaking" else ("cannot tell", "warn")
+
+
+def change_text(change: ContractChange) -> str:
+    """Return a change for applications as a short sentence."""
+    return shortened(str(change).strip(), _LONG)
+
+
+def contract_body(contracts: Iterable[PromptContract]) -> list[dict[str, Any]]:
+    """Return contracts for a JSON document."""
+    return bodies(contracts, "name label version needs accepted=is_accepted changes")
+
+
+def stopped_lines(contracts: Iterable[PromptContract]) -> Iterator[str]:
+    """Yield which prompts would stop the next deploy, and the command that says why."""
+    if stopping := [contract for contract in contracts if contract.stops]:
+        readers = named_users(LiveUser(contract.name, contract.label) for contract in stopping)
+        command = f"promptsync deploy --label {shlex.quote(stopping[0].label)} --dry-run"
+        text = f"the next deploy would break applications that read {readers}: {command}"
+        yield output.aside(output.name(text))
+
+
+def add_contract(page: Page, plan: DeployPlan) -> None:
+    """Add what breaks applications to a page, and what to do if that stops the deploy."""
+    if rows := [*contract_rows(plan)]:
+        stopping = sum(contract.stops for contract in plan.contracts)
+        breaks = f"{count(stopping, 'prompt')} would break applications"
+        page.say(f"**Contract: {breaks if stopping else 'nothing stops the deploy'}**")
+        page.fence(map(click.unstyle, row_lines(rows)))
+    if (error := plan.contract_refusal) is not None:
+        page.say("What to do:")
+        page.fence(error.hint.splitlines())

@@ -17,9 +17,16 @@ from promptsync.project.versions import RoutedLabel, deploy_command
 from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.labels import is_own
 from promptsync.registry.errors import UNUSABLE_HINT
-from promptsync.show.contract import contract_body, stopped_lines
 from promptsync.show.diff import meaning_of, problems_body
-from promptsync.show.lines import MOVED_NOTE, move_row, pin_rows, pins_body, rename_row
+from promptsync.show.lines import (
+    MOVED_NOTE,
+    contract_body,
+    move_row,
+    pin_rows,
+    pins_body,
+    rename_row,
+    stopped_lines,
+)
 from promptsync.show.lines import passed_over as passed_over_row
 from promptsync.show.outcome import Outcome, Row, bodies, row_lines
 from promptsync.show.outcome import body as body_of

@@ -13,7 +13,7 @@ from promptsync.checks.results import CheckResult, CheckResults, Failure, Unboun
 from promptsync.checks.runs import Cell, NodeOutput, Run, Status
 from promptsync.errors import RemoteError
 from promptsync.show.checks import results_lines
-from promptsync.show.junit import junit
+from promptsync.show.result_files import junit
 
 any_text = st.text(max_size=6) | st.sampled_from(
     ["\x00\x1b[31m", "\ud800", "\ufffe\uffff", "]]>&<'\"", "\r\n\t"]

@@ -21,7 +21,7 @@ from sheets import results as sheet_results
 
 from promptsync.checks.results import CheckResults
 from promptsync.checks.tested_text import TestedText
-from promptsync.show.report import report
+from promptsync.show.result_files import report
 
 FACTS = {"Commit": "3fa9c1a by Ada Lovelace", "Time": "2026-11-29 09:12 UTC", "For": "pull request 12"}
 TAGS = {

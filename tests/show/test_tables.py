@@ -18,8 +18,8 @@ from promptsync.checks.assignment import Check
 from promptsync.checks.results import CheckResult, CheckResults, Failure
 from promptsync.files.schema import schema
 from promptsync.show.checks import results_lines, results_markdown, runs_body
-from promptsync.show.junit import junit
 from promptsync.show.markdown import MOST
+from promptsync.show.result_files import junit
 
 WORSE = result("p" * 20, "f" * 9 + "p" * 11)
 UNSURE = result("p" * 18 + "ff", "ff" + "p" * 18, "support/tone", origin="", reused=True)

@@ -247,7 +247,7 @@ class JunitFile:
         """Write results, and the error of the command if they are not its reason; return what prevents it."""
         if self._path is None:
             return None
-        from promptsync.show.junit import junit
+        from promptsync.show.result_files import junit
 
         return write_text(self._path, "--junit", junit(results, error, what))
 

@@ -175,7 +175,7 @@ def write_report(
     """Write the page of ``--report``, unless no table was checked, and return what prevents it."""
     if path is None or not wanted:
         return None
-    from promptsync.show.report import report
+    from promptsync.show.result_files import report
 
     history = project.history
     commit = history.line("log", "-1", "--format=%h by %an: %s") if history is not None else None
