@@ -56,12 +56,12 @@ MAY_USE: dict[str, set[str]] = {
 INSIDE_FUNCTIONS = {("registry/open.py", "server"), ("server/checks/fixtures.py", "files")}
 """What may be imported all the same, but not while the module is loaded."""
 
-PROMPTLAYER = [f"promptlayer/{name}" for name in ("connection", "failures", "http")]
+PROMPTLAYER = [f"promptlayer/{name}" for name in ("connection", "http")]
 
 OWNERS = {
     "jinja2": {"prompt/jinja.py", "show/result_files.py"},
     "deepdiff": {"prompt/fields.py"},
-    "jsonschema_rs": {"files/schema.py", "prompt/schema_changes.py"},
+    "jsonschema_rs": {"files/schema.py", "prompt/contract.py"},
     "httpx": {f"registry/{name}.py" for name in ("open", *PROMPTLAYER)}
     | {"server/checks/models.py", "server/tables/compute.py", "relay.py"},
     "werkzeug": {"server/routes.py", "server/http.py", "server/serve.py", "relay.py"},

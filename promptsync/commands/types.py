@@ -12,8 +12,7 @@ from msgspec.structs import replace
 from promptsync.commands.bundle import read_bundle
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import check_resolved
-from promptsync.declarations.language import LANGUAGES
-from promptsync.declarations.prompts import declarations
+from promptsync.declarations import LANGUAGES, declarations
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.files.disk import present_text, write
 from promptsync.files.worktree import scan

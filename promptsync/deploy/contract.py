@@ -21,8 +21,7 @@ from promptsync.deploy.snippets import references_in
 from promptsync.errors import Refused
 from promptsync.project.project import Project
 from promptsync.project.target import check_exact
-from promptsync.prompt.contract import new_needs
-from promptsync.prompt.schema_changes import ContractChange
+from promptsync.prompt.contract import ContractChange, new_needs
 from promptsync.prompt.snippets import parents
 
 _LONG = 200

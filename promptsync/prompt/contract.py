@@ -1,20 +1,38 @@
 """What an application relies on in its prompt: variables, tools and responses, and what changes about that.
 
 Inputs may widen, outputs may narrow: an application has to send every variable, and to read every answer.
+Of two JSON Schemas, the properties of objects and the items of lists are compared one by one, to name the
+place of a change. What else is allowed at a place is compared by ``jsonschema_rs``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from promptsync.prompt.canonical import comparable
-from promptsync.prompt.prompt import Prompt, as_mapping, function_name, kind_of, mappings
-from promptsync.prompt.schema_changes import ContractChange, JsonSchema, Verdict, schema_changes
-from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
+from msgspec import Struct
+
+from promptsync.prompt.canonical import comparable, encode
+from promptsync.prompt.prompt import Prompt, as_mapping, function_name, kind_of, mappings, plain, readable
+from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS, words
 from promptsync.prompt.template import variable_uses
 
-__all__ = ["ContractChange", "contract_changes", "new_needs"]
+JsonSchema = Mapping[str, Any] | bool
+Verdict = Literal["breaking", "unknown"]
+
+
+class ContractChange(Struct, frozen=True):
+    """A change that breaks an application, or may; ``where`` and ``what`` form a sentence.
+
+    ``unknown`` means that the prompts do not say whether it breaks the application.
+    """
+
+    what: str
+    where: str
+    verdict: Verdict
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.what}"
 
 
 def contract_changes(live: Prompt, new: Prompt) -> tuple[ContractChange, ...]:
@@ -158,3 +176,195 @@ def tools_of(prompt: Prompt) -> dict[str, JsonSchema | None]:
 def _function(function: Mapping[str, Any]) -> dict[str, JsonSchema | None]:
     parameters = function.get("parameters") or {"type": "object", "properties": {}}
     return {function["name"]: parameters if isinstance(parameters, Mapping | bool) else None}
+
+
+# -- JSON Schemas -------------------------------------------------------------------------------------------
+
+
+_LONGEST_SCHEMA: Final = 500_000
+_LONGEST_CHAIN: Final = 100
+_MOST_SHOWN: Final = 60
+
+_ANNOTATIONS: Final = words(
+    "title description default example examples deprecated readOnly writeOnly propertyOrdering discriminator "
+    "$comment $schema $id"
+)
+_DEFINITIONS: Final = words("$defs definitions")
+_FOLLOWED: Final = words("properties required additionalProperties items")
+_WHOLE: Final = words(
+    "$ref allOf anyOf oneOf not if prefixItems patternProperties unevaluatedProperties unevaluatedItems"
+)
+"""A place with such a keyword is compared as a whole."""
+_LOGIC: Final = words("not if contains dependentSchemas propertyNames")
+_MOST_COMBINED: Final = 6
+
+
+def schema_changes(
+    old: JsonSchema, new: JsonSchema, where: str, *, is_closed: bool = False
+) -> list[ContractChange]:
+    """Return which documents of a new schema a reader of the old one may be unable to read.
+
+    A new property breaks only a closed schema, such as the arguments of a function: other readers ignore what
+    they do not know.
+    """
+    try:
+        old, new = plain(old), plain(new)
+        texts = encode(old), encode(new)
+        if texts[0] == texts[1]:
+            return []
+        if max(map(len, texts)) > _LONGEST_SCHEMA:
+            raise RecursionError
+        old, new = (_normal(side, is_open=not is_closed) for side in (old, new))
+        return [*_Comparison(old, new, is_closed).changes(old, new, where)]
+    except RecursionError:
+        what = "changed, and is too large or too deep to compare"
+    except (AttributeError, KeyError, TypeError, ValueError):
+        what = "changed, and is not a valid JSON Schema"
+    return [ContractChange(what, where, "unknown")]
+
+
+class _Comparison:
+    def __init__(self, old: JsonSchema, new: JsonSchema, is_closed: bool) -> None:
+        self.roots, self.is_closed = (old, new), is_closed
+        self.compared: set[tuple[str, str]] = set()
+
+    def changes(self, old: JsonSchema, new: JsonSchema, where: str) -> Iterator[ContractChange]:
+        """Yield the changes at and below one place; those of a definition once, wherever it is used."""
+        if "$ref" in as_mapping(old) or "$ref" in as_mapping(new):
+            pair = encode(old), encode(new)
+            if pair in self.compared:
+                return
+            self.compared.add(pair)
+        before, after = map(_resolved, (old, new), self.roots)
+        other, other_now = _without_null(before), _without_null(after)
+        if other_now is not after and (verdict := self._verdict(before, {"type": "null"})):
+            yield ContractChange("can be null now", where, verdict)
+        if other is not before or other_now is not after:
+            yield from self.changes(other, other_now, where)
+            return
+        followed = words("") if _WHOLE & (before.keys() | after.keys()) else _FOLLOWED
+        was, now = ({key: side[key] for key in side if key not in followed} for side in (before, after))
+        verdict = self._verdict(was, now)
+        if verdict is not None:
+            keys = [key for key in {**was, **now} if encode(was.get(key)) != encode(now.get(key))]
+            what = "; ".join(f"{key} was {_shown(was, key)}, is {_shown(now, key)}" for key in keys)
+            yield ContractChange(what or "refers to a definition that changed", where, verdict)
+        if followed and (verdict is None or before.get("type") == after.get("type")):
+            yield from self._properties(before, after, where)
+            if "items" in before:
+                yield from self.changes(before["items"], after.get("items", True), f"{where}[]")
+
+    def _properties(
+        self, old: Mapping[str, Any], new: Mapping[str, Any], where: str
+    ) -> Iterator[ContractChange]:
+        before, after = old.get("properties", {}), new.get("properties", {})
+        needed = dict.fromkeys(old.get("required", ()))
+        others, others_now = (side.get("additionalProperties", True) for side in (old, new))
+        for name in {**before, **after, **needed}:
+            place = f"{where}{'.' if where else ''}{readable((name,))}"
+            if name in before and name not in after:
+                yield ContractChange("is gone", place, "breaking")
+            elif name in needed and name not in new.get("required", ()):
+                yield ContractChange("is no longer required", place, "breaking")
+            elif name in after and name not in before and self.is_closed:
+                yield ContractChange("is new", place, "breaking")
+            if name in after:
+                # A dictionary says what each of its values is.
+                schema = before.get(name, others if isinstance(others, Mapping) else {})
+                yield from self.changes(schema, after[name], place)
+        if isinstance(others, Mapping) and others_now is not False:
+            yield from self.changes(others, others_now, f"{where}.*")
+        elif others is False and others_now is not False:
+            yield ContractChange("can have other properties now", where, "breaking")
+
+    def _verdict(self, old: dict[str, Any], new: dict[str, Any]) -> Verdict | None:
+        """Return ``None`` if an old schema allows everything that a new one allows."""
+        import jsonschema_rs as rs
+
+        # The definitions are needed where a schema refers to one.
+        wide, narrow = (
+            {**{key: part for key, part in as_mapping(root).items() if key in _DEFINITIONS}, **schema}
+            if '"$ref"' in encode(schema)
+            else schema
+            for schema, root in zip((old, new), self.roots, strict=True)
+        )
+        texts = encode(wide), encode(narrow)
+        if texts[0] == texts[1] or not old:
+            return None
+        # It may need very long for combinations and logic.
+        for text in texts:
+            is_combined = '"allOf":' in text and text.count('Of":') > _MOST_COMBINED
+            if is_combined or any(f'"{key}":' in text for key in _LOGIC):
+                return "unknown"
+        try:
+            sides = (
+                rs.canonicalize(side, draft=rs.Draft202012, validate_formats=True, offline=True)
+                for side in (wide, narrow)
+            )
+            answer = next(sides).covers(next(sides)).value
+            # It does not decide between integers and numbers.
+            is_wider = rs.is_valid(narrow, 0.5, offline=True) and not rs.is_valid(wide, 0.5, offline=True)
+        except Exception:  # whatever is not a schema, such as a variable in place of one
+            return "unknown"
+        return None if answer == "yes" else "breaking" if answer == "no" or is_wider else "unknown"
+
+
+def _normal(value: Any, *, is_open: bool) -> Any:
+    """Return a schema without annotations and needless wrappers; an open one allows unknown properties."""
+    if isinstance(value, list):
+        return [_normal(item, is_open=is_open) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    schema = {
+        key: part if key in ("const", "enum") else _normal(part, is_open=is_open)
+        for key, part in value.items()
+        # A mapping is the schema of a property with such a name.
+        if isinstance(part, Mapping) or key not in _ANNOTATIONS
+    }
+    if is_open and schema.get("additionalProperties") is False:
+        del schema["additionalProperties"]
+    if isinstance(kind := schema.get("type"), str):  # Gemini has capitals, and nullable
+        schema["type"] = [kind.lower(), "null"] if schema.pop("nullable", False) is True else kind.lower()
+    for key in ("allOf", "anyOf", "oneOf"):
+        if schema.keys() - _DEFINITIONS == {key} and isinstance(schema[key], list) and len(schema[key]) == 1:
+            return schema | schema.pop(key)[0]
+    return schema
+
+
+def _resolved(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
+    """Return a schema, or the one in the same document to which it does nothing but refer."""
+    for _ in range(_LONGEST_CHAIN):
+        if isinstance(schema, bool):
+            schema = {} if schema else {"enum": []}
+        schema = {key: schema[key] for key in schema if key not in _DEFINITIONS}
+        part = target(schema["$ref"], root) if schema.keys() == {"$ref"} else None
+        if part is None:
+            return schema
+        schema = part
+    raise RecursionError
+
+
+def target(reference: Any, root: Any) -> JsonSchema | None:
+    """Return the schema in the same document that a reference means, if there is one."""
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    for part in reference.split("/")[1:]:
+        root = as_mapping(root).get(part.replace("~1", "/").replace("~0", "~"))
+    return root if isinstance(root, dict | bool) else None
+
+
+def _without_null(schema: dict[str, Any]) -> JsonSchema:
+    """Return a schema for the other values if null is one of its types."""
+    kinds, parts = schema.get("type"), schema.get("anyOf", [])
+    if isinstance(kinds, list) and "null" in kinds and len(kinds) > 1:
+        others = [kind for kind in kinds if kind != "null"]
+        return {**schema, "type": others if len(others) > 1 else others[0]}
+    if schema.keys() == {"anyOf"} and len(parts) == 2 and {"type": "null"} in parts:
+        other: JsonSchema = parts[parts[0] == {"type": "null"}]
+        return other
+    return schema
+
+
+def _shown(schema: Mapping[str, Any], keyword: str) -> str:
+    value = schema.get(keyword, "any" if keyword == "type" else "none")
+    return value if isinstance(value, str) else encode(value)[:_MOST_SHOWN]

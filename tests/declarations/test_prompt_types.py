@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from promptsync.declarations.language import LANGUAGES
-from promptsync.declarations.prompts import declarations, variables_schema
+from promptsync.declarations import LANGUAGES, declarations, variables_schema
 from promptsync.prompt.prompt import Prompt
 
 TEXT = {"type": ["string", "number"]}

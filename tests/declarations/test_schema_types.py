@@ -24,8 +24,7 @@ from msgspec.structs import replace
 from strategies import texts
 
 from promptsync.cli import run
-from promptsync.declarations.language import LANGUAGES
-from promptsync.declarations.prompts import declarations
+from promptsync.declarations import LANGUAGES, declarations
 from promptsync.prompt.prompt import Prompt
 
 TEXT = {"type": "string"}

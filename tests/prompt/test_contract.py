@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from strategies import prompts as any_prompts
 
-from promptsync.prompt.contract import contract_changes
+from promptsync.prompt.contract import contract_changes, schema_changes
 from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.schema_changes import schema_changes
 
 S, INT, N, NULL = {"type": "string"}, {"type": "integer"}, {"type": "number"}, {"type": "null"}
 

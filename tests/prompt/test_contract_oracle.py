@@ -21,9 +21,8 @@ from msgspec.structs import replace
 from seeds import examples
 
 from promptsync.files.prompt_file import parse
-from promptsync.prompt.contract import contract_changes
+from promptsync.prompt.contract import contract_changes, schema_changes
 from promptsync.prompt.prompt import Prompt, map_texts
-from promptsync.prompt.schema_changes import schema_changes
 
 NAMES = ["a", "b", "c"]
 VALUES = [None, True, False, 0, 1, 2, 3, 7, 0.5, "", "a", "b", "abc", "2026-01-01"]

@@ -8,7 +8,7 @@ from scripted_registry import EMPTY_LIST, KEY, serving
 from promptsync.registry.address import address
 from promptsync.registry.errors import NotSent
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.failures import explained
+from promptsync.registry.promptlayer.connection import explained
 
 HERE, THERE = "http://127.0.0.1:8470", "https://registry.example"
 

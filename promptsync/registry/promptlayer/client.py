@@ -1,17 +1,27 @@
-"""PromptLayer as a registry: one object for each part of the protocol, all on one connection."""
+"""PromptLayer as a registry: its parts, all on one connection, and release labels."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
-from promptsync.registry.errors import NotFound, NotReadableRaw, UnusablePrompt
+from promptsync.errors import RemoteError
+from promptsync.prompt.prompt import Label
+from promptsync.registry.errors import (
+    BadAnswer,
+    FateUnknown,
+    NotFound,
+    NotReadableRaw,
+    Rejected,
+    Unsupported,
+    UnusablePrompt,
+)
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.checks import Checks, Tables, Tracking
 from promptsync.registry.promptlayer.connection import Connection
-from promptsync.registry.promptlayer.labels import PromptLayerLabels
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
-from promptsync.registry.protocol import Capabilities
+from promptsync.registry.promptlayer.responses import Answer, label_of
+from promptsync.registry.protocol import Capabilities, number
 
 if TYPE_CHECKING:
     from promptsync.prompt.prompt import Version
@@ -79,3 +89,122 @@ class PromptLayer:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+_KEYS = ("release_labels", "labels", "items")
+_LIST = endpoints.ALL_LABELS.routes[0]
+
+
+class PromptLayerLabels:
+    """See ``promptsync.registry.protocol.Labels``."""
+
+    def __init__(self, connection: Connection, prompts: PromptLayerPrompts) -> None:
+        self._call = connection.call
+        self._prompts = prompts
+        self._facts = connection.facts
+        self._can_change: bool | None = None
+
+    def of(self, template_id: int, name: str) -> list[Label]:
+        path = {"identifier": self._prompts.identifier(template_id, name)}
+        answer = self._call(endpoints.LABELS, path=path)
+        self._can_change = True
+        return _labels(answer, template_id, name)
+
+    def all(self) -> list[Label] | None:
+        try:
+            labels = _all_labels(self._call(endpoints.ALL_LABELS))
+        except (Unsupported, Rejected) as error:
+            if isinstance(error, Rejected) and error.status not in endpoints.NO_SHAPE:
+                raise
+            labels = None
+        self._facts.keep(_LIST, exists=labels is not None)
+        return labels
+
+    @property
+    def may_list_all(self) -> bool:
+        return not self._facts.lacks(_LIST)
+
+    def can_change(self, template_id: int, name: str) -> bool:
+        if self._can_change is None:
+            try:
+                self.of(template_id, name)
+            except Unsupported:
+                self._can_change = False
+            except Rejected as error:
+                # A registry that complains about the prompt has the operation.
+                if not isinstance(error, NotFound) and error.status not in endpoints.NO_SHAPE:
+                    raise
+                self._can_change = True
+        return bool(self._can_change)
+
+    def set(self, template_id: int, name: str, label: str, version: int, existing: Label | None) -> None:
+        if existing is not None:
+            self._move(template_id, name, existing, version)
+            return
+        path, body = {"template_id": template_id}, {"name": label, "prompt_version_number": version}
+        try:
+            self._call(endpoints.CREATE_LABEL, path=path, body=body).acknowledge()
+        except FateUnknown as unknown:
+            # Unlike a version, a label can be looked up before it is created again.
+            try:
+                made = self._find(template_id, name, label)
+            except RemoteError:
+                raise unknown from None
+            if made is None:
+                self._call(endpoints.CREATE_LABEL, path=path, body=body).acknowledge()
+            elif made.version != version:
+                self._move(template_id, name, made, version)
+
+    def delete(self, label: Label) -> None:
+        try:
+            self._call(endpoints.DELETE_LABEL, path={"label_id": label.label_id}).acknowledge()
+        except Rejected as error:
+            # Somebody else may have deleted it, or a lost first attempt did.
+            if error.status != 404:
+                raise
+
+    def _find(self, template_id: int, name: str, label: str) -> Label | None:
+        return next((existing for existing in self.of(template_id, name) if existing.name == label), None)
+
+    def _move(self, template_id: int, name: str, label: Label, version: int) -> None:
+        def check() -> bool:
+            # Somebody may have moved it during the wait before the retry.
+            try:
+                moved = self._find(template_id, name, label.name)
+            except RemoteError:
+                return False
+            if moved is not None and moved.version not in (label.version, version):
+                raise Rejected(
+                    f"another user moved {label.name!r} of {name!r} to v{moved.version} in the meantime",
+                    status=409,
+                    hint="run the command again",
+                )
+            return True
+
+        self._call(
+            endpoints.MOVE_LABEL,
+            path={"label_id": label.label_id},
+            body={"prompt_version_number": version},
+            before_repeat=check,
+        ).acknowledge()
+
+
+def _labels(answer: Answer, template_id: int | None = None, name: str | None = None) -> list[Label]:
+    items = answer.listed(*_KEYS)
+    try:
+        return [label_of(item, template_id, name) for item in items]
+    except ValueError as error:
+        answer.fail(f"release labels ({error})")
+
+
+def _all_labels(answer: Answer) -> list[Label] | None:
+    """Return the labels in a response, ``None`` if it is anything else or does not name their prompts."""
+    body = answer.json()
+    # The vendor's registry takes this path for the prompt named "labels".
+    if isinstance(body, dict) and ("prompt_template" in body or (number(body, "pages") or 1) > 1):
+        return None
+    try:
+        labels = _labels(answer)
+    except BadAnswer:
+        return None
+    return labels if all(label.template_id is not None or label.prompt_name for label in labels) else None

@@ -1,1 +1,0 @@
-"""Declarations of types for applications: what a prompt takes and returns, in Python and TypeScript."""
