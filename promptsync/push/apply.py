@@ -290,12 +290,12 @@ class _Push:
         for item, template_id, version in sorted([*published, *unfinished], key=lambda entry: entry[0].name):
             name, file = item.name, item.file
             assert file is not None
-            prompt = identity(project.registry.workspace_id, template_id)
-            key = make_key(prompt, version, digest(file.prompt))
-            text = render_edit(file, file.prompt, project.with_keys(file.local, [key]))
-            backup = needs_backup(project, file.path, file.text, text)
-            change = PlannedFile(name=name, path=file.path, old=file.text, new=text, backup=backup)
             try:
+                prompt = identity(project.registry.workspace_id, template_id)
+                key = make_key(prompt, version, digest(file.prompt))
+                text = render_edit(file, file.prompt, project.with_keys(file.local, [key]))
+                backup = needs_backup(project, file.path, file.text, text)
+                change = PlannedFile(name=name, path=file.path, old=file.text, new=text, backup=backup)
                 written = write_files(project, [change], "promptsync push")
             except (OSError, PromptsyncError) as error:
                 receipt.unsynced[name] = str(error)

@@ -25,6 +25,15 @@ def diverge(world: World, name: str, old: str = "Hello") -> None:
     world.publish(name, "Theirs {name}")
 
 
+def test_a_file_that_cannot_take_its_key_is_published_all_the_same(three: World) -> None:
+    path = three.path("d")
+    path.write_text("? content\n: Hello # a comment that an edit would lose\n", "utf-8")
+    done = three.ok("push")
+    assert "published  d  v1" in done.out
+    assert "note  d: synced: was not written: prompts/d.yaml cannot be edited without losing" in done.out
+    assert three.states()["d"] == "in-sync"
+
+
 # -- all or nothing -------------------------------------------------------------------------------------
 
 
