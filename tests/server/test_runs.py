@@ -324,6 +324,11 @@ def test_an_agent_runs_by_name_or_id_and_returns_its_bare_output(call):
         assert finished_run(call, agent).body == "Q: Where?! Q: WHERE?"
 
 
+def test_inputs_may_be_called_like_the_nodes_that_read_them(call):
+    inputs = INPUTS["input_variables"] | {"draft": "an input", "answer": "another"}
+    assert finished_run(call, AGENT, {"input_variables": inputs}).body == "Q: Where?! Q: WHERE?"
+
+
 def test_all_outputs_are_by_node(call):
     nodes = finished_run(call, AGENT, everything=True).body
     assert list(nodes) == ["draft", "answer"]

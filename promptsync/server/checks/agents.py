@@ -127,21 +127,23 @@ def run_workflow(request: Request) -> Response:
         version = items.version(db, workflow, body.workflow_version_number, body.workflow_label_name)
         nodes = version["body"]["nodes"]
         missing = sorted(_required(db, nodes) - inputs.keys())
-        columns, earlier = [], list(inputs)
+        # A node may be called like an input, which the nodes up to it still read.
+        given = {f"input {name}": value for name, value in inputs.items()}
+        columns, earlier = [], dict(zip(inputs, given, strict=True))
         for node in nodes:
             config = {
                 "template": msgspec.structs.asdict(_prompt(node)),
-                "prompt_template_variable_mappings": {name: name for name in earlier},
+                "prompt_template_variable_mappings": dict(earlier),
                 "variables": node["configuration"]["variables"],
             }
-            earlier.append(node["name"])
+            earlier[node["name"]] = node["name"]
             is_output = node["is_output_node"]
             columns.append(SheetColumn("", node["name"], PROMPT, config, is_output_column=is_output))
         if body.callback_url is not None:
             columns.append(SheetColumn("", CALLBACK, CALLBACK, {"url": body.callback_url}))
         about = {"name": workflow["name"], "all_outputs": bool(body.return_all_outputs)}
         about["channel"] = None if suffix is None else f"workflows:{workflow['id']}:run:{suffix}"
-        run_id, sheet_id = store.create_run(db, AGENT_RUN, version, inputs, [inputs], columns, **about)
+        run_id, sheet_id = store.create_run(db, AGENT_RUN, version, given, [given], columns, **about)
     request.runner.work_on(sheet_id)
     answer = {
         "success": True,
