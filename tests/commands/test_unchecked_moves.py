@@ -252,6 +252,17 @@ def test_a_move_up_to_what_was_rolled_back_needs_a_yes(
     assert f"v{rolled_back.label('b', 'prod')}" == version
 
 
+def test_what_is_on_hold_and_has_no_passing_check_needs_the_command_that_releases_it(
+    rolled_back: World,
+) -> None:
+    config(rolled_back, "labels: {main: prod}", "checks: [{match: b, evaluation: nightly}]")
+    done = rolled_back.run("promote", "staging", "prod")
+    assert done.code == 3, str(done)
+    assert "b: v3 has no passing check: nightly counts only in a deploy" in done.out
+    assert "v3 of 'b' is on hold: prod was rolled back to v1; no label was changed" in done.err
+    assert "hint: promptsync deploy b --label prod --again\n" in done.err
+
+
 def test_on_a_terminal_the_question_names_what_is_on_hold(rolled_back: World) -> None:
     done = rolled_back.on_terminal("promote", "staging", "prod", answer="n\n")
     assert done.code == 1, str(done)

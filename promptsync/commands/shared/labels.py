@@ -156,6 +156,8 @@ def _checked(
         for warning in warnings
         if warning.name in names and (warning.about in ("on-hold", "contract") or not skip_checks)
     ]
+    # A deploy checks what failed, but keeps what is on hold, and refuses what breaks applications.
+    failed.sort(key=lambda warning: warning.about not in ("on-hold", "contract"))
     if failed and not (yes or session.can_ask):
         plan = structs.replace(plan, refusal=_failed_checks(project, failed, plan.pending[0].label))
     return plan, warnings, failed
