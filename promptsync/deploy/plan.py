@@ -23,7 +23,7 @@ from promptsync.deploy.contract import PromptContract, accepted_names, find_cont
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order, live_at_once
 from promptsync.deploy.survey import make_survey
-from promptsync.errors import Refused
+from promptsync.errors import Refused, UsageError
 from promptsync.project.plan import fingerprint, workspace_of
 from promptsync.project.project import Project
 from promptsync.project.versions import check_changeable
@@ -140,8 +140,9 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
     """Return the plan of a deploy; ``checks`` are those to run, by default those of the files.
 
     Raises what ``make_survey``, ``plan_push`` and ``find_checks`` raise, ``Unsupported`` if the registry
-    cannot change labels, and ``Refused`` for snippets that would be live unchecked and, where checks are
-    required, for members that have none. Nothing has been written then.
+    cannot change labels, ``UsageError`` for a limit that checks would ignore, and ``Refused`` for snippets
+    that would be live unchecked and, where checks are required, for members that have none. Nothing has been
+    written then.
     """
     check_options(PushOptions(message=options.message))
     check_release_label(options.label, "promptsync deploy")
@@ -154,6 +155,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
     names = [member.name for member in survey.checked]
     if checks is None:
         checks = select_checks(names, survey.latest.worktree.files, project.config, project.evaluations)
+    _check_drop(checks, options.standard.max_drop)
     unchecked = _unchecked(survey, checks.unchecked)
     located = find_checks(project.registry, checks)
     check_cases(project, located)
@@ -252,6 +254,17 @@ def _plan_push(project: Project, survey: Survey, options: DeployOptions) -> Push
         replace(action, kind=Kind.UPDATE) if action.kind is Kind.FORCE else action for action in plan.actions
     )
     return replace(plan, actions=tuple(actions))
+
+
+def _check_drop(checks: Selection, max_drop: float | None) -> None:
+    """Raise ``UsageError`` for a limit that would not apply to prompts which only an evaluation checks."""
+    compared = {name for check in checks.tables for name in check.prompts}
+    ignoring = [check.name for check in checks.evaluations if not compared.issuperset(check.prompts)]
+    if max_drop is not None and ignoring:
+        raise UsageError(
+            f"--max-drop compares the rows of tables, and {ignoring[0]!r} is an evaluation",
+            hint="use --min-score, or write an evaluation file",
+        )
 
 
 def _unchecked(survey: Survey, without: Collection[str]) -> tuple[str, ...]:

@@ -286,9 +286,7 @@ def test_of_a_snippet_uncommitted_files_of_others_count(released: World) -> None
     assert done.code == 3 and "prompts/a.yaml has changes that are not committed" in done.err, str(done)
 
 
-@pytest.mark.parametrize(
-    "options", [["--min-score", "50"], ["--max-drop", "10"], *(["--" + name] for name in FLAGS)]
-)
+@pytest.mark.parametrize("options", [["--min-score", "50"], *(["--" + name] for name in FLAGS)])
 def test_the_fingerprint_covers_what_the_checks_must_reach(changed: World, options: list[str]) -> None:
     def fingerprint(*more: str) -> str:
         return str(changed.run("deploy", "--dry-run", "--json", *more).document["fingerprint"])

@@ -96,6 +96,14 @@ def test_a_prompt_without_checks_is_named_and_refused_when_checks_are_required(w
     assert world.label("e", "prod") == 1
 
 
+def test_a_limit_that_an_evaluation_would_ignore_is_a_usage_error(world: World) -> None:
+    done = world.run("deploy", "--max-drop", "5")
+    assert done.code == 2, str(done)
+    assert "--max-drop compares the rows of tables, and 'a is polite' is an evaluation" in done.err
+    assert world.writes == []
+    world.ok("deploy", "d", "--max-drop", "5")  # an agent never had a score
+
+
 def test_unchecked_prompts_are_named_in_plan_receipt_and_document(world: World) -> None:
     world.write("e")
     world.commit()

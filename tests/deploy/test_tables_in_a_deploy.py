@@ -61,15 +61,15 @@ def test_more_cells_than_the_limit_are_refused_before_anything_is_made(world: Wo
 
 
 def test_the_fingerprint_covers_rows_scorecard_and_limits(world: World) -> None:
-    def fingerprint() -> str:
-        found = world.run("deploy", "-n", "--json", "--allow-dirty").document
+    def fingerprint(*options: str) -> str:
+        found = world.run("deploy", "-n", "--json", "--allow-dirty", *options).document
         return str(found["fingerprint"])
 
-    seen = {fingerprint()}
+    seen = {fingerprint(), fingerprint("--max-drop", "10")}
     for more in ({"min_score": 91}, {"runs": 3}, {"max_drop": 5}, {"rows": [{"name": "Ada"}]}):
         world.put("evaluations/thanks.yaml", evaluation(["a", "b"], **more))
         seen.add(fingerprint())
-    assert len(seen) == 5
+    assert len(seen) == 6
 
 
 @pytest.mark.parametrize(
