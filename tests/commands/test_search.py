@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from worlds import World, template
 
+from promptsync.commands.search import find_in_text, pattern_of
 from promptsync.errors import UsageError
-from promptsync.project.search import find_in_text, pattern_of
 
 FILE = """\
 # The tone of the house.
