@@ -235,7 +235,10 @@ def _failed(session: Session, error: PromptsyncError) -> Outcome:
         from promptsync.show.markdown import error_markdown
 
         lines = error_markdown(error)
-    return Outcome(lines, getattr(error, "body", None) or session.blank, error.exit_code, error)
+    body = dict(getattr(error, "body", None) or session.blank)
+    if "dry_run" in body:
+        body["dry_run"] = session.dry_run
+    return Outcome(lines, body, error.exit_code, error)
 
 
 def _bug(error: BaseException, arguments: Sequence[str]) -> Bug:

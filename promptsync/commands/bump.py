@@ -36,9 +36,6 @@ def command(
     snippet: str,
     users: tuple[str, ...],
     to: int | None,
-    dry_run: bool,
-    yes: bool,
-    expect: str | None,
 ) -> Outcome:
     """Pin the new version of SNIPPET in the files of the prompts USER, by default of all that pin it.
 
@@ -51,7 +48,6 @@ def command(
     promptsync bump support/house-tone support/refund 'support/order*'
     promptsync bump support/house-tone --to 1
     """
-    session.blank = {**session.blank, "dry_run": dry_run}
     with session.project() as project:
         return carry_out(
             session,
@@ -64,9 +60,6 @@ def command(
             needs_confirmation=lambda made: not made.is_empty,
             unchanged="nothing was written",
             files_only=True,
-            dry_run=dry_run,
-            yes=yes,
-            expect=expect,
         )
 
 

@@ -21,7 +21,7 @@ from promptsync.commands.shared.ci import (
     resolve_since,
     since_option,
 )
-from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
+from promptsync.commands.shared.options import SCORE, SECONDS, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.tables import max_cells_option, report_option, reuse_option, write_report
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
@@ -88,10 +88,6 @@ def command(
     session: Session,
     names: tuple[str, ...],
     label: str | None,
-    dry_run: bool,
-    expect: str | None,
-    yes: bool,
-    form: str | None,
     junit_file: str | None,
     report_file: str | None,
     **flags: Any,
@@ -113,18 +109,16 @@ def command(
     promptsync deploy --dry-run
     promptsync deploy --rehearse --format markdown > plan.md
     """
-    choose_format(session, form)
     if flags["again"] and not names:
         raise UsageError(
             "--again needs the names of prompts that were rolled back", hint="promptsync deploy NAME --again"
         )
-    dry_run = dry_run or flags["rehearse"]
-    session.blank = {**session.blank, "dry_run": dry_run}
+    session.dry_run = session.dry_run or flags["rehearse"]
     session.deploy_label = label
     junit, report = JunitFile(session, junit_file), writable(session, "--report", report_file)
     with session.project() as project, junit.errors_of("deploy"):
-        options = _options(session, project, names, label, dry_run=dry_run, flags=flags)
-        deploying = _Deploying(session, project, options, dry_run, flags["older"], flags["rehearse"])
+        options = _options(session, project, names, label, flags)
+        deploying = _Deploying(session, project, options, flags["older"], flags["rehearse"])
         outcome = carry_out(
             session,
             project,
@@ -134,17 +128,15 @@ def command(
             show_receipt=show_deploy.show_receipt,
             headline=lambda made: show_deploy.headline(made, project.title),
             unchanged="nothing was released",
-            dry_run=dry_run,
-            yes=yes,
-            expect=expect,
         )
         unwritten = None
-        if flags["rehearse"] or not dry_run:  # a plan alone has no results, so the file stays as it is
+        if (
+            flags["rehearse"] or not session.dry_run
+        ):  # a plan alone has no results, so the file stays as it is
             unwritten = junit.write(deploying.results, outcome.error)
             page = write_report(session, project, report, deploying.results, deploying.texts)
             unwritten = page or unwritten
-        body = {**outcome.body, "dry_run": dry_run}
-        return outcome.replaced(body=body, error=outcome.error or unwritten)
+        return outcome.replaced(error=outcome.error or unwritten)
 
 
 def _options(
@@ -152,14 +144,12 @@ def _options(
     project: Project,
     names: tuple[str, ...],
     label: str | None,
-    *,
-    dry_run: bool,
     flags: Mapping[str, Any],
 ) -> DeployOptions:
     """Return what was requested. Raises ``UsageError`` without a label for the branch."""
     if label is None and session.environment.read_only:
         label = live_label(session, project, None)  # an agent's branch has no label, and the refusal shows it
-    label = label if label is not None else label_of_branch(session, project, merged=dry_run)
+    label = label if label is not None else label_of_branch(session, project, merged=session.dry_run)
     return DeployOptions(
         label=label,
         names=names,
@@ -186,7 +176,6 @@ class _Deploying:
     session: Session
     project: Project
     options: DeployOptions
-    dry_run: bool
     older: bool
     rehearses: bool
     results: CheckResults = field(default_factory=CheckResults)
@@ -205,7 +194,7 @@ class _Deploying:
             return plan
         label = self.options.label
         # Where nothing may be changed, the plan is the outcome.
-        dry_run = self.dry_run or self.session.environment.read_only
+        dry_run = self.session.dry_run or self.session.environment.read_only
         wrong = branch_refusal(self.session, self.project, label, dry_run=dry_run, older=self.older)
         if wrong is not None and not dry_run:
             raise wrong

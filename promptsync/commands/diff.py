@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptsync.commands.shared.options import check_apart, choose_format, format_option, version_options
+from promptsync.commands.shared.options import check_apart, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.difference import Difference, differences
 from promptsync.compare.gather import gather
@@ -45,7 +45,6 @@ def command(
     since: str | None,
     stat: bool,
     name_only: bool,
-    form: str | None,
     exit_code: bool,
 ) -> Outcome:
     """Show what a push or a pull would change: the fields that differ, texts line by line.
@@ -63,7 +62,6 @@ def command(
     promptsync diff 'support/*:staging' 'support/*:prod'
     promptsync diff --since origin/main...
     """
-    form = choose_format(session, form)
     check_apart(("--stat", stat), ("--name-only", name_only))
     check_apart(("--since", since), ("--label", at.label), ("--version", at.number))
     if at.number is not None and not names:
@@ -74,10 +72,10 @@ def command(
     if problems:
         document["problems"] = diff.problems_body(problems)
     code = 1 if problems or (exit_code and diffs) else 0
-    lines = _lines(diffs, form, stat=stat, name_only=name_only)
+    lines = _lines(diffs, session.form, stat=stat, name_only=name_only)
     lines += [output.safe(text_of(problem)) for problem in problems]
     if not lines and not session.quiet:
-        lines = ["no differences"] if form == "text" and not name_only else []
+        lines = ["no differences"] if session.form != "markdown" and not name_only else []
     return Outcome(lines, document, code)
 
 

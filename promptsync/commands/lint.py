@@ -10,7 +10,7 @@ from typing import Final
 import click
 from msgspec.structs import replace
 
-from promptsync.commands.shared.options import choose_format, format_option
+from promptsync.commands.shared.options import format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
@@ -45,9 +45,7 @@ _KEYS: Final = ("path", "line", "column", "rule", "severity", "message", "hint")
     help="Also check prompts that refer to one that was deleted or renamed since HEAD.",
 )
 @click.option("--rules", is_flag=True, help="List the rules instead.")
-def command(
-    session: Session, files: tuple[Path, ...], form: str | None, strict: bool, deleted: bool, rules: bool
-) -> Outcome:
+def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bool, rules: bool) -> Outcome:
     """Check FILEs, or all prompt and evaluation files. Needs no network and no key.
 
     Exits with 1 if there are errors. Hooks pass the files of a commit and --deleted, which needs git and also
@@ -58,12 +56,11 @@ def command(
     promptsync lint prompts/support/refund.yaml --strict
     promptsync lint --format github
     """
-    form = choose_format(session, form)
     if rules:
         return show.rules()
     checked = lint(session.directory, files, deleted=deleted)
     problems = _relative(checked, session.directory)
-    if form == "github":
+    if session.form == "github":
         from promptsync.show.github import annotated_directory
 
         directory = annotated_directory(session.directory, session.environment.variables)

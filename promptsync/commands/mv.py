@@ -27,7 +27,7 @@ from promptsync.show.pull import show_moves
     help="Move only the file, and write the old name into it. Without OLD and NEW: for all moved files.",
 )
 @dry_run_option
-def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: bool) -> Outcome:
+def command(session: Session, names: tuple[str, ...], keep_name: bool) -> Outcome:
     """Rename the prompt OLD to NEW, and move its file.
 
     The API cannot rename a prompt. If OLD is published, rename it in the PromptLayer dashboard first, so that
@@ -41,7 +41,6 @@ def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: 
     """
     if len(names) != 2 and (names or not keep_name):
         raise UsageError("mv needs the old and the new name", hint="promptsync mv OLD NEW")
-    session.blank = {**session.blank, "dry_run": dry_run}
     with session.project() as project:
         if any(name.endswith(SUFFIXES) for name in names):
             meant = [name_for((names_at(project, name) or [name])[0]) for name in names]
@@ -60,5 +59,4 @@ def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: 
             headline=lambda made: tally("file", [(len(made.moves), "to move")]) or "nothing to move",
             unchanged="nothing was moved",
             files_only=True,
-            dry_run=dry_run,
         )

@@ -9,7 +9,7 @@ import click
 from msgspec.structs import replace
 
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.options import check_apart, choose_format, format_option, version_options
+from promptsync.commands.shared.options import check_apart, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
@@ -57,12 +57,8 @@ from promptsync.show.outcome import Outcome
 def command(
     session: Session,
     names: tuple[str, ...],
-    dry_run: bool,
-    yes: bool,
-    expect: str | None,
     at: At,
     target: Path | None,
-    form: str | None,
     **flags: Any,
 ) -> Outcome:
     """Bring the registry's changes into your files. Comments and layout stay.
@@ -81,7 +77,6 @@ def command(
     promptsync pull --label prod --output build/prompts
     promptsync pull support/refund support/greeting --theirs
     """
-    choose_format(session, form)
     options = PullOptions(names, command=session.command(), **flags)
     if options.markers:
         options = replace(options, merge=True)
@@ -89,8 +84,8 @@ def command(
         options, at = _resolved(project, options, at)
         _check_together(options, at, target)
         if target is not None:
-            written = export(project, options.names, session.directory / target, at, dry_run=dry_run)
-            return show_pull.show_export(written, target, dry_run=dry_run)
+            written = export(project, options.names, session.directory / target, at, dry_run=session.dry_run)
+            return show_pull.show_export(written, target, dry_run=session.dry_run)
         if options.passed_over is not None:
             options, at = replace(options, version=at.number), LATEST
         try:
@@ -104,12 +99,9 @@ def command(
                 headline=show_pull.headline,
                 unchanged="nothing was written",
                 files_only=True,
-                dry_run=dry_run,
-                yes=yes,
-                expect=expect,
             )
         except (Conflict, MergeConflict) as refusal:
-            return show_pull.show_refusal(refusal, dry_run=dry_run)
+            return show_pull.show_refusal(refusal, dry_run=session.dry_run)
 
 
 def _resolved(project: Project, options: PullOptions, at: At) -> tuple[PullOptions, At]:

@@ -9,7 +9,7 @@ import click
 from msgspec.structs import replace
 
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.options import choose_format, format_option
+from promptsync.commands.shared.options import format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
@@ -51,10 +51,6 @@ def command(
     session: Session,
     names: tuple[str, ...],
     labels: tuple[str, ...],
-    dry_run: bool,
-    yes: bool,
-    expect: str | None,
-    form: str | None,
     force: bool,
     restore: bool,
     **flags: object,
@@ -70,9 +66,7 @@ def command(
     promptsync push --dry-run
     promptsync push --dry-run --format markdown > plan.md
     """
-    choose_format(session, form)
     options = PushOptions(names, labels=tuple(dict.fromkeys(labels)), **flags)  # type: ignore[arg-type]
-    session.blank = {**session.blank, "dry_run": dry_run}
     # Before anything is opened: a message that does not fit is a usage error, without any request.
     check_options(options)
     with session.project() as project:
@@ -95,9 +89,6 @@ def command(
             headline=lambda made: show_push.headline(made, project.title),
             needs_confirmation=lambda made: bool(made.actions),
             unchanged="nothing was published",
-            dry_run=dry_run,
-            yes=yes,
-            expect=expect,
         )
 
 

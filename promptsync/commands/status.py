@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from promptsync.commands.shared.options import check_apart, choose_format, format_option
+from promptsync.commands.shared.options import check_apart, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
@@ -50,7 +50,6 @@ def command(
     exit_code: bool,
     drift: bool,
     label: str | None,
-    form: str | None,
     offline: bool,
 ) -> Outcome:
     """Show who changed each prompt since both sides last agreed: you, the registry, or both.
@@ -60,7 +59,6 @@ def command(
     promptsync status --label prod --exit-code
     promptsync status --drift
     """
-    choose_format(session, form)
     check_apart(("--offline", offline), ("--drift", drift))
     check_apart(("--offline", offline), ("--label", label))
     counted = frozenset(State) - {State.IN_SYNC} if exit_code else _DRIFT if drift else frozenset()

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import click
 
+from promptsync.commands.shared.groups import session_option
 from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused, UsageError
 from promptsync.files.disk import locked
@@ -19,9 +20,9 @@ from promptsync.terminal import output
 P = TypeVar("P", bound=Plan)
 R = TypeVar("R")
 
-dry_run_option = click.option("-n", "--dry-run", is_flag=True, help="Show the plan and change nothing.")
-yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
-expect_option = click.option(
+dry_run_option = session_option("-n", "--dry-run", is_flag=True, help="Show the plan and change nothing.")
+yes_option = session_option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+expect_option = session_option(
     "--expect", metavar="FINGERPRINT", help="Carry out only the reviewed plan, which has this fingerprint."
 )
 
@@ -37,9 +38,6 @@ def carry_out(
     headline: Callable[[P], str],
     unchanged: str,
     needs_confirmation: Callable[[P], bool] = lambda _: False,
-    dry_run: bool = False,
-    yes: bool = False,
-    expect: str | None = None,
     lock: bool = True,
     files_only: bool = False,
 ) -> Outcome:
@@ -49,63 +47,52 @@ def carry_out(
     ``headline`` has the counts and the place: "2 prompts to publish to production". ``unchanged`` completes
     messages: "nothing was published". What is destructive is always confirmed; ``needs_confirmation`` says
     what else is, where there is a terminal.
-    Nothing is carried out with ``dry_run``, if the plan is not the one that ``expect`` names, if it has a
+    Nothing is carried out with ``--dry-run``, if the plan is not the one that ``--expect`` names, if it has a
     refusal, or if it is destructive and cannot be confirmed: then the outcome is the plan. So it is
     if ``PROMPTSYNC_READ_ONLY`` is set, unless the command changes ``files_only``. ``lock`` keeps other runs
     out of the working copy.
     """
     # The lock is taken before the plan is made, so that no other run changes the files in between.
-    with locked(project.root) if lock and not dry_run else nullcontext():
+    with locked(project.root) if lock and not session.dry_run else nullcontext():
         made = plan()
-        is_refused = session.environment.read_only and not (files_only or dry_run or made.is_empty)
-        refusal = _read_only(session, unchanged) if is_refused else _unexpected(session, made, expect)
-        refusal = refusal or made.refusal
-        if not dry_run and not yes:
-            refusal = refusal or _unconfirmed(session, made, unchanged)
-        if dry_run or refusal is not None:
-            shown = session.rendered(show_plan(made))
-            lines = [output.aside(headline(made)), *shown.lines]
-            if dry_run:
+        refusal = _refusal(session, made, unchanged, files_only=files_only)
+        if session.dry_run or refusal is not None:
+            outcome = show_plan(made)
+            lines = [output.aside(headline(made)), *outcome.lines]
+            if session.dry_run:
                 lines.insert(0, output.aside(f"DRY RUN: {unchanged}"))
-                is_expectable = "expect" in click.get_current_context().params
-                lines += (
-                    ["", f"fingerprint {made.fingerprint}"] if is_expectable and not made.is_empty else []
-                )
-            code = shown.exit_code if refusal is None else refusal.exit_code
-            return shown.replaced(lines=lines, exit_code=code, error=refusal or shown.error)
-        if made.is_empty:
-            return session.rendered(show_receipt(made, None, False))
-        was_shown = False
-        if not yes and session.can_ask and (made.destructive or needs_confirmation(made)):
-            shown = session.on_remote(show_plan(made))
-            was_shown = _confirm(session, headline(made), shown.lines, unchanged)
-        return session.rendered(show_receipt(made, apply(made), was_shown))
+                options = {option.name for option in click.get_current_context().command.params}
+                if "expect" in options and not made.is_empty:
+                    lines += ["", f"fingerprint {made.fingerprint}"]
+            code = outcome.exit_code if refusal is None else refusal.exit_code
+            outcome = outcome.replaced(lines=lines, exit_code=code, error=refusal or outcome.error)
+        elif made.is_empty:
+            outcome = show_receipt(made, None, False)
+        else:
+            asks = not session.yes and session.can_ask and bool(made.destructive or needs_confirmation(made))
+            if asks:
+                _confirm(session, headline(made), session.on_remote(show_plan(made)).lines, unchanged)
+            outcome = show_receipt(made, apply(made), asks)
+        return session.rendered(outcome.replaced(body={**outcome.body, "dry_run": session.dry_run}))
 
 
-def _read_only(session: Session, unchanged: str) -> PromptsyncError:
-    hint = "git switch -c BRANCH && git add --all && git commit -m MESSAGE"
-    hint += "\ngit push -u origin BRANCH, and open a pull request"
-    if session.verb not in ("push", "deploy"):  # no file says where labels point
-        plan = session.command("--dry-run", without="--expect")
-        hint = f"{plan}\nhave a person review that plan, and run it with --expect FINGERPRINT"
-    return Refused(
-        f"{session.verb} refused: PROMPTSYNC_READ_ONLY is set; {unchanged}", hint=hint, code="read-only"
-    )
-
-
-def _unexpected(session: Session, made: Plan, expect: str | None) -> PromptsyncError | None:
-    if expect is None or made.fingerprint == expect:
-        return None
-    return Refused(
-        f"this is not the plan that was reviewed: its fingerprint is {made.fingerprint}, not {expect}",
-        hint=session.command("--dry-run", without="--expect"),
-        code="plan-changed",
-    )
-
-
-def _unconfirmed(session: Session, made: Plan, unchanged: str) -> PromptsyncError | None:
-    """Return the error for a destructive plan that cannot be confirmed; setting up CI confirms it."""
-    if made.is_empty or not made.destructive or session.can_ask or session.environment.ci:
+def _refusal(session: Session, made: Plan, unchanged: str, *, files_only: bool) -> PromptsyncError | None:
+    """Return why a plan must not be carried out: the first reason of several."""
+    is_empty, again = made.is_empty, session.command("--dry-run", without="--expect")
+    if session.environment.read_only and not (files_only or session.dry_run or is_empty):
+        hint = "git switch -c BRANCH && git add --all && git commit -m MESSAGE"
+        hint += "\ngit push -u origin BRANCH, and open a pull request"
+        if session.verb not in ("push", "deploy"):  # no file says where labels point
+            hint = f"{again}\nhave a person review that plan, and run it with --expect FINGERPRINT"
+        what = f"{session.verb} refused: PROMPTSYNC_READ_ONLY is set; {unchanged}"
+        return Refused(what, hint=hint, code="read-only")
+    if session.expect is not None and session.expect != made.fingerprint:
+        what = f"its fingerprint is {made.fingerprint}, not {session.expect}"
+        return Refused(f"this is not the plan that was reviewed: {what}", hint=again, code="plan-changed")
+    if made.refusal is not None:
+        return made.refusal
+    can_confirm = session.can_ask or session.environment.ci  # setting up CI confirms it
+    if is_empty or not made.destructive or session.dry_run or session.yes or can_confirm:
         return None
     need = "need" if len(made.destructive) > 1 else "needs"
     return UsageError(
@@ -115,11 +102,10 @@ def _unconfirmed(session: Session, made: Plan, unchanged: str) -> PromptsyncErro
     )
 
 
-def _confirm(session: Session, headline: str, lines: Sequence[str], unchanged: str) -> bool:
+def _confirm(session: Session, headline: str, lines: Sequence[str], unchanged: str) -> None:
     try:
         confirmed = session.confirm(f"{headline}. Continue?", lines)
     except (click.Abort, KeyboardInterrupt):
         raise Interrupted(f"interrupted; {unchanged}") from None
     if not confirmed:
         raise AnswerIsNo(f"not confirmed; {unchanged}", code="declined")
-    return True

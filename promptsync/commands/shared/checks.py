@@ -14,7 +14,7 @@ import msgspec
 from promptsync.checks.runs import TIMEOUT
 from promptsync.commands.shared.ci import resolve_since, since_option
 from promptsync.commands.shared.groups import together
-from promptsync.commands.shared.options import SECONDS, check_apart, choose_format, format_option
+from promptsync.commands.shared.options import SECONDS, check_apart, format_option
 from promptsync.commands.shared.session import Session
 from promptsync.errors import Interrupted, PromptsyncError, UsageError
 from promptsync.show.outcome import Outcome
@@ -117,7 +117,6 @@ def run_together(
     from promptsync.commands.shared.tables import run_tables, write_report
     from promptsync.show.checks import choice_body, nothing_run, results_markdown, run_notes
 
-    choose_format(session, options["form"])
     _check_options(kind, names, options)
     variables = what.pop("variables", None)
     junit = JunitFile(session, options["junit_file"])

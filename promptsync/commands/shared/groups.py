@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS
@@ -72,14 +73,16 @@ def _set_directory(context: click.Context, _: click.Parameter, value: str | None
 
 
 def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    if value not in (None, False, 0) and parameter.name is not None:
-        setattr(context.obj, parameter.name, value)
+    name = str(parameter.name)
+    if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+        setattr(context.obj, name, value)
 
 
-_option = functools.partial(click.option, callback=_set, expose_value=False)
+session_option = functools.partial(click.option, callback=_set, expose_value=False)
+"""Adds an option whose value goes to the field of the session with its name, not to the function."""
 
 _SHARED = (
-    _option(
+    session_option(
         "-C",
         "directory",
         metavar="DIR",
@@ -87,25 +90,25 @@ _SHARED = (
         callback=_set_directory,
         help="Run as if started in DIR.",
     ),
-    _option(
+    session_option(
         "--remote", metavar="NAME|URL", help="Use this registry: a remote from promptsync.yaml, or a URL."
     ),
-    _option(
+    session_option(
         "-j",
         "--jobs",
         metavar="N",
         type=click.IntRange(1, MOST_REQUESTS),
         help=f"Send at most N requests at once, 1 to {MOST_REQUESTS} (default: {MOST_REQUESTS}).",
     ),
-    _option("--json", is_flag=True, help="Print one JSON document."),
-    _option("-q", "--quiet", is_flag=True, help="Print only the result."),
-    _option("-v", "--verbose", count=True, help="Print more."),
-    _option(
+    session_option("--json", is_flag=True, help="Print one JSON document."),
+    session_option("-q", "--quiet", is_flag=True, help="Print only the result."),
+    session_option("-v", "--verbose", count=True, help="Print more."),
+    session_option(
         "--color",
         type=click.Choice(["auto", "always", "never"]),
         help="Use colors (default: on a terminal).",
     ),
-    _option("--no-pager", is_flag=True, help="Do not show long output in a pager."),
+    session_option("--no-pager", is_flag=True, help="Do not show long output in a pager."),
 )
 
 

@@ -40,7 +40,7 @@ skip_checks_option = click.option(
 
 
 def changing_options(command: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """Add the options of every command that changes labels: those of ``change_labels``."""
+    """Add the options of every command that changes labels."""
     return dry_run_option(yes_option(expect_option(command)))
 
 
@@ -85,29 +85,22 @@ def numbered(project: Project, chosen: Sequence[tuple[Labelled, PromptAt]]) -> l
 
 
 def change_labels(
-    session: Session,
-    project: Project,
-    plan: LabelPlan,
-    *,
-    dry_run: bool,
-    yes: bool,
-    expect: str | None,
-    skip_checks: bool = False,
+    session: Session, project: Project, plan: LabelPlan, *, skip_checks: bool = False
 ) -> Outcome:
     """Carry out a plan of labels.
 
     Plan and receipt warn where a label moves to a version that is not known to have passed its checks, or
-    that live prompts render at once: then a move up needs a person who confirms it, ``yes`` or
-    ``skip_checks``, and if the version is on hold or breaks applications, a person or ``yes``. Checks that
+    that live prompts render at once: then a move up needs a person who confirms it, ``--yes`` or
+    ``skip_checks``, and if the version is on hold or breaks applications, a person or ``--yes``. Checks that
     are not committed do not count. Raises ``Unsupported`` if the registry cannot change labels.
     """
     from promptsync.show.checks import failed_text, with_warnings
 
-    if plan.pending and (dry_run or expect):  # nothing else shows or compares the fingerprint
+    if plan.pending and (session.dry_run or session.expect):  # nothing else shows or compares the fingerprint
         plan = structs.replace(plan, workspace=workspace_of(project))
     for change in plan.pending[:1]:
         check_changeable(project, Version(change.template_id, 0, Prompt(change.name, {})))
-    plan, warnings, failed = _checked(session, project, plan, yes=yes, skip_checks=skip_checks)
+    plan, warnings, failed = _checked(session, project, plan, skip_checks=skip_checks)
 
     def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool) -> Outcome:
         changed = receipt.changed if receipt is not None else ()
@@ -116,7 +109,7 @@ def change_labels(
         still = [warning for warning in warnings if warning.name in moved]
         return with_warnings(outcome, still, in_text=not was_shown)
 
-    outcome = carry_out(
+    return carry_out(
         session,
         project,
         plan=lambda: plan,
@@ -125,16 +118,12 @@ def change_labels(
         show_receipt=show_receipt,
         headline=lambda plan: show_labels.headline(plan) + failed_text(failed),
         unchanged="no label was changed",
-        dry_run=dry_run,
-        yes=yes,
-        expect=expect,
         lock=False,
     )
-    return outcome.replaced(body={**outcome.body, "dry_run": dry_run})
 
 
 def _checked(
-    session: Session, project: Project, plan: LabelPlan, *, yes: bool, skip_checks: bool
+    session: Session, project: Project, plan: LabelPlan, *, skip_checks: bool
 ) -> tuple[LabelPlan, list[Verdict], list[Verdict]]:
     """Return a plan, refused if what it needs cannot be confirmed, its warnings, and those to confirm."""
     from promptsync.checks.verdicts import warnings_of
@@ -158,7 +147,7 @@ def _checked(
     ]
     # A deploy checks what failed, but keeps what is on hold, and refuses what breaks applications.
     failed.sort(key=lambda warning: warning.about not in ("on-hold", "contract"))
-    if failed and not (yes or session.can_ask):
+    if failed and not (session.yes or session.can_ask):
         plan = structs.replace(plan, refusal=_failed_checks(project, failed, plan.pending[0].label))
     return plan, warnings, failed
 

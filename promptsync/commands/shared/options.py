@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from promptsync.commands.shared.groups import together
+from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import UsageError
 
@@ -41,21 +41,13 @@ def check_apart(*options: tuple[str, object]) -> None:
 
 
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add ``--format`` with text, json and these forms; pass its value to ``choose_format``."""
-    return click.option(
+    """Add ``--format`` with text, json and these forms."""
+    return session_option(
         "--format",
         "form",
         type=click.Choice(["text", "json", *forms]),
         help="Output format (default: text).",
     )
-
-
-def choose_format(session: Session, form: str | None) -> str:
-    """Return the output format; errors use it, too. Raises ``UsageError`` if ``--json`` is also set."""
-    check_apart(("--json", session.json), (f"--format {form}", form not in (None, "json")))
-    session.json = session.json or form == "json"
-    session.form = form or "text"
-    return session.form
 
 
 class VersionNumber(click.ParamType[int]):

@@ -71,12 +71,16 @@ class Session:
     max_cells: int | None = None
     reuse: float | None = None
     """What tables may cost, ``None`` for what the configuration says."""
+    dry_run: bool = False
+    yes: bool = False
+    expect: str | None = None
+    """How a command that changes something is confirmed; see ``carry_out``."""
     json: bool = False
     quiet: bool = False
     verbose: int = 0
     color: str = "auto"
     no_pager: bool = False
-    form: str = "text"
+    form: str = ""
     """The value of ``--format``."""
     verb: str = ""
     deploy_label: str | None = None
@@ -309,6 +313,10 @@ def verb(
             session.verb = name if parent is None else f"{parent.name} {name}"
             session.uses_pager = is_long
             session.bar = Bar(shown=session.environment.interactive and not session.quiet)
+            if session.json and session.form not in ("", "json"):
+                both = f"--json and --format {session.form}"
+                raise UsageError(f"{both} cannot be combined", hint="remove one of the two")
+            session.json = session.json or session.form == "json"
             try:
                 return session.rendered(function(session, *arguments, **options))
             finally:

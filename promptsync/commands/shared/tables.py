@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from promptsync.checks.runs import TIMEOUT
 from promptsync.commands.shared.checks import write_text
 from promptsync.commands.shared.ci import live_label, origin
-from promptsync.commands.shared.groups import together
+from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo
 from promptsync.terminal.output import count
@@ -40,24 +40,16 @@ label_option = click.option(
 )
 
 
-def _set_costs(context: click.Context, option: click.Parameter, value: Any) -> None:
-    setattr(context.obj, str(option.name), value)
-
-
-max_cells_option = click.option(
+max_cells_option = session_option(
     "--max-cells",
     type=click.IntRange(0),
     metavar="N",
-    expose_value=False,
-    callback=_set_costs,
     help="On tables: compute at most N cells (default: limits: {cells: N} in promptsync.yaml).",
 )
-reuse_option = click.option(
+reuse_option = session_option(
     "--reuse",
     type=click.FloatRange(0),
     metavar="HOURS",
-    expose_value=False,
-    callback=_set_costs,
     help="On tables: reuse verdicts of the last HOURS, 0 for none (default: evaluations: {reuse: HOURS}).",
 )
 report_option = click.option(
