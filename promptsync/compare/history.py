@@ -19,11 +19,9 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, PassedOver, Relation, decide, passed_over
 from promptsync.history.graph import Graph, Lineage, Missing, Node, Revision
 from promptsync.history.mark import Key, identity, make_key
-from promptsync.parallel import mapped
 from promptsync.project.project import Project
-from promptsync.project.versions import list_labels, read_usable
+from promptsync.project.versions import read_usable
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import RELEASED, SUFFIX
 from promptsync.prompt.prompt import Prompt, Version, tag_set
 
 _Result = TypeVar("_Result")
@@ -234,33 +232,17 @@ def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, Passe
     return passed
 
 
-def archived_by_label(project: Project) -> dict[str, Sequence[Version]]:
-    """Return the archived versions under each label."""
-    prompts = project.registry.prompts
-    names = {label.name for label in list_labels(project.registry, ()) or ()}
-    names |= {label + suffix for label in project.guarded_labels for suffix in ("", RELEASED, SUFFIX)}
-    labels = sorted(names)
-    versions = mapped(lambda label: prompts.list(status="deleted", label=label), labels)
-    return dict(zip(labels, versions, strict=True))
-
-
-def included_in_archive(
-    project: Project, items: Iterable[Item], labelled: Mapping[str, Iterable[Version]]
-) -> dict[str, tuple[int, ...]]:
+def included_in_archive(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
     """Return by name the newest versions that a file includes, where the latest archived one differs from it.
 
-    ``labelled`` are the archived versions by label. Raises ``Refused`` if the clone is too shallow to tell.
+    Raises ``Refused`` if the clone is too shallow to tell.
     """
     wanted = [replace(item, listed=item.archived) for item in items if item.archived is not None]
     histories = histories_of(project, wanted)
     for history in histories.values():
-        # No other version of an archived prompt can be read, but those under labels are listed.
+        # No other version of an archived prompt can be read.
         history.graph.versions |= {number: Node(number, None) for number in range(1, history.graph.latest)}
         history.add(history.listed)
-    for versions in labelled.values():
-        for version in versions:
-            if version.name in histories:
-                histories[version.name].add(version)
     Histories(project, histories).decide()
     included = {}
     for name, history in histories.items():

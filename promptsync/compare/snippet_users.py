@@ -176,10 +176,6 @@ class LiveTexts:
         item, listed = self._items.get(name), self._snapshot.listing.get(name)
         if item and item.file and item.state is State.IN_SYNC and item.version == version:
             return rendered_in(item.file.prompt.template)
-        if item is not None and item.archived is not None:
-            # Of what is archived, only the newest version can be read: the list has it.
-            archived = item.archived
-            return rendered_in(archived.prompt.template) if archived.version == version else None
         if listed is None:
             return ()
         try:

@@ -36,7 +36,7 @@ class Action(Struct, frozen=True):
 
     ``tags`` are those of the new version. ``message`` is its message, with its mark, and ``parents`` are the
     versions that it is made from, ``None`` for the one before it. ``labels`` will point at the result, and
-    ``released`` are the labels of a prompt that is archived, or live again, with their versions.
+    ``released`` are the labels of a prompt that is archived, with their versions.
     """
 
     item: Item
@@ -229,10 +229,7 @@ class PushPlan(Struct, frozen=True):
 
     @property
     def destructive(self) -> tuple[str, ...]:
-        """The options that move a label, publish over a version, archive or restore, or change live prompts.
-
-        The labels of a restored prompt are live again, at their old versions.
-        """
+        """The options that move a label, publish over a version, archive, restore, or change live prompts."""
         kinds = {action.kind for action in self.actions}
         options = {Kind.FORCE: "--force", Kind.ARCHIVE: "--prune", Kind.RESTORE: "--restore"}
         labelled = ("--label",) if any(action.labels for action in self.actions) else ()

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
 from promptsync.compare.git_state import is_uncommitted
-from promptsync.compare.history import archived_by_label, included_in_archive
+from promptsync.compare.history import included_in_archive
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.snippet_users import release_pointers
 from promptsync.files.prompt_file import PromptFile
@@ -17,11 +17,11 @@ from promptsync.history.mark import check_message, make_mark, parse_mark, with_m
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
 from promptsync.project.versions import check_changeable
-from promptsync.prompt.labels import check_release_label, is_own
-from promptsync.prompt.prompt import Problem, Version, tag_set
+from promptsync.prompt.labels import check_release_label
+from promptsync.prompt.prompt import Problem, tag_set
 from promptsync.prompt.snippets import publish_order, rendered_in
 from promptsync.push.actions import PUBLISHING, Action, Ending, Kind, PushOptions, PushPlan, Result
-from promptsync.push.refusals import check_references, live_users, refusal
+from promptsync.push.refusals import check_references, check_restorable, live_users, refusal
 
 _LONGEST_MARK = "(1234567890+ v99999)"
 """Stands for the mark of a version while its number and commit are not known yet."""
@@ -134,11 +134,10 @@ def _actions(
     project: Project, items: Sequence[Item], kinds: Mapping[str, Kind], options: PushOptions, under: _Under
 ) -> list[Action]:
     restoring = [item for item in items if kinds[item.name] is Kind.RESTORE]
-    archived = archived_by_label(project) if restoring else {}
-    included = included_in_archive(project, restoring, archived) if restoring else {}
+    check_restorable(project, restoring)
+    included = included_in_archive(project, restoring) if restoring else {}
     gone = [item.listed for item in items if kinds[item.name] is Kind.ARCHIVE and item.listed is not None]
     released = release_pointers(project, gone) if gone else {}
-    released |= {item.name: _released_in_archive(item, archived) for item in restoring}
     commits = {item.origin.commit for item in items if kinds[item.name] in PUBLISHING} - {None}
     described: Mapping[str, tuple[str, str, str]] = {}
     if commits and project.history is not None:
@@ -165,16 +164,6 @@ def _actions(
             action = replace(action, message=_message(action, short, subject, options.message))
         actions.append(action)
     return actions
-
-
-def _released_in_archive(item: Item, archived: Mapping[str, Sequence[Version]]) -> dict[str, int]:
-    """Return the labels of an archived prompt and where they point."""
-    return {
-        label: version.version
-        for label, versions in archived.items()
-        for version in versions
-        if is_own(label) and item.archived is not None and version.template_id == item.archived.template_id
-    }
 
 
 def _parents(item: Item, kind: Kind, options: PushOptions) -> tuple[int, ...] | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Sequence
 
-from promptsync.compare.content import has_text
-from promptsync.compare.snapshot import Snapshot, State
+from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.snippet_users import LiveTexts, LiveUser, direct_users, named_users
 from promptsync.errors import Refused
 from promptsync.project.project import Project
-from promptsync.project.versions import deploy_command
+from promptsync.project.versions import deploy_command, list_labels
+from promptsync.prompt.labels import is_own
 from promptsync.prompt.prompt import Version
 from promptsync.prompt.snippets import Reference, rendered_in
 from promptsync.push.actions import Kind, PushOptions, PushPlan
@@ -36,7 +36,11 @@ def check_references(
         # This push adds one version to each prompt that it publishes.
         last = (listed.version if listed is not None else 0) + (snippet in publishing)
         if not last:
-            what, hint, code = "which is not published", _publish(snapshot, name, snippet), "unpublished"
+            what, hint, code = (
+                "which is not published",
+                _publish(project, snapshot, name, snippet),
+                "unpublished",
+            )
         elif (reference.version or 0) > last:
             what, hint = f"which has no version after {last}", f"promptsync log {shlex.quote(snippet)}"
             what, code = f"version {reference.version}, {what}", "version"
@@ -52,25 +56,50 @@ def check_references(
         raise Refused(message, hint=hint, code=f"snippet-{code}")
 
 
-def _publish(snapshot: Snapshot, name: str, snippet: str) -> str:
+def _publish(project: Project, snapshot: Snapshot, name: str, snippet: str) -> str:
     item = snapshot.get(snippet)
     if item is None or item.file is None:
         return f"create {snippet!r} or remove the reference"
-    if item.state is State.DELETED_REMOTELY:
-        return f"promptsync push {shlex.quote(snippet)} --restore"
+    if item.archived is not None:
+        return _restore_by_hand(project, item)
     return f"promptsync push {shlex.join([snippet, name])}"
+
+
+def check_restorable(project: Project, items: Sequence[Item]) -> None:
+    """Raise ``Refused`` for an archived prompt that would be live again: a snippet, or one with labels."""
+    prompts, labels = project.registry.prompts, project.guarded_labels
+    if items:
+        labels |= {label.name for label in list_labels(project.registry, ()) or ()}
+    with_label = {
+        listed.template_id: label
+        for label in sorted(filter(is_own, labels), reverse=True)
+        for listed in (prompts.list(status="deleted", label=label) if items else ())
+    }
+    for item in items:
+        assert item.archived is not None
+        label = with_label.get(item.archived.template_id)
+        if label is not None or _is_snippet(item.archived):
+            what = f"has the label {label}" if label is not None else "may be a snippet"
+            raise _nothing(
+                f"{item.name!r} {what}, so a push does not restore it: its archived version would be live",
+                hint=_restore_by_hand(project, item),
+                code="live-prompt",
+            )
+
+
+def _restore_by_hand(project: Project, item: Item) -> str:
+    """Return how to bring an archived prompt back as it was, which needs a dashboard."""
+    page = project.registry.page(item.archived) if item.archived is not None else ""
+    return f"restore it at {page}" if page else f"promptsync mv {shlex.quote(item.name)} NEW_NAME"
 
 
 def live_users(project: Project, snapshot: Snapshot, plan: PushPlan) -> dict[str, tuple[LiveUser, ...]]:
     """Return the live prompts that render new versions and labels of snippets immediately, by snippet."""
     if not project.is_guarding:
         return {}
-    new, kinds = plan.new_texts, (Kind.ARCHIVE, Kind.RESTORE)
-    actions = [action for action in plan.actions if action.kind not in kinds]
+    new, actions = plan.new_texts, (action for action in plan.actions if action.kind is not Kind.ARCHIVE)
     changes = {action.name: (action.labels, action.name in new) for action in actions}
-    # Prompts that the same push restores are live again, and render the new versions, too.
-    restored = {action.name: action.released for action in plan.actions if action.kind is Kind.RESTORE}
-    return LiveTexts(project, snapshot, restored).at_once(changes)
+    return LiveTexts(project, snapshot).at_once(changes)
 
 
 def refusal(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused | None:
@@ -86,7 +115,7 @@ def refusal(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused
     if (limit := _limit(project, plan)) or options.checked_label is not None:
         return limit
     live = None if options.skip_checks else _live(project, plan)
-    return _restored(project, plan) or live or _archived(project, plan, exact)
+    return live or _archived(project, plan, exact)
 
 
 def _nothing(message: str, *, hint: str, code: str, details: Sequence[str] = ()) -> Refused:
@@ -112,23 +141,6 @@ def _limit(project: Project, plan: PushPlan) -> Refused | None:
     )
 
 
-def _restored(project: Project, plan: PushPlan) -> Refused | None:
-    """Return the refusal to restore a snippet with new content: live prompts render the archived one."""
-    assert plan.snapshot is not None
-    for action in plan.publishing:
-        listed = action.item.archived if action.kind is Kind.RESTORE else None
-        if listed is None or not _is_snippet(listed) or not project.is_guarding:
-            continue
-        if not has_text(listed, action.file.prompt):
-            push = project.on_remote(f"promptsync push {shlex.quote(action.name)} --restore")
-            return _nothing(
-                f"the archived version of {action.name!r} may be live, and its file differs",
-                hint=f"commit the archived version as {action.file.path}, then {push}",
-                code="live-snippets",
-            )
-    return None
-
-
 def _live(project: Project, plan: PushPlan) -> Refused | None:
     """Return the refusal of a plan that changes live prompts, which only a deploy checks before."""
     if not plan.live:
@@ -142,9 +154,6 @@ def _live(project: Project, plan: PushPlan) -> Refused | None:
         f"{deploy_command(project, users[0].label)}\n"
         f"pin the current version, and deploy that: @@@{name}@version_number:{current}@@@"
     )
-    restored = {action.name for action in plan.actions if action.kind is Kind.RESTORE}
-    if restored := restored & {user.name for user in users}:
-        hint = f"promptsync push {shlex.join(sorted(restored))} --restore"
     return _nothing(
         f"the new version of {name!r} would be live immediately in {named_users(users)}, without checks",
         hint=hint,

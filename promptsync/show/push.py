@@ -87,8 +87,7 @@ def action_row(action: Action) -> Row:
     if action.kind is Kind.ARCHIVE:
         version = f"{arrow} -> archived"
     labels = [f"+{output.name(label)}" for label in action.labels]
-    again = " live again" if action.kind is Kind.RESTORE else ""
-    labels += [f"{output.name(label)} v{at}{again}" for label, at in action.released.items()]
+    labels += [f"{output.name(label)} v{at}" for label, at in action.released.items()]
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
     message = without_mark(action.message or "")
     return Row(action.kind, meaning, action.name, (version, " ".join(labels)), message)
@@ -163,10 +162,6 @@ def receipt_lines(
         lines += row_lines(map(_row, published), free=True, aside=True)
         rows = [*map(_row, receipt.of(Ending.ARCHIVED))]
         rows += [label_row(label, "labelled") for label in receipt.labels if label.moved]
-        for action in receipt.plan.actions:
-            if action.kind is Kind.RESTORE and action.released and action.name in receipt.versions:
-                labels = ", ".join(f"{label} at v{version}" for label, version in action.released.items())
-                rows.append(Row("live again", "warn", action.name, note=labels))
         lines += row_lines(rows, aside=True)
     rows = [label_row(label, "labelled") for label in receipt.labels if not label.moved]
     rows += _unchecked(receipt.unchecked, receipt.plan.governed, receipt.changed_live, "moved")

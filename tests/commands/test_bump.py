@@ -301,9 +301,8 @@ def test_a_plan_that_is_not_confirmed_is_not_carried_out(published: World, answe
             "status tone",
             (("pull", "--merge", "tone"), ("push", "tone")),
         ),
-        (lambda world: world.archive("tone"), "status tone", (("push", "tone", "--restore"),)),
     ],
-    ids=["new", "ahead", "diverged", "archived"],
+    ids=["new", "ahead", "diverged"],
 )
 def test_the_hint_of_a_refusal_leads_to_a_version_that_can_be_pinned(
     used: World, prepare: object, hint: str, then: tuple[tuple[str, ...], ...]

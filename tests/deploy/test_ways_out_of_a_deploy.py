@@ -95,16 +95,15 @@ def test_what_is_on_hold_is_released_by_the_command_for_names_with_blanks_too(re
     released.ok("deploy", "--label", "my label")
 
 
-def test_an_archived_prompt_is_restored_or_left_out(released: World) -> None:
+def test_an_archived_live_prompt_is_restored_by_hand_or_left_out(released: World) -> None:
     released.archive("c")
     done = released.run("deploy")
     assert done.code == 3
     (command,) = commands(done)
-    released.ok(*command)
-    released.ok("deploy")
-    released.archive("b")
-    released.path("b").unlink()
-    released.commit("Delete b")
+    refused = released.run(*command)
+    assert (refused.code, "'c' has the label prod" in refused.err) == (3, True), str(refused)
+    released.path("c").unlink()
+    released.commit("Delete c")
     released.ok("deploy")
 
 
