@@ -15,7 +15,7 @@ from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
 from promptsync.errors import UsageError
 from promptsync.project.project import Project
-from promptsync.project.target import LATEST, At, NoSuchPrompt, check_exact, may_have_version, resolve
+from promptsync.project.target import At, NoSuchPrompt, check_exact, may_have_version, resolve
 from promptsync.project.versions import Catalog
 from promptsync.pull.plan import PullPlan, apply_pull, export, plan_materialise, plan_pull
 from promptsync.pull.write import MergeConflict, PullOptions
@@ -64,10 +64,9 @@ def command(
     """Bring the registry's changes into your files. Comments and layout stay.
 
     Files that you changed are skipped. A prompt that changed on both sides stops the pull before its first
-    write, unless --merge can merge it. --passed-over also merges versions that a later one did not include,
-    and with NAME@N only that version. --theirs, --ours and --no-passed-over need exact names or paths of
-    files. With --label or --version the files get exactly those versions, unless uncommitted edits would be
-    lost.
+    write, unless --merge can merge it. --passed-over also merges versions that a later one did not include.
+    --theirs, --ours and --no-passed-over need exact names or paths of files. With --label or --version the
+    files get exactly those versions, unless uncommitted edits would be lost.
 
     \b
     promptsync pull
@@ -86,8 +85,6 @@ def command(
         if target is not None:
             written = export(project, options.names, session.directory / target, at, dry_run=session.dry_run)
             return show_pull.show_export(written, target, dry_run=session.dry_run)
-        if options.passed_over is not None:
-            options, at = replace(options, version=at.number), LATEST
         try:
             return carry_out(
                 session,
@@ -132,12 +129,10 @@ def _check_together(options: PullOptions, at: At, directory: Path | None) -> Non
     version = ("--label" if at.number is None else "--version", bool(at))
     check_apart(theirs, ours, ("--markers" if options.markers else "--merge", options.merge))
     check_apart(theirs, ours, ("--passed-over", passed_over))
-    merge = ("--merge", options.merge and passed_over is None)
-    for other in (ours, ("--prune", options.prune), ("--partial", options.partial), merge):
+    prune, partial = ("--prune", options.prune), ("--partial", options.partial)
+    for other in (ours, prune, partial, either, ("--merge", options.merge)):
         check_apart(version, other)
         check_apart(output, other)
-    check_apart(("--label", at.label), either)
-    check_apart(output, either)
     check_apart(output, theirs)
 
 

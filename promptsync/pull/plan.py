@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from promptsync.compare.conflict import Conflict, edit, reason, unusable
 from promptsync.compare.gather import gather
 from promptsync.compare.git_state import too_shallow
-from promptsync.compare.history import PassedOverVersions, find_passed_over
+from promptsync.compare.history import find_passed_over
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.disk import explained, real_path, write
@@ -170,7 +170,7 @@ def _writes(
     project: Project, snapshot: Snapshot, items: Sequence[Item], wanted: Sequence[Item], options: PullOptions
 ) -> tuple[list[Write], list[Unmerged]]:
     """Return the writes of all files that a pull changes, and what does not merge."""
-    passed_over = _passed_over(project, items, options)
+    passed_over = find_passed_over(project, items) if options.passed_over is not None else {}
     last = last_files(project, wanted)
     # A restored file goes back to its last path, not to the default one.
     old_paths = {name: file.path for name, file in last.items()}
@@ -206,29 +206,6 @@ def _writes(
         elif write.old != write.new:  # a side that was taken before is recorded already
             writes.append(write)
     return writes, unmerged
-
-
-def _passed_over(
-    project: Project, items: Sequence[Item], options: PullOptions
-) -> Mapping[str, PassedOverVersions]:
-    """Return by name the versions that were passed over and are meant.
-
-    Raises ``UsageError`` if a single ``version`` was not passed over, or only as a part of another one.
-    """
-    if options.passed_over is None:
-        return {}
-    passed_over, number = find_passed_over(project, items), options.version
-    if number is None or not items:
-        return passed_over
-    (name,) = [item.name for item in items]
-    versions = passed_over.get(name)
-    head = next((head for head in versions.heads if number in head.numbers), None) if versions else None
-    if versions is not None and head is not None and head.version == number:
-        return {name: PassedOverVersions((head,), versions.history)}
-    what = f"is part of v{head.version}" if head else "was not passed over, or the file includes it"
-    option = "--passed-over" if options.passed_over else "--no-passed-over"
-    hint = f"promptsync pull {shlex.quote(name)}@{head.version} {option}" if head else ""
-    raise UsageError(f"{name}: v{number} {what}", hint=hint or f"promptsync log {shlex.quote(name)}")
 
 
 def _stops(item: Item, options: PullOptions) -> bool:

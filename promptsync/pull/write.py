@@ -31,8 +31,8 @@ class PullOptions(Struct, frozen=True):
     """What was requested. Empty ``names`` mean every prompt in scope.
 
     ``theirs`` and ``ours`` are about all the ``names``. ``passed_over`` says whether versions that were
-    passed over are brought in or left out for good, ``None`` if neither; ``version`` is the only one that is
-    meant. ``partial`` writes what can be written and skips the rest. ``command`` is what was typed.
+    passed over are brought in or left out for good, ``None`` if neither. ``partial`` writes what can be
+    written and skips the rest. ``command`` is what was typed.
     """
 
     names: tuple[str, ...] = ()
@@ -43,7 +43,6 @@ class PullOptions(Struct, frozen=True):
     markers: bool = False
     passed_over: bool | None = None
     partial: bool = False
-    version: int | None = None
     command: str = "promptsync pull"
 
 
@@ -295,9 +294,10 @@ def _ways_out(unmerged: Sequence[Unmerged]) -> str:
     names = shlex.join(prompt.name for prompt in alike)
     is_markable = all(prompt.is_markable for prompt in alike)
     if is_passed_over:
-        meant = f"{names}@{alike[0].version}" if len(alike) == 1 else names
-        first = f"pull {meant} --passed-over --markers" if is_markable else f"diff {names}"
-        return f"promptsync {first}\npromptsync pull {meant} --no-passed-over"
+        # The markers show one version after the other, and whoever keeps their own text leaves it out.
+        if is_markable:
+            return f"promptsync pull {names} --passed-over --markers"
+        return f"promptsync diff {names}\npromptsync pull {names} --no-passed-over"
     ways = [f"promptsync pull {names} {way}" for way in ("--merge --markers", "--theirs", "--ours")]
     return "\n".join(ways[:2] if is_markable else ways[1:])
 

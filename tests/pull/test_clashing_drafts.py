@@ -6,7 +6,7 @@ import re
 import shlex
 
 import pytest
-from worlds import SYNCED, Run, World
+from worlds import Run, World
 
 FIRST, SECOND = "Be very kind.", "Be extremely kind."
 MARKERS = re.compile(r"<<<<<<< yours\n(.*?)=======\n(.*?)>>>>>>> (v\d+)\n", re.DOTALL)
@@ -56,10 +56,7 @@ def test_the_refusal_names_the_version_whose_text_it_shows(clashing: World) -> N
     assert "'refund': passed-over v4 does not merge in 1 place; nothing was written" in done.err
     (row,) = (line for line in done.err.splitlines() if "registry v" in line)
     assert "registry v4" in row and "extremely" in row
-    assert hints(done) == [
-        ["pull", "refund@4", "--passed-over", "--markers"],
-        ["pull", "refund@4", "--no-passed-over"],
-    ]
+    assert hints(done) == [["pull", "refund", "--passed-over", "--markers"]]
     assert clashing.files() == before
 
 
@@ -96,45 +93,9 @@ def test_drafts_that_both_clash_with_the_file_get_markers_one_at_a_time(clashing
     assert clashing.ok("pull", "--passed-over").out.endswith("\nnothing to pull\n")
 
 
-@pytest.mark.parametrize(("version", "other", "text"), [(2, 4, SECOND), (4, 2, FIRST)])
-def test_one_draft_is_left_out_and_the_other_comes(
-    clashing: World, version: int, other: int, text: str
-) -> None:
-    before = clashing.path("refund").read_text("utf-8")
-    done = clashing.ok("pull", f"refund@{version}", "--no-passed-over")
-    assert f"without v{version}, passed over before" in done.out
-    assert SYNCED.sub("", clashing.path("refund").read_text("utf-8")) == SYNCED.sub("", before)
-    done = clashing.ok("pull", f"refund@{other}", "--passed-over")
-    assert f"with v{other}, passed over before" in done.out
-    assert text in clashing.path("refund").read_text("utf-8")
-    assert clashing.ok("pull", "--passed-over").out.endswith("\nnothing to pull\n")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["refund@1"], "refund: v1 was not passed over, or the file includes it"),
-        (["refund@9"], "refund: v9 was not passed over, or the file includes it"),
-        (["refund@2", "refund@4"], "pull writes one version at a time"),
-        (["refund:prod"], "--label and --passed-over cannot be combined"),
-    ],
-)
-def test_a_version_that_cannot_come_is_a_usage_error(
-    clashing: World, arguments: list[str], message: str
-) -> None:
+def test_one_version_cannot_be_passed_over_alone(clashing: World) -> None:
     before = clashing.files()
-    done = clashing.run("pull", "--passed-over", *arguments)
-    assert done.code == 2 and message in done.err and clashing.files() == before
-
-
-def test_a_draft_that_another_one_was_made_from_comes_with_that(clashing: World) -> None:
-    clashing.publish("refund", text_of("Be kind.").replace("Be brief.", "Be terse. Now."))
-    clashing.publish("refund", text_of("Be kind.").replace("Be brief.", "Be terse. Right now."))
-    clashing.edit("refund", "Answer", "Reply to")
-    clashing.commit("Reply")
-    clashing.ok("push", "--force", "refund", "-y")
-    done = clashing.run("pull", "refund@6", "--passed-over")
-    assert done.code == 2 and "refund: v6 is part of v7" in done.err
-    (hint,) = hints(done)
-    assert "with v6, v7, passed over before" in clashing.ok(*hint).out
-    assert "Right now." in clashing.path("refund").read_text("utf-8")
+    for version, option in (("refund@2", "--version"), ("refund:prod", "--label")):
+        done = clashing.run("pull", "--passed-over", version)
+        assert done.code == 2 and f"{option} and --passed-over cannot be combined" in done.err
+    assert clashing.files() == before
