@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from promptsync.checks.assignment import Check
 from promptsync.compare.conflict import check_resolved
 from promptsync.files.worktree import scan
-from promptsync.project.versions import list_all, with_labels
+from promptsync.project.versions import labelled, list_all
 from promptsync.prompt.canonical import digest, encode, is_reference
 from promptsync.prompt.contract import ContractChange, contract_changes
 from promptsync.prompt.prompt import Prompt
@@ -211,7 +211,7 @@ def wanted_texts(project: Project, checks: Sequence[Check], label: str | None) -
     if label is None:
         live = {item.name: item.version for item in listed}
     else:
-        positions = with_labels(project, listed, only=(label,)) if listed else []
+        positions = labelled(project, listed, only=(label,)) if listed else []
         live = {
             item.listed.name: version for item in positions if (version := item.version(label)) is not None
         }

@@ -17,7 +17,7 @@ from promptsync.compare.not_released import rolled_back_from
 from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.files.worktree import pins_in
 from promptsync.project.project import Project
-from promptsync.project.versions import labels_by_prompt, list_labels, read_version, with_labels
+from promptsync.project.versions import labelled, read_version
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.prompt import Version
 from promptsync.prompt.snippets import Follows, Reference, rendered_in
@@ -203,17 +203,13 @@ def release_pointers(project: Project, items: Collection[Version]) -> dict[str, 
 
     Where the registry cannot list all labels, these are the governed ones.
     """
-    everything = list_labels(project.registry, project.guarded_labels)
-    if everything is not None:
-        there = labels_by_prompt(everything, items)
-    else:
-        try:
-            there = {prompt.listed.name: prompt.labels for prompt in with_labels(project, list(items))}
-        except Unsupported:
-            return {}
+    try:
+        prompts = labelled(project, list(items), only=project.guarded_labels)
+    except Unsupported:
+        return {}
     return {
-        name: {label: version for label, version in labels.items() if is_own(label)}
-        for name, labels in there.items()
+        prompt.listed.name: {label: version for label, version in prompt.labels.items() if is_own(label)}
+        for prompt in prompts
     }
 
 

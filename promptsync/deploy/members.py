@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from promptsync.compare.snapshot import Snapshot
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
-from promptsync.project.versions import Labels, RoutedLabel, read_usable, with_labels
+from promptsync.project.versions import Labels, RoutedLabel, labelled, read_usable
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.labels import Position, is_own
 from promptsync.prompt.prompt import Prompt, Version
@@ -175,7 +175,7 @@ def with_drafts(project: Project, listing: Mapping[str, Version], members: Seque
     first = {member.name: max(member.parents, default=0) + 1 for member in members if member.forced}
     if not first:
         return list(members)
-    prompts = with_labels(project, [listing[name] for name in first])
+    prompts = labelled(project, [listing[name] for name in first])
     labels = {prompt.listed.name: prompt.labels for prompt in prompts}
     # Each is compared with the one before it.
     pairs = [

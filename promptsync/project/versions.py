@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -133,27 +134,23 @@ def list_labels(registry: Registry, names: Iterable[str]) -> list[Label] | None:
     return [label for labels in mapped(pointing, wanted) for label in labels]
 
 
-def labelled(project: Project, *, only: Collection[str] = ()) -> list[Labelled]:
-    """Return the prompts in scope with their labels, sorted by name.
+def labelled(
+    project: Project, items: Sequence[Version] | None = None, *, only: Collection[str] = ()
+) -> list[Labelled]:
+    """Return prompts with their labels, read now: these, or all in scope, sorted by name.
 
     All labels are read in one request, where the registry can do that. If the labels ``only`` are all that is
     needed, the others may be missing. Raises ``Unsupported`` where labels cannot be read.
     """
-    items = [item for item in list_all(project) if project.config.in_scope(item.name)]
-    return with_labels(project, sorted(items, key=lambda item: item.name), only=only)
-
-
-def with_labels(project: Project, items: Sequence[Version], *, only: Collection[str] = ()) -> list[Labelled]:
-    """Return prompts of the registry with their labels, read now; see ``labelled``."""
-    everything = list_labels(project.registry, only) if len(items) != 1 else None
-    if everything is not None:
-        labels = labels_by_prompt(everything, items)
-        return [Labelled(item, labels[item.name]) for item in items]
-
-    def read(item: Version) -> Labelled:
-        return Labelled(item, labels_by_prompt(labels_of_prompt(project, item), [item])[item.name])
-
-    return project.mapped("Reading labels", read, items)
+    if items is None:
+        in_scope = (item for item in list_all(project) if project.config.in_scope(item.name))
+        items = sorted(in_scope, key=lambda item: item.name)
+    labels = list_labels(project.registry, only) if len(items) != 1 else None
+    if labels is None:
+        by_prompt = project.mapped("Reading labels", partial(labels_of_prompt, project), items)
+        labels = [label for labels in by_prompt for label in labels]
+    there = labels_by_prompt(labels, items)
+    return [Labelled(item, there[item.name]) for item in items]
 
 
 def labels_of_prompt(project: Project, item: Version) -> list[Label]:
@@ -177,7 +174,7 @@ def labels_of_prompt(project: Project, item: Version) -> list[Label]:
 def read_labels(project: Project, item: Version) -> Labels | None:
     """Return the labels of one prompt, read again; ``None`` where the registry cannot list them."""
     try:
-        return with_labels(project, [item])[0].labels
+        return labelled(project, [item])[0].labels
     except Unsupported:
         return None
 

@@ -16,7 +16,7 @@ from promptsync.labels.move import ChangedLabel, LabelReceipt, apply_labels
 from promptsync.labels.plan import LabelChange, change_to, existing
 from promptsync.labels.rollback import plan_rollbacks
 from promptsync.project.target import NoSuchPrompt, resolve
-from promptsync.project.versions import Catalog, Labelled, labelled, with_labels
+from promptsync.project.versions import Catalog, Labelled, labelled
 from promptsync.registry.errors import Unsupported
 
 
@@ -30,7 +30,7 @@ def here(world: World) -> World:
 def prompt(here: World, name: str = "refund") -> Labelled:
     catalog = Catalog(here.library)
     (target,) = resolve(here.library, [name], catalog)
-    (only,) = with_labels(here.library, [catalog[target.name]])
+    (only,) = labelled(here.library, [catalog[target.name]])
     return only
 
 

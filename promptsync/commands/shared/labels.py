@@ -24,7 +24,6 @@ from promptsync.project.versions import (
     deploy_command,
     find_number,
     labelled,
-    with_labels,
 )
 from promptsync.prompt.prompt import Prompt, Version
 from promptsync.show import labels as show_labels
@@ -64,7 +63,7 @@ def chosen_labels(
         if target.is_exact:
             chosen[target.name] = target
     listed = [catalog[name] for name in sorted(chosen)]
-    prompts = with_labels(project, listed) if names else labelled(project)
+    prompts = labelled(project, listed if names else None)
     pairs = [
         (prompt, chosen.get(prompt.listed.name) or PromptAt(prompt.listed.name, is_exact=False))
         for prompt in prompts
