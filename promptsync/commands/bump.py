@@ -6,7 +6,7 @@ import shlex
 
 import click
 
-from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
+from promptsync.commands.shared.action import carry_out, plan_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import matching
@@ -28,9 +28,7 @@ from promptsync.show.pull import bump_headline, show_bump, show_bump_plan
     metavar="N",
     help="Pin version N, even if it is lower (default: the version that the snippet's file has).",
 )
-@dry_run_option
-@yes_option
-@expect_option
+@plan_options
 def command(
     session: Session,
     snippet: str,

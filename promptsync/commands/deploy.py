@@ -11,7 +11,7 @@ from msgspec import structs
 
 from promptsync.checks.results import CheckResults, Standard
 from promptsync.checks.runs import TIMEOUT
-from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
+from promptsync.commands.shared.action import carry_out, plan_options
 from promptsync.commands.shared.checks import JunitFile, junit_option, writable
 from promptsync.commands.shared.ci import (
     branch_refusal,
@@ -80,9 +80,7 @@ if TYPE_CHECKING:
 @max_cells_option
 @reuse_option
 @click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan with N changes.")
-@dry_run_option
-@expect_option
-@yes_option
+@plan_options
 @format_option("markdown")
 def command(
     session: Session,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
+from promptsync.commands.shared.action import plan_options
 from promptsync.commands.shared.labels import (
     change_labels,
-    changing_options,
     chosen_labels,
     numbered,
     skip_checks_option,
@@ -83,8 +81,8 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
 @click.argument("target", metavar="LABEL")
 @version_options
 @skip_checks_option
-@changing_options
-def set_command(session: Session, name: str, target: str, at: At, **how: Any) -> Outcome:
+@plan_options
+def set_command(session: Session, name: str, target: str, at: At, skip_checks: bool) -> Outcome:
     """Create LABEL on a prompt, or on all that match a pattern or are in a directory.
 
     It points at the specified version, by default the latest. To move an existing label, use promptsync
@@ -97,7 +95,8 @@ def set_command(session: Session, name: str, target: str, at: At, **how: Any) ->
     check_label(target)
     with session.project() as project:
         moves = numbered(project, chosen_labels(project, [name], at))
-        return change_labels(session, project, plan_moves(project, moves, target, creates=True), **how)
+        plan = plan_moves(project, moves, target, creates=True)
+        return change_labels(session, project, plan, skip_checks=skip_checks)
 
 
 @verb("move", parent=command, short_help="Move a label to another version.", blank={"labels": []})
@@ -106,8 +105,8 @@ def set_command(session: Session, name: str, target: str, at: At, **how: Any) ->
 @version_options
 @click.option("--force", is_flag=True, help="Also move it to a lower version.")
 @skip_checks_option
-@changing_options
-def move_command(session: Session, name: str, target: str, at: At, force: bool, **how: Any) -> Outcome:
+@plan_options
+def move_command(session: Session, name: str, target: str, at: At, force: bool, skip_checks: bool) -> Outcome:
     """Move LABEL to another version, on a prompt or on all that match a pattern or are in a directory.
 
     It moves to the specified version, by default the latest. To move it to a lower version, use promptsync
@@ -124,15 +123,15 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
         for prompt, _ in chosen:
             existing(prompt, target)
         plan = plan_moves(project, numbered(project, chosen), target, force=force)
-        return change_labels(session, project, plan, **how)
+        return change_labels(session, project, plan, skip_checks=skip_checks)
 
 
 @verb("delete", parent=command, short_help="Delete a label.", blank={"labels": []})
 @click.argument("name")
 @click.argument("label")
 @click.option("--force", is_flag=True, help="Delete it even if prompts refer to a snippet by it.")
-@changing_options
-def delete_command(session: Session, name: str, label: str, force: bool, **how: Any) -> Outcome:
+@plan_options
+def delete_command(session: Session, name: str, label: str, force: bool) -> Outcome:
     """Delete LABEL from a prompt, with those that promptsync keeps for it, such as LABEL.previous.
 
     Applications that request it get nothing afterwards. NAME must be exact.
@@ -148,4 +147,4 @@ def delete_command(session: Session, name: str, label: str, force: bool, **how: 
         )
         if not force:
             check_unused(project, prompt.listed, label)
-        return change_labels(session, project, LabelPlan((change,)), **how)
+        return change_labels(session, project, LabelPlan((change,)))

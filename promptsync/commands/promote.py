@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 import click
 
+from promptsync.commands.shared.action import plan_options
 from promptsync.commands.shared.labels import (
     change_labels,
-    changing_options,
     chosen_labels,
     skip_checks_option,
 )
@@ -27,9 +26,9 @@ from promptsync.show.outcome import Outcome
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--force", is_flag=True, help="Also move TO of the named prompts to a lower version.")
 @skip_checks_option
-@changing_options
+@plan_options
 def command(
-    session: Session, source: str, target: str, names: tuple[str, ...], force: bool, **how: Any
+    session: Session, source: str, target: str, names: tuple[str, ...], force: bool, skip_checks: bool
 ) -> Outcome:
     """Point the label TO at the version that FROM points at, for every prompt in scope that has FROM.
 
@@ -52,4 +51,5 @@ def command(
                 move = f"promptsync label move {shlex.join([f'{choice.name}@N', target])}"
                 raise UsageError(f"{source!r} is the version that {target!r} moves to", hint=move)
         moves = [(prompt, existing(prompt, source)) for prompt, _ in chosen]
-        return change_labels(session, project, plan_moves(project, moves, target, force=force), **how)
+        plan = plan_moves(project, moves, target, force=force)
+        return change_labels(session, project, plan, skip_checks=skip_checks)

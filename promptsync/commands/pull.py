@@ -8,7 +8,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
+from promptsync.commands.shared.action import carry_out, plan_options
 from promptsync.commands.shared.options import check_apart, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
@@ -42,9 +42,7 @@ from promptsync.show.outcome import Outcome
     "--partial", is_flag=True, help="Skip what does not merge and write the rest; still exits with 3."
 )
 @click.option("--prune", is_flag=True, help="Delete the files of prompts that are archived in the registry.")
-@dry_run_option
-@yes_option
-@expect_option
+@plan_options
 @version_options
 @click.option(
     "--output",

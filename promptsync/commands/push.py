@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
+from promptsync.commands.shared.action import carry_out, plan_options
 from promptsync.commands.shared.options import format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
@@ -37,15 +37,13 @@ if TYPE_CHECKING:
     "-m", "--message", metavar="TEXT", help="Message of the new versions (default: the commit's subject)."
 )
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Point LABEL at the new versions.")
-@dry_run_option
-@yes_option
+@plan_options
 @click.option("--skip-checks", is_flag=True, help="Change live prompts without running deploy's checks.")
 @click.option("--partial", is_flag=True, help="Skip prompts that diverged and publish the others.")
 @click.option("--force", is_flag=True, help="Publish the named prompts over the registry's changes.")
 @click.option("--restore", is_flag=True, help="Publish the named prompts even if they are archived.")
 @click.option("--prune", is_flag=True, help="Archive prompts whose files were deleted in git.")
 @click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan with N changes.")
-@expect_option
 @format_option("markdown")
 def command(
     session: Session,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import shlex
 from collections.abc import Collection, Iterator, Mapping
@@ -21,7 +20,7 @@ from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.lint.rules import Subject
 from promptsync.project.project import Project
-from promptsync.project.target import At, NoSuchPrompt, may_have_version, resolve, unknown
+from promptsync.project.target import At, NoSuchPrompt, close_name, may_have_version, resolve, unknown
 from promptsync.project.versions import Catalog, no_such_version, read_labels
 from promptsync.prompt.prompt import JINJA2, Version, as_mapping, is_text_block, mappings, texts_of
 from promptsync.prompt.snippets import FENCE, Reference, SnippetError, Template, expand
@@ -210,8 +209,8 @@ class _Renderer(msgspec.Struct, frozen=True):
         used = template_variables(template)
         for name in self.named:
             if name not in used:
-                close = difflib.get_close_matches(name, used, 1)
-                meant = f" Did you mean {close[0]!r}?" if close else ""
+                close = close_name(name, used)
+                meant = f" Did you mean {close!r}?" if close else ""
                 warnings[f"The prompt does not use the variable {name!r}.{meant}"] = None
         return Rendering(
             file.prompt.name,
@@ -280,10 +279,10 @@ class _Renderer(msgspec.Struct, frozen=True):
                 return version.prompt.template, ""
             except NotFound:
                 if file is None:
-                    close = difflib.get_close_matches(reference.name, self.worktree.files, 1)
+                    close = close_name(reference.name, self.worktree.files)
                     raise SnippetError(
                         f"{reference} in {parent.path} exists neither in your files nor in {remote}.",
-                        hint=f"did you mean {close[0]!r}?" if close else "promptsync ls-remote",
+                        hint=f"did you mean {close!r}?" if close else "promptsync ls-remote",
                     ) from None
                 warning = f"{reference} is not in {remote} yet, so it is rendered from {file.path}."
             except RemoteError as error:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from promptsync.commands.shared.labels import change_labels, changing_options, chosen_labels
+from promptsync.commands.shared.action import plan_options
+from promptsync.commands.shared.labels import change_labels, chosen_labels
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.labels.rollback import find_target, plan_rollback_to_commit, plan_rollbacks
@@ -32,10 +33,8 @@ _BLANK: dict[str, Any] = {"labels": [], "skipped": [], "commit": None}
     metavar="VERSION|REF",
     help="Where to move it: a version such as 3, or the versions of a git commit such as HEAD~1.",
 )
-@changing_options
-def command(
-    session: Session, names: tuple[str, ...], label: str | None, to: str | None, **how: Any
-) -> Outcome:
+@plan_options
+def command(session: Session, names: tuple[str, ...], label: str | None, to: str | None) -> Outcome:
     """Undo a release: move LABEL to LABEL.previous, the version that was live before.
 
     NAME is a name, a pattern, a file or a directory; a pattern means the prompts that have LABEL. All labels
@@ -71,7 +70,7 @@ def command(
         else:
             check_changeable(project, chosen[0][0].listed)  # before versions are read
             plan = plan_rollback_to_commit(project, [prompt for prompt, _ in chosen], label, target)
-        outcome = change_labels(session, project, plan, **how)
+        outcome = change_labels(session, project, plan)
     commit = target.id if target is not None else None
     return outcome.replaced(body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
 

@@ -175,10 +175,9 @@ def _registry(
     days: int | None,
 ) -> tuple[Application, list[str]]:
     """Return the embedded registry, and what to say about it."""
-    from promptsync.commands.shared.models import endpoint
     from promptsync.server.app import create_app
 
-    model, keys = endpoint(session.environment), session.environment.model_keys
+    model, keys = session.environment.model(), session.environment.model_keys
     app = create_app(
         path,
         api_key=api_key,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from promptsync.commands.shared.groups import session_option
+from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused, UsageError
 from promptsync.files.disk import locked
@@ -21,10 +21,16 @@ P = TypeVar("P", bound=Plan)
 R = TypeVar("R")
 
 dry_run_option = session_option("-n", "--dry-run", is_flag=True, help="Show the plan and change nothing.")
-yes_option = session_option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
-expect_option = session_option(
-    "--expect", metavar="FINGERPRINT", help="Carry out only the reviewed plan, which has this fingerprint."
+plan_options = together(
+    dry_run_option,
+    session_option("-y", "--yes", is_flag=True, help="Do not ask for confirmation."),
+    session_option(
+        "--expect",
+        metavar="FINGERPRINT",
+        help="Carry out only the reviewed plan, which has this fingerprint.",
+    ),
 )
+"""Adds the options of a command that goes through ``carry_out``."""
 
 
 def carry_out(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 from msgspec import structs
 
-from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
+from promptsync.commands.shared.action import carry_out
 from promptsync.commands.shared.session import Session
 from promptsync.errors import Refused, UsageError
 from promptsync.labels.move import LabelReceipt, apply_labels
@@ -36,11 +36,6 @@ if TYPE_CHECKING:
 skip_checks_option = click.option(
     "--skip-checks", is_flag=True, help="Also move it to a version that has not passed its checks."
 )
-
-
-def changing_options(command: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """Add the options of every command that changes labels."""
-    return dry_run_option(yes_option(expect_option(command)))
 
 
 def chosen_labels(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from promptsync.files.config import Config
     from promptsync.project.project import Project
     from promptsync.registry.protocol import Timeouts
+    from promptsync.server.checks.models import Endpoint
     from promptsync.show.outcome import Outcome
 
 _WITHOUT_REMOTE = {"completion", "help", "init", "lint", "new", "relay", "schema", "serve", "types", "--help"}
@@ -53,6 +54,27 @@ class Environment:
     pager: str | None = None
     """The command that shows long output, ``None`` where there must be none."""
     variables: Mapping[str, str] = field(default_factory=dict)
+
+    def model(self) -> Endpoint | None:
+        """Return the endpoint for evaluations and agents of an embedded registry, ``None`` without one.
+
+        Raises ``UsageError`` for a malformed URL, and for a key that would cross a network unencrypted.
+        """
+        url, key = self.model_url, self.model_key or ""
+        if url is None:
+            return None
+        from promptsync.registry.address import address
+        from promptsync.server.checks.models import Endpoint  # loads the server
+
+        if not url.startswith(("http://", "https://")):
+            hint = "pass its base URL, such as http://127.0.0.1:11434/v1"
+            raise UsageError(f"{url!r} is not the URL of a model", hint=hint)
+        if key:
+            try:
+                address(url)
+            except UsageError as error:
+                raise UsageError(f"the model's {error.message}", hint=error.hint) from None
+        return Endpoint(url, key, self.model_name or "")
 
 
 @dataclass(slots=True)
@@ -187,17 +209,12 @@ class Session:
         """Return the working copy of a configuration, which may not have a file yet; see ``project``."""
         from promptsync.project.project import open_project
 
-        model = None
-        if self.environment.model_url is not None:
-            from promptsync.commands.shared.models import endpoint
-
-            model = endpoint(self.environment)
         project = open_project(
             config,
             remote=remote,
             api_key=self.environment.api_key,
             base_url=self.environment.base_url,
-            model=model,
+            model=self.environment.model(),
             model_keys=self.environment.model_keys,
             progress=self.bar,
             on_wait=self.say,
