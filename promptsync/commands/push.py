@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from promptsync.compare.snippet_users import find_pins
 from promptsync.project.project import Project
 from promptsync.project.target import check_exact
 from promptsync.push.actions import PushOptions, PushPlan
+from promptsync.push.apply import apply_push
 from promptsync.push.plan import check_options, plan_push
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import diff
@@ -51,7 +52,7 @@ def command(
     labels: tuple[str, ...],
     force: bool,
     restore: bool,
-    **flags: object,
+    **flags: Any,
 ) -> Outcome:
     """Publish new and changed prompts as new versions, snippets first.
 
@@ -64,24 +65,24 @@ def command(
     promptsync push --dry-run
     promptsync push --dry-run --format markdown > plan.md
     """
-    options = PushOptions(names, labels=tuple(dict.fromkeys(labels)), **flags)  # type: ignore[arg-type]
+    options = PushOptions(
+        names,
+        labels=tuple(dict.fromkeys(labels)),
+        force=names if force else (),
+        restore=names if restore else (),
+        command=session.command(without="--max-changes"),
+        **flags,
+    )
     # Before anything is opened: a message that does not fit is a usage error, without any request.
     check_options(options)
     with session.project() as project:
         if force or restore:
             check_exact(project, names, "--force" if force else "--restore")
-        options = replace(
-            options,
-            names=names,
-            force=names if force else (),
-            restore=names if restore else (),
-            command=session.command(without="--max-changes"),
-        )
         return carry_out(
             session,
             project,
             plan=lambda: _plan(project, options),
-            apply=lambda made: _apply(project, made),
+            apply=lambda made: apply_push(project, made),
             show_plan=lambda made: show_push.show_plan(project, made, lambda: _differences(project, made)),
             show_receipt=lambda made, receipt, shown: show_push.show_receipt(project, made, receipt, shown),
             headline=lambda made: show_push.headline(made, project.title),
@@ -101,12 +102,6 @@ def _plan(project: Project, options: PushOptions) -> PushPlan:
     pins = find_pins(project, snapshot, plan.new_texts)
     changing = {action.name for action in plan.publishing}
     return replace(plan, pins=tuple(pin for pin in pins if pin.snippet in changing))
-
-
-def _apply(project: Project, plan: PushPlan) -> PushReceipt:
-    from promptsync.push.apply import apply_push  # most pushes have nothing to publish
-
-    return apply_push(project, plan)
 
 
 def _differences(project: Project, plan: PushPlan) -> Sequence[Difference]:
