@@ -263,7 +263,7 @@ def _decision(graph: Graph) -> Decision:
 
 
 def _merged(base: Any, ours: Any, theirs: Any) -> tuple[str, Any] | None:
-    from promptsync.prompt.merge import deciding
+    from promptsync.prompt.merge import merge
 
-    merged = deciding(base, ours, theirs)
-    return (digest(merged), replace(merged, tags=())) if merged is not None else None
+    merged = merge(base, ours, theirs)
+    return None if merged.conflicts else (digest(merged.prompt), replace(merged.prompt, tags=()))

@@ -25,7 +25,6 @@ from promptsync.prompt.canonical import (
 )
 from promptsync.prompt.fields import merged_order, places, tool_key
 from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable
-from promptsync.prompt.shapes import DEFAULT_FORMAT
 from promptsync.prompt.snippets import strings
 from promptsync.prompt.text_diff import doubled, merge_text, pieces_of
 
@@ -47,27 +46,13 @@ def merge(
     Without a ``base``, everything counts as added on both sides. ``names`` label the conflict markers. The
     result has the name of ``ours``, and its references to tools that the registry returns expanded.
     """
-    merged = _merged(base, ours, theirs, FieldMerger(names))
     our, their = frozenset(ours.tags), frozenset(theirs.tags)
     kept = merged_tags(frozenset(base.tags) if base is not None else our & their, our, their)
     tags = tuple(dict.fromkeys(tag for tag in (*ours.tags, *theirs.tags) if tag in kept))
-    return replace(merged, prompt=replace(merged.prompt, tags=tags))
-
-
-def deciding(base: Prompt, ours: Prompt, theirs: Prompt) -> Prompt | None:
-    """Merge only to decide which side changed what; ``None`` on a conflict. Never write the result.
-
-    Texts that conflict are merged word by word. The result has the tags of ``ours``, which decide nothing.
-    """
-    merged = _merged(base, ours, theirs, FieldMerger(("", ""), by_words=True))
-    return None if merged.conflicts else replace(merged.prompt, tags=ours.tags)
-
-
-def _merged(base: Prompt | None, ours: Prompt, theirs: Prompt, merger: FieldMerger) -> Merge:
-    """Merge everything except the tags."""
     whole = _whole(base, ours, theirs)
     if whole is not None:
-        return Merge(replace(whole, name=ours.name))
+        return Merge(replace(whole, name=ours.name, tags=tags))
+    merger = FieldMerger(names)
     before, there = _beside(ours, base, theirs)
     # It is unknown what became of our references, so our tools stay, with one conflict about all of them.
     if before is None and base is not None:
@@ -76,7 +61,7 @@ def _merged(base: Prompt | None, ours: Prompt, theirs: Prompt, merger: FieldMerg
         merger.conflict(("tools",), TOOL_REFERENCES, ThreeWay(*tools))
     document = merger.document(_document(before) if before else {}, _document(ours), _document(there))
     prompt, _ = to_prompt(document, ours.name)
-    return Merge(prompt, tuple(merger.conflicts))
+    return Merge(replace(prompt, tags=tags), tuple(merger.conflicts))
 
 
 def _whole(base: Prompt | None, ours: Prompt, theirs: Prompt) -> Prompt | None:
@@ -130,9 +115,6 @@ REMOVED_THERE: Final = "removed in the registry, changed in your file"
 ABSENT: Final[Any] = object()
 _TEXTS: Final = frozenset({"content", "text", "description"})
 """Keys whose strings are prose and merge line by line. Any other string is a single value."""
-_RULED: Final = {"content": ("template_format", DEFAULT_FORMAT), "name": ("provider", None)}
-"""A text means something else in another template format, and a model's name with another provider."""
-_USER_JSON: Final = frozenset({"metadata", "parameters"})
 
 Object = Mapping[str, Any]
 
@@ -181,14 +163,10 @@ class FieldConflict(Struct, frozen=True):
 
 
 class FieldMerger:
-    """Merges the documents of one prompt and collects the conflicts.
+    """Merges the documents of one prompt and collects the conflicts."""
 
-    ``by_words`` finds fewer conflicts in texts. Its result is for decisions only and must not be written.
-    """
-
-    def __init__(self, names: tuple[str, str], *, by_words: bool = False) -> None:
+    def __init__(self, names: tuple[str, str]) -> None:
         self._names = names
-        self._by_words = by_words
         self.conflicts: list[FieldConflict] = []
 
     def conflict(self, path: KeyPath, reason: str, sides: ThreeWay, *, markable: bool = False) -> Any:
@@ -224,7 +202,6 @@ class FieldMerger:
         """Merge a value. Where the two sides cannot be merged, ours stays, with a conflict."""
         if sides.whole is not None:
             return sides.whole[0]
-        is_ours = not _USER_JSON.intersection(path)
         reason = BOTH_ADDED if sides.base is ABSENT else BOTH_CHANGED
         if path in (("tools",), ("functions",)):
             return self._named(sides.or_([]), path)
@@ -232,7 +209,7 @@ class FieldMerger:
             return self.conflict(path, REMOVED_HERE if sides.ours is ABSENT else REMOVED_THERE, sides)
         if path[-1] in _TEXTS and sides.are(str):
             return self._text(sides.or_(""), reason, path)
-        if path[-1] in ("messages", "content") and is_ours:
+        if path[0] in ("messages", "content") and path[-1] in ("messages", "content"):
             # One side may have turned a string into a list of blocks.
             lists = ThreeWay(*map(as_blocks, sides.or_([])))
             if lists.are(list):
@@ -244,19 +221,13 @@ class FieldMerger:
     def _object(self, objects: ThreeWay, path: KeyPath) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for key in dict.fromkeys((*objects.ours, *objects.theirs)):
-            sides = objects.under(key)
-            ruler = _misread(objects, key) if not _USER_JSON.intersection(path) else ""
-            if ruler:
-                reason = f"changed on one side, and {ruler} on the other"
-                value = self.conflict((*path, key), reason, sides)
-            else:
-                value = self._value(sides, (*path, key))
+            value = self._value(objects.under(key), (*path, key))
             if value is not ABSENT:
                 merged[key] = value
         return merged
 
     def _text(self, texts: ThreeWay, reason: str, path: KeyPath) -> Any:
-        merged = merge_text(*texts, by_words=self._by_words)
+        merged = merge_text(*texts)
         if merged.text is not None:
             return merged.text
         markable = _is_prompt_text(path)
@@ -328,17 +299,6 @@ def _is_prompt_text(path: KeyPath) -> bool:
     if content != ("content",) and (content[0], content[2:]) != ("messages", ("content",)):
         return False
     return path == content or (len(path) == len(content) + 2 and path[-1] == "text")
-
-
-def _misread(objects: ThreeWay, key: str) -> str:
-    """Return the key that says what a value means, if one side changed that and the other one the value."""
-    ruler, default = _RULED.get(key, ("", None))
-    values, rules = objects.under(key), objects.under(ruler).or_(default)
-    pairs = ThreeWay(*zip(values, rules, strict=True))
-    differ = rules.ours != rules.theirs and not _same(values.ours, values.theirs)
-    if not ruler or not differ or ABSENT in values or pairs.base in (pairs.ours, pairs.theirs):
-        return ""
-    return ruler
 
 
 def _same(value: Any, other: Any) -> bool:

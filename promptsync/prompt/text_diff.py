@@ -223,30 +223,27 @@ class MergedText(Struct, frozen=True):
         return text.removesuffix("\n") if ends_open else text
 
 
-def merge_text(base: str, ours: str, theirs: str, *, by_words: bool = False) -> MergedText:
+def merge_text(base: str, ours: str, theirs: str) -> MergedText:
     """Merge two texts that were made from ``base``. Nothing that either side added is lost.
 
     Lines end in ``\\n`` alone; every other character is part of a line. Adjacent changes clash, as in git,
-    because one of them may respond to the other. ``by_words`` merges clashes once more, word by word, which
-    can mix two sentences into a third: use it to decide, never to write.
+    because one of them may respond to the other.
     """
     if ours in (theirs, base) or theirs == base:
         return MergedText((theirs if ours == base else ours,))
     parts = _merged(_lines(base), _lines(ours), _lines(theirs), lambda line: line.removesuffix("\n"))
-    return MergedText(tuple(_refined(part, by_words) for part in parts), ours.endswith("\n"))
+    return MergedText(tuple(map(_refined, parts)), ours.endswith("\n"))
 
 
-def _refined(part: str | Clash, by_words: bool) -> str | Clash:
-    """Merge a clash sentence by sentence if any of its lines is long, and word by word with ``by_words``."""
+def _refined(part: str | Clash) -> str | Clash:
+    """Merge a clash sentence by sentence if any of its lines is long."""
     if isinstance(part, str):
         return part
     sides = [_lines(text) for text in (part.base, part.ours, part.theirs)]
     if not any(len(line) > LONG_LINE for lines in sides for line in lines):
-        return _merged_words(part) if by_words else part
+        return part
     base, ours, theirs = ([piece for line in lines for piece in sentences(line)] for lines in sides)
     parts = _merged(base, ours, theirs, lambda piece: piece.rstrip(" \t\n"))
-    if by_words:
-        parts = [part if isinstance(part, str) else _merged_words(part) for part in parts]
     if not any(isinstance(part, Clash) for part in parts):
         return "".join(map(str, parts))
     return Clash(
@@ -255,15 +252,6 @@ def _refined(part: str | Clash, by_words: bool) -> str | Clash:
             for side in ("base", "ours", "theirs")
         )
     )
-
-
-def _merged_words(clash: Clash) -> str | Clash:
-    """Merge a clash word by word; return it unchanged if its words clash too, or if a word moved."""
-    base, ours, theirs = words(clash.base), words(clash.ours), words(clash.theirs)
-    merged = MergedText(tuple(_merged(base, ours, theirs, lambda word: word))).text
-    if merged is None:
-        return clash
-    return clash if doubled(base, ours, theirs, words(merged)) else merged
 
 
 def doubled(base: Pieces, ours: Pieces, theirs: Pieces, merged: Pieces) -> set[str]:

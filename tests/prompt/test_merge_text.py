@@ -85,44 +85,6 @@ def test_both_sides_of_a_clash_include_what_merged_around_it() -> None:
     assert clash.theirs == theirs.replace("order number", "number")
 
 
-BY_WORDS = [
-    pytest.param(
-        "Be kind and brief.", "Be nice and brief.", "Be kind and short.", "Be nice and short.",
-        id="two words of a line",
-    ),
-    pytest.param(
-        "Be kind, brief.", "Be nice, brief.", "Be kind, short.", "Be nice, short.",
-        id="only a sign between",
-    ),
-    pytest.param(
-        "Be kind.\nBe brief.\n", "Be very kind.\nBe brief.\n", "Be kind.\nBe very brief.\n",
-        "Be very kind.\nBe very brief.\n", id="adjacent lines",
-    ),
-    pytest.param(
-        "Be kind.", "Be very kind.", "Be kind. Be brief.", "Be very kind. Be brief.",
-        id="a word, and a sentence behind it",
-    ),
-    pytest.param(
-        "Be kind.", "Be nice.\nAsk.", "Be nice.", "Be nice.\nAsk.", id="the same edit, and a line below it",
-    ),
-    pytest.param(
-        LONG, LONG.replace("kind", "nice"), LONG.replace("to them", "to all"),
-        LONG.replace("kind", "nice").replace("to them", "to all"), id="two words of a long line",
-    ),
-    pytest.param(
-        "短く答えてください。", "長く答えてください。", "短く書いてください。", "長く書いてください。",
-        id="no blanks between words",
-    ),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("base", "ours", "theirs", "merged"), BY_WORDS)
-def test_clashes_merge_by_words_only_on_request(base: str, ours: str, theirs: str, merged: str) -> None:
-    assert merge_text(base, ours, theirs, by_words=True).text == merged
-    assert merge_text(base, theirs, ours, by_words=True).text == merged
-    assert merge_text(base, ours, theirs).text is None
-
-
 @pytest.mark.parametrize(
     ("base", "ours", "theirs", "marked"),
     [
