@@ -197,6 +197,8 @@ _WHOLE: Final = words(
 """A place with such a keyword is compared as a whole."""
 _LOGIC: Final = words("not if contains dependentSchemas propertyNames")
 _MOST_COMBINED: Final = 6
+_VALUES: Final = words("const enum")
+_NULL: Final = {"type": "null"}
 
 
 def schema_changes(
@@ -230,18 +232,12 @@ class _Comparison:
 
     def changes(self, old: JsonSchema, new: JsonSchema, where: str) -> Iterator[ContractChange]:
         """Yield the changes at and below one place; those of a definition once, wherever it is used."""
-        if "$ref" in as_mapping(old) or "$ref" in as_mapping(new):
-            pair = encode(old), encode(new)
+        pair = encode(old), encode(new)
+        if any('"$ref"' in text for text in pair):
             if pair in self.compared:
                 return
             self.compared.add(pair)
         before, after = map(_resolved, (old, new), self.roots)
-        other, other_now = _without_null(before), _without_null(after)
-        if other_now is not after and (verdict := self._verdict(before, {"type": "null"})):
-            yield ContractChange("can be null now", where, verdict)
-        if other is not before or other_now is not after:
-            yield from self.changes(other, other_now, where)
-            return
         followed = words("") if _WHOLE & (before.keys() | after.keys()) else _FOLLOWED
         was, now = ({key: side[key] for key in side if key not in followed} for side in (before, after))
         verdict = self._verdict(was, now)
@@ -316,7 +312,7 @@ def _normal(value: Any, *, is_open: bool) -> Any:
     if not isinstance(value, Mapping):
         return value
     schema = {
-        key: part if key in ("const", "enum") else _normal(part, is_open=is_open)
+        key: part if key in _VALUES else _normal(part, is_open=is_open)
         for key, part in value.items()
         # A mapping is the schema of a property with such a name.
         if isinstance(part, Mapping) or key not in _ANNOTATIONS
@@ -332,11 +328,16 @@ def _normal(value: Any, *, is_open: bool) -> Any:
 
 
 def _resolved(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
-    """Return a schema, or the one in the same document to which it does nothing but refer."""
+    """Return a schema, or the one to which it does nothing but refer; an object or null has two types."""
     for _ in range(_LONGEST_CHAIN):
         if isinstance(schema, bool):
             schema = {} if schema else {"enum": []}
         schema = {key: schema[key] for key in schema if key not in _DEFINITIONS}
+        parts = schema["anyOf"] if schema.keys() == {"anyOf"} else []
+        if len(parts) == 2 and _NULL in parts:
+            other = _resolved(parts[parts[0] == _NULL], root)
+            is_typed = isinstance(other.get("type"), str) and not other.keys() & (_WHOLE | _VALUES)
+            return {**other, "type": [other["type"], "null"]} if is_typed else schema
         part = target(schema["$ref"], root) if schema.keys() == {"$ref"} else None
         if part is None:
             return schema
@@ -351,18 +352,6 @@ def target(reference: Any, root: Any) -> JsonSchema | None:
     for part in reference.split("/")[1:]:
         root = as_mapping(root).get(part.replace("~1", "/").replace("~0", "~"))
     return root if isinstance(root, dict | bool) else None
-
-
-def _without_null(schema: dict[str, Any]) -> JsonSchema:
-    """Return a schema for the other values if null is one of its types."""
-    kinds, parts = schema.get("type"), schema.get("anyOf", [])
-    if isinstance(kinds, list) and "null" in kinds and len(kinds) > 1:
-        others = [kind for kind in kinds if kind != "null"]
-        return {**schema, "type": others if len(others) > 1 else others[0]}
-    if schema.keys() == {"anyOf"} and len(parts) == 2 and {"type": "null"} in parts:
-        other: JsonSchema = parts[parts[0] == {"type": "null"}]
-        return other
-    return schema
 
 
 def _shown(schema: Mapping[str, Any], keyword: str) -> str:
