@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted_registry import DROPPED, Reply, Scripted, Seen, client, template, version
+from scripted_registry import Reply, Scripted, client, template, version
 from strict_registries import Vendor
 
 from promptsync.errors import RemoteError
@@ -87,29 +87,3 @@ def test_a_forbidden_label_names_the_missing_permission() -> None:
         registry.labels.set(71, "greet", "prod", 3, LABEL)
     assert "permission" in caught.value.hint
     assert caught.value.code == "forbidden"
-
-
-class LosesAnswers(Vendor):
-    """The first answer to each label that is created gets lost, before or after the label is there."""
-
-    def __init__(self, *, is_made: bool, version: int | None = None) -> None:
-        super().__init__()
-        self.is_made, self.version, self.lost = is_made, version, False
-
-    def create_label(self, seen: Seen, number: str) -> Reply:
-        if self.lost:
-            return super().create_label(seen, number)
-        self.lost = True
-        if self.is_made:
-            super().create_label(seen, number)
-            if self.version is not None:
-                self.pointers[1]["prompt_version_number"] = self.version
-        return DROPPED
-
-
-@pytest.mark.parametrize(("is_made", "elsewhere"), [(True, None), (False, None), (True, 1)])
-def test_a_label_is_looked_up_before_it_is_created_again(is_made: bool, elsewhere: int | None) -> None:
-    with client(LosesAnswers(is_made=is_made, version=elsewhere)) as registry:
-        registry.prompts.publish(PROMPT, message="m")
-        registry.labels.set(1, PROMPT.name, "prod", 2, None)
-        assert [(label.name, label.version) for label in registry.labels.of(1, PROMPT.name)] == [("prod", 2)]

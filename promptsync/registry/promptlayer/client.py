@@ -9,7 +9,6 @@ from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import Label
 from promptsync.registry.errors import (
     BadAnswer,
-    FateUnknown,
     NotFound,
     NotReadableRaw,
     Rejected,
@@ -141,19 +140,11 @@ class PromptLayerLabels:
         if existing is not None:
             self._move(template_id, name, existing, version)
             return
-        path, body = {"template_id": template_id}, {"name": label, "prompt_version_number": version}
-        try:
-            self._call(endpoints.CREATE_LABEL, path=path, body=body).acknowledge()
-        except FateUnknown as unknown:
-            # Unlike a version, a label can be looked up before it is created again.
-            try:
-                made = self._find(template_id, name, label)
-            except RemoteError:
-                raise unknown from None
-            if made is None:
-                self._call(endpoints.CREATE_LABEL, path=path, body=body).acknowledge()
-            elif made.version != version:
-                self._move(template_id, name, made, version)
+        self._call(
+            endpoints.CREATE_LABEL,
+            path={"template_id": template_id},
+            body={"name": label, "prompt_version_number": version},
+        ).acknowledge()
 
     def delete(self, label: Label) -> None:
         try:
@@ -163,17 +154,15 @@ class PromptLayerLabels:
             if error.status != 404:
                 raise
 
-    def _find(self, template_id: int, name: str, label: str) -> Label | None:
-        return next((existing for existing in self.of(template_id, name) if existing.name == label), None)
-
     def _move(self, template_id: int, name: str, label: Label, version: int) -> None:
         def check() -> bool:
             # Somebody may have moved it during the wait before the retry.
             try:
-                moved = self._find(template_id, name, label.name)
+                labels = self.of(template_id, name)
             except RemoteError:
                 return False
-            if moved is not None and moved.version not in (label.version, version):
+            moved = next((other for other in labels if other.name == label.name), label)
+            if moved.version not in (label.version, version):
                 raise Rejected(
                     f"another user moved {label.name!r} of {name!r} to v{moved.version} in the meantime",
                     status=409,
