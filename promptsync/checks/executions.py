@@ -150,13 +150,12 @@ def _stopped(word: str, counts: Mapping[str, int]) -> str:
 
 def start_agent(registry: Registry, run: Run) -> Run:
     """Start a run, and return its new state. Raises ``RemoteError``."""
-    started = registry.checks.run_agent(
+    execution_id, started = registry.checks.run_agent(
         run.item_id or 0, run.variables, label=run.at.label, version=run.at.number
     )
-    warning = text(started.raw, "warning")
-    run = replace(run, id=started.execution_id, warning=warning, status=Status.RUNNING)
-    key = next((key for key in _OUTPUTS if started.raw.get(key) is not None), None)
-    return _ended(run, started.raw[key]) if key is not None else run
+    run = replace(run, id=execution_id, warning=text(started, "warning"), status=Status.RUNNING)
+    key = next((key for key in _OUTPUTS if started.get(key) is not None), None)
+    return _ended(run, started[key]) if key is not None else run
 
 
 def poll_agent(registry: Registry, run: Run) -> Run:

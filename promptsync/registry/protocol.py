@@ -258,13 +258,6 @@ class NewVersion(msgspec.Struct, frozen=True):
     version: int
 
 
-class StartedAgent(msgspec.Struct, frozen=True):
-    """``execution_id`` is the run to poll, ``None`` if the registry returned the outputs immediately."""
-
-    execution_id: int | None
-    raw: Mapping[str, Any]
-
-
 class Capabilities(msgspec.Struct, frozen=True):
     """Whether a registry returns prompts ``raw``, with unexpanded snippets, and what it does with labels."""
 

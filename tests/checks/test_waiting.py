@@ -10,7 +10,6 @@ from promptsync.checks import executions
 from promptsync.checks import runs as module
 from promptsync.checks.executions import poll_agent, run_together
 from promptsync.checks.runs import Run, Status, follow
-from promptsync.registry.protocol import StartedAgent
 
 
 class Clock:
@@ -42,8 +41,8 @@ class Agents:
     def __init__(self, polls: int) -> None:
         self.checks, self.polls = self, polls
 
-    def run_agent(self, *_: object, **__: object) -> StartedAgent:
-        return StartedAgent(1, {} if self.polls else {"output": "x"})
+    def run_agent(self, *_: object, **__: object) -> tuple[int, dict[str, str]]:
+        return 1, {} if self.polls else {"output": "x"}
 
     def agent_result(self, _: int) -> tuple[bool, object]:
         self.polls -= 1

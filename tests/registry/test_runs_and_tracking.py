@@ -106,7 +106,7 @@ def test_the_outputs_of_an_agent_are_polled() -> None:
 def test_an_agent_run_sends_label_or_version_only_if_set() -> None:
     script = Scripted(Reply({"success": True, "workflow_version_execution_id": 552}, status=201))
     with client(script) as registry:
-        assert registry.checks.run_agent(3).execution_id == 552
+        assert registry.checks.run_agent(3)[0] == 552
         registry.checks.run_agent("a/b", {"x": 1}, label="prod")
     assert [(seen.path, seen.body) for seen in script.seen] == [
         ("/workflows/3/run", {"input_variables": {}}),

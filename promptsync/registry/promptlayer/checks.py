@@ -14,7 +14,7 @@ from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_cursored, read_whole
 from promptsync.registry.promptlayer.responses import listed_in
-from promptsync.registry.protocol import SheetId, StartedAgent, number, text
+from promptsync.registry.protocol import SheetId, number, text
 
 _STILL_RUNNING = 202
 
@@ -82,15 +82,18 @@ class Checks:
         *,
         label: str | None = None,
         version: int | None = None,
-    ) -> StartedAgent:
-        """Start an agent, given by id or name: its latest version, or the one of ``label`` or ``version``."""
+    ) -> tuple[int | None, dict[str, Any]]:
+        """Start an agent, given by id or name: its latest version, or the one of ``label`` or ``version``.
+
+        Returns the id of the run to poll, ``None`` if the response has the outputs, and the response.
+        """
         body = without_none(
             input_variables=dict(variables or {}),
             workflow_label_name=label,
             workflow_version_number=version,
         )
         started = self._call(endpoints.RUN_AGENT, path={"agent": agent}, body=body).object()
-        return StartedAgent(number(started, "workflow_version_execution_id", "execution_id"), started)
+        return number(started, "workflow_version_execution_id", "execution_id"), started
 
     def agent_result(self, execution_id: int) -> tuple[bool, Any]:
         """Return whether the run is done, and then its outputs by node."""
