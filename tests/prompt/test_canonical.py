@@ -29,6 +29,16 @@ def text(value: str, **more: Any) -> dict[str, Any]:
     return {"type": "text", "text": value, **more}
 
 
+def block(kind: str, **more: Any) -> Prompt:
+    """A message with one block."""
+    return chat(user([{"type": kind, **more}]))
+
+
+def call(**more: Any) -> Prompt:
+    """A message with one tool call."""
+    return chat({"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f"}, **more}]})
+
+
 def model(**more: Any) -> Prompt:
     return chat(user(), metadata={"model": {"provider": "openai", "name": "gpt-4o", **more}})
 
@@ -46,10 +56,7 @@ SAME = {
         chat(user()),
         chat(
             user(),
-            functions=None,
-            tools=None,
-            function_call=None,
-            tool_choice=None,
+            **dict.fromkeys(("functions", "tools", "function_call", "tool_choice")),
             input_variables=[],
             dataset_examples=[],
         ),
@@ -87,31 +94,14 @@ SAME = {
     "tags are compared beside it": (chat(user(), tags=("a",)), chat(user())),
     "a null that a future server adds": (chat(user([text("Hi", sparkle=None)], glow=None)), chat(user("Hi"))),
     "media defaults": (
-        chat(
-            user([{"type": "media", "media": {"title": "media", "type": "image/jpeg", "format": "neither"}}])
-        ),
-        chat(user([{"type": "media", "media": {}}])),
+        block("media", media={"title": "media", "type": "image/jpeg", "format": "neither"}),
+        block("media", media={}),
     ),
     "search result defaults": (
-        chat(
-            user(
-                [
-                    {
-                        "type": "web_search_tool_result",
-                        "tool_use_id": "t",
-                        "content": [{"url": "", "title": ""}],
-                    }
-                ]
-            )
-        ),
-        chat(user([{"type": "web_search_tool_result", "tool_use_id": "t", "content": [{}]}])),
+        block("web_search_tool_result", tool_use_id="t", content=[{"url": "", "title": ""}]),
+        block("web_search_tool_result", tool_use_id="t", content=[{}]),
     ),
-    "tool call type": (
-        chat(
-            {"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f"}}]}
-        ),
-        chat({"role": "assistant", "tool_calls": [{"id": "1", "tool_id": None, "function": {"name": "f"}}]}),
-    ),
+    "tool call type": (call(type="function"), call(tool_id=None)),
     "registry tool": (
         chat(tools=[{"type": "registry", "tool_registry_id": 4, "label": None, "version_number": None}]),
         chat(tools=[{"type": "registry", "tool_registry_id": 4}]),
@@ -152,10 +142,7 @@ DIFFERENT = {
     "tool choice without tools": (chat(user(), tool_choice="auto"), chat(user())),
     "unknown keys": (chat(user(mood="calm")), chat(user())),
     "unknown version fields": (chat(user(), extra={"rank": 1}), chat(user())),
-    "media type": (
-        chat(user([{"type": "media", "media": {"type": "image/png"}}])),
-        chat(user([{"type": "media", "media": {}}])),
-    ),
+    "media type": (block("media", media={"type": "image/png"}), block("media", media={})),
     "config of a built-in tool": (
         chat(tools=[{"type": "mcp", "config": {"headers": None}}]),
         chat(tools=[{"type": "mcp", "config": {}}]),
@@ -299,13 +286,9 @@ def test_the_digest_differs_when_two_different_neighbours_swap(prompt: Prompt, d
 
 
 def reordered_prompt(prompt: Prompt, random: Random) -> Prompt:
-    return Prompt(
-        "n",
-        reordered(dict(prompt.template), random),
-        reordered(dict(prompt.metadata), random),
-        (),
-        reordered(dict(prompt.extra), random),
-    )
+    parts = (reordered(dict(part), random) for part in (prompt.template, prompt.metadata, prompt.extra))
+    template, metadata, extra = parts
+    return Prompt("n", template, metadata, (), extra)
 
 
 def _places(value: Any) -> Any:

@@ -42,6 +42,15 @@ def test_a_document_is_stable_and_has_ordered_keys(prompt: Prompt) -> None:
     assert list(once) == [key for key in order if key in once]
 
 
+def chat(*messages: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "chat", "messages": [*messages], **more}
+
+
+def user(content: Any = None, **more: Any) -> dict[str, Any]:
+    said = {} if content is None else {"content": content}
+    return {"role": "user", **said, **more}
+
+
 @pytest.mark.parametrize(
     ("said", "template"),
     [
@@ -52,25 +61,16 @@ def test_a_document_is_stable_and_has_ordered_keys(prompt: Prompt) -> None:
             {"type": "completion", "content": text("Hi"), "template_format": "jinja2"},
         ),
         (
-            {"messages": [{"role": "assistant"}, {"role": "user", "content": None}]},
-            {"type": "chat", "messages": [{"role": "assistant"}, {"role": "user"}]},
+            {"messages": [{"role": "assistant"}, {**user(), "content": None}]},
+            chat({"role": "assistant"}, user()),
         ),
         (
-            {
-                "template_format": "jinja2",
-                "messages": [{"role": "user"}, {"role": "user", "template_format": "f-string"}],
-            },
-            {
-                "type": "chat",
-                "messages": [
-                    {"role": "user", "template_format": "jinja2"},
-                    {"role": "user", "template_format": "f-string"},
-                ],
-            },
+            {"template_format": "jinja2", "messages": [user(), user(template_format="f-string")]},
+            chat(user(template_format="jinja2"), user(template_format="f-string")),
         ),
         (
             {"messages": [], "extra": {"template": {"mood": "calm"}}, "tools": [{"type": "registry"}]},
-            {"type": "chat", "messages": [], "mood": "calm", "tools": [{"type": "registry"}]},
+            chat(mood="calm", tools=[{"type": "registry"}]),
         ),
     ],
 )
@@ -113,95 +113,63 @@ def test_synced_is_one_key_or_several_or_a_map(synced: Any) -> None:
     assert to_document(*to_prompt(said, "n")) == said
 
 
+FILLED_IN = user(
+    [{"type": "text", "text": "{x}", "id": None, "annotations": None}],
+    input_variables=["x"],
+    template_format="f-string",
+    raw_request_display_role="user",
+    dataset_examples=[],
+    name=None,
+)
+FUNCTION, DEFAULT = {"type": "function"}, {"parameters": {"default": None}}
+
+
 @pytest.mark.parametrize(
     ("template", "said"),
     [
         pytest.param(
-            {
-                "type": "chat",
-                "messages": [
-                    {
-                        "input_variables": ["x"],
-                        "template_format": "f-string",
-                        "content": [{"type": "text", "text": "{x}", "id": None, "annotations": None}],
-                        "raw_request_display_role": "user",
-                        "dataset_examples": [],
-                        "role": "user",
-                        "name": None,
-                    }
-                ],
-                "functions": None,
-                "tools": [],
-                "function_call": "none",
-                "tool_choice": None,
-                "input_variables": ["x"],
-                "dataset_examples": [],
-            },
-            {"messages": [{"role": "user", "content": "{x}"}]},
+            chat(
+                FILLED_IN,
+                **dict.fromkeys(("functions", "tool_choice")),
+                tools=[],
+                function_call="none",
+                input_variables=["x"],
+                dataset_examples=[],
+            ),
+            {"messages": [user("{x}")]},
             id="what the server fills in",
         ),
         pytest.param(
-            {
-                "type": "chat",
-                "messages": [
-                    {"role": "user", "content": text("a"), "template_format": "jinja2"},
-                    {"role": "user", "content": text("b"), "template_format": "jinja2"},
-                    {"role": "user", "content": text("c")},
-                ],
-            },
+            chat(*(user(text(said), template_format="jinja2") for said in "ab"), user(text("c"))),
             {
                 "template_format": "jinja2",
-                "messages": [
-                    {"role": "user", "content": "a"},
-                    {"role": "user", "content": "b"},
-                    {"role": "user", "template_format": "f-string", "content": "c"},
-                ],
+                "messages": [user("a"), user("b"), user("c", template_format="f-string")],
             },
             id="the format of most messages is said once",
         ),
         pytest.param(
-            {
-                "type": "chat",
-                "messages": [{"role": "user", "content": [{"type": "text", "text": "a", "id": "b1"}]}],
-            },
-            {"messages": [{"role": "user", "content": [{"type": "text", "id": "b1", "text": "a"}]}]},
+            chat(user([{"type": "text", "text": "a", "id": "b1"}])),
+            {"messages": [user([{"type": "text", "id": "b1", "text": "a"}])]},
             id="a block with an id is no plain text",
         ),
         pytest.param(
-            {"type": "chat", "messages": [{"role": role, "content": []} for role in ("user", "assistant")]},
-            {"messages": [{"role": "user", "content": []}, {"role": "assistant"}]},
+            chat(user([]), {"role": "assistant", "content": []}),
+            {"messages": [user([]), {"role": "assistant"}]},
             id="only some roles may lack content",
         ),
         pytest.param(
-            {"type": "chat", "messages": [], "dataset_examples": [1], "raw_request": {"a": None, "b": 0}},
+            chat(dataset_examples=[1], raw_request={"a": None, "b": 0}),
             {"messages": [], "extra": {"template": {"raw_request": {"b": 0}}}},
             id="unknown template keys",
         ),
         pytest.param(
-            {
-                "type": "chat",
-                "messages": [],
-                "functions": [{"name": "f", "description": ""}],
-                "function_call": "none",
-            },
+            chat(functions=[{"name": "f", "description": ""}], function_call="none"),
             {"messages": [], "functions": [{"name": "f"}], "function_call": "none"},
             id="none forbids to call the functions that there are",
         ),
         pytest.param(
-            {
-                "type": "chat",
-                "messages": [],
-                "tools": [
-                    {
-                        "type": "function",
-                        "function": {"name": "f", "strict": False, "parameters": {"default": None}},
-                    }
-                ],
-            },
-            {
-                "messages": [],
-                "tools": [{"type": "function", "function": {"name": "f", "parameters": {"default": None}}}],
-            },
+            chat(tools=[{**FUNCTION, "function": {"name": "f", "strict": False, **DEFAULT}}]),
+            {"messages": [], "tools": [{**FUNCTION, "function": {"name": "f", **DEFAULT}}]},
             id="nulls in the parameters of a tool have a meaning",
         ),
         pytest.param({"type": "completion", "content": []}, {"content": []}, id="empty content"),
@@ -216,41 +184,17 @@ def test_a_file_leaves_out_what_the_registry_fills_in(template: dict[str, Any], 
     assert document(template) == said
 
 
+MODEL = {"provider": "openai", "name": "m"}
+
+
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
+        ({"model": {**MODEL, "parameters": {}, "display_params": {}, "api_type": None}}, {"model": MODEL}),
+        ({"model": {**MODEL, "api_type": "chat-completions"}}, {"model": MODEL}),
         (
-            {
-                "model": {
-                    "name": "m",
-                    "provider": "openai",
-                    "parameters": {},
-                    "display_params": {},
-                    "api_type": None,
-                }
-            },
-            {"model": {"provider": "openai", "name": "m"}},
-        ),
-        (
-            {"model": {"provider": "openai", "name": "m", "api_type": "chat-completions"}},
-            {"model": {"provider": "openai", "name": "m"}},
-        ),
-        (
-            {
-                "model": {
-                    "provider": "x",
-                    "name": "m",
-                    "parameters": {"stop": None},
-                    "display_params": {"a": "1"},
-                }
-            },
-            {
-                "model": {
-                    "provider": "x",
-                    "name": "m",
-                    "parameters": {"stop": None},
-                }
-            },
+            {"model": {**MODEL, "parameters": {"stop": None}, "display_params": {"a": "1"}}},
+            {"model": {**MODEL, "parameters": {"stop": None}}},
         ),
         ({"model": "gpt", "owner": None}, {"metadata": {"owner": None, "model": "gpt"}}),
         ({"model": None}, {}),
