@@ -252,6 +252,8 @@ def test_scores_of_other_evaluations(call, name, overall, kind):
     score = call("GET", f"/reports/{run_id}/score").body["score"]
     assert (score["overall_score"], score["score_type"]) == (overall, kind)
     assert report["stats"]["status_counts"]["FAILED"] == (2 if overall == 0 else 0)
+    # Not the model of the judge, even if that column comes first.
+    assert report["report"]["comment"] == "model: echo"
 
 
 def test_a_prompt_that_breaks_later_fails_its_cells(call):

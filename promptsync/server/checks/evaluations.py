@@ -28,12 +28,13 @@ EVALUATION, EVALUATION_RUN = "evaluation", "evaluation run"
 OK = {"success": True, "message": "success"}
 _STATUSES = ("COMPLETED", "FAILED", "QUEUED", "RUNNING")
 
-# The comment of every result names the model, because an echo checks the prompt and not a model.
+# The comment of every result names the model, because an echo checks the prompt and not a model: also if
+# another column asked one.
 _SUMMARY = (
     "i.id, i.name, 'model: ' || (SELECT model FROM cells WHERE sheet_id = i.sheet_id AND model IS NOT NULL"
-    " LIMIT 1) AS comment, i.created_at, coalesce((SELECT updated_at FROM sheets WHERE id = i.sheet_id),"
-    " i.updated_at) AS updated_at, i.dataset_id,"
-    " i.parent_id AS parent_report_id, i.kind = 'evaluation' AS \"is_blueprint [flag]\","
+    " ORDER BY model <> 'echo' LIMIT 1) AS comment, i.created_at,"
+    " coalesce((SELECT updated_at FROM sheets WHERE id = i.sheet_id), i.updated_at) AS updated_at,"
+    " i.dataset_id, i.parent_id AS parent_report_id, i.kind = 'evaluation' AS \"is_blueprint [flag]\","
     ' i.deleted AS "deleted [flag]", (SELECT workspace_id FROM registry) AS workspace_id, NULL AS folder_id,'
     " NULL AS user_id, NULL AS tags, NULL AS score_configuration, '[]' AS \"external_ids [json]\""
 )
