@@ -132,11 +132,12 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in names]
     if new and project.history is not None and project.history.shallow:
         raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted in your files")
-    writes, unmerged = _writes(project, snapshot, items_to_pull, wanted, options)
+    writes, unmerged, unwritable = _writes(project, snapshot, items_to_pull, wanted, options)
     if unmerged and not options.partial:
         raise MergeConflict(unmerged, marked=False)
     deletes = deletes_of(project, items_to_pull, theirs=options.theirs) if options.prune else []
     blocked = [Blocked(item.name, item.path, reason(item), Conflict([item], "pull")) for item in conflicts]
+    blocked += unwritable
     for item in snapshot.only(names):
         if item.problem:
             blocked.append(Blocked(item.name, item.path, item.problem, unusable([item], "pull")))
@@ -168,8 +169,8 @@ def apply_pull(project: Project, plan: PullPlan) -> FilesReceipt:
 
 def _writes(
     project: Project, snapshot: Snapshot, items: Sequence[Item], wanted: Sequence[Item], options: PullOptions
-) -> tuple[list[Write], list[Unmerged]]:
-    """Return the writes of all files that a pull changes, and what does not merge."""
+) -> tuple[list[Write], list[Unmerged], list[Blocked]]:
+    """Return the writes of all files that a pull changes, what does not merge, and what no file can hold."""
     passed_over = find_passed_over(project, items) if options.passed_over is not None else {}
     last = last_files(project, wanted)
     # A restored file goes back to its last path, not to the default one.
@@ -191,21 +192,27 @@ def _writes(
             hint = edit(item.path or "")
             raise Refused(f"{message}; nothing was written", hint=hint, code="conflict-markers")
     versions = read_all(project, [item.listed for item in changing if item.listed is not None])
-    writes, unmerged = [], []
+    writes, unmerged, unwritable = [], [], []
     for item in changing:
         version = versions[item.name]
-        if item.name in last:
-            write: Write | Unmerged = restore(project, item, version, last[item.name], paths[item.name])
-        elif item.file is None:
-            write = write_of(project, item, version, path=paths[item.name])
-        else:
-            pulls, over = item.name in pulled, passed_over.get(item.name)
-            write = edited(project, item, version, over, options, pulls=pulls)
+        try:
+            if item.name in last:
+                write: Write | Unmerged = restore(project, item, version, last[item.name], paths[item.name])
+            elif item.file is None:
+                write = write_of(project, item, version, path=paths[item.name])
+            else:
+                pulls, over = item.name in pulled, passed_over.get(item.name)
+                write = edited(project, item, version, over, options, pulls=pulls)
+        except Refused as refusal:
+            if not options.partial:
+                raise
+            unwritable.append(Blocked(item.name, item.path, refusal.message, refusal))
+            continue
         if isinstance(write, Unmerged):
             unmerged.append(write)
         elif write.old != write.new:  # a side that was taken before is recorded already
             writes.append(write)
-    return writes, unmerged
+    return writes, unmerged, unwritable
 
 
 def _stops(item: Item, options: PullOptions) -> bool:

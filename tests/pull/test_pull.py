@@ -54,6 +54,22 @@ def test_what_is_behind_is_written_and_comments_and_layout_stay(three: World) ->
     assert three.ok("pull").out == "nothing to pull\n"
 
 
+def test_partial_writes_the_rest_of_what_a_file_cannot_hold_with_its_comments(three: World) -> None:
+    three.edit("a", "{owner: shop}", "{owner: &o {team: shop}, backup: *o}")
+    three.commit("Name a team")
+    three.ok("push")
+    three.publish("a", "Hello {name}", metadata={"owner": {"team": "web"}, "backup": {"team": "shop"}})
+    three.publish("b")
+    before = three.files()
+    done = three.run("pull")
+    assert (done.code, three.files()) == (3, before)
+    assert "error: prompts/a.yaml cannot be edited without losing its comments\n" in done.err
+    done = three.run("pull", "--partial", "--json")
+    assert (done.code, [one["name"] for one in done.document["written"]]) == (3, ["b"])
+    assert (done.document["error"]["code"], done.document["left"][0]["name"]) == ("unwritable", "a")
+    assert three.files()["prompts/a.yaml"] == before["prompts/a.yaml"]
+
+
 def test_what_only_the_registry_has_is_written(three: World) -> None:
     three.publish("support/refund", "Money? {question}")
     three.ok("pull")
