@@ -173,12 +173,11 @@ def _known(error: BaseException, arguments: Sequence[str]) -> PromptsyncError:
 
 def _show(session: Session, outcome: Outcome) -> int:
     """Print an outcome and return its exit code, even if the reader closes the pipe early."""
-    outcome = session.on_remote(outcome)
     try:
         if variables := session.environment.variables:
             from promptsync.show.github import write_github_files
 
-            if problem := write_github_files(variables, outcome.summary, outcome.outputs, outcome.error):
+            if problem := write_github_files(variables, outcome.summary, outcome.outputs):
                 session.say(f"warning: {problem}")
         _print(session, outcome)
     except KeyboardInterrupt:
@@ -230,15 +229,10 @@ def _failed(session: Session, error: PromptsyncError) -> Outcome:
 
     if isinstance(error, UsageError) and not error.hint and session.verb:
         error = error.replaced(hint=f"promptsync {session.verb} --help")
-    lines: list[str] = []
-    if session.form == "markdown":
-        from promptsync.show.markdown import error_markdown
-
-        lines = error_markdown(error)
     body = dict(getattr(error, "body", None) or session.blank)
     if "dry_run" in body:
         body["dry_run"] = session.dry_run
-    return Outcome(lines, body, error.exit_code, error)
+    return session.rendered(Outcome((), body, error.exit_code, error))
 
 
 def _bug(error: BaseException, arguments: Sequence[str]) -> Bug:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from promptsync.show.markdown import MOST, Page
 
 EVIL = "EVIL"
 """Stands in every hostile text, so that each place where one is seen can be found."""
@@ -60,6 +62,13 @@ _PIECES = (
 
 hostile = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join) | st.text(max_size=20)
 names = hostile.map(lambda text: f"EVIL{text}")
+
+
+def page_of(add: Callable[..., object], *values: object, most: int = MOST) -> list[str]:
+    """Return the page to which a function adds values."""
+    page = Page(most)
+    add(page, *values)
+    return page.lines
 
 
 def active(lines: Sequence[str]) -> list[str]:

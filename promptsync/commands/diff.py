@@ -17,6 +17,7 @@ from promptsync.files.worktree import scan
 from promptsync.files.yaml.load import text_of
 from promptsync.project.target import At, may_have_version
 from promptsync.show import diff
+from promptsync.show.markdown import Page
 from promptsync.show.outcome import Outcome, body
 from promptsync.terminal import output
 
@@ -72,10 +73,16 @@ def command(
     if problems:
         document["problems"] = diff.problems_body(problems)
     code = 1 if problems or (exit_code and diffs) else 0
-    lines = _lines(diffs, session.form, stat=stat, name_only=name_only)
-    lines += [output.safe(text_of(problem)) for problem in problems]
-    if not lines and not session.quiet:
-        lines = ["no differences"] if session.form != "markdown" and not name_only else []
+    unread = [output.safe(text_of(problem)) for problem in problems]
+    if session.form == "markdown" and not name_only:
+        page = Page()
+        diff.add_differences(page, diffs)
+        if unread:
+            page.fence(unread)
+        return Outcome(page.lines, document, code)
+    lines = [*_lines(diffs, stat=stat, name_only=name_only), *unread]
+    if not lines and not session.quiet and not name_only:
+        lines = ["no differences"]
     return Outcome(lines, document, code)
 
 
@@ -101,11 +108,9 @@ def _differences(
     return differences(project, items), snapshot.problems
 
 
-def _lines(diffs: list[Difference], form: str, *, stat: bool, name_only: bool) -> list[str]:
+def _lines(diffs: list[Difference], *, stat: bool, name_only: bool) -> list[str]:
     if name_only:
         return [output.name(difference.name) for difference in diffs]
-    if form == "markdown":
-        return diff.differences_markdown(diffs)
     if stat:
         return [diff.stat(difference) for difference in diffs]
     lines: list[str] = []

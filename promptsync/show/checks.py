@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from click import unstyle
-
 from promptsync.checks.assignment import Choice, Kind
 from promptsync.checks.results import CheckResult, CheckResults
 from promptsync.checks.verdicts import Verdict
@@ -70,12 +68,11 @@ def _table(rows: Sequence[Mapping[str, str]]) -> list[str]:
     return output.table([*head, *(tuple(row.values()) for row in rows)])
 
 
-def results_markdown(results: CheckResults) -> list[str]:
-    """Return results as Markdown: all prompts, then the rows that changed sides."""
-    page, tables = Page(), results.of("table")
-    page.fence(map(unstyle, _joined(_tables(tables), _others(results))))
+def add_results(page: Page, results: CheckResults) -> None:
+    """Add results to a page: all prompts, then the rows that changed sides."""
+    tables = results.of("table")
+    page.fence(_joined(_tables(tables), _others(results)))
     add_tables(page, tables)
-    return page.lines
 
 
 def _agent_row(result: CheckResult) -> dict[str, str]:

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from promptsync.checks.assignment import Selection
 from promptsync.checks.results import CheckResults
 from promptsync.checks.runs import Status
@@ -37,7 +35,7 @@ from promptsync.show.lines import (
     pin_rows,
     pins_body,
 )
-from promptsync.show.markdown import MOST, Page, add_error, code
+from promptsync.show.markdown import Page, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.show.tables import add_tables, planned_text, reuse_text
 from promptsync.terminal import output
@@ -76,7 +74,7 @@ def show_plan(
         {**deploy_body(receipt, dry_run=True), "passed": rehearsal is not None and error is None},
         error=error,
         outputs=_outputs(receipt, passed=error is None),
-        markdown=lambda: plan_markdown(plan, differences(), rehearsal),
+        markdown=lambda page: add_plan(page, plan, differences(), rehearsal),
     )
 
 
@@ -215,7 +213,7 @@ def show_receipt(plan: DeployPlan, receipt: DeployReceipt | None, was_shown: boo
         deploy_body(receipt, dry_run=False),
         error=receipt.error,
         outputs=_outputs(receipt, passed=receipt.error is None),
-        markdown=lambda: receipt_markdown(receipt),
+        markdown=lambda page: add_receipt(page, receipt),
     )
 
 
@@ -355,45 +353,32 @@ def _outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
 # -- Markdown -----------------------------------------------------------------------------------------------
 
 
-def receipt_markdown(receipt: DeployReceipt, *, most: int = MOST) -> list[str]:
-    """Return what a deploy did: versions, scores and labels, and the error that it ended in."""
-    page = Page(most)
-    _section(page, summary(receipt, code(receipt.plan.label)), receipt_lines(receipt))
+def add_receipt(page: Page, receipt: DeployReceipt) -> None:
+    """Add what a deploy did to a page: versions, scores and labels, and the error that it ended in."""
+    page.section(summary(receipt, code(receipt.plan.label)), receipt_lines(receipt))
     add_tables(page, receipt.results.of("table"))
-    if receipt.error is not None:
-        add_error(page, receipt.error)
-    return page.lines
+    page.error(receipt.error)
 
 
-def plan_markdown(
+def add_plan(
+    page: Page,
     plan: DeployPlan,
     differences: Sequence[Difference] = (),
     rehearsal: Rehearsal | None = None,
-    *,
-    most: int = MOST,
-) -> list[str]:
-    """Return what a deploy will do: the plan, how its rehearsal went, and what differs from the label."""
-    page = Page(most)
+) -> None:
+    """Add what a deploy will do to a page: the plan, its rehearsal, and what differs from the label."""
     end = "" if plan.is_empty else f" · fingerprint {code(plan.fingerprint)}"
-    _section(page, headline(plan, label=code(plan.label)), plan_lines(plan), end)
+    page.section(headline(plan, label=code(plan.label)), plan_lines(plan), end)
     if plan.is_empty:
-        return page.lines
+        return
     add_contract(page, plan)
     if rehearsal is not None:
         first, *lines = _rehearsal_lines(rehearsal)
-        _section(page, first, lines)
-        if rehearsal.error is not None:
-            add_error(page, rehearsal.error)
+        page.section(first, lines)
+        page.error(rehearsal.error)
     elif plan.is_idle:
         page.say(f"{_NOT_REHEARSED[0].upper()}{_NOT_REHEARSED[1:]}.")
     page.differences([*_details(plan, differences)])
-    return page.lines
-
-
-def _section(page: Page, title: str, lines: Sequence[str], end: str = "") -> None:
-    page.say(f"**{title[0].upper()}{title[1:]}**{end}")
-    if lines:
-        page.fence(map(click.unstyle, lines))
 
 
 def _details(plan: DeployPlan, differences: Sequence[Difference]) -> Iterator[tuple[str, str, Iterator[str]]]:

@@ -13,7 +13,7 @@ from promptsync.errors import RemoteError
 from promptsync.files.yaml.layout import entry, flow, mapping
 from promptsync.prompt.text_diff import plain, unified
 from promptsync.show.lines import change_text, verdict
-from promptsync.show.markdown import MOST, Page
+from promptsync.show.markdown import Page
 from promptsync.show.outcome import bodies, body
 from promptsync.terminal import output
 
@@ -238,20 +238,11 @@ def outline(value: Any) -> list[str]:
 # -- Markdown -----------------------------------------------------------------------------------------------
 
 
-def differences_markdown(differences: Sequence[Difference], *, most: int = MOST) -> list[str]:
-    """Return differences as Markdown, with a count of what does not fit."""
-    page = Page(most)
-    add_differences(page, differences)
-    return page.lines
-
-
 def add_differences(page: Page, differences: Sequence[Difference]) -> None:
     """Add as many differences to a page as fit."""
-    if not differences:
-        page.say("No prompt differs.")
-        return
+    verb = "differs" if len(differences) == 1 else "differ"
     page.say(
-        f"**{output.count(len(differences), 'prompt')} {'differs' if len(differences) == 1 else 'differ'}**"
+        f"**{output.count(len(differences), 'prompt')} {verb}**" if differences else "No prompt differs."
     )
     page.differences(
         [(difference.name, difference.state, patch_lines(difference.steps)) for difference in differences]

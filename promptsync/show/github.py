@@ -9,7 +9,6 @@ from typing import Final
 
 from click import unstyle
 
-from promptsync.errors import PromptsyncError
 from promptsync.terminal.output import name, safe
 
 MOST_ANNOTATIONS: Final = 10
@@ -47,24 +46,15 @@ MOST_SUMMARY: Final = 1_000_000
 
 
 def write_github_files(
-    variables: Mapping[str, str],
-    summary: Sequence[str],
-    outputs: Mapping[str, str],
-    error: PromptsyncError | None,
+    variables: Mapping[str, str], summary: Sequence[str], outputs: Mapping[str, str]
 ) -> str | None:
     """Append to the files that ``variables`` name, if any, and return a problem with them.
 
-    ``summary`` is Markdown; later steps read ``outputs`` as ``steps.ID.outputs.NAME``. Without a summary,
-    ``error`` becomes one.
+    ``summary`` is Markdown; later steps read ``outputs`` as ``steps.ID.outputs.NAME``.
     """
-    lines = list(summary)
-    if not lines and error is not None:
-        from promptsync.show.markdown import error_markdown
-
-        lines = error_markdown(error)
     try:
-        if lines and variables.get(SUMMARY):
-            _append(variables[SUMMARY], "\n".join([*lines, "", ""]), MOST_SUMMARY)
+        if summary and variables.get(SUMMARY):
+            _append(variables[SUMMARY], "\n".join([*summary, "", ""]), MOST_SUMMARY)
         if outputs and variables.get(OUTPUT):
             _append(variables[OUTPUT], "".join(_output(name, value) for name, value in outputs.items()))
     except OSError as problem:

@@ -11,13 +11,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from promptsync.compare.snippet_users import LiveUser, Pins, named_users
 from promptsync.show.markdown import Page, shortened
 from promptsync.show.outcome import Row, bodies, body, row_lines
 from promptsync.terminal import output
-from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.checks.assignment import Check
@@ -223,9 +220,7 @@ def add_contract(page: Page, plan: DeployPlan) -> None:
     """Add what breaks applications to a page, and what to do if that stops the deploy."""
     if rows := [*contract_rows(plan)]:
         stopping = sum(contract.stops for contract in plan.contracts)
-        breaks = f"{count(stopping, 'prompt')} would break applications"
-        page.say(f"**Contract: {breaks if stopping else 'nothing stops the deploy'}**")
-        page.fence(map(click.unstyle, row_lines(rows)))
+        breaks = f"{output.count(stopping, 'prompt')} would break applications"
+        page.section(f"Contract: {breaks if stopping else 'nothing stops the deploy'}", row_lines(rows))
     if (error := plan.contract_refusal) is not None:
-        page.say("What to do:")
-        page.fence(error.hint.splitlines())
+        page.hint(error.hint.splitlines())

@@ -36,8 +36,29 @@ class Page:
         self._add([*lines, ""])
 
     def fence(self, lines: Iterable[str]) -> None:
-        """Add a fence, cut to what fits, with a count of the lines that do not."""
-        self._fence([], lines, [], "text", self._room)
+        """Add a fence with lines of a text, cut to what fits, with a count of those that do not."""
+        self._fence([], map(click.unstyle, lines), [], "text", self._room)
+
+    def section(self, title: str, lines: Sequence[str], end: str = "") -> None:
+        """Add lines below a title, which ``end`` follows. Both are Markdown; the lines go into a fence."""
+        self.say(f"**{title[0].upper()}{title[1:]}**{end}")
+        if lines:
+            self.fence(lines)
+
+    def error(self, error: PromptsyncError | None) -> None:
+        """Add an error, if there is one, with what to do about it. Its details are cut before its hint is."""
+        if error is None:
+            return
+        lines = [part for line in error_lines(error) for part in line.split("\n")]
+        hint = [line for line in error.hint.splitlines() if line]
+        self.section("Refused" if isinstance(error, Refused) else "Failed", lines[: len(lines) - len(hint)])
+        self.hint(hint)
+
+    def hint(self, lines: Sequence[str]) -> None:
+        """Add what to do, if that is known."""
+        if lines:
+            self.say("What to do:")
+            self.fence(lines)
 
     def items(self, lines: Sequence[str]) -> None:
         """Add a list of as many lines as fit, and count the others."""
@@ -117,22 +138,3 @@ def _fitting(lines: Sequence[str], most: int) -> int:
         if most < 0:
             return number
     return len(lines)
-
-
-def error_markdown(error: PromptsyncError, *, most: int = MOST) -> list[str]:
-    """Return an error with its details and what to do about it."""
-    page = Page(most)
-    add_error(page, error)
-    return page.lines
-
-
-def add_error(page: Page, error: PromptsyncError) -> None:
-    """Add an error to a page. Its details are cut before its hint is."""
-    page.say(f"**{'Refused' if isinstance(error, Refused) else 'Failed'}**")
-    lines = [click.unstyle(line) for line in error_lines(error)]
-    lines = [part for line in lines for part in line.split("\n")]
-    hint = [line for line in error.hint.splitlines() if line]
-    page.fence(lines[: len(lines) - len(hint)] if hint else lines)
-    if hint:
-        page.say("What to do:")
-        page.fence(hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, to_builtins
 from msgspec.structs import force_setattr, replace
@@ -12,13 +12,17 @@ from msgspec.structs import force_setattr, replace
 from promptsync.errors import PromptsyncError
 from promptsync.terminal import output
 
+if TYPE_CHECKING:
+    from promptsync.show.markdown import Page
+
 
 class Outcome(Struct, frozen=True):
     """``lines`` go to stdout, ``body`` into the JSON document.
 
     ``error`` is set if the result is also a failure; it follows the lines, on stderr, and sets the exit code
-    unless there is another one. ``markdown`` makes the Markdown, which is needed only with ``--format
-    markdown`` or in a GitHub workflow; then it is in ``summary``. Later steps of a workflow read ``outputs``.
+    unless there is another one. ``markdown`` adds the result to a page, which is needed only with
+    ``--format markdown`` or in a GitHub workflow; then the page is in ``summary``. Later steps of a workflow
+    read ``outputs``.
     """
 
     lines: Sequence[str] = ()
@@ -27,7 +31,7 @@ class Outcome(Struct, frozen=True):
     error: PromptsyncError | None = None
     summary: Sequence[str] = ()
     outputs: Mapping[str, str] = {}
-    markdown: Callable[[], Sequence[str]] | None = None
+    markdown: Callable[[Page], object] | None = None
 
     def __post_init__(self) -> None:
         if self.error is not None and not self.exit_code:

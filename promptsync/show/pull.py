@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.snapshot import State
 from promptsync.errors import PromptsyncError
@@ -20,6 +18,7 @@ from promptsync.pull.plan import Blocked, PullPlan
 from promptsync.pull.write import MergeConflict, Unmerged, Write
 from promptsync.show import diff
 from promptsync.show.lines import backup_lines, tally, version_list
+from promptsync.show.markdown import Page
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
@@ -79,8 +78,6 @@ def show_export(written: Sequence[tuple[str, Version]], directory: Path, *, dry_
 
 def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome:
     """Return the outcome of a pull that wrote nothing, with the conflicts that stopped it."""
-    from promptsync.show.markdown import error_markdown
-
     unmerged = refusal.unmerged if isinstance(refusal, MergeConflict) else ()
     number = len(refusal.unmerged if isinstance(refusal, MergeConflict) else refusal.items)
     error, receipt = _detailed(refusal, unmerged), FilesReceipt()
@@ -88,7 +85,7 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
         (),
         pull_body(PullPlan(), receipt, dry_run=dry_run) | {"conflicts": diff.conflicts_body(unmerged)},
         error=error,
-        summary=error_markdown(error),
+        markdown=lambda page: page.error(error),
         outputs=_outputs(receipt, number),
     )
 
@@ -100,7 +97,7 @@ def _outcome(plan: PullPlan, receipt: FilesReceipt, lines: Sequence[str], *, dry
         pull_body(plan, receipt, dry_run=dry_run),
         error=_detailed(error, plan.unmerged) if error is not None else None,
         outputs=_outputs(receipt, len(plan.blocked) + len(plan.marked)),
-        markdown=lambda: pull_markdown(plan, receipt),
+        markdown=lambda page: add_pull(page, plan, receipt),
     )
 
 
@@ -185,15 +182,11 @@ _ARCHIVED = (
 )
 
 
-def pull_markdown(plan: PullPlan, receipt: FilesReceipt) -> list[str]:
-    """Return what comes from the registry: the prompts, their versions and differences, what was skipped."""
-    from promptsync.show.markdown import Page
-
-    page = Page()
+def add_pull(page: Page, plan: PullPlan, receipt: FilesReceipt) -> None:
+    """Add what comes from the registry to a page: prompts, versions and differences, and what was skipped."""
     number = len(receipt.paths)
-    page.say(f"**{count(number, 'prompt')} from the registry**" if number else "**Nothing to pull**")
-    if rows := _rows(plan, receipt):
-        page.fence(_short(list(map(click.unstyle, row_lines(rows))), "prompt"))
+    title = f"{count(number, 'prompt')} from the registry" if number else "nothing to pull"
+    page.section(title, _short(row_lines(_rows(plan, receipt)), "prompt"))
     if plan.options.passed_over and any(write.passed_over for write in plan.writes):
         page.say(_EXPLAINED)
     if plan.blocked:
@@ -209,7 +202,6 @@ def pull_markdown(plan: PullPlan, receipt: FilesReceipt) -> list[str]:
             for write in receipt.of(plan.writes)
         ]
     )
-    return page.lines
 
 
 def _short(lines: Sequence[str], what: str) -> list[str]:

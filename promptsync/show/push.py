@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from promptsync.compare.snippet_users import after
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project
@@ -27,7 +25,7 @@ from promptsync.show.lines import (
     tally,
     will_pass_over,
 )
-from promptsync.show.markdown import MOST, Page, code
+from promptsync.show.markdown import Page, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
@@ -48,7 +46,7 @@ def show_plan(
         plan_lines(plan),
         push_body(receipt, dry_run=True),
         error=receipt.error,
-        markdown=lambda: plan_markdown(plan, differences(), where=project.title),
+        markdown=lambda page: add_plan(page, plan, differences(), where=project.title),
     )
 
 
@@ -143,7 +141,7 @@ def show_receipt(
         lines,
         push_body(result, dry_run=False),
         error=result.error,
-        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(receipt),
+        markdown=lambda page: add_plan(page, plan) if receipt is None else add_receipt(page, receipt),
     )
 
 
@@ -220,29 +218,23 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
 # -- Markdown and JSON --------------------------------------------------------------------------------------
 
 
-def plan_markdown(
-    plan: PushPlan, differences: Sequence[Difference] = (), *, where: str = "", most: int = MOST
-) -> list[str]:
-    """Return what a push will do: a headline, the plan, and the differences, cut with counts."""
-    page, place = Page(most), f" · {code(where)}" if where else ""
-    head = f"**{headline(plan)}**{place} · fingerprint {code(plan.fingerprint)}"
-    page.say(head if plan.actions else "**Nothing to publish**")
-    if lines := plan_lines(plan):
-        page.fence(map(click.unstyle, lines))
-    if differences and plan.actions:
+def add_plan(page: Page, plan: PushPlan, differences: Sequence[Difference] = (), *, where: str = "") -> None:
+    """Add what a push will do to a page: a headline, the plan, and the differences."""
+    if not plan.actions:
+        page.section("nothing to publish", plan_lines(plan))
+        return
+    place = f" · {code(where)}" if where else ""
+    page.section(headline(plan), plan_lines(plan), f"{place} · fingerprint {code(plan.fingerprint)}")
+    if differences:
         from promptsync.show.diff import add_differences
 
         add_differences(page, differences)
-    return page.lines
 
 
-def receipt_markdown(receipt: PushReceipt, *, most: int = MOST) -> list[str]:
-    """Return what a push did."""
-    page, counts = Page(most), summary(receipt)
-    page.say(f"**{counts}**")
-    lines = [*receipt_lines(receipt), *_remarks(receipt.plan, receipt.versions)]
-    page.fence(click.unstyle(line) for line in lines if line != counts)
-    return page.lines
+def add_receipt(page: Page, receipt: PushReceipt) -> None:
+    """Add what a push did to a page."""
+    *lines, counts = receipt_lines(receipt)
+    page.section(counts, [*lines, *_remarks(receipt.plan, receipt.versions)])
 
 
 def push_body(receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from promptsync.compare.conflict import take_name_back
 from promptsync.compare.snapshot import State
 from promptsync.compare.snippet_users import Pins
@@ -98,21 +96,9 @@ def show_status(
         *row_lines(pin_rows(pins)),
         *row_lines(Row("routed", "warn", label.name, note=str(label)) for label in routed),
     ]
+    title = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
     is_counted = snapshot.problems or snapshot.unusable or snapshot.of(*counted)
-    return Outcome(lines, body, 1 if is_counted else 0, markdown=lambda: status_markdown(counts, lines))
-
-
-def status_markdown(
-    counts: Mapping[State, int], lines: Sequence[str], *, most: int | None = None
-) -> list[str]:
-    """Return the lines of a status below how many prompts are in which state."""
-    from promptsync.show.markdown import MOST, Page
-
-    page = Page(MOST if most is None else most)
-    shown = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
-    page.say(f"**{shown or 'no prompts'}**")
-    page.fence(map(click.unstyle, lines))
-    return page.lines
+    return Outcome(lines, body, 1 if is_counted else 0, markdown=lambda page: page.section(title, lines))
 
 
 def _lines(

@@ -27,7 +27,7 @@ def test_a_failure_becomes_the_summary_of_the_step(world: World, tmp_path: Path)
 
 def test_outputs_of_several_lines_cannot_be_ended_by_what_is_in_them(tmp_path: Path) -> None:
     place = tmp_path / "output"
-    write_github_files({"GITHUB_OUTPUT": str(place)}, (), {"released": "a=1", "body": "one\nEOF\ntwo"}, None)
+    write_github_files({"GITHUB_OUTPUT": str(place)}, (), {"released": "a=1", "body": "one\nEOF\ntwo"})
     first, opening, *rest = place.read_text().splitlines()
     assert first == "released=a=1"
     assert opening.startswith("body<<end-")
@@ -74,7 +74,7 @@ def test_texts_of_prompts_are_shown_and_not_obeyed(world: World) -> None:
 def test_a_summary_beyond_what_github_takes_is_left_out_and_said(tmp_path: Path) -> None:
     place = tmp_path / "summary"
     for _ in range(3):
-        write_github_files({"GITHUB_STEP_SUMMARY": str(place)}, ["x" * 600_000], {}, None)
+        write_github_files({"GITHUB_STEP_SUMMARY": str(place)}, ["x" * 600_000], {})
     text = place.read_text()
     assert len(text) < 700_000
     assert "too long" in text

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from markdown_reader import EVIL, active, check_only_code, hostile, names
+from markdown_reader import EVIL, active, check_only_code, hostile, names, page_of
 from msgspec.structs import replace
 
 from promptsync.compare.difference import Difference, Step
@@ -19,10 +19,9 @@ from promptsync.prompt.fields import FieldChange
 from promptsync.prompt.prompt import Prompt, Version
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.push.receipt import PushReceipt
-from promptsync.show.diff import differences_markdown
-from promptsync.show.markdown import MOST, code, error_markdown
-from promptsync.show.push import plan_markdown, receipt_markdown
-from promptsync.show.status import status_markdown
+from promptsync.show.diff import add_differences
+from promptsync.show.markdown import MOST, Page, code
+from promptsync.show.push import add_plan, add_receipt
 
 values: st.SearchStrategy[Any] = hostile | st.none() | st.integers() | st.lists(hostile, max_size=2)
 values |= st.dictionaries(hostile, hostile, max_size=2)
@@ -79,12 +78,12 @@ def test_the_reader_finds_what_breaks_out(line: str) -> None:
 
 @given(found_differences, limits)
 def test_no_text_in_a_difference_is_more_than_code(found: list[Difference], most: int) -> None:
-    check_only_code(differences_markdown(found, most=most), most)
+    check_only_code(page_of(add_differences, found, most=most), most)
 
 
 @given(plans, found_differences, limits)
 def test_no_text_in_a_plan_is_more_than_code(plan: PushPlan, found: list[Difference], most: int) -> None:
-    check_only_code(plan_markdown(plan, found, most=most), most)
+    check_only_code(page_of(add_plan, plan, found, most=most), most)
 
 
 @given(st.lists(names, max_size=3), names, limits)
@@ -95,19 +94,19 @@ def test_no_text_in_a_receipt_is_more_than_code(published: list[str], reason: st
     receipt.labels = [
         ChangedLabel(LabelChange(name, 1, reason, 1, 2), "stayed", reason) for name in published
     ]
-    check_only_code(receipt_markdown(receipt, most=most), most)
+    check_only_code(page_of(add_receipt, receipt, most=most), most)
 
 
 @given(names, st.lists(names, max_size=3), names, limits)
 def test_no_text_in_an_error_is_more_than_code(
     message: str, details: list[str], hint: str, most: int
 ) -> None:
-    check_only_code(error_markdown(Refused(message, hint=hint, details=details), most=most), most)
+    check_only_code(page_of(Page.error, Refused(message, hint=hint, details=details), most=most), most)
 
 
 @given(st.lists(hostile, max_size=3), limits)
-def test_no_text_in_a_status_is_more_than_code(lines: list[str], most: int) -> None:
-    check_only_code(status_markdown({State.AHEAD: 1}, lines, most=most), most)
+def test_no_line_below_a_title_is_more_than_code(lines: list[str], most: int) -> None:
+    check_only_code(page_of(Page.section, "1 ahead", lines, most=most), most)
 
 
 @given(st.text() | hostile)
@@ -123,7 +122,7 @@ def difference(name: str, old: str | None, new: str | None) -> Difference:
 def test_a_text_keeps_its_lines_and_a_message_its_parts() -> None:
     message = {"role": "user", "content": "one\ntwo"}
     change = FieldChange("messages[0]", None, message, "added")
-    lines = differences_markdown([Difference("a", State.NEW, None, (Step("new", (change,)),))])
+    lines = page_of(add_differences, [Difference("a", State.NEW, None, (Step("new", (change,)),))])
     wanted = ["@ messages[0]", "+role: user", "+content: |-", "+  one", "+  two"]
     at = lines.index("@ messages[0]")
     assert lines[at : at + 5] == wanted
@@ -131,7 +130,7 @@ def test_a_text_keeps_its_lines_and_a_message_its_parts() -> None:
 
 def test_a_difference_that_is_too_long_is_cut_inside_its_fence_with_a_count() -> None:
     text = "\n".join(f"line {number}" for number in range(20_000))
-    lines = differences_markdown([difference("long", None, text), difference("short", "a", "b")])
+    lines = page_of(add_differences, [difference("long", None, text), difference("short", "a", "b")])
     (cut,) = [line for line in lines if "more lines" in line]
     assert lines[lines.index(cut) + 1] == "```"
     shown = sum(line.startswith("+line ") for line in lines)
@@ -143,7 +142,7 @@ def test_a_difference_that_is_too_long_is_cut_inside_its_fence_with_a_count() ->
 def test_prompts_that_do_not_fit_are_named_and_counted() -> None:
     text = "\n".join(f"line {number}" for number in range(400))
     found = [difference(f"prompt-{number}", None, text) for number in range(2_000)]
-    lines = differences_markdown(found, most=20_000)
+    lines = page_of(add_differences, found, most=20_000)
     (intro,) = [line for line in lines if "more prompts" in line]
     whole = sum("<details>" in line for line in lines)
     assert intro == f"… and {2_000 - whole} more prompts, too much to show here:"
@@ -153,7 +152,7 @@ def test_prompts_that_do_not_fit_are_named_and_counted() -> None:
 
 @pytest.mark.parametrize("length", [10, 70_000])
 def test_a_fence_is_longer_than_every_run_of_backticks_or_not_there(length: int) -> None:
-    lines = differences_markdown([difference(EVIL, None, "`" * length + "\n@EVIL")])
+    lines = page_of(add_differences, [difference(EVIL, None, "`" * length + "\n@EVIL")])
     assert active(lines) == []
     assert sum(len(line) + 1 for line in lines) <= MOST
 
@@ -164,12 +163,12 @@ def test_a_plan_tells_kinds_fingerprint_and_what_is_left() -> None:
         (one, replace(one, item=item("b", None), kind=Kind.CREATE)),
         (Result("c", Ending.SKIPPED, "x", state="diverged"),),
     )
-    lines = plan_markdown(plan)
+    lines = page_of(add_plan, plan)
     assert lines[0] == f"**2 prompts to publish** · fingerprint `{plan.fingerprint}`"
     assert "update support/a v3 -> v4 Soften" in [" ".join(line.split()) for line in lines]
     assert "  skipped  c: diverged, x" in lines
-    assert plan_markdown(PushPlan(()))[0] == "**Nothing to publish**"
+    assert page_of(add_plan, PushPlan(()))[0] == "**Nothing to publish**"
 
 
 def test_nothing_to_show_is_said() -> None:
-    assert differences_markdown([])[0] == "No prompt differs."
+    assert page_of(add_differences, [])[0] == "No prompt differs."

@@ -8,7 +8,7 @@ from typing import Any
 from click import unstyle
 from hypothesis import given
 from hypothesis import strategies as st
-from markdown_reader import check_only_code, names
+from markdown_reader import check_only_code, names, page_of
 from sheets import results as sheet_results
 
 from promptsync.checks.assignment import Check, Selection
@@ -28,8 +28,8 @@ from promptsync.prompt.fields import FieldChange
 from promptsync.prompt.labels import Position
 from promptsync.prompt.prompt import Prompt, Version
 from promptsync.push.actions import Action, Kind, PushPlan
-from promptsync.show.checks import results_markdown
-from promptsync.show.deploy import plan_lines, plan_markdown, receipt_markdown
+from promptsync.show.checks import add_results
+from promptsync.show.deploy import add_plan, add_receipt, plan_lines
 from promptsync.show.markdown import MOST
 
 limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
@@ -65,7 +65,7 @@ def size(lines: list[str]) -> int:
 
 @given(check_results)
 def test_no_text_in_results_is_more_than_code(results: CheckResults) -> None:
-    check_only_code(results_markdown(results), MOST)
+    check_only_code(page_of(add_results, results), MOST)
 
 
 @st.composite
@@ -110,14 +110,14 @@ def receipts(draw: st.DrawFn) -> DeployReceipt:
 
 @given(receipts(), limits)
 def test_no_text_in_a_deploy_is_more_than_code(receipt: DeployReceipt, most: int) -> None:
-    check_only_code(receipt_markdown(receipt, most=most), most)
+    check_only_code(page_of(add_receipt, receipt, most=most), most)
 
 
 @given(plans(), st.none() | st.builds(Rehearsal, receipts(), st.just("local:x"), prompts), limits)
 def test_no_text_in_the_plan_of_a_deploy_is_more_than_code(
     plan: DeployPlan, rehearsal: Rehearsal | None, most: int
 ) -> None:
-    check_only_code(plan_markdown(plan, (), rehearsal, most=most), most)
+    check_only_code(page_of(add_plan, plan, (), rehearsal, most=most), most)
 
 
 def _whole_plan() -> DeployPlan:
@@ -174,12 +174,12 @@ def test_the_markdown_of_a_deploy_has_all_rows_and_then_the_differences_that_fit
     plan = _whole_plan()
     change = FieldChange("content", "", "long " * 3_000, "changed")
     found = [Difference(one.name, State.AHEAD, None, (Step("s", (change,)),)) for one in plan.survey.releases]
-    lines = plan_markdown(plan, found)
+    lines = page_of(add_plan, plan, found)
     fence = lines[lines.index("```text") + 1 : lines.index("```")]
     assert fence == [unstyle(line) for line in plan_lines(plan)]
     titles = [line for line in lines if line.startswith("<details>")]
     assert titles[0] == "<details><summary><code>beta</code>: ahead</summary>" and len(titles) == 3
-    lines = plan_markdown(plan, found, most=2_800)
+    lines = page_of(add_plan, plan, found, most=2_800)
     assert any("release  delta" in line for line in lines)
     assert size(lines) <= 2_800
 
@@ -187,7 +187,7 @@ def test_the_markdown_of_a_deploy_has_all_rows_and_then_the_differences_that_fit
 def test_results_have_a_row_for_each_check_and_name_the_model() -> None:
     check = Check("evaluation", "refund quality", ("support/refund",), 80.0)
     run = Run(kind="evaluation", name="refund quality", status=Status.COMPLETED, score=100.0, model="echo")
-    fence, head, row, note, *_ = results_markdown(CheckResults((CheckResult(check, run),)))
+    fence, head, row, note, *_ = page_of(add_results, CheckResults((CheckResult(check, run),)))
     assert (fence, head.split()[:2]) == ("```text", ["EVALUATION", "PROMPTS"])
     assert row.split() == [*["refund", "quality", "support/refund", "-", "echo", "-", "-", "80", "passed"]]
     assert note == "refund quality: ran on the echo model (no real LLM), so there is no score"

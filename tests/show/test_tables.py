@@ -10,14 +10,14 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 from click import unstyle
-from markdown_reader import EVIL, active
+from markdown_reader import EVIL, active, page_of
 from msgspec.structs import replace
 from sheets import SHEET, result, rows, sheet
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.results import CheckResult, CheckResults, Failure
 from promptsync.files.schema import schema
-from promptsync.show.checks import results_lines, results_markdown, runs_body
+from promptsync.show.checks import add_results, results_lines, runs_body
 from promptsync.show.markdown import MOST
 from promptsync.show.result_files import junit
 
@@ -129,7 +129,7 @@ def test_junit_has_a_suite_for_each_prompt() -> None:
 
 
 def test_the_comment_links_the_sheet_and_folds_the_rows() -> None:
-    page = "\n".join(results_markdown(CheckResults((WORSE, FINE, ECHO))))
+    page = "\n".join(page_of(add_results, CheckResults((WORSE, FINE, ECHO))))
     reason = WORSE.comparison and WORSE.comparison.reason
     assert f"- `support/refund (Refund quality)`: `{reason}`, [sheet]({SHEET})" in page
     assert "`: `Refund quality 100, evaluated in pull request 12`" in page and "Cost: $0.25" in page
@@ -152,7 +152,7 @@ def test_the_comment_links_the_sheet_and_folds_the_rows() -> None:
     ],
 )
 def test_an_address_that_could_break_out_is_no_link(url: str) -> None:
-    page = results_markdown(CheckResults((replace(WORSE, run=replace(WORSE.run, url=url)),)))
+    page = page_of(add_results, CheckResults((replace(WORSE, run=replace(WORSE.run, url=url)),)))
     assert active(page) == [] and "sheet" not in "\n".join(page)
 
 
@@ -174,7 +174,7 @@ def test_two_hundred_prompts_fit_into_a_comment() -> None:
         results.append(
             replace(one, run=hostile(one.run), comparison=replace(one.comparison, worse=tuple(pairs)))
         )
-    page = results_markdown(CheckResults(tuple(results)))
+    page = page_of(add_results, CheckResults(tuple(results)))
     assert 40_000 < sum(len(line) + 1 for line in page) <= MOST
     assert "support/199" in "\n".join(page)
     assert [part for part in active(page) if "link" not in part and part != "text: 'sheet'"] == []

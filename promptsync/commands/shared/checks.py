@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from promptsync.checks.tested_text import Wanted
     from promptsync.project.project import Project
     from promptsync.registry.protocol import Registry
+    from promptsync.show.markdown import Page
 
 Item = TypeVar("Item", bound="CatalogItem")
 
@@ -115,7 +116,7 @@ def run_together(
     from promptsync.checks.run_checks import run_with_cases
     from promptsync.commands.shared.ci import origin
     from promptsync.commands.shared.tables import run_tables, write_report
-    from promptsync.show.checks import choice_body, nothing_run, results_markdown, run_notes
+    from promptsync.show.checks import add_results, choice_body, nothing_run, run_notes
 
     _check_options(kind, names, options)
     variables = what.pop("variables", None)
@@ -155,8 +156,14 @@ def run_together(
         scored = [result for result in results.all if not result.run.is_echo]
         outputs["scores"] = json.dumps({result.title: result.run.score for result in scored})
     noun = "table" if options.get("tables") else kind
-    summary = results_markdown(results) if results.all else [nothing_run(choice, noun), ""]
-    return outcome.replaced(error=error, outputs=outputs, summary=summary)
+
+    def add(page: Page) -> None:
+        if results.all:
+            add_results(page, results)
+        else:
+            page.say(nothing_run(choice, noun))
+
+    return outcome.replaced(error=error, outputs=outputs, markdown=add)
 
 
 def results_outcome(kind: Kind, results: CheckResults, body: Mapping[str, Any] = BLANK) -> Outcome:

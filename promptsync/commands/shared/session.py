@@ -160,7 +160,11 @@ class Session:
         if error is not None and error.hint:
             error = error.replaced(hint="\n".join(map(self.command_on_remote, error.hint.splitlines())))
         lines = [
-            Line(line.replace(line.command, self.command_on_remote(line.command)), line.indent)
+            Line(
+                line.replace(line.command, self.command_on_remote(line.command)),
+                line.indent,
+                aside=line.is_aside,
+            )
             if isinstance(line, Line) and line.command
             else line
             for line in outcome.lines
@@ -227,11 +231,22 @@ class Session:
         return project
 
     def rendered(self, outcome: Outcome) -> Outcome:
-        """Return an outcome with its Markdown, if that is printed or written to a GitHub summary."""
+        """Return an outcome with its Markdown, if that is printed or written to a GitHub summary.
+
+        Without any, a failure has a page about its error.
+        """
+        outcome = self.on_remote(outcome)
         in_github = self.environment.variables.get("GITHUB_STEP_SUMMARY")
-        if outcome.markdown is None or not (self.form == "markdown" or in_github):
+        if outcome.summary or not (self.form == "markdown" or in_github):
             return outcome
-        return outcome.replaced(summary=outcome.markdown(), markdown=None)
+        from promptsync.show.markdown import Page
+
+        page = Page()
+        if outcome.markdown is not None:
+            outcome.markdown(page)
+        else:
+            page.error(outcome.error)
+        return outcome.replaced(summary=page.lines)
 
     def say(self, message: str) -> None:
         """Print a message on stderr, unless ``-q`` is set."""
