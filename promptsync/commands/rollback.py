@@ -17,8 +17,7 @@ from promptsync.project.project import Project
 from promptsync.project.target import At, version_number
 from promptsync.project.versions import check_changeable
 from promptsync.prompt.labels import is_own
-from promptsync.show.labels import skipped_body
-from promptsync.show.outcome import Outcome
+from promptsync.show.outcome import Outcome, bodies
 
 _BLANK: dict[str, Any] = {"labels": [], "skipped": [], "commit": None}
 
@@ -72,7 +71,8 @@ def command(session: Session, names: tuple[str, ...], label: str | None, to: str
             plan = plan_rollback_to_commit(project, [prompt for prompt, _ in chosen], label, target)
         outcome = change_labels(session, project, plan)
     commit = target.id if target is not None else None
-    return outcome.replaced(body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
+    skipped = bodies(plan.skipped, "name label version reason")
+    return outcome.replaced(body={**outcome.body, "skipped": skipped, "commit": commit})
 
 
 def _only_label(project: Project, names: Sequence[str]) -> str:

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from promptsync.checks.assignment import Choice, Kind
 from promptsync.checks.results import CheckResult, CheckResults
-from promptsync.checks.verdicts import Verdict
 from promptsync.show.lines import cut, number_text
 from promptsync.show.markdown import Page, code
-from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
+from promptsync.show.outcome import body
 from promptsync.show.tables import (
     ON_ECHO,
     add_tables,
@@ -38,7 +37,14 @@ def results_lines(results: CheckResults) -> list[str]:
     tables = results.of("table")
     notes = [note for result in tables for note in table_notes(result)]
     cost = [output.aside(f"cost: {text}", 0)] if (text := cost_text(tables)) else []
-    return _joined([*_tables(tables), *notes, *cost], _others(results))
+    return _apart([*_tables(tables), *notes, *cost], *_others(results))
+
+
+def add_results(page: Page, results: CheckResults) -> None:
+    """Add results to a page: all prompts, then the rows that changed sides."""
+    tables = results.of("table")
+    page.fence(_apart(_tables(tables), *_others(results)))
+    add_tables(page, tables)
 
 
 def _tables(results: Sequence[CheckResult]) -> list[str]:
@@ -49,30 +55,28 @@ def _tables(results: Sequence[CheckResult]) -> list[str]:
     return _table([{key: cell for key, cell in row.items() if key not in idle} for row in rows])
 
 
-def _others(results: CheckResults) -> list[str]:
+def _others(results: CheckResults) -> tuple[list[str], list[str]]:
+    """Return the lines of evaluations, and of agents."""
     evaluations, agents = results.of("evaluation"), results.of("agent")
-    lines = [
-        *_table(list(map(_evaluation_row, evaluations))),
-        *(note for result in evaluations for note in _notes(result)),
-        *_unbound(evaluations),
-    ]
-    return _joined(lines, [*_table(list(map(_agent_row, agents))), *_unbound(agents)])
+    notes = (note for result in evaluations for note in _notes(result))
+    return (
+        [*_table(map(_evaluation_row, evaluations)), *notes, *_unbound(evaluations)],
+        [*_table(map(_agent_row, agents)), *_unbound(agents)],
+    )
 
 
-def _joined(first: Sequence[str], second: Sequence[str]) -> list[str]:
-    return [*first, *([""] if first and second else []), *second]
+def _apart(*parts: Sequence[str]) -> list[str]:
+    """Return parts that have lines, with an empty line between them."""
+    lines: list[str] = []
+    for part in filter(None, parts):
+        lines += ["", *part] if lines else part
+    return lines
 
 
-def _table(rows: Sequence[Mapping[str, str]]) -> list[str]:
+def _table(results: Iterable[Mapping[str, str]]) -> list[str]:
+    rows = list(results)
     head = [tuple(map(str.upper, row)) for row in rows[:1]]
     return output.table([*head, *(tuple(row.values()) for row in rows)])
-
-
-def add_results(page: Page, results: CheckResults) -> None:
-    """Add results to a page: all prompts, then the rows that changed sides."""
-    tables = results.of("table")
-    page.fence(_joined(_tables(tables), _others(results)))
-    add_tables(page, tables)
 
 
 def _agent_row(result: CheckResult) -> dict[str, str]:
@@ -140,21 +144,18 @@ def _unbound(results: Iterable[CheckResult]) -> list[str]:
     return [output.style(note, "warn") for note in notes]
 
 
-def output_lines(results: CheckResults) -> list[str]:
-    """Return the output of each node of each run of an agent."""
-    lines: list[str] = []
-    for result in results.all:
-        for name, node in result.run.outputs.items():
-            title = f"--- {output.name(result.run.name)}: {output.name(name)} ---"
-            lines += ["", output.style(title, "strong")]
-            if node.failed:
-                reason = f"{node.status.lower()}: {output.safe(node.error or 'no reason given')}"
-                lines.append(output.style(reason, "bad"))
-            else:
-                is_text = isinstance(node.value, str)
-                text = node.value if is_text else json.dumps(node.value, ensure_ascii=False, indent=2)
-                lines += output.safe(text).split("\n")
-    return lines
+def output_lines(results: CheckResults) -> Iterator[str]:
+    """Yield the output of each node of each run of an agent."""
+    nodes = ((result.run.name, *node) for result in results.all for node in result.run.outputs.items())
+    for agent, name, node in nodes:
+        yield from ("", output.style(f"--- {output.name(agent)}: {output.name(name)} ---", "strong"))
+        if node.failed:
+            reason = f"{node.status.lower()}: {output.safe(node.error or 'no reason given')}"
+            yield output.style(reason, "bad")
+        else:
+            is_text = isinstance(node.value, str)
+            text = node.value if is_text else json.dumps(node.value, ensure_ascii=False, indent=2)
+            yield from output.safe(text).split("\n")
 
 
 def run_notes(results: CheckResults, on_remote: Callable[[str], str]) -> Iterator[str]:
@@ -236,55 +237,3 @@ _AGENT: Final = (
     "agent=run.name agent_id=run.item_id execution_id=run.id input_variables=check.input_variables "
     "outputs=run.outputs warning=run.warning"
 )
-
-
-_LISTED = 10
-
-
-def with_warnings(outcome: Outcome, warnings: Sequence[Verdict], *, in_text: bool = True) -> Outcome:
-    """Return an outcome that warns; without ``in_text`` only its document does."""
-    shown = [line for line in outcome.lines if not output.is_aside(line)]
-    totals = [line for line in outcome.lines if output.is_aside(line)]
-    lines = [*shown, *warning_lines(warnings), *totals] if in_text else outcome.lines
-    document = {**outcome.body, "warnings": bodies(warnings, "name version failed reason")}
-    return outcome.replaced(lines=lines, body=document)
-
-
-def warning_lines(warnings: Sequence[Verdict]) -> Iterator[str]:
-    """Yield a line for each of the first versions, and how many more there are."""
-    shown = warnings if len(warnings) <= _LISTED + 1 else warnings[:_LISTED]
-    yield from row_lines(
-        Row("warning", "warn", verdict.name, note=f"v{verdict.version} {_text(verdict)}") for verdict in shown
-    )
-    if len(shown) < len(warnings):
-        yield f"  {output.style('warning', 'warn')}  and {len(warnings) - len(shown)} more; --json has all"
-
-
-def _text(verdict: Verdict) -> str:
-    if verdict.about == "live":
-        return f"is {verdict.reason}, unchecked there"
-    if verdict.about == "on-hold":
-        return f"is on hold: {verdict.reason}"
-    if verdict.about == "contract":
-        return f"breaks applications: {verdict.reason}"
-    if verdict.about == "still-live":
-        undo = "to undo it, git revert its commit and promptsync deploy"
-        return f"is still live in {verdict.reason}: an unpinned reference renders the newest text; {undo}"
-    what = "failed its checks" if verdict.failed else "has no passing check"
-    return f"{what}: {verdict.reason}"
-
-
-def failed_text(failed: Sequence[Verdict]) -> str:
-    """Return for a question why the versions that a label moves to need confirmation; empty if none does."""
-    if not failed:
-        return ""
-    names = list(dict.fromkeys(verdict.name for verdict in failed))
-    first = f"{output.name(failed[0].name)} v{failed[0].version}"
-    if len(names) > 1:
-        what = "to versions that are unchecked, break applications, are on hold or live immediately"
-        return f", {len(names)} of them {what}; first: {first}"
-    if failed[0].about == "live":
-        return f", {failed[0].reason}"
-    words = {"on-hold": "is on hold", "contract": "breaks applications"}
-    what = words.get(failed[0].about, "failed its checks" if failed[0].failed else "has no passing check")
-    return f", to a version that {what}: {first}"

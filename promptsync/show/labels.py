@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptsync.labels.move import ChangedLabel
@@ -15,8 +15,11 @@ from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
+    from promptsync.checks.verdicts import Verdict
     from promptsync.labels.move import LabelReceipt
     from promptsync.labels.plan import LabelPlan
+
+_MOST_WARNINGS = 10
 
 
 def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) -> Outcome:
@@ -31,8 +34,8 @@ def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) ->
     return Outcome(output.table(cells), {"labels": body})
 
 
-def show_plan(plan: LabelPlan) -> Outcome:
-    """Return a plan, and its fingerprint if it is known."""
+def show_plan(plan: LabelPlan, warnings: Sequence[Verdict]) -> Outcome:
+    """Return a plan with what speaks against it, and its fingerprint if it is known."""
     # Whoever goes back to a commit wants to see what moves, not the whole registry.
     changes = plan.pending if plan.commit else plan.changes
     rows = [Row(*_action(change), change.name, _cells(change)) for change in changes]
@@ -43,29 +46,42 @@ def show_plan(plan: LabelPlan) -> Outcome:
             rows.append(
                 Row("live", "warn", change.name, note=f"{where}; applications that load it get nothing")
             )
-    body: dict[str, Any] = {"labels": labels_body(as_planned(plan.changes))}
+    body = _body(as_planned(plan.changes), warnings)
     if plan.workspace or plan.is_empty:
         body["fingerprint"] = plan.fingerprint
-    return Outcome(row_lines(rows), body)
+    return Outcome(row_lines([*rows, *_warnings(warnings)]), body)
 
 
-def headline(plan: LabelPlan) -> str:
-    """Return how many labels move, are created and deleted."""
+def headline(plan: LabelPlan, failed: Sequence[Verdict]) -> str:
+    """Return how many labels move, are created and deleted, and why that needs a person who confirms it."""
     nothing = "no label moves" if plan.commit else "nothing to change"
-    return _of_commit(plan, _counts(plan.pending, "moves", "is deleted") or nothing)
+    counts = _of_commit(plan, _counts(plan.pending, "moves", "is deleted") or nothing)
+    if not failed:
+        return counts
+    first = f"{output.name(failed[0].name)} v{failed[0].version}"
+    if number := len({verdict.name for verdict in failed}) - 1:
+        what = "to versions that are unchecked, break applications, are on hold or live immediately"
+        return f"{counts}, {number + 1} of them {what}; first: {first}"
+    if failed[0].about == "live":
+        return f"{counts}, {failed[0].reason}"
+    return f"{counts}, to a version that {_objection(failed[0])}: {first}"
 
 
-def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool = False) -> Outcome:
+def show_receipt(
+    plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool, warnings: Sequence[Verdict]
+) -> Outcome:
     """Return the result of each change; after ``was_shown`` only the counts and what failed."""
     changed = receipt.changed if receipt is not None else as_planned(plan.changes)
     rows = [label_row(label) for label in changed if not plan.commit or label.change.old != label.change.new]
+    moved = {label.change.name for label in changed if receipt and (label.moved or label.is_unknown)}
+    warnings = [warning for warning in warnings if warning.name in moved]
     if was_shown:
         rows = [row for row in rows if row.note]
-    lines = row_lines([*rows, *map(_skipped, plan.skipped)])
+    lines = row_lines([*rows, *map(_skipped, plan.skipped), *_warnings(() if was_shown else warnings)])
     if was_shown or plan.commit or len(changed) > 1:
         lines.append(output.aside(_of_commit(plan, summary(changed))))
     error = receipt.error if receipt is not None else None
-    return Outcome(lines, {"labels": labels_body(changed)}, error=error)
+    return Outcome(lines, _body(changed, warnings), error=error)
 
 
 # -- rows and counts ----------------------------------------------------------------------------------------
@@ -113,6 +129,27 @@ def way(old: int | None, new: int | None) -> str:
     return f"{f'v{old}' if old is not None else 'new'} -> {shown}{lower}"
 
 
+def _warnings(warnings: Sequence[Verdict]) -> Iterator[Row]:
+    """Yield a row for each of the first warnings, and how many more there are."""
+    shown = warnings if len(warnings) <= _MOST_WARNINGS + 1 else warnings[:_MOST_WARNINGS]
+    for verdict in shown:
+        text = f"{_objection(verdict)}: {verdict.reason}"
+        if verdict.about == "live":
+            text = f"is {verdict.reason}, unchecked there"
+        elif verdict.about == "still-live":
+            undo = "to undo it, git revert its commit and promptsync deploy"
+            text = f"is still live in {verdict.reason}: an unpinned reference renders the newest text; {undo}"
+        yield Row("warning", "warn", verdict.name, note=f"v{verdict.version} {text}")
+    if more := len(warnings) - len(shown):
+        yield Row("warning", "warn", f"and {more} more; --json has all")
+
+
+def _objection(verdict: Verdict) -> str:
+    """Return what speaks against a version, unless that is who renders it."""
+    words = {"on-hold": "is on hold", "contract": "breaks applications"}
+    return words.get(verdict.about, "failed its checks" if verdict.failed else "has no passing check")
+
+
 def _label(name: str) -> str:
     return output.style(output.name(name), "strong")
 
@@ -158,13 +195,12 @@ def as_planned(changes: Iterable[LabelChange]) -> tuple[ChangedLabel, ...]:
     )
 
 
+def _body(labels: Iterable[ChangedLabel], warnings: Sequence[Verdict]) -> dict[str, Any]:
+    return {"labels": labels_body(labels), "warnings": bodies(warnings, "name version failed reason")}
+
+
 def labels_body(labels: Iterable[ChangedLabel]) -> list[dict[str, Any]]:
     """Return changes for a JSON document."""
     return bodies(
         labels, "name=change.name label=change.label from=change.old to=change.new moved waits reason=why"
     )
-
-
-def skipped_body(plan: LabelPlan) -> list[dict[str, Any]]:
-    """Return the labels that stay where they are for a JSON document."""
-    return bodies(plan.skipped, "name label version reason")

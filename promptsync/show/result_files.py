@@ -8,14 +8,11 @@ The time of a suite is that of its run. Its first test has all of it, because th
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, count, groupby, zip_longest
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 from xml.etree import ElementTree
-
-from msgspec import Struct
 
 from promptsync.checks.results import CheckResult, CheckResults
 from promptsync.checks.runs import Status
@@ -34,16 +31,6 @@ from promptsync.terminal.output import safe
 _NO_XML: Final = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 
 
-class _Case(Struct, frozen=True):
-    """One test. ``result`` is empty if it passed; ``kind`` is the type of the failure."""
-
-    name: str
-    result: Literal["", "failure", "error", "skipped"] = ""
-    message: str = ""
-    kind: str = ""
-    text: str = ""
-
-
 def junit(results: CheckResults, stopped: PromptsyncError | None = None, what: str = "deploy") -> str:
     """Return the XML document of results; after Ctrl-C, one with an error.
 
@@ -56,22 +43,33 @@ def junit(results: CheckResults, stopped: PromptsyncError | None = None, what: s
         return _document(root)
     for result in results.all:
         run = result.run
-        cases = [*(_node_cases if run.kind == "agent" else _score_cases)(result), *_unbound(result)]
+        cases = [*(_node_cases if run.kind == "agent" else _score_cases)(result)]
+        cases += (
+            _case(f"checks {gap.target}", "failure" if result.reason else "skipped", gap.reason, "unbound")
+            for gap in result.unbound
+        )
         # Nodes of an agent that failed are worth more than the word that it failed.
         is_over = run.status is Status.COMPLETED or (run.status is Status.FAILED and cases)
-        if not is_over or run.error is not None:
-            cases = [_not_completed(result)]
+        if run.is_under_way:
+            cases = [_case("run", "skipped", "started; its result was not awaited", run.status)]
+        elif not is_over or run.error is not None:
+            text = _error_text(run.error) if run.error is not None else ""
+            cases = [_case("run", "error", result.reason, run.status, text)]
         no_score = ("score", "change", "drop") if run.is_echo else ()
         properties = {key: value for key, value in run_body(result).items() if key not in no_score}
-        _suite(root, _unique(result.title, names), properties, cases, run.seconds)
+        _add_suite(root, _unique(result.title, names), properties, cases, run.seconds)
     if stopped is not None and results.error is None:
         _error_suite(root, stopped, _unique(what, names))
     return _document(root)
 
 
 def _error_suite(root: ElementTree.Element, error: PromptsyncError, what: str) -> None:
-    text = "\n".join(filter(None, [error.message, *error.details, error.hint]))
-    _suite(root, what, {}, [_Case("run", "error", error.message, error.code, text)])
+    case = _case("run", "error", error.message, error.code, _error_text(error))
+    _add_suite(root, what, {}, [case])
+
+
+def _error_text(error: PromptsyncError) -> str:
+    return "\n".join(filter(None, [error.message, *error.details, error.hint]))
 
 
 def _document(root: ElementTree.Element) -> str:
@@ -93,7 +91,7 @@ def _unique(name: str, taken: set[str]) -> str:
     return free
 
 
-def _score_cases(result: CheckResult) -> Iterator[_Case]:
+def _score_cases(result: CheckResult) -> Iterator[ElementTree.Element]:
     run = result.run
     if run.status is Status.FAILED:
         return
@@ -102,58 +100,53 @@ def _score_cases(result: CheckResult) -> Iterator[_Case]:
     rows += [text for _, text in changed_rows(result)]
     if failures:
         text = "\n".join([*(failure.message for failure in failures), *rows])
-        yield _Case("score", "failure", failures[0].message, failures[0].kind, text)
+        yield _case("score", "failure", failures[0].message, failures[0].kind, text)
     elif run.score is None and result.allow_unscored:
-        yield _Case("score", "skipped", "no score", "unscored")
+        yield _case("score", "skipped", "no score", "unscored")
     elif run.score is not None or not result.failures:
-        yield _Case("score")
+        yield _case("score")
     if run.failed and not run.failed_cells:
-        yield _Case("cells", "failure", result.reason, "failed-cell")
+        yield _case("cells", "failure", result.reason, "failed-cell")
     for cell in run.failed_cells:
         name = ", ".join(filter(None, [f"row {cell.row}", cell.column]))
-        yield _Case(name, "failure", cell.reason or "no reason given", "failed-cell")
+        yield _case(name, "failure", cell.reason or "no reason given", "failed-cell")
 
 
-def _node_cases(result: CheckResult) -> Iterator[_Case]:
-    run = result.run
-    for name, node in run.outputs.items():
-        failure = _Case(name, "failure", node.error or node.status, "failed-node")
-        yield failure if node.failed else _Case(name)
-    if not run.outputs:
-        yield _Case("run", "failure" if result.reason else "", result.reason, str(run.status))
+def _node_cases(result: CheckResult) -> Iterator[ElementTree.Element]:
+    for name, node in result.run.outputs.items():
+        failure = "failure" if node.failed else ""
+        yield _case(name, failure, node.error or node.status, "failed-node")
+    if not result.run.outputs:
+        yield _case("run", "failure" if result.reason else "", result.reason, result.run.status)
 
 
-def _not_completed(result: CheckResult) -> _Case:
-    run = result.run
-    if run.is_under_way:
-        return _Case("run", "skipped", "started; its result was not awaited", str(run.status))
-    details = [run.error.message, *run.error.details, run.error.hint] if run.error is not None else []
-    return _Case("run", "error", result.reason, str(run.status), "\n".join(filter(None, details)))
+def _case(
+    name: str,
+    ending: str = "",
+    message: str = "",
+    kind: str = "",
+    text: str = "",
+) -> ElementTree.Element:
+    """Return one test, which passed without an ``ending``; ``kind`` is the type of the failure."""
+    case = ElementTree.Element("testcase", name=_xml(name))
+    if ending:
+        details = ElementTree.SubElement(case, ending, message=_xml(message))
+        if kind:
+            details.set("type", kind)
+        details.text = _xml(text or message) if ending != "skipped" else None
+    return case
 
 
-def _unbound(result: CheckResult) -> Iterator[_Case]:
-    for gap in result.unbound:
-        kind: Literal["failure", "skipped"] = "failure" if result.reason else "skipped"
-        yield _Case(f"checks {gap.target}", kind, gap.reason, "unbound")
-
-
-def _suite(
+def _add_suite(
     root: ElementTree.Element,
     name: str,
-    properties: dict[str, Any],
-    cases: list[_Case],
+    properties: Mapping[str, Any],
+    cases: Sequence[ElementTree.Element],
     seconds: float | None = None,
 ) -> None:
-    counts = Counter(case.result for case in cases)
-    suite = ElementTree.SubElement(
-        root,
-        "testsuite",
-        name=name,
-        tests=str(len(cases)),
-        failures=str(counts["failure"]),
-        errors=str(counts["error"]),
-        skipped=str(counts["skipped"]),
-    )
+    suite = ElementTree.SubElement(root, "testsuite", name=name, tests=str(len(cases)))
+    for key, ending in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(key, str(sum(case.find(ending) is not None for case in cases)))
     if seconds is not None:
         suite.set("time", _seconds(seconds))
     holder = ElementTree.SubElement(suite, "properties")
@@ -161,13 +154,10 @@ def _suite(
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             ElementTree.SubElement(holder, "property", name=key, value=_xml(str(value)))
     for number, case in enumerate(cases):
-        element = ElementTree.SubElement(suite, "testcase", classname=name, name=_xml(case.name))
+        case.set("classname", name)
         if seconds is not None:
-            element.set("time", _seconds(0 if number else seconds))
-        if case.result:
-            attributes = {"message": _xml(case.message)} | ({"type": case.kind} if case.kind else {})
-            outcome = ElementTree.SubElement(element, case.result, attributes)
-            outcome.text = _xml(case.text or case.message) if case.result != "skipped" else None
+            case.set("time", _seconds(0 if number else seconds))
+    suite.extend(cases)
 
 
 def _seconds(seconds: float) -> str:

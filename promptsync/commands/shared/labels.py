@@ -12,7 +12,7 @@ from msgspec import structs
 from promptsync.commands.shared.action import carry_out
 from promptsync.commands.shared.session import Session
 from promptsync.errors import Refused, UsageError
-from promptsync.labels.move import LabelReceipt, apply_labels
+from promptsync.labels.move import apply_labels
 from promptsync.labels.plan import LabelChange, LabelPlan
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
@@ -88,29 +88,21 @@ def change_labels(
     ``skip_checks``, and if the version is on hold or breaks applications, a person or ``--yes``. Checks that
     are not committed do not count. Raises ``Unsupported`` if the registry cannot change labels.
     """
-    from promptsync.show.checks import failed_text, with_warnings
-
-    if plan.pending and (session.dry_run or session.expect):  # nothing else shows or compares the fingerprint
+    # Nothing else shows or compares the fingerprint.
+    if plan.pending and (session.dry_run or session.expect):
         plan = structs.replace(plan, workspace=workspace_of(project))
     for change in plan.pending[:1]:
         check_changeable(project, Version(change.template_id, 0, Prompt(change.name, {})))
     plan, warnings, failed = _checked(session, project, plan, skip_checks=skip_checks)
-
-    def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool) -> Outcome:
-        changed = receipt.changed if receipt is not None else ()
-        moved = {label.change.name for label in changed if label.moved or label.is_unknown}
-        outcome = show_labels.show_receipt(plan, receipt, was_shown)
-        still = [warning for warning in warnings if warning.name in moved]
-        return with_warnings(outcome, still, in_text=not was_shown)
 
     return carry_out(
         session,
         project,
         plan=lambda: plan,
         apply=lambda plan: apply_labels(project, plan.changes),
-        show_plan=lambda plan: with_warnings(show_labels.show_plan(plan), warnings),
-        show_receipt=show_receipt,
-        headline=lambda plan: show_labels.headline(plan) + failed_text(failed),
+        show_plan=lambda plan: show_labels.show_plan(plan, warnings),
+        show_receipt=lambda plan, receipt, shown: show_labels.show_receipt(plan, receipt, shown, warnings),
+        headline=lambda plan: show_labels.headline(plan, failed),
         unchanged="no label was changed",
         lock=False,
     )
