@@ -61,13 +61,12 @@ def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bo
     checked = lint(session.directory, files, deleted=deleted)
     problems = _relative(checked, session.directory)
     if session.form == "github":
-        from promptsync.show.github import annotated_directory
-
-        directory = annotated_directory(session.directory, session.environment.variables)
-        lines = show.github(checked, _relative(checked, directory))
+        # Paths in annotations are relative to the checkout of the workflow, if it is above.
+        workspace, directory = session.environment.variables.get("GITHUB_WORKSPACE"), session.directory
+        is_below = workspace and directory.is_relative_to(workspace)
+        lines = show.github(checked, _relative(checked, Path(workspace or "") if is_below else directory))
     else:
-        lines = show.text(problems)
-        lines += [] if session.quiet else [show.summary(checked)]
+        lines = show.text(checked, problems)
     body = {"problems": [{key: getattr(problem, key) for key in _KEYS} for problem in problems]}
     failed = checked.count("error") or (strict and checked.count("warning"))
     return Outcome(lines, body, 1 if failed else 0)

@@ -1,4 +1,4 @@
-"""GitHub workflows: annotations, summary and outputs of a step, and log lines without commands."""
+"""GitHub workflows: summary and outputs of a step, and log lines without commands."""
 
 from __future__ import annotations
 
@@ -8,35 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from click import unstyle
-
-from promptsync.terminal.output import name, safe
-
-MOST_ANNOTATIONS: Final = 10
-"""Most annotations of one severity that GitHub shows for a step."""
-
-
-def annotation(
-    severity: str, text: str, *, title: str, path: str | None = None, line: int | None = None, column: int = 1
-) -> str:
-    """Return one annotation; ``severity`` is ``error``, ``warning`` or ``notice``."""
-    place = f"file={_property(name(path))}," if path else ""
-    place += f"line={line},col={column}," if path and line is not None else ""
-    return f"::{severity} {place}title={_property(name(title))}::{_data(safe(text))}"
-
-
-def annotated_directory(directory: Path, variables: Mapping[str, str]) -> Path:
-    """Return what paths in annotations are relative to: the checkout of a workflow, if it is above."""
-    workspace = variables.get("GITHUB_WORKSPACE")
-    return Path(workspace) if workspace and directory.is_relative_to(workspace) else directory
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
-
 
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 OUTPUT: Final = "GITHUB_OUTPUT"

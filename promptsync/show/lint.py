@@ -13,6 +13,8 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 _MEANINGS: Final = {"error": "bad", "warning": "warn"}
+_MOST_ANNOTATIONS: Final = 10
+"""Most annotations of one severity that GitHub shows for a step."""
 
 
 class Checked(Struct, frozen=True):
@@ -37,14 +39,14 @@ def rules() -> Outcome:
     return Outcome(output.table(rows), {"rules": body})
 
 
-def text(problems: Sequence[Problem]) -> list[str]:
-    """Return problems as lines, each with its hint."""
+def text(checked: Checked, problems: Sequence[Problem]) -> list[str]:
+    """Return problems as lines, each with its hint, and the counts."""
     lines: list[str] = []
     for problem in problems:
         lines.append(_line(problem))
         if problem.hint:
             lines.append(f"    {output.style('hint:', 'remote')} {output.safe(problem.hint, newlines=False)}")
-    return lines
+    return [*lines, output.aside(_summary(checked))]
 
 
 def _line(problem: Problem) -> str:
@@ -53,39 +55,39 @@ def _line(problem: Problem) -> str:
     return f"{place} {severity} {output.safe(problem.message, newlines=False)} [{problem.rule}]"
 
 
-def summary(checked: Checked) -> str:
+def _summary(checked: Checked) -> str:
     """Return how much was checked and how many problems there are."""
-    counts = [
-        output.count(number, severity)
-        for severity in ("error", "warning")
-        if (number := checked.count(severity))
-    ]
+    counts = [output.count(number, severity) for severity in _MEANINGS if (number := checked.count(severity))]
     return f"{output.count(checked.files, 'file')} checked, {' and '.join(counts) or 'no problems'}"
+
+
+# -- annotations in a GitHub workflow -----------------------------------------------------------------------
 
 
 def github(checked: Checked, problems: Sequence[Problem]) -> list[str]:
     """Return problems as annotations, errors first; those beyond GitHub's limit follow as plain lines."""
-    from promptsync.show.github import MOST_ANNOTATIONS, annotation
-
     shown: list[str] = []
     rest: list[str] = []
-    for severity in ("error", "warning"):
+    for severity in _MEANINGS:
         alike = [problem for problem in problems if problem.severity == severity]
-        for problem in alike[:MOST_ANNOTATIONS]:
-            message, title = f"{problem.message} {problem.hint}".strip(), f"promptsync {problem.rule}"
-            shown.append(
-                annotation(
-                    severity,
-                    message,
-                    title=title,
-                    path=problem.path,
-                    line=problem.line,
-                    column=problem.column,
-                )
-            )
-        rest += map(_line, alike[MOST_ANNOTATIONS:])
+        shown += map(_annotation, alike[:_MOST_ANNOTATIONS])
+        rest += map(_line, alike[_MOST_ANNOTATIONS:])
     if rest:
-        more = output.count(len(rest), "more problem")
-        reason = f"GitHub shows {MOST_ANNOTATIONS} of each severity"
-        rest.append(annotation("notice", f"{more} in the log: {reason}", title="promptsync lint"))
-    return [*shown, *rest, summary(checked)]
+        more = f"{output.count(len(rest), 'more problem')} in the log"
+        reason = f"GitHub shows {_MOST_ANNOTATIONS} of each severity"
+        rest.append(f"::notice title=promptsync lint::{more}: {reason}")
+    return [*shown, *rest, _summary(checked)]
+
+
+def _annotation(problem: Problem) -> str:
+    message = _escaped(output.safe(f"{problem.message} {problem.hint}".strip()))
+    path, title = (
+        _escaped(output.name(text)).replace(":", "%3A").replace(",", "%2C")
+        for text in (problem.path, f"promptsync {problem.rule}")
+    )
+    place = f"file={path},line={problem.line},col={problem.column}"
+    return f"::{problem.severity} {place},title={title}::{message}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

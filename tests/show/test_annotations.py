@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_reader import hostile
 
-from promptsync.show.github import annotation
+from promptsync.prompt.prompt import Problem
+from promptsync.show.lint import Checked, github
+
+
+def annotation(problem: Problem) -> str:
+    return github(Checked((problem,), 1), [problem])[0]
 
 
 def read(line: str) -> tuple[str, dict[str, str], str]:
@@ -24,8 +29,8 @@ def _plain(text: str) -> str:
 
 
 @given(hostile, hostile, hostile.filter(bool), st.integers(1, 99))
-def test_every_text_comes_out_as_it_went_in(text: str, title: str, path: str, line: int) -> None:
-    made = annotation("error", text, title=title, path=path, line=line, column=3)
+def test_every_text_comes_out_as_it_went_in(text: str, rule: str, path: str, line: int) -> None:
+    made = annotation(Problem(path, line, 3, rule, f"a{text}b"))
     assert "\n" not in made and "\r" not in made
     severity, properties, message = read(made)
     assert severity == "error" and set(properties) == {"file", "line", "col", "title"}
@@ -34,5 +39,7 @@ def test_every_text_comes_out_as_it_went_in(text: str, title: str, path: str, li
 
 
 def test_a_path_and_a_message_are_readable() -> None:
-    made = annotation("warning", "50% of a: b, c\nd", title="x: y", path="a,b:c.yaml", line=1)
-    assert made == "::warning file=a%2Cb%3Ac.yaml,line=1,col=1,title=x%3A y::50%25 of a: b, c%0Ad"
+    made = annotation(Problem("a,b:c.yaml", 1, 1, "x: y", "50% of a: b, c", "warning", "d\ne"))
+    assert made == (
+        "::warning file=a%2Cb%3Ac.yaml,line=1,col=1,title=promptsync x%3A y::50%25 of a: b, c d%0Ae"
+    )
