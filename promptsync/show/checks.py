@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from promptsync.checks.assignment import Choice, Kind
 from promptsync.checks.results import CheckResult, CheckResults
-from promptsync.show.lines import cut, number_text
+from promptsync.show.lines import cut, listed, number_text
 from promptsync.show.markdown import Page, code
 from promptsync.show.outcome import body
 from promptsync.show.tables import (
@@ -106,8 +106,7 @@ def _prompts(result: CheckResult, otherwise: str) -> str:
     """Return the prompts of a check, ``otherwise`` for one that was named on the command line."""
     if not result.check.prompts:
         return otherwise
-    first, *others = result.check.prompts
-    return cut(first, _LONG_NAME) + (f" and {len(others)} more" if others else "")
+    return listed([cut(name, _LONG_NAME) for name in result.check.prompts], 1)
 
 
 def _result(result: CheckResult) -> str:
@@ -191,8 +190,7 @@ def choice_notes(choice: Choice, kind: str) -> Iterator[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(output.name, names[:_MOST_NAMES]))
-    return shown + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
+    return listed([*map(output.name, names)], _MOST_NAMES)
 
 
 def nothing_run(choice: Choice, kind: str) -> str:

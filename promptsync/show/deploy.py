@@ -25,7 +25,6 @@ from promptsync.show.checks import results_lines, runs_body
 from promptsync.show.diff import patch_lines
 from promptsync.show.labels import as_planned, label_row, labels_body, way
 from promptsync.show.lines import (
-    add_contract,
     ago,
     contract_body,
     contract_rows,
@@ -371,7 +370,12 @@ def add_plan(
     page.section(headline(plan, label=code(plan.label)), plan_lines(plan), end)
     if plan.is_empty:
         return
-    add_contract(page, plan)
+    if plan.contracts:  # the plan has a row for each change
+        stopping = sum(contract.stops for contract in plan.contracts)
+        breaks = f"{count(stopping, 'prompt')} would break applications"
+        page.say(f"**Contract: {breaks if stopping else 'nothing stops the deploy'}**")
+    if plan.contract_refusal is not None:
+        page.hint(plan.contract_refusal.hint.splitlines())
     if rehearsal is not None:
         first, *lines = _rehearsal_lines(rehearsal)
         page.section(first, lines)

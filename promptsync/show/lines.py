@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.snippet_users import LiveUser, Pins, named_users
-from promptsync.show.markdown import Page, shortened
-from promptsync.show.outcome import Row, bodies, body, row_lines
+from promptsync.show.markdown import shortened
+from promptsync.show.outcome import Row, bodies, body
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
@@ -28,11 +28,6 @@ _MOST_BACKUPS = 3
 _MOST_USERS = 3
 _MOST_CHANGES = 5
 _LONG = 200
-
-
-def will_pass_over(name: str, numbers: Sequence[int]) -> Row:
-    """Return which versions a new one will pass over, and how to include them."""
-    return Row("passes over", "warn", name, note=version_list(numbers), command=merge_command(name))
 
 
 def merge_command(name: str) -> str:
@@ -107,6 +102,11 @@ def cut(text: str, most: int = 200) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
+def listed(texts: Sequence[str], most: int) -> str:
+    """Return the first texts with commas between them, and how many more there are."""
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+
+
 def version_list(numbers: Sequence[int]) -> str:
     """Return versions as ``v2, v3``."""
     return ", ".join(f"v{number}" for number in numbers)
@@ -134,16 +134,11 @@ def move_row(old: str, new: str) -> Row:
 
 def kept_tag_rows(plan: PushPlan, names: Container[str]) -> list[Row]:
     """Return the tags of the registry that a version made over it keeps, of the prompts in ``names``."""
+    kept = [action for action in plan.actions if action.kept_tags and action.name in names]
+    texts = [f"the tags from the dashboard: {', '.join(action.kept_tags)}" for action in kept]
     return [
-        Row(
-            "kept",
-            "warn",
-            action.name,
-            note=f"the tags from the dashboard: {', '.join(action.kept_tags)}",
-            command=f"promptsync pull {shlex.quote(action.name)}",
-        )
-        for action in plan.actions
-        if action.kept_tags and action.name in names
+        Row("kept", "warn", action.name, note=text, command=f"promptsync pull {shlex.quote(action.name)}")
+        for action, text in zip(kept, texts, strict=True)
     ]
 
 
@@ -153,9 +148,9 @@ def pin_rows(pins: Pins) -> Iterator[Row]:
         outdated = [*group]
         versions, newest = {pin.version for pin in outdated}, outdated[0].newest
         is_same = len(versions) == 1
-        shown = [pin.user if is_same else f"{pin.user} (v{pin.version})" for pin in outdated[:_MOST_USERS]]
-        more = f" and {len(outdated) - _MOST_USERS} more" if len(outdated) > _MOST_USERS else ""
-        users = f"{', '.join(shown)}{more}"
+        users = listed(
+            [pin.user if is_same else f"{pin.user} (v{pin.version})" for pin in outdated], _MOST_USERS
+        )
         what = f"v{min(versions)}" if is_same else "older versions"
         note = f"once v{newest} is published, {users} will still pin {what}"
         if outdated[0].is_published:
@@ -214,13 +209,3 @@ def stopped_lines(contracts: Iterable[PromptContract]) -> Iterator[str]:
         command = f"promptsync deploy --label {shlex.quote(stopping[0].label)} --dry-run"
         text = f"the next deploy would break applications that read {readers}: {command}"
         yield output.aside(output.name(text))
-
-
-def add_contract(page: Page, plan: DeployPlan) -> None:
-    """Add what breaks applications to a page, and what to do if that stops the deploy."""
-    if rows := [*contract_rows(plan)]:
-        stopping = sum(contract.stops for contract in plan.contracts)
-        breaks = f"{output.count(stopping, 'prompt')} would break applications"
-        page.section(f"Contract: {breaks if stopping else 'nothing stops the deploy'}", row_lines(rows))
-    if (error := plan.contract_refusal) is not None:
-        page.hint(error.hint.splitlines())

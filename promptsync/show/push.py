@@ -17,13 +17,14 @@ from promptsync.show.labels import label_row, labels_body
 from promptsync.show.lines import (
     backup_lines,
     kept_tag_rows,
+    merge_command,
     move_row,
     passed_over,
     pin_rows,
     pins_body,
     rename_row,
     tally,
-    will_pass_over,
+    version_list,
 )
 from promptsync.show.markdown import Page, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
@@ -70,12 +71,12 @@ def plan_lines(plan: PushPlan) -> list[str]:
 
 
 def _passes_over(action: Action) -> Row:
-    if action.kind is not Kind.RESTORE:
-        return will_pass_over(action.name, action.passed_over)
-    # No version of an archived prompt can be pulled, so it is brought in after the push.
-    text = f"v{action.current}, the archived version, which your file does not include; after the push,"
-    command = f"promptsync pull --passed-over {shlex.quote(action.name)}"
-    return Row("passes over", "warn", action.name, note=f"{text} {command} brings it in")
+    note, command = version_list(action.passed_over), merge_command(action.name)
+    if action.kind is Kind.RESTORE:
+        # No version of an archived prompt can be pulled, so it is brought in after the push.
+        note = f"v{action.current}, the archived version, which your file does not include; after the push"
+        command = f"promptsync pull --passed-over {shlex.quote(action.name)}"
+    return Row("passes over", "warn", action.name, note=note, command=command)
 
 
 def action_row(action: Action) -> Row:

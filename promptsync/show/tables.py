@@ -12,7 +12,7 @@ from promptsync.checks.comparison import Noise, RowResult
 from promptsync.checks.results import CheckResult
 from promptsync.checks.runs import Run
 from promptsync.checks.tables import TablePlan
-from promptsync.show.lines import cut, number_text, tally
+from promptsync.show.lines import cut, listed, number_text, tally
 from promptsync.show.markdown import Page, code, shortened
 from promptsync.show.outcome import body
 from promptsync.terminal import output
@@ -184,10 +184,9 @@ def noise_lines(result: CheckResult, noise: Noise) -> Iterator[str]:
     scores = ", ".join(f"{score:g}" for score in noise.scores)
     yield output.style(title, "strong")
     yield f"  scores of {len(noise.scores)} runs with {rows}: {scores}"
-    moved = ", ".join(str(index + 1) for index in noise.moved[:MOST_ROWS]) or "none"
-    more = f" and {len(noise.moved) - MOST_ROWS} more" if len(noise.moved) > MOST_ROWS else ""
+    moved = listed([str(index + 1) for index in noise.moved], MOST_ROWS) or "none"
     differ = f"{100 * noise.share:.0f} % differ between two runs"
-    yield output.Line(f"  rows whose verdict changed: {moved}{more}; {differ}", 4)
+    yield output.Line(f"  rows whose verdict changed: {moved}; {differ}", 4)
     least, enough = noise.max_drop(noise.rows), noise.rows_for(wanted)
     yield output.Line(f"  an unchanged prompt passes max_drop {least} in four of five runs with {rows}", 4)
     takes = f"{enough:,} rows" if enough is not None else "more than 10,000 rows"
