@@ -18,7 +18,7 @@ from promptsync.files.yaml.load import text_of
 from promptsync.project.target import At, may_have_version
 from promptsync.show import diff
 from promptsync.show.markdown import Page
-from promptsync.show.outcome import Outcome, body
+from promptsync.show.outcome import Outcome, bodies, body
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def command(
         diffs, problems = _differences(project, names, at, since)
     document: dict[str, object] = {"changes": [_body(difference) for difference in diffs]}
     if problems:
-        document["problems"] = diff.problems_body(problems)
+        document["problems"] = bodies(problems, diff.PROBLEM)
     code = 1 if problems or (exit_code and diffs) else 0
     unread = [output.safe(text_of(problem)) for problem in problems]
     if session.form == "markdown" and not name_only:
@@ -127,5 +127,5 @@ def _body(difference: Difference) -> dict[str, object]:
         **diff.step_body(first),
     }
     for step in others:
-        shown |= {"remote_fields": diff.fields_body(step.fields), "remote_title": step.title}
+        shown |= {"remote_fields": bodies(step.fields, diff.FIELD), "remote_title": step.title}
     return shown

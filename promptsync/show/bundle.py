@@ -39,21 +39,21 @@ def show_bundle(bundle: Bundle, file: str | None) -> Outcome:
 def show_check(old: Bundle, new: Bundle, file: str) -> Outcome:
     """Return what moved since a bundle was made."""
     changes: list[dict[str, Any]] = []
+    rows = []
     for name in sorted({*old.prompts, *new.prompts}):
-        facts = [(it.version, it.digest) if (it := side.prompts.get(name)) else None for side in (old, new)]
-        if facts[0] != facts[1]:
-            what = "added" if facts[0] is None else "removed" if facts[1] is None else "changed"
-            before, after = (fact[0] if fact is not None else None for fact in facts)
-            changes.append({"name": name, "what": what, "old": before, "new": after})
+        before, after = old.prompts.get(name), new.prompts.get(name)
+        if before and after and (before.version, before.digest) == (after.version, after.digest):
+            continue
+        what = "added" if before is None else "removed" if after is None else "changed"
+        versions = [prompt.version if prompt is not None else None for prompt in (before, after)]
+        changes.append({"name": name, "what": what, "old": versions[0], "new": versions[1]})
+        numbers = dict.fromkeys(f"v{version}" for version in versions if version is not None)
+        rows.append(Row(what, "warn", name, (" -> ".join(numbers),)))
     outcome = show_bundle(new, file)
     if not changes:
         return outcome.replaced(lines=[f"{outcome.lines[0]}, up to date"])
     message = f"{output.name(file)} is out of date: {count(len(changes), 'prompt')} changed"
     command = ["promptsync", "bundle", *(["--label", new.label] if new.label else ["--from", "HEAD"])]
-    rows = []
-    for change in changes:
-        numbers = [f"v{change[key]}" for key in ("old", "new") if change[key] is not None]
-        rows.append(Row(change["what"], "warn", change["name"], (" -> ".join(dict.fromkeys(numbers)),)))
     return Outcome(
         row_lines(rows),
         {**outcome.body, "changes": changes},

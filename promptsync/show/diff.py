@@ -23,9 +23,12 @@ if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.deploy.survey import InTheWay
     from promptsync.project.project import Project
     from promptsync.prompt.fields import FieldChange
-    from promptsync.prompt.prompt import Problem
     from promptsync.prompt.text_diff import DiffLine
     from promptsync.pull.write import Unmerged
+
+FIELD = "path old new"
+PROBLEM = "path line column message"
+"""The keys of a changed field and of a problem in a JSON document."""
 
 _SIGNS = {"context": " ", "removed": "-", "added": "+"}
 _STATES = {
@@ -207,24 +210,13 @@ def conflicts_body(prompts: Iterable[Unmerged]) -> list[dict[str, Any]]:
     ]
 
 
-def problems_body(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Return the problems of files for a JSON document."""
-    return bodies(problems, "path line column message")
-
-
 def step_body(step: Step) -> dict[str, Any]:
     """Return what a step changed for a JSON document."""
-    contract = bodies(step.contract, "what where verdict")
     return {
-        "fields": fields_body(step.fields),
+        "fields": bodies(step.fields, FIELD),
         "variables": body(step, "added removed"),
-        "contract": contract,
+        "contract": bodies(step.contract, "what where verdict"),
     }
-
-
-def fields_body(fields: Sequence[FieldChange]) -> list[dict[str, Any]]:
-    """Return fields for a JSON document."""
-    return bodies(fields, "path old new")
 
 
 def outline(value: Any) -> list[str]:

@@ -18,7 +18,7 @@ from promptsync.setup.import_registry import Imported
 from promptsync.setup.init import EXAMPLE, VENDOR
 from promptsync.setup.scaffold import JOBS, PIPELINE, Scaffold, StarterKind, remote_of
 from promptsync.show.lines import numbered
-from promptsync.show.outcome import Outcome
+from promptsync.show.outcome import Outcome, bodies
 from promptsync.terminal import output
 
 SET_UP = "Set up promptsync"
@@ -91,9 +91,7 @@ def show_init(result: InitResult, *, quiet: bool, verbose: bool) -> Outcome:
         lines += ["", *_imported_lines(imported, verbose)]
         body |= {
             "include": list(result.config.include),
-            "imported": [
-                {"name": file.name, "path": file.path, "version": file.version} for file in imported.written
-            ],
+            "imported": bodies(imported.written, "name path version"),
             "present": [item.name for item in imported.present],
             "conflicts": [item.name for item in imported.apart],
             "not_included": imported.not_included,
@@ -101,15 +99,12 @@ def show_init(result: InitResult, *, quiet: bool, verbose: bool) -> Outcome:
     error = result.error or (imported.error if imported is not None else None)
     if not quiet and error is None:
         lines += ["", "Next:", *numbered(steps)] if steps else []
-        if added is not None:
-            lines += _settings(added, result.config.root)
-        if added is not None and StarterKind.AGENTS in added.kinds:
-            lines += ["", "Set PROMPTSYNC_READ_ONLY=1 in the environment of your coding agents."]
+        lines += _settings(added, result.config.root) if added is not None else []
     return Outcome(lines, body, error=error)
 
 
 def _settings(added: Scaffold, root: Path) -> list[str]:
-    """Return what is left to do in the pages of GitHub and GitLab."""
+    """Return what is left to do in the pages of GitHub and GitLab, and for coding agents."""
     branches, lines = " and ".join(map(output.name, added.branches)), []
     if StarterKind.GITHUB in added.kinds:
         protect = f"protect {branches} and require the check named check."
@@ -126,6 +121,8 @@ def _settings(added: Scaffold, root: Path) -> list[str]:
         ]
         if added.outcomes.get(added.shown(PIPELINE, root)) == "kept":
             lines.append('  Your own jobs need rules, too: see "GitLab" in the manual.')
+    if StarterKind.AGENTS in added.kinds:
+        lines += ["", "Set PROMPTSYNC_READ_ONLY=1 in the environment of your coding agents."]
     return lines
 
 
@@ -154,15 +151,11 @@ def _steps(result: InitResult) -> Iterator[str]:
     is_new = FILE_NAME in result.paths["created"]
     is_first = imported is None and (added is None or is_new)
     if imported is not None:
-        other = (
-            "" if imported.remote == config.default_remote else f" --remote {shlex.quote(imported.remote)}"
-        )
-        yield f"{promptsync} status{other}"
+        is_default = imported.remote == config.default_remote
+        yield f"{promptsync} status{'' if is_default else f' --remote {shlex.quote(imported.remote)}'}"
     elif is_first and is_local:
-        yield from (
-            f"{promptsync} lint",
-            f"{promptsync} {'render hello --example 1' if result.has_example else 'status'}",
-        )
+        yield f"{promptsync} lint"
+        yield f"{promptsync} {'render hello --example 1' if result.has_example else 'status'}"
     elif is_first:
         yield from ("export PROMPTLAYER_API_KEY=…", f"{promptsync} ls-remote", f"{promptsync} pull")
     edits = [*_configure(config, added, directory)] if added is not None and added.has_workflows else []
@@ -188,10 +181,8 @@ def _steps(result: InitResult) -> Iterator[str]:
         yield f"{promptsync} push"
     if added is None:
         return
-    creates, in_github = (
-        commits and added.has_workflows and not added.has_origin,
-        StarterKind.GITHUB in added.kinds,
-    )
+    creates, in_github = commits and added.has_workflows, StarterKind.GITHUB in added.kinds
+    creates = creates and not added.has_origin
     if creates and in_github:
         yield f"gh repo create --private --source {shlex.quote(str(added.top))} --remote origin"
     elif creates:

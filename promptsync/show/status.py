@@ -15,7 +15,7 @@ from promptsync.project.versions import RoutedLabel, deploy_command
 from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.labels import is_own
 from promptsync.registry.errors import UNUSABLE_HINT
-from promptsync.show.diff import meaning_of, problems_body
+from promptsync.show.diff import PROBLEM, meaning_of
 from promptsync.show.lines import (
     MOVED_NOTE,
     contract_body,
@@ -76,9 +76,10 @@ def show_status(
     counted: frozenset[State],
 ) -> Outcome:
     """Return the state of each prompt. The exit code is 1 if a prompt is in one of the states ``counted``."""
-    prompts = [_body(item, snapshot, releases) for item in snapshot.items]
-    for prompt in prompts:
-        prompt["passed_over"] = [*passed_over.get(prompt["name"], ())]
+    prompts = [
+        {**_body(item, snapshot, releases), "passed_over": [*passed_over.get(item.name, ())]}
+        for item in snapshot.items
+    ]
     body: dict[str, Any] = {"prompts": prompts}
     foreign = sum(not project.config.in_scope(name) for name in snapshot.listing)
     if not offline:
@@ -86,7 +87,7 @@ def show_status(
         body["contract"] = contract_body(contracts)
         body["routed"] = bodies(routed, "name label version other")
     if snapshot.problems:
-        body["problems"] = problems_body(snapshot.problems)
+        body["problems"] = bodies(snapshot.problems, PROBLEM)
     counts = _counts(snapshot)
     lines = [
         *_lines(project, snapshot, releases, counts, foreign, offline=offline, verbose=verbose),
@@ -127,12 +128,10 @@ def _lines(
         lines += ["", *(f"  {invalid}  {output.safe(text_of(problem))}" for problem in snapshot.problems)]
     if snapshot.unusable:
         lines += ["", *row_lines((_row(item, item.problem) for item in snapshot.unusable), free=True)]
+    total = ", ".join(f"{number} {_state_word(state)}" for state, number in sorted(counts.items()))
     if set(counts) == {State.IN_SYNC}:
         total = output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
-        lines += ["", output.aside(total)]
-    elif counts:
-        shown = (f"{number} {_state_word(state)}" for state, number in sorted(counts.items()))
-        lines += ["", output.aside(", ".join(shown))]
+    lines += ["", output.aside(total)] if counts else []
     notes = [f"{count(foreign, 'registry prompt')} ignored (not in include)"] if foreign else []
     both = ((item.file.prompt, item.listed.prompt) for item in snapshot.items if item.file and item.listed)
     if verbose and (fields := unknown_fields(both)):
