@@ -275,12 +275,14 @@ class Filling:
 
     def _text(self, text: Text) -> str:
         rendered = self.engine(text.text, text.template_format, self.values)
-        for name in sorted(needed_variables(text.text, text.template_format) - self.values.keys()):
-            self._warn_missing(name)
         if rendered.error:
+            # What it names may be no variable, such as {a.b}.
             is_message = text.path[0] == "messages"
             where = f"message {int(text.path[1]) + 1}" if is_message else "the content"
             self.warnings[f"The text of {where} was left unrendered: {rendered.error}."] = None
+            return rendered.text
+        for name in sorted(needed_variables(text.text, text.template_format) - self.values.keys()):
+            self._warn_missing(name)
         return rendered.text
 
     def _media(self, block: Any) -> list[Any]:

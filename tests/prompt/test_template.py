@@ -185,6 +185,7 @@ def test_a_template_renders_with_one_warning_per_missing_variable():
         {"role": "user", "template_format": J, "content": [text("{{ q }}{{ d|default('') }}{{ s }}")]},
         {"role": "assistant", "content": None, "tool_calls": []},
         {"role": "user", "content": [text("{broken"), {"type": "thinking", "thinking": "{q}"}]},
+        {"role": "user", "content": [text("{tone.x}")]},
     )
     rendered, warnings = render_template(template, {"q": "Why?"})
     assert [message["content"] for message in rendered["messages"]] == [
@@ -192,11 +193,14 @@ def test_a_template_renders_with_one_warning_per_missing_variable():
         [text("Why?")],
         None,
         [text("{broken"), {"type": "thinking", "thinking": "{q}"}],
+        [text("{tone.x}")],
     ]
     assert warnings == [
         "Missing value for the input variable 'tone'.",
         "Missing value for the input variable 's'.",
         "The text of message 4 was left unrendered: expected '}' before end of string.",
+        "The text of message 5 was left unrendered: the field {tone.x} reaches into a value; "
+        "f-string templates allow plain names only.",
     ]
     assert template["messages"][0]["content"][0] == text("{tone} {tone}")
 
