@@ -134,8 +134,10 @@ def _actions(
     project: Project, items: Sequence[Item], kinds: Mapping[str, Kind], options: PushOptions, under: _Under
 ) -> list[Action]:
     restoring = [item for item in items if kinds[item.name] is Kind.RESTORE]
-    check_restorable(project, restoring)
-    included = included_in_archive(project, restoring) if restoring else {}
+    included: Mapping[str, tuple[int, ...]] = {}
+    if restoring:
+        check_restorable(project, restoring)
+        included = included_in_archive(project, restoring)
     gone = [item.listed for item in items if kinds[item.name] is Kind.ARCHIVE and item.listed is not None]
     released = release_pointers(project, gone) if gone else {}
     commits = {item.origin.commit for item in items if kinds[item.name] in PUBLISHING} - {None}

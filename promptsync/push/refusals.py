@@ -67,13 +67,11 @@ def _publish(project: Project, snapshot: Snapshot, name: str, snippet: str) -> s
 
 def check_restorable(project: Project, items: Sequence[Item]) -> None:
     """Raise ``Refused`` for an archived prompt that would be live again: a snippet, or one with labels."""
-    prompts, labels = project.registry.prompts, project.guarded_labels
-    if items:
-        labels |= {label.name for label in list_labels(project.registry, ()) or ()}
+    labels = {label.name for label in list_labels(project.registry, ()) or ()} | project.guarded_labels
     with_label = {
         listed.template_id: label
         for label in sorted(filter(is_own, labels), reverse=True)
-        for listed in (prompts.list(status="deleted", label=label) if items else ())
+        for listed in project.registry.prompts.list(status="deleted", label=label)
     }
     for item in items:
         assert item.archived is not None
