@@ -211,10 +211,8 @@ def wanted_texts(project: Project, checks: Sequence[Check], label: str | None) -
     if label is None:
         live = {item.name: item.version for item in listed}
     else:
-        positions = labelled(project, listed, only=(label,)) if listed else []
-        live = {
-            item.listed.name: version for item in positions if (version := item.version(label)) is not None
-        }
+        there = labelled(project, listed, only=(label,)) if listed else []
+        live = {prompt.listed.name: prompt.labels[label] for prompt in there if label in prompt.labels}
     prompts = {name: file.prompt for name, file in files.items()}
     texts = TestedTexts(project, prompts, listing, label)
     return wanted_of(checks, texts.of_files(names), texts.of_versions(live))

@@ -141,7 +141,7 @@ def change_to(prompt: Labelled, label: str, version: int) -> LabelChange:
         listed.name,
         listed.template_id,
         label,
-        prompt.version(label),
+        prompt.labels.get(label),
         version,
         is_snippet=listed.prompt.template.get("type") == "completion",
         is_on_hold=prompt.is_on_hold(label, version),
@@ -150,7 +150,7 @@ def change_to(prompt: Labelled, label: str, version: int) -> LabelChange:
 
 def existing(prompt: Labelled, label: str) -> int:
     """Return the version under a label. Raises ``NoSuchVersion`` for an unknown one."""
-    version = prompt.version(label)
+    version = prompt.labels.get(label)
     if version is None:
         raise no_such_version(prompt.listed, At(label=label), list(prompt.labels))
     return version

@@ -21,7 +21,7 @@ from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.project.versions import Labelled, deploy_command, find_number, read_usable
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import is_own, previous_name, released_name
+from promptsync.prompt.labels import is_own, position_of, previous_name, released_name
 
 _SUBJECT = 50
 """Most characters of a commit's subject that are shown."""
@@ -47,7 +47,7 @@ def _rollback(project: Project, prompt: Labelled, label: str, number: int | None
                 f"{label!r} records the previous version of another label and has none itself",
                 hint="add --to N",
             )
-        before = prompt.position(label).way_back
+        before = position_of(label, prompt.labels).way_back
         if before is None:
             why = f"no {previous_name(label)!r} records the version before it"
             raise _refusal(prompt, label, why)
@@ -64,7 +64,7 @@ def _rollback(project: Project, prompt: Labelled, label: str, number: int | None
 
 def _refusal(prompt: Labelled, label: str, why: str, hint: str = "", more: int = 0) -> Refused:
     """Return why no label moves; ``more`` prompts stay, too."""
-    name, version = shlex.quote(prompt.listed.name), prompt.version(label)
+    name, version = shlex.quote(prompt.listed.name), prompt.labels.get(label)
     to = f"\npromptsync rollback {name} --label {shlex.quote(label)} --to N" if version != 1 else ""
     others = f" (and {more} more)" if more else ""
     return Refused(
@@ -143,7 +143,7 @@ def plan_rollback_to_commit(
 
 def _near(prompt: Labelled, label: str) -> list[int]:
     """Return the versions that are or were live, according to the labels."""
-    position = prompt.position(label)
+    position = position_of(label, prompt.labels)
     versions = (position.version, position.way_back, position.released)
     return [version for version in dict.fromkeys(versions) if version is not None]
 

@@ -13,7 +13,7 @@ from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS, mapped
 from promptsync.project.project import Project
 from promptsync.project.target import At, PromptAt, close_name
-from promptsync.prompt.labels import RELEASED, Position, is_on_hold, position_of
+from promptsync.prompt.labels import RELEASED, is_on_hold
 from promptsync.prompt.prompt import Label, Version
 from promptsync.registry.errors import NotFound, Rejected, Unsupported, UnusablePrompt
 
@@ -36,14 +36,6 @@ class Labelled(Struct, frozen=True):
 
     listed: Version
     labels: Labels = {}
-
-    def version(self, label: str) -> int | None:
-        """The version that a label points at, ``None`` without one."""
-        return self.labels.get(label)
-
-    def position(self, label: str) -> Position:
-        """Where a label points, and the labels beside it that remember its history."""
-        return position_of(label, self.labels)
 
     def is_on_hold(self, label: str, version: int) -> bool:
         """Whether a label was moved back from a version, which is not released again by itself."""

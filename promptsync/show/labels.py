@@ -26,7 +26,7 @@ def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) ->
     """Return where labels point. The text has labels such as ``LABEL.previous`` only ``with_previous``."""
     body, cells = [], []
     for prompt, label in rows:
-        name, version, latest = prompt.listed.name, prompt.version(label), prompt.listed.version
+        name, version, latest = prompt.listed.name, prompt.labels.get(label), prompt.listed.version
         body.append({"name": name, "label": label, "version": version, "latest": latest})
         if with_previous or is_own(label):
             behind = output.style(f"latest v{latest}", "faint") if version != latest else ""
