@@ -138,12 +138,12 @@ class Session:
 
     def command(self, *more: str, without: str | None = None) -> str:
         """Return this command line to type again, with more options and ``without`` one that has a value."""
-        kept: list[str] = []
-        skips = False
-        for argument in self.arguments:
-            if not skips and argument != without and not argument.startswith(f"{without}="):
+        kept, arguments = list[str](), iter(self.arguments)
+        for argument in arguments:
+            if argument == without:
+                next(arguments, None)  # its value
+            elif not argument.startswith(f"{without}="):
                 kept.append(argument)
-            skips = argument == without
         # What follows -- are names, so options go before it.
         end = kept.index("--") if "--" in kept else len(kept)
         return shlex.join(
@@ -174,12 +174,13 @@ class Session:
     def command_on_remote(self, command: str) -> str:
         """Return a command with the remote and label that the command line chose, other advice as it is."""
         words = command.split()
-        if self.deploy_label and words[:2] == ["promptsync", "deploy"] and "--label" not in words:
-            command += f" --label {shlex.quote(self.deploy_label)}"
-        needs_remote = words[:1] == ["promptsync"] and not _WITHOUT_REMOTE.intersection(words[1:])
-        if not self.remote or not needs_remote or "--remote" in command:
+        if words[:1] != ["promptsync"]:
             return command
-        return f"{command} --remote {shlex.quote(self.remote)}"
+        if self.deploy_label and words[1:2] == ["deploy"] and "--label" not in words:
+            command += f" --label {shlex.quote(self.deploy_label)}"
+        if self.remote and "--remote" not in command and not _WITHOUT_REMOTE.intersection(words):
+            command += f" --remote {shlex.quote(self.remote)}"
+        return command
 
     def config(self) -> Config:
         """Return the configuration of the working copy. Raises ``UsageError`` if there is none."""
