@@ -11,12 +11,26 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import msgspec
 
+from promptsync.checks.assignment import choose_changed, choose_named
+from promptsync.checks.catalog import find_checks
+from promptsync.checks.results import CheckResults
+from promptsync.checks.run_checks import run_with_cases
 from promptsync.checks.runs import TIMEOUT
-from promptsync.commands.shared.ci import resolve_since, since_option
+from promptsync.commands.shared.ci import origin, resolve_since, since_option
 from promptsync.commands.shared.groups import together
 from promptsync.commands.shared.options import SECONDS, check_apart, format_option
 from promptsync.commands.shared.session import Session
 from promptsync.errors import Interrupted, PromptsyncError, UsageError
+from promptsync.show.checks import (
+    add_results,
+    choice_body,
+    choice_notes,
+    nothing_run,
+    output_lines,
+    results_lines,
+    run_notes,
+    runs_body,
+)
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -25,7 +39,7 @@ if TYPE_CHECKING:
 
     from promptsync.checks.assignment import Choice, Kind
     from promptsync.checks.catalog import CatalogItem
-    from promptsync.checks.results import CheckResults, Standard
+    from promptsync.checks.results import Standard
     from promptsync.checks.tested_text import Wanted
     from promptsync.project.project import Project
     from promptsync.registry.protocol import Registry
@@ -111,12 +125,7 @@ def run_together(
     ``what`` says which version of an agent runs, and its variables. Raises ``UsageError`` for names and
     options that make no sense together.
     """
-    from promptsync.checks.catalog import find_checks
-    from promptsync.checks.results import CheckResults
-    from promptsync.checks.run_checks import run_with_cases
-    from promptsync.commands.shared.ci import origin
     from promptsync.commands.shared.tables import run_tables, write_report
-    from promptsync.show.checks import add_results, choice_body, nothing_run, run_notes
 
     _check_options(kind, names, options)
     variables = what.pop("variables", None)
@@ -168,8 +177,6 @@ def run_together(
 
 def results_outcome(kind: Kind, results: CheckResults, body: Mapping[str, Any] = BLANK) -> Outcome:
     """Return results of one kind as text and JSON."""
-    from promptsync.show.checks import output_lines, results_lines, runs_body
-
     lines = [*results_lines(results), *output_lines(results)]
     return Outcome(lines, {**BLANK, **body, "runs": runs_body(results, kind)}, error=results.error)
 
@@ -196,9 +203,6 @@ def _choice(
     variables: Mapping[str, Any] | None,
 ) -> Choice:
     """Return the named checks, or those of the prompts that changed, and report what changed."""
-    from promptsync.checks.assignment import choose_changed, choose_named
-    from promptsync.show.checks import choice_body, choice_notes
-
     if not options["changed"]:
         return choose_named(project, kind, names, variables, options.get("prompts", ()))
     since, only_tables = resolve_since(session, options["since"]), bool(options.get("tables"))
@@ -260,8 +264,6 @@ class JunitFile:
     @contextmanager
     def errors_of(self, what: str) -> Iterator[None]:
         """Write an error that ends a command, so that no older results are left in the file."""
-        from promptsync.checks.results import CheckResults
-
         try:
             yield
         except PromptsyncError as error:

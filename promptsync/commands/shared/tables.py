@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec.structs import replace
 
+from promptsync.checks.results import CheckResults, Standard
 from promptsync.checks.runs import TIMEOUT
+from promptsync.checks.tables import TablePlan, check_tables, past_results, plan_tables
+from promptsync.checks.tested_text import Wanted, wanted_texts
 from promptsync.commands.shared.checks import write_text
 from promptsync.commands.shared.ci import live_label, origin
 from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo
+from promptsync.prompt.evaluation import enough_rows
+from promptsync.show.tables import planned_text
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.checks.assignment import Check
-    from promptsync.checks.results import CheckResults, Standard
-    from promptsync.checks.tables import TablePlan
-    from promptsync.checks.tested_text import Wanted
     from promptsync.errors import PromptsyncError
     from promptsync.project.project import Project
 
@@ -78,9 +80,6 @@ def run_tables(
 
     ``options`` are those of ``run_options`` and ``table_options``.
     """
-    from promptsync.checks.tables import plan_tables
-    from promptsync.checks.tested_text import wanted_texts
-
     wanted = wanted_texts(project, checks, live_label(session, project, options["label"]))
     return run_plan(session, project, plan_tables(project, wanted), standard, options), wanted
 
@@ -89,9 +88,6 @@ def run_plan(
     session: Session, project: Project, plan: TablePlan, standard: Standard, options: Mapping[str, Any]
 ) -> CheckResults:
     """Show what a plan costs, ask on a terminal if that is above the limit, and run it."""
-    from promptsync.checks.tables import check_tables
-    from promptsync.show.tables import planned_text
-
     session.say(planned_text(plan))
     if plan.refusal is not None and session.can_ask and sys.stdin.isatty():
         question = f"{plan.cells:,} cells are more than the limit of {plan.limit:,}. Compute them?"
@@ -114,10 +110,6 @@ def show_tables(
 
     Raises ``AnswerIsNo`` if a prompt has none.
     """
-    from promptsync.checks.results import CheckResults
-    from promptsync.checks.tables import past_results
-    from promptsync.checks.tested_text import wanted_texts
-
     wanted = wanted_texts(project, checks, live_label(session, project, label))
     results = []
     for text, result in zip(wanted, past_results(project, wanted), strict=True):
@@ -138,11 +130,6 @@ def run_noise(
 
     Raises ``AnswerIsNo`` for a table with too few rows to measure anything.
     """
-    from promptsync.checks.results import Standard
-    from promptsync.checks.tables import plan_tables
-    from promptsync.checks.tested_text import Wanted, wanted_texts
-    from promptsync.prompt.evaluation import enough_rows
-
     wanted = [
         Wanted(replace(text.check, runs=runs, min_score=0), text.live or text.candidate)
         for text in wanted_texts(project, checks, live_label(session, project, options["label"]))
