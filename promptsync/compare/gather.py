@@ -17,7 +17,6 @@ from promptsync.parallel import together
 from promptsync.project.project import Project
 from promptsync.project.versions import labels_by_prompt, list_all, list_labels
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import RELEASED
 from promptsync.prompt.prompt import Label, tag_set
 
 _CHANGED = (State.AHEAD, State.DIVERGED)
@@ -79,9 +78,7 @@ def gather(
     registry = project.registry  # opened before several threads ask for it
 
     def read_labels() -> list[Label] | None:
-        governed = project.config.labels.values()
-        names = {label + suffix for label in governed for suffix in ("", RELEASED)}
-        return list_labels(registry, names) if with_labels else None
+        return list_labels(registry, project.config.labels.values()) if with_labels else None
 
     def read_files() -> Worktree:
         again = latest.worktree if latest is not None else None

@@ -7,7 +7,7 @@ from msgspec import Struct
 from promptsync.compare.content import read_content
 from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.project.project import Project
-from promptsync.project.versions import read_version
+from promptsync.project.versions import labels_by_prompt, list_labels, read_labels, read_version
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import RELEASED, is_on_hold, is_own, released_name
 
@@ -52,8 +52,13 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
     ]
     if not lacking:
         return ()
+    wanted = release_labels(project)
+    if not project.registry.labels.may_list_all:  # those beside them were not read yet
+        beside = list_labels(project.registry, [f"{label}{RELEASED}" for label in wanted])
+        more = labels_by_prompt(beside or (), snapshot.listing.values())
+        labels = {name: {**labels.get(name, {}), **there} for name, there in more.items()}
     pairs = []
-    for label in release_labels(project):
+    for label in wanted:
         for item in lacking:
             there, version = labels.get(item.name, {}), item.version or 0
             if (now := there.get(label)) != version:
@@ -75,7 +80,11 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
 
 def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: int) -> str | None:
     """Return the governed label from which a version was rolled back, ``None`` if none is known."""
-    there = (snapshot.labels or {}).get(name, {})
+    listed = snapshot.listing.get(name)
+    if project.registry.labels.may_list_all or listed is None:
+        there = (snapshot.labels or {}).get(name, {})
+    else:  # only governed labels were read, without those beside them
+        there = read_labels(project, listed) or {}
     for label, now in there.items():
         released = there.get(released_name(label) or "")
         if is_own(label) and project.config.governs(label) and is_on_hold(version, now, released):
