@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from promptsync.lint.references import Snippets
 from promptsync.lint.rules import Subject, blocks_of, messages_of
 from promptsync.prompt.prompt import FORMATS, KeyPath, Problem, as_mapping, format_of, readable
-from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.shapes import (
     BLOCKS,
     CHAT_KEYS,
@@ -21,7 +20,10 @@ from promptsync.prompt.shapes import (
     RESPONSE_FORMATS,
     SHAPES,
     WRITE_ONLY,
+    Rejection,
     meant,
+    rejected_metadata,
+    rejected_template,
 )
 from promptsync.prompt.template import template_variables
 

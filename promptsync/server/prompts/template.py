@@ -14,8 +14,13 @@ from typing import Any
 from msgspec import Struct
 
 from promptsync.prompt.prompt import F_STRING, format_of, readable
-from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
-from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
+from promptsync.prompt.shapes import (
+    CHAT_COMPLETIONS,
+    CHAT_COMPLETIONS_PROVIDERS,
+    Rejection,
+    rejected_metadata,
+    rejected_template,
+)
 from promptsync.prompt.snippets import Reference, SnippetError, expand, rendered_in
 from promptsync.prompt.template import template_variables
 from promptsync.server.http import ApiError, Id, checked, invalid, malformed
