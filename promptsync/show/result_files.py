@@ -9,7 +9,7 @@ The time of a suite is that of its run. Its first test has all of it, because th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, count
+from itertools import chain, count, groupby, zip_longest
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
@@ -214,12 +214,22 @@ def _scores(result: CheckResult) -> list[tuple[str, str]]:
     return [(name, f"{min(max(score, 0), 100):.4g}") for name, score in bars if score is not None]
 
 
-def _differences(live: TestedText | None, new: TestedText) -> Iterator[tuple[str, Sequence[DiffLine], bool]]:
-    """Yield the fields that differ, each with its lines, and whether there are more of them."""
+def _differences(
+    live: TestedText | None, new: TestedText
+) -> Iterator[tuple[str, list[tuple[DiffLine | None, DiffLine | None]]]]:
+    """Yield the fields that differ, each with the lines that stand side by side."""
     before, after = (
         Prompt(text.name, text.template, text.metadata or {}) if text is not None else None
         for text in (live, new)
     )
     for field in changes(before, after):
         lines = unified(as_text(field.old), as_text(field.new))
-        yield field.path, lines[1:_MOST_LINES], len(lines) > _MOST_LINES
+        pairs: list[tuple[DiffLine | None, DiffLine | None]] = []
+        for is_change, group in groupby(lines[1:_MOST_LINES], lambda line: line.kind in ("removed", "added")):
+            block = list(group)
+            if is_change:
+                removed = [line for line in block if line.kind == "removed"]
+                pairs += zip_longest(removed, [line for line in block if line.kind == "added"])
+            else:
+                pairs += [(line, line) if line.kind == "context" else (None, None) for line in block]
+        yield field.path, [*pairs, *([(None, None)] if len(lines) > _MOST_LINES else [])]
