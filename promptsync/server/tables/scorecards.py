@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, convert, to_builtins
 from msgspec.structs import asdict, replace
@@ -27,6 +27,11 @@ from promptsync.server.tables.scoring import (
     verdict_counts,
 )
 from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, Answer, SheetColumn
+
+_KEPT: dict[tuple[str, int], list[dict[str, Any]]] = {}
+"""The scores that were read last, by calculation and number of its cells that are done, which decide them."""
+
+_MOST_KEPT: Final = 4
 
 
 class _Scope(Struct, frozen=True):
@@ -169,8 +174,9 @@ def get_row(request: Request, db: Database, sheet: Row) -> Answer:
     """Return the score of one row with the results of its steps."""
     query, index = request.parameters(_Query), read_id(request.path["row_index"])
     calculation = _calculation(db, sheet, query.calculation_id)
-    rows = [] if calculation is None or index is None else _scores(db, sheet, calculation, [index])
-    if not rows:
+    scores = [] if calculation is None else _scores(db, sheet, calculation)
+    row = next((row for row in scores if row["row_index"] == index), None)
+    if row is None:
         raise not_found(f"There is no score for the row {request.path['row_index'][:20]}.")
     scorecard = _stored(calculation["scorecard"])
     about = {
@@ -181,21 +187,26 @@ def get_row(request: Request, db: Database, sheet: Row) -> Answer:
         "config_hash": scorecard.config_hash,
         "input_hash": None,
     }
-    return about | rows[0]
+    return about | row
 
 
-def _scores(
-    db: Database, sheet: Row, calculation: Row, indices: list[int] | None = None
-) -> list[dict[str, Any]]:
+def _scores(db: Database, sheet: Row, calculation: Row) -> list[dict[str, Any]]:
     """Return the rows that a calculation has scored, as in a response."""
-    scorecard, columns = _stored(calculation["scorecard"]), store.columns_of(db, calculation["id"])
+    counts = store.count_statuses(db, calculation["id"])
+    key = calculation["id"], counts[COMPLETED] + counts[FAILED]
+    scores = _KEPT.get(key)
+    if scores is None:
+        scorecard, columns = _stored(calculation["scorecard"]), store.columns_of(db, calculation["id"])
+        scores = [
+            {"row_index": index, **row_score(scorecard, [cells[column.id] for column in columns])}
+            for index, cells in store.rows_of(db, calculation["id"]).items()
+            if cells and all(cell.status in (COMPLETED, FAILED) for cell in cells.values())
+        ]
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        _KEPT[key] = scores
     about = {"drift_summary": None, "stale_state": _stale_state(db, sheet, calculation)}
-    rows = store.rows_of(db, calculation["id"], indices)
-    return [
-        {"row_index": index, **about, **row_score(scorecard, [cells[column.id] for column in columns])}
-        for index, cells in rows.items()
-        if cells and all(cell.status in (COMPLETED, FAILED) for cell in cells.values())
-    ]
+    return [score | about for score in scores]
 
 
 def _stored(text: str) -> SheetScorecard:
