@@ -105,7 +105,7 @@ def kept_references(local: Prompt, remote: Prompt) -> dict[int, int]:
     because then it is unknown which belongs to which.
     """
     ours, theirs = local.template.get("tools"), remote.template.get("tools")
-    if not ours or not theirs:
+    if not isinstance(ours, list) or not isinstance(theirs, list):
         return {}
     own = {function_name(tool) for tool in ours}
     # A registry that returns the reference itself has nothing to replace.

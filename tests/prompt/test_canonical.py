@@ -224,9 +224,13 @@ def test_a_tool_before_an_expanded_one_is_not_mistaken_for_it() -> None:
 
 @pytest.mark.parametrize(
     "tools",
-    [None, [], [{"type": "registry", "tool_registry_id": 4}], [{"type": "registry", "tool_registry_id": 5}]],
+    [
+        *(None, 7, True, "x", []),
+        [{"type": "registry", "tool_registry_id": 4}],
+        [{"type": "registry", "tool_registry_id": 5}],
+    ],
 )
-def test_registry_tools_are_compared_with_registry_tools(tools: Any) -> None:
+def test_registry_tools_are_compared_with_what_are_no_definitions(tools: Any) -> None:
     local = chat(user(), tools=[{"type": "registry", "tool_registry_id": 4}])
     remote = chat(user(), tools=tools)
     assert kept_references(local, remote) == {}
