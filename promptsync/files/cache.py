@@ -65,15 +65,6 @@ class Cache:
             if (raw := self._decoded(dict[str, Any], f"cache/{path.name}")) is not None:
                 yield raw
 
-    def facts(self, url: str) -> dict[str, Any]:
-        """Return the known facts about a registry."""
-        return self._read(dict[str, Any], "facts", url) or {}
-
-    def keep_facts(self, url: str, facts: Mapping[str, Any]) -> None:
-        # A command that was given a URL may run anywhere, and leaves nothing behind.
-        if (self._root / DIRECTORY).is_dir():
-            self._write(facts, "facts", url)
-
     def names(self, url: str) -> SeenNames:
         """Return the names that a registry had when it was last listed; none when it never was."""
         return self._read(SeenNames, "names", url) or SeenNames()

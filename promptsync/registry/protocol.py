@@ -27,9 +27,9 @@ OnPage = Callable[[int, int], None]
 
 
 class Memory(Protocol):
-    """Keeps what was read for the next process: raw versions, which never change, and ``facts`` about a URL.
+    """Keeps raw versions for the next process, because they never change.
 
-    The keys of a version are ids, never a name. ``get`` returns ``None`` for one that it does not have, and
+    The keys are ids, never a name. ``get`` returns ``None`` for a version that it does not have, and
     ``versions`` all of them, from any registry.
     """
 
@@ -38,8 +38,6 @@ class Memory(Protocol):
         self, url: str, workspace_id: int, template_id: int, version: int, raw: Mapping[str, Any]
     ) -> None: ...
     def versions(self) -> Iterable[dict[str, Any]]: ...
-    def facts(self, url: str) -> dict[str, Any]: ...
-    def keep_facts(self, url: str, facts: Mapping[str, Any]) -> None: ...
 
 
 class Prompts(Protocol):
@@ -147,12 +145,12 @@ class Labels(Protocol):
     def all(self) -> list[Label] | None:
         """Return the labels of all prompts in one request, ``None`` if the registry has no such list.
 
-        Each label names its prompt by id, by name or by both.
+        Each label names its prompt by id, by name or by both. A list that is missing is requested once.
         """
 
     @property
     def may_list_all(self) -> bool:
-        """Whether ``all`` is worth a request where there is another way; not if it failed within a day."""
+        """Whether ``all`` has not returned ``None``."""
 
     def can_change(self, template_id: int, name: str) -> bool:
         """Whether labels can be created, moved and deleted without a publish.

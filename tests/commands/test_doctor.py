@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 from evaluation_files import contains, declared, evaluation, put
-from scripted_registry import EMPTY_LIST, HTML, Reply, serving, version
-from strict_registries import Customer
+from scripted_registry import EMPTY_LIST, HTML, Reply, serving
 from worlds import KEY, World, asking, failing, fault
 
 from promptsync.cli import run
@@ -292,15 +291,6 @@ def test_an_embedded_registry_of_an_older_version_is_named_with_the_command_that
         assert f"Cannot open the registry {database}: it was made by an older" in shown
         assert "labels, logged requests and runs" in shown
         assert f"rm -f {quoted} {quoted}-wal {quoted}-shm\n" in shown
-
-
-def test_a_registry_that_knows_the_basic_api_alone_is_reported_apart(healthy: World, tmp_path: Path) -> None:
-    registry = Customer()
-    registry.add("a", version("a"))
-    with serving(registry) as url:
-        found = looked(healthy, "--remote", url)
-    assert found["dialect"]["status"] == "warning"
-    assert "without raw prompts" in found["dialect"]["message"]
 
 
 def test_a_registry_without_prompts_is_no_problem(healthy: World) -> None:

@@ -2,94 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_registry import Reply, client, template
-from strict_registries import Customer
+from dialect_servers import CUSTOMER, Dialect, customer, only
+from registry_server import running
+from scripted_registry import KEY, Reply, Scripted, client, template
 
 from promptsync.prompt.prompt import Label, Prompt
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
+from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.protocol import Registry
+from promptsync.server.app import create_app
 
-MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
-PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))
+RENDER = "/prompt-templates/{identifier}"
 
 
 def completion(name: str, text: str) -> Prompt:
     return Prompt(name, {"type": "completion", "content": [{"type": "text", "text": text}]})
 
 
-@pytest.mark.parametrize("takes_extras", [True, False])
-def test_without_a_raw_read_a_plain_prompt_is_read_rendered(takes_extras: bool) -> None:
-    customer = Customer(takes_extras=takes_extras)
-    with client(customer) as registry:
-        registry.prompts.publish(PROMPT, message="first")
-        registry.prompts.get(1, PROMPT.name)
-        asked = len(customer.seen)
-        registry.prompts.get(1, PROMPT.name)
-    assert "GET /prompt-templates/1" not in customer.asked()[asked:]
-    assert len(customer.seen) - asked == 1
+def tells_snippets(inner: Any) -> Dialect:
+    """It names the snippets that it has expanded."""
+    shape = only("prompt_name", "version", "prompt_template", "metadata", "snippets")
+    rules = [replace(rule, shape=shape) if rule.path == RENDER else rule for rule in CUSTOMER]
+    return Dialect(inner, tuple(rules))
 
 
-def test_without_a_raw_read_a_missing_prompt_is_missing() -> None:
-    with client(Customer()) as registry, pytest.raises(NotFound, match="no prompt 'greet'"):
-        registry.prompts.get(None, "greet")
+class ExpandsEverywhere(Dialect):
+    """Its list shows expanded bodies too, and nothing says which snippets were used."""
+
+    def ask(self, method: str, target: str, body: Any) -> tuple[int, Any]:
+        status, answer = super().ask(method, target, body)
+        for item in answer.get("items", ()) if method == "GET" else ():
+            _, rendered = super().ask("POST", f"/prompt-templates/{item['id']}", {})
+            item["prompt_template"] = rendered["prompt_template"]
+        return status, answer
+
+
+def expands_everywhere(inner: Any) -> Dialect:
+    return ExpandsEverywhere(inner, CUSTOMER)
+
+
+@contextmanager
+def opened(kind: Callable[[Any], Dialect], directory: Path) -> Iterator[tuple[PromptLayer, Dialect]]:
+    with create_app(directory / "registry.db") as app:
+        server = kind(app)
+        with running(server) as url, PromptLayer(url, KEY) as registry:
+            yield registry, server
+
+
+def test_without_a_raw_read_a_plain_prompt_is_read_rendered(tmp_path: Path) -> None:
+    with opened(customer, tmp_path) as (registry, server):
+        registry.prompts.publish(Prompt("greet", template()), message="first")
+        registry.prompts.get(1, "greet")
+        server.seen.clear()
+        registry.prompts.get(1, "greet")
+        assert server.tried() == ["POST /prompt-templates/1"]
+        with pytest.raises(NotFound, match="no prompt 'gone'"):
+            registry.prompts.get(None, "gone")
 
 
 PARENTS = [
-    ("Be kind.", "@@@tone@@@ Answer.", ""),
-    ("Be kind.", "Answer. @@@tone@version_number:1@@@", ""),
-    ("Be kind.", "@@@outer@@@", "Listen: @@@tone@@@"),
+    ("@@@tone@@@ Answer.", ""),
+    ("Answer. @@@tone@version_number:1@@@", ""),
+    ("@@@outer@@@", "Listen: @@@tone@@@"),
 ]
 
 
-@pytest.mark.parametrize("tells_snippets", [True, False])
-@pytest.mark.parametrize(("tone", "parent", "outer"), PARENTS)
+@pytest.mark.parametrize("kind", [tells_snippets, customer, expands_everywhere])
+@pytest.mark.parametrize(("parent", "outer"), PARENTS)
 def test_a_parent_is_never_read_with_an_expanded_snippet(
-    tells_snippets: bool, tone: str, parent: str, outer: str
+    tmp_path: Path, kind: Callable[[Any], Dialect], parent: str, outer: str
 ) -> None:
-    with client(Customer(tells_snippets=tells_snippets)) as registry:
-        registry.prompts.publish(completion("tone", tone), message="m")
+    with opened(kind, tmp_path) as (registry, _):
+        registry.prompts.publish(completion("tone", "Be kind."), message="m")
         registry.prompts.publish(completion("tone", "Be short."), message="m")
         if outer:
             registry.prompts.publish(completion("outer", outer), message="m")
         registry.prompts.publish(Prompt("parent", template(parent)), message="m")
         registry.prompts.publish(Prompt("other", template("Unrelated")), message="m")
-        with pytest.raises(NotReadableRaw) as caught:
+        with pytest.raises(NotReadableRaw, match="'parent'") as caught:
             registry.prompts.get(None, "parent")
-        assert caught.value.exit_code == 4 and "'parent'" in caught.value.message
+        assert caught.value.exit_code == 4
+        if kind is not customer:  # there it suffices that the list has another text
+            assert ("outer" if outer else "tone") in caught.value.message
         assert registry.prompts.get(None, "other").prompt.name == "other"
         assert registry.prompts.get(None, "tone").version == 2
-
-
-class ExpandsEverywhere(Customer):
-    """Its list shows expanded bodies too, and nothing says which snippets were used."""
-
-    def __init__(self) -> None:
-        super().__init__(tells_snippets=False)
-
-    def listed(self, name: str) -> dict[str, Any]:
-        listed = super().listed(name)
-        return {**listed, "prompt_template": self.expanded(listed["prompt_template"], [])}
-
-
-@pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@version_number:1@@@"])
-def test_an_expanded_snippet_is_recognized_by_the_text_of_any_of_its_versions(reference: str) -> None:
-    with client(ExpandsEverywhere()) as registry:
-        registry.prompts.publish(completion("tone", "Be kind."), message="m")
-        registry.prompts.publish(completion("tone", "Be short."), message="m")
-        registry.prompts.publish(Prompt("parent", template(f"{reference} Answer.")), message="m")
-        with pytest.raises(NotReadableRaw, match="'tone'"):
-            registry.prompts.get(None, "parent")
-
-
-def test_a_prompt_with_filled_in_variables_is_not_mistaken_for_its_source() -> None:
-    with client(Customer(renders=True)) as registry:
-        registry.prompts.publish(PROMPT, message="m")
-        with pytest.raises(NotReadableRaw, match="variables a, b"):
-            registry.prompts.get(None, PROMPT.name)
 
 
 LACKING: list[Callable[[Registry], object]] = [
@@ -106,7 +109,6 @@ LACKING: list[Callable[[Registry], object]] = [
 ]
 
 
-@pytest.mark.parametrize("use", LACKING)
 @pytest.mark.parametrize(
     "no_route",
     [
@@ -119,13 +121,10 @@ LACKING: list[Callable[[Registry], object]] = [
         Reply("", 501),
     ],
 )
-def test_an_unsupported_operation_is_named_along_with_the_registry(
-    use: Callable[[Registry], object], no_route: Reply
-) -> None:
-    customer = Customer()
-    customer.no_route = no_route
-    with client(customer) as registry, pytest.raises(Unsupported) as caught:
-        use(registry)
-    assert caught.value.exit_code == 4
-    assert f"{registry.url} cannot " in caught.value.message
-    assert "it has no such operation" in caught.value.message
+def test_an_unsupported_operation_is_named_along_with_the_registry(no_route: Reply) -> None:
+    with client(Scripted(no_route)) as registry:
+        for use in LACKING:
+            with pytest.raises(Unsupported, match="it has no such operation") as caught:
+                use(registry)
+            assert caught.value.exit_code == 4
+            assert f"{registry.url} cannot " in caught.value.message

@@ -64,7 +64,8 @@ def test_moved_labels_are_read_in_both_ways(registry: PromptLayer) -> None:
     }
     assert [version.version for version in registry.prompts.list(label="prod")] == [2]
     assert registry.prompts.get(None, TONE.name, label="dev").version == 1
-    registry.labels.delete(prod)
+    for _ in range(2):  # a lost first attempt is no error
+        registry.labels.delete(prod)
     assert [label.name for label in registry.labels.of(made.template_id, TONE.name)] == ["dev"]
 
 

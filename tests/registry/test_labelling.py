@@ -5,31 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted_registry import Reply, Scripted, client, template, version
-from strict_registries import Vendor
+from scripted_registry import Reply, Scripted, client, version
 
 from promptsync.errors import RemoteError
-from promptsync.prompt.prompt import Label, Prompt
+from promptsync.prompt.prompt import Label
 from promptsync.registry.errors import Rejected
-
-MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
-PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))
-
-
-def test_labels_are_created_moved_and_deleted() -> None:
-    vendor = Vendor()
-    with client(vendor) as registry:
-        registry.prompts.publish(PROMPT, message="m")
-        registry.prompts.publish(PROMPT, message="m")
-        registry.labels.set(1, PROMPT.name, "prod", 1, None)
-        (prod,) = registry.labels.of(1, PROMPT.name)
-        assert prod == Label("prod", 1, 1, 1, PROMPT.name)
-        registry.labels.set(1, PROMPT.name, "prod", 2, prod)
-        assert registry.labels.of(1, PROMPT.name)[0].version == 2
-        registry.labels.delete(prod)
-        registry.labels.delete(prod)
-        assert registry.labels.of(1, PROMPT.name) == []
-
 
 PROD = {"release_label": "prod", "release_label_id": 12, "prompt_version_number": 3}
 OWNED = {**PROD, "prompt_id": 71, "prompt_name": "greet"}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from scripted_registry import DROPPED, Reply, Scripted, Seen, client, template, version
-from strict_registries import Customer, Strict, Vendor
 
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import FateUnknown, Rejected
@@ -17,19 +14,22 @@ MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"tempe
 PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))
 
 
-def publishes(registry: Strict) -> list[dict[str, Any]]:
-    return [seen.body for seen in registry.seen if seen.path == "/rest/prompt-templates"]
+def nested_only(seen: Seen) -> Reply:
+    """As the vendor's registry publishes."""
+    if "prompt_version" not in seen.body:
+        return Reply({"detail": [{"loc": ["body", "prompt_version"], "msg": "Field required"}]}, 422)
+    return Reply({"id": 7, **seen.body["prompt_template"], "version_number": 1})
 
 
 def test_the_flat_body_comes_first_and_the_nested_one_after_it() -> None:
-    vendor = Vendor()
+    vendor = Scripted(react=nested_only)
     with client(vendor) as registry:
         registry.prompts.publish(
             Prompt(PROMPT.name, PROMPT.template, MODEL, ("t",), {"provider_base_url_name": "eu"}),
             message="m",
             labels=["dev"],
         )
-    flat, nested = publishes(vendor)
+    flat, nested = (seen.body for seen in vendor.seen)
     sent = {
         "type": "chat",
         "messages": [{**template("Hi {b} and {a}")["messages"][0], "input_variables": ["a", "b"]}],
@@ -50,17 +50,17 @@ def test_the_flat_body_comes_first_and_the_nested_one_after_it() -> None:
 
 
 def test_the_shape_that_works_is_found_once_even_by_many_publishers_at_once() -> None:
-    vendor = Vendor()
+    vendor = Scripted(react=nested_only)
     with client(vendor) as registry, ThreadPoolExecutor(8) as pool:
         made = pool.map(
             lambda n: registry.prompts.publish(Prompt(f"p{n}", template()), message="m"), range(24)
         )
         assert [version.version for version in made] == [1] * 24
-    assert len(publishes(vendor)) == 25
+    assert len(vendor.seen) == 25
 
 
 def test_tags_and_type_are_always_sent_and_variables_sorted() -> None:
-    customer = Customer()
+    customer = Scripted(Reply({"id": 7, "version": 1}, 201))
     jinja = {
         "messages": [
             {
@@ -74,7 +74,7 @@ def test_tags_and_type_are_always_sent_and_variables_sorted() -> None:
     with client(customer) as registry:
         registry.prompts.publish(Prompt("p", jinja), message="m")
         registry.prompts.publish(Prompt("c", {"content": [{"type": "text", "text": "{q}"}]}), message="m")
-    chat, text = publishes(customer)
+    chat, text = (seen.body for seen in customer.seen)
     assert chat["tags"] == [] and "metadata" not in chat and "release_labels" not in chat
     assert chat["prompt_template"]["type"] == "chat"
     assert chat["prompt_template"]["input_variables"] == ["history", "y", "z"]
@@ -87,18 +87,20 @@ def test_tags_and_type_are_always_sent_and_variables_sorted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "message", "cause", "noise"),
+    ("flat", "nested", "cause"),
     [
-        (Vendor, "m", "The snippet gone does not exist", "Field required"),
-        (Customer, "m" * 73, "72 characters", "prompt_name"),
+        ("Field required", "The snippet gone does not exist", "The snippet gone"),
+        ("commit_message is longer than 72 characters", "prompt_name is required", "72 characters"),
     ],
 )
 def test_the_cause_comes_before_what_the_other_form_of_the_body_lacked(
-    kind: Callable[[], Strict], message: str, cause: str, noise: str
+    flat: str, nested: str, cause: str
 ) -> None:
-    with client(kind()) as registry, pytest.raises(Rejected) as caught:
-        registry.prompts.publish(Prompt("p", template("@@@gone@@@")), message=message)
-    assert caught.value.code == "rejected"
+    script = Scripted(Reply({"message": flat}, 422), Reply({"message": nested}, 422))
+    with client(script) as registry, pytest.raises(Rejected) as caught:
+        registry.prompts.publish(PROMPT, message="m")
+    (noise,) = {flat, nested} - {caught.value.reason}
+    assert (caught.value.code, cause in caught.value.reason) == ("rejected", True)
     assert caught.value.message.index(cause) < caught.value.message.index(noise)
 
 

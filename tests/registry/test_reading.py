@@ -25,12 +25,6 @@ class Shelf:
     ) -> None:
         self.kept[url, workspace_id, template_id, version] = dict(raw)
 
-    def facts(self, url: str) -> dict[str, Any]:
-        return {}
-
-    def keep_facts(self, url: str, facts: Mapping[str, Any]) -> None:
-        pass
-
 
 def test_a_raw_read_is_fresh_unresolved_and_addressed_by_id() -> None:
     script = Scripted(Reply(version("a/b", 3, created_at="2026-02-01T08:00:00Z", tags=["t"])))

@@ -91,7 +91,6 @@ class PromptLayer:
 
 
 _KEYS = ("release_labels", "labels", "items")
-_LIST = endpoints.ALL_LABELS.routes[0]
 
 
 class PromptLayerLabels:
@@ -100,7 +99,7 @@ class PromptLayerLabels:
     def __init__(self, connection: Connection, prompts: PromptLayerPrompts) -> None:
         self._call = connection.call
         self._prompts = prompts
-        self._facts = connection.facts
+        self.may_list_all = True
         self._can_change: bool | None = None
 
     def of(self, template_id: int, name: str) -> list[Label]:
@@ -110,18 +109,15 @@ class PromptLayerLabels:
         return _labels(answer, template_id, name)
 
     def all(self) -> list[Label] | None:
-        try:
-            labels = _all_labels(self._call(endpoints.ALL_LABELS))
-        except (Unsupported, Rejected) as error:
-            if isinstance(error, Rejected) and error.status not in endpoints.NO_SHAPE:
-                raise
-            labels = None
-        self._facts.keep(_LIST, exists=labels is not None)
+        labels = None
+        if self.may_list_all:
+            try:
+                labels = _all_labels(self._call(endpoints.ALL_LABELS))
+            except (Unsupported, Rejected) as error:
+                if isinstance(error, Rejected) and error.status not in endpoints.NO_SHAPE:
+                    raise
+            self.may_list_all = labels is not None
         return labels
-
-    @property
-    def may_list_all(self) -> bool:
-        return not self._facts.lacks(_LIST)
 
     def can_change(self, template_id: int, name: str) -> bool:
         if self._can_change is None:

@@ -1,6 +1,6 @@
 """Sends operations to one registry: tries their routes in order, and turns failures into errors.
 
-``Facts`` of earlier runs say which routes to try last. Everything here can be used from many threads at once.
+Everything here can be used from many threads at once.
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import httpx
-import msgspec
 
 from promptsync import __version__
 from promptsync.errors import Refused, RemoteError, UsageError
@@ -79,7 +77,6 @@ class Connection:
         self._routes: dict[Operation, Route] = {}
         self.memory = memory
         self.read_only = read_only
-        self.facts = Facts(self.url, memory)
 
     @property
     def dashboard(self) -> str:
@@ -90,7 +87,6 @@ class Connection:
 
     def close(self) -> None:
         """Close the connections, and the transport that was passed in."""
-        self.facts.save()
         self.sender.close()
 
     def call(
@@ -114,26 +110,22 @@ class Connection:
             raise Refused(f"cannot {operation.name}: PROMPTSYNC_READ_ONLY is set", code="read-only")
 
         # A registry does not change its routes, so the one that worked is used from then on. Of several
-        # writes at once, the first finds it for all the others. Between two processes the registry may have
-        # been upgraded, so what it lacked before is only the last to be tried.
+        # writes at once, the first finds it for all the others.
         is_open = operation in self._routes or operation.repeatable
         with nullcontext() if is_open else self._discovering:
             known = self._routes.get(operation)
-            refused: dict[Route, Answer] = {}
-            for route in (known,) if known else sorted(operation.routes, key=self.facts.lacks):
+            refused = []
+            for route in (known,) if known else operation.routes:
                 sent = body(route.form) if callable(body) else body
                 request = self._request(operation, route, path or {}, query, sent)
                 answer = self._answer(operation, request, before_repeat)
                 if 200 <= answer.status < 300:
                     self._routes[operation] = route
-                    self.facts.keep(route, exists=True)
-                    for other in refused:
-                        self.facts.keep(other, exists=False)
                     return answer
-                refused[route] = answer
+                refused.append(answer)
                 if answer.status not in operation.next_route_on:
                     break
-        raise rejected(operation, [refused[route] for route in operation.routes if route in refused])
+        raise rejected(operation, refused)
 
     def has_route(self, operation: Operation) -> bool:
         """Whether ``operation`` has succeeded on this connection."""
@@ -209,50 +201,6 @@ def without_none(**values: object) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-_A_DAY: Final = 24 * 60 * 60
-_PAGES: Final = "pages"
-
-
-class Facts:
-    """The facts about one registry. ``save`` writes them if they changed."""
-
-    def __init__(self, url: str, memory: Memory | None) -> None:
-        self._url = url
-        self._memory = memory
-        self._before = memory.facts(url) if memory is not None else {}
-        try:
-            self._kept = msgspec.convert(self._before, dict[str, int])
-        except msgspec.ValidationError:  # it was damaged
-            self._kept = {}
-        self.pages = self._kept.pop(_PAGES, 1)
-        """How many pages the list of all prompts had when it was last read."""
-        self._changing = threading.Lock()
-
-    def lacks(self, route: Route) -> bool:
-        """Whether the registry did not have a route less than a day ago."""
-        return 0 <= int(time.time()) - self._kept.get(_text(route), 0) < _A_DAY
-
-    def keep(self, route: Route, *, exists: bool) -> None:
-        """Keep whether the registry has a route."""
-        with self._changing:
-            if exists:
-                self._kept.pop(_text(route), None)
-            elif not self.lacks(route):
-                self._kept[_text(route)] = int(time.time())
-
-    def save(self) -> None:
-        with self._changing:
-            now = {**self._kept, _PAGES: self.pages}
-            if self._memory is not None and now != self._before:
-                self._before = now
-                self._memory.keep_facts(self._url, self._before)
-
-
-def _text(route: Route) -> str:
-    return f"{route.request} {route.form}".strip()
-
-
-# A wrong clock and a wrong host are reported as CERTIFICATE_VERIFY_FAILED too, so they come first.
 _NETWORK: Final = (
     (
         re.compile("name or service|nodename|name resolution|getaddrinfo|no address", re.IGNORECASE),
@@ -261,17 +209,7 @@ _NETWORK: Final = (
     ),
     (NO_TLS, "{place} does not speak https ({why})", "check the host and the port in the remote's url"),
     (
-        re.compile("certificate (has expired|is not yet valid)"),
-        "{why}",
-        "set this machine's clock; if it is right, the registry must renew its certificate",
-    ),
-    (
-        re.compile("(hostname|IP address) mismatch|not valid for", re.IGNORECASE),
-        "{why}",
-        "check the host in the remote's url: the certificate is for another host",
-    ),
-    (
-        re.compile("CERTIFICATE_VERIFY_FAILED|unable to get|self.signed"),
+        re.compile("unable to get|self.signed"),
         "{why}",
         "export SSL_CERT_FILE=/path/to/certificates.pem, if your network has its own authority",
     ),

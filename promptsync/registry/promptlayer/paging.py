@@ -64,15 +64,13 @@ def read_whole(
     operation: Operation,
     *,
     query: Mapping[str, Any] | None = None,
-    expected: int = 1,
     on_page: OnPage | None = None,
     **parameters: Any,
 ) -> tuple[list[Any], Mapping[str, Any]]:
     """Return all items of a list, each once, and what else the first page has.
 
-    ``call`` is ``Connection.call`` and gets the ``parameters``. The ``expected`` number of pages is requested
-    at once. The list is read again if its pages do not belong together. Raises ``BadAnswer`` if no attempt
-    succeeds, and whatever ``call`` raises.
+    ``call`` is ``Connection.call`` and gets the ``parameters``. The list is read again if its pages do not
+    belong together. Raises ``BadAnswer`` if no attempt succeeds, and whatever ``call`` raises.
     """
 
     def read(page: int) -> _Page:
@@ -82,13 +80,12 @@ def read_whole(
         except RemoteError as error:
             # It may have disappeared, and what a registry says then differs. No list with a hole is whole.
             is_end = isinstance(error, Unsupported) or getattr(error, "status", 0) in _NO_SUCH_PAGE
-            if page == 1 or not (is_end or page <= expected):
+            if page == 1 or not is_end:
                 raise
             return _Page([])
 
     for _ in range(READINGS):
-        pages = _pages(read, expected, on_page)
-        expected = 1  # if this attempt fails, that may be the reason
+        pages = _pages(read, on_page)
         items = [item for page in pages for item in page.items]
         if _belong_together(pages, items):
             return items, pages[0].envelope
@@ -139,37 +136,25 @@ def _belong_together(pages: Sequence[_Page], items: Sequence[Any]) -> bool:
     return is_same and is_complete and not is_missing and len(set(map(_identity, items))) == len(items)
 
 
-def _pages(read: Callable[[int], _Page], expected: int, on_page: OnPage | None) -> list[_Page]:
-    pages = mapped(read, range(1, max(1, min(expected, MOST_REQUESTS)) + 1))
-    most = pages[0].count
-    if most is None:
-        return _one_by_one(read, pages[0], on_page)
-    del pages[most:]
+def _pages(read: Callable[[int], _Page], on_page: OnPage | None) -> list[_Page]:
+    pages, known = [read(1)], set[object]()
+    count = pages[0].count
     while True:
-        if on_page is not None:
-            on_page(len(pages), most)
-        _check(pages, most)
-        if len(pages) == most or not pages[-1].items:
-            return pages
         start = len(pages) + 1
-        pages += mapped(read, range(start, min(start + MOST_REQUESTS, most + 1)))
-
-
-def _one_by_one(read: Callable[[int], _Page], first: _Page, on_page: OnPage | None) -> list[_Page]:
-    """Return the pages of a list with an unknown number of them."""
-    pages, known = [first], set(map(_identity, first.items))
-    while pages[-1].items and pages[-1].has_next is not False:
         if on_page is not None:
-            on_page(len(pages), len(pages) + 1)
-        page = read(len(pages) + 1)
-        identities = set(map(_identity, page.items))
-        # A registry without page numbers returns the same page again.
-        if page.has_next is None and (identities <= known or page.items == pages[-1].items):
-            break
-        pages.append(page)
-        known |= identities
-        _check(pages, len(pages))
-    return pages
+            on_page(len(pages), count or start)
+        _check(pages, count or len(pages))
+        last = pages[-1]
+        if len(pages) == count or not last.items or (count is None and last.has_next is False):
+            return pages
+        more = mapped(read, range(start, min(start + MOST_REQUESTS, count + 1) if count else start + 1))
+        if count is None:
+            known |= set(map(_identity, last.items))
+            # A registry without page numbers returns the same page again.
+            is_known = more[0].items == last.items or known.issuperset(map(_identity, more[0].items))
+            if more[0].has_next is None and is_known:
+                return pages
+        pages += more
 
 
 def _check(pages: Sequence[_Page], most: int) -> None:

@@ -119,12 +119,10 @@ class PromptLayerPrompts:
 
     def _items(self, query: Mapping[str, str], on_page: OnPage | None = None) -> Sequence[Any]:
         """Return the items of all pages."""
-        facts = self._connection.facts
-        expected = 1 if query else facts.pages
-        items, _ = read_whole(self._call, endpoints.LIST, query=query, expected=expected, on_page=on_page)
+        items, _ = read_whole(self._call, endpoints.LIST, query=query, on_page=on_page)
         named = self._parsed(identity, items)
         if not query:
-            self._pages = facts.pages = math.ceil(len(named) / PER_PAGE)
+            self._pages = math.ceil(len(named) / PER_PAGE)
         self._digit_names.update(name for _, name in named if name.isdigit())
         self.first, self.has_listed = self.first or next(iter(named), None), True
         return items
