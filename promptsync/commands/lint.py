@@ -15,7 +15,6 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
 from promptsync.files.evaluation import FOLDER, scan_evaluations
-from promptsync.files.prompt_file import name_in
 from promptsync.files.schema import suggestion
 from promptsync.files.worktree import Worktree, scan
 from promptsync.files.yaml import load as yaml_load
@@ -23,9 +22,8 @@ from promptsync.lint.check import check, check_evaluation
 from promptsync.lint.references import Snippets
 from promptsync.lint.rules import RULES, KnownPrompts
 from promptsync.prompt.evaluation import EvaluationFile
-from promptsync.prompt.names import SUFFIXES, name_for
+from promptsync.prompt.names import SUFFIXES
 from promptsync.prompt.prompt import Problem
-from promptsync.prompt.snippets import of_prompt
 from promptsync.show import lint as show
 from promptsync.show.lint import Checked
 from promptsync.show.outcome import Outcome
@@ -39,17 +37,11 @@ _KEYS: Final = ("path", "line", "column", "rule", "severity", "message", "hint")
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
 @format_option("github")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
-@click.option(
-    "--deleted",
-    is_flag=True,
-    help="Also check prompts that refer to one that was deleted or renamed since HEAD.",
-)
 @click.option("--rules", is_flag=True, help="List the rules instead.")
-def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bool, rules: bool) -> Outcome:
+def command(session: Session, files: tuple[Path, ...], strict: bool, rules: bool) -> Outcome:
     """Check FILEs, or all prompt and evaluation files. Needs no network and no key.
 
-    Exits with 1 if there are errors. Hooks pass the files of a commit and --deleted, which needs git and also
-    checks unchanged prompts that refer to a deleted one.
+    Exits with 1 if there are errors.
 
     \b
     promptsync lint
@@ -58,7 +50,7 @@ def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bo
     """
     if rules:
         return show.rules()
-    checked = lint(session.directory, files, deleted=deleted)
+    checked = lint(session.directory, files)
     problems = _relative(checked, session.directory)
     if session.form == "github":
         # Paths in annotations are relative to the checkout of the workflow, if it is above.
@@ -72,27 +64,22 @@ def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bo
     return Outcome(lines, body, 1 if failed else 0)
 
 
-def lint(directory: Path, files: Sequence[Path] = (), *, deleted: bool = False) -> Checked:
+def lint(directory: Path, files: Sequence[Path] = ()) -> Checked:
     """Check these files, or the prompt files below these directories; without any, the whole working copy.
 
     Paths are absolute or relative to ``directory``. Each file belongs to the nearest promptsync.yaml above
     it, so several working copies can be checked at once, also from outside. References may name any prompt.
-    ``deleted`` checks other files, too, if they refer to prompts that ``HEAD`` has and the files do not.
     """
-    if not files and not deleted:
+    if not files:
         return _check(_configuration(directory), None)
     groups: dict[Path, set[Path]] = {}
-    gone = _changed_names(directory) if deleted else {}
     for path in files:
         absolute = Path(os.path.abspath(directory / path))  # noqa: PTH100 -- resolve() would follow links
         if not absolute.exists():
             hint = "pass paths of prompt files, not names of prompts"
             raise UsageError(f"{path} does not exist", hint=hint)
         groups.setdefault(_configuration(absolute.parent), set()).add(absolute)
-    checks = [
-        _check(path, groups.get(path, set()), gone.get(path, frozenset()))
-        for path in dict.fromkeys((*gone, *groups))
-    ]
+    checks = [_check(path, selected) for path, selected in groups.items()]
     problems = sorted(problem for checked in checks for problem in checked.problems)
     return Checked(tuple(problems), sum(checked.files for checked in checks))
 
@@ -114,33 +101,7 @@ def _configuration(directory: Path) -> Path:
     return path
 
 
-def _changed_names(directory: Path) -> dict[Path, frozenset[str]]:
-    """Return the names that ``HEAD`` has in files which differ by now, for each configuration in git."""
-    # Imported only here, because nothing else of lint needs git.
-    from promptsync.files.git.repository import Repository
-
-    repository = Repository.find(directory, ".")
-    listed = repository.listed(f":(top,glob)**/{FILE_NAME}") if repository is not None else []
-    names: dict[Path, frozenset[str]] = {}
-    for shown in listed:
-        path = Path(os.path.abspath(directory / shown))  # noqa: PTH100 -- resolve() would follow links
-        try:
-            config = load(path)
-        except UsageError:
-            continue  # it is reported when it is checked itself
-        history = Repository.find(config.root, config.prompts)
-        if history is None or not history.born:
-            continue
-        blobs = {path: history.head[path] for path in history.differing("HEAD") if path in history.head}
-        texts = history.blobs(blobs.values())
-        top = f"{config.prompts}/"
-        names[path] = frozenset(
-            name_in(texts[blob]) or name_for(shown.removeprefix(top)) for shown, blob in blobs.items()
-        )
-    return {path: changed for path, changed in names.items() if changed}
-
-
-def _check(path: Path, selected: set[Path] | None, changed: frozenset[str] = frozenset()) -> Checked:
+def _check(path: Path, selected: set[Path] | None) -> Checked:
     try:
         config = load(path)
     except InvalidConfig as error:
@@ -149,21 +110,11 @@ def _check(path: Path, selected: set[Path] | None, changed: frozenset[str] = fro
             tuple(replace(problem, path=str(path), rule="config") for problem in error.problems), 1
         )
     worktree = scan(config.root, config.prompts)
-    gone = changed - {*worktree.files, *worktree.broken.values()}
     paths = _selected(config, selected, worktree) if selected is not None else {*worktree.paths}
-    users = {
-        file.path
-        for file in (worktree.files.values() if gone else ())
-        if gone & {reference.name for reference in of_prompt(file.prompt.template)}
-    }
-    problems = [*worktree.problems, *_of_prompts(config, worktree, paths | users, gone)]
+    problems = [*worktree.problems, *_of_prompts(config, worktree, paths)]
     if selected is not None:
         problems = [
-            problem
-            for problem in problems
-            if problem.path in paths
-            or problem.rule in _BETWEEN_FILES
-            or (problem.path in users and problem.rule == "snippet-missing")
+            problem for problem in problems if problem.path in paths or problem.rule in _BETWEEN_FILES
         ]
     if selected is None or path in selected:
         problems += _of_config(config, worktree)
@@ -199,16 +150,13 @@ def _selected(config: Config, selected: set[Path], worktree: Worktree) -> set[st
     return paths
 
 
-def _of_prompts(
-    config: Config, worktree: Worktree, paths: set[str], gone: frozenset[str]
-) -> Iterator[Problem]:
+def _of_prompts(config: Config, worktree: Worktree, paths: set[str]) -> Iterator[Problem]:
     files = worktree.files
     checked = [file for file in files.values() if file.path in paths]
     names = {file.prompt.name for file in checked}
     known = KnownPrompts(
         {name: file.prompt.template for name, file in files.items() if name not in names},
         partial=bool(config.include),
-        gone=gone,
         unreadable=frozenset(worktree.broken.values()),
     )
     yield from check(checked, known, worktree.problems)

@@ -141,7 +141,7 @@ class KnownPrompts(Struct, frozen=True):
 
     ``templates`` are the other prompts of the repository by name. ``registry`` are the names in the registry,
     ``None`` when they were not fetched. ``partial`` says that ``include`` leaves out some of its prompts, so
-    that a snippet without a file may well exist; not so if its file is ``gone`` since the last commit.
+    that a snippet without a file may well exist.
     ``unreadable`` are prompts whose files cannot be read: they are reported themselves, and references to
     them are not.
     """
@@ -149,7 +149,6 @@ class KnownPrompts(Struct, frozen=True):
     templates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     registry: frozenset[str] | None = None
     partial: bool = False
-    gone: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
 
 
