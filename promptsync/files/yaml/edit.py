@@ -23,12 +23,15 @@ from promptsync.prompt.snippets import strings
 _BLANK_LINES: Final = re.compile(r"(?:[ \t]*\n)*")
 _BLOCK_HEADER: Final = re.compile(r"(?:&\S*\s+)?[|>][-+0-9]*")
 _COLON: Final = re.compile(r"\s*:")
-_OWN_LINE: Final = re.compile(r"\n[ \t]*#")
 _COMMENT: Final = re.compile(r"[ \t]+#[^\n]*")
 
 
 class Unspliceable(Exception):
     """The text is laid out in a way that an edit cannot follow."""
+
+
+class _LosesComments(Exception):
+    """Brackets with comments are laid out anew, and nothing says which entry a comment is about."""
 
 
 class Change(NamedTuple):
@@ -63,7 +66,7 @@ def edited(text: str, change: Change) -> str | None:
     root = parts(text)
     if root is None:
         return None
-    with suppress(Unspliceable):
+    with suppress(Unspliceable, _LosesComments):
         inside = _Editor(text).inside(root, change)
         return _joined([text[: root.start], inside, text[_end(text, root) :]])
     return None
@@ -110,28 +113,24 @@ class _Editor:
         return _joined(pieces).lstrip(" ")
 
     def _in_brackets(self, part: Part, steps: Sequence[_Step]) -> str:
-        """Return a collection in brackets; an entry goes with the comma and the comment after it."""
+        """Return a collection in brackets; an entry goes with the comma after it."""
         text, own = self.text, part.children
         head, tail = text[part.start : own[0].entry], text[own[-1].end : part.end]
+        stays = [step.place for step in steps if step.change is not None] == [*range(len(own))]
+        if not stays and _has_comment(text, part):
+            raise _LosesComments
         comma = f",\n{' ' * (own[0].entry - line_start(text, own[0].entry))}" if "\n" in head else ", "
         commas = [*(text[a.end : b.entry] for a, b in pairwise(own)), comma]
         written = []
         for place, key, change in steps:
             if place is None and change is not None:
                 written.append((layout.flow_entry(key, change.full), comma))
-            elif place is not None and change is None and _OWN_LINE.search(commas[place]):
-                # A comment with a line of its own is about the entry below it.
-                if not written:
-                    raise Unspliceable
-                written[-1] = (written[-1][0], commas[place])
             elif place is not None and change is not None:
                 child = own[place]
                 new = self._value(child, change, part.column, is_open=False, in_flow=True)
                 new = layout.flow(change.full) if new is None else new
                 written.append((text[child.entry : child.start] + new, commas[place]))
-        *rest, (last, after) = written
-        if "#" in after:  # a comment after what is the last entry now
-            tail = after.rstrip(" ") + text[part.end - 1]
+        *rest, (last, _) = written
         return head + "".join(entry + comma for entry, comma in rest) + last + tail
 
     def _entry(self, part: Part, column: int, change: Change, is_open: bool) -> str:
@@ -162,6 +161,8 @@ class _Editor:
             return source
         # A literal block shows several lines better than an escape does.
         opens_up = part.is_flow and not in_flow and _has_lines(change.full) and not _has_lines(change.raw)
+        if opens_up and _has_comment(text, part):
+            raise _LosesComments
         with suppress(Unspliceable):
             if not opens_up:
                 return self.inside(part, change, is_open)
@@ -239,16 +240,18 @@ def _end(text: str, part: Part) -> int:
     return line_after(text, part) if part.is_block else part.end
 
 
+def _has_comment(text: str, part: Part) -> bool:
+    """Whether there is a comment inside of a collection in brackets."""
+    ends = [part.start, *(child.end for child in part.children)]
+    starts = [*(child.entry for child in part.children), part.end]
+    gaps = any("#" in text[end:start] for end, start in zip(ends, starts, strict=True))
+    return gaps or any(_has_comment(text, child) for child in part.children if child.children)
+
+
 def _has_lines(value: Any) -> bool:
     return any("\n" in text for text in strings(value))
 
 
-_KINDS: Final = {
-    yaml.MappingStartEvent: "mapping",
-    yaml.SequenceStartEvent: "list",
-    yaml.ScalarEvent: "scalar",
-    yaml.AliasEvent: "alias",
-}
 _ANCHOR: Final = re.compile(r"&\S+(?:[ \t]*(?:#[^\n]*)?\n)+ *")
 _KEEP: Final = re.compile(r"[|>]\d?\+")
 
@@ -271,8 +274,6 @@ class Part(Struct):
     children: list[Part] = []
     entry: int = 0
     key_end: int | None = None
-    key: Part | None = None
-    """While a mapping is read, the key whose value comes next."""
 
     @property
     def is_block_scalar(self) -> bool:
@@ -292,29 +293,35 @@ class Part(Struct):
 
 def parts(text: str) -> Part | None:
     """Return the root of a valid YAML text, ``None`` when it holds nothing."""
-    document = Part("list", 0, 0, 0)
-    waiting = [document]
     events: Iterator[Any] = yaml.parse(text, Loader=EVENTS)
-    for event in events:
-        end = event.end_mark.index
-        if isinstance(event, yaml.CollectionEndEvent):
-            closed = waiting.pop()
-            # YAML marks the end of a block collection where the next thing begins.
-            is_early = closed.is_block and closed.children
-            closed.end = closed.children[-1].end if is_early else end
-            if closed.kind == "list" and closed.is_block:
-                _find_dashes(text, closed)
-        elif isinstance(event, yaml.NodeEvent):
-            part, parent = _part(event, text), waiting[-1]
-            if parent.kind == "mapping" and parent.key is None:
-                parent.key = part
-            else:
-                key, parent.key = parent.key, None
-                part.entry, part.key_end = (part.start, None) if key is None else (key.start, key.end)
-                parent.children.append(part)
-            if part.kind in ("mapping", "list"):
-                waiting.append(part)
-    return document.children[0] if document.children else None
+    return next((_part(event, events, text) for event in events if isinstance(event, yaml.NodeEvent)), None)
+
+
+def _part(event: Any, events: Iterator[Any], text: str) -> Part:
+    """Return the value that starts with an event; ``events`` are those after it."""
+    start, end = event.start_mark.index, event.end_mark.index
+    column = start - line_start(text, start)
+    if isinstance(event, yaml.AliasEvent):
+        return Part("alias", start, end, column)
+    if isinstance(event, yaml.ScalarEvent):
+        style = event.style or ""
+        end = _block_end(text, start, end) if style in ("|", ">") else end
+        return Part("scalar", start, end, column, style=style)
+    is_mapping, is_flow = isinstance(event, yaml.MappingStartEvent), bool(event.flow_style)
+    if not is_flow and (anchor := _ANCHOR.match(text, start)):
+        start = anchor.end()  # The parser marks the anchor, which is on a line above the first entry.
+    part = Part("mapping" if is_mapping else "list", start, end, start - line_start(text, start), is_flow)
+    while not isinstance(event := next(events), yaml.CollectionEndEvent):
+        key = _part(event, events, text) if is_mapping else None
+        child = _part(event if key is None else next(events), events, text)
+        child.entry, child.key_end = (child.start, None) if key is None else (key.start, key.end)
+        part.children.append(child)
+    # YAML marks the end of a block collection where the next thing begins.
+    end = event.end_mark.index  # type: ignore[union-attr]
+    part.end = part.children[-1].end if part.is_block and part.children else end
+    if part.is_block and not is_mapping:
+        _find_dashes(text, part)
+    return part
 
 
 def _find_dashes(text: str, part: Part) -> None:
@@ -333,22 +340,6 @@ def line_start(text: str, index: int) -> int:
 def line_after(text: str, part: Part) -> int:
     """Return the start of the line after a part."""
     return part.end if part.ends_line else text.index("\n", part.end) + 1
-
-
-def _part(event: Any, text: str) -> Part:
-    start, end = event.start_mark.index, event.end_mark.index
-    style = (event.style or "") if isinstance(event, yaml.ScalarEvent) else None
-    kind, is_flow = _KINDS[type(event)], bool(getattr(event, "flow_style", False))
-    if kind in ("mapping", "list") and not is_flow and (anchor := _ANCHOR.match(text, start)):
-        start = anchor.end()  # The parser marks the anchor, which is on a line above the first entry.
-    return Part(
-        kind,
-        start,
-        _block_end(text, start, end) if style in ("|", ">") else end,
-        start - line_start(text, start),
-        is_flow=is_flow,
-        style=style,
-    )
 
 
 def _block_end(text: str, start: int, end: int) -> int:

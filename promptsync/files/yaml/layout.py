@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from os.path import commonprefix
 from typing import Any, Final
 
@@ -142,17 +140,19 @@ def quoted(text: str) -> str:
 def in_style(source: str, style: str, old: str, new: str, column: int, in_flow: bool) -> str | None:
     """Return what replaces a scalar below a key or dash at ``column``.
 
-    ``style`` is ``""`` or the first character of the scalar, ``source`` the whole of it.
+    ``style`` is ``""`` or the first character of the scalar, ``source`` the whole of it. A folded block in
+    which more changed than a stretch of a line becomes a literal one, because nobody can tell its lines.
     """
     is_block = style in ("|", ">")
     # A text that gets its first line break reads better as a literal block.
     if not is_block and "\n" in new and "\n" not in old:
         return None
-    proposals = (_in_block if is_block else _in_quotes)(source, style, new, column)
-    for written in (*_spliced(source, style, old, new), *proposals):
+    spelled = {'"': quoted(new), "'": "'" + new.replace("'", "''") + "'"}.get(style, new)
+    whole = _in_block(source, new, column) if is_block else spelled
+    for written in (*_spliced(source, style, old, new), whole):
         around = f"{{k: {written}}}" if in_flow else f"k: {written}"
         with suppress(InvalidFile):
-            if load(f"{' ' * column}{around}\n".encode(), "").value == {"k": new}:
+            if written is not None and load(f"{' ' * column}{around}\n".encode(), "").value == {"k": new}:
                 return written
     return None
 
@@ -172,39 +172,14 @@ def _spliced(source: str, style: str, old: str, new: str) -> Iterator[str]:
             return
 
 
-def _in_block(source: str, style: str, new: str, column: int) -> Iterator[str]:
-    """Yield a literal or folded block that is indented like the old one."""
+def _in_block(source: str, new: str, column: int) -> str | None:
+    """Return a literal block that is indented like an old block."""
     header = _HEADER.match(source)
     if header is None or not new.strip("\n") or not is_block_safe(new):
-        return
-    lines = source.splitlines()[1:]
-    step = int(header[1] or indentation(lines) - column)
-    step = step if 1 <= step <= 9 else INDENT
-    if style == ">":
-        text = "\n".join(line[column + step :] for line in lines)
-        # Two lines that are not indented, one below the other, are one line of the text.
-        is_wrapped = re.search(r"(?m)^\S.*\n\S", text) is not None
-        width = max(WIDTH // 2, *map(len, text.split("\n"))) if is_wrapped else sys.maxsize
-        body = new.rstrip("\n")
-        # One line break between two lines that are not indented reads as a blank, so there is one more.
-        folded = re.sub(r"(?m)^([^ \t\n].*\n+)(?=[^ \t\n])", r"\1\n", body)
-        fill = partial(textwrap.fill, width=width, break_long_words=False, break_on_hyphens=False)
-        # Only a single blank between words may become a line break.
-        new = re.sub(r"(?m)^\S+( \S+)*$", lambda line: fill(line[0]), folded) + new[len(body) :]
-    signs, written = block(new, column, step)
-    yield "\n".join([signs.replace("|", style), *written])
-
-
-def _in_quotes(source: str, style: str, new: str, column: int) -> Iterator[str]:
-    """Yield a plain or quoted scalar, with no more lines than it needs."""
-    if style == '"':
-        yield quoted(new)
-    elif is_block_safe(new):
-        indent = re.search(r"\n( +)\S", source)
-        pad = indent[1] if indent is not None else " " * (column + INDENT)
-        # One line break reads as a blank, so the first of several takes one more.
-        lines = re.sub("\n+", lambda breaks: f"\n{breaks[0]}{pad}", new.replace("'", "''") if style else new)
-        yield f"{style}{lines}{style}"
+        return None
+    step = int(header[1] or indentation(source.splitlines()[1:]) - column)
+    signs, lines = block(new, column, step if 1 <= step <= 9 else INDENT)
+    return "\n".join([signs, *lines])
 
 
 def indentation(lines: list[str]) -> int:
