@@ -41,37 +41,19 @@ def _holes(path: Path) -> None:
     os.truncate(path, 100 << 30)
 
 
-def _huge(path: Path) -> None:
-    with path.open("wb") as file:
-        file.write(b"content: |\n  ")
-        file.truncate(20_000_000)
-
-
 Write = Callable[[Path], Any]
 
 # What is in the file, then the line that is told, and words of the message or of its hint.
+# tests/files has what else the reader and the schema refuse.
 CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
-    ("duplicate key", "content: a\ntags: [x]\ncontent: b\n", 3, ["'content'", "twice", "Keep one"]),
     ("wrong type", "name: no\ncontent: x\n", 1, ["name must be text", "boolean", "Quote it"]),
-    ("unknown key", "messages: []\ntool: []\n", 2, ["Unknown key tool", "Did you mean tools?"]),
-    ("neither kind", "tags: [x]\n", 1, ["messages:", "content:"]),
-    ("both kinds", "content: x\nmessages: []\n", 1, ["not both"]),
-    ("model twice", "content: x\nmodel: {name: a}\nmetadata: {model: {name: b}}\n", 3, ["twice"]),
     (
         "jinja2",
         "template_format: jinja2\nmessages:\n- role: user\n  content: |\n    Hi\n    {% if x %}\n    you\n",
         6,
         ["jinja2"],
     ),
-    ("yaml syntax", "tags: [x]\ncontent: 'never closed\n# more\n", 2, ["quote"]),
-    ("tab as indentation", "messages:\n\t- role: user\n", 2, ["tab"]),
-    ("unquoted variable", "messages:\n- role: user\n  content: {{ question }}\n", 3, ["quoted"]),
-    ("a date", "content: 2024-01-01\n", 1, ["date", "Quote it"]),
-    ("a tag", "content: !!python/object:os.system x\n", 1, ["tag"]),
-    ("infinity", "content: x\nmetadata: {score: .inf}\n", 2, ["number"]),
-    ("several documents", "content: a\n---\ncontent: b\n", 2, ["document"]),
     ("alias bomb", _bomb(), 1, ["aliases", "far more"]),
-    ("deep nesting", "content: x\nmetadata: {a: " + "[" * 5000 + "]" * 5000 + "}\n", 1, ["nest"]),
     (
         "conflict markers",
         "content: |\n  <<<<<<< ours\n  a\n  =======\n  b\n  >>>>>>> theirs\n",
@@ -79,26 +61,17 @@ CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
         ["conflict"],
     ),
     ("snippet that is nowhere", "content: Hi @@@nobody@@@\n", 1, ["nobody", "Check the name"]),
-    ("binary", b"\x89PNG\r\n\x1a\n\x00\x00\xff\xfe\x80", 1, ["UTF-8"]),
     ("Latin-1", "content: Grüße\n".encode("latin-1"), 1, ["UTF-8"]),
     ("empty", "", 1, ["empty"]),
-    ("20 MB", _huge, 1, [f"{MAX_BYTES:,}"]),
     ("100 GB of nothing", _holes, 1, [f"{MAX_BYTES:,}"]),
     ("link out of the directory", _link("../../outside.yaml"), 1, ["symbolic link", "replace it"]),
-    ("broken link", _link("nowhere.yaml"), 1, ["symbolic link"]),
     ("link to itself", _link("bad.yaml"), 1, ["symbolic link"]),
     ("link to the directory above", _link(".."), 1, ["symbolic link", "replace it"]),
     ("pipe", _pipe, 1, ["neither a file nor a directory"]),
     ("device", _link("/dev/zero"), 1, ["symbolic link", "replace it"]),
     ("number in base 60", f"content: x\nmetadata:\n  a: 1{':1' * 6000}\n", 3, ["digits", "Quote it"]),
-    ("long number in base 60", f"content: x\nmetadata:\n  a: 1{':1' * 600_000}\n", 3, ["digits"]),
-    ("fraction in base 60", f"content: x\nmetadata: {{a: 1{':1' * 400}.5}}\n", 2, ["digits", "Quote it"]),
     ("name in base 60", f"name: 1{':1' * 6000}\ncontent: x\n", 1, ["digits", "Quote it"]),
-    ("binary number", f"content: x\nmetadata: {{a: 0b1{'0' * 30_000}}}\n", 2, ["digits", "Quote it"]),
-    ("long number", f"content: x\nmetadata: {{a: {'9' * 5000}}}\n", 2, ["digits", "Quote it"]),
     ("key in base 60", f"content: x\nmetadata:\n  1{':1' * 400}: a\n", 3, ["key", "Quote it"]),
-    ("deep key", "content: x\nmetadata: {" + "{" * 500 + "}" * 500 + ": 1}\n", 2, ["key must be text"]),
-    ("deep block", "content: x\nmetadata:\n- " + "- " * 5000 + "x\n", 1, ["nest"]),
     ("deep aliases", _deep_aliases(), 3, ["nest"]),
     ("5,000 unknown keys", "content: x\n" + "".join(f"k{n}: 1\n" for n in range(5000)), 2, ["k0"]),
 ]
@@ -141,7 +114,7 @@ def test_a_bad_file_is_reported_with_its_place_and_nothing_is_published(
 
 # -- what comes from elsewhere than prompt files ------------------------------------------------------------
 
-DEEP = {depth: "[" * depth + "]" * depth for depth in (150, 900, 100_000)}
+DEEP = {depth: "[" * depth + "]" * depth for depth in (150, 100_000)}
 LONG = f"1{':1' * 6000}"
 
 TOO_LONG = f"the limit is {MAX_BYTES:,} bytes"

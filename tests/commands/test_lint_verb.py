@@ -207,32 +207,6 @@ def test_the_rules_are_listed(world: World) -> None:
     assert {rule["id"] for rule in listed} == set(RULES)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        b"",
-        b"\xff\xfe",
-        b"content: x\ncontent: y\n",
-        b"content: 2024-01-01\n",
-        b"content: !!python/name:os.system x\n",
-        b"1: x\n",
-        b"content: .inf\n",
-        b"content: x\nmessages: []\n",
-        b"content: x\nmodel: {name: a}\nmetadata: {model: {}}\n",
-        b"content: x\nsynced: 0-3fa9c1a\n",
-        b"a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
-        b"c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c]\n"
-        b"e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d]\ncontent: [*e, *e, *e]\n",
-        b"content: " + b"[" * 150 + b"]" * 150,
-        b"content: '" + b"x" * 5_000_001 + b"'\n",
-    ],
-)
-def test_whatever_is_wrong_with_a_file_has_a_listed_rule(world: World, text: bytes) -> None:
-    world.put("prompts/one.yaml", text)
-    found = problems(world)
-    assert found and {one["rule"] for one in found} <= set(RULES)
-
-
 def test_it_loads_neither_http_nor_git_nor_the_server(world: World) -> None:
     tree(world, one="template_format: jinja2\ncontent: '{{ x }}'\n")
     program = (

@@ -90,25 +90,7 @@ SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
         [{"a": ["x", 1]}],
         [{"a": 1}],
     ),
-    (
-        "tuple with a limit",
-        record({"a": {"type": "array", "prefixItems": [TEXT, NUMBER], "maxItems": 2}}),
-        [{"a": ["x", 1]}],
-        [{"a": 1}],
-    ),
-    (
-        "tuple with a rest",
-        record({"a": {"type": "array", "prefixItems": [TEXT], "items": NUMBER}}),
-        [{"a": ["x", 1, 2]}],
-        [{"a": 1}],
-    ),
     ("open tuple", record({"a": {"type": "array", "prefixItems": [TEXT]}}), [{"a": ["x", None]}], [{"a": 1}]),
-    (
-        "nullable by a union",
-        record({"a": {"anyOf": [NUMBER, NULL]}}, "a"),
-        [{"a": None}, {"a": 2}],
-        [{"a": "x"}, {}],
-    ),
     (
         "nullable object",
         record({"a": {"type": ["object", "null"], "properties": {"b": TEXT}, "required": ["b"]}}),
@@ -124,12 +106,6 @@ SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
         ),
         [{"a": {"title": "x"}, "b": [{"title": "y", "minutes": 1}]}],
         [{"a": {"minutes": 1}}],
-    ),
-    (
-        "reference to a value",
-        record({"a": {"$ref": "#/$defs/level"}}, **{"$defs": {"level": {"enum": ["low", "high"]}}}),
-        [{"a": "low"}],
-        [{"a": "x"}],
     ),
     (
         "reference to a property",
@@ -181,22 +157,10 @@ SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
     ),
     ("map", {"type": "object", "additionalProperties": NUMBER}, [{}, {"x": 1}], [{"x": "y"}]),
     (
-        "map of unions",
-        {"type": "object", "additionalProperties": {"anyOf": [NUMBER, STEP]}},
-        [{"x": {"title": "y"}, "z": 1}],
-        [{"x": "y"}],
-    ),
-    (
         "patterns",
         {"type": "object", "patternProperties": {"^x": TEXT, "^y": NUMBER}, "additionalProperties": False},
         [{"xa": "", "ya": 1}],
         ["x"],
-    ),
-    (
-        "patterns and others",
-        {"type": "object", "patternProperties": {"^x": TEXT}},
-        [{"xa": "", "b": None}],
-        [],
     ),
     ("any object", {"type": "object"}, [{}, {"a": [1]}], ["x"]),
     ("empty object", {"type": "object", "properties": {}, "additionalProperties": False}, [{}], [{"a": 1}]),
@@ -380,18 +344,15 @@ def declared(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     return loaded
 
 
-@pytest.mark.parametrize(("name", "schema", "good", "bad"), SCHEMAS, ids=[case[0] for case in SCHEMAS])
-def test_the_table_is_right(name: str, schema: Any, good: list[Any], bad: list[Any]) -> None:
-    validator = jsonschema_rs.validator_for(schema)
-    assert [value for value in good if not validator.is_valid(value)] == []
-
-
 @pytest.mark.parametrize(("name", "schema", "good", "bad"), CASES, ids=[case[0] for case in CASES])
 def test_a_type_accepts_what_its_schema_accepts(
     name: str, schema: Any, good: list[Any], bad: list[Any], declared: ModuleType
 ) -> None:
     from pydantic import TypeAdapter, ValidationError
 
+    if (name, schema, good, bad) in SCHEMAS:
+        validator = jsonschema_rs.validator_for(schema)
+        assert [value for value in good if not validator.is_valid(value)] == []
     accepted = getattr(declared, NAMES[name])
     strict = TypeAdapter(accepted)
     for value in good:
@@ -612,23 +573,18 @@ def test_the_order_of_keys_makes_no_difference(language: str) -> None:
         assert module(language, shuffled(schemas, random.Random(seed))) == expected
 
 
-@pytest.mark.parametrize("language", [*LANGUAGES])
-def test_the_seed_of_hashes_makes_no_difference(language: str, tmp_path: Path) -> None:
+def test_the_seed_of_hashes_makes_no_difference() -> None:
     program = (
         "import sys, json; sys.path[:0] = json.loads(sys.argv[1]); import test_schema_types as t\n"
-        f"sys.stdout.buffer.write(t.module({language!r}, {{n: s for n, s, *_ in t.CASES}}).encode())"
+        "for language in t.LANGUAGES:\n"
+        "    sys.stdout.buffer.write(t.module(language, {n: s for n, s, *_ in t.CASES}).encode())"
     )
-    path = json.dumps([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", program, path],
-            env={"PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-        ).stdout
-        for seed in "123"
-    }
-    assert len(outputs) == 1 and b"TitleOutput" not in outputs.pop()
+    command = [sys.executable, "-c", program, json.dumps([str(Path(__file__).parents[at]) for at in (0, 1)])]
+    one, other = (
+        subprocess.run(command, env={"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        for seed in "12"
+    )
+    assert one == other and b"TitleOutput" not in one
 
 
 # -- nothing but declarations --------------------------------------------------------------------------------

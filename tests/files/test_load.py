@@ -9,6 +9,7 @@ from strategies import json_objects
 
 from promptsync.files.yaml import load as yaml_load
 from promptsync.files.yaml.load import MAX_BYTES, InvalidFile, load, position
+from promptsync.lint.rules import RULES
 from promptsync.prompt.limits import MAX_DEPTH
 
 LAUGHS = b"a: &a [x, x, x, x, x, x, x, x]\n" + b"".join(
@@ -28,6 +29,7 @@ def problems(data: bytes) -> list[tuple[int, int, str]]:
     with pytest.raises(InvalidFile) as caught:
         load(data, "p.yaml")
     assert all(problem.path == "p.yaml" and problem.message for problem in caught.value.problems)
+    assert {problem.rule for problem in caught.value.problems} <= {*RULES}
     return [(problem.line, problem.column, problem.rule) for problem in caught.value.problems]
 
 

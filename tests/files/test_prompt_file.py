@@ -11,6 +11,7 @@ from promptsync.errors import Refused
 from promptsync.files import schema
 from promptsync.files.prompt_file import parse, render_edit, render_new
 from promptsync.files.yaml.load import InvalidFile
+from promptsync.lint.rules import RULES
 from promptsync.prompt.canonical import TEMPLATE_KEYS, to_document
 from promptsync.prompt.prompt import Local, Prompt
 from promptsync.prompt.shapes import BLOCKS, ROLES
@@ -21,6 +22,7 @@ LOCAL_KEYS = ("evaluations", "agents", "examples", "synced")
 def problems(text: str) -> list[str]:
     with pytest.raises(InvalidFile) as caught:
         parse(text.encode(), "p.yaml", "p")
+    assert {problem.rule for problem in caught.value.problems} <= {*RULES}
     return [
         f"{problem.line}:{problem.column} {problem.rule}: {problem.message} {problem.hint}".strip()
         for problem in caught.value.problems
