@@ -43,9 +43,9 @@ def has_conflict(file: PromptFile, state: State) -> bool:
 
 def conflict_of(file: PromptFile | None) -> Problem | None:
     """Return the problem of the first conflict markers in a file, ``None`` without any."""
-    from promptsync.lint.text import conflict_in  # imported only here, because few files are looked at
+    from promptsync.lint.text import first_conflict  # imported only here, because few files are looked at
 
-    return conflict_in(file) if file is not None else None
+    return first_conflict(file) if file is not None else None
 
 
 def check_resolved(file: PromptFile, nothing: str) -> None:

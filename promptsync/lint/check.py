@@ -46,9 +46,6 @@ _AT: Final = ("name",)
 def _name(subject: Subject) -> Iterator[Problem]:
     """Check the name of one file."""
     name = subject.prompt.name
-    if not name:
-        yield subject.problem("name-empty", _AT, "The name is empty.", hint="Give the prompt a name.")
-        return
     sign = next((sign for sign in (FENCE, LABEL_PIN, VERSION_PIN) if sign in name), None)
     odd = name != name.strip() or any(unicodedata.category(character) == "Cc" for character in name)
     too_long = f"The name has {len(name)} characters; the registry allows {MAX_NAME}."

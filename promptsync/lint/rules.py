@@ -55,7 +55,6 @@ _RULES: Final = (
     Rule("name-blank", "warning", "The name starts or ends with a space, or contains a control character."),
     Rule("name-digits", "warning", "A name that is all digits can be mistaken for an id."),
     Rule("name-duplicate", "error", "Two files define the same prompt."),
-    Rule("name-empty", "error", "The prompt has no name."),
     Rule("name-reserved", "warning", "No prompt can refer to a name that contains the syntax of references."),
     Rule("name-too-long", "error", "The name is longer than the registry allows."),
     Rule("name-twin", "warning", "Two names differ only in case or in how accents are encoded."),
@@ -207,17 +206,11 @@ class Subject:
         return line + target, indent + (offset or 1)
 
 
-def messages_of(template: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the messages that are objects, with their indexes."""
-    return blocks_of(template.get("messages"))
-
-
-def blocks_of(content: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the content blocks that are objects, with their indexes."""
-    if isinstance(content, list | tuple):
-        for index, block in enumerate(content):
-            if isinstance(block, Mapping):
-                yield index, block
+def numbered(items: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the messages, or the content blocks, that are objects, with their indexes."""
+    for index, item in enumerate(items if isinstance(items, list | tuple) else ()):
+        if isinstance(item, Mapping):
+            yield index, item
 
 
 def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:

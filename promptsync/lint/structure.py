@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from promptsync.lint.references import Snippets
-from promptsync.lint.rules import Subject, blocks_of, messages_of
+from promptsync.lint.rules import Subject, numbered
 from promptsync.prompt.prompt import FORMATS, KeyPath, Problem, as_mapping, format_of, readable
 from promptsync.prompt.shapes import (
     BLOCKS,
@@ -44,7 +44,7 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     yield from _keys(subject)
     yield from _rejected(subject)
     yield from _formats(subject)
-    for index, item in messages_of(subject.template):
+    for index, item in numbered(subject.template.get("messages")):
         yield from _blocks(subject, item.get("content"), ("messages", index, "content"))
     yield from _blocks(subject, subject.template.get("content"), ("content",))
     if _is_empty(subject):
@@ -96,7 +96,7 @@ def _formats(subject: Subject) -> Iterator[Problem]:
     # Reversed, so that each format keeps the index of the first message that uses it.
     used = {
         format_of(message, written): index
-        for index, message in reversed(list(messages_of(subject.template)))
+        for index, message in reversed(list(numbered(subject.template.get("messages"))))
         if message.get("role") != "placeholder"
     }
     if len(used) > 1:
@@ -109,7 +109,7 @@ def _formats(subject: Subject) -> Iterator[Problem]:
 
 
 def _blocks(subject: Subject, content: Any, path: KeyPath) -> Iterator[Problem]:
-    for index, block in blocks_of(content):
+    for index, block in numbered(content):
         kind = block.get("type", "text" if "text" in block else None)
         if not isinstance(kind, str) or kind not in BLOCKS:
             message = f"The block type {kind!r} is unknown; it is published unchanged."
@@ -125,7 +125,7 @@ def _is_empty(subject: Subject) -> bool:
         or message.get("tool_calls")
         or message.get("function_call")
         or _has_substance(message.get("content"))
-        for _, message in messages_of(template)
+        for _, message in numbered(template.get("messages"))
     )
 
 
@@ -133,7 +133,7 @@ def _has_substance(content: Any) -> bool:
     if isinstance(content, str):
         return bool(content.strip())
     # A block without a text, such as an image, is content too.
-    return any(str(block.get("text", "x")).strip() for _, block in blocks_of(content))
+    return any(str(block.get("text", "x")).strip() for _, block in numbered(content))
 
 
 def _examples(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
@@ -191,7 +191,7 @@ def _words(subject: Subject) -> Iterator[tuple[KeyPath, str, frozenset[str]]]:
     ):
         if isinstance(value, str):
             yield path, value, known
-    for index, message in messages_of(subject.template):
+    for index, message in numbered(subject.template.get("messages")):
         yield from ((("messages", index, key), key, _MESSAGE_KEYS) for key in message.keys() - _MESSAGE_KEYS)
 
 

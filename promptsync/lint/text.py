@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.rules import KEY, Located, Severity, Subject, leaves
-from promptsync.prompt.prompt import JINJA2, Problem, Text
+from promptsync.prompt.prompt import JINJA2, Problem, Text, conflict_in, line_and_column
 from promptsync.prompt.snippets import FENCE
 from promptsync.prompt.template import syntax_error, variables
 
@@ -19,8 +19,6 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069"
     "\U000e0000-\U000e007f]"
 )
-# All three markers in order, because a Markdown heading can be underlined with ======= too.
-_CONFLICT = re.compile(r"^<{7}(?: .*)?\n(?s:.*?)^={7}\r?\n(?s:.*?)^>{7}(?: .*)?$", re.MULTILINE)
 _START = "<<<<<<<"
 
 
@@ -37,7 +35,7 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     yield from _scalars(subject)
 
 
-def conflict_in(file: Located) -> Problem | None:
+def first_conflict(file: Located) -> Problem | None:
     """Return the problem of the first conflict markers in a file, ``None`` without any."""
     if _START not in file.text:
         return None
@@ -57,24 +55,20 @@ def _unseen(subject: Subject, text: Text) -> Iterator[Problem]:
         text.path,
         f"The text contains U+{ord(character):04X} ({name}){more}: it is invisible, but a model reads it.",
         hint="Delete it, unless it is intended.",
-        within=_line(text.text, unseen[0].start()),
+        within=line_and_column(text.text, unseen[0].start()),
     )
 
 
 def _conflict(subject: Subject, text: Text) -> Iterator[Problem]:
-    match = _CONFLICT.search(text.text)
-    if match is not None:
+    start = conflict_in(text.text)
+    if start is not None:
         yield subject.problem(
             "conflict-markers",
             text.path,
             "The text contains the markers of a merge conflict.",
             hint="Choose a side and delete the marker lines.",
-            within=_line(text.text, match.start()),
+            within=line_and_column(text.text, start),
         )
-
-
-def _line(text: str, offset: int) -> tuple[int, int]:
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 _KEYS = {
@@ -112,7 +106,7 @@ def _secrets(subject: Subject) -> Iterator[Problem]:
         if not is_word and not _PLACEHOLDER.search(key):
             message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
             hint = "Remove it, and revoke it if it was committed."
-            place = _line(source, match.start())
+            place = line_and_column(source, match.start())
             yield Problem(str(subject.file.path), *place, "api-key", message, hint=hint)
 
 
@@ -153,13 +147,13 @@ def _braces(subject: Subject, text: Text) -> Iterator[Problem]:
     if places:
         start = min(places)
         message = f"The registry reads this as a variable named {places[start]!r}."
-        within = _line(text.text, start)
+        within = line_and_column(text.text, start)
         yield subject.problem("fstring-field", text.path, message, hint=_BRACES, within=within)
     match = _DOUBLE.search(text.text) if "{{" in text.text else None
     if match is not None:
         message = f"{match[0]} renders as {match[0][1:-1]}."
         hint = "Did you mean template_format: jinja2?"
-        within = _line(text.text, match.start())
+        within = line_and_column(text.text, match.start())
         yield subject.problem("fstring-jinja", text.path, message, hint=hint, within=within)
 
 
@@ -213,8 +207,5 @@ def _scalars(subject: Subject) -> Iterator[Problem]:
             if isinstance(value, kind) and re.fullmatch(look, token):
                 read = words.format(str(value).lower())
                 hint = f'Write "{token}" for text, or {read.split()[-1]} if that is what you mean.'
-                if isinstance(value, str):
-                    hint = (
-                        "Write a number with a decimal point and a sign, such as 1.0e-3, or quote the text."
-                    )
+                hint = _EXPONENT_HINT if kind is str else hint
                 yield subject.problem("yaml-scalar", path, f"YAML reads {token} as {read}.", hint=hint)

@@ -190,6 +190,26 @@ def merged_tags(base: frozenset[str], ours: frozenset[str], theirs: frozenset[st
     return ((ours | theirs) - base) | (base & ours & theirs)
 
 
+def line_and_column(text: str, offset: int) -> tuple[int, int]:
+    """Return the line and column, from 1, of a place in a text."""
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+_MARKERS: Final = tuple(re.compile(f"^{sign}{{7}}(?: [^\n]*)?\r?(?:\n|\\Z)", re.MULTILINE) for sign in "<=>")
+
+
+def conflict_in(text: str) -> int | None:
+    """Return where git's markers around the two sides of a merge start, ``None`` if there are none."""
+    start, end = None, 0
+    # All three in order, because a Markdown heading can be underlined with ======= too.
+    for marker in _MARKERS:
+        match = marker.search(text, end)
+        if match is None:
+            return None
+        start, end = match.start() if start is None else start, match.end()
+    return start
+
+
 F_STRING: Final = "f-string"
 JINJA2: Final = "jinja2"
 FORMATS: Final = (F_STRING, JINJA2)

@@ -17,7 +17,16 @@ from msgspec import Struct
 
 from promptsync.prompt import jinja, limits
 from promptsync.prompt.limits import MAX_TEXT
-from promptsync.prompt.prompt import F_STRING, JINJA2, Text, as_blocks, map_texts, mappings, texts_of
+from promptsync.prompt.prompt import (
+    F_STRING,
+    JINJA2,
+    Text,
+    as_blocks,
+    line_and_column,
+    map_texts,
+    mappings,
+    texts_of,
+)
 
 Values = Mapping[str, Any]
 
@@ -107,8 +116,7 @@ def syntax_error(text: str, template_format: str) -> tuple[str, int, int | None]
     reason = _reason(text)
     if reason is None:
         return None
-    offset = _offset(text)
-    return reason, text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+    return reason, *line_and_column(text, _offset(text))
 
 
 def is_bounded(text: str, template_format: str) -> bool:

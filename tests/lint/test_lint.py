@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from located import found, lint
 from seeds import examples
 from strategies import prompts
 
 import promptsync
+from promptsync.files.prompt_file import parse, render_new
 from promptsync.lint.check import check
 from promptsync.lint.rules import RULES, KnownPrompts
 from promptsync.prompt.prompt import Local, Prompt
@@ -54,8 +53,6 @@ def test_a_good_file_has_no_problems() -> None:
 
 
 ALONE: dict[str, tuple[str, tuple[str, str, int, int]]] = {
-    "empty name": ("name: ''\ncontent: a\n", ("name-empty", "error", 1, 1)),
-    "long name": (f"content: a\nname: {'n' * 513}\n", ("name-too-long", "error", 2, 1)),
     "digits": ("name: '007'\ncontent: a\n", ("name-digits", "warning", 1, 1)),
     "reserved signs": ("name: a@label:b\ncontent: a\n", ("name-reserved", "warning", 1, 1)),
     "fence in a name": ("name: '@@@a'\ncontent: a\n", ("name-reserved", "warning", 1, 1)),
@@ -220,7 +217,9 @@ ALONE: dict[str, tuple[str, tuple[str, str, int, int]]] = {
 
 @pytest.mark.parametrize(("text", "row"), ALONE.values(), ids=ALONE)
 def test_each_rule_finds_its_place(text: str, row: tuple[str, str, int, int]) -> None:
-    assert found(lint(text)) == [(*row, "a.yaml")]
+    problems = lint(text)
+    assert found(problems) == [(*row, "a.yaml")]
+    assert problems[0].rule in RULES and problems[0].message.endswith(".")
 
 
 SUGGESTED = {
@@ -287,6 +286,10 @@ def test_what_is_fine_is_left_alone(text: str) -> None:
     assert lint(text) == []
 
 
+def test_a_path_can_be_too_long_a_name() -> None:
+    assert [problem.rule for problem in lint(**{"n" * 513: "content: a\n"})] == ["name-too-long"]
+
+
 def test_files_are_judged_together() -> None:
     problems = lint(
         "name: support/refund\ncontent: a\n",
@@ -318,35 +321,10 @@ def test_problems_come_in_the_order_of_the_files() -> None:
     ]
 
 
-def test_every_problem_names_a_documented_rule_and_says_what_is_wrong() -> None:
-    for text, (rule, *_) in ALONE.values():
-        assert rule in RULES
-        assert all(problem.message.endswith(".") for problem in lint(text))
-    assert all(rule.id == name and rule.summary.endswith(".") for name, rule in RULES.items())
-
-
-class Bare:
-    """A file that knows no positions, as a prompt from elsewhere."""
-
-    path = "a.yaml"
-    local = Local()
-
-    def __init__(self, prompt: Prompt) -> None:
-        self.prompt = prompt
-        self.text = yaml.safe_dump({"template": dict(prompt.template)}, allow_unicode=True)
-
-    def position(self, keypath: tuple[str | int, ...], /) -> tuple[int, int]:
-        return 1, 1
-
-
-def has_reference(value: Any) -> bool:
-    return "@@@" in str(value)
-
-
 @settings(deadline=None, max_examples=examples(150))
 @given(prompts())
 def test_no_legal_template_is_an_error(prompt: Prompt) -> None:
-    problems = check([Bare(prompt)])
+    problems = check([parse(render_new(prompt, Local()).encode(), "a.yaml", "a")])
     assert [p for p in problems if p.severity == "error" and p.rule not in ("jinja-syntax", "api-key")] == []
 
 
@@ -355,3 +333,4 @@ def test_each_rule_is_reported_by_the_code() -> None:
     sources = [path for path in package.rglob("*.py") if path.name != "rules.py"]
     code = "\n".join(path.read_text("utf-8") for path in sources)
     assert [rule for rule in RULES if f'"{rule}"' not in code] == []
+    assert all(rule.id == name and rule.summary.endswith(".") for name, rule in RULES.items())

@@ -8,7 +8,6 @@ libyaml parses where PyYAML was built with it; otherwise its Python parser does.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from sys import intern
@@ -24,7 +23,7 @@ from yaml.resolver import BaseResolver, Resolver
 
 from promptsync.errors import AnswerIsNo
 from promptsync.prompt.limits import MAX_DEPTH
-from promptsync.prompt.prompt import KeyPath, Problem
+from promptsync.prompt.prompt import KeyPath, Problem, conflict_in, line_and_column
 
 STR: Final = " str"
 NULL: Final = " null"
@@ -51,8 +50,6 @@ _MAX_NUMBER: Final = 1_000
 """Longest spelling of a number. Python takes long for millions of digits, and JSON has at most 4,300."""
 
 NESTING: Final = f"Values nest deeper than {MAX_DEPTH} levels."
-
-_MARKERS: Final = tuple(re.compile(f"^{sign}{{7}}(?: [^\n]*)?\r?(?:\n|\\Z)", re.MULTILINE) for sign in "<=>")
 
 _MOST_SHOWN: Final = 80
 
@@ -329,19 +326,19 @@ def decode(data: bytes, path: str) -> str:
         text = data.decode()
     except UnicodeDecodeError as error:
         before = data[: error.start].decode(errors="replace")
+        place = line_and_column(before, len(before))
         message = f"The byte 0x{data[error.start]:02X} is not UTF-8."
-        raise InvalidFile.at(path, rule, message, hint, _end_of(before)) from None
-    before, nul, _ = text.partition("\0")
-    if nul:
+        raise InvalidFile.at(path, rule, message, hint, place) from None
+    if (nul := text.find("\0")) >= 0:
         message = "The file contains a NUL byte, so it is not a text file."
-        raise InvalidFile.at(path, rule, message, place=_end_of(before))
+        raise InvalidFile.at(path, rule, message, place=line_and_column(text, nul))
     return text
 
 
 def syntax_problem(error: Exception, text: str, path: str) -> Problem:
     """Return the problem for an error of the YAML parser."""
-    if (conflict := _conflict(text)) is not None:
-        line, column = _end_of(text[:conflict])
+    if (conflict := conflict_in(text)) is not None:
+        line, column = line_and_column(text, conflict)
         message = "Git conflict markers: both sides of a merge are in this file."
         hint = f"edit {path}:{line}: choose a side and delete the marker lines"
         return Problem(path, line, column, "conflict-markers", message, hint=hint)
@@ -356,7 +353,8 @@ def syntax_problem(error: Exception, text: str, path: str) -> Problem:
         line, column = mark.line + 1, mark.column + 1
     else:
         message = "control characters are not allowed"
-        line, column = _end_of(Reader.NON_PRINTABLE.split(text, maxsplit=1)[0])
+        odd = Reader.NON_PRINTABLE.search(text)
+        line, column = line_and_column(text, odd.start() if odd is not None else 0)
     hint = next((hint for sign, hint in _HINTS.items() if sign in message), "")
     if "a single document" in message:
         hint = "A file holds one prompt: remove the --- or split the file."
@@ -365,19 +363,3 @@ def syntax_problem(error: Exception, text: str, path: str) -> Problem:
         message = f"a value cannot start with {char!r}"
         hint = "Indent with spaces, not with tabs." if char == "\t" else hint
     return Problem(path, line, column, "yaml-syntax", f"This is not valid YAML: {message}.", hint=hint)
-
-
-def _conflict(text: str) -> int | None:
-    """Return where git's markers around the two sides of a merge start, ``None`` if there are none."""
-    start, end = None, 0
-    for marker in _MARKERS:
-        match = marker.search(text, end)
-        if match is None:
-            return None
-        start, end = match.start() if start is None else start, match.end()
-    return start
-
-
-def _end_of(before: str) -> tuple[int, int]:
-    """Return the line and column that follow a text."""
-    return before.count("\n") + 1, len(before) - before.rfind("\n")
