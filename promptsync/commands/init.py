@@ -131,21 +131,22 @@ def _commit(
     """Commit the files of a result, if the user agrees."""
     from promptsync.files.git.repository import is_in_repository
 
-    folder, message = result.config.prompts, message or result.message
+    message = message or result.message
+    root, directory = session.directory, session.directory_option
+    hint = commit_command(root, paths, message, result.config.prompts, directory)
     if is_asked:
         prompts = output.count(len(result.imported.written), "prompt") if result.imported else ""
-        creates = "Commit" if is_in_repository(session.directory) else "Create a git repository and commit"
+        creates = "Commit" if is_in_repository(root) else "Create a git repository and commit"
         question = f"{creates} these files{f' and {prompts}' if prompts else ''}?"
         try:
             agreed = session.confirm(question, result.path_lines(), default=True)
         except (click.Abort, KeyboardInterrupt):
-            hint = commit_command(session.directory, paths, message, folder)
             raise Interrupted("interrupted; the files were written, and not committed", hint=hint) from None
         result = structs.replace(result, was_shown=True)
         if not agreed:
             return result
     try:
-        commit_files(session.directory, paths, message, folder)
+        commit_files(root, paths, message, hint)
     except Incomplete as error:
         return structs.replace(result, error=error)
     return structs.replace(result, committed=message)

@@ -233,19 +233,22 @@ def edited(root: Path, paths: Iterable[str]) -> set[str]:
     return {path for path in paths if git.line("status", "--porcelain", "--", f":(literal){path}")}
 
 
-def commit_command(root: Path, paths: Iterable[str], message: str, prompts: str) -> str:
-    """Return the command that commits paths, with the directory of the prompts for the files in it."""
-    git = f"git -C {shlex.quote(str(root))}"
+def commit_command(root: Path, paths: Iterable[str], message: str, prompts: str, directory: str = "") -> str:
+    """Return the command that commits paths, with the directory of the prompts for the files in it.
+
+    ``directory`` is where ``root`` is for the user, ``""`` for the current directory.
+    """
+    git = shlex.join(["git", *(["-C", directory] if directory else [])])
     places = (prompts if PurePosixPath(path).is_relative_to(prompts) else path for path in paths)
     named = shlex.join(dict.fromkeys(places))
     new = "" if is_in_repository(root) else f"{git} init && "
     return f"{new}{git} add {named} && {git} commit -m {shlex.quote(message)} -- {named}"
 
 
-def commit_files(root: Path, paths: Sequence[str], message: str, prompts: str) -> None:
+def commit_files(root: Path, paths: Sequence[str], message: str, command: str) -> None:
     """Commit these files, in a new repository if there is none. All other changes stay as they are.
 
-    Hooks run. Raises ``Incomplete`` with git's reason, and a hint that names the files in ``prompts`` by it.
+    Hooks run. Raises ``Incomplete`` with git's reason, and the ``command`` that does the same as a hint.
     """
     git = GitProgram(root)
     # A command line has room for a few hundred paths only, at least on Windows.
@@ -257,11 +260,10 @@ def commit_files(root: Path, paths: Sequence[str], message: str, prompts: str) -
         git.run("add", *from_input, sent=sent)
         git.run("commit", "--quiet", "-m", message, *from_input, sent=sent)
     except PromptsyncError as error:
-        reason = error.message.strip()
-        hint = commit_command(root, paths, message, prompts)
+        reason, hint = error.message.strip(), command
         if error.code == "no-program":
             hint = f"{error.hint}\npromptsync -C {shlex.quote(str(root))} init"
         if "Please tell me who you are" in reason:
-            reason, hint = "git does not know your name and email", f"{_IDENTITY}{hint}"
+            reason, hint = "git does not know your name and email", f"{_IDENTITY}{command}"
         message = f"the files were written, but not committed: {reason}"
         raise Incomplete(message, hint=hint, code="not-committed") from None

@@ -93,21 +93,16 @@ class Scaffold(Struct, frozen=True):
     """A repository to add files of some ``kinds`` to.
 
     ``package`` is what workflows and hooks install, ``""`` without either. ``branches`` are those that
-    workflows deploy, and ``has_origin`` says whether there is a remote to push to. ``outcomes`` has
-    ``created``, ``changed`` or ``kept`` for each path, as seen from the directory of promptsync.yaml. What is
-    changed is AGENTS.md, and unedited copies of the example, which do not say what to install.
+    workflows deploy. ``outcomes`` has ``created``, ``changed`` or ``kept`` for each path, as seen from the
+    directory of promptsync.yaml. What is changed is AGENTS.md, and unedited copies of the example, which do
+    not say what to install.
     """
 
     top: Path
     kinds: frozenset[StarterKind]
     package: str
     branches: tuple[str, ...]
-    has_origin: bool
     outcomes: Mapping[str, str] = {}
-
-    @property
-    def has_workflows(self) -> bool:
-        return not self.kinds.isdisjoint({StarterKind.GITHUB, StarterKind.GITLAB})
 
     def below(self, config: Config) -> str:
         """Return the directory of a working copy, ``""`` for the top."""
@@ -139,16 +134,14 @@ def find_repository(
     head = history.line("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
     branch = head.removeprefix("origin/") if head else history.branch
     branches = tuple(labels) or ((branch,) if branch else ())
-    has_origin = history.line("config", "--get", "remote.origin.url") is not None
-    repository = Scaffold(top, kinds, package, branches, has_origin)
-    if repository.has_workflows and not branches:
+    if not branches and kinds & {StarterKind.GITHUB, StarterKind.GITLAB}:
         raise UsageError(
             f"no branch is checked out in {top}, and origin/HEAD does not say which one to deploy; "
             "nothing was written",
             hint="git remote set-head origin --auto\ngit switch BRANCH",
             code="no-branch",
         )
-    return repository
+    return Scaffold(top, kinds, package, branches)
 
 
 def scaffold(config: Config, repository: Scaffold) -> Scaffold:

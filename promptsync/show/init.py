@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 from msgspec import Struct
 
 from promptsync.errors import PromptsyncError
 from promptsync.files.config import FILE_NAME, Config
-from promptsync.files.git.repository import is_in_repository
-from promptsync.files.yaml.layout import inline
 from promptsync.registry.address import LOCAL
 from promptsync.setup.import_registry import Imported
-from promptsync.setup.init import EXAMPLE, VENDOR
-from promptsync.setup.scaffold import JOBS, PIPELINE, Scaffold, StarterKind, remote_of
+from promptsync.setup.init import EXAMPLE, commit_command
+from promptsync.setup.scaffold import Scaffold, StarterKind
 from promptsync.show.lines import numbered
 from promptsync.show.outcome import Outcome, bodies
 from promptsync.terminal import output
@@ -25,6 +22,14 @@ SET_UP = "Set up promptsync"
 """The message of a commit that adds no prompts."""
 _FEW = 8
 """How many imported prompts are listed without ``-v``."""
+
+_PAGES = {
+    StarterKind.GITHUB: "GitHub Actions and pre-commit",
+    StarterKind.PRE_COMMIT: "GitHub Actions and pre-commit",
+    StarterKind.GITLAB: "GitLab",
+    StarterKind.AGENTS: "Coding agents",
+}
+"""The pages of the manual that say what is left to do outside of the files."""
 
 
 class InitResult(Struct, frozen=True):
@@ -99,31 +104,9 @@ def show_init(result: InitResult, *, quiet: bool, verbose: bool) -> Outcome:
     error = result.error or (imported.error if imported is not None else None)
     if not quiet and error is None:
         lines += ["", "Next:", *numbered(steps)] if steps else []
-        lines += _settings(added, result.config.root) if added is not None else []
+        if pages := [page for kind, page in _PAGES.items() if added is not None and kind in added.kinds]:
+            lines += ["", f"Then follow the manual: {', '.join(dict.fromkeys(pages))}."]
     return Outcome(lines, body, error=error)
-
-
-def _settings(added: Scaffold, root: Path) -> list[str]:
-    """Return what is left to do in the pages of GitHub and GitLab, and for coding agents."""
-    branches, lines = " and ".join(map(output.name, added.branches)), []
-    if StarterKind.GITHUB in added.kinds:
-        protect = f"protect {branches} and require the check named check."
-        lines += ["", f"On GitHub (Settings > Branches), {protect}"]
-    if StarterKind.GITLAB in added.kinds:
-        lines += [
-            "",
-            "On GitLab:",
-            "  Settings > Access tokens: create a token, role Developer, scope api.",
-            "  Settings > CI/CD > Variables: add it as PROMPTSYNC_TOKEN, masked.",
-            "  Settings > CI/CD > Variables: add PROMPTLAYER_API_KEY, masked.",
-            "  Settings > Merge requests: pipelines must succeed.",
-            f"  Build > Pipeline schedules: add one for {branches}, every night.",
-        ]
-        if added.outcomes.get(added.shown(PIPELINE, root)) == "kept":
-            lines.append('  Your own jobs need rules, too: see "GitLab" in the manual.')
-    if StarterKind.AGENTS in added.kinds:
-        lines += ["", "Set PROMPTSYNC_READ_ONLY=1 in the environment of your coding agents."]
-    return lines
 
 
 def _imported_lines(imported: Imported, verbose: bool) -> list[str]:
@@ -143,68 +126,23 @@ def _imported_lines(imported: Imported, verbose: bool) -> list[str]:
 
 
 def _steps(result: InitResult) -> Iterator[str]:
-    """Yield the commands in the order of doing: try, configure, commit, publish, set up CI, push."""
-    config, imported, added, directory = result.config, result.imported, result.added, result.directory
-    at = ["-C", directory] if directory else []
-    promptsync, git = shlex.join(["promptsync", *at]), shlex.join(["git", *at])
+    """Yield the commands in the order of doing: the first one, the commit, the first push."""
+    config, imported, directory = result.config, result.imported, result.directory
+    promptsync = shlex.join(["promptsync", *(["-C", directory] if directory else [])])
     is_local = config.remotes[config.default_remote].url.startswith(LOCAL)
-    is_new = FILE_NAME in result.paths["created"]
-    is_first = imported is None and (added is None or is_new)
+    is_new = imported is None and (result.added is None or FILE_NAME in result.paths["created"])
+    paths = result.written if result.committed is None else []
     if imported is not None:
         is_default = imported.remote == config.default_remote
         yield f"{promptsync} status{'' if is_default else f' --remote {shlex.quote(imported.remote)}'}"
-    elif is_first and is_local:
+    elif is_new and is_local:
         yield f"{promptsync} lint"
         yield f"{promptsync} {'render hello --example 1' if result.has_example else 'status'}"
-    elif is_first:
-        yield from ("export PROMPTLAYER_API_KEY=…", f"{promptsync} ls-remote", f"{promptsync} pull")
-    edits = [*_configure(config, added, directory)] if added is not None and added.has_workflows else []
-    files = [path for path, outcome in added.outcomes.items() if outcome != "kept"] if added else []
-    if added is not None and StarterKind.GITLAB in added.kinds:
-        pipeline, path = added.top / PIPELINE, added.shown(PIPELINE, config.root)
-        if pipeline.is_file() and JOBS not in pipeline.read_text("utf-8", "replace"):
-            place = PurePosixPath(directory) / path
-            edits.append(f"add to {place}:  include: [/{JOBS}]  (and to its stages: test, deploy)")
-            files.append(path)
-    yield from edits
-    pulls = is_new and not is_local and imported is None
-    commits = bool(result.paths["created"] or result.written)
-    if commits and (result.committed is None or pulls or edits):
-        if not is_in_repository(config.root.resolve()):
-            yield f"{git} init"
-        # git refuses to add a directory without files.
-        has_files = pulls or any(path.is_file() for path in config.prompts_path.rglob("*"))
-        prompts = [config.prompts] if has_files else []
-        yield f"{git} add {shlex.join([FILE_NAME, '.gitignore', *prompts, *files])}"
-        yield f"{git} commit -m {shlex.quote(result.message if result.committed is None else SET_UP)}"
-    if is_first and is_local:  # it publishes the subject of the commit
+    elif is_new:
+        yield from ("export PROMPTLAYER_API_KEY=…", f"{promptsync} pull")
+        paths = [*paths, config.prompts]
+    if paths:
+        message = result.message if result.committed is None else SET_UP
+        yield commit_command(config.root, paths, message, config.prompts, directory)
+    if is_new and is_local:  # it publishes the subject of the commit
         yield f"{promptsync} push"
-    if added is None:
-        return
-    creates, in_github = commits and added.has_workflows, StarterKind.GITHUB in added.kinds
-    creates = creates and not added.has_origin
-    if creates and in_github:
-        yield f"gh repo create --private --source {shlex.quote(str(added.top))} --remote origin"
-    elif creates:
-        yield f"{git} remote add origin https://gitlab.com/GROUP/PROJECT.git"
-    if in_github:
-        allow = "gh api -X PUT 'repos/{owner}/{repo}/actions/permissions/workflow'"
-        yield "gh secret set PROMPTLAYER_API_KEY"
-        yield f"{allow} -F can_approve_pull_request_reviews=true"  # for the drift workflow
-    if StarterKind.PRE_COMMIT in added.kinds:
-        yield from ("pre-commit install", "pre-commit install --hook-type pre-push")
-    if creates or (commits and added.has_origin):
-        yield f"{git} push -u origin HEAD"
-
-
-def _configure(config: Config, added: Scaffold, directory: str) -> Iterator[str]:
-    """Yield the commands that add to promptsync.yaml what workflows need: a remote and a label."""
-    path = shlex.quote(str(PurePosixPath(directory) / FILE_NAME))
-    if remote_of(config) is None:
-        # An embedded registry is empty in each run of a workflow.
-        line = f"production: {{url: {VENDOR}}}"
-        verb = "uncomment in" if f"# {line}" in config.path.read_text("utf-8") else "add to remotes: in"
-        yield f"{verb} {path}:  {line}"
-    if not config.labels:
-        # The file may end without a line break.
-        yield f"printf '\\n%s\\n' {shlex.quote(f'labels: {{{inline(added.branches[0])}: prod}}')} >> {path}"

@@ -35,8 +35,9 @@ def test_both_files_are_written_and_need_no_package(empty: World) -> None:
     assert empty.root.joinpath(AGENTS).read_text("utf-8") == SECTION
     assert empty.root.joinpath(SKILL).read_text("utf-8") == INSTRUCTIONS
     assert empty.run("init", "--agents", "--json").document["kept"][-2:] == [AGENTS, SKILL]
-    for step in (step["do"] for step in document["next"] if step["do"].startswith("git ")):
-        empty.git(*shlex.split(step)[1:])
+    (commit,) = (step["do"] for step in document["next"])
+    for command in commit.split(" && "):
+        empty.git(*shlex.split(command)[1:])
     assert empty.git("status", "--porcelain") == ""
 
 
@@ -102,11 +103,6 @@ def test_the_files_name_the_paths_of_the_working_copy(world: World) -> None:
         assert "`app/texts/`" in text and "`app/promptsync.yaml`" in text
         assert "`prompts/`" not in text and "`promptsync.yaml`" not in text
     assert "`app/evaluations/`" in text
-
-
-def test_a_package_is_for_workflows_and_hooks(empty: World) -> None:
-    done = empty.run("init", "--agents", "--package", "promptsync==1")
-    assert (done.code, empty.root.joinpath(AGENTS).exists()) == (2, False)
 
 
 # -- the format of skills: https://agentskills.io/specification ----------------------------------------------
