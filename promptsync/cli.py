@@ -229,9 +229,7 @@ def _failed(session: Session, error: PromptsyncError) -> Outcome:
 
     if isinstance(error, UsageError) and not error.hint and session.verb:
         error = error.replaced(hint=f"promptsync {session.verb} --help")
-    body = dict(getattr(error, "body", None) or session.blank)
-    if "dry_run" in body:
-        body["dry_run"] = session.dry_run
+    body = getattr(error, "body", None) or session.blank
     return session.rendered(Outcome((), body, error.exit_code, error))
 
 

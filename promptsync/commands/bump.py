@@ -19,7 +19,7 @@ from promptsync.show.outcome import Outcome
 from promptsync.show.pull import bump_headline, show_bump, show_bump_plan
 
 
-@verb("bump", blank={"snippet": None, "version": None, "bumped": [], "above": [], "dry_run": False})
+@verb("bump", blank={"snippet": None, "version": None, "bumped": [], "above": []})
 @click.argument("snippet", metavar="SNIPPET")
 @click.argument("users", nargs=-1, metavar="[USER]...")
 @click.option(

@@ -19,7 +19,7 @@ from promptsync.show.outcome import Outcome
 from promptsync.show.pull import show_moves
 
 
-@verb("mv", blank={"moved": [], "dry_run": False})
+@verb("mv", blank={"moved": []})
 @click.argument("names", nargs=-1, metavar="[OLD NEW]")
 @click.option(
     "--keep-name",

@@ -96,7 +96,7 @@ def command(
                 files_only=True,
             )
         except (Conflict, MergeConflict) as refusal:
-            return show_pull.show_refusal(refusal, dry_run=session.dry_run)
+            return show_pull.show_refusal(refusal)
 
 
 def _resolved(project: Project, options: PullOptions, at: At) -> tuple[PullOptions, At]:

@@ -36,8 +36,8 @@ class Page:
         self._add([*lines, ""])
 
     def fence(self, lines: Iterable[str]) -> None:
-        """Add a fence with lines of a text, cut to what fits, with a count of those that do not."""
-        self._fence([], map(click.unstyle, lines), [], "text", self._room)
+        """Add a fence with lines of a text, at most half of the room left, with a count of the others."""
+        self._fence([], map(click.unstyle, lines), [], "text", self._room // 2)
 
     def section(self, title: str, lines: Sequence[str], end: str = "") -> None:
         """Add lines below a title, which ``end`` follows. Both are Markdown; the lines go into a fence."""

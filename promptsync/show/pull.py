@@ -30,7 +30,6 @@ _SKIPPED = {
     State.ALTERED: "the registry returned it differently from what was sent",
     State.DELETED_REMOTELY: "archived in the registry; promptsync pull --prune deletes the file",
 }
-_MOST_LINES = 100
 _UNCOMMITTED = "archived in the registry; its file is kept because no commit has its content"
 _UNPUBLISHED = (
     "archived in the registry; its file is kept because it differs from the archived version; "
@@ -41,7 +40,7 @@ _UNPUBLISHED = (
 def show_plan(plan: PullPlan) -> Outcome:
     """Return what a pull will write."""
     receipt = all_of([*plan.writes, *plan.deletes])
-    return _outcome(plan, receipt, _lines(plan, receipt), dry_run=True)
+    return _outcome(plan, receipt, _lines(plan, receipt))
 
 
 def headline(plan: PullPlan) -> str:
@@ -59,7 +58,7 @@ def show_receipt(plan: PullPlan, receipt: FilesReceipt | None, was_shown: bool) 
     if receipt.unrecorded:
         note = f"could not record the pull: {receipt.unrecorded}"
         lines += row_lines([Row("note", "warn", "this working copy", note=note)])
-    return _outcome(plan, receipt, lines, dry_run=False)
+    return _outcome(plan, receipt, lines)
 
 
 def show_export(written: Sequence[tuple[str, Version]], directory: Path, *, dry_run: bool) -> Outcome:
@@ -71,30 +70,30 @@ def show_export(written: Sequence[tuple[str, Version]], directory: Path, *, dry_
     would = "would be " if dry_run else ""
     number = f"{count(len(written), 'file')} {would}written to {output.safe(str(directory))}"
     files = [{"name": version.name, "path": path, "version": version.version} for path, version in written]
-    document = {"written": files, "merged": [], "conflicts": [], "deleted": [], "dry_run": dry_run}
+    document = {"written": files, "merged": [], "conflicts": [], "deleted": []}
     head = [output.aside("DRY RUN: nothing was written")] if dry_run else []
     return Outcome([*head, *output.table(rows), output.aside(number)], document)
 
 
-def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome:
+def show_refusal(refusal: Conflict | MergeConflict) -> Outcome:
     """Return the outcome of a pull that wrote nothing, with the conflicts that stopped it."""
     unmerged = refusal.unmerged if isinstance(refusal, MergeConflict) else ()
     number = len(refusal.unmerged if isinstance(refusal, MergeConflict) else refusal.items)
     error, receipt = _detailed(refusal, unmerged), FilesReceipt()
     return Outcome(
         (),
-        pull_body(PullPlan(), receipt, dry_run=dry_run) | {"conflicts": diff.conflicts_body(unmerged)},
+        pull_body(PullPlan(), receipt) | {"conflicts": diff.conflicts_body(unmerged)},
         error=error,
         markdown=lambda page: page.error(error),
         outputs=_outputs(receipt, number),
     )
 
 
-def _outcome(plan: PullPlan, receipt: FilesReceipt, lines: Sequence[str], *, dry_run: bool) -> Outcome:
+def _outcome(plan: PullPlan, receipt: FilesReceipt, lines: Sequence[str]) -> Outcome:
     error = receipt.error or plan.error
     return Outcome(
         lines,
-        pull_body(plan, receipt, dry_run=dry_run),
+        pull_body(plan, receipt),
         error=_detailed(error, plan.unmerged) if error is not None else None,
         outputs=_outputs(receipt, len(plan.blocked) + len(plan.marked)),
         markdown=lambda page: add_pull(page, plan, receipt),
@@ -139,7 +138,7 @@ def _lines(plan: PullPlan, receipt: FilesReceipt) -> list[str]:
     return [*lines, *row_lines(rows)]
 
 
-def pull_body(plan: PullPlan, receipt: FilesReceipt, *, dry_run: bool) -> dict[str, Any]:
+def pull_body(plan: PullPlan, receipt: FilesReceipt) -> dict[str, Any]:
     """Return what was written, or would be, for a JSON document."""
     written = receipt.of(plan.writes)
     return {
@@ -157,7 +156,6 @@ def pull_body(plan: PullPlan, receipt: FilesReceipt, *, dry_run: bool) -> dict[s
             if write.passed_over
         ],
         "left": bodies(plan.blocked, "name path reason"),
-        "dry_run": dry_run,
         **body(receipt, "backups"),
     }
 
@@ -186,15 +184,15 @@ def add_pull(page: Page, plan: PullPlan, receipt: FilesReceipt) -> None:
     """Add what comes from the registry to a page: prompts, versions and differences, and what was skipped."""
     number = len(receipt.paths)
     title = f"{count(number, 'prompt')} from the registry" if number else "nothing to pull"
-    page.section(title, _short(row_lines(_rows(plan, receipt)), "prompt"))
+    page.section(title, row_lines(_rows(plan, receipt)))
     if plan.options.passed_over and any(write.passed_over for write in plan.writes):
         page.say(_EXPLAINED)
     if plan.blocked:
         page.say(f"**{count(len(plan.blocked), 'prompt')} skipped**, left for you to decide:")
-        page.fence(_short([line for prompt in plan.blocked for line in _blocked_lines(prompt)], "line"))
+        page.fence(line for prompt in plan.blocked for line in _blocked_lines(prompt))
     if archived := [item.name for item in plan.skipped if item.state is State.DELETED_REMOTELY]:
         page.say(f"**{count(len(archived), 'prompt')} archived in the registry** whose files still exist:")
-        page.fence(_short(archived, "prompt"))
+        page.fence(archived)
         page.say(_ARCHIVED)
     page.differences(
         [
@@ -202,12 +200,6 @@ def add_pull(page: Page, plan: PullPlan, receipt: FilesReceipt) -> None:
             for write in receipt.of(plan.writes)
         ]
     )
-
-
-def _short(lines: Sequence[str], what: str) -> list[str]:
-    """Return the first lines and a count of the others, to leave room on the page for the differences."""
-    more = len(lines) - _MOST_LINES
-    return [*lines[:_MOST_LINES], *([f"… and {count(more, f'more {what}')}"] if more > 0 else [])]
 
 
 def _blocked_lines(prompt: Blocked) -> Iterator[str]:
@@ -248,7 +240,7 @@ def show_moves(plan: MovePlan, receipt: FilesReceipt | None = None, *, dry_run: 
     last = "nothing to move" if plan.is_empty else "next: commit, then promptsync status"
     lines = row_lines(rows) + ([] if dry_run or error is not None else [output.aside(last)])
     moved = bodies(moves, "name path old_path")
-    return Outcome(lines, {"moved": moved, "dry_run": dry_run, "fingerprint": plan.fingerprint}, error=error)
+    return Outcome(lines, {"moved": moved, "fingerprint": plan.fingerprint}, error=error)
 
 
 def bump_headline(plan: BumpPlan) -> str:
@@ -264,7 +256,7 @@ def bump_headline(plan: BumpPlan) -> str:
 def show_bump_plan(plan: BumpPlan) -> Outcome:
     """Return which pins will move."""
     receipt = all_of(plan.moves)
-    return Outcome(_bump_rows("bump", plan, receipt), _bump_body(plan, receipt, dry_run=True))
+    return Outcome(_bump_rows("bump", plan, receipt), _bump_body(plan, receipt))
 
 
 def show_bump(plan: BumpPlan, receipt: FilesReceipt | None, was_shown: bool) -> Outcome:
@@ -276,7 +268,7 @@ def show_bump(plan: BumpPlan, receipt: FilesReceipt | None, was_shown: bool) -> 
     lines.append(output.aside(bump_headline(plan) if plan.is_empty else written))
     if not plan.is_empty and receipt.error is None:
         lines.append(output.aside("next: commit, then promptsync push or promptsync deploy"))
-    return Outcome(lines, _bump_body(plan, receipt, dry_run=False), error=receipt.error)
+    return Outcome(lines, _bump_body(plan, receipt), error=receipt.error)
 
 
 def _bump_rows(word: str, plan: BumpPlan, receipt: FilesReceipt) -> list[str]:
@@ -289,12 +281,11 @@ def _bump_rows(word: str, plan: BumpPlan, receipt: FilesReceipt) -> list[str]:
     return row_lines(rows)
 
 
-def _bump_body(plan: BumpPlan, receipt: FilesReceipt, *, dry_run: bool) -> dict[str, Any]:
+def _bump_body(plan: BumpPlan, receipt: FilesReceipt) -> dict[str, Any]:
     bumped = bodies(receipt.of(plan.moves), "name path from=versions")
     return {
         **body(plan, "snippet version fingerprint"),
         "bumped": [{**move, "to": plan.version} for move in bumped],
         "above": bodies(plan.above, "name=user version"),
         **body(receipt, "backups"),
-        "dry_run": dry_run,
     }

@@ -79,7 +79,7 @@ def carry_out(
             if asks:
                 _confirm(session, headline(made), session.on_remote(show_plan(made)).lines, unchanged)
             outcome = show_receipt(made, apply(made), asks)
-        return session.rendered(outcome.replaced(body={**outcome.body, "dry_run": session.dry_run}))
+        return session.rendered(outcome)
 
 
 def _refusal(session: Session, made: Plan, unchanged: str, *, files_only: bool) -> PromptsyncError | None:

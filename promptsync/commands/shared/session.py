@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -232,11 +231,13 @@ class Session:
         return project
 
     def rendered(self, outcome: Outcome) -> Outcome:
-        """Return an outcome with its Markdown, if that is printed or written to a GitHub summary.
+        """Return an outcome with ``dry_run``, and with its Markdown where that is printed or in a summary.
 
         Without any, a failure has a page about its error.
         """
         outcome = self.on_remote(outcome)
+        if "dry_run" in self.blank:
+            outcome = outcome.replaced(body={**outcome.body, "dry_run": self.dry_run})
         in_github = self.environment.variables.get("GITHUB_STEP_SUMMARY")
         if outcome.summary or not (self.form == "markdown" or in_github):
             return outcome
@@ -276,18 +277,18 @@ class Session:
         self.bar.close()
         for line in self.fitted([*lines]):
             click.echo(line, err=True, color=self.use_colour)
-        with self._answerable(question) as line:
-            return click.confirm(line, default=default, err=True)
+        with self._answerable():
+            return click.confirm(question, default=default, err=True)
 
     def ask(self, question: str, *, default: str) -> str:
         """Ask for a line of text on a terminal. Raises ``UsageError`` as ``confirm`` does."""
-        with self._answerable(question) as line:
-            answer: str = click.prompt(line, default=default, err=True)
+        with self._answerable():
+            answer: str = click.prompt(question, default=default, err=True)
             return answer
 
     @contextmanager
-    def _answerable(self, question: str) -> Iterator[str]:
-        """Print all but the last line of a question, and give the last one, with room for the answer."""
+    def _answerable(self) -> Iterator[None]:
+        """Raise ``UsageError`` if nobody can answer, and end the line of a question that nobody answers."""
         self.bar.close()
         if not sys.stdin.isatty():
             raise UsageError(
@@ -295,11 +296,8 @@ class Session:
                 hint=self.command("--yes"),
                 code="not-confirmed",
             )
-        *above, last = wrap(question, max(20, (self.environment.columns or 10_000) - 8))
-        for line in above:
-            click.echo(line, err=True)
         try:
-            yield last
+            yield
         except (click.Abort, KeyboardInterrupt):
             click.echo(err=True)  # ends the line of the question
             raise
@@ -321,7 +319,8 @@ class _Verb(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if isinstance(ctx.obj, Session):
-            ctx.obj.blank = self.blank
+            is_plan = any(option.name == "dry_run" for option in self.params)
+            ctx.obj.blank = {**self.blank, **({"dry_run": False} if is_plan else {})}
         return super().parse_args(ctx, args)
 
 
