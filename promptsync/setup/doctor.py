@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +41,9 @@ class FindingStatus(StrEnum):
     ERROR = "error"
 
 
+OK, WARNING, ERROR = FindingStatus
+
+
 class Finding(Struct, frozen=True):
     """``name`` is a stable word; ``fix`` is the command or change that fixes it, ``""`` if none is needed."""
 
@@ -51,20 +54,8 @@ class Finding(Struct, frozen=True):
     details: tuple[str, ...] = ()
 
 
-def ok(name: str, message: str, details: Sequence[str] = ()) -> Finding:
-    return Finding(name, FindingStatus.OK, message, "", tuple(details))
-
-
-def _warning(name: str, message: str, fix: str, details: Sequence[str] = ()) -> Finding:
-    return Finding(name, FindingStatus.WARNING, message, fix, tuple(details))
-
-
-def _error(name: str, message: str, fix: str, details: Sequence[str] = ()) -> Finding:
-    return Finding(name, FindingStatus.ERROR, message, fix, tuple(details))
-
-
 def _failed(name: str, problem: PromptsyncError) -> Finding:
-    return _error(name, problem.message, problem.hint, problem.details)
+    return Finding(name, ERROR, problem.message, problem.hint, problem.details)
 
 
 def examine(directory: Path, opened: Callable[[], Project], *, offline: bool) -> Iterator[Finding]:
@@ -96,19 +87,12 @@ def _config(directory: Path) -> tuple[Config | None, Finding]:
     path = find(directory)
     if path is None:
         message = f"there is no {FILE_NAME} in {directory} or any directory above it"
-        return None, _error("config", message, "promptsync init")
+        return None, Finding("config", ERROR, message, "promptsync init")
     try:
         config = load(path)
     except UsageError as problem:
         return None, _failed("config", problem)
-    labels = ", ".join(f"{branch} to {label}" for branch, label in config.labels.items())
-    details = [
-        f"remotes: {', '.join(config.remotes) or 'none'}",
-        f"prompts in {config.prompts}/",
-        f"include: {', '.join(config.include) or 'all'}",
-        f"deploy: {labels}" if labels else "labels: is empty, so deploy needs --label",
-    ]
-    return config, ok("config", f"{path}, default remote {config.default_remote}", details)
+    return config, Finding("config", OK, f"{path}, default remote {config.default_remote}")
 
 
 def _files(config: Config) -> Finding:
@@ -121,10 +105,14 @@ def _files(config: Config) -> Finding:
     details += [text_of(conflict) for file in files if (conflict := conflict_of(file))]
     if details:
         message = f"{_counted(len(details), 'problem')} in the prompt files of {config.prompts}/"
-        return _error("prompts", f"{message}, so a push would be refused", "promptsync lint", details)
+        return Finding(
+            "prompts", ERROR, f"{message}, so a push would be refused", "promptsync lint", tuple(details)
+        )
     if not files:
-        return _warning("prompts", f"there are no prompt files in {config.prompts}/", "promptsync pull")
-    return ok("prompts", f"{_counted(len(files), 'prompt file')} in {config.prompts}/")
+        return Finding(
+            "prompts", WARNING, f"there are no prompt files in {config.prompts}/", "promptsync pull"
+        )
+    return Finding("prompts", OK, f"{_counted(len(files), 'prompt file')} in {config.prompts}/")
 
 
 def _git(config: Config) -> Iterator[Finding]:
@@ -134,25 +122,27 @@ def _git(config: Config) -> Iterator[Finding]:
         if history is None:
             message = "this is not a git repository, so versions name no commit"
             fix = "git init && git add --all && git commit"
-            yield _warning("git", f"{message} and less is known about changes", fix)
+            yield Finding("git", WARNING, f"{message} and less is known about changes", fix)
             return
         history.check_index()
         if history.born:
             where = f"branch {history.branch}" if history.branch else "no branch checked out"
-            yield ok("git", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.line('version')}")
+            yield Finding(
+                "git", OK, f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.line('version')}"
+            )
         else:
-            yield _warning("git", "the repository has no commit yet", "git add --all && git commit")
+            yield Finding("git", WARNING, "the repository has no commit yet", "git add --all && git commit")
         if history.shallow:
             message = "the clone is shallow, so promptsync cannot always tell who changed a prompt"
             fix = "git fetch --unshallow\nin GitHub Actions, set fetch-depth: 0, in GitLab GIT_DEPTH: 0"
-            yield _warning("git-history", f"{message}; such prompts are refused", fix)
+            yield Finding("git-history", WARNING, f"{message}; such prompts are refused", fix)
         if history.listed(DIRECTORY):
             message = f"git tracks {DIRECTORY}/, which is private to a working copy"
             fix = f"git rm -r --cached {DIRECTORY} && echo {DIRECTORY}/ >> .gitignore"
-            yield _error("git-ignored", message, fix)
+            yield Finding("git-ignored", ERROR, message, fix)
         if history.ignores(f"{config.prompts}/prompt.yaml"):
             fix = f"git check-ignore -v {shlex.quote(f'{config.prompts}/prompt.yaml')}"
-            yield _warning("git-tracked", f"git ignores prompt files in {config.prompts}/", fix)
+            yield Finding("git-tracked", WARNING, f"git ignores prompt files in {config.prompts}/", fix)
     except PromptsyncError as problem:
         yield _failed("git", problem)
 
@@ -160,14 +150,14 @@ def _git(config: Config) -> Iterator[Finding]:
 def _registry(project: Project, offline: bool) -> Iterator[Finding]:
     is_local = project.url.startswith(LOCAL)
     named = project.url if project.remote == project.url else f"{project.remote}, {project.url}"
-    yield ok("remote", named)
+    yield Finding("remote", OK, named)
     key = None if is_local else _key(project)
     if key is not None:
         yield key
     if offline or (key is not None and key.status is FindingStatus.ERROR):
         return
-    if is_local and (finding := _embedded(project)) is not None:
-        yield finding
+    if is_local and not project.database.exists():
+        yield Finding("registry", OK, f"there is none yet; the first push creates {project.database}")
         return
     try:
         timeouts = (project.timeouts or Timeouts()).shortened()
@@ -176,18 +166,18 @@ def _registry(project: Project, offline: bool) -> Iterator[Finding]:
             prompts = registry.prompts.list()
             seconds = time.monotonic() - began
             if project.api_key and not is_local:
-                yield ok("key-accepted", "the registry accepts the key")
+                yield Finding("key-accepted", OK, "the registry accepts the key")
             seen = registry.workspace_seen
             workspace = f", workspace {seen}" if seen is not None else ""
-            yield ok(
-                "registry", f"it listed {_counted(len(prompts), 'prompt')} in {seconds:.2f} s{workspace}"
+            yield Finding(
+                "registry", OK, f"it listed {_counted(len(prompts), 'prompt')} in {seconds:.2f} s{workspace}"
             )
             yield _dialect(registry.capabilities(prompts[0]) if prompts else None)
     except PromptsyncError as problem:
         is_key = problem.code in ("unauthorized", "forbidden")
         waited = "; promptsync waited once and gave up" if problem.code == "rate-limited" else ""
         name = "key-accepted" if is_key else "registry"
-        yield _error(name, problem.message + waited, problem.hint, problem.details)
+        yield Finding(name, ERROR, problem.message + waited, problem.hint, problem.details)
 
 
 def _key(project: Project) -> Finding:
@@ -198,39 +188,30 @@ def _key(project: Project) -> Finding:
         return _failed("key", problem)
     if where.host.endswith(_VENDOR) and not sent.startswith(_PREFIX):
         message = f"{_KEY_NAME} is set, but PromptLayer's keys begin with {_PREFIX}"
-        return _warning("key", f"{message}; see the workspace's settings", f"export {_KEY_NAME}={_PREFIX}…")
-    return ok("key", f"{_KEY_NAME} is set")
-
-
-def _embedded(project: Project) -> Finding | None:
-    """Return why the database of an embedded registry is not examined, ``None`` if it is."""
-    if project.fixtures is not None and not project.fixtures.is_file():
-        fix = f"fix or remove fixtures: in {project.config.path.name}"
-        return _error("registry", f"the fixtures file {project.fixtures} does not exist", fix)
-    if not project.database.exists():
-        return ok("registry", f"there is no embedded registry yet; the first push creates {project.database}")
-    if not project.database.is_file():
-        return _error("registry", f"{project.database} is not a file", f"mv {project.database} elsewhere")
-    return None
+        return Finding(
+            "key", WARNING, f"{message}; see the workspace's settings", f"export {_KEY_NAME}={_PREFIX}…"
+        )
+    return Finding("key", OK, f"{_KEY_NAME} is set")
 
 
 def _dialect(capabilities: Capabilities | None) -> Finding:
     if capabilities is None:
-        return ok("dialect", "unknown until it has a prompt")
+        return Finding("dialect", OK, "unknown until it has a prompt")
     if not capabilities.raw:
-        return _warning(
+        return Finding(
             "dialect",
+            WARNING,
             "only the basic API, without raw prompts, so prompts with snippets cannot be read",
             "leave such prompts out with include:, or use a registry with GET /prompt-templates/{id}",
         )
     if not capabilities.lists_all_labels and not capabilities.changes_labels:
         message = "its labels cannot be read, so they can only be set while publishing"
-        return _warning("dialect", message, "promptsync push --label LABEL")
+        return Finding("dialect", WARNING, message, "promptsync push --label LABEL")
     if not capabilities.changes_labels:
         message = "its labels can be read, but promptsync cannot change them"
-        return _warning("dialect", message, "move labels in the dashboard of this registry")
+        return Finding("dialect", WARNING, message, "move labels in the dashboard of this registry")
     lists = "with" if capabilities.lists_all_labels else "without"
-    return ok("dialect", f"the current PromptLayer API, {lists} a list of all labels")
+    return Finding("dialect", OK, f"the current PromptLayer API, {lists} a list of all labels")
 
 
 def _counted(number: int, noun: str) -> str:
