@@ -27,8 +27,6 @@ from promptsync.show import diff
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
-_SHA256, _DIGEST = "sha256:", 12
-
 
 class LoggedVersion(Struct, frozen=True):
     """A version in the log, with the keys of the document in their order.
@@ -244,7 +242,6 @@ def _paragraph(entry: LoggedVersion, *, marks: bool) -> Iterator[str]:
         yield f"Commit: {entry.short}"
     if entry.version > 1 and [*entry.parents] != [entry.version - 1]:
         yield f"From:   {', '.join(f'v{parent}' for parent in entry.parents) or 'no other version'}"
-    yield f"Digest: {entry.digest.removeprefix(_SHA256)[:_DIGEST]}"
     if marks and entry.mark:
         yield f"Mark:   {output.safe(entry.mark, newlines=False)}"
     if entry.message:

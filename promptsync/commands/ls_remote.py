@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -52,18 +52,18 @@ def command(session: Session, names: tuple[str, ...], status: str) -> Outcome:
         pointers = list_labels(project.registry, project.config.labels.values()) if active else None
         labels = None if pointers is None else labels_by_prompt(pointers, active)
         files = scan(project.root, project.config.prompts).files if project.config.path.is_file() else None
-    listed = [(prompt, False, None if labels is None else labels.get(prompt.name, {})) for prompt in active]
-    listed += [(prompt, True, None) for prompt in archived if prompt.name in wanted]
-    listed.sort(key=lambda entry: (entry[0].name, entry[1]))
+    bodies = [
+        _body(prompt, files, None if labels is None else labels.get(prompt.name, {})) for prompt in active
+    ]
+    bodies += [_body(prompt, files, None, archived=True) for prompt in archived if prompt.name in wanted]
+    bodies.sort(key=lambda row: (row["name"], row["archived"]))
     if not session.json:
-        with_file = len({prompt.name for prompt, _, _ in listed} & {*(files or ())})
-        total = output.count(len(listed), "prompt")
+        with_file = sum(bool(row["adopted"]) for row in bodies)
+        total = output.count(len(bodies), "prompt")
         session.say(f"{total}, {with_file} with a file (*)" if with_file else total)
         if active and labels is None:
             session.say("the registry cannot list labels; promptsync label list fetches them")
-    rows = [_row(prompt, is_archived, labels or {}, files) for prompt, is_archived, labels in listed]
-    bodies = [_body(prompt, is_archived, labels, files) for prompt, is_archived, labels in listed]
-    return Outcome(output.table(rows, free=True), {"prompts": bodies})
+    return Outcome(output.table(map(_row, bodies), free=True), {"prompts": bodies})
 
 
 def _meant(project: Project, names: Sequence[str], known: Sequence[str], *, is_whole: bool) -> Iterator[str]:
@@ -75,29 +75,29 @@ def _meant(project: Project, names: Sequence[str], known: Sequence[str], *, is_w
                 raise
 
 
-def _row(
-    prompt: Version, is_archived: bool, labels: Labels, files: Collection[str] | None
-) -> tuple[str, ...]:
-    tags = ", ".join(output.name(tag) for tag in prompt.prompt.tags)
-    own = [(label, version) for label, version in labels.items() if is_own(label)]
-    return (
-        "*" if prompt.name in (files or ()) else "",
-        output.name(prompt.name),
-        f"v{prompt.version}",
-        output.style("archived", "warn") if is_archived else "",
-        "; ".join(f"{output.style(output.name(label), 'strong')} v{version}" for label, version in own),
-        f"[{tags}]" if tags else "",
-        output.safe(without_mark(prompt.message), newlines=False),
-    )
-
-
 def _body(
-    prompt: Version, is_archived: bool, labels: Labels | None, files: Collection[str] | None
+    prompt: Version, files: Collection[str] | None, labels: Labels | None, *, archived: bool = False
 ) -> dict[str, Any]:
     there = None if labels is None else [{"label": label, "version": at} for label, at in labels.items()]
     return {
         **body(prompt, "name id=template_id version tags=prompt.tags message is_snippet"),
         "labels": there,
-        "archived": is_archived,
+        "archived": archived,
         "adopted": None if files is None else prompt.name in files,
     }
+
+
+def _row(prompt: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a prompt of the document as the cells of a table."""
+    labels = [
+        (label["label"], label["version"]) for label in prompt["labels"] or () if is_own(label["label"])
+    ]
+    return (
+        "*" if prompt["adopted"] else "",
+        output.name(prompt["name"]),
+        f"v{prompt['version']}",
+        output.style("archived", "warn") if prompt["archived"] else "",
+        "; ".join(f"{output.style(output.name(label), 'strong')} v{version}" for label, version in labels),
+        f"[{', '.join(map(output.name, prompt['tags']))}]" if prompt["tags"] else "",
+        output.safe(without_mark(prompt["message"]), newlines=False),
+    )

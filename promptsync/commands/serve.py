@@ -204,16 +204,12 @@ def _variables(url: str, api_key: str) -> Outcome:
 
 
 def _check_options(api_key: str | None, allowed: tuple[str, ...]) -> None:
-    if api_key is not None and not api_key.strip():
-        raise UsageError("--api-key is empty", hint="pass a key, or remove the option")
-    if api_key is not None and not is_key(api_key):
-        raise UsageError(f"--api-key is not an API key: {NO_KEY}", hint="pass a key without them")
+    if api_key is not None and not (api_key and is_key(api_key)):
+        raise UsageError(f"--api-key is empty, or {NO_KEY}", hint="pass another key, or remove the option")
     for name in allowed:
         if not name or set(name) & set("/:*@, "):
-            raise UsageError(
-                f"--allow-host {output.name(name)} is not a host name",
-                hint="pass the name alone, without http:// and without a port",
-            )
+            hint = "pass the name alone, without http:// and without a port"
+            raise UsageError(f"--allow-host {output.name(name)} is not a host name", hint=hint)
 
 
 def _places(session: Session, database: Path | None, fixtures: Path | None) -> tuple[Path, Path | None]:

@@ -12,13 +12,7 @@ from typing import TextIO
 
 
 def use_utf8() -> None:
-    """Start the program again in Python's UTF-8 mode if the locale makes Python read file names as ASCII.
-
-    Output is UTF-8 on Windows as well. Characters that another encoding lacks are escaped.
-    """
-    if sys.getfilesystemencoding() == "ascii":
-        with contextlib.suppress(OSError):
-            os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+    """Print UTF-8 on Windows as well. Characters that another encoding lacks are escaped."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             if sys.platform == "win32":  # a pipe has an old encoding there, and other line ends
