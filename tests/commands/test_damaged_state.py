@@ -16,15 +16,7 @@ from worlds import World
 from promptsync.files.cache import Blobs, BlobText, Cache
 
 VERBS = [["status"], ["diff"], ["pull"], ["log", "a"], ["lint"], ["push"]]
-GARBAGE = {
-    "empty": b"",
-    "garbage": bytes(range(256)),
-    "a list": b"[]",
-    "null": b"null",
-    "deep": b"[" * 100_000,
-    "a little too deep": b"[" * 200 + b"]" * 200,
-    "a long number": b"1" * 5000,
-}
+GARBAGE = [b"", bytes(range(256)), b"[]", b"null", b"[" * 100_000, b"[" * 200 + b"]" * 200, b"1" * 5000]
 
 
 @pytest.fixture
@@ -44,15 +36,16 @@ def private_files(world: World) -> list[Path]:
     return sorted((world.root / ".promptsync").rglob("*.json"))
 
 
-@pytest.mark.parametrize("data", GARBAGE.values(), ids=GARBAGE)
-def test_a_damaged_file_costs_requests_and_changes_no_result(filled: World, data: bytes) -> None:
-    for path in private_files(filled):
-        path.write_bytes(data)
-    for verb in [*VERBS, ["status", "--exit-code"]]:
-        filled.ok(*verb)
+def test_a_damaged_file_costs_requests_and_changes_no_result(filled: World) -> None:
+    filled.ok("push")
+    for data in GARBAGE:
+        for path in private_files(filled):
+            path.write_bytes(data)
+        for verb in [*VERBS, ["status", "--exit-code"]]:
+            filled.ok(*verb)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 def test_json_of_other_types_ends_in_no_traceback(filled: World, seed: int) -> None:
     chance = random.Random(seed)
     others = [None, [], {}, "x", -1, 1.5, True, [[]], {"a": {}}]
@@ -71,7 +64,7 @@ def test_json_of_other_types_ends_in_no_traceback(filled: World, seed: int) -> N
         assert filled.run(*verb).code in (0, 3, 4), verb
 
 
-@pytest.mark.parametrize("digest", [{}, [], 0, False, {"a": 1}])
+@pytest.mark.parametrize("digest", [{}, 0, False])
 def test_a_cached_digest_of_another_type_is_no_digest(tmp_path: Path, digest: Any) -> None:
     blobs = Blobs({"1a": "a"}, {"1a": BlobText("d", frozenset(["x"]), {"": ("1-abc",)})})
     Cache(tmp_path).keep_blobs(blobs)
@@ -112,7 +105,7 @@ DATABASES: dict[str, Callable[[Path], Any]] = {
     "a later version": statement("PRAGMA user_version = 999"),
     "another program's": statement("PRAGMA application_id = 5"),
     "a text that is no JSON": statement("UPDATE versions SET body = '{'"),
-    **{f"noise {seed}": noise(seed) for seed in range(12)},
+    **{f"noise {seed}": noise(seed) for seed in range(4)},
 }
 
 

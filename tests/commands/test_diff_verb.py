@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from worlds import World, template
 
 
@@ -57,18 +55,10 @@ def test_the_document_has_fields_and_variables_of_each(three: World) -> None:
     assert changes["c"]["remote_fields"][0]["new"] == "Theirs {name}"
 
 
-def test_format_json_is_the_same_document_also_when_it_fails(three: World) -> None:
-    assert json.loads(three.ok("diff", "--format", "json").out)["changes"]
-    failed = three.run("diff", "--format", "json", "nobody")
-    assert failed.code == 2
-    assert json.loads(failed.out)["error"]["code"] == "not-found"
-    assert failed.err == ""
-
-
 def test_names_choose_and_may_be_those_of_the_registry(three: World) -> None:
     assert three.ok("diff", "theirs", "--name-only").out == "theirs\n"
     assert three.ok("diff", "d").out == "no differences\n"
-    assert three.run("diff", "nobody").code == 2
+    assert three.run("diff", "nobody", "--format", "json").document["error"]["code"] == "not-found"
 
 
 def test_short_forms_are_one_line_a_prompt(three: World) -> None:
@@ -76,9 +66,6 @@ def test_short_forms_are_one_line_a_prompt(three: World) -> None:
     stat = three.ok("diff", "--stat").out.splitlines()
     assert [line.split()[:2] for line in stat] == [["a", "ahead"], ["b", "behind"], ["c", "diverged"]]
     assert three.run("diff", "--stat", "--name-only").code == 2
-
-
-def test_exit_code_is_1_when_anything_differs(three: World) -> None:
     assert three.run("diff", "--exit-code").code == 1
     assert three.run("diff", "--exit-code", "d").code == 0
 

@@ -49,7 +49,7 @@ def on_terminal(root: Path, line: str, **variables: str) -> tuple[int, str]:
     return process.returncode, shown.decode()
 
 
-@pytest.mark.parametrize("line", ["log one", "diff --stat", "show one", "render one", "status", "ls-remote"])
+@pytest.mark.parametrize("line", ["log one", "render one", "status"])
 def test_long_output_goes_through_the_pager(copy: Path, line: str) -> None:
     code, shown = on_terminal(copy, line, GIT_PAGER=SHOWN, PAGER="false")
     assert (code, "paged" in shown) == (0, True)
@@ -60,10 +60,11 @@ def test_long_output_goes_through_the_pager(copy: Path, line: str) -> None:
     ("line", "variables"),
     [
         ("log one --json", {}),
-        ("log one --no-pager", {}),
         ("--no-pager log one", {}),
-        *(("log one", {name: value}) for name, value in (("CI", "true"), ("TERM", "dumb"))),
-        *(("log one", {"GIT_PAGER": pager}) for pager in ("", "cat")),
+        *(
+            ("log one", {name: value})
+            for name, value in (("CI", "true"), ("TERM", "dumb"), ("GIT_PAGER", ""))
+        ),
         ("push", {}),
         ("log two", {}),
     ],
@@ -89,7 +90,7 @@ def test_a_pipe_gets_the_output_itself(copy: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pager", "shows"),
-    [("false", "Hello"), ("no-such-pager", "Hello"), ("head -c 3; exit 1", "Hello"), ("", "LESS=FRX")],
+    [("no-such-pager", "Hello"), ("head -c 3; exit 1", "Hello"), ("", "LESS=FRX")],
 )
 def test_a_pager_that_fails_loses_no_output_and_less_quits_where_it_fits(
     copy: Path, pager: str, shows: str

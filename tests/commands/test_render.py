@@ -107,16 +107,15 @@ VALUES: list[tuple[str, list[str], str, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "options", "out", "err"), VALUES)
-def test_variables_get_their_values(
-    world: World, text: str, options: list[str], out: str, err: list[str]
-) -> None:
-    tree(world, one=text)
+def test_variables_get_their_values(world: World) -> None:
     world.put("values.yaml", "b: 2\nc: 2\n")
-    shown = render(world, "one", *options)
-    assert (shown[0], shown[1].splitlines()) == (out, err)
-    warnings = [line.removeprefix("warning: ") for line in err]
-    assert as_json(world, "one", *options)["warnings"] == warnings
+    for text, options, out, err in VALUES:
+        tree(world, one=text)
+        shown = render(world, "one", *options)
+        assert (shown[0], shown[1].splitlines()) == (out, err)
+    warnings = [line.removeprefix("warning: ") for line in VALUES[2][3]]
+    tree(world, one=HELLO)
+    assert as_json(world, "one", *VALUES[2][1])["warnings"] == warnings
 
 
 def test_examples_are_offered_where_values_are_missing(world: World) -> None:
@@ -127,41 +126,39 @@ def test_examples_are_offered_where_values_are_missing(world: World) -> None:
     assert render(world, "one", "--example", "1") == ("Hello Ana.\n", "")
 
 
-@pytest.mark.parametrize("text", ['{"name":\t"Ana"}', "name: Ana\n", "# nothing else\nname: 'Ana'\n"])
-def test_values_come_from_yaml_json_or_stdin(
-    world: World, monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
+def test_values_come_from_yaml_json_or_stdin(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(world, one=HELLO)
-    world.put("values", text)
-    assert render(world, "one", "--vars", "values")[0] == "Hello Ana.\n"
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    assert render(world, "one", "--vars", "-")[0] == "Hello Ana.\n"
+    for text in ('{"name":\t"Ana"}', "# nothing else\nname: 'Ana'\n"):
+        world.put("values", text)
+        assert render(world, "one", "--vars", "values")[0] == "Hello Ana.\n"
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        assert render(world, "one", "--vars", "-")[0] == "Hello Ana.\n"
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("nope", "there is no prompt 'nope'"),
-        ("oen", "did you mean 'one'?"),
-        ("one --var x", "not of the form NAME=TEXT"),
-        ("one --var x:={", "is not JSON"),
-        ("one --vars none.yaml", "cannot read"),
-        ("one --vars list.yaml", "is not a mapping"),
-        ("one --example 1", "has 0 examples, so there is no example 1"),
-        ("one --provider openai", "add --from-registry"),
-        ("one --from-registry --model gpt-4o", "add --provider PROVIDER"),
-        ("one --label prod", "promptsync push one"),
-        ("nope --from-registry", "promptsync ls-remote"),
-        ("one --llm-kwargs", "add --from-registry"),
-        ("one --from-registry --label a --version 1", "cannot be combined"),
-        ("x", "no prompt 'x'"),
-    ],
-)
-def test_a_usage_error_has_a_hint(world: World, line: str, message: str) -> None:
+USAGE = {
+    "nope": "there is no prompt 'nope'",
+    "oen": "did you mean 'one'?",
+    "one --var x": "not of the form NAME=TEXT",
+    "one --var x:={": "is not JSON",
+    "one --vars none.yaml": "cannot read",
+    "one --vars list.yaml": "is not a mapping",
+    "one --example 1": "has 0 examples, so there is no example 1",
+    "one --provider openai": "add --from-registry",
+    "one --from-registry --model gpt-4o": "add --provider PROVIDER",
+    "one --label prod": "promptsync push one",
+    "nope --from-registry": "promptsync ls-remote",
+    "one --llm-kwargs": "add --from-registry",
+    "one --from-registry --label a --version 1": "cannot be combined",
+    "x": "no prompt 'x'",
+}
+
+
+def test_a_usage_error_has_a_hint(world: World) -> None:
     tree(world, **{"one": "content: x\n", "x.v2": "content: [\n"})
     world.put("list.yaml", "- a\n")
-    done = world.run("render", *line.split())
-    assert (done.code, message in done.err) == (2, True), done.err
+    for line, message in USAGE.items():
+        done = world.run("render", *line.split())
+        assert (done.code, message in done.err) == (2, True), done.err
 
 
 def test_the_name_may_be_a_path_also_of_a_draft_elsewhere(world: World) -> None:
@@ -198,11 +195,12 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("text", "message"), BROKEN)
-def test_a_prompt_that_cannot_be_rendered_says_where_and_why(world: World, text: str, message: str) -> None:
-    tree(world, one=text, tone="content: a\n", chat="messages: []\n", two="content: '@@@one@@@'\n")
-    done = world.run("render", "z" if text.startswith("name: z") else "one", "--var", "x:=0")
-    assert (done.code, message in done.err) == (1, True), done.err
+def test_a_prompt_that_cannot_be_rendered_says_where_and_why(world: World) -> None:
+    tree(world, tone="content: a\n", chat="messages: []\n", two="content: '@@@one@@@'\n")
+    for text, message in BROKEN:
+        tree(world, one=text)
+        done = world.run("render", "z" if text.startswith("name: z") else "one", "--var", "x:=0")
+        assert (done.code, message in done.err) == (1, True), done.err
 
 
 def test_an_fstring_that_cannot_be_rendered_is_shown_as_the_registry_leaves_it(world: World) -> None:

@@ -106,23 +106,30 @@ IN_FILES = ["evaluations/refund.yaml:1", "prompts/broken.yaml:1", "prompts/suppo
 REFUND = [f"support/refund@{version}" for version in (3, 2, 1)]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (("Send it",), [*IN_FILES, *REFUND]),
-        (("send it",), []),
-        (("-i", "send IT"), [*IN_FILES, *REFUND]),
-        (("old address",), REFUND[1:]),
-        (("Send it", "support/*"), [IN_FILES[2], *REFUND]),
-        (("Send it", "broken"), [IN_FILES[1]]),
-        (("Send it", "tone"), []),
-        (("-E", "to .* address$"), REFUND[2:]),
-    ],
-)
-def test_files_and_cached_versions_are_searched_without_a_request(
-    searched: World, arguments: tuple[str, ...], expected: list[str]
-) -> None:
-    assert places(searched, *arguments) == expected
+SEARCHES: list[tuple[tuple[str, ...], list[str]]] = [
+    (("Send it",), [*IN_FILES, *REFUND]),
+    (("send it",), []),
+    (("-i", "send IT"), [*IN_FILES, *REFUND]),
+    (("old address",), REFUND[1:]),
+    (("Send it", "support/*"), [IN_FILES[2], *REFUND]),
+    (("Send it", "broken"), [IN_FILES[1]]),
+    (("Send it", "tone"), []),
+    (("-E", "to .* address$"), REFUND[2:]),
+    (("old address", "--remote", "local:other.db"), []),
+]
+
+
+def test_files_and_cached_versions_are_searched_without_a_request(searched: World) -> None:
+    for arguments, expected in SEARCHES:
+        assert places(searched, *arguments) == expected
+    done = searched.ok("search", "old address")  # the versions of a prompt share a line
+    assert done.out == "support/refund@2, @1  Send it to the old address, please\n"
+    assert re.fullmatch(r"2 matches in 4 files and \d cached versions\n", done.err)
+    done = searched.run("search", "it", "support/refnd")
+    assert (done.code, "did you mean 'support/refund'?" in done.err) == (2, True)
+    for options, advice in (((), True), (("-i",), False)):
+        done = searched.run("search", "NO SUCH TEXT", *options)
+        assert (done.code, done.err.endswith("; -i matches upper and lower case alike\n")) == (1, advice)
 
 
 def test_a_link_out_of_the_repository_is_not_followed(searched: World, tmp_path: Path) -> None:
@@ -132,30 +139,11 @@ def test_a_link_out_of_the_repository_is_not_followed(searched: World, tmp_path:
     assert IN_FILES[0] not in places(searched, "Send it")
 
 
-@pytest.mark.parametrize(
-    "arguments", [("Café or tea? It's",), ("It's a question",), ("-E", "brief and friendly")]
-)
-def test_what_yaml_escapes_or_joins_is_found_in_its_file(local: World, arguments: tuple[str, ...]) -> None:
+def test_what_yaml_escapes_or_joins_is_found_in_its_file(local: World) -> None:
     (local.root / "prompts/a.yaml").write_text(FILE, "utf-8")
-    done = local.ok("search", *arguments)
-    assert done.out.startswith("prompts/a.yaml  ")
-    assert places(local, *arguments) == ["prompts/a.yaml:None"]
-
-
-def test_versions_of_another_registry_are_left_out(searched: World) -> None:
-    assert places(searched, "old address", "--remote", "local:other.db") == []
-
-
-def test_the_versions_of_a_prompt_share_a_line(searched: World) -> None:
-    done = searched.ok("search", "old address")
-    assert done.out == "support/refund@2, @1  Send it to the old address, please\n"
-    assert re.fullmatch(r"2 matches in 4 files and \d cached versions\n", done.err)
-
-
-def test_a_name_that_does_not_exist_is_a_usage_error(searched: World) -> None:
-    done = searched.run("search", "it", "support/refnd")
-    assert done.code == 2
-    assert "did you mean 'support/refund'?" in done.err
+    for arguments in (("Café or tea? It's",), ("It's a question",), ("-E", "brief and friendly")):
+        assert local.ok("search", *arguments).out.startswith("prompts/a.yaml  ")
+        assert places(local, *arguments) == ["prompts/a.yaml:None"]
 
 
 def test_what_a_prompt_contains_cannot_reach_the_terminal(local: World) -> None:
@@ -169,14 +157,6 @@ def test_what_a_prompt_contains_cannot_reach_the_terminal(local: World) -> None:
     assert "\u202e" not in done.out
     assert "a@1" in done.out
     assert max(map(len, done.out.splitlines())) < 300
-
-
-@pytest.mark.parametrize(("options", "advice"), [((), True), (("-i",), False)])
-def test_a_search_without_a_match_names_the_option_that_finds_more(
-    local: World, options: tuple[str, ...], advice: bool
-) -> None:
-    done = local.run("search", "NO SUCH TEXT", *options)
-    assert (done.code, done.err.endswith("; -i matches upper and lower case alike\n")) == (1, advice)
 
 
 def test_on_a_terminal_the_match_is_marked_and_lines_fit(local: World) -> None:

@@ -151,12 +151,10 @@ MANUAL = {"inputs": {}, "ref": BRANCH, "repository": REPOSITORY}
 # What is checked out, how deep, the name of the event, its text, its ref, and the prompts that changed.
 EVENTS: list[tuple[str, int, str, Callable[[Hub], Any], str, str]] = [
     ("merge", 0, "pull_request", Hub.pull_request, "refs/pull/7/merge", "b"),
-    ("merge", 0, "pull_request_review", Hub.pull_request, "refs/pull/7/merge", "b"),
     ("merge", 2, "pull_request", Hub.pull_request, "refs/pull/7/merge", "b"),
     ("head", 0, "pull_request", Hub.pull_request, "refs/pull/7/merge", "b"),
     ("merge", 0, "merge_group", merge_group, "refs/heads/gh-readonly-queue/main/pr-7", "b"),
     ("base", 0, "push", lambda hub: hub.push(hub.first), "refs/heads/main", "a"),
-    ("base", 0, "push", lambda hub: hub.push(hub.first, "refs/tags/v1"), "refs/tags/v1", "a"),
     ("merge", 0, "push", lambda hub: hub.push(hub.first), "refs/heads/main", "a b"),
     ("head", 0, "push", lambda hub: hub.push(ZEROS, BRANCH), BRANCH, "b"),
     ("base", 0, "push", lambda hub: hub.push(ZEROS), "refs/heads/main", "a b"),
@@ -177,7 +175,6 @@ SHALLOW, NOT_THERE = (3, "shallow-clone"), (2, "not-checked-out")
 FAILING: list[tuple[str, int, str, Callable[[Hub], Any], tuple[int, str], str]] = [
     ("merge", 1, "pull_request", Hub.pull_request, SHALLOW, "fetch-depth: 0"),
     ("base", 0, "pull_request_target", Hub.pull_request, NOT_THERE, "--since origin/main..."),
-    ("merge", 0, "pull_request_target", Hub.pull_request, NOT_THERE, "--since origin/main..."),
     ("base", 1, "push", lambda hub: hub.push(hub.first), SHALLOW, "fetch-depth: 0"),
 ]
 
@@ -190,14 +187,6 @@ def test_a_clone_that_lacks_what_was_there_before_says_what_to_fetch(
         names(hub.checkout(getattr(hub, commit), depth), name, event(hub))
     assert (caught.value.exit_code, caught.value.code) == error
     assert hint in caught.value.hint
-
-
-def test_a_new_branch_without_the_default_branch_is_an_error(hub: Hub) -> None:
-    clone = hub.checkout(hub.head)
-    clone.git("update-ref", "-d", "refs/remotes/origin/main")
-    with pytest.raises(PromptsyncError) as caught:
-        names(clone, "push", hub.push(ZEROS, BRANCH), BRANCH)
-    assert "git fetch origin main" in caught.value.hint
 
 
 def test_a_forced_push_without_the_old_commit_says_what_to_fetch(hub: Hub) -> None:
@@ -221,9 +210,9 @@ def test_a_merge_group_names_the_branch_that_it_will_be_merged_into(tmp_path: Pa
         )
         assert branch_to_merge_into(variables) == branch
     (tmp_path / "event.json").write_text("{}", "utf-8")
-    with pytest.raises(PromptsyncError) as caught:
+    with pytest.raises(PromptsyncError, match="merge_group"):
         branch_to_merge_into(variables)
-    assert "merge_group" in caught.value.message
+    assert branch_to_merge_into({"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "release/1"}) == "release/1"
 
 
 # -- nothing before --------------------------------------------------------------------------------------
@@ -233,10 +222,7 @@ def test_a_merge_group_names_the_branch_that_it_will_be_merged_into(tmp_path: Pa
     ("name", "event", "ref"),
     [
         ("workflow_dispatch", {**MANUAL, "ref": "refs/heads/main"}, "refs/heads/main"),
-        ("schedule", {"schedule": "0 3 * * *"}, "refs/heads/main"),
         ("schedule", {"schedule": "0 3 * * *", "repository": REPOSITORY}, "refs/heads/main"),
-        ("repository_dispatch", {"branch": "main", "repository": REPOSITORY}, "refs/heads/main"),
-        ("release", {"action": "published", "repository": REPOSITORY}, "refs/tags/v1"),
         ("push", {"ref": "refs/tags/v1", "before": ZEROS, "repository": REPOSITORY}, "refs/tags/v1"),
     ],
 )
@@ -259,15 +245,11 @@ def test_an_event_with_nothing_before_it_is_an_error_and_no_empty_set(
     ("name", "content", "why"),
     [
         ("push", "", "truncated"),
-        ("push", "{", "truncated"),
         ("push", "[" * 100_000, "not such an event"),
         ("push", "\udcff", "malformed"),
         ("push", "[]", "no before"),
-        ("push", "null", "no before"),
-        ("push", "{}", "no before"),
         ("push", '{"before": null}', "no before"),
         ("pull_request", '{"pull_request": 7}', "no pull_request.base.sha"),
-        ("pull_request", "{}", "no pull_request"),
         ("merge_group", "{}", "no merge_group"),
     ],
 )
@@ -284,20 +266,12 @@ def test_an_event_that_is_not_as_github_writes_it_is_an_error(
     assert str(path) in caught.value.message
 
 
-@pytest.mark.parametrize(
-    ("path", "why"),
-    [
-        (None, "GITHUB_EVENT_PATH is not set"),
-        ("", "GITHUB_EVENT_PATH is not set"),
-        ("/nowhere/event.json", "/nowhere/event.json: No such file"),
-        ("/", "Is a directory"),
-    ],
-)
-def test_an_event_that_is_not_there_is_an_error(hub: Hub, path: str | None, why: str) -> None:
-    variables = {"GITHUB_EVENT_NAME": "push"} | ({} if path is None else {"GITHUB_EVENT_PATH": path})
-    with pytest.raises(PromptsyncError, match=why) as caught:
-        resolve_since(session(hub.origin, variables), None)
-    assert caught.value.code == "event-file"
+def test_an_event_that_is_not_there_is_an_error(hub: Hub) -> None:
+    for path, why in {"": "GITHUB_EVENT_PATH is not set", "/nowhere/event.json": "No such file"}.items():
+        variables = {"GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": path}
+        with pytest.raises(PromptsyncError, match=why) as caught:
+            resolve_since(session(hub.origin, variables), None)
+        assert caught.value.code == "event-file"
 
 
 # -- elsewhere -------------------------------------------------------------------------------------------
@@ -341,7 +315,3 @@ def test_a_pipeline_of_gitlab_is_compared_with_what_was_there_before(
         with pytest.raises(PromptsyncError, match=f"a {variables['CI_PIPELINE_SOURCE']} pipeline") as caught:
             resolve_since(running, None)
         assert (caught.value.exit_code, caught.value.code) == (2, "nothing-before")
-
-
-def test_a_merge_request_names_the_branch_that_it_will_be_merged_into() -> None:
-    assert branch_to_merge_into({"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "release/1"}) == "release/1"
