@@ -155,19 +155,6 @@ def test_a_commit_that_git_refuses_leaves_the_files_and_says_why(
 
 
 @pytest.mark.usefixtures("person")
-def test_after_another_git_the_hint_commits_the_files(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    git(tmp_path, "init", "-q")
-    (tmp_path / ".git/index.lock").touch()
-    assert init(tmp_path, "--commit") == 5
-    (tmp_path / ".git/index.lock").unlink()
-    hint = " ".join(capsys.readouterr().err.rpartition("hint: ")[2].split())
-    subprocess.run(["sh", "-c", hint], check=True)
-    assert git(tmp_path, "ls-files").split() == WRITTEN
-
-
-@pytest.mark.usefixtures("person")
 def test_more_paths_than_a_command_line_holds_are_committed(tmp_path: Path) -> None:
     import resource
 
@@ -239,21 +226,10 @@ def test_without_git_the_hint_is_to_install_it(
     assert err.endswith(f"hint: install git, or add it to PATH hint: promptsync -C {tmp_path} init")
 
 
-@pytest.mark.parametrize("options", [("--no-commit",), ("--json",)])
-def test_without_a_question_nothing_is_committed(
-    world: World, tmp_path: Path, options: tuple[str, ...]
-) -> None:
-    new = replace(world, root=tmp_path)
-    assert new.on_terminal("init", *options, answer="y\n").code == 0
-    assert not (tmp_path / ".git").exists()
-
-
-def test_a_configuration_that_is_a_link_to_itself_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "promptsync.yaml").symlink_to("promptsync.yaml")
-    assert init(tmp_path) == 2
-    assert "This is a symbolic link" in capsys.readouterr().err
+def test_without_a_question_nothing_is_committed(world: World, tmp_path: Path) -> None:
+    for option in ("--no-commit", "--json"):
+        assert replace(world, root=tmp_path).on_terminal("init", option, answer="y\n").code == 0
+        assert not (tmp_path / ".git").exists()
 
 
 def test_files_that_are_there_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -267,36 +243,48 @@ def test_files_that_are_there_are_kept(tmp_path: Path, capsys: pytest.CaptureFix
     assert not (tmp_path / "other").exists()
 
 
+IGNORED = {
+    "build/\n": "build/\n.promptsync/\n",
+    "build/": "build/\n.promptsync/\n",
+    "build/\r\n": "build/\r\n.promptsync/\n",
+    "": ".promptsync/\n",
+    "/.promptsync\n": "/.promptsync\n",
+    ".promptsync/": ".promptsync/",
+}
+
+
+def test_the_private_directory_is_ignored_once(tmp_path: Path) -> None:
+    for before, after in IGNORED.items():
+        (tmp_path / ".gitignore").write_bytes(before.encode())
+        assert init(tmp_path) == 0
+        assert (tmp_path / ".gitignore").read_bytes() == after.encode()
+
+
+def test_any_directory_below_can_hold_the_prompts(tmp_path: Path) -> None:
+    for number, prompts in enumerate(["app/prompts", "my prompts", "no", "ü", "0123", "a #b", "#x"]):
+        root = tmp_path / str(number)
+        root.mkdir()
+        assert init(root, "--prompts", prompts) == 0
+        assert load(root / "promptsync.yaml").prompts == prompts
+        assert (root / prompts / "hello.yaml").is_file()
+
+
 @pytest.mark.parametrize(
-    ("before", "after"),
+    ("option", "value"),
     [
-        ("build/\n", "build/\n.promptsync/\n"),
-        ("build/", "build/\n.promptsync/\n"),
-        ("build/\r\n", "build/\r\n.promptsync/\n"),
-        ("", ".promptsync/\n"),
-        ("/.promptsync\n", "/.promptsync\n"),
-        (".promptsync/", ".promptsync/"),
+        *(("--prompts", value) for value in ("../x", "/x", ".", "a\\b", "C:x")),
+        # No key may be sent there.
+        ("--url", "http://api.example.com"),
+        ("--url", "api.example.com"),
+        ("--url", "https://user:secret@example.com"),
     ],
 )
-def test_the_private_directory_is_ignored_once(tmp_path: Path, before: str, after: str) -> None:
-    (tmp_path / ".gitignore").write_bytes(before.encode())
-    assert init(tmp_path) == 0
-    assert (tmp_path / ".gitignore").read_bytes() == after.encode()
-
-
-@pytest.mark.parametrize("prompts", ["app/prompts", "my prompts", "no", "ü", "0123", "a #b", "#x"])
-def test_any_directory_below_can_hold_the_prompts(tmp_path: Path, prompts: str) -> None:
-    assert init(tmp_path, "--prompts", prompts) == 0
-    assert load(tmp_path / "promptsync.yaml").prompts == prompts
-    assert (tmp_path / prompts / "hello.yaml").is_file()
-
-
-@pytest.mark.parametrize("prompts", ["../x", "/x", ".", "a\\b", "C:x"])
-def test_a_directory_elsewhere_is_refused_before_anything_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], prompts: str
+def test_another_place_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
 ) -> None:
-    assert init(tmp_path, "--prompts", prompts) == 2
-    assert "is not below this directory" in capsys.readouterr().err
+    assert init(tmp_path, option, value) == 2
+    err = capsys.readouterr().err
+    assert ("is not below this directory" in err, "secret" in err) == (option == "--prompts", False)
     assert names(tmp_path) == []
 
 
@@ -313,17 +301,6 @@ def test_a_registry_that_exists_is_pulled_from_first(
     assert config.default_remote == "production"
     assert config.remotes["production"].url == "https://api.example.com"
     assert config.remotes["local"].url == "local:"
-
-
-@pytest.mark.parametrize(
-    "url", ["http://api.example.com", "api.example.com", "https://user:secret@example.com", "ftp://x"]
-)
-def test_a_url_that_no_key_may_be_sent_to_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str
-) -> None:
-    assert init(tmp_path, "--url", url) == 2
-    assert "secret" not in capsys.readouterr().err
-    assert names(tmp_path) == []
 
 
 def test_no_example_is_written_beside_other_prompts(tmp_path: Path) -> None:
@@ -355,3 +332,7 @@ def test_a_broken_configuration_is_reported_and_nothing_is_written(
     assert init(tmp_path) == 2
     assert "Unknown key promts" in capsys.readouterr().err
     assert names(tmp_path) == ["promptsync.yaml"]
+    (tmp_path / "promptsync.yaml").unlink()
+    (tmp_path / "promptsync.yaml").symlink_to("promptsync.yaml")
+    assert init(tmp_path) == 2
+    assert "This is a symbolic link" in capsys.readouterr().err

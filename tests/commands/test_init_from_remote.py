@@ -61,15 +61,6 @@ def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: Wo
     assert load(full.root / "promptsync.yaml").include == ("support/*",)
 
 
-def test_an_import_that_was_committed_leaves_nothing_to_commit(full: World) -> None:
-    for key in ("user.name", "user.email"):
-        full.git("config", key, "a")
-    done = import_all(full, "--include", "support/*", "--commit", "--json")
-    assert done.code == 0, str(done)
-    assert [step["do"].split()[-1] for step in done.document["next"]] == ["status"]
-    assert full.git("status", "--porcelain") == ""
-
-
 def test_an_interrupted_question_about_the_prompts_writes_nothing(full: World) -> None:
     done = full.on_terminal(*FLAGS, "--url", full.url, answer="", NO_COLOR="1")
     assert (done.code, below(full.root)) == (130, [])
@@ -137,18 +128,25 @@ def test_a_key_that_is_missing_or_a_prompt_that_cannot_be_read_leaves_nothing(fu
     assert below(full.root) == []
 
 
-@pytest.mark.parametrize("remote", ["", "local"])
-def test_there_is_nothing_to_import_from_an_empty_registry(world: World, tmp_path: Path, remote: str) -> None:
+def test_there_is_nothing_to_import_from_an_empty_registry(world: World, tmp_path: Path) -> None:
     place = tmp_path / "new"
     place.mkdir()
-    done = world.run("-C", str(place), *FLAGS, "--remote", remote or world.url, "--include", "*")
-    assert (done.code, "has no prompts to import" in done.err) == (2, True), str(done)
-    assert list(place.iterdir()) == []
+    for remote in ("local", world.url):
+        done = world.run("-C", str(place), *FLAGS, "--remote", remote, "--include", "*")
+        assert (done.code, "has no prompts to import" in done.err) == (2, True), str(done)
+        assert list(place.iterdir()) == []
 
 
-def test_the_registry_may_be_named_by_the_environment(full: World) -> None:
-    done = full.run(*FLAGS, "--include", "hello", PROMPTLAYER_BASE_URL=full.url)
+def test_the_registry_may_be_named_by_the_environment_and_the_import_committed(full: World) -> None:
+    full.write("hello").write_text("messages: [")
+    assert full.run(*FLAGS, "--include", "hello", PROMPTLAYER_BASE_URL=full.url).code == 1
+    full.path("hello").unlink()
+    for key in ("user.name", "user.email"):
+        full.git("config", key, "a")
+    done = full.run(*FLAGS, "--include", "hello", "--commit", "--json", PROMPTLAYER_BASE_URL=full.url)
     assert done.code == 0, str(done)
+    assert [step["do"].split()[-1] for step in done.document["next"]] == ["status"]
+    assert full.git("status", "--porcelain") == ""
     assert load(full.root / "promptsync.yaml").remotes["production"].url == full.url
 
 
@@ -169,13 +167,6 @@ def test_files_that_are_there_are_never_overwritten(full: World) -> None:
     }
     full.ok("pull", "support/p02", "--theirs")
     assert full.states()["support/p02"] == "in-sync"
-
-
-def test_a_file_that_cannot_be_read_stops_it(full: World) -> None:
-    full.write("support/p02").write_text("messages: [")
-    before = below(full.root)
-    assert import_all(full, "--include", "support/*").code == 1
-    assert below(full.root) == before
 
 
 def test_a_configuration_that_is_there_is_kept_and_needs_an_include_of_its_own(full: World) -> None:

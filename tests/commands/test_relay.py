@@ -118,62 +118,34 @@ def test_under_another_host_what_waits_is_started_when_the_process_ends(root: Pa
         assert len(github.requests) == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "environ", "message", "hint"),
-    [
-        (
-            "--github a/b",
-            {},
-            "PROMPTLAYER_WEBHOOK_SECRET is not set",
-            "export PROMPTLAYER_WEBHOOK_SECRET=VALUE",
-        ),
-        (
-            "--github a/b",
-            {"PROMPTLAYER_WEBHOOK_SECRET": SECRET},
-            "PROMPTSYNC_RELAY_TOKEN is not set",
-            "export PROMPTSYNC_RELAY_TOKEN=VALUE",
-        ),
-        ("--github a/b", {**SECRETS, "PROMPTSYNC_RELAY_TOKEN": "a\nb"}, "contains spaces or other", "export"),
-        ("", SECRETS, "pass --github OWNER/REPO or --gitlab GROUP/PROJECT", "promptsync relay --help"),
-        ("--github a/b --gitlab a/b", SECRETS, "pass --github OWNER/REPO or", "promptsync relay --help"),
-        ("--github a/b --api-url http://x.y", SECRETS, "is not an https URL", "use https://HOST/api/v3"),
-        ("--gitlab a/b --api-url x", SECRETS, "is not an https URL", "use https://HOST/api/v4"),
-        (
-            "--github a/b --host nowhere.invalid",
-            SECRETS,
-            "cannot listen on nowhere.invalid",
-            "choose another",
-        ),
-        ("--github a/b --port 70000", SECRETS, "70000 is not in the range", "promptsync relay --help"),
-    ],
-)
-def test_what_is_wrong_is_a_usage_error(
-    local: World, arguments: str, environ: dict[str, str], message: str, hint: str
-) -> None:
-    local.put("promptsync.yaml", "prompts: prompts\n")
-    done = local.run("relay", *arguments.split(), **environ)
-    assert done.code == 2 and done.out == "", str(done)
-    assert message in done.err and f"hint: {hint}" in done.err
-    assert SECRET not in done.err and TOKEN not in done.err
+NO_TOKEN = {"PROMPTLAYER_WEBHOOK_SECRET": SECRET}
+WRONG: list[tuple[str, dict[str, str], str, str]] = [
+    ("--github a/b", {}, "PROMPTLAYER_WEBHOOK_SECRET is not set", "export PROMPTLAYER_WEBHOOK_SECRET=VALUE"),
+    ("--github a/b", NO_TOKEN, "PROMPTSYNC_RELAY_TOKEN is not set", "export PROMPTSYNC_RELAY_TOKEN=VALUE"),
+    ("--github a/b", {**SECRETS, "PROMPTSYNC_RELAY_TOKEN": "a\nb"}, "contains spaces or other", "export"),
+    ("", SECRETS, "pass --github OWNER/REPO or --gitlab GROUP/PROJECT", "promptsync relay --help"),
+    ("--github a/b --gitlab a/b", SECRETS, "pass --github OWNER/REPO or", "promptsync relay --help"),
+    ("--github a/b --api-url http://x.y", SECRETS, "is not an https URL", "use https://HOST/api/v3"),
+    ("--gitlab a/b --api-url x", SECRETS, "is not an https URL", "use https://HOST/api/v4"),
+    ("--github a/b --host nowhere.invalid", SECRETS, "cannot listen on nowhere.invalid", "choose another"),
+    ("--github a/b --port 70000", SECRETS, "70000 is not in the range", "promptsync relay --help"),
+]
 
 
-def test_certificates_that_do_not_exist_are_a_usage_error(
-    local: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    local.put("promptsync.yaml", "prompts: prompts\n")
-    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+def test_what_is_wrong_is_a_usage_error(local: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    (local.root / "promptsync.yaml").unlink()
     done = local.run("relay", "--github", "a/b", **SECRETS)
-    assert done.code == 2 and "cannot set up a connection" in done.err and "check SSL_CERT_FILE" in done.err
-
-
-def test_it_needs_a_configuration(tmp_path: Path, local: World) -> None:
-    (tmp_path / "empty").mkdir()
-    done = local.run("-C", str(tmp_path / "empty"), "relay", "--github", "a/b", **SECRETS)
     assert done.code == 2 and "no promptsync.yaml" in done.err and "hint: promptsync init" in done.err
-
-
-def test_without_the_extra_the_hint_installs_it(local: World, monkeypatch: pytest.MonkeyPatch) -> None:
     local.put("promptsync.yaml", "prompts: prompts\n")
+    for arguments, environ, message, hint in WRONG:
+        done = local.run("relay", *arguments.split(), **environ)
+        assert done.code == 2 and done.out == "", str(done)
+        assert message in done.err and f"hint: {hint}" in done.err
+        assert SECRET not in done.err and TOKEN not in done.err
+    with monkeypatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+        done = local.run("relay", "--github", "a/b", **SECRETS)
+        assert done.code == 2 and "cannot set up a connection" in done.err and "SSL_CERT_FILE" in done.err
     monkeypatch.setattr("promptsync.server.app.find_spec", lambda name: None)
     done = local.run("relay", "--github", "a/b", **SECRETS)
     assert done.code == 2 and "promptsync relay needs packages that are not installed" in done.err
