@@ -29,11 +29,6 @@ def rules(world: World, *arguments: str) -> list[tuple[str, str]]:
     return [(one["path"], one["rule"]) for one in problems(world, *arguments)]
 
 
-def test_sound_files_give_one_line_and_exit_0(world: World) -> None:
-    tree(world, one=GOOD, a__two=GOOD)
-    assert world.ok("lint").out == "2 files checked, no problems\n"
-
-
 def test_errors_are_shown_with_place_rule_and_hint(world: World) -> None:
     tree(world, a__one=BROKEN, two="name: no\ncontent: x\n")
     done = world.run("lint")

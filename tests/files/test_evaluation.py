@@ -114,13 +114,6 @@ def test_rows_in_a_file(tmp_path: Path, name: str, text: str | bytes, rows: list
     assert list(file.rows) == rows
 
 
-def test_ten_thousand_rows(tmp_path: Path) -> None:
-    lines = "".join(f'"question\n{number}",answer {number}\n' for number in range(10_000))
-    (file,) = load_evaluations(written(tmp_path, {"y.yaml": "rows: x.csv", "x.csv": f"q,a\n{lines}"}))
-    assert len(file.rows) == 10_000
-    assert file.rows[-1] == {"q": "question\n9999", "a": "answer 9999"}
-
-
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import sys
-
 import pytest
 from hypothesis import given, settings
 from seeds import examples
@@ -9,7 +7,6 @@ from strategies import locals_, prompts, texts
 
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import parse, render_new
-from promptsync.files.yaml import layout
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Local, Prompt
 
@@ -191,9 +188,3 @@ def test_values_that_nest_too_deeply_are_refused() -> None:
         value = [value]
     with pytest.raises(Refused, match="nest deeper"):
         render_new(Prompt("p", {"type": "chat", "messages": []}, {"a": value}), Local())
-
-
-def test_only_what_a_block_keeps_counts_as_safe() -> None:
-    for code in range(sys.maxunicode + 1):
-        text = f"a\n\t{chr(code)}"
-        assert layout.is_block_safe(text) == (not layout._UNSAFE.search(text)), hex(code)

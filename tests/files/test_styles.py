@@ -172,43 +172,6 @@ def test_an_edited_text_keeps_its_style_and_the_others_their_bytes(
     assert [line for line in edited.splitlines() if line.startswith("# about")] == comments
 
 
-@given(
-    st.sampled_from("|>"),
-    st.sampled_from(["", "-", "+"]),
-    st.booleans(),
-    st.integers(1, 6),
-    st.lists(_sentences | st.sampled_from([*LINES, "  ", "\t", "more\ttabs\t", "trailing  "]), min_size=1),
-    st.randoms(use_true_random=False),
-)
-@settings(max_examples=examples(200), deadline=None)
-def test_a_block_stays_a_block_of_its_kind(
-    style: str, chomping: str, has_digit: bool, indent: int, lines: list[str], random: Random
-) -> None:
-    pad = " " * indent
-    header = f"{style}{indent if has_digit else ''}{chomping}"
-    body = "".join(f"{pad}{line}\n" if line else random.choice(["\n", f"{pad}\n"]) for line in lines)
-    text = f"content: {header}  # why\n{body}synced: 1-0a1b2c3\n"
-    try:
-        file = parse(text.encode(), "p.yaml", "p")
-    except InvalidFile:
-        assume(False)  # An indented first line needs the digit.
-    old = yaml.safe_load(text)["content"]
-    new = changed(old, random)
-    edited = render_edit(file, *to_prompt({"name": "p", "content": new, "synced": "1-0a1b2c3"}, "p"))
-    assert yaml.safe_load(edited) == {"content": new, "synced": "1-0a1b2c3"}
-    if new.strip():
-        assert edited.startswith(("content: |", f"content: {style}"))
-        assert edited.partition("\n")[0].endswith("  # why")
-    same = next(
-        (at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
-    )
-    # What comes before the change is in the same lines, apart from the one that it starts in.
-    kept = body.splitlines()[: max(0, old[:same].count("\n") - 1)] if style == "|" else []
-    lines_before = [line if line.strip(" ") else "" for line in kept]
-    lines_after = [line if line.strip(" ") else "" for line in edited.splitlines()[1 : len(kept) + 1]]
-    assert new.strip() == "" or lines_after == lines_before
-
-
 BACKSLASHES = [
     *(r"\underline{x}", r"\Users\bob", r"\x20{2,}", r"\u00e9", r"\U0001F600", r"\x", r"\N", "\\", r"\\"),
     *("''", "it''s", '\\"', "\\'", "\\\n", "\\u\n", "\\ "),

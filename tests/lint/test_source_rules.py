@@ -77,19 +77,6 @@ def test_an_unquoted_value_that_yaml_reads_as_something_else_is_a_warning(line: 
 
 
 @pytest.mark.parametrize(
-    "holder", ["model: {provider: p, name: n, parameters: {a: yes}}", "tools: [{type: x, a: yes}]"]
-)
-def test_parameters_and_tools_are_looked_into(holder: str) -> None:
-    problems = lint(f"messages: [{{role: user, content: hi}}]\n{holder}\n")
-    assert [problem.rule for problem in problems] == ["yaml-scalar"]
-    assert problems[0].line == 2
-
-
-def test_examples_are_looked_into() -> None:
-    assert found(lint("content: '{a}'\nexamples:\n- a: no\n")) == [("yaml-scalar", "warning", 3, 3, "a.yaml")]
-
-
-@pytest.mark.parametrize(
     "line",
     [
         "owner: 'no'",
@@ -121,6 +108,8 @@ def test_a_text_that_mentions_such_values_is_left_alone() -> None:
         ("metadata: {owner: no}\ncontent: hi\n", 1, 12),
         ("metadata:\n  # why\n  a:\n  - {b: no}\ncontent: hi\n", 4, 6),
         ("messages: [{role: user, content: hi}]\ntools:\n- type: x\n- a: no\n  type: x\n", 4, 3),
+        ("content: hi\nmodel: {provider: p, name: n, parameters: {a: yes}}\n", 2, 47),
+        ("content: '{a}'\nexamples:\n- a: no\n", 3, 3),
     ],
 )
 def test_such_values_are_found_in_every_style_of_file(text: str, line: int, column: int) -> None:

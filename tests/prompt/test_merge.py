@@ -52,14 +52,6 @@ def texts(found: Merge) -> list[str]:
 BASE = chat(SYSTEM, USER)
 
 
-def test_edits_in_two_messages_merge() -> None:
-    found = merge(
-        BASE, chat(say("system", "You are very kind."), USER), chat(SYSTEM, say("user", "{question}!"))
-    )
-    assert not found.conflicts
-    assert texts(found) == ["You are very kind.", "{question}!"]
-
-
 def test_an_edit_of_the_text_and_one_of_the_parameters_merge() -> None:
     warmer = {**MODEL, "parameters": {**MODEL["parameters"], "temperature": 0.9}}  # type: ignore[dict-item]
     found = merge(BASE, chat(say("system", "Be kind."), USER), chat(SYSTEM, USER, model=warmer))
@@ -226,15 +218,6 @@ def test_an_inserted_run_that_contains_the_other_one_is_the_result(
         assert [conflict.reason for conflict in found.conflicts] == ([] if merged else [BOTH_ADDED])
         if merged:
             assert says(found.prompt) == says(one)
-
-
-def test_inserted_blocks_merge_like_messages() -> None:
-    text, first, second = ({"type": "text", "text": text} for text in ("Look:", "one", "two"))
-    base, shorter, longer = (
-        chat(say("user", blocks)) for blocks in ([text], [text, first], [text, first, second])
-    )
-    for found in (merge(base, longer, shorter), merge(base, shorter, longer)):
-        assert (says(found.prompt), found.conflicts) == (says(longer), ())
 
 
 NEW_TOOLS = [

@@ -79,7 +79,3 @@ def test_tools_by_name():
         "registry tool 12": None,
         "old": SCHEMA,
     }
-
-
-def test_a_completion_has_no_tools():
-    assert tools_of(Prompt("p", {"type": "completion", "content": "x"})) == {}

@@ -69,7 +69,14 @@ def test_messages_have_placeholder_image_and_media_variables():
             {"type": "function", "function": {"name": "f"}},
         ],
     }
-    assert template_variables(template) == {"tone", "question", "history", "picture", "files", "more_tools"}
+    assert {use.name: use.kind for use in variable_uses(template)} == {
+        "tone": "text",
+        "question": "text",
+        "history": "messages",
+        "picture": "image",
+        "files": "media",
+        "more_tools": "tool",
+    }
     assert template_variables({"content": "{plain}"}) == {"plain"}
 
 
@@ -315,21 +322,3 @@ def test_a_jinja2_text_does_not_need_a_variable_that_it_tests_first(template, ne
     uses = [*variable_uses({"content": template, "template_format": J})]
     assert {use.name for use in uses if use.required} == set(needed.split())
     assert {use.name for use in uses if not use.required} == set(optional.split())
-
-
-def test_uses_of_variables_have_a_kind():
-    template = {
-        "messages": [
-            {"role": "placeholder", "name": "history"},
-            {"role": "user", "content": [text("{question}"), {"type": "media_variable", "name": "files"}]},
-            {"role": "user", "content": [{"type": "image_url", "image_variable": "picture"}]},
-        ],
-        "tools": [{"type": "variable", "name": "more"}],
-    }
-    assert {use.name: use.kind for use in variable_uses(template)} == {
-        "question": "text",
-        "history": "messages",
-        "files": "media",
-        "picture": "image",
-        "more": "tool",
-    }
