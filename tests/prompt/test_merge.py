@@ -52,48 +52,76 @@ def texts(found: Merge) -> list[str]:
 BASE = chat(SYSTEM, USER)
 
 
-def test_an_edit_of_the_text_and_one_of_the_parameters_merge() -> None:
-    warmer = {**MODEL, "parameters": {**MODEL["parameters"], "temperature": 0.9}}  # type: ignore[dict-item]
-    found = merge(BASE, chat(say("system", "Be kind."), USER), chat(SYSTEM, USER, model=warmer))
-    assert not found.conflicts
-    assert texts(found)[0] == "Be kind."
-    assert found.prompt.metadata["model"]["parameters"] == {"temperature": 0.9, "top_p": 1}
-
-
-def test_values_that_the_registry_fills_in_are_no_change() -> None:
-    filled = [
-        {**message, "input_variables": [], "template_format": "f-string", "name": None}
-        for message in (SYSTEM, USER)
-    ]
-    theirs = chat(*filled, say("user", "More."), tools=None, functions=[], function_call="none")
-    found = merge(BASE, chat(say("system", "Be kind."), USER), theirs)
-    assert not found.conflicts
-    assert texts(found) == ["Be kind.", "Question: {question}", "More."]
-
-
-def test_inserted_messages_are_aligned_and_not_compared_by_index() -> None:
-    found = merge(BASE, chat(SYSTEM, *SHOT, USER), chat(SYSTEM, say("user", "Their question: {question}")))
-    assert not found.conflicts
-    assert texts(found) == [
-        "You are kind.\nYou are brief.",
-        "Where is my parcel?",
-        "On its way.",
-        "Their question: {question}",
-    ]
-
-
-def test_a_message_removed_on_one_side_and_unchanged_on_the_other_is_removed() -> None:
-    base = chat(SYSTEM, *SHOT, USER)
-    found = merge(base, chat(SYSTEM, USER), chat(SYSTEM, *SHOT, say("user", "Q: {question}")))
-    assert not found.conflicts
-    assert texts(found)[1:] == ["Q: {question}"]
-
-
 COMPLETION = Prompt("p", {"type": "completion", "content": [{"type": "text", "text": "x"}]})
 
 
 def model(**changed: Any) -> dict[str, Any]:
     return {**MODEL, **changed}
+
+
+def holding(metadata: dict[str, Any], **extra: Any) -> Prompt:
+    return replace(BASE, metadata=metadata, extra=extra)
+
+
+KIND, THEIRS = say("system", "Be kind."), say("user", "Their question: {question}")
+WARMER = model(parameters={"temperature": 0.9, "top_p": 1})
+FILLED_IN = [
+    {**message, "input_variables": [], "template_format": "f-string", "name": None}
+    for message in (SYSTEM, USER)
+]
+PICTURE = {"type": "image_url", "image_url": {"url": "{picture}"}}
+REFERENCE = {"type": "registry", "tool_registry_id": 5}
+MERGED: dict[str, tuple[Prompt, Prompt, Prompt, Prompt]] = {
+    "a text and a parameter": (
+        BASE, chat(KIND, USER), chat(SYSTEM, USER, model=WARMER), chat(KIND, USER, model=WARMER),
+    ),
+    "what the registry fills in": (
+        BASE,
+        chat(KIND, USER),
+        chat(*FILLED_IN, THEIRS, tools=None, functions=[], function_call="none"),
+        chat(KIND, USER, THEIRS),
+    ),
+    "inserted messages": (
+        BASE, chat(SYSTEM, *SHOT, USER), chat(SYSTEM, THEIRS), chat(SYSTEM, *SHOT, THEIRS),
+    ),
+    "a removed message": (
+        chat(SYSTEM, *SHOT, USER), BASE, chat(SYSTEM, *SHOT, THEIRS), chat(SYSTEM, THEIRS),
+    ),
+    "blocks by their kind": (
+        BASE,
+        chat(SYSTEM, say("user", [*USER["content"], PICTURE])),
+        chat(SYSTEM, THEIRS),
+        chat(SYSTEM, say("user", [*THEIRS["content"], PICTURE])),
+    ),
+    "tools by name": (
+        chat(SYSTEM, tools=[tool("a", "Finds.", order="string"), tool("old")]),
+        chat(SYSTEM, tools=[tool("mine"), tool("a", "Finds an order.", order="string")]),
+        chat(SYSTEM, tools=[tool("a", "Finds.", order="number"), tool("old"), tool("yours")]),
+        chat(SYSTEM, tools=[tool("a", "Finds an order.", order="number"), tool("mine"), tool("yours")]),
+    ),
+    "references to tools that did not change": (
+        chat(SYSTEM, tools=[tool("shared")]),
+        chat(SYSTEM, tools=[REFERENCE]),
+        chat(USER, tools=[tool("shared")]),
+        chat(USER, tools=[REFERENCE]),
+    ),
+    "what the application must have": (
+        holding({}), holding({"needs": "app >= 2.4"}), holding({"owner": "x"}),
+        holding({"needs": "app >= 2.4", "owner": "x"}),
+    ),
+    "metadata and unknown fields": (
+        holding({"owner": "a", "deep": {"x": 1, "y": 1}}, beta={"on": True}),
+        holding({"deep": {"x": 2, "y": 1}}, beta={"on": False}),
+        holding({"owner": "a", "deep": {"x": 1, "y": 2}}, beta={"on": True}, more=1),
+        holding({"deep": {"x": 2, "y": 2}}, beta={"on": False}, more=1),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("base", "ours", "theirs", "merged"), MERGED.values(), ids=MERGED)
+def test_changes_of_different_parts_merge(base: Prompt, ours: Prompt, theirs: Prompt, merged: Prompt) -> None:
+    found = merge(base, ours, theirs)
+    assert (says(found.prompt), found.conflicts) == (says(merged), ())
 
 
 SHORT = say("system", "You are kind.")
@@ -118,6 +146,10 @@ CONFLICTS: list[Any] = [
     pytest.param(
         BASE, chat(SYSTEM, USER, model=None), chat(SYSTEM, USER, model=model(name="b")),
         [("model", REMOVED_HERE)], id="model removed and changed",
+    ),
+    pytest.param(
+        *(holding({"needs": f"app {version}"}) for version in (1, 2, 3)),
+        [("needs", BOTH_CHANGED)], id="what the application must have",
     ),
     pytest.param(
         BASE, COMPLETION, chat(SYSTEM, *SHOT),
@@ -264,7 +296,7 @@ LONG = (
     "You answer questions about refunds for customers of the shop. Be kind and brief to them. "
     "Never promise money that the policy does not allow. Ask for the order number first. End politely."
 )
-KIND, RULE = "Be kind and brief to them. ", "Never promise refunds.\n"
+SENTENCE, RULE = "Be kind and brief to them. ", "Never promise refunds.\n"
 RULES = f"Be brief.\nBe kind.\nUse short words.\n{RULE}Cite the manual.\nAnswer in English.\n"
 BULLETS = "- Be kind.\n- Be brief.\n- Ask.\n- Thank.\n- End.\n"
 IMAGE, FENCED = (
@@ -282,11 +314,11 @@ MOVES: list[Any] = [
     pytest.param(
         BULLETS, changed(BULLETS, "- Ask.\n"), changed(BULLETS, "- Ask.\n", end="- Ask.\n"), id="bullet"
     ),
-    pytest.param(LONG, changed(LONG, KIND), changed(LONG, KIND, end=f" {KIND}"), id="sentence"),
+    pytest.param(LONG, changed(LONG, SENTENCE), changed(LONG, SENTENCE, end=f" {SENTENCE}"), id="sentence"),
     pytest.param(
         f"{LONG}\nEnd.",
-        changed(f"{LONG}\nEnd.", KIND),
-        changed(f"{LONG}\nEnd.", KIND, end=f" {KIND}"),
+        changed(f"{LONG}\nEnd.", SENTENCE),
+        changed(f"{LONG}\nEnd.", SENTENCE, end=f" {SENTENCE}"),
         id="sentence, to another line",
     ),
     pytest.param(
@@ -360,63 +392,11 @@ def test_a_text_does_not_contain_a_change_that_it_lacks(base: str, text: str, ve
     assert merge(*three).conflicts or says(merge(*three).prompt) not in map(says, three[1:])
 
 
-def test_blocks_of_one_message_merge_by_their_kind() -> None:
-    image = {"type": "image_url", "image_url": {"url": "{picture}"}}
-    ours = chat(SYSTEM, say("user", [{"type": "text", "text": "Question: {question}"}, image]))
-    found = merge(BASE, ours, chat(SYSTEM, say("user", "Their question: {question}")))
-    assert not found.conflicts
-    assert found.prompt.template["messages"][1]["content"] == [
-        {"type": "text", "text": "Their question: {question}"},
-        image,
-    ]
-
-
-def test_tools_merge_by_name() -> None:
-    base = chat(SYSTEM, tools=[tool("look_up", "Finds.", order="string"), tool("old")])
-    ours = chat(SYSTEM, tools=[tool("mine"), tool("look_up", "Finds an order.", order="string")])
-    theirs = chat(SYSTEM, tools=[tool("look_up", "Finds.", order="number"), tool("old"), tool("yours")])
-    found = merge(base, ours, theirs)
-    assert not found.conflicts
-    merged = found.prompt.template["tools"]
-    assert [one["function"]["name"] for one in merged] == ["look_up", "mine", "yours"]
-    assert merged[0]["function"] == {
-        "name": "look_up", "description": "Finds an order.", "parameters": {"order": "number"},
-    }  # fmt: skip
-
-
 def test_tags_merge_as_sets_and_ours_keep_their_order() -> None:
     base = chat(SYSTEM, tags=["a", "b", "c"])
     found = merge(base, chat(SYSTEM, tags=["z", "c", "a"]), chat(SYSTEM, tags=["b", "c", "new"]))
     assert found.prompt.tags == ("z", "c", "new")
     assert not found.conflicts
-
-
-def test_what_the_application_must_have_is_one_value() -> None:
-    def prompt(**metadata: Any) -> Prompt:
-        return replace(BASE, metadata=metadata)
-
-    found = merge(prompt(), prompt(needs="app >= 2.4"), prompt(owner="x"))
-    assert not found.conflicts
-    assert found.prompt.metadata == {"needs": "app >= 2.4", "owner": "x"}
-    found = merge(prompt(needs="a 1"), prompt(needs="a 2"), prompt(needs="a 3"))
-    assert [(conflict.path, conflict.ours) for conflict in found.conflicts] == [("needs", "a 2")]
-
-
-def test_metadata_and_unknown_fields_merge_key_by_key() -> None:
-    def prompt(metadata: dict[str, Any], extra: dict[str, Any]) -> Prompt:
-        return replace(BASE, metadata=metadata, extra=extra)
-
-    found = merge(
-        prompt({"owner": "a", "deep": {"x": 1, "y": 1}}, {"beta": {"on": True}}),
-        prompt({"deep": {"x": 2, "y": 1}}, {"beta": {"on": False}}),
-        prompt({"owner": "a", "deep": {"x": 1, "y": 2}}, {"beta": {"on": True}, "more": 1}),
-    )
-    assert not found.conflicts
-    assert found.prompt.metadata == {"deep": {"x": 2, "y": 2}}
-    assert found.prompt.extra == {"beta": {"on": False}, "more": 1}
-
-
-REFERENCE = {"type": "registry", "tool_registry_id": 5}
 
 
 def test_a_reference_that_may_stand_for_several_tools_is_a_conflict() -> None:
@@ -428,14 +408,6 @@ def test_a_reference_that_may_stand_for_several_tools_is_a_conflict() -> None:
     )
     assert ("tools", TOOL_REFERENCES) in [(one.path, one.reason) for one in found.conflicts]
     assert found.prompt.template["tools"] == [REFERENCE]
-
-
-def test_a_side_with_unchanged_references_gets_all_other_changes() -> None:
-    base = chat(SYSTEM, tools=[tool("shared")])
-    found = merge(base, chat(SYSTEM, tools=[REFERENCE]), chat(USER, tools=[tool("shared")]))
-    assert not found.conflicts
-    assert found.prompt.template["tools"] == [REFERENCE]
-    assert texts(found) == ["Question: {question}"]
 
 
 def says(prompt: Prompt) -> tuple[str, frozenset[str]]:
