@@ -18,7 +18,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from strategies import texts
@@ -366,69 +366,6 @@ def test_a_type_accepts_what_its_schema_accepts(
         "not a schema",
     ):
         assert accepted.__required_keys__ == set(schema.get("required", ()))
-
-
-KEYS = st.sampled_from(["a", "b-c", "class", "str", "é"])
-LEAVES = st.sampled_from(
-    [TEXT, NUMBER, NULL, {"type": "boolean"}, {"enum": ["x", 1]}, {"$ref": "#/$defs/node"}]
-)
-
-
-def _combined(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    properties = st.dictionaries(KEYS, parts, min_size=1, max_size=3)
-    objects = st.builds(lambda known, left: record(known, *[*known][left:]), properties, st.integers(0, 3))
-    lists = st.lists(parts, min_size=1, max_size=3)
-    return st.one_of(
-        objects,
-        parts.map(lambda part: {"type": "array", "items": part}),
-        parts.map(lambda part: {"type": "object", "additionalProperties": part}),
-        lists.map(lambda parts: {"anyOf": parts}),
-        lists.map(lambda parts: {"type": "array", "prefixItems": parts, "items": False}),
-        st.lists(objects, min_size=1, max_size=2).map(lambda parts: {"allOf": parts}),
-        objects.map(lambda part: {**part, "type": ["object", "null"]}),
-    )
-
-
-ROOTS = st.recursive(LEAVES, _combined, max_leaves=8).map(lambda part: {**part, "$defs": {"node": NODE}})
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.data(), ROOTS)
-def test_a_type_accepts_every_value_that_its_schema_accepts(data: st.DataObject, schema: Any) -> None:
-    from pydantic import TypeAdapter
-
-    text = module("python", {"x": schema}).replace("from typing import", "from typing_extensions import", 1)
-    loaded = ModuleType("declared_by_a_property")
-    sys.modules["declared_by_a_property"] = loaded  # where pydantic looks for types that are declared later
-    exec(text, loaded.__dict__)
-    value = data.draw(values(schema))
-    if jsonschema_rs.validator_for(schema).is_valid(value):  # parts of allOf can contradict each other
-        TypeAdapter(loaded.XOutput).validate_python(value, strict=True)
-
-
-def values(schema: Any) -> st.SearchStrategy[Any]:
-    """Values that a schema of the grammar above accepts, apart from ``allOf`` of parts with common keys."""
-    if "$ref" in schema:
-        return st.sampled_from([{"value": "a"}, {"value": "a", "next": {"value": "b", "next": None}}])
-    if "allOf" in schema:
-        parts = st.tuples(*(values(part) for part in schema["allOf"]))
-        return parts.map(lambda parts: {key: value for part in parts for key, value in part.items()})
-    if "anyOf" in schema:
-        return st.one_of([values(part) for part in schema["anyOf"]])
-    if "enum" in schema:
-        return st.sampled_from(schema["enum"])
-    if "prefixItems" in schema:
-        return st.tuples(*(values(part) for part in schema["prefixItems"])).map(list)
-    if schema["type"] == "array":
-        return st.lists(values(schema["items"]), max_size=2)
-    if "additionalProperties" in schema:
-        return st.dictionaries(KEYS, values(schema["additionalProperties"]), max_size=2)
-    if "properties" in schema:
-        known = {key: values(part) for key, part in schema["properties"].items()}
-        required = {key: known.pop(key) for key in schema["required"]}
-        return st.fixed_dictionaries(required, optional=known)
-    scalars = {"string": texts(), "integer": st.integers(), "boolean": st.booleans(), "null": st.none()}
-    return scalars[schema["type"]]
 
 
 def test_mypy_accepts_the_module_and_the_values(tmp_path: Path) -> None:
