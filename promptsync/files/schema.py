@@ -131,11 +131,6 @@ def _words(name: str, error: Any, where: list[str | int]) -> tuple[str, str, str
         both = not any(error.kind.as_dict()["context"])
         message = "A prompt has either messages: (chat) or content: (completion)"
         return "prompt-kind", f"{message}, not both." if both else f"{message}.", "Write one of them."
-    if name == "not" and where == ["metadata"]:
-        return "model-twice", "The model is given twice: in model: and in metadata.model.", "Keep model:."
-    if name == "propertyNames":
-        message = f"{shown(where)} has a key that belongs at the top of the file."
-        return "unknown-key", message, "Move it there."
     return "schema", f"{shown(where) or 'The file'}: {error.message}.", ""
 
 

@@ -91,7 +91,6 @@ _RULES: Final = (
     Rule("file-unreadable", "error", "The file cannot be read."),
     Rule("fixtures-missing", "error", "The fixtures file in promptsync.yaml does not exist."),
     Rule("missing-key", "error", "The prompt file lacks a required key."),
-    Rule("model-twice", "error", "The model is given in model: and in metadata.model."),
     Rule("no-prompts", "warning", "The prompts directory has no prompt files."),
     Rule("path-twin", "error", "Some file systems cannot tell two paths apart (case, accents)."),
     Rule("prompt-kind", "error", "A prompt has either messages: or content:."),

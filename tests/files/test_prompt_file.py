@@ -115,7 +115,7 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
         ),
         (
             "content: x\nmodel: {name: m}\nmetadata: {model: {name: n}}\n",
-            ["3:1 model-twice: The model is given twice: in model: and in metadata.model. Keep model:."],
+            ["3:1 schema: metadata has model, which is also at the top of the file; keep one of them."],
         ),
         (
             "content: x\nneeds: app >= 2\nmetadata: {needs: app}\n",
@@ -132,8 +132,7 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
         (
             "content: x\nextra: {template: {tools: []}, versoin: {}}\n",
             [
-                "2:9 unknown-key: extra.template has a key that belongs at the top of the file. Move "
-                "it there.",
+                "2:9 schema: extra.template has a key that belongs at the top of the file; move it there.",
                 "2:32 unknown-key: Unknown key extra.versoin. Did you mean version?",
             ],
         ),

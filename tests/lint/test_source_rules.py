@@ -108,7 +108,7 @@ def test_a_text_that_mentions_such_values_is_left_alone() -> None:
         ("metadata: {owner: no}\ncontent: hi\n", 1, 12),
         ("metadata:\n  # why\n  a:\n  - {b: no}\ncontent: hi\n", 4, 6),
         ("messages: [{role: user, content: hi}]\ntools:\n- type: x\n- a: no\n  type: x\n", 4, 3),
-        ("content: hi\nmodel: {provider: p, name: n, parameters: {a: yes}}\n", 2, 45),
+        ("content: hi\nmodel: {provider: p, name: n, parameters: {a: yes}}\n", 2, 44),
         ("content: '{a}'\nexamples:\n- a: no\n", 3, 3),
     ],
 )
