@@ -20,7 +20,7 @@ def here(local: World) -> World:
     return local
 
 
-@pytest.mark.parametrize("line", ["eval list", "agent list", "push", "serve --port 0"])
+@pytest.mark.parametrize("line", ["agent list", "push", "serve --port 0"])
 def test_a_mistake_is_reported_with_its_place_and_a_fixed_file_works_at_once(here: World, line: str) -> None:
     lacks = "registry.yaml:2:28: agents[0].nodes[0] lacks the key prompt."
     unknown = "registry.yaml:2:38: Unknown key agents[0].nodes[0].promt. Did you mean prompt?"
@@ -32,7 +32,7 @@ def test_a_mistake_is_reported_with_its_place_and_a_fixed_file_works_at_once(her
     assert "writer" in here.ok("agent", "list").out
 
 
-@pytest.mark.parametrize("line", ["eval list", "push", "serve --port 0"])
+@pytest.mark.parametrize("line", ["eval list", "push"])
 def test_so_is_one_in_an_evaluation_file(here: World, line: str) -> None:
     here.put("registry.yaml", FIXED)
     here.put("evaluations/x.yaml", COLUMN)

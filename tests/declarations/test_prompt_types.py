@@ -22,13 +22,8 @@ def completion(*texts: str, template_format: str = "jinja2", **keys: Any) -> dic
 
 SHOWN = [
     ("{{ x }}", True),
-    ("{% for y in x %}{{ y }}{% endfor %}", True),
     ("{{ x.a }} {{ x.b.c }}", True),
     ("{% if x %}{{ x.a }}{% endif %}", False),
-    ("{{ x | default('a') }}", False),
-    ("{{ x or 'a' }}", False),
-    ("{% if x == 'formal' %}a{% endif %}{{ x }}", True),
-    ("{% set x = x or 1 %}{{ x }}", False),
 ]
 
 

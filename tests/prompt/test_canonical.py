@@ -241,19 +241,6 @@ def test_the_digest_differs_when_any_value_of_the_form_changes(
     assert digest(reordered_prompt(altered, random)) != digest(prompt)
 
 
-@given(prompts(), st.data())
-def test_the_digest_differs_when_two_different_neighbours_swap(prompt: Prompt, data: Any) -> None:
-    messages = canonical(prompt)["template"].get("messages", [])
-    pairs = [i for i in range(len(messages) - 1) if messages[i] != messages[i + 1]]
-    assume(pairs)
-    index = data.draw(st.sampled_from(pairs))
-    swapped = list(prompt.template["messages"])
-    swapped[index], swapped[index + 1] = swapped[index + 1], swapped[index]
-    assert digest(Prompt("n", {**prompt.template, "messages": swapped}, prompt.metadata)) != digest(
-        Prompt("n", prompt.template, prompt.metadata)
-    )
-
-
 def reordered_prompt(prompt: Prompt, random: Random) -> Prompt:
     parts = (reordered(dict(part), random) for part in (prompt.template, prompt.metadata, prompt.extra))
     template, metadata, extra = parts

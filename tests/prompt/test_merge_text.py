@@ -145,17 +145,6 @@ def test_no_line_is_made_of_two_lines(base: str, ours: str, theirs: str) -> None
     assert set(told(merge_text(base, ours, theirs)).split("\n")) <= known | {""}
 
 
-@given(st.integers(1, 9), st.integers(1, 9), st.booleans())
-def test_edits_with_a_line_between_never_clash(before: int, after: int, ends: bool) -> None:
-    text = [f"line {number}" for number in range(before + after + 1)]
-    end = "\n" if ends else ""
-    ours = ["ours" if at < before else line for at, line in enumerate(text)]
-    theirs = ["theirs" if at > before else line for at, line in enumerate(text)]
-    both = ["ours"] * before + [text[before]] + ["theirs"] * after
-    merged = merge_text(*("\n".join(one) + end for one in (text, ours, theirs)))
-    assert merged.text == "\n".join(both) + end
-
-
 def test_a_megabyte_merges_quickly() -> None:
     text = [f"This is the line with the number {number}." for number in range(25_000)]
     ours, theirs = [*text, "ours"], ["theirs", *text]
