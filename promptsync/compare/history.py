@@ -1,4 +1,4 @@
-"""Runs the rules of ``promptsync.history`` for many prompts, archived ones too.
+"""Runs the rules of ``promptsync.history`` for many prompts.
 
 Those rules read nothing: they raise ``Missing`` for what they still need. It is then read for all prompts at
 once, and the rules run again, until nothing is missing.
@@ -16,7 +16,7 @@ from promptsync.compare.content import content_of, read_content
 from promptsync.compare.git_state import too_shallow
 from promptsync.compare.snapshot import Item, State
 from promptsync.files.prompt_file import PromptFile
-from promptsync.history.decide import Decision, PassedOver, Relation, decide, passed_over
+from promptsync.history.decide import Decision, PassedOver, decide, passed_over
 from promptsync.history.graph import Graph, Lineage, Missing, Node, Revision
 from promptsync.history.mark import Key, identity, make_key
 from promptsync.project.project import Project
@@ -230,29 +230,6 @@ def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, Passe
     if passed and project.history is not None and project.history.shallow:
         raise too_shallow(f"which versions of {next(iter(passed))!r} its file includes")
     return passed
-
-
-def included_in_archive(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
-    """Return by name the newest versions that a file includes, where the latest archived one differs from it.
-
-    Raises ``Refused`` if the clone is too shallow to tell.
-    """
-    wanted = [replace(item, listed=item.archived) for item in items if item.archived is not None]
-    histories = histories_of(project, wanted)
-    for history in histories.values():
-        # No other version of an archived prompt can be read.
-        history.graph.versions |= {number: Node(number, None) for number in range(1, history.graph.latest)}
-        history.add(history.listed)
-    Histories(project, histories).decide()
-    included = {}
-    for name, history in histories.items():
-        decision = history.decision
-        if decision is None or decision.relation is Relation.IN_SYNC:
-            continue
-        if not decision.is_included and project.history is not None and project.history.shallow:
-            raise too_shallow(f"whether {name!r} includes the archived v{history.graph.latest}")
-        included[name] = decision.force
-    return included
 
 
 def _decision(graph: Graph) -> Decision:

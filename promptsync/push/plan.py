@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
+from promptsync.compare.content import content_of
 from promptsync.compare.git_state import is_uncommitted
-from promptsync.compare.history import included_in_archive
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.snippet_users import release_pointers
 from promptsync.files.prompt_file import PromptFile
@@ -17,6 +17,7 @@ from promptsync.history.mark import check_message, make_mark, parse_mark, with_m
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
 from promptsync.project.versions import check_changeable
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import check_release_label
 from promptsync.prompt.prompt import Problem, tag_set
 from promptsync.prompt.snippets import publish_order, rendered_in
@@ -134,10 +135,8 @@ def _actions(
     project: Project, items: Sequence[Item], kinds: Mapping[str, Kind], options: PushOptions, under: _Under
 ) -> list[Action]:
     restoring = [item for item in items if kinds[item.name] is Kind.RESTORE]
-    included: Mapping[str, tuple[int, ...]] = {}
     if restoring:
         check_restorable(project, restoring)
-        included = included_in_archive(project, restoring)
     gone = [item.listed for item in items if kinds[item.name] is Kind.ARCHIVE and item.listed is not None]
     released = release_pointers(project, gone) if gone else {}
     commits = {item.origin.commit for item in items if kinds[item.name] in PUBLISHING} - {None}
@@ -157,7 +156,7 @@ def _actions(
             tags,
             labels=_lacking(item, under) if kind is Kind.LABEL else options.labels,
             released=dict(sorted(released.get(name, {}).items())),
-            parents=included.get(name, _parents(item, kind, options)),
+            parents=_parents(project, item, kind, options),
         )
         if kind is Kind.ARCHIVE:
             action = replace(action, labels=())
@@ -168,11 +167,19 @@ def _actions(
     return actions
 
 
-def _parents(item: Item, kind: Kind, options: PushOptions) -> tuple[int, ...] | None:
+def _parents(project: Project, item: Item, kind: Kind, options: PushOptions) -> tuple[int, ...] | None:
     """Return the versions that a new one is made from; a forced one includes what the file includes."""
-    decision = item.history.decision if item.history is not None else None
     if item.name in options.parents:
         return options.parents[item.name]
+    if kind is Kind.RESTORE and item.archived is not None and item.file is not None:
+        # No other version of an archived prompt can be read: the file, or git, has its text or its number.
+        text = digest(content_of(item.archived, item.file.prompt))
+        revisions = [*item.lineage.back()] if item.lineage is not None else []
+        known = [project.keys_in(item.file.local.synced), *(revision.keys for revision in revisions)]
+        numbers = {key.version for keys in known for key in keys}
+        has_text = text in {item.digest, *(revision.digest for revision in revisions)}
+        return None if has_text or item.archived.version in numbers else tuple(numbers)
+    decision = item.history.decision if item.history is not None else None
     if decision is None or kind not in (Kind.UPDATE, Kind.FORCE):
         return None
     return decision.force if kind is Kind.FORCE else decision.push
