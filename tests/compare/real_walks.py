@@ -5,7 +5,7 @@ The oracle records each decision with what its author had seen by then. That kno
 with working files, commits, stashes and versions. After each verb no sentence may be gone from a working file
 or from the newest version unless somebody who had seen it removed it, or it is listed as passed over.
 
-``python tests/compare/real_walks.py --walks 100 --first 0`` walks and prints what was counted.
+``PYTHONPATH=tests/history python tests/compare/real_walks.py --walks 100`` walks and prints what was counted.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from typing import Any
 from unittest.mock import patch
 
 import yaml
+from oracle import Oracle, Seen, Text
 
 from promptsync.cli import run as run_verb
 from promptsync.files.config import load
@@ -40,10 +41,6 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.push.actions import PushPlan
 from promptsync.push.apply import check_unmoved
 
-Text = frozenset[int]
-"""The numbers of the sentences in a text."""
-Seen = int
-"""A set of decisions, one bit each."""
 Document = Mapping[str, Any]
 Between = Callable[[], object]
 """What happens between the plan and the publish of a push."""
@@ -130,99 +127,6 @@ def resolved(content: str, rng: Random) -> str:
         return rng.choice((ours, theirs, both_keys(ours, theirs)))
 
     return _CONFLICT.sub(choose, content)
-
-
-# -- the oracle -------------------------------------------------------------------------------------------
-
-
-class Oracle:
-    """Every decision to add or remove a sentence, and which decisions its author had seen.
-
-    A decision is overruled by an opposite one whose author had seen it, or had seen another decision that
-    says the same: the same decision taken twice counts as seen.
-    """
-
-    def __init__(self) -> None:
-        self._before: list[Seen] = []
-        self._adding: Counter[int] = Counter()
-        self._removing: Counter[int] = Counter()
-
-    def decide(self, sentence: int, seen: Seen, *, add: bool) -> Seen:
-        """Record a decision, and return what its author has seen with it."""
-        bit = 1 << len(self._before)
-        self._before.append(seen)
-        (self._adding if add else self._removing)[sentence] |= bit
-        return seen | bit
-
-    def known(self, seen: Seen) -> Text:
-        """Return the sentences that somebody added."""
-        return frozenset(sentence for sentence, bits in self._adding.items() if bits & seen)
-
-    def decided(self, sentence: int, seen: Seen, *, add: bool) -> bool:
-        return bool((self._adding if add else self._removing)[sentence] & seen)
-
-    def standing(self, sentence: int, seen: Seen) -> tuple[bool, bool]:
-        """Return whether a decision to add a sentence stands, and whether one to remove it does."""
-        adding, removing = self._adding[sentence], self._removing[sentence]
-        return (
-            self._stands(adding & seen, removing & seen, adding),
-            self._stands(removing & seen, adding & seen, removing),
-        )
-
-    def _stands(self, ones: Seen, opposite: Seen, alike: Seen) -> bool:
-        return any(
-            not any(self._overrules(other, one, alike) for other in _bits(opposite)) for one in _bits(ones)
-        )
-
-    def _overrules(self, other: int, one: int, alike: Seen) -> bool:
-        before = self._before[other]
-        return bool(before >> one & 1 or (before & alike and not self._before[one] >> other & 1))
-
-    def settle(self, text: Text, seen: Seen, *, is_merge: bool = False) -> Seen:
-        """Let an author take a text as it is: record the decisions that explain it.
-
-        That git merged a sentence in is no decision to add it again.
-        """
-        after = seen
-        for sentence in sorted(self.known(seen) | text):
-            is_in = sentence in text
-            is_explained = self.standing(sentence, seen) == (is_in, not is_in)
-            is_known = self.decided(sentence, seen, add=True)
-            if not is_explained and (is_in or is_known) and not (is_in and is_known and is_merge):
-                after |= self.decide(sentence, seen, add=is_in)
-        return after
-
-    def only(self, seen: Seen, about: Iterable[int]) -> Seen:
-        """Return those decisions that are about some sentences."""
-        mask = 0
-        for sentence in about:
-            mask |= self._adding[sentence] | self._removing[sentence]
-        return mask & seen
-
-    def missing(self, text: Text, seen: Seen) -> Text:
-        """Return the sentences that a text lacks although nobody who had seen them removed them."""
-        return frozenset(one for one in self.known(seen) - text if self.standing(one, seen) == (True, False))
-
-    def returned(self, text: Text, seen: Seen) -> Text:
-        """Return the sentences that a text has although everybody who decided about them removed them."""
-        return frozenset(one for one in text if self.standing(one, seen) == (False, True))
-
-    def changed(self, ours: Text, theirs: Text, seen: Seen) -> tuple[bool, bool, bool]:
-        """Return whether our side changed something, whether theirs did, and whether that is unclear."""
-        one = two = unclear = False
-        for sentence in ours ^ theirs:
-            adds, removes = self.standing(sentence, seen)
-            unclear |= adds == removes
-            one |= adds != removes and adds == (sentence in ours)
-            two |= adds != removes and adds == (sentence in theirs)
-        return one, two, unclear
-
-
-def _bits(mask: int) -> Iterator[int]:
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
 
 
 # -- what is counted --------------------------------------------------------------------------------------
@@ -676,7 +580,8 @@ class RealWalk:
         return {
             one.number
             for one in versions[:-1]
-            if (sentence in one.text) == is_in and self.oracle.decided(sentence, one.seen, add=is_in)
+            if (sentence in one.text) == is_in
+            and (self.oracle.added if is_in else self.oracle.removed)[sentence] & one.seen
         }
 
     def listed(self, remote: str = HERE) -> tuple[set[int], Text]:
@@ -739,7 +644,7 @@ class RealWalk:
 
     def _judge_backup(self, clone: Clone, before: Text, backup: Text) -> None:
         """Look for text that was replaced because the user said so, and that nobody else holds."""
-        held = self.oracle.known(self.commits[self.head(clone)])
+        held = self.oracle.about(self.commits[self.head(clone)])
         for one in self.versions[HERE] + self.versions[SECOND]:
             held |= one.text
         gone = before - clone.text - held - backup

@@ -273,26 +273,18 @@ def test_line_ends_that_git_converts_are_no_change(copy: Copy) -> None:
     assert copy.kinds() == {"b": "changed"}
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [
-        "diff.external=false",
-        "diff.relative=true",
-        "diff.noprefix=true",
-        "diff.renames=copies",
-        "diff.ignoreSubmodules=all",
-        "color.ui=always",
-        "core.quotePath=true",
-        "core.abbrev=4",
-        "diff.orderFile=promptsync.yaml",
-        "status.showUntrackedFiles=no",
-        "log.showSignature=true",
-    ],
-)
-def test_the_settings_of_a_user_change_nothing(copy: Copy, setting: str) -> None:
+SETTINGS = """
+    diff.external=false diff.relative=true diff.noprefix=true diff.renames=copies diff.ignoreSubmodules=all
+    color.ui=always core.quotePath=true core.abbrev=4 diff.orderFile=promptsync.yaml
+    status.showUntrackedFiles=no log.showSignature=true
+"""
+
+
+def test_the_settings_of_a_user_change_nothing(copy: Copy) -> None:
     copy.become({A: text(), "prompts/ä.yaml": text("Two"), C: text(name="c")})
     copy.commit()
-    copy.git("config", *setting.split("=", 1))
+    for setting in SETTINGS.split():
+        copy.git("config", *setting.split("=", 1))
     copy.put({"prompts/ä.yaml": text("Bye"), B: text("New"), "prompts/d.yaml": text(name="c")})
     (copy.root / C).unlink()
     assert copy.kinds() == {"ä": "changed", "b": "added"}

@@ -67,13 +67,13 @@ def test_files_from_before_there_was_a_configuration_count_as_they_were(tmp_path
     assert copy.kinds(start) == {"b": "changed"}
 
 
-@pytest.mark.parametrize("config", ["prompts: [\n", "", "- x\n", "prompts: 7\n", "remote: local\n"])
-def test_a_configuration_that_says_nothing_had_the_directory_of_today(tmp_path: Path, config: str) -> None:
-    copy = Copy.made(tmp_path, config=config)
-    copy.put({A: text("One"), B: text("One")})
-    start = copy.commit()
-    copy.put({CONFIG: "prompts: prompts\n", B: text("Two")})
-    assert copy.kinds(start) == {"b": "changed"}
+def test_a_configuration_that_says_nothing_had_the_directory_of_today(tmp_path: Path) -> None:
+    for number, config in enumerate(("prompts: [\n", "", "- x\n", "prompts: 7\n", "remote: local\n")):
+        copy = Copy.made(tmp_path / str(number), config=config)
+        copy.put({A: text("One"), B: text("One")})
+        start = copy.commit()
+        copy.put({CONFIG: "prompts: prompts\n", B: text("Two")})
+        assert copy.kinds(start) == {"b": "changed"}, config
 
 
 def test_only_names_that_belong_here_count(tmp_path: Path) -> None:

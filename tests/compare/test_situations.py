@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import pytest
@@ -23,33 +22,6 @@ def copy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Copy:
     made.commit("Hello")
     assert made.push() == [1]
     return made
-
-
-def play(copy: Copy, story: str) -> None:
-    """Play lines such as ``ci: push -> 2``: a step in a clone named ``ci``, which is made when it is named.
-
-    Without a name, a step is in the first working copy. ``shallow`` is a clone of the last commit alone.
-    """
-    copies = {"": copy}
-    for line in story.strip().splitlines():
-        where, _, step = line.strip().rpartition(": ")
-        if where not in copies:
-            copies[where] = copy.clone(where, *(["--depth=1"] if where == "shallow" else ["-b", "main"]))
-        here = copies[where]
-        command, _, expected = step.partition("->")
-        verb, *words = shlex.split(command)
-        if verb == "push":
-            assert here.push(*words) == [int(number) for number in expected.split()], line
-        elif verb == "is":
-            assert here.state() == words[0], line
-        elif verb == "reads":
-            assert here.text() == words[0], line
-        elif verb == "refuses":
-            assert expected.strip() in here.refused(*words), line
-        elif verb == "git":
-            here.git(*words, check=expected.strip() != "conflict")
-        else:
-            getattr(here, verb)(*words)
 
 
 STORIES = {
@@ -194,7 +166,7 @@ STORIES = {
 
 @pytest.mark.parametrize("story", STORIES)
 def test_a_story(copy: Copy, story: str) -> None:
-    play(copy, STORIES[story])
+    copy.play(STORIES[story])
 
 
 def test_a_shallow_clone_does_not_bring_back_what_was_deleted(copy: Copy) -> None:

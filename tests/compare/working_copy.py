@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
@@ -150,11 +153,85 @@ class Copy:
         with open_project(load(self.project / "promptsync.yaml")) as project:
             return project.registry.prompts.publish(Prompt(name, chat(text)), message=message).version
 
+    def play(self, story: str, parts: Mapping[str, str] = MappingProxyType({})) -> Copy:
+        """Play lines such as ``ci: push -> 2`` and return the working copy of the last one.
+
+        That is a step in a clone named ``ci``, which is made when it is named; without a name, a step is in
+        this working copy. ``shallow`` is a clone of the last commit alone, ``single`` of the branch alone,
+        and ``worktree`` is no clone. Other verbs are methods; ``parts`` are stories by name.
+        """
+        return self._play(story, parts, {"": self})
+
+    def _play(self, story: str, parts: Mapping[str, str], copies: dict[str, Copy]) -> Copy:
+        here = self
+        for line in story.strip().splitlines():
+            where, command, expected = re.fullmatch(r" *(?:(\w+): )?(.*?)(?: -> ?(.*))?", line).groups("")  # type: ignore[union-attr]
+            here = copies.setdefault(where, copies.get(where) or self._another(where))
+            verb, *words = shlex.split(command)
+            if verb == "push":
+                assert here.push(*words) == [*map(int, expected.split())], line
+            elif verb == "push_during":
+                rival = partial(here._play, words[0], parts, {**copies, "": here})
+                assert here.push_after(rival) == [int(expected)], line
+            elif verb == "is":
+                assert here.state() == words[0], line
+            elif verb == "reads":
+                assert here.text() == words[0], line
+            elif verb == "refuses":
+                assert expected in here.refused(*words), line
+            elif verb == "git":
+                here.git(*words, check=expected != "conflict")
+            elif verb == "play":
+                here = here._play(parts[words[0]], parts, copies if here is self else {**copies, "": here})
+            elif verb != "look":
+                numbers = [int(word) if word.isdecimal() and verb != "ok" else word for word in words]
+                result = getattr(here, verb)(*numbers)
+                assert expected in ("", str(result)), line
+        return here
+
+    def _another(self, name: str) -> Copy:
+        if name == "worktree":
+            self.git("worktree", "add", "-q", "--detach", f"../{name}")
+            return Copy(self.root.parent / name, self.registry, self.capsys, self.base)
+        options = {"shallow": ["--depth=1"], "single": ["--single-branch"]}
+        return self.clone(name, *options.get(name, ["-b", "main"]))
+
     def clone(self, where: str, *options: str) -> Copy:
         """A fresh clone, as CI makes one."""
         root = self.root.parent / where
         self.git("clone", "-q", *options, f"file://{self.root}", str(root))
         return Copy(root, self.registry, self.capsys, self.base)
+
+    def without_git(self) -> None:
+        shutil.rmtree(self.root / ".git")
+
+    def delete(self) -> None:
+        self.path().unlink()
+
+    def state_name(self, name: str) -> None:
+        """Write another ``name:`` into the file."""
+        self.path().write_text(self.path().read_text().replace(f"name: {NAME}", f"name: {name}"))
+
+    def break_file(self) -> None:
+        self.path().write_text(f"name: {NAME}\nmessages: [\n")
+
+    def take_key_of_other_prompt(self) -> None:
+        """Take over the key of v2 of a prompt with the very same texts."""
+        other = "support/return"
+        for number in (1, 2):
+            assert self.publish(self.said(number), other) == number
+        self.ok("pull", other)
+        self.put_key(self.spelled_key(other))
+        self.path(other).unlink()
+        self.archive(other)
+
+    def take_key_of_other_registry(self) -> None:
+        """Take over the key of v2 of the same prompt with the very same texts, in a second registry."""
+        other = Copy(self.root.parent / "elsewhere", self.registry.parent / "other.db", self.capsys).begin()
+        for number in (1, 2):
+            assert other.publish(self.said(number)) == number
+        other.ok("pull")
+        self.put_key(other.spelled_key())
 
     def forget(self) -> None:
         shutil.rmtree(self.project / ".promptsync", ignore_errors=True)
@@ -237,10 +314,13 @@ class Copy:
         """Edit one numbered line of the latest version in the dashboard."""
         return self.publish(_with_line(self.said(), number, text))
 
-    def restore(self, number: int, *, with_message: bool = False) -> int:
-        """Restore an older version in the dashboard; some registries copy its message."""
-        message = self.version(number).message if with_message else None
-        return self.publish(self.said(number), message=message or "Restore")
+    def restore(self, number: int, message: str | None = "Restore") -> int:
+        """Restore an older version in the dashboard."""
+        return self.publish(self.said(number), message=message or "")
+
+    def restore_with_message(self, number: int) -> int:
+        """Restore an older version in the dashboard, as registries do that copy its message."""
+        return self.restore(number, self.version(number).message)
 
     def sql(self, statement: str, *values: str) -> None:
         """Do what no operation of the API can do."""

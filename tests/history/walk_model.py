@@ -17,14 +17,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from oracle import Oracle, Seen, Text, bits
+
 from promptsync.history import decide as deciding
 from promptsync.history.decide import Decision, PassedOver, Relation
 from promptsync.history.graph import Graph, Lineage, Missing, Node, Revision
 from promptsync.history.mark import Key, make_key, make_mark, parse_mark, with_mark
-
-Text = frozenset[int]
-Seen = int
-"""A set of decisions, one bit each."""
 
 IDENTITY, OTHER_IDENTITY = "1 7", "2 9"
 SUBJECT = "Edit"
@@ -39,93 +37,6 @@ def digest(text: Text) -> str:
 def merge(base: Text, ours: Text, theirs: Text) -> Text:
     """Merge three sets: what either side added, without what either side removed."""
     return (ours & theirs) | (ours - base) | (theirs - base)
-
-
-def bits(mask: int) -> Iterator[int]:
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
-
-
-# -- the oracle -----------------------------------------------------------------------------------------
-
-
-class Oracle:
-    """Knows every decision, and what its author had seen. A decision adds or removes one sentence.
-
-    A decision is overruled by an opposite one whose author had seen it, or had seen another one that says the
-    same: the same decision taken twice counts as seen.
-    """
-
-    def __init__(self) -> None:
-        self.before: list[Seen] = []
-        self.added: Counter[int] = Counter()
-        self.removed: Counter[int] = Counter()
-
-    def record(self, sentence: int, *, add: bool, seen: Seen) -> Seen:
-        """Record a decision, and return what its author has seen with it."""
-        bit = 1 << len(self.before)
-        self.before.append(seen)
-        (self.added if add else self.removed)[sentence] |= bit
-        return seen | bit
-
-    def standing(self, sentence: int, seen: Seen) -> tuple[bool, bool]:
-        """Return whether an addition of the sentence stands, and whether a removal does."""
-        added, removed = self.added[sentence] & seen, self.removed[sentence] & seen
-        if not added or not removed:
-            return bool(added), bool(removed)
-        return (
-            self._stands(added, removed, self.added[sentence]),
-            self._stands(removed, added, self.removed[sentence]),
-        )
-
-    def _stands(self, ones: Seen, opposite: Seen, alike: Seen) -> bool:
-        return any(
-            not any(self._overrules(other, one, alike) for other in bits(opposite)) for one in bits(ones)
-        )
-
-    def _overrules(self, other: int, one: int, alike: Seen) -> bool:
-        before = self.before[other]
-        return bool(before >> one & 1 or (before & alike and not self.before[one] >> other & 1))
-
-    def settle(self, text: Text, seen: Seen) -> Seen:
-        """Take a text as it is: record the decisions that explain it, and return what its author has seen."""
-        before = seen
-        for sentence in self.about(seen) | text:
-            held, known = sentence in text, self.added[sentence] & before
-            if (held or known) and self.standing(sentence, before) != (held, not held):
-                seen |= self.record(sentence, add=held, seen=before)
-        return seen
-
-    def about(self, seen: Seen) -> frozenset[int]:
-        """Return the sentences that some decisions are about."""
-        return frozenset(one for one, mask in self.added.items() if mask & seen)
-
-    def only(self, seen: Seen, sentences: Iterable[int]) -> Seen:
-        """Return those of some decisions that are about some sentences."""
-        mask = 0
-        for sentence in sentences:
-            mask |= self.added[sentence] | self.removed[sentence]
-        return mask & seen
-
-    def contradicted(self, text: Text, seen: Seen, sentences: Iterable[int]) -> list[int]:
-        """Return those sentences about which the text says the opposite of every decision that stands."""
-        wrong = (False, True), (True, False)
-        return [one for one in sentences if self.standing(one, seen) == wrong[one not in text]]
-
-    def changed(self, ours: Text, theirs: Text, seen: Seen) -> tuple[bool, bool, bool]:
-        """Return whether ours changed, whether theirs did, and whether some sentence is unclear."""
-        one = two = unclear = False
-        for sentence in ours ^ theirs:
-            add, remove = self.standing(sentence, seen)
-            if add == remove:
-                unclear = True
-            elif add == (sentence in ours):
-                one = True
-            else:
-                two = True
-        return one, two, unclear
 
 
 # -- git and the registry ---------------------------------------------------------------------------------

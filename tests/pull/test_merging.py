@@ -73,18 +73,13 @@ def model(name: str = "gpt-4o", temperature: float = 0.2) -> dict[str, Any]:
     return {"model": {"provider": "openai", "name": name, "parameters": {"temperature": temperature}}}
 
 
-def test_the_refusal_names_the_merge_first(shop: World) -> None:
-    edit(shop, ("kind and brief", "kind"))
+def test_edits_in_two_messages_merge_and_the_rest_of_the_file_stays(shop: World) -> None:
+    mine = edit(shop, ("kind and brief", "very kind"))
     dashboard(shop, ASKED)
     for verb in ("pull", "push"):
         done = shop.run(verb)
         hints = [line for line in done.err.splitlines() if line.startswith("hint:")]
         assert done.code == 3 and hints[0].startswith("hint: promptsync pull --merge refund")
-
-
-def test_edits_in_two_messages_merge_and_the_rest_of_the_file_stays(shop: World) -> None:
-    mine = edit(shop, ("kind and brief", "very kind"))
-    dashboard(shop, ASKED)
     planned = shop.ok("pull", "--merge", "--dry-run", "--json").document
     assert [one["name"] for one in planned["merged"]] == ["refund"] and file(shop) == mine
     done = shop.ok("pull", "--merge")
@@ -203,15 +198,6 @@ def test_several_versions_there_and_a_second_merge_on_top_of_the_first(world: Wo
     world.ok("pull", "--merge")
     assert texts(world, "a") == ["one\nline 1\nzwei\nline 3\nfour\n"]
     assert world.states() == {"a": "ahead"}
-
-
-def test_the_same_edit_on_both_sides_needs_no_merge(shop: World) -> None:
-    edit(shop, ("kind and brief", "kind"))
-    dashboard(shop, ("kind and brief", "kind"))
-    assert shop.states() == {"refund": "in-sync"}
-    dashboard(shop, ASKED)
-    shop.ok("pull", "--merge")
-    assert shop.states() == {"refund": "in-sync"}
 
 
 def test_two_that_have_nothing_in_common_merge_only_where_they_agree(world: World) -> None:
@@ -357,22 +343,14 @@ def test_a_conflict_is_shown_and_nothing_advises_a_push_of_it(marked: World) -> 
     assert "<<<<<<<" in file(marked, "tone")
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["push"],
-        ["push", "tone", "--force", "-y"],
-        ["push", "tone"],
-        ["deploy", "--label", "prod", "--allow-dirty"],
-        ["render", "tone"],
-        ["render", "outer"],
-        ["render", "user"],
-    ],
-)
-def test_a_conflict_is_neither_published_nor_rendered(marked: World, command: list[str]) -> None:
-    done = marked.run(*command)
-    assert (done.code, done.out) == (3, "") and CONFLICT in done.err and marked.writes == []
-    assert "hint: edit prompts/tone.yaml:3: choose a side and delete the marker lines" in done.err
+def test_a_conflict_is_neither_published_nor_rendered(marked: World) -> None:
+    for command in (
+        "push", "push tone --force -y", "push tone", "deploy --label prod --allow-dirty",
+        "render tone", "render outer", "render user",
+    ):  # fmt: skip
+        done = marked.run(*command.split())
+        assert (done.code, done.out) == (3, "") and CONFLICT in done.err and marked.writes == [], command
+        assert "hint: edit prompts/tone.yaml:3: choose a side and delete the marker lines" in done.err
     marked.ok("render", "pinned")
 
 
@@ -399,13 +377,13 @@ def test_a_deleted_file_cannot_be_merged(shop: World) -> None:
     assert done.code == 3 and "pull refund --theirs" in done.err
 
 
-@pytest.mark.parametrize(
-    "flags",
-    [(way, side) for way in ("--merge", "--markers", "--passed-over") for side in ("--theirs", "--ours")]
-    + [("--merge", "--label", "prod"), ("--merge", "--version", "1"), ("--merge", "--output", "out")],
-)
-def test_a_merge_takes_no_side_and_no_other_version(shop: World, flags: tuple[str, ...]) -> None:
+def test_a_merge_takes_no_side_and_no_other_version(shop: World) -> None:
     mine = edit(shop, ("kind and brief", "curt"))
     dashboard(shop, ("kind and brief", "short"))
-    done = shop.run("pull", "refund", *flags)
-    assert (done.code, file(shop)) == (2, mine) and "cannot be combined" in done.err
+    sides = [
+        (way, side) for way in ("--merge", "--markers", "--passed-over") for side in ("--theirs", "--ours")
+    ]
+    versions = ("--label", "prod"), ("--version", "1"), ("--output", "out")
+    for flags in (*sides, *(("--merge", *version) for version in versions)):
+        done = shop.run("pull", "refund", *flags.split())
+        assert (done.code, file(shop)) == (2, mine) and "cannot be combined" in done.err, flags

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import pathlib
 from collections.abc import Callable
 
 import pytest
@@ -66,46 +64,18 @@ def passed(shop: World) -> World:
 # -- finding them -------------------------------------------------------------------------------------------
 
 
-def test_an_edit_that_a_push_included_is_not_found(shop: World) -> None:
-    shop.publish("refund", said(l1="Be very kind."))
-    shop.ok("pull")
-    shop.edit("refund", "Be brief.", "Be short.")
-    shop.commit("Take it and go on")
-    shop.ok("push")
-    assert found(shop) == []
-
-
-def test_a_draft_that_nothing_covers_is_behind_and_not_passed_over(shop: World) -> None:
-    shop.publish("refund", said(l1="Be very kind."))
-    assert found(shop) == []
-    assert shop.states()["refund"] == "behind"
-
-
-def test_later_releases_do_not_answer_for_it(passed: World) -> None:
-    for word in ("curt", "terse"):
-        passed.write("refund", said(l2=f"Be {word}."))
-        passed.commit(f"Be {word}")
-        passed.ok("push")
-    assert found(passed) == [("refund", (2,))]
-
-
-def test_drafts_that_were_passed_over_at_several_times_are_reported_apart(passed: World) -> None:
+def test_drafts_of_several_releases_are_found_and_come_back_together(passed: World) -> None:
     passed.publish("refund", said(l2="Be short.", l3="Promise money."))
     passed.publish("refund", said(l2="Be short.", l3="Promise much money."))
-    passed.write("refund", said(l2="Be concise."))
-    passed.commit("Be concise")
-    release(passed)
+    for word, publish in (("concise", release), ("curt", lambda world: world.ok("push"))):
+        passed.write("refund", said(l2=f"Be {word}."))
+        passed.commit(f"Be {word}")
+        publish(passed)
     assert found(passed) == [("refund", (2, 4, 5))]
-
-
-def test_a_revision_of_another_branch_answers_for_nothing(passed: World) -> None:
-    passed.git("checkout", "-qb", "aside")
-    passed.ok("pull", "--no-passed-over", "refund")
-    passed.commit("Leave it out")
-    assert found(passed) == []
-    passed.git("checkout", "-q", "main")
-    assert found(passed) == [("refund", (2,))]
-    passed.git("merge", "-q", "--no-ff", "--no-edit", "aside")
+    passed.ok("pull", "--passed-over")
+    passed.commit("Bring them back")
+    passed.ok("push")
+    assert passed.text("refund") == said(l1="Be very kind.", l2="Be curt.", l3="Promise much money.")
     assert found(passed) == []
 
 
@@ -122,7 +92,12 @@ def test_a_clone_that_is_too_shallow_refuses_to_tell(passed: World, tmp_path: ob
 
 
 def test_a_draft_is_merged_into_the_file_and_published_once(passed: World) -> None:
+    before = passed.files()
+    assert "merged  refund" in passed.ok("pull", "--passed-over", "--dry-run").out
+    planned = passed.ok("pull", "--passed-over", "--dry-run", "--json").document
+    assert passed.files() == before
     done = passed.ok("pull", "--passed-over", "--json").document
+    assert planned["passed_over"] == done["passed_over"]
     assert (
         done["written"] == done["merged"] == [{"name": "refund", "path": "prompts/refund.yaml", "version": 3}]
     )
@@ -151,9 +126,10 @@ def test_a_draft_that_the_text_holds_already_is_no_reason_to_write_a_file(passed
     assert passed.files() == before
 
 
-def test_a_draft_can_be_left_out_for_good(passed: World) -> None:
+def test_a_draft_can_be_left_out_for_good_on_the_branches_that_have_the_commit(passed: World) -> None:
     before = passed.path("refund").read_text("utf-8")
     assert "(passed over)" in passed.ok("log", "refund", "--oneline").out
+    passed.git("checkout", "-qb", "aside")
     done = passed.ok("pull", "--no-passed-over", "refund")
     assert "updated  refund  v3  prompts/refund.yaml  without v2, passed over before" in done.out
     assert SYNCED.sub("", passed.path("refund").read_text("utf-8")) == before
@@ -164,15 +140,22 @@ def test_a_draft_can_be_left_out_for_good(passed: World) -> None:
     passed.ok("push", "--json")
     assert passed.version("refund") == 3
     assert found(passed) == []
+    passed.git("checkout", "-q", "main")
+    assert found(passed) == [("refund", (2,))]
+    passed.git("merge", "-q", "--no-ff", "--no-edit", "aside")
+    assert found(passed) == []
 
 
 def test_a_reviewer_who_drops_the_text_is_not_asked_again(passed: World) -> None:
     passed.ok("pull", "--passed-over")
     passed.edit("refund", "Be very kind.", "Be kind.")
     passed.commit("Not this one")
-    assert found(passed) == []
-    assert set(passed.states().values()) == {"in-sync"}
-    assert passed.ok("push").out == "nothing to push\n"
+    for _ in range(2):
+        assert found(passed) == []
+        assert set(passed.states().values()) == {"in-sync"}
+        assert passed.ok("push").out == "nothing to push\n"
+        passed.path("refund").unlink()  # with the keys of the draft, which HEAD still has
+        passed.write("refund", said(l2="Be short."))
 
 
 def test_text_that_is_not_committed_is_merged_and_kept_aside(passed: World) -> None:
@@ -183,19 +166,6 @@ def test_text_that_is_not_committed_is_merged_and_kept_aside(passed: World) -> N
     assert kept.read_bytes() == ours and "is backed up in" in done.out
     text = passed.path("refund").read_text("utf-8")
     assert "Be very kind." in text and "Answer: {question}" in text
-
-
-def test_drafts_of_several_releases_come_back_together(passed: World) -> None:
-    passed.publish("refund", said(l2="Be short.", l4="Ask for the order number."))
-    passed.write("refund", said(l2="Be concise."))
-    passed.commit("Be concise")
-    release(passed)
-    passed.ok("pull", "--passed-over")
-    passed.commit("Bring both back")
-    passed.ok("push")
-    expected = said(l1="Be very kind.", l2="Be concise.", l4="Ask for the order number.")
-    assert passed.text("refund") == expected
-    assert found(passed) == []
 
 
 def test_an_edit_on_top_and_the_draft_below_come_together(passed: World) -> None:
@@ -267,16 +237,6 @@ def test_the_push_that_passes_over_says_so_and_so_does_status_while_it_is_the_ne
     assert [one["passed_over"] for one in shop.run("status", "--json").document["prompts"]] == [[], []]
 
 
-def test_what_head_includes_is_not_listed_as_passed_over(passed: World) -> None:
-    passed.ok("pull", "--passed-over")
-    passed.commit("Take the draft")
-    passed.path("refund").unlink()
-    passed.write("refund", said(l2="Be short."))
-    passed.commit("Decide against it")
-    assert passed.states()["refund"] == "in-sync"
-    assert "passed over" not in passed.ok("status").out
-
-
 def test_the_key_of_another_remote_says_nothing_of_this_one(passed: World) -> None:
     config = passed.root / "promptsync.yaml"
     config.write_text(config.read_text().replace("remotes: {", "remotes: {other: {url: 'local:'}, "))
@@ -300,23 +260,6 @@ def test_all_versions_are_read_once_and_then_only_the_newest(shop: World) -> Non
     assert len(shop.seen) <= 2
 
 
-def test_text_that_is_deleted_and_that_no_commit_holds_is_kept(shop: World) -> None:
-    with shop.path("other").open("a") as file:
-        file.write("# why we have it\n")
-    file_text = shop.path("other").read_text("utf-8")
-    shop.archive("other")
-    done = shop.run("pull", "--prune", "-y", "--json").document
-    (kept,) = done["backups"].values()
-    assert pathlib.Path(kept).read_text("utf-8") == file_text
-
-
-def test_what_was_never_here_is_taken_as_it_is(passed: World) -> None:
-    passed.git("rm", "-q", "prompts/refund.yaml")
-    passed.commit("Forget it")
-    passed.ok("pull", "refund")
-    assert "Be short." in passed.path("refund").read_text("utf-8")
-
-
 # -- what does not merge ------------------------------------------------------------------------------------
 
 
@@ -330,7 +273,7 @@ def clashing(passed: World) -> World:
     return passed
 
 
-def test_drafts_that_do_not_merge_leave_every_file_as_it_was(clashing: World) -> None:
+def test_drafts_that_do_not_merge_leave_every_file_as_it_was_or_get_markers(clashing: World) -> None:
     before = clashing.files()
     done = clashing.run("pull", "--passed-over", "--json")
     assert done.code == 3 and done.document["error"]["code"] == "merge-conflict"
@@ -340,21 +283,12 @@ def test_drafts_that_do_not_merge_leave_every_file_as_it_was(clashing: World) ->
     shown = clashing.run("pull", "--passed-over").err
     assert "'refund': passed-over v2 does not merge in 1 place" in shown
     assert "promptsync pull refund --passed-over --markers" in shown and "--theirs" not in shown
-
-
-def test_a_partial_pull_brings_back_what_can_be_and_names_the_rest(clashing: World) -> None:
-    before = clashing.path("refund").read_bytes()
     done = clashing.run("pull", "--merge", "--passed-over", "--partial", "--json")
-    assert done.code == 3
     document = done.document
-    assert [one["name"] for one in document["written"]] == ["other"]
-    assert [one["name"] for one in document["left"]] == ["refund"]
-    assert [one["name"] for one in document["conflicts"]] == ["refund"]
-    assert clashing.path("refund").read_bytes() == before
+    assert (done.code, [one["name"] for one in document["written"]]) == (3, ["other"])
+    assert [[one["name"] for one in document[key]] for key in ("left", "conflicts")] == [["refund"]] * 2
+    assert clashing.files()["prompts/refund.yaml"] == before["prompts/refund.yaml"]
     assert found(clashing) == [("refund", (2,))]
-
-
-def test_markers_show_a_draft_that_clashes(clashing: World) -> None:
     done = clashing.run("pull", "--passed-over", "--markers", "refund")
     assert done.code == 3 and "conflict  refund" in done.out
     text = clashing.path("refund").read_text("utf-8")
@@ -362,7 +296,7 @@ def test_markers_show_a_draft_that_clashes(clashing: World) -> None:
     assert clashing.run("push").code == 3
 
 
-# -- a plain edit in the registry ---------------------------------------------------------------------------
+# -- merged in git ---------------------------------------------------------------------------
 
 MERGES: dict[str, Callable[[World], object]] = {
     "merge commit": lambda world: world.git("merge", "-q", "--no-ff", "--no-edit", "drift"),
@@ -370,50 +304,36 @@ MERGES: dict[str, Callable[[World], object]] = {
     "squash": lambda world: (world.git("merge", "-q", "--squash", "drift"), world.commit("Drift (#7)")),
     "rebase": lambda world: world.git("cherry-pick", "main..drift"),
 }
-MOVED = [("merge commit", True), ("squash", True), ("rebase", True)]
-
-
-@pytest.mark.parametrize(("how", "main_moves"), [*((how, False) for how in MERGES), *MOVED])
-def test_merging_a_plain_edit_publishes_nothing(shop: World, how: str, main_moves: bool) -> None:
-    shop.ok("label", "set", "refund", "prod")
-    shop.publish("refund", said(l1="Be very kind."))
-    shop.git("checkout", "-qb", "drift")
-    shop.ok("pull", "--merge", "--passed-over", "--partial")
-    shop.commit("Bring back what was edited in the registry")
-    shop.git("checkout", "-q", "main")
-    if main_moves:
-        shop.edit("other", "Be kind.", "Be cheerful.")
-        shop.commit("Be cheerful")
-        shop.ok("push")
-    MERGES[how](shop)
-    shop.git("branch", "-qD", "drift")
-    shop.git("clean", "-qxfd", ".promptsync")
-    assert set(shop.states().values()) == {"in-sync"}
-    assert shop.ok("push").out == "nothing to push\n"
-    assert shop.version("refund") == 2
-    assert found(shop) == []
-    # the next edit here goes on from there
-    shop.edit("refund", "Be brief.", "Be short.")
-    shop.commit("Be short")
-    assert shop.states()["refund"] == "ahead"
-    shop.ok("push")
-    assert found(shop) == []
 
 
 @pytest.mark.parametrize("how", MERGES)
-def test_merging_a_draft_publishes_it_once_with_a_clean_mark(passed: World, how: str) -> None:
+def test_merging_the_drift_branch_publishes_only_the_draft_and_once(passed: World, how: str) -> None:
+    passed.ok("label", "set", "other", "prod")
+    passed.publish("other", said(l1="Be very kind."))
+    assert found(passed) == [("refund", (2,))]  # what nothing covers is behind
     passed.git("checkout", "-qb", "drift")
     passed.ok("pull", "--merge", "--passed-over", "--partial")
-    passed.commit("Bring back a draft")
+    passed.commit("Bring back what the registry has")
     passed.git("checkout", "-q", "main")
+    if how != "fast-forward":
+        passed.write("third")
+        passed.commit("Add a third")
+        passed.ok("push")
     MERGES[how](passed)
     passed.git("branch", "-qD", "drift")
     passed.git("clean", "-qxfd", ".promptsync")
     assert found(passed) == []
-    assert passed.states()["refund"] == "ahead"
+    states = passed.states()
+    assert (states.pop("refund"), set(states.values())) == ("ahead", {"in-sync"})
     passed.ok("push")
     assert passed.ok("push").out == "nothing to push\n"
     assert passed.messages("refund")[-1].endswith(" v4^3^2)")
+    assert (passed.version("other"), found(passed)) == (2, [])
+    # the next edit here goes on from there
+    passed.edit("other", "Be brief.", "Be short.")
+    passed.commit("Be short")
+    assert passed.states()["other"] == "ahead"
+    passed.ok("push")
     assert found(passed) == []
 
 
@@ -475,14 +395,6 @@ def test_the_body_stays_within_what_a_pull_request_takes(shop: World) -> None:
     assert "**120 prompts from the registry**" in out and "too much to show here" in out
     assert "+  line 0 of 0" in out
     assert outside_fences(out.splitlines()).count("</details>") == out.count("<details>")
-
-
-def test_a_rehearsal_tells_the_same_and_writes_nothing(passed: World) -> None:
-    before = passed.files()
-    shown = passed.ok("pull", "--passed-over", "--dry-run")
-    assert "merged  refund" in shown.out and passed.files() == before
-    planned = json.loads(passed.ok("pull", "--passed-over", "--dry-run", "--json").out)
-    assert passed.ok("pull", "--passed-over", "--json").document["passed_over"] == planned["passed_over"]
 
 
 def outside_fences(lines: list[str]) -> list[str]:

@@ -141,39 +141,37 @@ def test_a_registry_without_a_search_gets_the_list(many: World) -> None:
     assert many.published == ["p200"]
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [Reply({"items": [], "total": 0, "pages": 0}), failing(500), failing(404), Reply("<html>")],
-    ids=["nothing", "500", "404", "html"],
-)
-def test_a_registry_that_cannot_search_is_listed_instead(many: World, answer: Reply) -> None:
-    many.faults.append(fault(lambda seen: bool(searched(seen)), answer))
-    done = many.run("push")
-    assert (done.code, many.version("p200")) == (0, 2), str(done)
+NO_SEARCH = [Reply({"items": [], "total": 0, "pages": 0}), failing(500), failing(404), Reply("<html>")]
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        failing(500),
-        failing(403),
-        failing(404),
-        Reply("<html>"),
-        Reply({}),
-        Reply({"success": False, "error": "no such page"}),
-    ],
-    ids=["500", "403", "404", "html", "empty", "error"],
-)
-def test_a_page_that_disappeared_since_the_last_run_is_not_missed(many: World, answer: Reply) -> None:
-    many.ok("status")
-    many.archive("p000")
+def test_a_registry_that_cannot_search_is_listed_instead(many: World) -> None:
+    for version, answer in enumerate(NO_SEARCH, 2):
+        many.faults[:] = [fault(lambda seen: bool(searched(seen)), answer)]
+        done = many.run("push")
+        assert (done.code, many.version("p200")) == (0, version), str(done)
+        many.write("p200", f"Changed {version} times, {{name}}")
+        many.commit("Change p200 again")
 
+
+NO_PAGE = [
+    *(failing(500), failing(403), failing(404)),
+    *(Reply("<html>"), Reply({}), Reply({"success": False, "error": "no such page"})),
+]
+
+
+def test_a_page_that_disappeared_since_the_last_run_is_not_missed(many: World) -> None:
     def gone(seen: Seen) -> bool:
         path, _, query = seen.target.partition("?")
         asked = parse_qs(query)
         return path == "/prompt-templates" and asked["page"] == ["3"] and "status" not in asked
 
-    many.faults.append(fault(gone, answer))
-    for _ in range(2):
-        done = many.run("status")
-        assert done.code == 0, str(done)
+    for number, answer in enumerate(NO_PAGE):
+        many.faults.clear()
+        if number:
+            many.publish(f"more{number}")
+        many.ok("status")
+        many.archive(f"p{number:03}")
+        many.faults.append(fault(gone, answer))
+        for _ in range(2):
+            done = many.run("status")
+            assert done.code == 0, str(done)

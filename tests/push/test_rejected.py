@@ -93,20 +93,18 @@ def mixed(world: World) -> None:
     world.put("prompts/good.yaml", f"name: good\n{CHAT}")
 
 
-@pytest.mark.parametrize(("text", "code", "rule"), REJECTED.values(), ids=REJECTED)
-def test_a_push_of_what_the_registry_rejects_stops_before_the_first_write(
-    mixed: World, text: str, code: int, rule: str
-) -> None:
-    mixed.put("prompts/bad.yaml", text if text.startswith("name:") else f"name: bad\n{text}")
-    ran = mixed.run("push", "--json")
-    assert ran.code == code
-    assert mixed.writes == []
-    if code == 3:
-        assert ran.document["error"]["code"] == rule
-    else:
-        assert rule in {one["rule"] for one in mixed.run("lint", "--json").document["problems"]}
-    if rule != "schema":
-        assert "bad" in ran.document["error"]["message"]
+def test_a_push_of_what_the_registry_rejects_stops_before_the_first_write(mixed: World) -> None:
+    for what, (text, code, rule) in REJECTED.items():
+        mixed.put("prompts/bad.yaml", text if text.startswith("name:") else f"name: bad\n{text}")
+        ran = mixed.run("push", "--json")
+        assert (ran.code, mixed.writes) == (code, []), what
+        if code == 3:
+            assert ran.document["error"]["code"] == rule, what
+        else:
+            problems = mixed.run("lint", "--json").document["problems"]
+            assert rule in {problem["rule"] for problem in problems}, what
+        if rule != "schema":
+            assert "bad" in ran.document["error"]["message"], what
 
 
 @pytest.mark.parametrize(
