@@ -70,8 +70,9 @@ def test_git_markers_are_named_with_the_command(pulled_twice: World, style: dict
     assert pulled_twice.files() == before
 
 
-@pytest.mark.parametrize("style", [{}, {"merge.conflictStyle": "diff3"}], ids=["merge", "diff3"])
-@pytest.mark.parametrize("names", [(), ("refund",)], ids=["all", "named"])
+@pytest.mark.parametrize(
+    ("style", "names"), [({}, ()), ({"merge.conflictStyle": "diff3"}, ("refund",))], ids=["merge", "diff3"]
+)
 def test_pull_merge_keeps_the_keys_of_both_sides(
     pulled_twice: World, style: dict[str, str], names: tuple[str, ...]
 ) -> None:
