@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import click
@@ -15,7 +14,7 @@ from promptsync.compare.content import read_content
 from promptsync.compare.difference import Step, step
 from promptsync.compare.history import Histories, PromptHistory
 from promptsync.files.worktree import scan
-from promptsync.history.decide import file_includes
+from promptsync.history import decide
 from promptsync.history.graph import Graph, Includes, Lineage
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project
@@ -189,8 +188,8 @@ def _read_graph(
     if history.file is None:
         return parents, passed_over, None
     if passed_over:
-        of_file = partial(file_includes, numbers=sorted(passed_over))
-        passed_over -= histories.run({history.name: of_file})[history.name]
+        heads = histories.run({history.name: decide.passed_over})[history.name]
+        passed_over &= {number for head in heads for number in head.numbers}
     histories.decide()
     base = history.decision.base if history.decision is not None else None
     return parents, passed_over, base.version if base is not None else None

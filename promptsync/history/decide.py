@@ -5,7 +5,6 @@ Also which versions were passed over: neither the latest version nor your files 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -110,23 +109,6 @@ def passed_over(graph: Graph) -> tuple[PassedOver, ...]:
         edits = tuple(number for number in sorted(numbers) if graph.own_mark(number) is None)
         heads.append(PassedOver(head, tuple(sorted(numbers)), base, graph.heads(included | numbers), edits))
     return tuple(heads)
-
-
-def file_includes(graph: Graph, numbers: Sequence[int]) -> Includes:
-    """Return which of some versions the file includes, and others.
-
-    Raises ``Missing`` until the versions from the lowest one up are read, or all if one of them seems to be
-    left out.
-    """
-    included: Includes = frozenset()
-    for floor in (min(numbers), 1):
-        graph.look_from(floor)
-        included = graph.of_file
-        if graph.file is not None and graph.file.digest == graph.digest(graph.latest):
-            included |= graph.includes(graph.latest)
-        if included.issuperset(numbers):
-            break
-    return included
 
 
 def _find_common(graph: Graph) -> Includes:
@@ -235,16 +217,8 @@ def _tags_at(graph: Graph, version: int) -> Tags | None:
 
     Tags have no versions, so a pull may bring tags that were changed since the version was published.
     """
-    revisions = graph.lineage.revisions
-
-    def has_key(place: int) -> bool:
-        return any(key.version == version for key in revisions[place].keys)
-
+    revisions, of_head = graph.lineage.revisions, graph.lineage.of_head
+    with_key = [place for place in of_head if any(key.version == version for key in revisions[place].keys)]
     # Later revisions keep the key, whatever tags they add.
-    written = (
-        place
-        for place in sorted(graph.lineage.of_head, reverse=True)
-        if has_key(place) and not any(map(has_key, revisions[place].parents))
-    )
-    place = next(written, graph.published_from(version))
+    place = min(with_key) if with_key else graph.published_from(version)
     return revisions[place].tags if place is not None else None

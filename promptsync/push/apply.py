@@ -355,37 +355,32 @@ def _read_back(registry: Registry, action: Action, result: Result, listed: Versi
     The list can only confirm equality; a difference is confirmed with a raw read, because the list may have
     expanded snippets, or lag behind.
     """
-    number, prompt = result.version or 0, action.prompt
+    number, prompt, name = result.version or 0, action.prompt, action.name
     if listed is None or listed.version != number or not _is_unchanged(prompt, listed):
-        result = _read_raw(registry, result, prompt)
+        try:
+            latest = registry.prompts.get(result.template_id, name)
+            if latest.version < number:  # reads lag behind
+                latest = registry.prompts.get(result.template_id, name, version=number)
+        except (NotFound, RenamedRemotely):
+            return _raced(result, "but another user archived or renamed the prompt")
+        except RemoteError as error:
+            return _uncertain(result, error)
+        if latest.version != number:
+            return _raced(result, f"but another user published v{latest.version} after it")
+        if not _is_unchanged(prompt, latest):
+            paths = dict.fromkeys(change.path for change in changes(prompt, content_of(latest, prompt)))
+            fields = tuple(paths) or ("content",)
+            reason = f"published as v{number}, but the registry returned {', '.join(fields)} differently"
+            return replace(result, ending=Ending.ALTERED, reason=reason, fields=fields)
     # What number a restored version gets differs from registry to registry.
-    if result.ending is Ending.PUBLISHED and action.kind is not Kind.RESTORE and number != action.next:
+    if action.kind is not Kind.RESTORE and number != action.next:
         others = ", ".join(f"v{other}" for other in range(action.next or 0, number))
-        reason = f"published as v{number}, after another user published {others}"
-        return replace(result, ending=Ending.RACED, reason=reason)
+        return _raced(result, f"after another user published {others}")
     return result
 
 
-def _read_raw(registry: Registry, result: Result, prompt: Prompt) -> Result:
-    number, name = result.version or 0, result.name
-    try:
-        latest = registry.prompts.get(result.template_id, name)
-        if latest.version < number:  # reads lag behind
-            latest = registry.prompts.get(result.template_id, name, version=number)
-    except (NotFound, RenamedRemotely):
-        reason = f"published as v{number}, but another user archived or renamed the prompt"
-        return replace(result, ending=Ending.RACED, reason=reason)
-    except RemoteError as error:
-        return _uncertain(result, error)
-    if latest.version != number:
-        reason = f"published as v{number}, but another user published v{latest.version} after it"
-        return replace(result, ending=Ending.RACED, reason=reason)
-    if _is_unchanged(prompt, latest):
-        return result
-    paths = dict.fromkeys(change.path for change in changes(prompt, content_of(latest, prompt)))
-    fields = tuple(paths) or ("content",)
-    reason = f"published as v{number}, but the registry returned {', '.join(fields)} differently"
-    return replace(result, ending=Ending.ALTERED, reason=reason, fields=fields)
+def _raced(result: Result, what: str) -> Result:
+    return replace(result, ending=Ending.RACED, reason=f"published as v{result.version}, {what}")
 
 
 def _uncertain(result: Result, error: RemoteError) -> Result:

@@ -17,7 +17,7 @@ from versions import (
     versions,
 )
 
-from promptsync.history.decide import Relation, file_includes, passed_over
+from promptsync.history.decide import Relation, passed_over
 from promptsync.history.graph import Missing, Node
 
 FIRST = ("a", f"({C1} v1)")
@@ -196,21 +196,15 @@ def test_passed_over_versions_are_found_with_the_text_that_they_changed() -> Non
         passed_over(local.graph({4: found[4]}))
 
 
+def test_a_file_includes_what_its_text_has_of_the_versions_since_its_key() -> None:
+    """That shows only once all versions are read: the change of each is measured from the one before."""
+    found = versions(("a", ""), ("ab", ""), ("abc", ""), ("d", "(v4^0)"))
+    assert passed_over(uncommitted("abcx", keys=[key(1, "a")]).graph(found)) == ()
+
+
 def test_a_passed_over_version_above_several_common_ones_has_no_base() -> None:
     found = versions(
         ("a", "(v1)"), ("ab", "(v2)"), ("ac", "(v3^1)"), ("abcd", "(v4^3^2)"), ("abce", "(v5^3^2)")
     )
     (lost,) = passed_over(uncommitted("abce", keys=[key(5, "abce")]).graph(found))
     assert (lost.version, lost.base) == (4, None)
-
-
-def test_a_file_includes_what_its_text_has_of_the_versions_since_its_key() -> None:
-    """That shows only once all versions are read: the change of each is measured from the one before."""
-    found = versions(("a", ""), ("ab", ""), ("abc", ""), ("abcd", ""))
-    local = uncommitted("abcx", keys=[key(1, "a")])
-    assert file_includes(local.graph(found), [3]) == {0, 1, 2, 3}
-    assert file_includes(local.graph(found), [4]) == {0, 1, 2, 3}
-    with pytest.raises(Missing) as caught:
-        file_includes(local.graph({3: found[3], 4: found[4]}), [3])
-    assert 1 in caught.value.versions or 2 in caught.value.versions
-    assert 4 in file_includes(uncommitted("abcd").graph(found), [4])
