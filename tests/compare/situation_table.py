@@ -1,7 +1,8 @@
 """What may have happened to a prompt, and what each verb makes of it.
 
-Each row is a title, one or several stories that come to the same, and after ``=`` the state and what the
-verbs do. The steps of a story are those of ``Copy.play``, and the last one is where to look. Of a verb:
+Each row is a title, one or several stories that come to the same, and after ``=`` the state, or the error of
+``status``, and what the verbs do. The steps of a story are those of ``Copy.play``, and the last one is where
+to look. Of a verb:
 
 * ``v4^3^2``: it publishes the version with this mark, ``+v4`` from uncommitted text
 * ``prod 3``: it moves the label
@@ -351,10 +352,10 @@ a shallow clone of what was not pushed
     commit "Good evening"
     commit "Good night"
     shallow: look
-    = shallow-clone; push shallow-clone; pull shallow-clone
+    = error shallow-clone; push shallow-clone; pull shallow-clone
 a sparse checkout hides the file
     git sparse-checkout set --no-cone "/*" "!/prompts/support/"
-    = hidden; push hidden; pull hidden
+    = error hidden; push hidden; pull hidden
 the file is moved (`git mv`)
     git mv prompts/support/refund.yaml prompts/money.yaml
     git commit -qm Move

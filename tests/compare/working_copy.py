@@ -165,7 +165,9 @@ class Copy:
     def _play(self, story: str, parts: Mapping[str, str], copies: dict[str, Copy]) -> Copy:
         here = self
         for line in story.strip().splitlines():
-            where, command, expected = re.fullmatch(r" *(?:(\w+): )?(.*?)(?: -> ?(.*))?", line).groups("")  # type: ignore[union-attr]
+            step = re.fullmatch(r""" *(?:(\w+): )?(.*?)(?: ->([^"']*))?""", line)
+            assert step is not None
+            where, command, expected = (part.strip() for part in step.groups(""))
             here = copies.setdefault(where, copies.get(where) or self._another(where))
             verb, *words = shlex.split(command)
             if verb == "push":

@@ -380,10 +380,8 @@ def test_a_deleted_file_cannot_be_merged(shop: World) -> None:
 def test_a_merge_takes_no_side_and_no_other_version(shop: World) -> None:
     mine = edit(shop, ("kind and brief", "curt"))
     dashboard(shop, ("kind and brief", "short"))
-    sides = [
-        (way, side) for way in ("--merge", "--markers", "--passed-over") for side in ("--theirs", "--ours")
-    ]
-    versions = ("--label", "prod"), ("--version", "1"), ("--output", "out")
-    for flags in (*sides, *(("--merge", *version) for version in versions)):
+    ways = ("--merge", "--markers", "--passed-over")
+    sides = [f"{way} {side}" for way in ways for side in ("--theirs", "--ours")]
+    for flags in (*sides, "--merge --label prod", "--merge --version 1", "--merge --output out"):
         done = shop.run("pull", "refund", *flags.split())
         assert (done.code, file(shop)) == (2, mine) and "cannot be combined" in done.err, flags
