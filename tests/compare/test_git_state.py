@@ -42,32 +42,31 @@ def branch(made_once: Copy, tmp_path: Path) -> Copy:
     return Copy(top, top)
 
 
-@pytest.mark.parametrize(
-    ("since", "names"),
-    [
-        (None, ()),
-        ("HEAD", ()),
-        ("HEAD~1", ("b",)),
-        ("v1", ("b",)),
-        ("refs/tags/v1", ("b",)),
-        ("@", ()),
-        ("@~1", ("b",)),
-        ("main", ("a", "b")),
-        ("main..", ("a", "b")),
-        ("main..HEAD", ("a", "b")),
-        ("main...", ("b",)),
-        ("main...HEAD", ("b",)),
-        ("main@{0}", ("a", "b")),
-        (":/Change b", ()),
-        (ZEROS, ("a", "b")),
-        ("0" * 64, ("a", "b")),
-    ],
-)
-def test_a_state_is_named_as_git_names_it(branch: Copy, since: str | None, names: tuple[str, ...]) -> None:
-    found = branch.changed(since)
-    assert found.names == names
-    assert found.since == (since or "HEAD")
-    assert (found.commit is None) == (since is not None and not since.strip("0"))
+STATES: list[tuple[str | None, tuple[str, ...]]] = [
+    (None, ()),
+    ("HEAD", ()),
+    ("HEAD~1", ("b",)),
+    ("v1", ("b",)),
+    ("refs/tags/v1", ("b",)),
+    ("@", ()),
+    ("@~1", ("b",)),
+    ("main", ("a", "b")),
+    ("main..", ("a", "b")),
+    ("main..HEAD", ("a", "b")),
+    ("main...", ("b",)),
+    ("main...HEAD", ("b",)),
+    ("main@{0}", ("a", "b")),
+    (":/Change b", ()),
+    (ZEROS, ("a", "b")),
+    ("0" * 64, ("a", "b")),
+]
+
+
+def test_a_state_is_named_as_git_names_it(branch: Copy) -> None:
+    for since, names in STATES:
+        found = branch.changed(since)
+        assert (found.names, found.since) == (names, since or "HEAD"), since
+        assert (found.commit is None) == (since is not None and not since.strip("0"))
 
 
 def test_a_state_may_be_the_beginning_of_an_id(branch: Copy) -> None:
@@ -76,31 +75,31 @@ def test_a_state_may_be_the_beginning_of_an_id(branch: Copy) -> None:
     assert (found.commit, found.names) == (commit, ("a", "b"))
 
 
-@pytest.mark.parametrize(
-    ("since", "code", "hint"),
-    [
-        ("", "revision", "origin/main"),
-        (" ", "revision", "origin/main"),
-        ("...", "revision", "origin/main"),
-        ("--all", "revision", "origin/main"),
-        ("-x", "revision", "origin/main"),
-        ("a\nb", "revision", "origin/main"),
-        ("main..v1", "revision", "--since main"),
-        ("main...v1", "revision", "--since main"),
-        ("HEAD:prompts", "unknown-revision", "git log --oneline HEAD"),
-        ("nowhere", "unknown-revision", "git fetch origin nowhere"),
-        ("nowhere...", "unknown-revision", "git fetch origin nowhere"),
-        ("origin/nowhere", "unknown-revision", "git fetch origin nowhere\n"),
-        ("a;b", "unknown-revision", "git fetch origin 'a;b'"),
-        (GONE, "unknown-revision", f"git fetch origin {GONE}"),
-        ("HEAD~9", "unknown-revision", "git log --oneline HEAD"),
-    ],
-)
-def test_what_names_no_commit_is_an_error(branch: Copy, since: str, code: str, hint: str) -> None:
-    with pytest.raises(PromptsyncError) as caught:
-        branch.changed(since)
-    assert (caught.value.exit_code, caught.value.code) == (2, code)
-    assert hint in caught.value.hint
+NO_STATES = [
+    ("", "revision", "origin/main"),
+    (" ", "revision", "origin/main"),
+    ("...", "revision", "origin/main"),
+    ("--all", "revision", "origin/main"),
+    ("-x", "revision", "origin/main"),
+    ("a\nb", "revision", "origin/main"),
+    ("main..v1", "revision", "--since main"),
+    ("main...v1", "revision", "--since main"),
+    ("HEAD:prompts", "unknown-revision", "git log --oneline HEAD"),
+    ("nowhere", "unknown-revision", "git fetch origin nowhere"),
+    ("nowhere...", "unknown-revision", "git fetch origin nowhere"),
+    ("origin/nowhere", "unknown-revision", "git fetch origin nowhere\n"),
+    ("a;b", "unknown-revision", "git fetch origin 'a;b'"),
+    (GONE, "unknown-revision", f"git fetch origin {GONE}"),
+    ("HEAD~9", "unknown-revision", "git log --oneline HEAD"),
+]
+
+
+def test_what_names_no_commit_is_an_error(branch: Copy) -> None:
+    for since, code, hint in NO_STATES:
+        with pytest.raises(PromptsyncError) as caught:
+            branch.changed(since)
+        assert (caught.value.exit_code, caught.value.code) == (2, code), since
+        assert hint in caught.value.hint
 
 
 def test_a_branch_that_only_the_origin_has_is_named(branch: Copy, tmp_path: Path) -> None:

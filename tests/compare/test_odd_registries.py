@@ -77,45 +77,29 @@ def no_labels(world: World) -> World:
     return world
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "push --label prod",
-        "push --label prod --dry-run",
-        "deploy --label prod --yes",
-        "deploy --label prod --dry-run",
-        "label set a beta --version 1",
-        "label set a beta --version 1 --dry-run",
-    ],
-)
-def test_labels_cannot_be_changed_and_nothing_is_written(no_labels: World, line: str) -> None:
-    world = no_labels
-    world.write("a")
-    world.commit()
-    world.ok("push")
-    world.edit("a", "Hello", "Ciao")
-    world.commit()
-    done = world.run(*line.split(), "--json")
-    assert done.code == 4
-    assert world.states() == {"a": "ahead"}
+def test_labels_cannot_be_changed_and_nothing_is_written(no_labels: World) -> None:
+    no_labels.write("a")
+    no_labels.commit()
+    no_labels.ok("push")
+    no_labels.edit("a", "Hello", "Ciao")
+    no_labels.commit()
+    for line in ("push --label prod", "deploy --label prod --yes", "label set a beta --version 1"):
+        for options in ("", " --dry-run"):
+            assert no_labels.run(*f"{line}{options} --json".split()).code == 4, line
+            assert no_labels.states() == {"a": "ahead"}
 
 
 # -- private files --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", ["push", "pull"])
-def test_a_private_directory_that_cannot_be_used_is_reported_before_any_write(
-    world: World, verb: str
-) -> None:
+def test_a_private_directory_that_cannot_be_used_is_reported_before_any_write(world: World) -> None:
     (world.root / ".promptsync").write_text("a file in its place")
     world.write("a")
-    done = world.run(verb)
-    assert (done.code, world.writes) == (2, [])
-    assert ".promptsync" in done.err and "hint: " in done.err
-
-
-def test_a_lock_that_cannot_be_taken_is_reported(world: World) -> None:
-    world.write("a")
+    for verb in ("push", "pull"):
+        done = world.run(verb)
+        assert (done.code, world.writes) == (2, [])
+        assert ".promptsync" in done.err and "hint: " in done.err
+    (world.root / ".promptsync").unlink()
     (world.root / ".promptsync/lock").mkdir(parents=True)
     done = world.run("push")
     assert (done.code, world.writes) == (2, [])

@@ -24,34 +24,29 @@ def names(world: World) -> dict[str, tuple[str, str | None, str | None]]:
     return {one["name"]: (one["state"], one["renamed_from"], one["renamed_to"]) for one in found}
 
 
-@pytest.mark.parametrize("committed", [False, True])
-def test_status_diff_and_the_plan_call_it_a_rename(renamed: World, committed: bool) -> None:
-    if committed:
-        renamed.commit("Rename")
-    assert names(renamed) == {
-        OLD: ("deleted-locally", None, NEW),
-        NEW: ("new", OLD, None),
-        "other": ("in-sync", None, None),
-    }
-    assert f"{NEW}: looks like {OLD} renamed" in renamed.ok("status").out
-    assert f"looks like {OLD} renamed: the same content" in renamed.ok("diff").out
-    changes = {one["name"]: one for one in renamed.run("diff", "--json").document["changes"]}
-    assert (changes[NEW]["renamed_from"], changes[OLD]["renamed_to"]) == (OLD, NEW)
-    shown = renamed.ok("push", "--dry-run").out
-    assert f"{NEW}: looks like {OLD} renamed" in shown
-    assert f"{OLD}: deleted-locally, looks renamed to '{NEW}'" in shown
-    planned = renamed.run("push", "--dry-run", "--json").document
-    assert [(one["name"], one["action"], one["renamed_from"]) for one in planned["plan"]] == [
-        (NEW, "create", OLD)
-    ]
-    assert [one["name"] for one in planned["skipped"]] == [OLD]
-    assert renamed.writes == []
-
-
-def test_a_push_publishes_the_new_name_and_leaves_the_old_one(renamed: World) -> None:
-    renamed.commit("Rename")
-    done = renamed.ok("push")
-    assert f"{NEW}: looks like {OLD} renamed" in done.out
+def test_status_diff_and_the_plan_call_it_a_rename(renamed: World) -> None:
+    for is_committed in (False, True):
+        if is_committed:
+            renamed.commit("Rename")
+        assert names(renamed) == {
+            OLD: ("deleted-locally", None, NEW),
+            NEW: ("new", OLD, None),
+            "other": ("in-sync", None, None),
+        }
+        assert f"{NEW}: looks like {OLD} renamed" in renamed.ok("status").out
+        assert f"looks like {OLD} renamed: the same content" in renamed.ok("diff").out
+        changes = {one["name"]: one for one in renamed.run("diff", "--json").document["changes"]}
+        assert (changes[NEW]["renamed_from"], changes[OLD]["renamed_to"]) == (OLD, NEW)
+        shown = renamed.ok("push", "--dry-run").out
+        assert f"{NEW}: looks like {OLD} renamed" in shown
+        assert f"{OLD}: deleted-locally, looks renamed to '{NEW}'" in shown
+        planned = renamed.run("push", "--dry-run", "--json").document
+        assert [(one["name"], one["action"], one["renamed_from"]) for one in planned["plan"]] == [
+            (NEW, "create", OLD)
+        ]
+        assert [one["name"] for one in planned["skipped"]] == [OLD]
+        assert renamed.writes == []
+    assert f"{NEW}: looks like {OLD} renamed" in renamed.ok("push").out
     assert (renamed.version(OLD), renamed.version(NEW), renamed.label(OLD, "prod")) == (1, 1, 1)
     assert names(renamed)[OLD][0] == "deleted-locally"
 
