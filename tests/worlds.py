@@ -96,8 +96,8 @@ class _Terminal(io.StringIO):
         return True
 
 
-SHORT_WAITS = Timeouts(first_retry=0.001, read_back=0.02)
-"""Next to nothing between attempts."""
+SHORT_WAITS = Timeouts(request=600.0, answer=600.0, first_retry=0.001, read_back=0.02)
+"""Next to nothing between attempts. A response may take long: whole runs happen within a request."""
 
 
 @dataclass
@@ -172,7 +172,7 @@ class World:
     def apart(self, *arguments: str) -> Run:
         """Run a command line to its end in a process of its own."""
         with self.started(*arguments) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=600)
         return Run(process.returncode, out, err, arguments[0])
 
     def ok(self, *arguments: str) -> Run:
