@@ -195,8 +195,7 @@ def change_label(project: Project, change: LabelChange) -> ChangedLabel:
         return ChangedLabel(replace(change, old=change.new))
     if now != change.old:
         return ChangedLabel(change, "stayed", f"{_moved_elsewhere(now)}, or an A/B release routes it")
-    is_up = change.old is not None and change.new is not None and change.new > change.old
-    changed = _move_up(before) if is_up else _move(before)
+    changed = _move(before)
     if isinstance(changed.error, Unsupported):
         raise changed.error
     return replace(changed, before=before.position)
@@ -249,103 +248,67 @@ def _read(project: Project, change: LabelChange) -> _Labels:
     return _Labels(project, change, {label.name: label for label in labels_of_prompt(project, prompt)})
 
 
-def _move_up(before: _Labels) -> ChangedLabel:
-    """Move a label up, and then those beside it.
-
-    In this order a release that is stopped in between is never taken for one that was rolled back. Only
-    after a rollback ``LABEL.released`` moves first, because nothing else tells then where the label was: if
-    that release is stopped, it is on hold. Whoever moves the label at the same time changes a label beside
-    it, which is read before those are overwritten.
-    """
-    change, position = before.change, before.position
-    after = change.after(position)
-    is_back = (position.released or 0) > (position.version or 0)
-    if is_back:
-        error = before.write(before.beside(after)[1:])
-        if error is not None:
-            return _read_back(before, error, after, restores=True)
-        before = _read(before.project, change)
-        if before.position.version != change.old:
-            return ChangedLabel(change, "stayed", _moved_elsewhere(before.position.version))
-    error = before.write([(change.label, change.new)])
-    try:
-        now = _read(before.project, change)
-    except RemoteError as unread:
-        return _unread(change, error, unread, is_unknown=error is None or isinstance(error, FateUnknown))
-    version = now.position.version
-    others_moved = any(now.pointers.get(name) != before.pointers.get(name) for name, _ in now.beside(after))
-    if version != change.new:
-        if error is None and (version != change.old or others_moved):
-            # Another user moved it away, perhaps to roll it back, so it must not come back by itself.
-            newest = max(now.position.released or 0, change.new or 0)
-            now.write([(name, newest) for name, _ in now.beside(after)[1:]])
-            return ChangedLabel(change, "stayed", _moved_elsewhere(version))
-        if is_back and version == change.old:
-            # An approved release must not look as if the one that was taken back was live before it.
-            previous = position.previous if error is not None else change.new
-            now.write(now.beside(replace(position, previous=previous)))
-        elif error is None and not position.is_recorded:
-            # It was approved after the last deploy, and a rollback of what waits now has to lead back to it.
-            now.write(now.beside(position.moved_to(change.old)))
-        return _judged(now, error, after)
-    if now.position == after != replace(before.position, version=change.new):
-        return _judged(now, None, after)  # another user made the same move
-    if others_moved:
-        why = f"another user moved it at the same time, and it is now at {_shown(change.new)}"
-        return ChangedLabel(change, "overtaken", why)
-    error = now.write(now.beside(after))
-    try:
-        # Somebody else may make the same move at the same time.
-        if error is not None and now.beside(_read(now.project, change).position) == now.beside(after):
-            error = None
-    except RemoteError:
-        pass
-    if error is not None:
-        # Without those beside it a release could not be rolled back, so undo it.
-        now.write([(change.label, change.old)])
-    return _read_back(before, error, after, restores=error is not None)
-
-
 def _move(before: _Labels) -> ChangedLabel:
-    """Create a label, move it down, or delete it; those beside it change first, unless it is created.
+    """Move a label, and then those beside it.
 
-    A missing label beside ``LABEL.released`` was removed, and a stop in between must not look like that.
+    In this order a release that is stopped in between is never taken for one that was taken back. What is
+    taken back or deleted has to be known before that happens, so ``LABEL.released`` changes first then.
     """
     change, after = before.change, before.change.after(before.position)
-    steps = [*before.beside(after), (change.label, change.new)]
-    if change.old is None:
-        steps.reverse()
-    if change.is_lower and before.beside(after) and after.previous == before.position.previous:
-        # Created again at the same version, so that a release at the same time sees the rollback. This comes
-        # last, because a rollback that is stopped without it can be run again.
-        previous = before.beside(after)[0][0]
-        steps += [(previous, None), (previous, after.previous)]
-    return _read_back(before, before.write(steps), after, restores=change.old != change.new)
-
-
-def _read_back(
-    before: _Labels, error: RemoteError | None, after: Position, *, restores: bool
-) -> ChangedLabel:
-    """Return the result of a change; if the label did not move, put those beside it back."""
-    change = before.change
+    beside = before.beside(after)
+    first = beside if change.new is None else beside[1:] if change.is_lower else ()
+    goes_down = change.new is None or change.is_lower
+    error = before.write([*first, (change.label, change.new)])
     try:
         now = _read(before.project, change)
+        # Whoever moves the label at the same time changes those beside it, too.
+        is_alone = goes_down or all(now.pointers.get(name) == before.pointers.get(name) for name, _ in beside)
+        if now.position.version != change.new:
+            return _stayed(before, now, error, is_alone=is_alone, goes_down=goes_down)
+        error = None
+        if not is_alone and now.position != after:
+            why = f"another user moved it at the same time, and it is now at {_shown(change.new)}"
+            return ChangedLabel(change, "overtaken", why)
+        if not goes_down and (now.position.released or 0) > (change.old or 0):
+            # Until all is recorded, nothing may say that what was taken back was live before.
+            now.write([(beside[0][0], change.new), beside[1]])
+            now = _read(before.project, change)
+        unrecorded = now.write(now.beside(after))
+        now = _read(before.project, change)
+        if unrecorded is not None and not goes_down and now.position != after:
+            # Without those beside it a release could not be rolled back, so undo it.
+            now.write([(change.label, change.old), *now.beside(before.position)])
+            error, now = unrecorded, _read(before.project, change)
     except RemoteError as unread:
-        return _unread(change, error, unread, is_unknown=change.old != change.new)
-    if restores and now.position.version == change.old:
-        # If this fails, too, a rollback is refused, which is safe. That the label did not move is reported
-        # anyway.
-        now.write(now.beside(before.position))
-    return _judged(now, error, after, may_wait=restores)
+        is_sent = goes_down or error is None or isinstance(error, FateUnknown)
+        is_unknown = is_sent and change.old != change.new
+        why = error.message if error is not None else f"it could not be read back: {unread.message}"
+        return ChangedLabel(change, "unknown" if is_unknown else "stayed", why, error or unread)
+    return _judged(now, error, after)
 
 
-def _judged(
-    now: _Labels, error: RemoteError | None, after: Position, *, may_wait: bool = True
+def _stayed(
+    before: _Labels, now: _Labels, error: RemoteError | None, *, is_alone: bool, goes_down: bool
 ) -> ChangedLabel:
-    """Return the result of a change, given where the labels are now.
+    """Return the result for a label that is not where it should be; those beside it go where they belong."""
+    change, position, version = before.change, before.position, now.position.version
+    if version == change.old and (is_alone or error is not None):
+        if error is None and not position.is_recorded:
+            # An admin may still approve the move, and a rollback of that has to lead back to this version.
+            position = position.moved_to(version)
+        if error is None or goes_down:
+            now.write(now.beside(position))
+        if error is None:
+            return ChangedLabel(change, "waits", "an admin has to approve it")
+    elif error is None and not goes_down:
+        # Another user moved it away, perhaps to roll it back, so it must not come back by itself.
+        newest = max(now.position.released or 0, change.new or 0)
+        now.write([(name, newest) for name, _ in now.beside(position)[1:]])
+    return _judged(now, error, position)
 
-    It cannot wait for an approval if the label was at the new version before.
-    """
+
+def _judged(now: _Labels, error: RemoteError | None, after: Position) -> ChangedLabel:
+    """Return the result of a change, given where the labels are now."""
     change, version = now.change, now.position.version
     if version == change.new:
         pairs = zip(now.beside(now.position), now.beside(after), strict=True)
@@ -357,16 +320,7 @@ def _judged(
         # A request that timed out may still be carried out.
         ending: Ending = "unknown" if isinstance(error, TimedOut) else "stayed"
         return ChangedLabel(change, ending, error.message, error)
-    if version != change.old or not may_wait:
-        return ChangedLabel(change, "stayed", _moved_elsewhere(version))
-    return ChangedLabel(change, "waits", "an admin has to approve it")
-
-
-def _unread(
-    change: LabelChange, error: RemoteError | None, unread: RemoteError, *, is_unknown: bool
-) -> ChangedLabel:
-    why = error.message if error is not None else f"it could not be read back: {unread.message}"
-    return ChangedLabel(change, "unknown" if is_unknown else "stayed", why, error or unread)
+    return ChangedLabel(change, "stayed", _moved_elsewhere(version))
 
 
 def _moved_elsewhere(version: int | None) -> str:

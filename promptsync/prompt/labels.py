@@ -1,8 +1,8 @@
 """Release labels: their names, and the two labels beside each that remember its history.
 
 The registry keeps no history of its labels. So two labels are kept beside ``prod``: ``prod.previous`` at the
-version that a rollback of ``prod`` returns to, and ``prod.released`` at the newest version that was released.
-If ``prod`` is below ``prod.released``, a release was taken back, and versions up to it are on hold.
+version that was live before, and ``prod.released`` at the newest version that was released. If ``prod`` is
+below ``prod.released``, a release was taken back, and versions up to it are on hold.
 """
 
 from __future__ import annotations
@@ -58,29 +58,29 @@ class Position(msgspec.Struct, frozen=True):
     def way_back(self) -> int | None:
         """The version that a rollback goes to, ``None`` if it is unknown."""
         now, previous, released = self.version or 0, self.previous, self.released
-        if released is not None and previous is not None and previous > released:
-            return now if now < previous else None  # see ``labels.move``: it waits for approval, or waited
-        if released is not None and released < now:
-            # ``LABEL.previous`` is from the time before that release, which was live in between.
-            return max(released, previous or 0)
-        is_back = previous is None and released is not None and now < released
-        return now if is_back else previous
+        if released is None:
+            return previous
+        if now < released:
+            return now  # its last release was taken back already
+        if previous is not None and previous >= released:
+            return None  # it was taken back and is up again, and nothing says from where
+        return previous if now == released else released
 
     def moved_to(self, version: int | None) -> Position:
         """Return where the three belong once the label is at ``version``; without one, all are deleted.
 
-        After a move up, ``LABEL.previous`` is what was live before. After a move down it is never below the
-        label, which says that there is nothing to roll back. It is not the old version either, because the
-        next rollback would release again what this one withdrew. ``LABEL.released`` never goes down.
+        After a move up, ``LABEL.previous`` is what was live before. After a move down it is the newest
+        release, which says that it was taken back. ``LABEL.released`` never goes down.
         """
         if version is None:
             return Position()
         now, previous = self.version, self.previous
+        released = max(self.released or 0, now or 0, version)
         if now == version:
             previous = self.way_back
         elif now is not None:
-            previous = now if version > now else max(previous or 0, version)
-        return Position(version, previous, max(self.released or 0, now or 0, version))
+            previous = now if version > now else released
+        return Position(version, previous, released)
 
 
 def position_of(label: str, versions: Mapping[str, int]) -> Position:

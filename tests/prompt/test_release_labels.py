@@ -14,10 +14,9 @@ WAYS = [
     (None, 3, None, None),  # a new label left nothing
     (3, 5, None, 3),
     (5, 7, 3, 5),
-    (7, 5, 5, 5),  # a rollback stays at what it went to
-    (7, 3, 5, 5),  # --to below it: the label is below, so everybody sees that a release was taken back
-    (7, 6, 5, 6),  # --to above it: never below the label
-    (7, 6, None, 6),
+    (7, 5, 5, 7),  # taken back, wherever to
+    (7, 3, 5, 7),
+    (7, 6, None, 7),
     (5, 7, 9, 5),  # released again after it was taken back
     (5, 5, 3, 3),
 ]
@@ -28,6 +27,26 @@ def test_where_a_rollback_goes_after_a_move(
     old: int | None, new: int, previous: int | None, after: int | None
 ) -> None:
     assert Position(old, previous, old).moved_to(new).previous == after
+
+
+WAYS_BACK = [
+    # prod, prod.previous, prod.released -> where a rollback goes
+    (3, 2, 3, 2),
+    (3, None, 3, None),
+    (1, 3, 3, 1),  # its release was taken back, by whatever means
+    (2, 1, 3, 2),
+    (3, 2, None, 2),
+    (5, 2, 3, 3),  # moved in the dashboard, or approved
+    (3, 3, 3, None),  # taken back, and up again: nothing says from where
+    (5, 3, 3, None),
+]
+
+
+@pytest.mark.parametrize(("now", "previous", "released", "back"), WAYS_BACK)
+def test_where_a_rollback_goes(
+    now: int, previous: int | None, released: int | None, back: int | None
+) -> None:
+    assert Position(now, previous, released).way_back == back
 
 
 _numbers = st.integers(1, 9)
