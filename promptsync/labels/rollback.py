@@ -5,22 +5,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
-from threading import Lock
 
 import msgspec
 
 from promptsync.compare.git_state import find_state, too_shallow
 from promptsync.errors import Refused, UsageError
-from promptsync.files.git.revisions import files_in, tree_at
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.worktree import scan
+from promptsync.history.graph import Lineage
 from promptsync.history.mark import parse_mark, shorten
 from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel, change_to, existing, move_command
 from promptsync.parallel import mapped
 from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.project.versions import Labelled, deploy_command, find_number, read_usable
-from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import is_own, position_of, previous_name, released_name
 
 _SUBJECT = 50
@@ -113,32 +109,67 @@ def plan_rollback_to_commit(
     """
     for prompt in prompts:
         existing(prompt, label)
-    texts = _Texts(project, target, {prompt.listed.name for prompt in prompts})
-    versions = _published(project, prompts, label, texts)
-    changes, skipped, hints = [], [], dict[str, str]()
+    revisions = project.revisions({target.id: target.id})
+    assert revisions is not None
+    lineages = revisions.of([prompt.listed.name for prompt in prompts])
+    commits = {name: _commits_with(lineage, target) for name, lineage in lineages.items()}
+    versions = _published(project, prompts, label, commits)
+    changes, skipped, stuck = [], [], list[tuple[Labelled, str, str]]()
     for prompt in prompts:
         name, now = prompt.listed.name, existing(prompt, label)
         version = versions.get(name)
         if version is not None and (version <= now or version in _near(prompt, label)):
             changes.append(change_to(prompt, label, version))
             continue
-        if version is None:
-            reason, hints[name] = texts.reason(name, label)
-        else:
-            reason = f"v{version} matches {target.ref}, but is not known to have been live"
-            hints[name] = deploy_command(project, label)
-            if prompt.is_on_hold(label, version):  # a deploy would keep it on hold
-                hints[name] = f"promptsync label move {shlex.join([f'{name}@{version}', label])}"
+        reason, hint = _why(project, prompt, label, version, target, is_there=bool(commits[name]))
         skipped.append(SkippedLabel(name, label, now, reason))
-    plan = LabelPlan(tuple(changes), skipped=tuple(skipped), commit=target.title)
-    if skipped and plan.is_empty:
+        head = lineages[name].newest
         # A prompt that has no file, here or in the commit, is no part of any release.
-        known = {*texts.by_name, *scan(project.root, project.config.prompts).files}
-        if stuck := [row for row in skipped if row.name in known]:
-            first = next(prompt for prompt in prompts if prompt.listed.name == stuck[0].name)
-            refusal = _refusal(first, label, stuck[0].reason, hints[stuck[0].name], more=len(stuck) - 1)
-            return msgspec.structs.replace(plan, refusal=refusal)
+        if commits[name] or (head is not None and head.digest is not None):
+            stuck.append((prompt, reason, hint))
+    plan = LabelPlan(tuple(changes), skipped=tuple(skipped), commit=target.title)
+    if stuck and plan.is_empty:
+        first, reason, hint = stuck[0]
+        refusal = _refusal(first, label, reason, hint, more=len(stuck) - 1)
+        return msgspec.structs.replace(plan, refusal=refusal)
     return plan
+
+
+def _commits_with(lineage: Lineage, target: TargetCommit) -> set[str]:
+    """Return the commits up to the target that have its content of a prompt: marks name one of them."""
+    place = lineage.commits[target.id]
+    content = lineage.revisions[place].digest if place is not None else None
+    commits, waiting = set[str](), [place] if place is not None and content is not None else []
+    while waiting:
+        revision = lineage.revisions[waiting.pop()]
+        if revision.digest == content and revision.commit not in commits:
+            commits.add(revision.commit)
+            waiting += revision.parents
+    return commits
+
+
+def _why(
+    project: Project,
+    prompt: Labelled,
+    label: str,
+    version: int | None,
+    target: TargetCommit,
+    *,
+    is_there: bool,
+) -> tuple[str, str]:
+    """Return why the label of a prompt stays where it is, and what to run, if that is special."""
+    name = prompt.listed.name
+    if version is not None:
+        hint = deploy_command(project, label)
+        if prompt.is_on_hold(label, version):  # a deploy would keep it on hold
+            hint = f"promptsync label move {shlex.join([f'{name}@{version}', label])}"
+        return f"v{version} matches {target.ref}, but is not known to have been live", hint
+    if not is_there:
+        return f"{target.ref} has no such prompt in {project.config.prompts}/", ""
+    if project.history is not None and project.history.shallow:  # it may lack the commits of marks
+        error = too_shallow(f"which version was published from {target.ref}")
+        return error.message, error.hint
+    return f"no version was published from its content in {target.ref}", ""
 
 
 def _near(prompt: Labelled, label: str) -> list[int]:
@@ -148,8 +179,10 @@ def _near(prompt: Labelled, label: str) -> list[int]:
     return [version for version in dict.fromkeys(versions) if version is not None]
 
 
-def _published(project: Project, prompts: Sequence[Labelled], label: str, texts: _Texts) -> dict[str, int]:
-    """Return by name which version was published from the commit.
+def _published(
+    project: Project, prompts: Sequence[Labelled], label: str, commits: Mapping[str, Collection[str]]
+) -> dict[str, int]:
+    """Return by name which version was published from one of the prompt's ``commits``.
 
     Of several it is the one under the label, then one that was live, then the newest one.
     """
@@ -157,7 +190,6 @@ def _published(project: Project, prompts: Sequence[Labelled], label: str, texts:
     names = [label, previous_name(label), released_name(label)] if len(prompts) > 1 else []
     lists = mapped(lambda name: project.registry.prompts.list(label=name), filter(None, names))
     messages = {(listed.template_id, listed.version): listed.message for listed in chain(*lists)}
-    lock = Lock()  # git answers one at a time
 
     def find(prompt: Labelled) -> int | None:
         for number in chain(_near(prompt, label), range(prompt.listed.version, 0, -1)):
@@ -165,67 +197,15 @@ def _published(project: Project, prompts: Sequence[Labelled], label: str, texts:
             if key not in messages:
                 version = read_usable(project, prompt.listed, number)
                 messages[key] = version.message if version is not None else None
-            with lock:
-                if texts.is_published_as(prompt.listed.name, number, messages[key]):
-                    return number
+            mark = parse_mark(messages[key])
+            # The mark of another version was copied with its message.
+            if mark is None or mark.version != number or mark.commit is None or mark.dirty:
+                continue
+            if any(commit.startswith(mark.commit) for commit in commits[prompt.listed.name]):
+                return number
         return None
 
-    known = [prompt for prompt in prompts if texts.by_name.get(prompt.listed.name)]
+    known = [prompt for prompt in prompts if commits[prompt.listed.name]]
     numbers = project.mapped("Reading versions", find, known)
     pairs = zip(known, numbers, strict=True)
     return {prompt.listed.name: number for prompt, number in pairs if number is not None}
-
-
-class _Texts:
-    """The prompts in the target commit, and in those that the marks of versions name.
-
-    Each is a path and a digest, ``None`` for a file that cannot be read or is not the only one of its name.
-    """
-
-    def __init__(self, project: Project, target: TargetCommit, names: Collection[str]) -> None:
-        assert project.history is not None
-        self._history = project.history
-        self._prompts = project.config.prompts
-        self._ref = target.ref
-        self._trees: dict[str, dict[str, str] | None] = {}
-        self._by_commit: dict[str, dict[str, tuple[str, str] | None]] = {}
-        self._tree = tree_at(self._history, target.id, self._prompts)
-        self.by_name = self._read(self._tree, names)
-
-    def _read(self, tree: Mapping[str, str], names: Collection[str]) -> dict[str, tuple[str, str] | None]:
-        texts: dict[str, tuple[str, str] | None] = {}
-        for name, file in files_in(self._history, tree, names):
-            is_only = name not in texts
-            texts[name] = (
-                (file.path, digest(file.prompt)) if is_only and isinstance(file, PromptFile) else None
-            )
-        return texts
-
-    def is_published_as(self, name: str, version: int, message: str | None) -> bool:
-        """Whether the mark of a version names a commit with the same content of the prompt."""
-        mark, text = parse_mark(message), self.by_name.get(name)
-        if text is None or mark is None or mark.version != version or mark.commit is None or mark.dirty:
-            return False  # the mark of another version was copied with its message
-        if mark.commit not in self._trees:
-            commit = self._history.existing([mark.commit]).get(mark.commit)
-            tree = tree_at(self._history, commit, self._prompts) if commit is not None else None
-            self._trees[mark.commit] = tree
-        tree, (path, content) = self._trees[mark.commit], text
-        if tree is None or tree.get(path) == self._tree[path]:
-            return tree is not None
-        # The file was elsewhere, or had other comments or checks. Each commit is read once, for all prompts.
-        if mark.commit not in self._by_commit:
-            self._by_commit[mark.commit] = self._read(tree, self.by_name)
-        other = self._by_commit[mark.commit].get(name)
-        return other is not None and other[1] == content
-
-    def reason(self, name: str, label: str) -> tuple[str, str]:
-        """Return why the label of a prompt stays where it is, and what to run, if that is special."""
-        if name not in self.by_name:
-            return f"{self._ref} has no such prompt", f"promptsync label delete {shlex.join([name, label])}"
-        if self.by_name[name] is None:
-            return f"its file in {self._ref} cannot be read, or two files have its name", ""
-        if self._history.shallow:  # the commits that the marks of versions name may be missing
-            error = too_shallow(f"which version was published from {self._ref}")
-            return error.message, error.hint
-        return f"no version was published from its content in {self._ref}", ""

@@ -1,10 +1,10 @@
-"""The git revisions of prompts by name, and the prompt files of a commit."""
+"""The git revisions of prompts by name, and the blobs of the prompt files of a commit."""
 
 from __future__ import annotations
 
 import contextlib
 import posixpath
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from msgspec import structs
 from promptsync.files.cache import BlobText, Cache, Synced
 from promptsync.files.config import FILE_NAME
 from promptsync.files.git.repository import Commit, FileChange, Repository
-from promptsync.files.prompt_file import PromptFile, name_in, parse
+from promptsync.files.prompt_file import name_in, parse
 from promptsync.files.worktree import is_skipped
 from promptsync.files.yaml import load
 from promptsync.files.yaml.load import InvalidFile
@@ -168,18 +168,3 @@ def tree_at(history: Repository, commit: str, prompts: str) -> dict[str, str]:
         for path, blob in blobs.items()
         if path.endswith(SUFFIXES) and not any(map(is_skipped, path.split("/")))
     }
-
-
-def files_in(
-    history: Repository, tree: Mapping[str, str], names: Container[str]
-) -> Iterator[tuple[str, PromptFile | InvalidFile]]:
-    """Yield the files of the prompts with these names in a commit; an unreadable one as its error."""
-    contents = history.blobs(tree.values())
-    for path, blob in tree.items():
-        data = contents.get(blob, b"")
-        name = name_in(data) or name_for(path)
-        if name in names:
-            try:
-                yield name, parse(data, path, name)
-            except InvalidFile as error:
-                yield name, error
