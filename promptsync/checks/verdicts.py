@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
 
@@ -23,30 +23,45 @@ from promptsync.prompt.labels import is_own
 if TYPE_CHECKING:
     from promptsync.project.project import Project
 
-About = Literal["checks", "live", "on-hold", "still-live", "contract"]
-"""What a verdict is about: checks, a release that was taken back, prompts that render a snippet, or
-applications that a version breaks.
-"""
+About = Literal["failed", "unchecked", "passed", "live", "still-live", "on-hold", "contract"]
+
+_OBJECTIONS: Final[dict[About, str]] = {
+    "failed": "failed its checks",
+    "unchecked": "has no passing check",
+    "live": "is unchecked in live prompts",
+    "still-live": "stays live where it is not pinned",
+    "on-hold": "is on hold",
+    "contract": "breaks applications",
+}
+
+_UNKNOWN: About = "unchecked"
 
 
 class Verdict(Struct, frozen=True):
-    """What is known against one version of a prompt.
+    """What is known about one version of a prompt.
 
-    ``passed`` is ``None`` if it is unknown whether the version passes its checks. ``reason`` is why it did
-    not pass. ``about`` says what else a warning is about: live prompts render the version as soon as a label
-    moves up (``live``) or also after it moved down (``still-live``), the version is on hold, or applications
-    break.
+    ``about`` is what its checks say (``unchecked`` if that is unknown), or what else speaks against a move
+    to it: live prompts render the version as soon as a label moves up (``live``) or also after it moved down
+    (``still-live``), the version is on hold, or applications break. ``reason`` has the details.
     """
 
     name: str
     version: int
-    passed: bool | None
+    about: About
     reason: str = ""
-    about: About = "checks"
 
     @property
     def failed(self) -> bool:
-        return self.passed is False
+        """Whether it ran its checks and did not pass."""
+        return self.about == "failed"
+
+    @property
+    def objection(self) -> str:
+        """What speaks against the version, as the rest of a sentence about it."""
+        return _OBJECTIONS.get(self.about, "")
+
+    def __str__(self) -> str:
+        return f"{self.objection}: {self.reason}"
 
 
 def warnings_of(project: Project, changes: Sequence[LabelChange], up: Sequence[LabelChange]) -> list[Verdict]:
@@ -83,7 +98,7 @@ def verdicts(
     try:
         selection = select_checks(versions, files, project.config, project.evaluations)
     except InvalidFile as error:
-        return [Verdict(name, versions[name], None, error.message) for name in sorted(versions)]
+        return [Verdict(name, versions[name], "unchecked", error.message) for name in sorted(versions)]
     found: dict[str, list[Verdict]] = {name: [] for name in sorted(selection.prompts)}
     tested = sorted({name for check in selection.tables for name in check.prompts})
     compared = {name for check in selection.tables if check.max_drop is not None for name in check.prompts}
@@ -95,25 +110,24 @@ def verdicts(
         new = texts.of_versions({name: versions[name] for name in tested})
         wanted = wanted_of(selection.tables, new, texts.of_versions(before))
         for want, result in zip(wanted, past_results(project, wanted), strict=True):
-            name, passed = want.candidate.name, None
+            name, about = want.candidate.name, _UNKNOWN
             reason = f"{want.check.name} has no complete result for it"
             if result is not None and result.run.is_echo:
                 reason = f"{want.check.name} ran on the echo model"
             elif result is not None:
-                passed, reason = result.passed, f"{result.run.name}: {result.reason}"
-            found[name].append(Verdict(name, versions[name], passed, reason))
+                about, reason = "passed" if result.passed else "failed", f"{result.run.name}: {result.reason}"
+            found[name].append(Verdict(name, versions[name], about, reason))
     except PromptsyncError as error:
         for name in tested:
             reason = f"the results of its tables could not be read: {error.message}"
-            found[name].append(Verdict(name, versions[name], None, reason))
+            found[name].append(Verdict(name, versions[name], "unchecked", reason))
     for check in (*selection.evaluations, *selection.agents):
         for name in check.prompts:
             reason = f"{check.name} counts only in a deploy"
-            found[name].append(Verdict(name, versions[name], None, reason))
+            found[name].append(Verdict(name, versions[name], "unchecked", reason))
     # A failure says more than what is unknown, and that more than what passed.
-    return [
-        min(each, key=lambda verdict: (False, None, True).index(verdict.passed)) for each in found.values()
-    ]
+    order: Sequence[About] = ("failed", "unchecked", "passed")
+    return [min(each, key=lambda verdict: order.index(verdict.about)) for each in found.values()]
 
 
 def _not_passed(
@@ -132,7 +146,7 @@ def _not_passed(
     live = {name: change.old for name, change in new.items()}
     released = {change.name for change in up}
     for verdict in verdicts(project, versions, files, live):
-        if verdict.failed or (verdict.passed is None and verdict.name in released):
+        if verdict.failed or (verdict.about == "unchecked" and verdict.name in released):
             yield verdict
 
 
@@ -141,7 +155,7 @@ def _on_hold(project: Project, up: Iterable[LabelChange]) -> Iterator[Verdict]:
     for change in up:
         if change.is_on_hold and is_governed(project, change.label):
             how = f"rolled back to v{change.old}" if change.old is not None else "removed"
-            yield Verdict(change.name, change.new or 0, None, f"{change.label} was {how}", about="on-hold")
+            yield Verdict(change.name, change.new or 0, "on-hold", f"{change.label} was {how}")
 
 
 def _breaking(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdict]:
@@ -159,7 +173,7 @@ def _breaking(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verd
             effects = contract_changes(live, new)
         reasons = [str(effect) for effect in effects if effect.verdict == "breaking"]
         is_broken = reasons and new_needs(live, new) is None
-        return Verdict(name, change.new, None, reasons[0], about="contract") if is_broken else None
+        return Verdict(name, change.new, "contract", reasons[0]) if is_broken else None
 
     governed = [change for change in changes if is_governed(project, change.label)]
     yield from filter(None, project.mapped("Comparing", verdict, governed))
@@ -188,10 +202,11 @@ def _live_snippets(project: Project, changes: Sequence[LabelChange]) -> list[Ver
                 continue
             if change.is_lower:
                 latest = snapshot.listing[change.name].version
-                snippets.append(Verdict(change.name, latest, None, users, about="still-live"))
+                undo = "to undo it, git revert its commit and promptsync deploy"
+                snippets.append(Verdict(change.name, latest, "still-live", f"{users}; {undo}"))
             else:
                 reason = f"live immediately in {users}"
-                snippets.append(Verdict(change.name, change.new or 0, None, reason, about="live"))
+                snippets.append(Verdict(change.name, change.new or 0, "live", reason))
     except PromptsyncError:
         if not all(change.is_lower for change in moves):
             raise

@@ -111,9 +111,7 @@ def _not_released(project: Project, snapshot: Snapshot) -> Sequence[Unreleased]:
         snapshot.worktree.files,
         live={name: release.released for name, release in late.items()},
     )
-    failed = {
-        (verdict.name, verdict.version): verdict.reason for verdict in judged if verdict.passed is False
-    }
+    failed = {(verdict.name, verdict.version): verdict.reason for verdict in judged if verdict.failed}
     return [replace(release, reason=failed.get((release.name, release.version))) for release in releases]
 
 

@@ -62,9 +62,7 @@ def headline(plan: LabelPlan, failed: Sequence[Verdict]) -> str:
     if number := len({verdict.name for verdict in failed}) - 1:
         what = "to versions that are unchecked, break applications, are on hold or live immediately"
         return f"{counts}, {number + 1} of them {what}; first: {first}"
-    if failed[0].about == "live":
-        return f"{counts}, {failed[0].reason}"
-    return f"{counts}, to a version that {_objection(failed[0])}: {first}"
+    return f"{counts}, to a version that {failed[0].objection}: {first}"
 
 
 def show_receipt(
@@ -133,21 +131,9 @@ def _warnings(warnings: Sequence[Verdict]) -> Iterator[Row]:
     """Yield a row for each of the first warnings, and how many more there are."""
     shown = warnings if len(warnings) <= _MOST_WARNINGS + 1 else warnings[:_MOST_WARNINGS]
     for verdict in shown:
-        text = f"{_objection(verdict)}: {verdict.reason}"
-        if verdict.about == "live":
-            text = f"is {verdict.reason}, unchecked there"
-        elif verdict.about == "still-live":
-            undo = "to undo it, git revert its commit and promptsync deploy"
-            text = f"is still live in {verdict.reason}: an unpinned reference renders the newest text; {undo}"
-        yield Row("warning", "warn", verdict.name, note=f"v{verdict.version} {text}")
+        yield Row("warning", "warn", verdict.name, note=f"v{verdict.version} {verdict}")
     if more := len(warnings) - len(shown):
         yield Row("warning", "warn", f"and {more} more; --json has all")
-
-
-def _objection(verdict: Verdict) -> str:
-    """Return what speaks against a version, unless that is who renders it."""
-    words = {"on-hold": "is on hold", "contract": "breaks applications"}
-    return words.get(verdict.about, "failed its checks" if verdict.failed else "has no passing check")
 
 
 def _label(name: str) -> str:

@@ -228,7 +228,7 @@ def test_a_label_is_moved_past_a_break_only_by_someone_who_says_so(
     for more in ((), ("--skip-checks",)):
         done = world.run(*how, *more)
         assert done.code == 3 and "breaks applications: " in done.err, str(done)
-        assert "hint: promptsync deploy --breaking refund --label prod" in done.err
+        assert "hint: promptsync deploy refund --label prod --breaking refund" in done.err
     done = world.on_terminal(*how, answer="n\n")
     assert done.code == 1 and "to a version that breaks applications: refund v2" in done.err
     assert world.label("refund", "prod") == 1

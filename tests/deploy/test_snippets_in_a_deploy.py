@@ -287,11 +287,14 @@ def test_a_label_that_makes_a_snippet_live_at_once_moves_only_on_purpose(
     for more in ((), ("--dry-run",)):
         done = released.run(*command, *more)
         assert done.code == 3 and released.writes == [], str(done)
-        assert "v2 of 'tone' would be live immediately in a (prod), without checks" in done.err
-        assert "tone: v2 is live immediately in a (prod), unchecked there" in done.out
+        assert "v2 of 'tone' is unchecked in live prompts: live immediately in a (prod)" in done.err
+        assert "tone: v2 is unchecked in live prompts: live immediately in a (prod)" in done.out
     asked = released.on_terminal(*command, answer="n\n")
     assert (asked.code, released.writes) == (1, [])
-    assert f"{label} moves on 1 prompt, live immediately in a (prod). Continue?" in asked.err
+    assert (
+        f"{label} moves on 1 prompt, to a version that is unchecked in live prompts: tone v2. Continue?"
+        in asked.err
+    )
     released.ok(*command, "--skip-checks")
     assert released.label("tone", label) == 2
 

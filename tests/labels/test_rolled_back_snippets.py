@@ -12,7 +12,7 @@ PINNED = "@@@voice@version_number:1@@@ {name}"
 UNPINNED = "@@@voice@@@ {name}"
 BY_LABEL = "@@@voice@label:prod@@@ {name}"
 WARNING = (
-    "warning  voice: v2 is still live in bots/faq (prod): an unpinned reference renders the newest text; "
+    "warning  voice: v2 stays live where it is not pinned: bots/faq (prod); "
     "to undo it, git revert its commit and promptsync deploy"
 )
 

@@ -156,19 +156,16 @@ def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused 
 
 
 def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> Refused:
-    first = failed[0]
+    first, code = failed[0], "failed-checks"
     others = len({verdict.name for verdict in failed}) - 1
     more = f" (and {others} more)" if others else ""
-    hint, code = deploy_command(project, label), "failed-checks"
-    what = f"{'failed its checks' if first.failed else 'has no passing check'}: {first.reason}"
+    hint = deploy_command(project, label)
     if first.about == "live":
-        what, code = f"would be {first.reason}, without checks", "live-snippets"
-    elif first.about == "on-hold":
-        what, code = f"is on hold: {first.reason}", "on-hold"
-        hint = f"promptsync deploy {shlex.join([first.name, '--label', label])} --again"
-    elif first.about == "contract":
-        what, code = f"breaks applications: {first.reason}", "contract"
-        hint = f"promptsync deploy --breaking {shlex.join([first.name, '--label', label])}"
+        code = "live-snippets"
+    elif first.about in ("on-hold", "contract"):
+        code = first.about
+        how = ["--again"] if code == "on-hold" else ["--breaking", first.name]
+        hint = shlex.join(["promptsync", "deploy", first.name, "--label", label, *how])
     return Refused(
-        f"v{first.version} of {first.name!r} {what}{more}; no label was changed", hint=hint, code=code
+        f"v{first.version} of {first.name!r} {first}{more}; no label was changed", hint=hint, code=code
     )
