@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from promptsync.checks.tested_text import Wanted
     from promptsync.compare.difference import Difference
     from promptsync.project.project import Project
+
+_STANDARD = ("min_score", "allow_unscored", "allow_unbound", "max_drop")
 
 
 @verb("deploy", blank=show_deploy.blank_body())
@@ -88,6 +90,8 @@ def command(
     label: str | None,
     junit_file: str | None,
     report_file: str | None,
+    older: bool,
+    rehearse: bool,
     **flags: Any,
 ) -> Outcome:
     """Run your checks and publish what is committed, then move the release label to it.
@@ -111,12 +115,13 @@ def command(
         raise UsageError(
             "--again needs the names of prompts that were rolled back", hint="promptsync deploy NAME --again"
         )
-    session.dry_run = session.dry_run or flags["rehearse"]
+    session.dry_run = session.dry_run or rehearse
     session.deploy_label = label
     junit, report = JunitFile(session, junit_file), writable(session, "--report", report_file)
     with session.project() as project, junit.errors_of("deploy"):
-        options = _options(session, project, names, label, flags)
-        deploying = _Deploying(session, project, options, flags["older"], flags["rehearse"])
+        deploying = _Deploying(
+            session, project, _options(session, project, names, label, flags), older, rehearse
+        )
         outcome = carry_out(
             session,
             project,
@@ -128,9 +133,7 @@ def command(
             unchanged="nothing was released",
         )
         unwritten = None
-        if (
-            flags["rehearse"] or not session.dry_run
-        ):  # a plan alone has no results, so the file stays as it is
+        if rehearse or not session.dry_run:  # a plan alone has no results, so the files stay as they are
             unwritten = junit.write(deploying.results, outcome.error)
             page = write_report(session, project, report, deploying.results, deploying.texts)
             unwritten = page or unwritten
@@ -138,32 +141,21 @@ def command(
 
 
 def _options(
-    session: Session,
-    project: Project,
-    names: tuple[str, ...],
-    label: str | None,
-    flags: Mapping[str, Any],
+    session: Session, project: Project, names: tuple[str, ...], label: str | None, flags: dict[str, Any]
 ) -> DeployOptions:
     """Return what was requested. Raises ``UsageError`` without a label for the branch."""
     if label is None and session.environment.read_only:
         label = live_label(session, project, None)  # an agent's branch has no label, and the refusal shows it
     label = label if label is not None else label_of_branch(session, project, merged=session.dry_run)
+    standard = {name: flags.pop(name) for name in _STANDARD}
     return DeployOptions(
-        label=label,
-        names=names,
-        message=flags["message"],
-        since=resolve_since(session, flags["since"], required=False),
-        require_checks=flags["require_checks"],
-        allow_dirty=flags["allow_dirty"],
-        again=flags["again"],
-        breaking=flags["breaking"],
-        keep_going=flags["keep_going"],
-        standard=Standard(
-            flags["min_score"], flags["allow_unscored"], flags["allow_unbound"], flags["max_drop"]
-        ),
-        max_changes=flags["max_changes"],
-        timeout=flags["timeout"] or TIMEOUT,
+        label,
+        names,
+        standard=Standard(**standard),
+        since=resolve_since(session, flags.pop("since"), required=False),
+        timeout=flags.pop("timeout") or TIMEOUT,
         command=session.command(without="--max-changes"),
+        **flags,
     )
 
 

@@ -5,21 +5,10 @@ from __future__ import annotations
 import click
 
 from promptsync.commands.shared.action import plan_options
-from promptsync.commands.shared.labels import (
-    change_labels,
-    chosen_labels,
-    numbered,
-    skip_checks_option,
-)
+from promptsync.commands.shared.labels import change_labels, chosen_labels, numbered, skip_checks_option
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.labels.plan import (
-    LabelChange,
-    LabelPlan,
-    check_unused,
-    existing,
-    plan_moves,
-)
+from promptsync.labels.plan import LabelChange, LabelPlan, check_unused, existing, plan_moves
 from promptsync.project.target import At, check_exact
 from promptsync.project.versions import labelled
 from promptsync.prompt.labels import check_label

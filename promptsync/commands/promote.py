@@ -7,11 +7,7 @@ import shlex
 import click
 
 from promptsync.commands.shared.action import plan_options
-from promptsync.commands.shared.labels import (
-    change_labels,
-    chosen_labels,
-    skip_checks_option,
-)
+from promptsync.commands.shared.labels import change_labels, chosen_labels, skip_checks_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.labels.plan import existing, plan_moves
