@@ -46,6 +46,13 @@ def test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summa
     assert done.outcomes["Difference, without the registry"] == "skipped"
     assert published(team) == []
     assert team.hub.secrets["PROMPTLAYER_API_KEY"] not in done.log + done.summary + comment
+    # A merge group is planned and rehearsed without a comment.
+    calls = team.hub.state["calls"]
+    group = team.hub.run("check.yml", team.merge_group())
+    assert group.passed, str(group)
+    assert "**1 prompt to release to `prod`**" in group.summary and "**Rehearsal passed" in group.summary
+    assert group.outcomes["Comment"] == "skipped"
+    assert team.hub.state["calls"] == calls and published(team) == []
     # A deploy can be bound to the plan that was reviewed.
     (fingerprint,) = re.findall(r"fingerprint `(\w+)`", comment)
     expected = ("deploy", "-n", "--expect", fingerprint)
@@ -81,17 +88,15 @@ def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_m
     assert team.hub.state["calls"] == [] and team.world.seen == []
 
 
-def test_a_change_of_no_prompt_is_told_in_the_summary_and_in_no_comment(team: Team) -> None:
+def test_a_change_of_no_prompt_is_told_in_the_summary_and_in_no_comment_that_is_not_there(
+    team: Team,
+) -> None:
     team.branch()
     (team.world.root / "README.md").write_text("Something else\n", "utf-8")
     team.world.commit("Write")
     done = team.check()
     assert done.passed, str(done)
     assert team.hub.comments == [] and "**Nothing to release to `prod`**" in done.summary
-
-
-def test_a_comment_that_is_there_says_so_when_nothing_is_left_of_the_change(team: Team) -> None:
-    team.branch()
     team.edit("support/refund", *SOFTER)
     assert team.check().passed
     team.world.git("revert", "--no-edit", "HEAD")
@@ -174,14 +179,3 @@ def test_hostile_texts_ping_nobody_and_cannot_pass_for_the_comment(team: Team) -
     team.edit("support/refund", SOFTER[0], "\n      ".join(lines), f"```\n\n@EVIL {MARKER} #1")
     assert team.check().outcomes["Comment"] == "success"
     assert "@EVIL closes #1" in body(team)
-
-
-def test_a_merge_group_is_planned_and_rehearsed_for_its_branch_without_a_comment(team: Team) -> None:
-    team.branch()
-    team.edit("support/refund", *SOFTER, "Soften the tone")
-    team.world.forget()
-    done = team.hub.run("check.yml", team.merge_group())
-    assert done.passed, str(done)
-    assert "**1 prompt to release to `prod`**" in done.summary and "**Rehearsal passed, with" in done.summary
-    assert done.outcomes["Comment"] == "skipped"
-    assert team.hub.state["calls"] == [] and published(team) == []

@@ -13,7 +13,8 @@ from promptsync.server.app import create_app
 def test_what_was_merged_is_published_proven_and_released(team: Team) -> None:
     team.branch()
     team.edit("support/refund", *SOFTER, "Soften the tone")
-    done = team.deploy(team.merge())
+    event = team.merge()
+    done = team.deploy(event)
     assert done.passed, str(done)
     assert json.loads(done.job_outputs["released"]) == {"support/refund": 2}
     assert (done.job_outputs["label"], done.job_outputs["count"]) == ("prod", "1")
@@ -21,6 +22,12 @@ def test_what_was_merged_is_published_proven_and_released(team: Team) -> None:
     assert "**1 prompt released to `prod`**" in done.summary
     for part in ("published  support/refund  v2", "refund quality", "echo", "prod  v1 -> v2"):
         assert part in done.summary
+    # A second run has nothing to do.
+    team.world.forget()
+    done = team.deploy(event)
+    assert done.passed, str(done)
+    assert team.world.writes == [] and done.job_outputs["count"] == "0"
+    assert "**Nothing to release to `prod`**" in done.summary
 
 
 def test_a_gate_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> None:
@@ -31,17 +38,10 @@ def test_a_gate_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> Non
     assert done.job_outputs["count"] == "0"
     assert "**Nothing was published or released; `prod` did not move**" in done.summary
     assert "triage accuracy" in done.summary and "below the minimum" in done.summary
-
-
-def test_a_second_run_has_nothing_to_do(team: Team) -> None:
-    team.edit("support/refund", *SOFTER)
-    event = team.push()
-    assert team.deploy(event).passed
-    team.world.forget()
-    done = team.deploy(event)
-    assert done.passed, str(done)
-    assert team.world.writes == [] and done.job_outputs["count"] == "0"
-    assert "**Nothing to release to `prod`**" in done.summary
+    team.hub.secrets.clear()
+    done = team.deploy()
+    assert not done.passed
+    assert "PROMPTLAYER_API_KEY" in done.log and "PROMPTLAYER_API_KEY" in done.summary
 
 
 def test_an_old_run_that_is_run_again_releases_nothing_past_newer_checks(team: Team) -> None:
@@ -59,20 +59,18 @@ def test_an_old_run_that_is_run_again_releases_nothing_past_newer_checks(team: T
     assert team.world.label("support/refund", "prod") == 2
 
 
-def test_it_can_be_started_by_hand_and_continues(team: Team) -> None:
+def test_by_hand_or_after_an_approval_it_deploys_the_newest_commit_of_the_default_branch(team: Team) -> None:
     team.edit("support/refund", *SOFTER)
     team.push()
     payload = {"inputs": None, "ref": "refs/heads/main", "repository": {"default_branch": "main"}}
     done = team.deploy(Event("workflow_dispatch", payload, "refs/heads/main", "main"))
     assert done.passed, str(done)
     assert team.world.label("support/refund", "prod") == 2
-
-
-def test_a_missing_key_fails_the_run_and_is_named(team: Team) -> None:
-    team.hub.secrets.clear()
-    done = team.deploy()
-    assert not done.passed
-    assert "PROMPTLAYER_API_KEY" in done.log and "PROMPTLAYER_API_KEY" in done.summary
+    event = Event("repository_dispatch", {"action": "promptsync-approved"}, "refs/heads/main", "main")
+    team.edit("support/refund", "questions about refunds", "all questions about refunds")
+    team.push()
+    done = team.deploy(event)
+    assert done.passed and team.world.label("support/refund", "prod") == 3, str(done)
 
 
 def _approve(team: Team, *, protected: bool) -> None:
@@ -101,11 +99,3 @@ def test_an_approval_starts_it_again_and_completes_the_release(team: Team) -> No
     assert team.world.published == []
     assert team.world.labels("support/house-tone") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
     assert team.deploy(event).job_outputs["count"] == "0"
-
-
-def test_an_approval_deploys_the_newest_commit_of_the_default_branch(team: Team) -> None:
-    event = Event("repository_dispatch", {"action": "promptsync-approved"}, "refs/heads/main", "main")
-    team.edit("support/refund", *SOFTER)
-    team.push()
-    done = team.deploy(event)
-    assert done.passed and team.world.label("support/refund", "prod") == 2, str(done)

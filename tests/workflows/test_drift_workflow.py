@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 import relaying
 from actions import REPOSITORY, Event
 from markdown_reader import active
@@ -22,10 +21,14 @@ def pull(team: Team) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("event", ["schedule", "workflow_dispatch", "repository_dispatch"])
-def test_an_edit_comes_back_as_one_pull_request(team: Team, event: str) -> None:
+def test_edits_come_back_as_one_pull_request_that_the_next_nights_update(team: Team) -> None:
+    done = team.drift()
+    assert done.passed, str(done)
+    assert team.hub.pulls == [] and BRANCH not in team.hub.git("branch", "--list")
+    assert "**Nothing to pull**" in done.summary
+
     team.edit_in_registry("support/refund", *SETTLE)
-    done = team.drift(event)
+    done = team.drift("workflow_dispatch")
     assert done.passed, str(done)
     found = pull(team)
     assert found["title"] == "Pull dashboard edits"
@@ -34,6 +37,24 @@ def test_an_edit_comes_back_as_one_pull_request(team: Team, event: str) -> None:
     files = team.hub.git("diff", "--name-only", f"main..{BRANCH}").splitlines()
     assert files == ["prompts/support/refund.yaml"]
     assert "support/refund" in done.summary
+
+    first = team.hub.git("rev-parse", BRANCH)
+    assert team.drift("repository_dispatch").passed
+    assert team.hub.git("rev-parse", BRANCH) == first
+    team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
+    assert team.drift().passed
+    assert team.hub.git("rev-list", "--count", f"main..{BRANCH}") == "1"
+    assert "support/triage" in pull(team)["body"] and "support/refund" in pull(team)["body"]
+
+    # Commits of somebody on its branch are never overwritten.
+    team.world.git("fetch", "-q", "origin")
+    team.world.git("switch", "-q", "-c", "drift", f"origin/{BRANCH}")
+    team.edit("support/refund", "You settle refunds", "You settle all refunds")
+    team.world.git("push", "-q", "origin", f"HEAD:{BRANCH}")
+    tip = team.hub.git("rev-parse", BRANCH)
+    done = team.drift()
+    assert not done.passed and "somebody committed" in done.log
+    assert team.hub.git("rev-parse", BRANCH) == tip
 
 
 def test_a_webhook_becomes_a_pull_request_through_the_relay(team: Team) -> None:
@@ -47,25 +68,6 @@ def test_a_webhook_becomes_a_pull_request_through_the_relay(team: Team) -> None:
     done = team.hub.run("drift.yml", Event("repository_dispatch", payload, "refs/heads/main", "main"))
     assert done.passed, str(done)
     assert "+You settle refunds" in pull(team)["body"]
-
-
-def test_nothing_edited_means_no_pull_request_and_no_branch(team: Team) -> None:
-    done = team.drift()
-    assert done.passed, str(done)
-    assert team.hub.pulls == [] and BRANCH not in team.hub.git("branch", "--list")
-    assert "**Nothing to pull**" in done.summary
-
-
-def test_the_next_night_updates_the_pull_request_and_pushes_only_what_is_new(team: Team) -> None:
-    team.edit_in_registry("support/refund", *SETTLE)
-    assert team.drift().passed
-    first = team.hub.git("rev-parse", BRANCH)
-    assert team.drift().passed
-    assert team.hub.git("rev-parse", BRANCH) == first
-    team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
-    assert team.drift().passed
-    assert team.hub.git("rev-list", "--count", f"main..{BRANCH}") == "1"
-    assert "support/triage" in pull(team)["body"] and "support/refund" in pull(team)["body"]
 
 
 def test_its_merge_publishes_nothing_and_may_be_released(team: Team) -> None:
@@ -96,36 +98,17 @@ def test_a_prompt_that_was_archived_is_told_with_the_ways_out(team: Team) -> Non
 
 def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back(team: Team) -> None:
     team.edit_in_registry("support/refund", *SETTLE)
-    team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
-    team.edit("support/refund", *SOFTER)
-    team.push()
-    done = team.drift()
-    assert done.outcomes["Pull"] == "failure" and done.outcomes["Pull request"] == "success", str(done)
-    files = team.hub.git("diff", "--name-only", f"main..{BRANCH}").splitlines()
-    assert files == ["prompts/support/triage.yaml"]
-    assert "**1 prompt skipped**" in pull(team)["body"]
-
-
-def test_a_conflict_alone_fails_the_run_and_opens_nothing(team: Team) -> None:
-    team.edit_in_registry("support/refund", *SETTLE)
     team.edit("support/refund", *SOFTER)
     team.push()
     done = team.drift()
     assert done.outcomes["Pull"] == "failure" and done.outcomes["Pull request"] == "skipped"
     assert team.hub.pulls == [] and "support/refund" in done.summary
-
-
-def test_commits_of_somebody_on_its_branch_are_never_overwritten(team: Team) -> None:
-    team.edit_in_registry("support/refund", *SETTLE)
-    assert team.drift().passed
-    team.world.git("fetch", "-q", "origin")
-    team.world.git("switch", "-q", "-c", "drift", f"origin/{BRANCH}")
-    team.edit("support/refund", "You settle refunds", "You settle all refunds")
-    team.world.git("push", "-q", "origin", f"HEAD:{BRANCH}")
-    tip = team.hub.git("rev-parse", BRANCH)
+    team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
     done = team.drift()
-    assert not done.passed and "somebody committed" in done.log
-    assert team.hub.git("rev-parse", BRANCH) == tip
+    assert done.outcomes["Pull"] == "failure" and done.outcomes["Pull request"] == "success", str(done)
+    files = team.hub.git("diff", "--name-only", f"main..{BRANCH}").splitlines()
+    assert files == ["prompts/support/triage.yaml"]
+    assert "**1 prompt skipped**" in pull(team)["body"]
 
 
 def test_hostile_edits_ping_nobody_and_stay_in_their_fences(team: Team) -> None:

@@ -28,31 +28,20 @@ def edit(team: Team, old: str, new: str) -> None:
     team.world.commit("Change a prompt")
 
 
-def test_a_move_alone_releases_nothing(below: Team) -> None:
+def test_check_deploy_and_drift_know_the_directory(below: Team) -> None:
     done = below.deploy()
     assert done.passed, str(done)
-    assert done.job_outputs["count"] == "0"
-
-
-def test_annotations_and_comments_name_the_files_from_the_top(below: Team) -> None:
-    below.branch()
-    edit(below, "You answer refund questions", "You answer questions about refunds")
-    done = below.check()
-    assert done.passed, str(done)
-    assert "support/refund  v1 -> v2" in below.hub.comments[0]
-    edit(below, "refund_days }}", "refund_days }")
-    assert f"::error file={REFUND},line=" in below.check().log
-
-
-def test_a_fork_is_compared_with_the_base_there(below: Team) -> None:
+    assert done.job_outputs["count"] == "0"  # a move alone releases nothing
     below.branch()
     edit(below, "You answer refund questions", "You answer questions about refunds")
     done = below.check(fork=True)
     assert done.passed, str(done)
     assert "**1 prompt differs**" in done.summary
-
-
-def test_drift_comes_back_there(below: Team) -> None:
+    done = below.check()
+    assert done.passed, str(done)
+    assert "support/refund  v1 -> v2" in below.hub.comments[0]
+    edit(below, "refund_days }}", "refund_days }")
+    assert f"::error file={REFUND},line=" in below.check().log
     below.edit_in_registry("support/refund", "You answer refund questions", "You settle refunds")
     done = below.drift()
     assert done.passed, str(done)
