@@ -85,7 +85,7 @@ CLAIMS: dict[str, list[str]] = {
         "commands/test_init_scaffold.py::test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do",
         "workflows/test_gitlab_check.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
         "workflows/test_gitlab_deploy.py::test_what_was_merged_is_checked_published_and_released",
-        "workflows/test_gitlab_deploy.py::test_an_edit_comes_back_as_one_merge_request",
+        "workflows/test_gitlab_deploy.py::test_edits_come_back_as_one_merge_request_that_the_next_nights_update",
     ],
     "one prompt scores 87.5, the live version 100": [
         "test_screens.py::test_the_screens_are_not_stale",
@@ -100,8 +100,7 @@ CLAIMS: dict[str, list[str]] = {
         "workflows/test_whole_way.py::test_a_row_that_another_merge_edits_makes_it_run_again",
     ],
     "brings dashboard edits into one pull request every night": [
-        "workflows/test_drift_workflow.py::test_an_edit_comes_back_as_one_pull_request",
-        "workflows/test_drift_workflow.py::test_the_next_night_updates_the_pull_request_and_pushes_only_what_is_new",
+        "workflows/test_drift_workflow.py::test_edits_come_back_as_one_pull_request_that_the_next_nights_update",
     ],
     "publishes nothing that failed on a table; the label stays": [
         "deploy/test_tables_in_a_deploy.py::test_a_failed_deploy_publishes_nothing_and_says_so",
@@ -125,13 +124,11 @@ CLAIMS: dict[str, list[str]] = {
         "labels/test_rollback_to_commit.py::test_if_one_label_does_not_move_none_does",
     ],
     "The jobs pass the key only to the commands that contact the registry": [
-        "workflows/test_secrets.py::test_a_pull_request",
-        "workflows/test_secrets.py::test_a_deploy",
-        "workflows/test_secrets.py::test_a_nightly_pull",
+        "workflows/test_secrets.py::test_each_step_sees_the_secrets_that_it_needs",
         "workflows/test_gitlab_check.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
     ],
     "Forks get no key": [
-        "workflows/test_secrets.py::test_a_pull_request_from_a_fork",
+        "workflows/test_secrets.py::test_each_step_sees_the_secrets_that_it_needs",
         "workflows/test_whole_way.py::test_nothing_is_evaluated_for_a_fork",
     ],
     "`PROMPTSYNC_READ_ONLY=1`": [

@@ -84,16 +84,14 @@ REFUSALS: list[tuple[str, int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("line", "code", "hint"), REFUSALS)
-def test_what_is_refused_says_what_to_do_and_changes_nothing(
-    here: World, line: str, code: int, hint: str
-) -> None:
+def test_what_is_refused_says_what_to_do_and_changes_nothing(here: World) -> None:
     here.point("refund", prod=2)
-    ran = here.run(*shlex.split(line))
-    assert (ran.code, hint in ran.err) == (code, True), str(ran)
-    assert here.labels("refund") == {"prod": 2}
-    document = here.run(*shlex.split(line), "--json").document
-    assert document["exit_code"] == code and document["error"]["message"]
+    for line, code, hint in REFUSALS:
+        ran = here.run(*shlex.split(line))
+        assert (ran.code, hint in ran.err) == (code, True), f"{line}\n{ran}"
+        assert here.labels("refund") == {"prod": 2}
+        document = here.run(*shlex.split(line), "--json").document
+        assert document["exit_code"] == code and document["error"]["message"]
 
 
 def test_a_lower_version_needs_force_and_a_yes(here: World) -> None:
@@ -103,26 +101,21 @@ def test_a_lower_version_needs_force_and_a_yes(here: World) -> None:
     assert here.labels("refund") == {"prod": 1, "prod.previous": 3, "prod.released": 3}
 
 
-@pytest.mark.parametrize(
-    ("names", "version"),
-    [
+def test_a_prompt_is_rolled_back_to_one_version(here: World) -> None:
+    for names, version in (
         (("refund@2", "refund@1"), None),
         (("refund@1", "refund"), None),
         (("refund@1", "refund@1"), 1),
         (("refund@1", "ref*"), 1),
         (("ref*", "refund@1"), 1),
         (("ref*", "re*"), 2),
-    ],
-)
-def test_a_prompt_is_rolled_back_to_one_version(
-    here: World, names: tuple[str, ...], version: int | None
-) -> None:
-    here.point("refund", prod=3, prod_previous=2)
-    ran = here.run("rollback", *names, "--label", "prod", "-y")
-    assert ran.code == (0 if version else 2), ran.err
-    assert here.labels("refund")["prod"] == (version or 3)
-    if version is None:
-        assert "refund is specified at v" in ran.err
+    ):
+        here.point("refund", prod=3, prod_previous=2, prod_released=3)
+        ran = here.run("rollback", *names, "--label", "prod", "-y")
+        assert ran.code == (0 if version else 2), ran.err
+        assert here.labels("refund")["prod"] == (version or 3)
+        if version is None:
+            assert "refund is specified at v" in ran.err
 
 
 def test_a_snippets_label_in_use_is_deleted_only_with_force(here: World) -> None:
@@ -288,26 +281,24 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "line", ["label move refund prod", "promote staging prod", "rollback refund --label prod --to 1"]
-)
 @pytest.mark.parametrize(("reply", "code", "word"), FAULTS)
 def test_a_registry_that_does_not_move_the_label_is_never_a_success(
-    here: World, line: str, reply: Reply, code: int, word: str
+    here: World, reply: Reply, code: int, word: str
 ) -> None:
     here.point("refund", prod=2, staging=3)
     path = here.label_path("refund", "prod")
     here.faults.append(fault(lambda seen: (seen.method, seen.path) == ("PATCH", path), reply))
-    ran = here.run(*line.split(), "--json")
-    error = ran.document["error"]
-    assert (ran.code, error["code"]) == (code, word)
-    # Where it is now is recorded, because the move may be approved later.
-    recorded = {"prod.released": 2} if word == "waits-for-approval" else {}
-    assert here.labels("refund") == {"prod": 2, "staging": 3, **recorded}
-    if word == "unsupported":
-        assert here.url in error["message"]
-    else:
-        assert [one["moved"] for one in ran.document["labels"]] == [False]
+    for line in ("label move refund prod", "promote staging prod", "rollback refund --label prod --to 1"):
+        ran = here.run(*line.split(), "--json")
+        error = ran.document["error"]
+        assert (ran.code, error["code"]) == (code, word), line
+        # Where it is now is recorded, because the move may be approved later.
+        recorded = {"prod.released": 2} if word == "waits-for-approval" else {}
+        assert here.labels("refund") == {"prod": 2, "staging": 3, **recorded}
+        if word == "unsupported":
+            assert here.url in error["message"]
+        else:
+            assert [one["moved"] for one in ran.document["labels"]] == [False]
 
 
 def test_a_label_command_carries_out_the_reviewed_plan_alone(here: World) -> None:

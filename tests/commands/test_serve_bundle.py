@@ -16,8 +16,7 @@ from worlds import World
 REFUND = "/prompt-templates/support%2Frefund"
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize(("ending", "options"), [(signal.SIGINT, []), (signal.SIGTERM, ["--json"])])
 def test_it_prints_its_url_needs_no_key_and_a_signal_ends_it(
     tmp_path: Path, ending: signal.Signals, options: list[str]
 ) -> None:
@@ -57,28 +56,26 @@ def test_no_request_fails_while_the_file_is_replaced_again_and_again(tmp_path: P
     assert f"still serves the bundle that it read before: {file}: is not a bundle" in err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            ["none.json"],
-            "none.json cannot be read: No such file or directory\nhint: promptsync bundle -o none.json",
-        ),
-        (["notes.json"], "notes.json is not a bundle: "),
-        (["notes.json"], "hint: promptsync help bundle\n"),
-        (["prompts.json", "--db", "a.db"], "--bundle cannot be combined with --db, "),
-        (["prompts.json", "--fixtures", "registry.yaml"], "--bundle cannot be combined with --db, "),
-        (["prompts.json", "--keep-requests", "5"], "--bundle cannot be combined with --db, "),
-        (["prompts.json", "--keep-days", "0"], "--bundle cannot be combined with --db, "),
-        (["prompts.json", "--host", "0.0.0.0"], "which requires --api-key"),
-    ],
-)
-def test_what_cannot_be_served_is_a_usage_error(world: World, arguments: list[str], message: str) -> None:
+def test_what_cannot_be_served_is_a_usage_error(world: World) -> None:
     write_bundle(world.root / "prompts.json")
     world.put("notes.json", "my notes")
     before = sorted(world.root.iterdir())
-    run = world.run("serve", "--port", "0", "--bundle", *arguments)
-    assert (run.code, message in run.err) == (2, True), run.err
+    apart = "--bundle cannot be combined with --db, "
+    for arguments, message in (
+        (
+            "none.json",
+            "none.json cannot be read: No such file or directory\nhint: promptsync bundle -o none.json",
+        ),
+        ("notes.json", "notes.json is not a bundle: "),
+        ("notes.json", "hint: promptsync help bundle\n"),
+        ("prompts.json --db a.db", apart),
+        ("prompts.json --fixtures registry.yaml", apart),
+        ("prompts.json --keep-requests 5", apart),
+        ("prompts.json --keep-days 0", apart),
+        ("prompts.json --host 0.0.0.0", "which requires --api-key"),
+    ):
+        run = world.run("serve", "--port", "0", "--bundle", *arguments.split())
+        assert (run.code, message in run.err) == (2, True), run.err
     assert sorted(world.root.iterdir()) == before
 
 

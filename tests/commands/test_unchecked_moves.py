@@ -75,8 +75,9 @@ def staged(world: World) -> None:
     world.ok("label", "set", "b@2", "staging")
 
 
-@pytest.mark.parametrize("option", ["--yes", "--skip-checks"])
-@pytest.mark.parametrize("arguments", MOVES, ids=" ".join)
+@pytest.mark.parametrize(
+    ("arguments", "option"), list(zip(MOVES, ("--yes", "--skip-checks") * 2, strict=True)), ids=str
+)
 def test_a_move_to_what_failed_its_checks_needs_an_option(
     staged: World, arguments: tuple[str, ...], option: str
 ) -> None:
@@ -91,14 +92,12 @@ def test_a_move_to_what_failed_its_checks_needs_an_option(
     assert staged.label("a", "prod") == 2
 
 
-@pytest.mark.parametrize(("answer", "code", "version"), [("n\n", 1, 1), ("y\n", 0, 2)])
-def test_on_a_terminal_the_question_names_what_failed(
-    staged: World, answer: str, code: int, version: int
-) -> None:
-    done = staged.on_terminal("label", "move", "a@2", "prod", answer=answer)
-    assert done.code == code, str(done)
-    assert "prod moves on 1 prompt, to a version that failed its checks: a v2. Continue?" in done.err
-    assert staged.label("a", "prod") == version
+def test_on_a_terminal_the_question_names_what_failed(staged: World) -> None:
+    for answer, code, version in (("n\n", 1, 1), ("y\n", 0, 2)):
+        done = staged.on_terminal("label", "move", "a@2", "prod", answer=answer)
+        assert done.code == code, str(done)
+        assert "prod moves on 1 prompt, to a version that failed its checks: a v2. Continue?" in done.err
+        assert staged.label("a", "prod") == version
 
 
 def test_a_rollback_warns_too(world: World) -> None:
@@ -164,24 +163,19 @@ def test_a_move_that_did_not_happen_warns_of_nothing(world: World) -> None:
     assert not json.loads(done.out).get("warnings")
 
 
-@pytest.mark.parametrize(
-    ("lines", "label"),
-    [
+def test_what_no_checks_guard_costs_no_request_and_no_warning(world: World) -> None:
+    for lines, label in (
         (["labels: {main: prod}", CHECKS], "staging"),
         (["labels: {main: prod}"], "prod"),
         ([], "prod"),
         (["labels: {main: prod}", CHECKS], "prod.previous"),
         ([CHECKS], "prod.released"),
-    ],
-)
-def test_what_no_checks_guard_costs_no_request_and_no_warning(
-    world: World, lines: list[str], label: str
-) -> None:
-    config(world, *lines)
-    world.run("label", "delete", "a", label, "-y")
-    world.forget()
-    assert warnings(world, "label", "set", "a@2", label) == []
-    assert not [one for one in world.seen if "/tables" in one.target]
+    ):
+        config(world, *lines)
+        world.run("label", "delete", "a", label, "-y")
+        world.forget()
+        assert warnings(world, "label", "set", "a@2", label) == []
+        assert not [one for one in world.seen if "/tables" in one.target]
 
 
 def test_without_labels_in_the_configuration_checks_guard_every_label(world: World) -> None:
@@ -277,8 +271,7 @@ def test_a_label_that_is_not_governed_moves_back_to_what_was_rolled_back(rolled_
 # -- uncommitted checks ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["min_score: 0", None], ids=["a lower score", "no checks"])
-@pytest.mark.parametrize("arguments", MOVES, ids=" ".join)
+@pytest.mark.parametrize(("arguments", "text"), [(MOVES[0], "min_score: 0"), (MOVES[3], None)], ids=str)
 def test_uncommitted_checks_move_no_label_up(
     staged: World, arguments: tuple[str, ...], text: str | None
 ) -> None:

@@ -72,19 +72,19 @@ def test_a_dry_run_writes_nothing_and_prints_the_whole_sequence(released: World)
     assert sum("  a  " in line for line in lines) == 1  # one row a prompt
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["name:\n  x/y\n", '"name": x/y\n', "name: >-\n  x/y\n", "{name: x/y, content: Hi}", "? name\n: x/y\n"],
-)
-def test_a_committed_file_is_committed_however_its_name_is_written(released: World, text: str) -> None:
+def test_a_committed_file_is_committed_however_its_name_is_written(released: World) -> None:
     path = released.root / "prompts/odd.yaml"
-    path.write_text(text if text.startswith("{") else f"{text}content: Hi\n", "utf-8")
-    released.commit("Add x/y")
-    assert released.ok("deploy", "--json").document["push"]["published"][0]["name"] == "x/y"
-    path.write_text(path.read_text("utf-8").replace("Hi", "Ho"), "utf-8")
-    released.commit("Say ho")
-    (version,) = released.ok("push", "--json").document["published"]
-    assert version["message"].startswith("Say ho (") and "+" not in version["message"]
+    for text in (
+        *("name:\n  x/y\n", '"name": x/y\n', "name: >-\n  x/y\n", "? name\n: x/y\n"),
+        "{name: x/y, content: Hi}",
+    ):
+        path.write_text(text if text.startswith("{") else f"{text}content: Hi\n", "utf-8")
+        released.commit("Say hi")
+        assert released.ok("deploy", "--json").document["push"]["published"][0]["name"] == "x/y"
+        path.write_text(path.read_text("utf-8").replace("Hi", "Ho"), "utf-8")
+        released.commit("Say ho")
+        (version,) = released.ok("push", "--json").document["published"]
+        assert version["message"].startswith("Say ho (") and "+" not in version["message"]
 
 
 def test_a_prompt_without_checks_is_named_and_refused_when_checks_are_required(world: World) -> None:
@@ -92,7 +92,9 @@ def test_a_prompt_without_checks_is_named_and_refused_when_checks_are_required(w
     world.commit()
     assert world.run("deploy", "--require-checks", "--json").code == 3
     assert world.writes == []
-    assert world.ok("deploy", "--json").document["unchecked"] == ["e"]
+    assert world.run("deploy", "--dry-run").out.count("unchecked") == 1
+    assert world.run("deploy", "--dry-run", "--json").document["unchecked"] == ["e"]
+    assert [line.split()[1] for line in world.ok("deploy").out.splitlines() if "unchecked" in line] == ["e"]
     assert world.label("e", "prod") == 1
 
 
@@ -102,14 +104,6 @@ def test_a_limit_that_an_evaluation_would_ignore_is_a_usage_error(world: World) 
     assert "--max-drop compares the rows of tables, and 'a is polite' is an evaluation" in done.err
     assert world.writes == []
     world.ok("deploy", "d", "--max-drop", "5")  # an agent never had a score
-
-
-def test_unchecked_prompts_are_named_in_plan_receipt_and_document(world: World) -> None:
-    world.write("e")
-    world.commit()
-    assert world.run("deploy", "--dry-run").out.count("unchecked") == 1
-    assert world.run("deploy", "--dry-run", "--json").document["unchecked"] == ["e"]
-    assert [line.split()[1] for line in world.ok("deploy").out.splitlines() if "unchecked" in line] == ["e"]
 
 
 def test_an_evaluation_that_the_registry_does_not_have_is_found_before_anything_is_published(
@@ -177,20 +171,20 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize(("method", "part", "status", "code", "hint"), FAILURES)
-def test_a_request_that_fails_leaves_the_labels_and_advises_to_deploy_again(
-    released: World, method: str, part: str, status: int, code: int, hint: str
-) -> None:
-    change(released, "polite", "very polite", "ad")
-    released.faults.append(fault(asking(method, part), failing(status)))
-    done = released.run("deploy")
-    assert done.code == code, str(done)
-    assert hint in done.err.partition("hint: ")[2]
-    assert "promptsync push" not in done.err and "fix the prompt" not in done.err
-    assert prod(released) == [1, 1, 1, 1]
-    released.faults.clear()
-    released.ok("deploy")
-    assert prod(released) == [2, 1, 1, 2] and released.version("a") == 2
+def test_a_request_that_fails_leaves_the_labels_and_advises_to_deploy_again(released: World) -> None:
+    text = "polite"
+    for number, (method, part, status, code, hint) in enumerate(FAILURES, start=1):
+        change(released, text, f"polite {number}", "ad")
+        text = f"polite {number}"
+        released.faults.append(fault(asking(method, part), failing(status)))
+        done = released.run("deploy")
+        assert done.code == code, str(done)
+        assert hint in done.err.partition("hint: ")[2]
+        assert "promptsync push" not in done.err and "fix the prompt" not in done.err
+        assert prod(released) == [number, 1, 1, number]
+        released.faults.clear()
+        released.ok("deploy")
+        assert prod(released) == [number + 1, 1, 1, number + 1] and released.version("a") == number + 1
 
 
 # -- nothing to release -------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def here(world: World) -> str:
     return world.path("a").read_text("utf-8")
 
 
-@pytest.mark.parametrize("how", ["squash", "--no-ff", "--ff-only"])
+@pytest.mark.parametrize("how", ["squash", "--no-ff"])
 def test_a_draft_comes_back_and_is_released_once(shop: World, how: str) -> None:
     draft = edit_there(shop, 0, "a draft")
     edit_here(shop, 6, "a release")
@@ -90,7 +90,7 @@ def test_a_draft_comes_back_and_is_released_once(shop: World, how: str) -> None:
     assert shop.writes == [] and set(shop.states().values()) == {"in-sync"}
 
 
-@pytest.mark.parametrize("how", ["squash", "--no-ff", "--ff-only"])
+@pytest.mark.parametrize("how", ["squash", "--no-ff"])
 def test_an_edit_that_nothing_passed_over_is_released_as_the_version_it_is(shop: World, how: str) -> None:
     edited = edit_there(shop, 0, "an edit")
     drift(shop, how)

@@ -72,23 +72,18 @@ def test_the_fingerprint_covers_rows_scorecard_and_limits(world: World) -> None:
     assert len(seen) == 6
 
 
-@pytest.mark.parametrize(
-    ("variables", "origin"),
-    [
+def test_checks_run_for_a_pull_request_or_a_commit(world: World) -> None:
+    head = world.git("rev-parse", "--short", "HEAD").strip()
+    for variables, origin in (
         ({"GITHUB_REF": "refs/pull/12/merge"}, "pull request 12"),
         ({"GITHUB_REF": "refs/heads/gh-readonly-queue/main/pr-7-0a1b2c"}, "pull request 7"),
         ({"CI_MERGE_REQUEST_IID": "3"}, "merge request 3"),
-        ({"GITHUB_REF": "refs/heads/main"}, "commit {head} by Ann"),
-        ({"GITHUB_REF": "refs/heads/pr-7"}, "commit {head} by Ann"),
-        ({}, "commit {head} by Ann"),
-    ],
-)
-def test_checks_run_for_a_pull_request_or_a_commit(
-    world: World, variables: dict[str, str], origin: str
-) -> None:
-    head = world.git("rev-parse", "--short", "HEAD").strip()
-    session: Any = SimpleNamespace(environment=SimpleNamespace(variables=variables))
-    assert origin_of(session, world.library) == origin.format(head=head)
+        ({"GITHUB_REF": "refs/heads/main"}, f"commit {head} by Ann"),
+        ({"GITHUB_REF": "refs/heads/pr-7"}, f"commit {head} by Ann"),
+        ({}, f"commit {head} by Ann"),
+    ):
+        session: Any = SimpleNamespace(environment=SimpleNamespace(variables=variables))
+        assert origin_of(session, world.library) == origin
 
 
 # -- released as evaluated ------------------------------------------------------------------------------

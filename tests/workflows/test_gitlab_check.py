@@ -89,15 +89,12 @@ def test_a_table_that_fails_makes_the_job_red_and_the_next_push_updates_the_note
     assert team.runner.project.notes[:120] == others
 
 
-def test_a_change_of_no_prompt_writes_no_note(team: Team) -> None:
+def test_a_change_of_an_evaluation_runs_it_and_one_of_no_prompt_writes_no_note(team: Team) -> None:
     (team.world.root / "README.md").write_text("Something else\n", "utf-8")
     team.world.commit("Write")
     done = team.check()
     assert done.passed, str(done)
     assert team.notes == [] and "**Nothing to release to `prod`**" in done.log
-
-
-def test_a_change_of_an_evaluation_runs_it_and_writes_a_note(team: Team) -> None:
     evaluation = team.world.root / "evaluations/refund-quality.yaml"
     text = evaluation.read_text("utf-8")
     assert "min_score: 90" in text
@@ -125,48 +122,37 @@ def test_a_fork_gets_lint_and_the_difference_and_is_told_what_is_missing(team: T
     assert "+You answer questions about refunds" in done.log
     assert "PROMPTSYNC_TOKEN is not available" in done.log
     assert team.runner.project.calls == [] and team.world.seen == []
-
-
-def test_without_a_difference_the_job_of_a_fork_is_red(team: Team) -> None:
-    team.edit("support/refund", *SOFTER)
+    # Without a difference the job is red.
     done = team.check({"CI_MERGE_REQUEST_DIFF_BASE_SHA": "1" * 40}, fork=True)
     assert done.code == 2, str(done)
     assert f"{'1' * 40}" in done.artifacts["prompts.md"]
 
 
-def test_with_a_protected_key_the_note_has_the_difference(team: Team) -> None:
-    del team.runner.variables["PROMPTLAYER_API_KEY"]
+def test_without_a_key_or_a_token_the_job_does_what_it_can_and_says_the_rest(team: Team) -> None:
+    token = team.runner.variables.pop("PROMPTSYNC_TOKEN")
     team.edit("support/refund", *SOFTER)
-    assert team.check().passed
-    assert "is not available" in note(team) and "+You answer questions about refunds" in note(team)
-
-
-def test_without_a_token_all_of_it_runs_and_the_job_says_that_there_is_no_note(team: Team) -> None:
-    del team.runner.variables["PROMPTSYNC_TOKEN"]
-    team.worsen()
     done = team.check()
-    assert done.code == 1 and "minimum of 90" in done.log
+    assert done.passed and "**1 prompt to release to `prod`**" in done.log, str(done)
     assert "No note on the merge request" in done.log
     assert team.runner.project.calls == []
-
-
-def test_a_token_that_is_rejected_fails_the_job_and_says_what_it_needs(team: Team) -> None:
+    team.runner.variables["PROMPTSYNC_TOKEN"] = token
+    del team.runner.variables["PROMPTLAYER_API_KEY"]
+    assert team.check().passed
+    assert "is not available" in note(team) and "+You answer questions about refunds" in note(team)
     team.runner.project.tokens.clear()
-    team.edit("support/refund", *SOFTER)
     done = team.check()
-    assert done.code == 1 and "**1 prompt to release to `prod`**" in done.log
-    assert "GitLab returned 401 to GET user" in done.log and "scope api" in done.log
+    assert done.code == 1 and "GitLab returned 401 to GET user" in done.log and "scope api" in done.log
     assert "Traceback" not in done.log
 
 
-@pytest.mark.parametrize(("labels", "runs"), [("bug,evaluated", False), ("bug,evaluate", True)])
-def test_tables_can_wait_for_a_label(team: Team, labels: str, runs: bool) -> None:
+def test_tables_can_wait_for_a_label(team: Team) -> None:
     team.runner.variables["PROMPTSYNC_EVALUATE"] = "label"
     team.worsen()
-    done = team.check({"CI_MERGE_REQUEST_LABELS": labels})
-    assert ("prompts.html" in done.artifacts) == runs
-    assert ("minimum of 90" in note(team)) == runs
-    assert done.passed == (not runs), str(done)
+    for labels, runs in (("bug,evaluated", False), ("bug,evaluate", True)):
+        done = team.check({"CI_MERGE_REQUEST_LABELS": labels})
+        assert ("prompts.html" in done.artifacts) == runs
+        assert ("minimum of 90" in note(team)) == runs
+        assert done.passed == (not runs), str(done)
 
 
 def test_a_pipeline_for_the_merged_result_is_compared_with_the_target(team: Team) -> None:

@@ -62,6 +62,9 @@ def test_a_check_that_fails_leaves_the_label_and_fails_the_job(team: Team) -> No
     assert done.code == 1 and "below the minimum" in done.log, str(done)
     assert team.world.label("support/triage", "prod") == 1 and team.world.version("support/triage") == 1
     assert "triage accuracy" in done.artifacts["prompts.html"]
+    team.runner.variables.pop("PROMPTLAYER_API_KEY")
+    done = team.deploy()
+    assert not done.passed and "PROMPTLAYER_API_KEY" in done.log
 
 
 def test_a_job_of_an_older_commit_releases_nothing(team: Team) -> None:
@@ -78,16 +81,15 @@ def test_a_job_of_an_older_commit_releases_nothing(team: Team) -> None:
     assert again.passed and team.world.version("support/refund") == 2, str(again)
 
 
-def test_a_missing_key_fails_the_job_and_is_named(team: Team) -> None:
-    team.runner.variables.pop("PROMPTLAYER_API_KEY")
-    done = team.deploy()
-    assert not done.passed and "PROMPTLAYER_API_KEY" in done.log
-
-
 # -- drift -----------------------------------------------------------------------------------------------
 
 
-def test_an_edit_comes_back_as_one_merge_request(team: Team) -> None:
+def test_edits_come_back_as_one_merge_request_that_the_next_nights_update(team: Team) -> None:
+    done = team.drift()
+    assert done.passed and "**Nothing to pull**" in done.log, str(done)
+    assert team.runner.project.requests == team.runner.project.calls == []
+    assert BRANCH not in team.runner.git("branch", "--list")
+
     team.edit_in_registry("support/refund", *SETTLE)
     done = team.drift()
     assert done.passed, str(done)
@@ -105,19 +107,8 @@ def test_an_edit_comes_back_as_one_merge_request(team: Team) -> None:
         next(line for line in secrets if line.startswith("python3 ")),
     }
 
-
-def test_nothing_edited_means_no_merge_request_and_no_branch(team: Team) -> None:
-    done = team.drift()
-    assert done.passed and "**Nothing to pull**" in done.log, str(done)
-    assert team.runner.project.requests == team.runner.project.calls == []
-    assert BRANCH not in team.runner.git("branch", "--list")
-
-
-def test_the_next_night_updates_the_merge_request_and_pushes_only_what_is_new(team: Team) -> None:
     theirs = {"iid": 99, "state": "opened", "source_project_id": PROJECT + 1, "description": "of a fork"}
     theirs |= {"source_branch": BRANCH, "target_branch": "main"}
-    team.edit_in_registry("support/refund", *SETTLE)
-    assert team.drift().passed
     first = team.runner.git("rev-parse", BRANCH)
     assert team.drift().passed
     assert team.runner.git("rev-parse", BRANCH) == first
@@ -128,6 +119,16 @@ def test_the_next_night_updates_the_merge_request_and_pushes_only_what_is_new(te
     assert team.runner.project.requests.pop(0)["description"] == "of a fork"
     assert "support/triage" in request(team)["description"]
     assert len(team.runner.project.pushes) == 2
+
+    # Commits of others on its branch are never overwritten.
+    team.world.git("fetch", "-q", "origin")
+    team.world.git("switch", "-q", "-c", "drift", f"origin/{BRANCH}")
+    team.edit("support/refund", "You settle refunds", "You settle all refunds")
+    team.world.git("push", "-q", "origin", f"HEAD:{BRANCH}")
+    tip = team.runner.git("rev-parse", BRANCH)
+    done = team.drift()
+    assert done.code == 1 and f"{BRANCH} has commits of others" in done.log
+    assert team.runner.git("rev-parse", BRANCH) == tip
 
 
 def test_its_merge_publishes_nothing_and_is_released(team: Team) -> None:
@@ -149,19 +150,6 @@ def test_what_does_not_merge_fails_the_job_and_the_rest_comes_back(team: Team) -
     assert done.code == 3, str(done)
     assert files(team) == ["prompts/support/triage.yaml"]
     assert "**1 prompt skipped**" in request(team)["description"]
-
-
-def test_commits_of_others_on_its_branch_are_never_overwritten(team: Team) -> None:
-    team.edit_in_registry("support/refund", *SETTLE)
-    assert team.drift().passed
-    team.world.git("fetch", "-q", "origin")
-    team.world.git("switch", "-q", "-c", "drift", f"origin/{BRANCH}")
-    team.edit("support/refund", "You settle refunds", "You settle all refunds")
-    team.world.git("push", "-q", "origin", f"HEAD:{BRANCH}")
-    tip = team.runner.git("rev-parse", BRANCH)
-    done = team.drift()
-    assert done.code == 1 and f"{BRANCH} has commits of others" in done.log
-    assert team.runner.git("rev-parse", BRANCH) == tip
 
 
 def test_without_a_token_an_edit_fails_the_job_and_is_shown(team: Team) -> None:

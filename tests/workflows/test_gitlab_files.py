@@ -92,35 +92,33 @@ def test_each_job_is_bounded_and_no_deploy_is_cancelled(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "names"),
+    ("source", "names_by_branch"),
     [
         (
-            {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"},
-            NAMES[:1],
+            {"CI_PIPELINE_SOURCE": "merge_request_event"},
+            {"main": NAMES[:1], "release/1": NAMES[:1], "topic": ()},
         ),
+        ({"CI_PIPELINE_SOURCE": "push"}, {"main": NAMES[1:2], "topic": ()}),
+        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_TAG": "v1"}, {"": ()}),
+        ({"CI_PIPELINE_SOURCE": "web"}, {"release/1": NAMES[1:2]}),
+        ({"CI_PIPELINE_SOURCE": "schedule"}, {"main": NAMES[2:]}),
+        ({"CI_PIPELINE_SOURCE": "schedule", **EDITED}, {"main": NAMES[2:]}),
+        ({"CI_PIPELINE_SOURCE": "trigger", **EDITED}, {"main": NAMES[2:]}),
         (
-            {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "release/1"},
-            NAMES[:1],
+            {"CI_PIPELINE_SOURCE": "trigger", **APPROVED},
+            {"main": NAMES[1:2], "release/1": NAMES[1:2], "topic": ()},
         ),
-        ({"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "topic"}, ()),
-        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "main"}, NAMES[1:2]),
-        ({"CI_PIPELINE_SOURCE": "web", "CI_COMMIT_BRANCH": "release/1"}, NAMES[1:2]),
-        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "topic"}, ()),
-        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_TAG": "v1"}, ()),
-        ({"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "main"}, NAMES[2:]),
-        ({"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "main", **EDITED}, NAMES[2:]),
-        ({"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": "main", **EDITED}, NAMES[2:]),
-        ({"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": "main", **APPROVED}, NAMES[1:2]),
-        ({"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": "release/1", **APPROVED}, NAMES[1:2]),
-        ({"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": "topic", **APPROVED}, ()),
-        ({"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": "main"}, ()),
+        ({"CI_PIPELINE_SOURCE": "trigger"}, {"main": ()}),
     ],
 )
 def test_they_run_on_what_they_should(
-    written: Path, tmp_path: Path, event: dict[str, str], names: tuple[str, ...]
+    written: Path, tmp_path: Path, source: dict[str, str], names_by_branch: dict[str, tuple[str, ...]]
 ) -> None:
     runner = Runner(tmp_path, Project(written))
-    assert [*runner.pipeline("main", event)] == [*names]
+    is_request = source["CI_PIPELINE_SOURCE"] == "merge_request_event"
+    variable = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME" if is_request else "CI_COMMIT_BRANCH"
+    for branch, names in names_by_branch.items():
+        assert [*runner.pipeline("main", {**source, **({variable: branch} if branch else {})})] == [*names]
 
 
 def test_they_run_in_the_stages_that_every_pipeline_has() -> None:

@@ -97,34 +97,21 @@ def test_what_ships_installs_nothing_until_init_says_what(written: Path, name: s
 
 
 @each_file
-def test_each_job_has_only_the_permissions_that_it_needs(name: str) -> None:
+def test_each_job_has_only_the_permissions_and_the_key_that_it_needs(name: str) -> None:
     workflow, job = read(EXAMPLE, name)
     assert workflow["permissions"] == {}
     assert job["permissions"] == PERMISSIONS[name]
     assert int(job["timeout-minutes"]) <= 60
-
-
-@each_file
-def test_only_the_steps_that_contact_the_registry_get_the_key(name: str) -> None:
-    _, job = read(EXAMPLE, name)
     steps = [
         step for step in job["steps"] if _KEY in {**step.get("env", {}), **step.get("with", {})}.values()
     ]
     assert [step["name"] for step in steps] == USES_THE_KEY[name]
-    assert (EXAMPLE / _PLACE / f"{name}.yml").read_text("utf-8").count(_KEY) == len(steps)
-
-
-@each_file
-def test_no_value_becomes_part_of_a_script(name: str) -> None:
-    _, job = read(EXAMPLE, name)
+    text = (EXAMPLE / _PLACE / f"{name}.yml").read_text("utf-8")
+    assert text.count(_KEY) == len(steps)
+    # No value becomes part of a script. Whoever may start a workflow from outside only chooses when.
     assert [step["name"] for step in job["steps"] if "${{" in step.get("run", "")] == []
-    # Whoever may start a workflow from outside only chooses when.
-    assert "client_payload" not in (EXAMPLE / _PLACE / f"{name}.yml").read_text("utf-8")
-
-
-@each_file
-def test_one_at_a_time_and_no_deploy_is_cancelled(name: str) -> None:
-    workflow, _ = read(EXAMPLE, name)
+    assert "client_payload" not in text
+    # One runs at a time, and no deploy is cancelled.
     cancels = workflow["concurrency"]["cancel-in-progress"]
     assert cancels == ("true" if name == "check" else "false")
     assert "pull_request" not in workflow["concurrency"]["group"]
