@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_registry import Seen
 from thanks import MODEL, SCRIPTED, thanks
 from worlds import Run, World, made
 
@@ -259,12 +257,6 @@ def test_a_label_is_moved_to_a_version_that_says_what_it_needs(world: World) -> 
     assert world.label("refund", "prod") == 2
 
 
-def test_only_deploy_moves_the_label_after_a_push(world: World) -> None:
-    breaks(world)
-    assert world.run("push", "--label", "prod").code == 3
-    assert world.writes == []
-
-
 # -- what is shown ------------------------------------------------------------------------------------------
 
 
@@ -366,21 +358,6 @@ def test_status_sees_what_a_snippet_breaks(world: World) -> None:
 def test_a_status_in_sync_reads_no_version(world: World) -> None:
     world.ok("status")
     assert {seen.path for seen in world.seen} == {"/prompt-templates", "/prompt-templates/labels"}
-
-
-def test_live_versions_are_read_at_once(world: World) -> None:
-    for name in ("refund", "faq"):
-        world.write(name, "About {order}", model=MODEL)
-    world.commit("Change both")
-    both = threading.Barrier(2, timeout=60)
-
-    def wait(seen: Seen, _: object) -> None:
-        if "version=1" in seen.target:
-            both.wait()
-
-    world.faults.append(wait)
-    world.run("status")
-    assert not both.broken and len([seen for seen in world.seen if "version=1" in seen.target]) == 2
 
 
 def test_diff_says_what_breaks(world: World) -> None:

@@ -125,15 +125,6 @@ def test_a_revert_is_published_and_released(released: World, state: str, previou
     assert done.document["on_hold"] == released.run("deploy", "--json").document["members"] == []
 
 
-def test_the_text_of_an_older_version_is_published_again(released: World) -> None:
-    change(released, "hello", "welcome")
-    released.ok("push")
-    released.publish("a", "A dashboard draft, {name}", tags=["greeting"])
-    done = released.ok("deploy", "--json")
-    assert [version["version"] for version in done.document["push"]["published"]] == [4]
-    assert released.label("a", "prod") == 4
-
-
 def test_the_advice_of_a_deploy_to_another_label_repeats_the_label(released: World) -> None:
     change(released, "polite", "rude")
     done = released.run("deploy", "--label", "canary")

@@ -35,14 +35,6 @@ def test_a_deploy_merges_the_tags_of_both_sides(
     assert released.states()["a"] == "in-sync"
 
 
-def test_a_tag_of_the_file_is_released_beside_one_of_the_dashboard(released: World) -> None:
-    released.write("a", "A polite hello, {name}", tags=["greeting", "new"])
-    released.commit("Tag it")
-    released.tag("a", "greeting", "vip")
-    released.ok("deploy")
-    assert tags(released) == ["greeting", "new", "vip"]
-
-
 def test_a_tag_of_the_dashboard_alone_publishes_nothing(released: World) -> None:
     released.edit("a", "hello", "welcome")
     released.commit("Welcome")

@@ -184,17 +184,6 @@ def test_a_snippet_that_makes_a_user_worse_is_red_and_not_published(team: Team) 
     assert done.passed and team.world.published == ["tone"]
 
 
-def test_a_step_that_the_same_texts_fail_is_red_and_told(team: Team) -> None:
-    team.branch()
-    step = {**EVALUATION["scorecard"]["steps"][0], "config": {"source": "Output", "value": "Sorry"}}
-    team.world.put(FILE, yaml.safe_dump({**EVALUATION, "scorecard": {"steps": [step]}, "min_score": 80}))
-    team.world.commit("Ask for an apology")
-    done = team.check()
-    assert done.outcomes["Evaluations"] == "failure" and done.outcomes["Comment"] == "success", str(done)
-    (comment,) = team.hub.comments
-    assert re.search(r"(?m)^ask +12 +0 .*failed", comment) and "**Nothing to release" in comment
-
-
 def test_nothing_is_evaluated_for_a_fork(team: Team) -> None:
     team.branch()
     team.world.write("ask", WORSE, model=MODEL)
