@@ -105,12 +105,7 @@ def make_survey(
         routed_labels(project, label, pointers, under.listing.values()),
     )
     members = {member.name: member for member in decider.members(chosen, latest.listing)}
-    # Without a state to compare with it is unknown what this push changed, and everything counts.
-    touched = {item.name for item in latest.items}
-    if since is not None and members:
-        from promptsync.compare.difference import changed_since
-
-        touched = {change.name for change in changed_since(project, latest.worktree, since).prompts}
+    touched = _touched(project, latest, since if members else None)
     files = {name: refs for name, refs in references_in(latest).items() if project.config.in_scope(name)}
     releases = [member.name for member in members.values() if member.is_release]
     ways = parents(files, dict.fromkeys(releases, follows([label], latest=True)))
@@ -131,6 +126,15 @@ def make_survey(
         )
 
     return Survey(label, latest, under, tuple(completed(name, members[name]) for name in sorted(members)))
+
+
+def _touched(project: Project, latest: Snapshot, since: str | None) -> set[str]:
+    """Return the prompts that this push changed: all of them if there is no state to compare with."""
+    if since is None:
+        return {item.name for item in latest.items}
+    from promptsync.compare.difference import changed_since
+
+    return {change.name for change in changed_since(project, latest.worktree, since).prompts}
 
 
 def _read(project: Project, label: str) -> tuple[Snapshot, dict[str, Position]]:
