@@ -309,6 +309,11 @@ EDITED: dict[str, tuple[str, Any, str]] = {
     "an indicator": (BLOCK, _set("content", " a\nb\n"), f"content: |6\n       a\n      b\n{KEY}"),
     "a literal block that is indented": (LITERAL, _set("content", "  a\nb"), "content: |2-\n    a\n  b\n"),
     "an empty line": (LITERAL, _set("content", "\n"), 'content: "\\n"\n'),
+    "several lines in quotes": (
+        "content: 'a\n\n  b'\n",
+        _set("content", "one\nb\n\ntwo"),
+        "content: 'one\n\n  b\n\n\n  two'\n",
+    ),
     "JSON": (JSON, _set("content", "a\nb"), JSON.replace('"x"', '"a\\nb"')),
     "JSON loses a key": (JSON, _call("pop", ("tags",)), '{"name": "p", "content": "x"}\n'),
     "no last line break": ("name: p\ncontent: x", _set("content", "z"), "name: p\ncontent: z\n"),

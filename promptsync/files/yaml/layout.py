@@ -147,8 +147,7 @@ def in_style(source: str, style: str, old: str, new: str, column: int, in_flow: 
     # A text that gets its first line break reads better as a literal block.
     if not is_block and "\n" in new and "\n" not in old:
         return None
-    spelled = {'"': quoted(new), "'": "'" + new.replace("'", "''") + "'"}.get(style, new)
-    whole = _in_block(source, new, column) if is_block else spelled
+    whole = _in_block(source, new, column) if is_block else _in_quotes(source, style, new, column)
     for written in (*_spliced(source, style, old, new), whole):
         around = f"{{k: {written}}}" if in_flow else f"k: {written}"
         with suppress(InvalidFile):
@@ -180,6 +179,19 @@ def _in_block(source: str, new: str, column: int) -> str | None:
     step = int(header[1] or indentation(source.splitlines()[1:]) - column)
     signs, lines = block(new, column, step if 1 <= step <= 9 else INDENT)
     return "\n".join([signs, *lines])
+
+
+def _in_quotes(source: str, style: str, new: str, column: int) -> str | None:
+    """Return a plain or quoted scalar, with no more lines than it needs."""
+    if style == '"':
+        return quoted(new)
+    if not is_block_safe(new):
+        return None
+    indent = re.search(r"\n( +)\S", source)
+    pad = indent[1] if indent is not None else " " * (column + INDENT)
+    # One line break reads as a blank, so the first of several takes one more.
+    lines = re.sub("\n+", lambda breaks: f"\n{breaks[0]}{pad}", new.replace("'", "''") if style else new)
+    return f"{style}{lines}{style}"
 
 
 def indentation(lines: list[str]) -> int:
