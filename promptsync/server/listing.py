@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
-from promptsync.server.http import Id, invalid, malformed, read_id
-from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, parse_time
+from promptsync.server.http import Id, malformed, read_id
+from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded
 
 MAX_PER_PAGE = 100
 
@@ -16,8 +16,6 @@ HAS_TAGS = (
     "NOT EXISTS (SELECT 1 FROM json_each(:tags) WHERE value NOT IN (SELECT value FROM json_each(i.tags)))"
 )
 """SQL: whether ``i`` has all of the tags in a query."""
-
-_MOMENTS = ("created_after", "created_before", "updated_after", "updated_before")
 
 
 class ListPage(Struct, frozen=True):
@@ -101,21 +99,16 @@ class ListQuery(PageQuery, frozen=True):
     SQL names what it lists ``i``, and a parameter of the query like the field.
     """
 
-    created_after: str | None = None
-    created_before: str | None = None
-    updated_after: str | None = None
-    updated_before: str | None = None
-    created_by_email: str | None = None
     sort_by: Literal["created_at", "updated_at", "name", "id"] = "created_at"
     sort_order: Literal["asc", "desc"] = "desc"
+    # Refused, because this registry does not filter by times, and has no users.
+    created_after: None = None
+    created_before: None = None
+    updated_after: None = None
+    updated_before: None = None
+    created_by_email: None = None
 
-    filters: ClassVar[dict[str, str]] = {
-        "created_after": "i.created_at >= :created_after",
-        "created_before": "i.created_at <= :created_before",
-        "updated_after": "i.updated_at >= :updated_after",
-        "updated_before": "i.updated_at <= :updated_before",
-        "created_by_email": "0",  # this registry has no users
-    }
+    filters: ClassVar[dict[str, str]] = {}
     """The condition that each field stands for. A field that is null or empty selects everything."""
 
     def select(self, db: Database, columns: str, source: str, where: str) -> list[Row]:
@@ -144,11 +137,8 @@ class ListQuery(PageQuery, frozen=True):
 
     @property
     def _values(self) -> dict[str, Any]:
-        values = {
-            name: encoded(value) if isinstance(value, list) else value for name, value in asdict(self).items()
-        }
-        moments = {name: _stamp(name, values[name]) for name in _MOMENTS if values[name] is not None}
-        return values | moments
+        values = asdict(self).items()
+        return {name: encoded(value) if isinstance(value, list) else value for name, value in values}
 
 
 class ItemQuery(ListQuery, frozen=True):
@@ -157,16 +147,7 @@ class ItemQuery(ListQuery, frozen=True):
     name: str | None = None
     status: Literal["active", "deleted", "all"] = "active"
 
-    filters: ClassVar = ListQuery.filters | {
+    filters: ClassVar = {
         "name": "instr(casefold(i.name), casefold(:name))",
         "status": ":status = 'all' OR i.deleted = (:status = 'deleted')",
     }
-
-
-def _stamp(name: str, moment: str) -> str:
-    """Return a date-time of a query as a timestamp of the database."""
-    try:
-        # A plus sign that was not encoded arrives as a space.
-        return parse_time(moment.replace(" ", "+") if "T" in moment else moment)
-    except ValueError as error:
-        raise invalid(f"{name} must be an ISO 8601 date-time.", "query", name) from error

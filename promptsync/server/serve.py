@@ -11,7 +11,6 @@ import io
 import logging
 import socket
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
@@ -45,9 +44,7 @@ MAX_MESSAGE = 64 * 1024
 """Longest message over a WebSocket, in bytes."""
 
 _KEEP_ALIVE_SECONDS = 60
-"""How long a connection stays open without a whole head of a request."""
-_LOOK_SECONDS = 5
-"""How long between two looks for connections to close."""
+"""How long a connection stays open after a response."""
 _STOP_SECONDS = 2
 """How long requests may take to finish after the server was told to stop."""
 
@@ -95,22 +92,6 @@ def make_server(
 
     # It warns of each message to a client that is gone.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
-    since: dict[tuple[Any, Any], float] = {}
-
-    async def close_silent() -> None:
-        # uvicorn only closes connections that had a request. Each request is a cycle of its protocol.
-        nonlocal since
-        now = time.monotonic()
-        waiting = {
-            (connection, connection.cycle)
-            for connection in server.server_state.connections
-            if hasattr(connection, "cycle") and getattr(connection.cycle, "response_complete", True)
-        }
-        since = {key: since.get(key, now) for key in waiting}
-        for (connection, _), start in since.items():
-            if now - start > _KEEP_ALIVE_SECONDS:
-                connection.transport.close()
-
     address, port = bound.getsockname()[:2]
     hosts = Hosts(port, is_loopback(address), frozenset(name.lower() for name in allowed))
     config = Config(
@@ -131,12 +112,9 @@ def make_server(
         ws_per_message_deflate=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
-        timeout_notify=_LOOK_SECONDS,
-        callback_notify=close_silent,
     )
     config.load()
-    server = Server(config)
-    return server
+    return Server(config)
 
 
 def bind(host: str, port: int, *, loopback_only: bool = False) -> socket.socket:

@@ -37,6 +37,7 @@ class Try(NamedTuple):
         )
 
 
+TIMES = "filters by author and time"
 TEXT = {"type": "text", "text": "Hi"}
 CALL = {"id": "1", "function": {"name": "f", "arguments": "{}"}}
 RICH = {
@@ -125,6 +126,7 @@ def scorecard(kind: str, **config: Any) -> dict[str, Any]:
 TRIES = (
     Try("GET /prompt-templates?label=prod"),
     Try("GET /prompt-templates?per_page=1"),
+    Try("GET /prompt-templates?created_after=2026-01-01", None, 422, TIMES),
     Try("GET /prompt-templates/labels"),
     Try("POST /rest/prompt-templates", flat("flat"), 201),
     Try("POST /rest/prompt-templates", NESTED, 201),
@@ -158,6 +160,7 @@ TRIES = (
     Try(f"GET {V2}/folders/resolve-id?path=support"),
     Try(f"GET {V2}/folders/entities?include_metadata=true&flatten=true"),
     Try(f"GET {V2}/folders/entities?semantic_search=true", None, 422, "search by meaning"),
+    Try(f"GET {V2}/folders/entities?created_before=2026-01-01", None, 422, TIMES),
     Try(f"DELETE {V2}/folders/entities", {"entities": [{"id": 6, "type": "PROMPT"}]}),
     Try(f"DELETE {V2}/folders/entities", {}, 400),
     Try(
@@ -200,6 +203,7 @@ TRIES = (
     Try(f"GET {V2}/tool-registry/weather", None, 404),
     Try(f"GET {V2}/datasets"),
     Try(f"GET {V2}/datasets?workspace_id=1", None, 400),
+    Try(f"GET {V2}/datasets?updated_after=2026-01-01", None, 422, TIMES),
     Try(f"GET {V2}/datasets/2/rows"),
     Try(f"POST {V2}/evaluations/1/run", {"name": "nightly"}, 201),
     Try("POST /reports/1/run", {"name": "nightly"}, 201),
@@ -208,17 +212,20 @@ TRIES = (
     Try("POST /reports/99/run", {"name": "x"}, 404),
     Try("POST /reports/1/run", {"name": "nightly", "refresh_dataset": True}, 403, "refreshing a dataset"),
     Try(f"GET {V2}/evaluations?include_runs=true"),
+    Try(f"GET {V2}/evaluations?created_by_email=a@b.c", None, 422, TIMES),
     Try("GET /reports/1"),
     Try("GET /reports/2"),
     Try("GET /reports/2/score"),
     Try(f"GET {V2}/evaluations/2"),
     Try(f"GET {V2}/evaluations/2/rows"),
     Try("GET /workflows"),
+    Try("GET /workflows?updated_before=2026-01-01", None, 422, TIMES),
     Try("GET /workflows/echo-agent"),
     Try("GET /workflows/nobody", None, 404),
     Try("GET /workflows/echo-agent/labels"),
     Try("POST /workflows/echo-agent/run", {"input_variables": {}}, 201),
     Try("POST /workflows/echo-agent/run", {"input_variables": 3}, 400),
+    Try("POST /workflows/echo-agent/run", {"callback_url": "http://x"}, 400, "`callback_url`"),
     *(Try(f"GET {EXECUTION}{outputs}") for outputs in ("&return_all_outputs=true", "")),
     Try("POST /ws-token-request-library?capability=workflow_updates:4", {}, 201),
     Try(

@@ -36,7 +36,10 @@ def test_the_page_is_made_of_the_data() -> None:
 @pytest.mark.parametrize(
     ("lost", "shown"),
     [
-        ({"operations": {"GET /workflows": table.Outcome(table.MISSING)}}, "`GET /workflows`"),
+        (
+            {"operations": {"GET /workflows/{workflow_id_or_name}": table.Outcome(table.MISSING)}},
+            "`GET /workflows/{workflow_id_or_name}`",
+        ),
         (
             {"methods": {"JavaScript 1.3.6": {"run": table.Outcome(table.MISSING)}}},
             "Missing for JavaScript 1.3.6: `run`",

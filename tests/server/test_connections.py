@@ -176,18 +176,6 @@ def test_a_body_for_a_wrong_key_is_not_waited_for(tmp_path) -> None:
         assert wire.response()[0] == 401
 
 
-@pytest.mark.parametrize(
-    "sent", [b"", LIST, LIST + b"\r\n" + LIST], ids=["nothing", "half a head", "half of a second"]
-)
-def test_a_connection_without_a_whole_request_is_closed(app, monkeypatch, sent) -> None:
-    monkeypatch.setattr(serve, "_KEEP_ALIVE_SECONDS", 0.2)
-    monkeypatch.setattr(serve, "_LOOK_SECONDS", 0.1)
-    with running(app) as url, Wire(address_of(url)) as wire:
-        wire.send(sent)
-        while wire.response() != (0, b""):
-            pass
-
-
 def test_a_client_that_leaves_in_the_middle_of_a_body_publishes_nothing(app, address) -> None:
     with Wire(address) as wire:
         wire.send(PUBLISH + b"Content-Length: 9000\r\n\r\n" + BODY)

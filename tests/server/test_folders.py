@@ -116,20 +116,6 @@ def test_entities_carry_paths_and_metadata_when_asked(call, make, publish):
     folder = call("GET", f"{ENTITIES}?include_metadata=true").body["entities"][0]
     assert (folder["name"], folder["metadata"]) == ("outer", {})
     assert call("GET", f"{ENTITIES}?folder_id={inner}&tags=u").body["entities"] == []
-    assert call("GET", f"{ENTITIES}?folder_id={inner}&created_before=2020-01-01").body["entities"] == []
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("created_by_email=a@b.c", []),
-        ("semantic_search=false&semantic_search_top_k=3", [("FOLDER", "f"), ("PROMPT", "p")]),
-    ],
-)
-def test_entities_are_filtered(call, make, publish, query, expected):
-    make("f")
-    publish("p")
-    assert listed(call, query) == expected
 
 
 @pytest.mark.parametrize(

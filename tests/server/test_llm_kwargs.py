@@ -134,7 +134,6 @@ chat:
     messages: [{role: developer, content: [*ok], name: n}, {role: function, content: []}]
     template: {functions: [{name: g}]}
     kwargs: {messages: [{role: system, content: ok}, {role: user, content: []}], model: m}
-    left_out: functions
 
 completion:
   - {api: openai, completion: Once, kwargs: {prompt: Once, model: m}}
@@ -193,15 +192,14 @@ answer:
   - {api: cohere, stored: {response_format: *any_json}, more: {response_format: *any_json}}
   - {api: anthropic, stored: {response_format: *json_schema},
      more: {max_tokens: 4096, output_config: {format: {type: json_schema, schema: *schema}}}}
-  - {api: anthropic, stored: {response_format: *any_json}, more: {max_tokens: 4096},
-     left_out: response_format}
+  - {api: anthropic, stored: {response_format: *any_json}, more: {max_tokens: 4096}}
   - {api: anthropic, stored: {response_format: {type: text}}, more: {max_tokens: 4096}}
   - api: amazon.bedrock
     stored: {response_format: {type: json_schema, json_schema: {name: n, schema: {type: object}}}}
     more:
       outputConfig:
         textFormat: {type: json_schema, structure: {jsonSchema: {schema: '{"type": "object"}', name: n}}}
-  - {api: amazon.bedrock, stored: {response_format: *any_json}, more: {}, left_out: response_format}
+  - {api: amazon.bedrock, stored: {response_format: *any_json}, more: {}}
   - {api: google, stored: {response_format: *json_schema},
      more: {generation_config: {response_mime_type: application/json, response_json_schema: *schema}}}
   - {api: google, stored: {response_format: *any_json},
@@ -218,8 +216,7 @@ tools:
   - {api: cohere, template: {tools: [*strict], tool_choice: auto},
      more: {tools: [*named], strict_tools: true}}
   - {api: cohere, template: {tools: [*named], tool_choice: *named, functions: [{name: g}]},
-     more: {tools: [*named]},
-     left_out: "functions, tool_choice"}
+     more: {tools: [*named]}}
   - {api: anthropic, template: {tools: [*function], tool_choice: required},
      more: {max_tokens: 4096, tools: &own [{name: f, description: "", input_schema: {type: object}}],
          tool_choice: {type: any}}}
@@ -230,13 +227,12 @@ tools:
   - {api: anthropic, template: {tools: [*search]},
      more: {max_tokens: 4096, tools: [{type: web_search_20250305, name: web_search, size: low}]}}
   - {api: openai responses, template: {tools: [*search]}, more: {tools: [{type: web_search, size: low}]}}
-  - {api: openai, template: {tools: [*search, *shell]}, more: {}, left_out: "tool web_search, tool shell"}
+  - {api: openai, template: {tools: [*search, *shell]}, more: {}}
   - {api: amazon.bedrock, template: {tools: [*named], tool_choice: none}, more: {}}
   - {api: amazon.bedrock, template: {tools: [*named, *search], tool_choice: *named},
-     left_out: tool web_search,
      more: {toolConfig: {tools: [{toolSpec: {name: f, inputSchema: {json: {type: object}}}}],
          toolChoice: {tool: {name: f}}}}}
-  - {api: amazon.bedrock, template: {tools: [*strict]}, left_out: strict of a function,
+  - {api: amazon.bedrock, template: {tools: [*strict]},
      more: {toolConfig: {tools: [{toolSpec: {name: f, inputSchema: {json: {type: object}}}}]}}}
   - api: google
     template: {tools: [*function, *search, *shell], tool_choice: *named}
@@ -245,7 +241,6 @@ tools:
         tools: [{function_declarations: [{name: f, parametersJsonSchema: {type: object}}]},
             {google_search: {size: low}}]
         tool_config: {function_calling_config: {mode: ANY, allowed_function_names: [f]}}
-    left_out: tool shell
 
 # The part for a block, null if it is left out.
 content:
@@ -308,14 +303,12 @@ def test_what_becomes_of_a_template(case: dict[str, Any]) -> None:
     if "completion" in case:
         template = {"type": "completion", "content": [{"type": "text", "text": case["completion"]}]}
     metadata = model(provider, api_type=api_type or None, parameters=case.get("stored"))
-    built, warnings = providers.llm_kwargs(template, metadata, None, case.get("overrides"))
+    built = providers.llm_kwargs(template, metadata, None, case.get("overrides"))
     assert built is not None
-    left_out = case.get("left_out")
     if "part" in case:
         (turn,) = next(built[key] for key in MESSAGES if key in built)
         parts = turn.get("content") or turn["parts"]
         assert parts[1:] == ([] if case["part"] is None else [case["part"]])
-        left_out = case["block"]["type"] if case["part"] is None else None
     elif "more" in case:
         shown = {key: built[key] for key in built if key not in (*MESSAGES, "model", "modelId")}
         # Gemini has a configuration, even an empty one.
@@ -323,7 +316,6 @@ def test_what_becomes_of_a_template(case: dict[str, Any]) -> None:
     else:
         assert built == case["kwargs"]
         assert provider != "openai" or list(built) == list(case["kwargs"])
-    assert warnings == ([f"llm_kwargs for {provider} cannot hold: {left_out}."] if left_out else [])
 
 
 HELLO = {"type": "completion", "content": [{"type": "text", "text": "Hello"}]}
@@ -341,12 +333,12 @@ HELLO = {"type": "completion", "content": [{"type": "text", "text": "Hello"}]}
     ],
 )
 def test_the_provider_of_a_template(metadata: Any, provider: str | None, expected: Any) -> None:
-    assert providers.llm_kwargs(HELLO, metadata, provider)[0] == expected
+    assert providers.llm_kwargs(HELLO, metadata, provider) == expected
 
 
 def test_vertexai_has_two_families() -> None:
     for name, key in (("claude-sonnet-4", "max_tokens"), ("gemini-2.5-pro", "generation_config")):
-        assert key in (providers.llm_kwargs(HELLO, model("vertexai", name))[0] or {})
+        assert key in (providers.llm_kwargs(HELLO, model("vertexai", name)) or {})
 
 
 KEYS = [

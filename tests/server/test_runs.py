@@ -131,8 +131,6 @@ def run(call, evaluation, **body):
         ("status=deleted", []),
         ("per_page=2&sort_by=id&sort_order=asc&page=2", ["unscored", "pinned"]),
         ("sort_by=name&sort_order=asc&per_page=1", ["broken score"]),
-        ("created_after=2999-01-01", []),
-        ("created_by_email=x", []),
     ],
 )
 def test_evaluations_are_listed_with_filters_and_pages(call, query, names):
@@ -154,14 +152,6 @@ def test_datasets_are_listed(call):
     for report, ids in ((run_id, [dataset]), (evaluation_id(call, "quality"), [dataset]), (run_id + 1, [])):
         selected = call("GET", f"{DATASETS}?report_id={report}").body["datasets"]
         assert [item["id"] for item in selected] == ids
-
-
-def test_a_list_up_to_a_moment_includes_that_moment(call):
-    first = call("GET", f"{EVALUATIONS}?name=quality").body["evaluations"][0]
-    for moment in ("created_after", "created_before", "updated_after", "updated_before"):
-        stamp = first[f"{moment.partition('_')[0]}_at"]
-        listed = call("GET", f"{EVALUATIONS}?{moment}={stamp}&name=quality").body["evaluations"]
-        assert [item["id"] for item in listed] == [first["id"]], moment
 
 
 def test_fixtures_are_listed_at_the_root_of_the_folders(call):
@@ -414,7 +404,7 @@ def test_agents_are_listed(call):
         (AGENT, {"workflow_version_number": 0}, 400),
         (AGENT, {"workflow_label_name": 3}, 400),
         (AGENT, {"workflow_label_name": "prod", "workflow_version_number": 1}, 400),
-        (AGENT, {"callback_url": "ftp://x"}, 400),
+        (AGENT, {"callback_url": "http://x"}, 400),
         (AGENT, {"channel_name_suffix": ""}, 400),
         (AGENT, {"channel_name_suffix": "a" * 201}, 400),
         (AGENT, {"return_all_outputs": "x"}, 400),
@@ -623,15 +613,10 @@ def test_a_run_interrupted_by_close_goes_on_when_it_is_polled(slow, gate, app, h
     assert rows[0][2]["value"] == ("Q: Where is my money?" if hangs else "answered Q: Where is my money?")
 
 
-@pytest.mark.parametrize("url", [URL, "http://[", "http://127.0.0.1:9/"])
-def test_a_callback_is_called_when_the_agent_is_done_also_after_a_restart(slow, app, network, url):
+def test_an_agent_whose_process_ended_goes_on_when_it_is_polled(slow, app):
     slow.runner.close()
-    execution = started_run(Caller(slow), AGENT, INPUTS | {"callback_url": url})
+    execution = started_run(Caller(slow), AGENT, INPUTS)
     assert finished(Caller(app), execution).body == "Q: Where?! Q: WHERE?"
-    if url != "http://[":  # which nothing can be sent to
-        body = json.loads(network[0][0].content)
-        assert body["workflow_version_execution_id"] == execution
-        assert body["results"]["answer"]["value"] == "Q: Where?! Q: WHERE?"
 
 
 def test_two_processes_store_the_cells_of_a_row_once(slow, gate, app):

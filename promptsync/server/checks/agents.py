@@ -15,7 +15,7 @@ from promptsync.server.prompts.items import WORKFLOW, list_labels
 from promptsync.server.store.database import Database
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import RegistryPrompt
-from promptsync.server.tables.store import CALLBACK, COMPLETED, PROMPT, QUEUED, SheetColumn
+from promptsync.server.tables.store import COMPLETED, PROMPT, QUEUED, SheetColumn
 
 AGENT_RUN = "agent run"
 """The kind of its rows in the table of runs."""
@@ -111,13 +111,14 @@ class AgentRunBody(msgspec.Struct):
     metadata: dict[str, str] | None = None
     workflow_version_number: Id | None = None
     workflow_label_name: str | None = None
-    callback_url: Annotated[str, msgspec.Meta(pattern="^https?://")] | None = None
+    # Refused, because results are only polled or sent over a WebSocket.
+    callback_url: None = None
     return_all_outputs: bool | None = None
     channel_name_suffix: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SUFFIX)] | None = None
 
 
 def run_workflow(request: Request) -> Response:
-    """Start an agent: 201, or 202 with a callback. Clients poll for the result or get it over a WebSocket."""
+    """Start an agent: 201. Clients poll for the result or get it over a WebSocket."""
     body = request.read(AgentRunBody)
     inputs, suffix = body.input_variables or {}, body.channel_name_suffix
     if body.workflow_version_number is not None and body.workflow_label_name is not None:
@@ -139,8 +140,6 @@ def run_workflow(request: Request) -> Response:
             earlier[node["name"]] = node["name"]
             is_output = node["is_output_node"]
             columns.append(SheetColumn("", node["name"], PROMPT, config, is_output_column=is_output))
-        if body.callback_url is not None:
-            columns.append(SheetColumn("", CALLBACK, CALLBACK, {"url": body.callback_url}))
         about = {"name": workflow["name"], "all_outputs": bool(body.return_all_outputs)}
         about["channel"] = None if suffix is None else f"workflows:{workflow['id']}:run:{suffix}"
         run_id, sheet_id = store.create_run(db, AGENT_RUN, version, given, [given], columns, **about)
@@ -151,7 +150,7 @@ def run_workflow(request: Request) -> Response:
         "warning": f"Missing input variables: {', '.join(missing)}." if missing else None,
         "workflow_version_execution_id": run_id,
     }
-    return Response(answer, 201 if body.callback_url is None else 202)
+    return Response(answer, 201)
 
 
 class ResultsQuery(msgspec.Struct):

@@ -141,7 +141,7 @@ class Endpoint(Struct, frozen=True):
         if template["type"] == "completion":
             template = {"type": "chat", "messages": [{"role": "user", "content": template["content"]}]}
         chat = {"model": {**own, "api_type": CHAT_COMPLETIONS}} if speaks_openai else None
-        built = llm_kwargs(template, chat, "openai")[0] or {}
+        built = llm_kwargs(template, chat, "openai") or {}
         model = self.model or built.get("model") or own.get("name")
         if not model:
             raise ModelError("The prompt names no model, and the endpoint is configured without one.")

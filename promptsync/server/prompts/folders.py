@@ -34,7 +34,7 @@ class EntityQuery(ListQuery, frozen=True):
     tags: list[str] = field(default_factory=list)
     include_metadata: bool = False
 
-    filters: ClassVar = ListQuery.filters | {
+    filters: ClassVar = {
         "search_query": "instr(casefold(i.name), casefold(:search_query))",
         "tags": HAS_TAGS,
         "filter_type": "i.type IN (SELECT value FROM json_each(:filter_type))",

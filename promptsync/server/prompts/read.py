@@ -103,7 +103,7 @@ def get_raw(request: Request) -> Response:
         if query.include_llm_kwargs:
             from promptsync.server.providers import llm_kwargs
 
-            answer["llm_kwargs"], _ = llm_kwargs(resolved(db, template)[0], answer["metadata"])
+            answer["llm_kwargs"] = llm_kwargs(resolved(db, template)[0], answer["metadata"])
     return Response(answer)
 
 
@@ -136,20 +136,19 @@ def rendered_answer(
     metadata, assumed = with_override(content["metadata"], body.provider, body.model)
     warnings += assumed
     # As in the official SDK: without variables and without a model, the template stays unrendered.
-    renders = body.input_variables or llm_kwargs(template, metadata, body.provider)[0] is not None
+    renders = body.input_variables or llm_kwargs(template, metadata, body.provider) is not None
     if renders and not body.skip_input_variable_rendering:
         template, missing = render_template(template, body.input_variables or {})
         warnings += missing
-    arguments, left_out = llm_kwargs(template, metadata, body.provider, body.model_parameter_overrides)
     # A custom provider of a template is not the provider that a request names.
     kept = {} if body.provider else content
     return {
         **content,
         "prompt_template": template,
         "metadata": metadata,
-        "llm_kwargs": arguments,
+        "llm_kwargs": llm_kwargs(template, metadata, body.provider, body.model_parameter_overrides),
         **{key: kept.get(key) for key in ("provider_base_url", "provider_id", "custom_provider")},
-        "warning": " ".join(warnings + left_out) or None,
+        "warning": " ".join(warnings) or None,
         "request_id": uuid.uuid4().hex,
     }
 

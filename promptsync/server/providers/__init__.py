@@ -49,12 +49,11 @@ def llm_kwargs(
     metadata: Metadata | None,
     provider: str | None = None,
     overrides: Mapping[str, Any] | None = None,
-) -> tuple[Arguments | None, list[str]]:
-    """Return the arguments, and warnings about what the provider's request cannot hold.
+) -> Arguments | None:
+    """Return the arguments, ``None`` without a known provider.
 
-    ``provider`` applies to a template without a model; its arguments have no ``model`` key. Without a known
-    provider, the arguments are ``None``. The stored parameters override what is built, and ``overrides``
-    override the stored parameters.
+    ``provider`` applies to a template without a model; its arguments have no ``model`` key. The stored
+    parameters override what is built, and ``overrides`` override the stored parameters.
     """
     model = (metadata or {}).get("model") or {}
     name = model.get("provider") or provider
@@ -62,11 +61,8 @@ def llm_kwargs(
     if name == "vertexai" and "claude" in str(model.get("name")):
         form = claude.messages
     if form is None:
-        return None, []
-    request = ModelRequest(template, model.get("name"), model.get("parameters") or {}, overrides or {})
-    arguments = form(request)
-    left_out = ", ".join(request.left_out)
-    return arguments, [f"llm_kwargs for {name} cannot hold: {left_out}."] if left_out else []
+        return None
+    return form(ModelRequest(template, model.get("name"), model.get("parameters") or {}, overrides or {}))
 
 
 def with_override(

@@ -44,7 +44,7 @@ def messages(request: ModelRequest) -> Arguments:
         ]
 
     parameters = request.parameters("max_tokens", "top_p", "top_k", "stop_sequences")
-    if schema := _schema(request, parameters):
+    if schema := parts.take_schema(parameters):
         parameters["output_config"] = {"format": {"type": "json_schema", "schema": schema.get("schema")}}
     functions = request.functions("name", "description", "strict", parameters="input_schema")
     tools = [{"description": "", "input_schema": {"type": "object"}, **function} for function in functions]
@@ -95,7 +95,7 @@ def converse(request: ModelRequest) -> Arguments:
         ]
 
     parameters = request.parameters("maxTokens", "topP", "stopSequences")
-    schema = _schema(request, parameters)
+    schema = parts.take_schema(parameters)
     top = {"modelId": parameters.pop("model")} if "model" in parameters else {}
     inference = dict(as_mapping(parameters.pop("inferenceConfig", None)))
     own = dict(as_mapping(parameters.pop("additionalModelRequestFields", None)))
@@ -117,7 +117,6 @@ def _converse_tools(request: ModelRequest) -> Arguments:
         {"toolSpec": {**function, "inputSchema": {"json": function.get("inputSchema", {"type": "object"})}}}
         for function in request.functions("name", "description", parameters="inputSchema")
     ]
-    request.built_in(lambda kind, config: None)
     kind, name = parts.tool_choice(request.template)
     # Converse cannot forbid the use of tools.
     if not tools or kind == "none":
@@ -146,11 +145,3 @@ def _alternating(request: ModelRequest, content: Callable[[Message], list[Argume
         elif blocks:
             turns.append({"role": role, "content": blocks})
     return turns
-
-
-def _schema(request: ModelRequest, parameters: Arguments) -> Message | None:
-    """Return the schema of the answer. JSON without a schema is left out."""
-    schema = parts.take_schema(parameters)
-    if schema is not None and not schema:
-        request.left_out["response_format"] = None
-    return schema

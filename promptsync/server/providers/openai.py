@@ -24,7 +24,7 @@ def chat(request: ModelRequest) -> Arguments:
     return {
         "messages": [_message(request, message) for message in request.messages],
         **model,
-        **_tools(request, tools),
+        **_tools(template, tools),
         **filled(**{key: template.get(key) for key in functions}),
         **request.parameters("max_completion_tokens", "max_tokens", "top_p", "stop", "seed"),
     }
@@ -43,15 +43,12 @@ def compatible(request: ModelRequest, own: tuple[str, ...], takes_files: bool = 
         message.pop("name", None)
         message.pop("function_call", None)
     tools = [{"type": "function", "function": function} for function in request.functions()]
-    built = {"messages": messages, **filled(model=request.model), **_tools(request, tools)}
-    if request.template.get("functions"):
-        request.left_out["functions"] = None
+    built = {"messages": messages, **filled(model=request.model), **_tools(request.template, tools)}
     return built | request.parameters(*own)
 
 
-def _tools(request: ModelRequest, tools: list[Any]) -> Arguments:
-    request.built_in(lambda kind, config: None)
-    return filled(tools=tools, tool_choice=tools and request.template.get("tool_choice"))
+def _tools(template: Message, tools: list[Any]) -> Arguments:
+    return filled(tools=tools, tool_choice=tools and template.get("tool_choice"))
 
 
 def _message(request: ModelRequest, message: Message, takes_files: bool = True) -> Arguments:
@@ -143,8 +140,6 @@ def cohere(request: ModelRequest) -> Arguments:
     kind, _ = parts.tool_choice(request.template)
     if built.pop("tool_choice", None) and kind in ("any", "none"):
         built["tool_choice"] = {"any": "REQUIRED", "none": "NONE"}[kind]
-    elif kind == "tool":
-        request.left_out["tool_choice"] = None
     for tool in mappings(built.get("tools")):
         function = tool.get("function")
         if isinstance(function, dict) and function.pop("strict", False):

@@ -30,13 +30,12 @@ _MIME_TYPES = {"gif": "image/gif", "pdf": "application/pdf", "png": "image/png",
 
 
 class ModelRequest(Struct, frozen=True):
-    """A template and its model. ``left_out`` collects what the provider's request cannot hold."""
+    """A template and its model. What the provider's request cannot hold is left out."""
 
     template: Message
     model: str | None = None
     stored: Message = {}
     overrides: Message = {}
-    left_out: dict[str, None] = {}
 
     @property
     def is_completion(self) -> bool:
@@ -66,13 +65,8 @@ class ModelRequest(Struct, frozen=True):
         return [part for message in instructions for part in self.parts(message, text) if part["text"]]
 
     def parts(self, message: Message, build: Callable[[Message], Arguments | None]) -> list[Arguments]:
-        """Build each content block of a message.
-
-        Blocks for which ``build`` returns ``None`` are left out; empty results are dropped.
-        """
-        built = [(block, build(block)) for block in mappings(message.get("content"))]
-        self.left_out.update({str(block.get("type")): None for block, part in built if part is None})
-        return [part for _, part in built if part]
+        """Build each content block of a message; without those for which nothing is built."""
+        return [part for part in map(build, mappings(message.get("content"))) if part]
 
     def functions(self, *known: str, **renamed: str) -> list[Arguments]:
         """Return the functions among the tools, without empty fields.
@@ -82,17 +76,15 @@ class ModelRequest(Struct, frozen=True):
         built = []
         for tool in mappings(self.template.get("tools")):
             function = filled(**as_mapping(tool.get("function")))
-            unknown = [key for key in function if known and key not in (*known, *renamed)]
-            self.left_out.update({f"{key} of a function": None for key in unknown})
-            built.append({renamed.get(key, key): function[key] for key in function if key not in unknown})
+            kept = [key for key in function if not known or key in (*known, *renamed)]
+            built.append({renamed.get(key, key): function[key] for key in kept})
         return [function for function in built if function]
 
     def built_in(self, build: Callable[[str, Message], Arguments | None]) -> list[Arguments]:
         """Build each tool that is not a function from its type and configuration; ``None`` is left out."""
         tools = [tool for tool in mappings(self.template.get("tools")) if "function" not in tool]
-        built = [(tool, build(str(tool.get("type")), as_mapping(tool.get("config")))) for tool in tools]
-        self.left_out.update({f"tool {tool.get('type')}": None for tool, made in built if made is None})
-        return [made for _, made in built if made is not None]
+        built = [build(str(tool.get("type")), as_mapping(tool.get("config"))) for tool in tools]
+        return [made for made in built if made is not None]
 
     def parameters(self, *own: str) -> Arguments:
         """Return the stored parameters, replaced by the overrides.

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-import httpx
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -18,11 +17,10 @@ from promptsync.server.checks.models import JUDGE, Model, ModelError, Models
 from promptsync.server.http import ApiError, Id, checked
 from promptsync.server.prompts import items
 from promptsync.server.prompts.template import expanded, resolved, stored_metadata, stored_template
-from promptsync.server.store.database import Database, Row, Store, encoded
+from promptsync.server.store.database import Database, Row, Store
 from promptsync.server.tables import store
 from promptsync.server.tables.primitives import NoResult, Read, primitive, score_of, structured
 from promptsync.server.tables.store import (
-    CALLBACK,
     COMPLETED,
     FAILED,
     PROMPT,
@@ -39,7 +37,6 @@ _LOCAL: Final = (None, "echo", "scripted")
 """The names of models, or of none, that answer at once."""
 
 _ASKING: Final = threading.Lock()
-_CALLBACK_SECONDS: Final = 10
 
 _log = logging.getLogger(__name__)
 
@@ -191,8 +188,6 @@ def _computation(db: Database, models: Models, column: SheetColumn) -> tuple[Com
     sql = "SELECT table_id IS NULL FROM sheets WHERE id = ?"
     (is_run,) = db.execute(sql, (column.sheet_id,)).fetchone()
     try:
-        if column.type == CALLBACK:
-            return _callback(db, column), None
         if column.type == PROMPT:
             config = checked(column.config, PromptColumn, "config")
             template, metadata = config.prompt(db)
@@ -235,25 +230,5 @@ def _prompted(
             # A template can make the client fail in any way. That must fail this cell only.
             _log.warning("The model %s failed: %r", model.name, error)
             return CellResult(error=str(error) or repr(error))
-
-    return compute
-
-
-def _callback(db: Database, column: SheetColumn) -> Compute:
-    """Return what sends the results of an agent to the address that its client gave."""
-    from promptsync.server.checks.agents import node_results
-
-    (run_id,) = db.execute("SELECT id FROM runs WHERE sheet_id = ?", (column.sheet_id,)).fetchone()
-    results = node_results(db, run_id)[1]
-    body = encoded({"workflow_version_execution_id": run_id, "results": results}).encode()
-    headers = {"Content-Type": "application/json"}
-
-    def compute(read: Read) -> CellResult:
-        try:
-            httpx.post(column.config["url"], content=body, headers=headers, timeout=_CALLBACK_SECONDS)
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            _log.warning("The callback of execution %s failed: %s", run_id, error)
-            return CellResult(error=str(error))
-        return CellResult()
 
     return compute

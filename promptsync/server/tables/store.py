@@ -19,9 +19,6 @@ TEXT: Final = "TEXT"
 PROMPT: Final = "PROMPT_TEMPLATE"
 """The type of the columns that run a prompt."""
 
-CALLBACK: Final = "CALLBACK"
-"""The type of the column after the nodes of an agent that calls back. The API creates none."""
-
 STALE, QUEUED, COMPLETED, FAILED = "STALE", "QUEUED", "COMPLETED", "FAILED"
 """The statuses of cells. The API has two more, which no cell of this registry gets."""
 
