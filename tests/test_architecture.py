@@ -63,7 +63,7 @@ OWNERS = {
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py", "prompt/contract.py"},
     "httpx": {f"registry/{name}.py" for name in ("open", *PROMPTLAYER)}
-    | {"server/checks/models.py", "server/tables/compute.py", "relay.py"},
+    | {"server/checks/models.py", "relay.py"},
     "werkzeug": {"server/routes.py", "server/http.py", "server/serve.py", "relay.py"},
     "uvicorn": {"server/serve.py"},
     "filelock": {"files/disk.py"},

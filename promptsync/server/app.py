@@ -1,12 +1,18 @@
-"""The embedded registry as one WSGI application: authorisation, limits and errors; the routes do the rest."""
+"""The embedded registry as one WSGI application: authorisation, limits and errors; the routes do the rest.
+
+Its threads compute the sheets that requests start or ask about.
+"""
 
 from __future__ import annotations
 
 import hmac
 import logging
+import queue
 import shlex
 import sqlite3
 import sys
+import threading
+import time
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,11 +23,11 @@ from msgspec import Struct
 
 from promptsync import __version__
 from promptsync.errors import UsageError
-from promptsync.server.checks.models import Echo, Model, models_of
-from promptsync.server.checks.runner import Runner
+from promptsync.server.checks.models import Echo, Model, Models, models_of
 from promptsync.server.http import ApiError, Request, Response, parts_of, read_body, split_target
-from promptsync.server.routes import OTHER_BODIES, load, match
+from promptsync.server.routes import match
 from promptsync.server.store.database import Store, StoreError, decoded
+from promptsync.server.tables.store import queued_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -133,13 +139,18 @@ class Application(Struct, frozen=True):
         # The key comes before the path: without it, nobody finds out which paths exist.
         sent = read_body(environ)
         self.check_key(environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace") or _key_in(sent))
-        handler, values = match(method, path)
-        body, attached = parts_of(sent, environ.get("CONTENT_TYPE", ""), OTHER_BODIES.get(handler, ""))
+        route, values = match(method, path)
+        body, attached = parts_of(sent, environ.get("CONTENT_TYPE", ""), route.body)
         if isinstance(body, dict):
             body.pop("api_key", None)
-        request = Request(values, query, body, attached, store=self.store, runner=self.runner)
+        request = Request(values, query, body, attached, self.store.workspace_id)
         request.check_scope()
-        return load(handler)(request)
+        with self.store.read() if route.reads else self.store.write() as db:
+            response = route(request, db)
+            queued = queued_of(db, request.sheets)
+        for sheet_id in queued:
+            self.runner.work_on(sheet_id)
+        return response
 
     def check_key(self, key: bytes) -> None:
         """Raise a 401 for a key that is not the one of this registry."""
@@ -160,3 +171,69 @@ def _key_in(body: bytes) -> bytes:
         return msgspec.json.decode(body, type=_KeyBody).api_key.encode()
     except (ValueError, RecursionError):
         return b""
+
+
+class Runner:
+    """Computes sheets, among them those of runs and calculations, on up to ``models.parallel`` threads.
+
+    A sheet is under way while a cell of it is queued. The process that starts this works on it, and so does
+    any process that is polled for it: what ended in the middle goes on with the next poll. If two processes
+    work on one, both may ask the model, and what is stored first stays. ``close`` waits for the parts that
+    are being done, for up to ``close_seconds``.
+    """
+
+    def __init__(self, registry: Store, models: Models) -> None:
+        self._registry = registry
+        self.models = models
+        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._pending: dict[str, bool] = {}
+        """What is waited for or worked on, and whether it was requested again since."""
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._stopped = False
+        self.close_seconds = 5.0
+
+    def work_on(self, sheet_id: str) -> None:
+        """Compute what is left of a sheet, unless a thread will do so anyway."""
+        with self._lock:
+            if self._stopped:
+                return
+            if sheet_id in self._pending:
+                # Its thread may just have found that nothing was left.
+                self._pending[sheet_id] = True
+                return
+            self._pending[sheet_id] = False
+            self._queue.put(sheet_id)
+            if len(self._threads) < self.models.parallel:
+                # Ctrl-C must not wait for a model that hangs, so threads do not keep the process alive.
+                thread = threading.Thread(target=self._work, name="registry-runner", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def close(self) -> None:
+        """Stop after the parts that are being done."""
+        with self._lock:
+            self._stopped = True
+        deadline = time.monotonic() + self.close_seconds
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join(max(0, deadline - time.monotonic()))
+
+    def _work(self) -> None:
+        # Imported for the first run, because most commands that open a registry run nothing.
+        from promptsync.server.tables.compute import compute_next
+
+        for sheet_id in iter(self._queue.get, None):
+            try:
+                while not self._stopped and compute_next(self._registry, self.models, sheet_id):
+                    pass
+            except (sqlite3.Error, StoreError) as error:
+                _log.warning("A run was interrupted: %s", error)
+            except Exception:
+                _log.exception("A run was interrupted")
+            finally:
+                with self._lock:
+                    again = self._pending.pop(sheet_id)
+                if again:
+                    self.work_on(sheet_id)

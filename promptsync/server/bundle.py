@@ -21,7 +21,7 @@ from promptsync import __version__
 from promptsync.prompt.bundle import BundledPrompt, decode
 from promptsync.server.http import (
     ApiError,
-    HttpRequest,
+    Request,
     Response,
     not_found,
     parts_of,
@@ -102,21 +102,21 @@ def _stored(content: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in content.items() if key not in rendered}
 
 
-def list_templates(release: Release, request: HttpRequest) -> dict[str, Any]:
+def list_templates(release: Release, request: Request) -> dict[str, Any]:
     """List the templates, newest first; of the filters, only ``label`` has an effect."""
     query = request.parameters(TemplatesQuery)
     items = [_stored(release.content(name)) for name in release.prompts] if release.has(query.label) else []
     items.sort(key=lambda item: -(item["id"] or 0))
     page = query.of(len(items))
-    return {"items": items[page.offset :][: page.per_page], **page.neighbours, **page.counts}
+    return {"items": items[page.offset :][: page.per_page], **page.keys}
 
 
-def get_raw(release: Release, request: HttpRequest) -> dict[str, Any]:
+def get_raw(release: Release, request: Request) -> dict[str, Any]:
     """Return a template with its variables unrendered, and its snippets and tools in place."""
     return _stored(release.find(request.path["identifier"], *request.version())) | {"success": True}
 
 
-def get_rendered(release: Release, request: HttpRequest) -> dict[str, Any]:
+def get_rendered(release: Release, request: Request) -> dict[str, Any]:
     """Return a template as a model would get it, or the response of the bundle if that is what is wanted."""
     body = request.read(RenderBody, status=422)
     content = release.find(request.path["identifier"], body.version, body.label)
@@ -170,8 +170,8 @@ class Sidecar:
             has = {"label": release.label, "commit": release.commit, "prompts": len(release.prompts)}
             about = {"status": "ok", "registry": "promptsync", "version": __version__}
             return Response(about | has | {"digest": release.digest, "problem": self._problem})
-        name, values = match(method, path)
-        if name not in _HANDLERS:
+        route, values = match(method, path)
+        if route.handler not in _HANDLERS:
             what = "only has prompts" if method == "GET" else "is read-only"
             message = (
                 f"This sidecar serves a bundle, which {what}; send {method} {path[:200]} to PromptLayer."
@@ -181,7 +181,7 @@ class Sidecar:
         if self._key is not None and not hmac.compare_digest(key, self._key.encode()):
             raise ApiError(401, "The header X-API-KEY does not have the key that this sidecar accepts.")
         body, _ = parts_of(read_body(environ), environ.get("CONTENT_TYPE", ""), "")
-        return Response(_HANDLERS[name](release, HttpRequest(values, query, body)))
+        return Response(_HANDLERS[route.handler](release, Request(values, query, body)))
 
     def watch(self) -> None:
         """Read the file again whenever it changes, for ever."""

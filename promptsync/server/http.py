@@ -7,10 +7,9 @@ import io
 import json
 import re
 import urllib.parse
-import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import msgspec
 import werkzeug
@@ -27,23 +26,25 @@ from promptsync.server.store.database import MAX_INTEGER
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-    from promptsync.server.checks.runner import Runner
-    from promptsync.server.store.database import Database, Row, Store
+    from promptsync.server.store.database import Database, Row
 
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 PROTOBUF = "application/x-protobuf"
 
 MAX_BODY = 32 * 1024 * 1024
-"""Longest body, in bytes, before and after decompression."""
+"""Longest body, in bytes."""
 
 MAX_PROTOBUF: Final = 8 * 1024 * 1024
-"""Longest body in protobuf, in bytes after decompression: parsed, it can take a hundred times as much."""
+"""Longest body in protobuf, in bytes: parsed, it can take a hundred times as much."""
 
 _MAX_PARTS = 10
 
 SUPPORTED = "see docs/compatibility.md in promptsync."
 """How the message about an operation of PromptLayer's API ends that this registry lacks."""
+
+Answer = dict[str, Any]
+"""The value of a response."""
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
@@ -156,25 +157,18 @@ def too_large(limit: int) -> ApiError:
 
 
 def read_body(environ: WSGIEnvironment) -> bytes:
-    """Return the whole body, decompressed; 413 if it is longer than ``MAX_BODY``."""
-    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if encoding not in {"", "identity", "gzip"}:
-        accepted = {"Accept-Encoding": "gzip"}
-        raise ApiError(415, "The Content-Encoding of a body must be gzip or none.", headers=accepted)
-    unzipping = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    """Return the whole body; 413 if it is longer than ``MAX_BODY``."""
+    if environ.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in {"", "identity"}:
+        # Decompressed, a small body can be as large as it likes.
+        accepted = {"Accept-Encoding": "identity"}
+        raise ApiError(415, "A body must be sent without a Content-Encoding.", headers=accepted)
     try:
         # Read with a size, the stream would reserve all of it, for each request.
         body = get_input_stream(environ, max_content_length=MAX_BODY).read()
-        if encoding == "gzip" and len(body) <= MAX_BODY:
-            body = unzipping.decompress(body, MAX_BODY + 1)
     except RequestEntityTooLarge:
         raise too_large(MAX_BODY) from None
-    except zlib.error as error:
-        raise malformed(f"The request body is not valid gzip: {error}.") from error
     if len(body) > MAX_BODY:
         raise too_large(MAX_BODY)
-    if encoding == "gzip" and (not unzipping.eof or unzipping.unused_data):
-        raise malformed("The request body is not a single, complete gzip stream.")
     return body
 
 
@@ -247,23 +241,10 @@ def checked(
         problem, _, below = str(error).removesuffix("`").partition(" - at `$")
         if missing := _MISSING.fullmatch(problem):
             below, problem = f"{below}.{missing[1]}", "required"
-        if problem.startswith("Invalid enum value"):
-            choices = _choices(shape, re.findall(r"\.(\w+)", below))
-            problem = f"expected one of {', '.join(choices)}, got{problem.partition('value')[2]}"
         path = f"{where}{below}".strip(".")
         message = f"{path or part}: {problem[:1].lower()}{problem[1:]}.".replace("`", "")
         names = re.findall(r"[^.\[\]]+", path)
         raise malformed(message) if status == 400 else invalid(message, part, *names) from None
-
-
-def _choices(kind: Any, names: list[str]) -> list[str]:
-    """Return the texts that the type ``kind`` allows at the path ``names``."""
-    if get_origin(kind) is Literal:
-        return list(get_args(kind))
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-        return _choices(types[names[0]], names[1:]) if names else []
-    return [choice for part in get_args(kind) for choice in _choices(part, names)]
 
 
 # -- requests ------------------------------------------------------------------------------------------------
@@ -274,17 +255,20 @@ class _VersionQuery(Struct, frozen=True):
     label: str | None = None
 
 
-class HttpRequest(Struct, frozen=True):
+class Request(Struct, frozen=True):
     """One authorised request.
 
     ``path`` holds the decoded path parameters, ``query`` all values of each parameter of the query; ``json``
     is the parsed body, ``None`` if it is empty, and ``attached`` the file of a form or the bytes of protobuf.
+    ``sheets`` collects the sheets that it asks about or starts: what is left of them is computed.
     """
 
     path: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
     json: Any = None
     attached: bytes | None = None
+    workspace_id: int = 0
+    sheets: list[str] = []
 
     @property
     def body(self) -> dict[str, Any]:
@@ -331,13 +315,6 @@ class HttpRequest(Struct, frozen=True):
             raise not_found(f"{name} must be an integer id; {SUPPORTED}")
         return value
 
-
-class Request(HttpRequest, frozen=True, kw_only=True):
-    """One authorised request, with the parts of the registry that handle it."""
-
-    store: Store
-    runner: Runner
-
     def check_scope(self) -> None:
         """Raise a 400 for a workspace other than the key's own, and for external ids, which nothing has."""
         body = self.json if isinstance(self.json, dict) else {}
@@ -347,7 +324,7 @@ class Request(HttpRequest, frozen=True, kw_only=True):
         if external or any(part.get("external_ids") for part in parts):
             raise malformed("This registry has no external ids.")
         named = [json.dumps(part["workspace_id"]) for part in parts if part.get("workspace_id") is not None]
-        if not {workspace, *named} <= {None, str(self.store.workspace_id)}:
+        if not {workspace, *named} <= {None, str(self.workspace_id)}:
             raise malformed("Invalid workspace_id.")
 
 

@@ -31,16 +31,15 @@ class ListPage(Struct, frozen=True):
         return min((self.number - 1) * self.per_page, MAX_INTEGER)
 
     @property
-    def counts(self) -> dict[str, int]:
-        """The keys that every list carries."""
+    def keys(self) -> dict[str, Any]:
+        """The keys that every list carries; null at the ends, as recorded."""
         pages = -(-self.total // self.per_page)
-        return {"page": self.number, "per_page": self.per_page, "total": self.total, "pages": pages}
-
-    @property
-    def neighbours(self) -> dict[str, Any]:
-        """The keys about the pages before and after, null at the ends as recorded."""
-        has_next, has_prev = self.number < self.counts["pages"], self.number > 1
+        has_next, has_prev = self.number < pages, self.number > 1
         return {
+            "page": self.number,
+            "per_page": self.per_page,
+            "total": self.total,
+            "pages": pages,
             "has_next": has_next,
             "has_prev": has_prev,
             "next_num": self.number + 1 if has_next else None,

@@ -36,9 +36,6 @@ THREADS = 32
 CONNECTIONS = 500
 """Most connections; beyond them, requests get 503."""
 
-OPEN_FILES = 1024
-"""How many files and sockets the process may open, if the system allows it; macOS starts with 256."""
-
 MAX_HEADER_BYTES = 32 * 1024
 MAX_MESSAGE = 64 * 1024
 """Longest message over a WebSocket, in bytes."""
@@ -71,7 +68,6 @@ def run_server(
     ``allowed`` are host names, besides the addresses of this machine, that requests may be sent to. The
     caller closes the application.
     """
-    _raise_open_files()
     port: int = bound.getsockname()[1]
     # It is interrupted again after uvicorn stopped.
     with bound, contextlib.suppress(KeyboardInterrupt):
@@ -161,18 +157,6 @@ def _cannot_listen(host: str, port: int, error: Exception) -> UsageError:
     )
 
 
-def _raise_open_files() -> None:
-    if sys.platform == "win32":
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
 def base_url(host: str, port: int) -> str:
     """Return the URL for clients on this machine: with an IPv6 address in brackets, and no wildcard."""
     if is_address(host) and ip_address(host).is_unspecified:
@@ -236,7 +220,7 @@ class Gateway:
         )
 
     async def _converse(self, scope: Message, receive: Receive, send: Send) -> None:
-        from promptsync.server.checks.updates import SocketClosed, converse
+        from promptsync.server.checks.agents import SocketClosed, converse
 
         if scope["path"] != WEBSOCKET or self._registry is None:
             raise ApiError(404, f"The only WebSocket of this registry is {WEBSOCKET}.")
@@ -249,7 +233,8 @@ class Gateway:
             await send({"type": "websocket.accept"})
             await converse(self._registry.store, self._registry.runner, receive, send)
         except SocketClosed as closed:
-            await send({"type": "websocket.close", "code": closed.code, "reason": closed.reason})
+            code, reason = closed.args
+            await send({"type": "websocket.close", "code": code, "reason": reason})
         except OSError as error:
             _log.debug("The client of a WebSocket is gone: %s", error)
         except Exception:

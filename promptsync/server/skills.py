@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from promptsync.server.http import Id, Name, Request, Response, malformed
+from promptsync.server.http import Answer, Id, Name, Request, Response, malformed
 from promptsync.server.listing import ItemQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
@@ -76,16 +76,12 @@ _VERSION = """json_extract(v.body, '$.id') AS id, i.uid AS skill_collection_id,
 _LATEST = "items i JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
 
 
-class SentFile(Struct, frozen=True):
-    """A text file in a request."""
-
+class _SentFile(Struct, frozen=True):
     path: str
     content: str | None = None
 
 
-class SentMove(Struct, frozen=True):
-    """A file that gets another path."""
-
+class _SentMove(Struct, frozen=True):
     old_path: str
     new_path: str
 
@@ -96,51 +92,43 @@ class SentVersion(Struct, frozen=True):
     provider: Provider | None = None
     commit_message: str | None = None
     release_label: Name | None = None
-    moves: list[SentMove] | None = None
+    moves: list[_SentMove] | None = None
     deletes: list[str] | None = None
-    file_updates: list[SentFile] | None = None
+    file_updates: list[_SentFile] | None = None
 
 
-class SentName(Struct, frozen=True):
-    """A request that renames a collection."""
-
+class _SentName(Struct, frozen=True):
     name: Name
 
 
-class FormatQuery(Struct, frozen=True):
-    """The parameter that chooses the form of a collection."""
-
+class _FormatQuery(Struct, frozen=True):
     format: Literal["json", "zip"] = "json"
 
 
-class SentCollection(SentVersion, frozen=True, kw_only=True):
-    """A collection with its first version in a request."""
-
+class _SentCollection(SentVersion, frozen=True, kw_only=True):
     name: Name
     folder_id: Id | None = None
-    file_updates: list[SentFile] | None = field(default=None, name="files")
+    file_updates: list[_SentFile] | None = field(default=None, name="files")
 
 
-def list_collections(request: Request) -> Response:
+def list_collections(request: Request, db: Database) -> Answer:
     """List the collections, by default the newest first."""
     query = request.parameters(ItemQuery)
-    with request.store.read() as db:
-        collections = [dict(row) for row in query.select(db, _COLLECTION, _LATEST, f"i.kind = '{SKILL}'")]
-    return Response({"success": True, "skill_collections": collections})
+    collections = [dict(row) for row in query.select(db, _COLLECTION, _LATEST, f"i.kind = '{SKILL}'")]
+    return {"skill_collections": collections}
 
 
-def get_collection(request: Request) -> Response:
+def get_collection(request: Request, db: Database) -> Answer | Response:
     """Return a version of a collection, as JSON or as an archive, with its files at their exported paths.
 
     An archive has all files, JSON only those that are text.
     """
     number, label = request.version()
-    as_archive = request.parameters(FormatQuery).format == "zip"
-    with request.store.read() as db:
-        skill = _find(db, request)
-        version = items.version(db, skill, number, label)
-        about, shown = _collection(db, skill), _version(db, version, label)
-        files = {exported_path(path, shown["provider"]): file for path, file in _files(db, version).items()}
+    as_archive = request.parameters(_FormatQuery).format == "zip"
+    skill = _find(db, request)
+    version = items.version(db, skill, number, label)
+    about, shown = _collection(db, skill), _version(db, version, label)
+    files = {exported_path(path, shown["provider"]): file for path, file in _files(db, version).items()}
     if as_archive:
         headers = {"Content-Disposition": 'attachment; filename="skills.zip"'}
         return Response(write_archive(files), headers=headers, content_type="application/zip")
@@ -148,42 +136,39 @@ def get_collection(request: Request) -> Response:
     for path, content in files.items():
         with suppress(UnicodeDecodeError):
             texts[path] = content.decode()
-    return Response({"success": True, "skill_collection": about, "files": texts, "version": shown})
+    return {"skill_collection": about, "files": texts, "version": shown}
 
 
-def create_collection(request: Request) -> Response:
+def create_collection(request: Request, db: Database) -> Answer:
     """Create a collection with its first version; 400 if the name is taken."""
-    body, uploaded = request.read(SentCollection), read_archive(request.attached)
-    with request.store.write() as db:
-        _check_name(db, body.name)
-        if body.folder_id is not None:
-            folder_by_id(db, body.folder_id, status=400)
-        skill = items.save(db, SKILL, body.name, uid=str(uuid.uuid4()), folder_id=body.folder_id)
-        version = _save(db, skill, body, uploaded)
-        about, shown = _collection(db, skill), _version(db, version)
-    answer = {"success": True, "skill_collection": about, "version": shown, "external_ids": []}
-    return Response(answer, 201)
+    body, uploaded = request.read(_SentCollection), read_archive(request.attached)
+    _check_name(db, body.name)
+    if body.folder_id is not None:
+        folder_by_id(db, body.folder_id, status=400)
+    skill = items.save(db, SKILL, body.name, uid=str(uuid.uuid4()), folder_id=body.folder_id)
+    version = _save(db, skill, body, uploaded)
+    about, shown = _collection(db, skill), _version(db, version)
+    answer = {"skill_collection": about, "version": shown, "external_ids": []}
+    return answer
 
 
-def rename_collection(request: Request) -> Response:
+def rename_collection(request: Request, db: Database) -> Answer:
     """Rename a collection; its id stays."""
-    name = request.read(SentName).name
-    with request.store.write() as db:
-        skill = _find(db, request)
-        if name != skill["name"]:
-            _check_name(db, name)
-        db.execute("UPDATE items SET name = ?, updated_at = ? WHERE id = ?", (name, now(), skill["id"]))
-        about = _collection(db, skill)
-    return Response({"success": True, "skill_collection": about})
+    name = request.read(_SentName).name
+    skill = _find(db, request)
+    if name != skill["name"]:
+        _check_name(db, name)
+    db.execute("UPDATE items SET name = ?, updated_at = ? WHERE id = ?", (name, now(), skill["id"]))
+    about = _collection(db, skill)
+    return {"skill_collection": about}
 
 
-def save_version(request: Request) -> Response:
+def save_version(request: Request, db: Database) -> Answer:
     """Add a version that changes the files of the latest one, and point a label at it."""
     body, uploaded = request.read(SentVersion), read_archive(request.attached)
-    with request.store.write() as db:
-        skill = _find(db, request)
-        shown = _version(db, _save(db, skill, body, uploaded))
-    return Response({"success": True, "version": shown}, 201)
+    skill = _find(db, request)
+    shown = _version(db, _save(db, skill, body, uploaded))
+    return {"version": shown}
 
 
 def _find(db: Database, request: Request) -> Row:

@@ -72,7 +72,7 @@ def test_every_sdk_has_a_column() -> None:
 
 
 def test_every_route_is_an_operation_that_is_tried() -> None:
-    routes = {pattern(method, path) for method, path, _ in ROUTES}
+    routes = {pattern(route.method, route.path) for route in ROUTES}
     assert routes <= OPERATIONS
     assert routes <= {pattern(*attempt.operation.split()) for attempt in TRIES}
 

@@ -133,7 +133,7 @@ def test_what_the_bundle_lacks_is_404(
 
 OTHERS = [
     (method, re.sub("<[^>]+>", "7", path))
-    for method, path, handler in ROUTES
+    for method, path, handler, _ in ROUTES
     if method != "GET" and handler != "prompts.read.get_rendered"
 ]
 

@@ -235,7 +235,7 @@ def test_get_changes_nothing(app, url) -> None:
     call = Caller(app)
     assert call("POST", PUBLISH, flat("a", release_labels=["prod"])).status == 201
     before = call("GET", "/prompt-templates").body, call("GET", "/prompt-templates/labels").body
-    for path in {path for method, path, _ in ROUTES if method == "GET"}:
+    for path in {route.path for route in ROUTES if route.method == "GET"}:
         parts = ["1" if part.startswith("<") else part for part in path.split("/")]
         Sent(url, "GET", "/".join(parts), {"X-API-KEY": "k"})
     assert (call("GET", "/prompt-templates").body, call("GET", "/prompt-templates/labels").body) == before

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from promptsync.server.checks.models import ModelError
 from promptsync.server.http import ApiError
+from promptsync.server.tables.compute import Aggregation, ScoringStep, Thresholds, aggregate
 from promptsync.server.tables.primitives import NoResult, primitive, references, score_of, select
-from promptsync.server.tables.scoring import Aggregation, ScoringStep, Thresholds, aggregate
 from promptsync.server.tables.store import SheetCell
 
 ROW = {

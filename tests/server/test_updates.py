@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 
 from promptsync.server import serve
 from promptsync.server.app import create_app
-from promptsync.server.checks import updates
+from promptsync.server.checks import agents
 from promptsync.server.serve import MAX_MESSAGE
 
 FIXTURES = """
@@ -169,7 +169,7 @@ def test_a_result_of_another_process_arrives(app, url, tmp_path, works):
 
 
 def test_a_long_result_has_to_be_fetched(call, url, monkeypatch):
-    monkeypatch.setattr(updates, "MAX_OUTPUT", len(json.dumps(RESULT)) - 1)
+    monkeypatch.setattr(agents, "MAX_OUTPUT", len(json.dumps(RESULT)) - 1)
     with client(url) as subscriber:
         subscriber.subscribe(token_for(call))
         call("POST", "/workflows/1/run", RUN)
@@ -191,12 +191,12 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize("longest", [1, updates.MAX_OUTPUT], ids=["fetched", "sent"])
+@pytest.mark.parametrize("longest", [1, agents.MAX_OUTPUT], ids=["fetched", "sent"])
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize(("arguments", "outputs"), RUNS)
 def test_the_sdk_runs_an_agent(url, monkeypatch, arguments, outputs, is_async, longest):
     promptlayer = pytest.importorskip("promptlayer")
-    monkeypatch.setattr(updates, "MAX_OUTPUT", longest)
+    monkeypatch.setattr(agents, "MAX_OUTPUT", longest)
     kind = promptlayer.AsyncPromptLayer if is_async else promptlayer.PromptLayer
     sdk = kind(api_key="pl_test", base_url=url)
     sent = sdk.run_workflow(input_variables=RUN["input_variables"], **arguments)
@@ -342,7 +342,7 @@ def test_a_failure_closes_the_socket(app, call, url, caplog):
 
 
 def test_a_client_that_sends_no_token_is_closed(url, monkeypatch):
-    monkeypatch.setattr(updates, "CONNECT_SECONDS", 0.0)
+    monkeypatch.setattr(agents, "CONNECT_SECONDS", 0.0)
     with client(url) as subscriber:
         assert subscriber.closed() == (3502, "stale")
 

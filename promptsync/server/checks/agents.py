@@ -1,21 +1,46 @@
-"""Agents, which the API calls workflows: listing, reading, running, results."""
+"""Agents, which the API calls workflows: listing, reading, running, results.
+
+Results are polled, or sent over a WebSocket as soon as they exist, in the JSON protocol of Centrifugo: a
+client gets a token for one channel, sends it in its first message, and subscribes to the channel.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 import itertools
+import re
+import secrets
+import time
+import uuid
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from promptsync.server.http import ApiError, Id, Request, Response, malformed, not_found, row_of
+from promptsync.server.http import (
+    Answer,
+    ApiError,
+    Id,
+    Request,
+    Response,
+    invalid,
+    malformed,
+    not_found,
+    row_of,
+)
 from promptsync.server.listing import MAX_PER_PAGE, ItemQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import WORKFLOW, list_labels
-from promptsync.server.store.database import Database
+from promptsync.server.store.database import Database, Store, encoded
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import RegistryPrompt
 from promptsync.server.tables.store import COMPLETED, PROMPT, QUEUED, SheetColumn
+
+if TYPE_CHECKING:
+    from promptsync.server.app import Runner
+    from promptsync.server.serve import Receive, Send
+
 
 AGENT_RUN = "agent run"
 """The kind of its rows in the table of runs."""
@@ -23,90 +48,75 @@ AGENT_RUN = "agent run"
 MAX_SUFFIX = 200
 """Longest ``channel_name_suffix`` of a run, in characters."""
 
-Nodes = dict[str, dict[str, Any]]
-"""Results by the names of the nodes."""
 
-
-class WorkflowsQuery(ItemQuery, frozen=True):
-    """The parameters of the list of agents."""
-
+class _WorkflowsQuery(ItemQuery, frozen=True):
     per_page: Annotated[int, msgspec.Meta(ge=1, le=MAX_PER_PAGE)] = 30
 
 
-def list_workflows(request: Request) -> Response:
+def list_workflows(request: Request, db: Database) -> Answer:
     """List agents with the names of their labels."""
-    query = request.parameters(WorkflowsQuery)
+    query = request.parameters(_WorkflowsQuery)
     columns = (
         'i.id, i.name, i.deleted AS "is_deleted [flag]", i.latest AS latest_version_number,'
         " (SELECT json_group_array(name) FROM (SELECT name FROM labels WHERE item_id = i.id"
         ' ORDER BY name)) AS "release_labels [json]", (SELECT workspace_id FROM registry) AS workspace_id,'
         " NULL AS user_id, '[]' AS \"external_ids [json]\""
     )
-    with request.store.read() as db:
-        page, rows = query.select_page(db, columns, "items i", f"i.kind = '{WORKFLOW}'")
-    return Response({"items": [dict(row) for row in rows], **page.counts, **page.neighbours})
+    page, rows = query.select_page(db, columns, "items i", f"i.kind = '{WORKFLOW}'")
+    return {"items": [dict(row) for row in rows], **page.keys}
 
 
-def get_workflow(request: Request) -> Response:
+def get_workflow(request: Request, db: Database) -> Answer:
     """Return an agent both flat, as declared, and nested, as recorded and as the SDK reads it."""
     number, label = request.version()
-    with request.store.read() as db:
-        workflow = items.find(db, request.path["identifier"], WORKFLOW)
-        version = items.version(db, workflow, number, label)
-        nodes = version["body"]["nodes"]
-        required = sorted(_required(db, nodes))
-        names = "SELECT name FROM labels WHERE version_id = ? ORDER BY name"
-        labels = [row["name"] for row in db.execute(names, (version["id"],))]
-    return Response(
-        {
-            "success": True,
-            "workflow_id": workflow["id"],
-            "workflow_name": workflow["name"],
-            "version": version["number"],
-            "version_number": version["number"],
-            "workflow_version_id": version["id"],
-            "commit_message": None,
-            "required_input_variables": dict.fromkeys(required, "string"),
-            "release_labels": labels,
-            "created_at": version["created_at"],
-            "nodes": [
-                {"id": str(number), "workflow_version_id": version["id"], **node}
-                for number, node in enumerate(nodes, 1)
-            ],
-            "edges": _edges(nodes),
-            "workflow": {
-                "id": workflow["id"],
-                "workspace_id": request.store.workspace_id,
-                "user_id": None,
-                "name": workflow["name"],
-                "is_draft": False,
-                "is_deleted": False,
-            },
-        }
-    )
+    workflow = items.find(db, request.path["identifier"], WORKFLOW)
+    version = items.version(db, workflow, number, label)
+    nodes = version["body"]["nodes"]
+    required = sorted(_required(db, nodes))
+    names = "SELECT name FROM labels WHERE version_id = ? ORDER BY name"
+    labels = [row["name"] for row in db.execute(names, (version["id"],))]
+    return {
+        "success": True,
+        "workflow_id": workflow["id"],
+        "workflow_name": workflow["name"],
+        "version": version["number"],
+        "version_number": version["number"],
+        "workflow_version_id": version["id"],
+        "commit_message": None,
+        "required_input_variables": dict.fromkeys(required, "string"),
+        "release_labels": labels,
+        "created_at": version["created_at"],
+        "nodes": [
+            {"id": str(number), "workflow_version_id": version["id"], **node}
+            for number, node in enumerate(nodes, 1)
+        ],
+        "edges": [
+            {
+                "id": str(number),
+                "source_node_name": before["name"],
+                "target_node_name": after["name"],
+                "is_and": True,
+                "conditionals": [],
+            }
+            for number, (before, after) in enumerate(itertools.pairwise(nodes), 1)
+        ],
+        "workflow": {
+            "id": workflow["id"],
+            "workspace_id": request.workspace_id,
+            "user_id": None,
+            "name": workflow["name"],
+            "is_draft": False,
+            "is_deleted": False,
+        },
+    }
 
 
-def _edges(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": str(number),
-            "source_node_name": before["name"],
-            "target_node_name": after["name"],
-            "is_and": True,
-            "conditionals": [],
-        }
-        for number, (before, after) in enumerate(itertools.pairwise(nodes), 1)
-    ]
-
-
-def workflow_labels(request: Request) -> Response:
+def workflow_labels(request: Request, db: Database) -> Answer:
     """List the labels of an agent."""
-    return list_labels(request, WORKFLOW, "workflow_version")
+    return list_labels(request, db, WORKFLOW, "workflow_version")
 
 
-class AgentRunBody(msgspec.Struct):
-    """The body that starts a run."""
-
+class _RunBody(msgspec.Struct):
     input_variables: dict[str, Any] | None = None
     metadata: dict[str, str] | None = None
     workflow_version_number: Id | None = None
@@ -117,40 +127,38 @@ class AgentRunBody(msgspec.Struct):
     channel_name_suffix: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SUFFIX)] | None = None
 
 
-def run_workflow(request: Request) -> Response:
+def run_workflow(request: Request, db: Database) -> Answer:
     """Start an agent: 201. Clients poll for the result or get it over a WebSocket."""
-    body = request.read(AgentRunBody)
+    body = request.read(_RunBody)
     inputs, suffix = body.input_variables or {}, body.channel_name_suffix
     if body.workflow_version_number is not None and body.workflow_label_name is not None:
         raise malformed("Specify workflow_version_number or workflow_label_name, not both.")
-    with request.store.write() as db:
-        workflow = items.find(db, request.path["identifier"], WORKFLOW)
-        version = items.version(db, workflow, body.workflow_version_number, body.workflow_label_name)
-        nodes = version["body"]["nodes"]
-        missing = sorted(_required(db, nodes) - inputs.keys())
-        # A node may be called like an input, which the nodes up to it still read.
-        given = {f"input {name}": value for name, value in inputs.items()}
-        columns, earlier = [], dict(zip(inputs, given, strict=True))
-        for node in nodes:
-            config = {
-                "template": msgspec.structs.asdict(_prompt(node)),
-                "prompt_template_variable_mappings": dict(earlier),
-                "variables": node["configuration"]["variables"],
-            }
-            earlier[node["name"]] = node["name"]
-            is_output = node["is_output_node"]
-            columns.append(SheetColumn("", node["name"], PROMPT, config, is_output_column=is_output))
-        about = {"name": workflow["name"], "all_outputs": bool(body.return_all_outputs)}
-        about["channel"] = None if suffix is None else f"workflows:{workflow['id']}:run:{suffix}"
-        run_id, sheet_id = store.create_run(db, AGENT_RUN, version, given, [given], columns, **about)
-    request.runner.work_on(sheet_id)
-    answer = {
+    workflow = items.find(db, request.path["identifier"], WORKFLOW)
+    version = items.version(db, workflow, body.workflow_version_number, body.workflow_label_name)
+    nodes = version["body"]["nodes"]
+    missing = sorted(_required(db, nodes) - inputs.keys())
+    # A node may be called like an input, which the nodes up to it still read.
+    given = {f"input {name}": value for name, value in inputs.items()}
+    columns, earlier = [], dict(zip(inputs, given, strict=True))
+    for node in nodes:
+        config = {
+            "template": msgspec.structs.asdict(_prompt(node)),
+            "prompt_template_variable_mappings": dict(earlier),
+            "variables": node["configuration"]["variables"],
+        }
+        earlier[node["name"]] = node["name"]
+        is_output = node["is_output_node"]
+        columns.append(SheetColumn("", node["name"], PROMPT, config, is_output_column=is_output))
+    about = {"name": workflow["name"], "all_outputs": bool(body.return_all_outputs)}
+    about["channel"] = None if suffix is None else f"workflows:{workflow['id']}:run:{suffix}"
+    run_id, sheet_id = store.create_run(db, AGENT_RUN, version, given, [given], columns, **about)
+    request.sheets.append(sheet_id)
+    return {
         "success": True,
         "message": "Workflow execution created.",
         "warning": f"Missing input variables: {', '.join(missing)}." if missing else None,
         "workflow_version_execution_id": run_id,
     }
-    return Response(answer, 201)
 
 
 class ResultsQuery(msgspec.Struct):
@@ -162,14 +170,12 @@ class ResultsQuery(msgspec.Struct):
     workflow_node_id: Id | None = None
 
 
-def execution_results(request: Request) -> Response:
+def execution_results(request: Request, db: Database) -> Response:
     """Return the results of an execution: 200 if it is finished, 202 while it runs."""
     query = request.parameters(ResultsQuery)
     run_id, name = query.workflow_version_execution_id, query.workflow_node_name or query.workflow_node_id
-    with request.store.read() as db:
-        pending, nodes = node_results(db, run_id)
-    if pending is not None:
-        request.runner.work_on(pending)
+    pending, nodes = node_results(db, run_id)
+    request.sheets.extend(filter(None, [pending]))
     results = output(nodes, everything=query.return_all_outputs)
     if name:
         # The ids of nodes count from 1, as in the description of the agent.
@@ -179,11 +185,8 @@ def execution_results(request: Request) -> Response:
     return Response(results, 200 if pending is None else 202)
 
 
-def node_results(db: Database, run_id: int) -> tuple[str | None, Nodes]:
-    """Return the id of the sheet of an execution that is not finished, and the results of its nodes.
-
-    Raises a 404.
-    """
+def node_results(db: Database, run_id: int) -> tuple[str | None, Answer]:
+    """Return the id of the sheet of an execution that is not finished, and the results by node; or a 404."""
     missing = f"There is no execution with the id {run_id}."
     run = row_of(db, "SELECT sheet_id FROM runs WHERE id = ? AND kind = ?", (run_id, AGENT_RUN), missing)
     cells = {cell.column_id: cell for cell in store.cells_of(db, run["sheet_id"])}
@@ -203,7 +206,7 @@ def node_results(db: Database, run_id: int) -> tuple[str | None, Nodes]:
     return None if is_finished else run["sheet_id"], results
 
 
-def output(nodes: Nodes, *, everything: bool | None) -> Any:
+def output(nodes: Answer, *, everything: bool | None) -> Any:
     """Return all nodes, or the output nodes only, which every client can read.
 
     With ``False``, return the bare value of the only output node if it succeeded, as recorded.
@@ -234,3 +237,164 @@ def _required(db: Database, nodes: list[dict[str, Any]]) -> set[str]:
         required |= set(template["input_variables"]) - provided - node["configuration"]["variables"].keys()
         provided.add(node["name"])
     return required
+
+
+CONNECT_SECONDS = 15.0
+"""How long a client may take to send its token."""
+TICK_SECONDS: Final = 0.2
+"""How often a subscription looks for results."""
+
+MAX_OUTPUT: Final = 64 * 1024
+"""Largest result that is sent, in bytes. Clients fetch larger ones."""
+
+_CHANNEL: Final = re.compile(
+    rf"workflows:(?P<workflow>[0-9]{{1,18}}):run:.{{1,{MAX_SUFFIX}}}|workflow_updates:(?P<execution>[0-9]{{1,18}})",
+    re.DOTALL,
+)
+_MOST_RUNS: Final = 100
+_SECRET: Final = secrets.token_bytes()
+"""Signs the tokens of this process."""
+
+
+class _TokenQuery(msgspec.Struct):
+    capability: str = ""
+
+
+def issue_token(request: Request, db: Database) -> Answer:
+    """Return a token for the channel ``capability``: runs with a suffix, or one execution."""
+    channel = request.parameters(_TokenQuery).capability
+    match = _CHANNEL.fullmatch(channel)
+    if match is None:
+        rule = "must be workflows:<id>:run:<suffix> or workflow_updates:<execution id>"
+        raise invalid(f"capability {rule}.", "query", "capability")
+    if match["workflow"]:
+        items.find(db, match["workflow"], WORKFLOW)
+    else:
+        node_results(db, int(match["execution"]))
+    issued = int(time.time() * 1000)
+    details = {
+        "expires": issued + 3600 * 1000,
+        "token": _token(request.workspace_id, channel),
+        "issued": issued,
+        "capability": {channel: ["subscribe"]},
+        "clientId": str(request.workspace_id),
+    }
+    return {"success": True, "token_details": details, "messaging_backend": "centrifugo"}
+
+
+def _token(workspace_id: int, channel: str) -> str:
+    """Return the only token for a channel, which ends with its name."""
+    signed = f"{workspace_id} {channel}".encode()
+    return f"{hmac.digest(_SECRET, signed, 'sha256').hex()} {channel}"
+
+
+class SocketClosed(Exception):
+    """Raised with a code and a reason to close a WebSocket."""
+
+
+class _About(msgspec.Struct):
+    token: str = ""
+    channel: str = ""
+
+
+class _Command(msgspec.Struct):
+    """One line of a message: its number, and one of the commands."""
+
+    id: Id
+    connect: _About | None = None
+    subscribe: _About | None = None
+    unsubscribe: _About | None = None
+
+
+async def converse(store: Store, runner: Runner, receive: Receive, send: Send) -> None:
+    """Answer the commands of one client and send it results, until it is gone."""
+    conversation = _Conversation(store, runner)
+    deadline = time.monotonic() + CONNECT_SECONDS
+    receiving = asyncio.ensure_future(receive())
+    try:
+        while True:
+            await asyncio.wait({receiving}, timeout=TICK_SECONDS)
+            if receiving.done():
+                message = receiving.result()
+                if message["type"] == "websocket.disconnect":
+                    return
+                data = message.get("bytes") or message.get("text", "").encode()
+                for line in filter(None, data.split(b"\n")):
+                    await send({"type": "websocket.send", "text": conversation.answer(line)})
+                receiving = asyncio.ensure_future(receive())
+            if conversation.channel is None and time.monotonic() > deadline:
+                raise SocketClosed(3502, "stale")
+            if conversation.is_subscribed:
+                for push in await asyncio.to_thread(conversation.results):
+                    await send({"type": "websocket.send", "text": push})
+    finally:
+        receiving.cancel()
+
+
+class _Conversation:
+    """What one client may hear, and what it has heard. It has no channel until it has sent a token."""
+
+    def __init__(self, store: Store, runner: Runner) -> None:
+        self._store = store
+        self._runner = runner
+        self.channel: str | None = None
+        self.is_subscribed = False
+        self._sent: set[int] = set()
+
+    def answer(self, line: bytes) -> str:
+        """Return the response to a command."""
+        try:
+            command = msgspec.json.decode(line, type=_Command)
+        except (ValueError, RecursionError):
+            raise SocketClosed(3501, "bad request") from None
+        if (command.connect is None) is (self.channel is None):
+            raise SocketClosed(3501, "bad request")
+        wanted = command.subscribe or command.unsubscribe
+        if command.connect is not None:
+            token = command.connect.token
+            self.channel = token.partition(" ")[2]
+            valid = _token(self._store.workspace_id, self.channel)
+            if not hmac.compare_digest(token.encode(), valid.encode()):
+                raise SocketClosed(3500, "invalid token")
+            answer: Answer = {"connect": {"client": str(uuid.uuid4())}}
+        elif wanted is None or wanted.channel != self.channel:
+            answer = {"error": {"code": 103, "message": "permission denied"}}
+        else:
+            self.is_subscribed = command.subscribe is not None
+            self._sent.clear()
+            answer = {"subscribe" if self.is_subscribed else "unsubscribe": {}}
+        return encoded({"id": command.id, **answer})
+
+    def results(self) -> list[str]:
+        """Return messages with the results that the client has not heard yet; work on those that are due."""
+        channel = self.channel or ""
+        values = channel, channel.removeprefix("workflow_updates:"), _MOST_RUNS
+        sql = "SELECT id, all_outputs FROM runs WHERE channel = ? OR id = ? ORDER BY id DESC LIMIT ?"
+        messages = []
+        # Another process may finish executions of the same database, so only the database knows.
+        with self._store.read() as db:
+            for run in db.execute(sql, values).fetchall():
+                if run["id"] in self._sent:
+                    continue
+                pending, nodes = node_results(db, run["id"])
+                if pending is not None:
+                    self._runner.work_on(pending)
+                    continue
+                self._sent.add(run["id"])
+                result = output(nodes, everything=bool(run["all_outputs"]))
+                messages.append(_completed(channel, run["id"], result))
+        return messages
+
+
+def _completed(channel: str, execution_id: int, result: Any) -> str:
+    """Return the message with the result of an execution, or that the result is too large for one."""
+    code = "OK"
+    if len(encoded(result).encode()) > MAX_OUTPUT:
+        code = "EXCEEDS_SIZE_LIMIT"
+        result = (
+            f"The result is larger than {MAX_OUTPUT:,} bytes. Fetch it with "
+            f"GET /workflow-version-execution-results?workflow_version_execution_id={execution_id}."
+        )
+    about = {"workflow_version_execution_id": execution_id, "final_output": result, "result_code": code}
+    data = {"message_name": "SET_WORKFLOW_COMPLETE", "data": encoded(about)}
+    return encoded({"push": {"channel": channel, "pub": {"data": data}}})

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from promptsync.prompt.evaluation import cell_text
-from promptsync.server.http import ApiError, Id, Name, Request, Response, checked, malformed, not_found
+from promptsync.server.http import Answer, ApiError, Id, Name, Request, checked, malformed, not_found
 from promptsync.server.listing import ItemQuery, PageQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET
@@ -96,71 +96,65 @@ class Report(msgspec.Struct, frozen=True):
         return answer | {"score_type": "multi_column", "details": {"columns": columns}}
 
 
-class EvaluationsQuery(ItemQuery, frozen=True):
-    """The parameters of the list of pipelines."""
-
+class _EvaluationsQuery(ItemQuery, frozen=True):
     include_runs: bool = False
 
 
-def list_evaluations(request: Request) -> Response:
+def list_evaluations(request: Request, db: Database) -> Answer:
     """List the pipelines; with ``include_runs`` also their runs."""
-    query = request.parameters(EvaluationsQuery)
-    with request.store.read() as db:
-        page, rows = query.select_page(db, _SUMMARY, "runs i", f"i.kind = '{EVALUATION}'")
-        evaluations = [dict(row) for row in rows]
-        for evaluation in evaluations if query.include_runs else ():
-            runs = _reports(db, "i.parent_id = ?", evaluation["id"])
-            evaluation["runs"] = [run.about | run.state for run in runs]
+    query = request.parameters(_EvaluationsQuery)
+    page, rows = query.select_page(db, _SUMMARY, "runs i", f"i.kind = '{EVALUATION}'")
+    evaluations = [dict(row) for row in rows]
+    for evaluation in evaluations if query.include_runs else ():
+        runs = _reports(db, "i.parent_id = ?", evaluation["id"])
+        evaluation["runs"] = [run.about | run.state for run in runs]
     # Clients read one key or the other.
-    return Response({**OK, "evaluations": evaluations, "items": evaluations, **page.counts})
+    return {**OK, "evaluations": evaluations, "items": evaluations, **page.keys}
 
 
-class EvaluationRunBody(msgspec.Struct):
-    """The body that starts a run."""
-
+class _RunBody(msgspec.Struct):
     name: Name | None = None
     dataset_id: Id | None = None
     refresh_dataset: bool | None = None
 
 
-def run_evaluation(request: Request) -> Response:
+def run_evaluation(request: Request, db: Database) -> Answer:
     """Start a run: 201 with its id, which is polled."""
-    pipeline_id, body = request.id("report_id"), request.read(EvaluationRunBody)
+    pipeline_id, body = request.id("report_id"), request.read(_RunBody)
     if body.refresh_dataset:
         raise ApiError(403, "Datasets of this registry come from evaluation files and cannot be refreshed.")
-    with request.store.write() as db:
-        pipeline = _report(db, pipeline_id)
-        name, parent_id = pipeline.summary["name"], pipeline.summary["parent_report_id"]
-        if parent_id is not None:
-            raise ApiError(403, f"The report {pipeline_id} is a run, not a pipeline; run {parent_id}.")
-        if body.dataset_id is None:
-            dataset = items.version(db, items.find(db, name, DATASET))
-        else:
-            dataset = items.version_by_id(db, body.dataset_id, DATASET)
-        try:
-            columns, version = _pinned(db, pipeline.columns, dataset["body"]["columns"])
-        except ApiError as error:
-            raise malformed(f"The evaluation {name!r} cannot run: {error.message}") from error
-        run_id, sheet_id = store.create_run(
-            *(db, EVALUATION_RUN, version, dataset["body"]["columns"], dataset["body"]["rows"], columns),
-            name=body.name or f"{name} {now()}",
-            parent_id=pipeline_id,
-            dataset_id=dataset["id"],
-        )
-    request.runner.work_on(sheet_id)
-    return Response({"success": True, "report_id": run_id}, 201)
+    pipeline = _report(db, pipeline_id)
+    name, parent_id = pipeline.summary["name"], pipeline.summary["parent_report_id"]
+    if parent_id is not None:
+        raise ApiError(403, f"The report {pipeline_id} is a run, not a pipeline; run {parent_id}.")
+    if body.dataset_id is None:
+        dataset = items.version(db, items.find(db, name, DATASET))
+    else:
+        dataset = items.version_by_id(db, body.dataset_id, DATASET)
+    try:
+        columns, version = _pinned(db, pipeline.columns, dataset["body"]["columns"])
+    except ApiError as error:
+        raise malformed(f"The evaluation {name!r} cannot run: {error.message}") from error
+    run_id, sheet_id = store.create_run(
+        *(db, EVALUATION_RUN, version, dataset["body"]["columns"], dataset["body"]["rows"], columns),
+        name=body.name or f"{name} {now()}",
+        parent_id=pipeline_id,
+        dataset_id=dataset["id"],
+    )
+    request.sheets.append(sheet_id)
+    return {"success": True, "report_id": run_id}
 
 
-def run_report(request: Request) -> Response:
+def run_report(request: Request, db: Database) -> Answer:
     """Start a run on the vendor's other path, which requires a name."""
-    if request.read(EvaluationRunBody).name is None:
+    if request.read(_RunBody).name is None:
         raise malformed("name: required.")
-    return run_evaluation(request)
+    return run_evaluation(request, db)
 
 
-def get_evaluation(request: Request) -> Response:
+def get_evaluation(request: Request, db: Database) -> Answer:
     """Return a pipeline or a run, with its status."""
-    report = _polled(request)
+    report = _polled(request, db)
     columns = [
         {
             "id": position,
@@ -174,24 +168,23 @@ def get_evaluation(request: Request) -> Response:
         }
         for position, column in enumerate(report.columns, 1)
     ]
-    return Response({**OK, "report": report.about, **report.state, "report_columns": columns})
+    return {**OK, "report": report.about, **report.state, "report_columns": columns}
 
 
-def get_score(request: Request) -> Response:
+def get_score(request: Request, db: Database) -> Answer:
     """Return the score of a run: 400 for a pipeline, which has none."""
-    report = _polled(request)
+    report = _polled(request, db)
     if report.summary["is_blueprint"]:
         raise malformed("A pipeline has no score; request that of one of its runs.")
-    return Response({**OK, "score": report.score})
+    return {**OK, "score": report.score}
 
 
-def get_rows(request: Request) -> Response:
+def get_rows(request: Request, db: Database) -> Answer:
     """Return a page of rows."""
-    report = _polled(request)
+    report = _polled(request, db)
     page = request.parameters(PageQuery).of(report.row_count)
     indices = range(page.offset, min(page.offset + page.per_page, page.total))
-    with request.store.read() as db:
-        rows = store.rows_of(db, report.sheet_id, indices)
+    rows = store.rows_of(db, report.sheet_id, indices)
     cells = [
         [
             {"type": "dataset", "value": cell.value}
@@ -208,7 +201,7 @@ def get_rows(request: Request) -> Response:
         for row in rows.values()
     ]
     columns = [column.title for column in report.columns]
-    return Response({**OK, "columns": columns, "rows": cells, **page.counts})
+    return {**OK, "columns": columns, "rows": cells, **page.keys}
 
 
 def _reports(db: Database, condition: str, *values: int) -> list[Report]:
@@ -232,13 +225,10 @@ def _report(db: Database, report_id: int) -> Report:
     raise not_found(f"There is no evaluation with the id {report_id}.")
 
 
-def _polled(request: Request) -> Report:
-    """Return the report of a request, and work on it if it is a run that is under way."""
-    report_id = request.id("report_id")
-    with request.store.read() as db:
-        report = _report(db, report_id)
-    if report.is_under_way:
-        request.runner.work_on(report.sheet_id)
+def _polled(request: Request, db: Database) -> Report:
+    """Return the report of a request, which has it computed."""
+    report = _report(db, request.id("report_id"))
+    request.sheets.append(report.sheet_id)
     return report
 
 
@@ -270,9 +260,7 @@ def runs_prompt(kind: str, config: Mapping[str, Any]) -> bool:
 # -- datasets -----------------------------------------------------------------------------------------------
 
 
-class DatasetsQuery(ItemQuery, frozen=True):
-    """The parameters of the list of datasets."""
-
+class _DatasetsQuery(ItemQuery, frozen=True):
     dataset_group_id: Id | None = None
     report_id: Id | None = None
     prompt_id: Id | None = None
@@ -287,15 +275,13 @@ class DatasetsQuery(ItemQuery, frozen=True):
     }
 
 
-class RowsQuery(PageQuery, frozen=True):
-    """The parameters of the rows of a dataset."""
-
+class _RowsQuery(PageQuery, frozen=True):
     q: str = ""
 
 
-def list_datasets(request: Request) -> Response:
+def list_datasets(request: Request, db: Database) -> Answer:
     """List every version of every dataset, newest first; ``name`` is that of the group."""
-    query = request.parameters(DatasetsQuery)
+    query = request.parameters(_DatasetsQuery)
     columns = (
         "i.id, i.item_id AS dataset_group_id, i.number AS version_number, NULL AS filter_params,"
         " 1 AS user_id,"
@@ -308,17 +294,15 @@ def list_datasets(request: Request) -> Response:
         "(SELECT v.*, v.created_at AS updated_at, t.kind, t.name, t.deleted"
         " FROM versions v JOIN items t ON t.id = v.item_id) i"
     )
-    with request.store.read() as db:
-        page, rows = query.select_page(db, columns, source, f"i.kind = '{DATASET}'")
-    return Response({**OK, "datasets": [dict(row) for row in rows], **page.counts})
+    page, rows = query.select_page(db, columns, source, f"i.kind = '{DATASET}'")
+    return {**OK, "datasets": [dict(row) for row in rows], **page.keys}
 
 
-def get_dataset_rows(request: Request) -> Response:
+def get_dataset_rows(request: Request, db: Database) -> Answer:
     """Return a page of a dataset's rows; ``q`` selects rows with a value that contains it."""
-    query = request.parameters(RowsQuery)
+    query = request.parameters(_RowsQuery)
     dataset_id, part = request.id("dataset_id"), query.q.casefold()
-    with request.store.read() as db:
-        dataset = items.version_by_id(db, dataset_id, DATASET)["body"]
+    dataset = items.version_by_id(db, dataset_id, DATASET)["body"]
     columns = dataset["columns"]
     rows = [[row.get(name) for name in columns] for row in dataset["rows"]]
     rows = [row for row in rows if any(part in cell_text(value).casefold() for value in row) or not part]
@@ -327,4 +311,4 @@ def get_dataset_rows(request: Request) -> Response:
         [{"type": "dataset", "value": value} for value in row]
         for row in rows[page.offset : page.offset + page.per_page]
     ]
-    return Response({**OK, "columns": columns, "rows": cells, **page.counts})
+    return {**OK, "columns": columns, "rows": cells, **page.keys}

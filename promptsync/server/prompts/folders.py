@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Struct, field
 
-from promptsync.server.http import Id, Name, Request, Response, invalid, malformed, not_found, row_of
+from promptsync.server.http import Answer, Id, Name, Request, invalid, malformed, not_found, row_of
 from promptsync.server.listing import HAS_TAGS, ListQuery
 from promptsync.server.prompts import items
 from promptsync.server.store.database import Database, Row, insert, now
@@ -16,16 +16,12 @@ EntityType = Literal[
 ]
 
 
-class NewFolder(Struct, frozen=True):
-    """The body that creates a folder."""
-
+class _NewFolder(Struct, frozen=True):
     name: Name
     parent_id: Id | None = None
 
 
-class EntityQuery(ListQuery, frozen=True):
-    """The parameters of the list of entities."""
-
+class _EntityQuery(ListQuery, frozen=True):
     folder_id: Id | None = None
     flatten: bool = False
     filter_type: list[EntityType] = field(default_factory=list)
@@ -44,55 +40,49 @@ class EntityQuery(ListQuery, frozen=True):
     }
 
 
-class Entity(Struct, frozen=True):
-    """What a request is about."""
-
+class _Entity(Struct, frozen=True):
     id: Id
     type: EntityType
 
 
-class DeleteBody(Struct, frozen=True):
-    """The body that deletes entities."""
-
-    entities: list[Entity]
+class _DeleteBody(Struct, frozen=True):
+    entities: list[_Entity]
 
 
-def create_folder(request: Request) -> Response:
+def create_folder(request: Request, db: Database) -> Answer:
     """Create a folder: 400 if the parent has a folder of that name, 404 without the parent."""
-    body, moment = request.read(NewFolder), now()
+    body, moment = request.read(_NewFolder), now()
     if "/" in body.name:
         raise malformed("The name of a folder cannot contain a slash, which separates the names in a path.")
-    with request.store.write() as db:
-        path = body.name
-        if body.parent_id is not None:
-            path = f"{folder_by_id(db, body.parent_id)['path']}/{body.name}"
-        if db.execute("SELECT 1 FROM folders WHERE path = ?", (path,)).fetchone():
-            raise malformed(f"A folder called {body.name!r} exists there already.")
-        parents = db.execute(
-            "SELECT id, name FROM folders WHERE instr(?, path || '/') = 1 ORDER BY length(path)", (path,)
-        ).fetchall()
-        about = {"name": body.name, "parent_id": body.parent_id, "created_at": moment}
-        folder_id = insert(db, "folders", **about, path=path)
+    path = body.name
+    if body.parent_id is not None:
+        path = f"{folder_by_id(db, body.parent_id)['path']}/{body.name}"
+    if db.execute("SELECT 1 FROM folders WHERE path = ?", (path,)).fetchone():
+        raise malformed(f"A folder called {body.name!r} exists there already.")
+    parents = db.execute(
+        "SELECT id, name FROM folders WHERE instr(?, path || '/') = 1 ORDER BY length(path)", (path,)
+    ).fetchall()
+    about = {"name": body.name, "parent_id": body.parent_id, "created_at": moment}
+    folder_id = insert(db, "folders", **about, path=path)
     above = [dict(row) for row in parents] or None
     # Nothing changes a folder.
-    common = {"updated_at": moment, "workspace_id": request.store.workspace_id, "external_ids": []}
-    return Response({"success": True, "folder": {"id": folder_id, **about, "path": above, **common}}, 201)
+    common = {"updated_at": moment, "workspace_id": request.workspace_id, "external_ids": []}
+    return {"folder": {"id": folder_id, **about, "path": above, **common}}
 
 
-def resolve_folder(request: Request) -> Response:
+def resolve_folder(request: Request, db: Database) -> Answer:
     """Return the id of a folder from its path: names joined by dots or slashes, if only one folder fits."""
     path = request.query.get("path", [""])[-1]
     if not path:
         raise malformed("path is required.")
-    with request.store.read() as db:
-        rows = db.execute(
-            "SELECT id FROM folders WHERE :path IN (path, replace(path, '/', '.'))", {"path": path.strip("/")}
-        ).fetchall()
+    rows = db.execute(
+        "SELECT id FROM folders WHERE :path IN (path, replace(path, '/', '.'))", {"path": path.strip("/")}
+    ).fetchall()
     if not rows:
         raise not_found(f"There is no folder at {path!r}.")
     if len(rows) > 1:
         raise malformed(f"{path!r} names several folders; walk them by id instead.")
-    return Response({"id": rows[0]["id"]})
+    return {"id": rows[0]["id"]}
 
 
 _ENTITIES = (
@@ -117,42 +107,40 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 
 
-def list_entities(request: Request) -> Response:
+def list_entities(request: Request, db: Database) -> Answer:
     """List what is directly in ``folder_id`` or the root; with ``flatten``, also what is further down.
 
     What the fixtures file declares is in the root. A completion template has the type SNIPPET in this list,
     as in the vendor's folder API.
     """
-    query = request.parameters(EntityQuery)
+    query = request.parameters(_EntityQuery)
     if query.semantic_search:
         message = "semantic_search is not supported by this registry; search_query searches names."
         raise invalid(message, "query", "semantic_search")
-    with request.store.read() as db:
-        if query.folder_id is not None:
-            folder_by_id(db, query.folder_id)
-        entities = [dict(row) for row in query.select(db, _ENTITY, _ENTITIES, "1")]
+    if query.folder_id is not None:
+        folder_by_id(db, query.folder_id)
+    entities = [dict(row) for row in query.select(db, _ENTITY, _ENTITIES, "1")]
     for entity in entities:
         entity["path"] = entity["path"].split("/") if entity["path"] else []
         latest = entity.pop("latest")
         if query.include_metadata:
             numbered = {} if latest is None else {"latest_version_number": latest}
             entity["metadata"] = _METADATA.get(entity["type"], {}) | numbered
-    return Response({"entities": entities})
+    return {"entities": entities}
 
 
-def delete_entities(request: Request) -> Response:
+def delete_entities(request: Request, db: Database) -> Answer:
     """Archive templates; publishing the name again restores one."""
-    entities = request.read(DeleteBody).entities
+    entities = request.read(_DeleteBody).entities
     for entity in entities:
         if entity.type not in ("PROMPT", "SNIPPET"):
             raise malformed(f"This registry does not delete a {entity.type}, only prompts and snippets.")
-    with request.store.write() as db:
-        templates = {items.get(db, items.TEMPLATE, "id", entity.id)["id"] for entity in entities}
-        db.executemany(
-            "UPDATE items SET deleted = 1, updated_at = ? WHERE id = ?",
-            [(now(), template_id) for template_id in templates],
-        )
-    return Response({"moved_count": len(templates)})
+    templates = {items.get(db, items.TEMPLATE, "id", entity.id)["id"] for entity in entities}
+    db.executemany(
+        "UPDATE items SET deleted = 1, updated_at = ? WHERE id = ?",
+        [(now(), template_id) for template_id in templates],
+    )
+    return {"moved_count": len(templates)}
 
 
 def folder_by_id(db: Database, folder_id: int, *, status: int = 404) -> Row:

@@ -15,7 +15,17 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from promptsync.server.http import ApiError, Id, Name, Request, Response, invalid, not_found, read_id, row_of
+from promptsync.server.http import (
+    Answer,
+    ApiError,
+    Id,
+    Name,
+    Request,
+    invalid,
+    not_found,
+    read_id,
+    row_of,
+)
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, decoded, encoded, insert, now
 
 TEMPLATE: Final = "prompt template"
@@ -141,75 +151,69 @@ class Target(Struct, frozen=True):
     prompt_version_id: Id | None = None
 
 
-class NewLabel(Target, frozen=True, kw_only=True):
-    """The body that creates a label."""
-
+class _NewLabel(Target, frozen=True, kw_only=True):
     name: Name
 
 
-def list_labels(request: Request, kind: str = TEMPLATE, version: str = "prompt_version") -> Response:
+def list_labels(
+    request: Request, db: Database, kind: str = TEMPLATE, version: str = "prompt_version"
+) -> Answer:
     """List the labels of the item in the path, or of all active templates.
 
     Their versions are called ``version`` in the response.
     """
     identifier, columns = request.path.get("identifier"), ""
-    with request.store.read() as db:
-        if identifier is None:
-            columns = ", t.id AS prompt_id, t.name AS prompt_name"
-            where = f"t.kind = '{kind}' AND NOT t.deleted"
-        else:
-            where = f"t.id = {find(db, identifier, kind)['id']}"
-        rows = db.execute(
-            "SELECT l.name AS release_label, l.id AS release_label_id,"
-            f" v.id AS {version}_id, v.number AS {version}_number{columns}"
-            " FROM labels l JOIN versions v ON v.id = l.version_id JOIN items t ON t.id = l.item_id"
-            f" WHERE {where} ORDER BY t.id, l.name"
-        ).fetchall()
-    return Response({"success": True, "release_labels": [dict(row) for row in rows]})
+    if identifier is None:
+        columns = ", t.id AS prompt_id, t.name AS prompt_name"
+        where = f"t.kind = '{kind}' AND NOT t.deleted"
+    else:
+        where = f"t.id = {find(db, identifier, kind)['id']}"
+    rows = db.execute(
+        "SELECT l.name AS release_label, l.id AS release_label_id,"
+        f" v.id AS {version}_id, v.number AS {version}_number{columns}"
+        " FROM labels l JOIN versions v ON v.id = l.version_id JOIN items t ON t.id = l.item_id"
+        f" WHERE {where} ORDER BY t.id, l.name"
+    ).fetchall()
+    return {"success": True, "release_labels": [dict(row) for row in rows]}
 
 
-def create_label(request: Request) -> Response:
+def create_label(request: Request, db: Database) -> Answer:
     """Create a label: 409 for a name that the template has, which PATCH moves.
 
     200 with a message and no label if the label is protected and waits for approval.
     """
-    body = request.read(NewLabel, status=422)
-    with request.store.write() as db:
-        template = get(db, TEMPLATE, "id", request.id("prompt_id"))
-        version_id = _target(db, template, body)
-        label = {"item_id": template["id"], "name": body.name}
-        known = db.execute(
-            "SELECT id FROM labels WHERE item_id = :item_id AND name = :name", label
-        ).fetchone()
-        if known is not None:
-            what = f"{template['name']!r} has the label {body.name!r} already"
-            raise ApiError(409, f"{what}; move it with PATCH /prompt-labels/{known['id']}.")
-        if waits(db, template, body.name, version_id):
-            return Response(_waiting(body.name))
-        label_id = insert(db, "labels", **label, version_id=version_id, created_at=now())
-        return Response(_label(db, label_id)[0])
+    body = request.read(_NewLabel, status=422)
+    template = get(db, TEMPLATE, "id", request.id("prompt_id"))
+    version_id = _target(db, template, body)
+    label = {"item_id": template["id"], "name": body.name}
+    known = db.execute("SELECT id FROM labels WHERE item_id = :item_id AND name = :name", label).fetchone()
+    if known is not None:
+        what = f"{template['name']!r} has the label {body.name!r} already"
+        raise ApiError(409, f"{what}; move it with PATCH /prompt-labels/{known['id']}.")
+    if waits(db, template, body.name, version_id):
+        return _waiting(body.name)
+    label_id = insert(db, "labels", **label, version_id=version_id, created_at=now())
+    return _label(db, label_id)[0]
 
 
-def move_label(request: Request) -> Response:
+def move_label(request: Request, db: Database) -> Answer:
     """Move a label and return it as it is then, which is unchanged if the move waits for approval."""
     body = request.read(Target, status=422)
-    with request.store.write() as db:
-        label, template = _label(db, request.id("prompt_label_id"))
-        version_id = _target(db, template, body)
-        if waits(db, template, label["name"], version_id):
-            return Response(label | _waiting(label["name"]))
-        db.execute("UPDATE labels SET version_id = ? WHERE id = ?", (version_id, label["id"]))
-        return Response(label | {"prompt_version_id": version_id})
+    label, template = _label(db, request.id("prompt_label_id"))
+    version_id = _target(db, template, body)
+    if waits(db, template, label["name"], version_id):
+        return label | _waiting(label["name"])
+    db.execute("UPDATE labels SET version_id = ? WHERE id = ?", (version_id, label["id"]))
+    return label | {"prompt_version_id": version_id}
 
 
-def delete_label(request: Request) -> Response:
+def delete_label(request: Request, db: Database) -> Answer:
     """Delete a label, unless that waits for approval."""
-    with request.store.write() as db:
-        label, template = _label(db, request.id("prompt_label_id"))
-        if waits(db, template, label["name"], None):
-            return Response(_waiting(label["name"]))
-        db.execute("DELETE FROM labels WHERE id = ?", (label["id"],))
-    return Response({"success": True, "message": f"Deleted the release label {label['name']!r}."})
+    label, template = _label(db, request.id("prompt_label_id"))
+    if waits(db, template, label["name"], None):
+        return _waiting(label["name"])
+    db.execute("DELETE FROM labels WHERE id = ?", (label["id"],))
+    return {"success": True, "message": f"Deleted the release label {label['name']!r}."}
 
 
 def _label(db: Database, label_id: int) -> tuple[dict[str, Any], Row]:

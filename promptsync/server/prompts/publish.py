@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from promptsync.prompt.prompt import MAX_MESSAGE, MAX_NAME
 from promptsync.prompt.snippets import rendered_in
-from promptsync.server.http import Id, Name, Request, Response, checked, malformed, read_id
+from promptsync.server.http import Answer, Id, Name, Request, checked, malformed, read_id
 from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.prompts.items import waits
@@ -60,7 +60,7 @@ class PatchBody(Struct, frozen=True):
     release_labels: list[Name] | None = None
 
 
-def publish(request: Request) -> Response:
+def publish(request: Request, db: Database) -> Answer:
     """Add a version: 201, also for a known name.
 
     Tags and folder that are not sent stay as they are. An archived name is restored under its old id, with
@@ -74,24 +74,22 @@ def publish(request: Request) -> Response:
     else:
         prompt = checked(body.prompt_template, PromptPart, "prompt_template")
         version = checked(body.prompt_version, VersionPart, "prompt_version")
-    with request.store.write() as db:
-        return Response(_add_version(db, prompt, version, body.release_labels), 201)
+    return _add_version(db, prompt, version, body.release_labels)
 
 
-def patch(request: Request) -> Response:
+def patch(request: Request, db: Database) -> Answer:
     """Add a version that changes another one, the latest unless the body names one: 201."""
     body = request.read(PatchBody)
     if body.version is not None and body.label is not None:
         raise malformed("Specify version or label, not both.")
-    with request.store.write() as db:
-        item = items.find(db, request.path["identifier"])
-        base = items.version(db, item, body.version, body.label)["body"]
-        version = VersionPart(
-            _patched_template(base["prompt_template"], request.json or {}),
-            _patched_metadata(base["metadata"], body),
-            body.commit_message,
-        )
-        return Response(_add_version(db, PromptPart(item["name"]), version, body.release_labels), 201)
+    item = items.find(db, request.path["identifier"])
+    base = items.version(db, item, body.version, body.label)["body"]
+    version = VersionPart(
+        _patched_template(base["prompt_template"], request.json or {}),
+        _patched_metadata(base["metadata"], body),
+        body.commit_message,
+    )
+    return _add_version(db, PromptPart(item["name"]), version, body.release_labels)
 
 
 def _add_version(

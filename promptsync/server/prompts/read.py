@@ -8,11 +8,11 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, field
 
-from promptsync.server.http import ApiError, Id, Request, Response, invalid
+from promptsync.server.http import Answer, ApiError, Id, Request, invalid
 from promptsync.server.listing import HAS_TAGS, ItemQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.template import Used, direct, expanded, resolved, stored_tool
-from promptsync.server.store.database import Row, decoded
+from promptsync.server.store.database import Database, Row, decoded
 
 IS_SNIPPET = (
     "(v.type = 'completion' AND EXISTS (SELECT 1 FROM snippet_uses u JOIN versions p ON p.id = u.version_id"
@@ -45,9 +45,7 @@ class TemplatesQuery(ItemQuery, frozen=True):
     }
 
 
-class TemplateQuery(Struct, frozen=True):
-    """The parameters of a template, besides its version."""
-
+class _TemplateQuery(Struct, frozen=True):
     resolve_snippets: bool = True
     include_llm_kwargs: bool = False
 
@@ -65,7 +63,7 @@ class RenderBody(Struct, frozen=True):
     skip_input_variable_rendering: Any = None
 
 
-def list_templates(request: Request) -> Response:
+def list_templates(request: Request, db: Database) -> Answer:
     """List templates, newest first unless sorted otherwise, with their text as stored (never rendered).
 
     ``label`` selects the templates that have it and shows the version under it.
@@ -74,48 +72,45 @@ def list_templates(request: Request) -> Response:
     source = f"items i {_LATEST if query.label is None else _LABELLED}"
     folder = "LEFT JOIN folders f ON f.id = i.folder_id"
     kind = f"i.kind = '{items.TEMPLATE}'"
-    with request.store.read() as db:
-        page, rows = query.select_page(db, _ITEM, source, kind, join=folder)
+    page, rows = query.select_page(db, _ITEM, source, kind, join=folder)
     templates = [dict(row) for row in rows]
     for template in templates:
         template |= template.pop("body")
-    return Response({"items": templates, **page.neighbours, **page.counts})
+    return {"items": templates, **page.keys}
 
 
-def get_raw(request: Request) -> Response:
+def get_raw(request: Request, db: Database) -> Answer:
     """Return a template as stored, with its variables unrendered.
 
     Snippets are expanded unless ``resolve_snippets=false``; then ``snippets`` lists the direct references.
     References to tools stay, so that publishing the response again keeps them.
     """
     number, label = request.version()
-    query = request.parameters(TemplateQuery)
-    with request.store.read() as db:
-        item = items.find(db, request.path["identifier"])
-        version = items.version(db, item, number, label)
-        template = version["body"]["prompt_template"]
-        if not query.resolve_snippets:
-            used = direct(db, template)
-        else:
-            template, used = expanded(db, template)
-        answer = _content(request, item, version, template, used)
-        answer |= {"success": True, "created_at": version["created_at"]}
-        if query.include_llm_kwargs:
-            from promptsync.server.providers import llm_kwargs
+    query = request.parameters(_TemplateQuery)
+    item = items.find(db, request.path["identifier"])
+    version = items.version(db, item, number, label)
+    template = version["body"]["prompt_template"]
+    if not query.resolve_snippets:
+        used = direct(db, template)
+    else:
+        template, used = expanded(db, template)
+    answer = _content(request, item, version, template, used)
+    answer |= {"success": True, "created_at": version["created_at"]}
+    if query.include_llm_kwargs:
+        from promptsync.server.providers import llm_kwargs
 
-            answer["llm_kwargs"] = llm_kwargs(resolved(db, template)[0], answer["metadata"])
-    return Response(answer)
+        answer["llm_kwargs"] = llm_kwargs(resolved(db, template)[0], answer["metadata"])
+    return answer
 
 
-def get_rendered(request: Request) -> Response:
+def get_rendered(request: Request, db: Database) -> Answer:
     """Return a template as a model would get it. A label wins over a version."""
     body = request.read(RenderBody, status=422)
-    with request.store.read() as db:
-        item = items.find(db, request.path["identifier"])
-        version = items.version(db, item, body.version, body.label)
-        template, used = expanded(db, version["body"]["prompt_template"])
-        template, warnings = resolved(db, template)
-    return Response(rendered_answer(_content(request, item, version, template, used), body, warnings))
+    item = items.find(db, request.path["identifier"])
+    version = items.version(db, item, body.version, body.label)
+    template, used = expanded(db, version["body"]["prompt_template"])
+    template, warnings = resolved(db, template)
+    return rendered_answer(_content(request, item, version, template, used), body, warnings)
 
 
 def rendered_answer(
@@ -161,7 +156,7 @@ def _content(
         "id": item["id"],
         "prompt_name": item["name"],
         "version": version["number"],
-        "workspace_id": request.store.workspace_id,
+        "workspace_id": request.workspace_id,
         "prompt_template": template,
         "metadata": version["body"]["metadata"],
         "commit_message": version["message"],
@@ -181,64 +176,58 @@ _USES = (
 )
 
 
-class UsageQuery(Struct, frozen=True):
-    """The parameter that chooses a version of the snippet."""
-
+class _UsageQuery(Struct, frozen=True):
     prompt_version_number: Id | None = None
 
 
-def snippet_usage(request: Request) -> Response:
+def snippet_usage(request: Request, db: Database) -> Answer:
     """List the prompt versions that reference a template, or one version of it.
 
     ``label_usage`` lists the labels of this snippet through which a prompt references it.
     """
-    number = request.parameters(UsageQuery).prompt_version_number
-    with request.store.read() as db:
-        template = items.find(db, request.path["identifier"])
-        if number is not None:
-            items.version(db, template, number)
-        values = {**dict(template), "number": number}
-        prompts = db.execute(
-            f'{_PROMPT}, json_group_array(DISTINCT p.number) AS "version_numbers [json]" {_USES}'
-            " GROUP BY t.id ORDER BY t.id",
-            values,
-        ).fetchall()
-        labels = db.execute(
-            f"{_PROMPT}, u.label AS label_name {_USES} AND u.label IS NOT NULL ORDER BY t.id", values
-        ).fetchall()
+    number = request.parameters(_UsageQuery).prompt_version_number
+    template = items.find(db, request.path["identifier"])
+    if number is not None:
+        items.version(db, template, number)
+    values = {**dict(template), "number": number}
+    prompts = db.execute(
+        f'{_PROMPT}, json_group_array(DISTINCT p.number) AS "version_numbers [json]" {_USES}'
+        " GROUP BY t.id ORDER BY t.id",
+        values,
+    ).fetchall()
+    labels = db.execute(
+        f"{_PROMPT}, u.label AS label_name {_USES} AND u.label IS NOT NULL ORDER BY t.id", values
+    ).fetchall()
     usage = [{**dict(row), "version_numbers": sorted(row["version_numbers"])} for row in prompts]
-    return Response(
-        {
-            "success": True,
-            "message": "Snippet usage read.",
-            "snippet_name": template["name"],
-            "snippet_usage": usage,
-            "total_prompts_using_snippet": len(usage),
-            "label_usage": [dict(row) for row in labels],
-            "total_labels_using_snippet": len(labels),
-        }
-    )
+    return {
+        "success": True,
+        "message": "Snippet usage read.",
+        "snippet_name": template["name"],
+        "snippet_usage": usage,
+        "total_prompts_using_snippet": len(usage),
+        "label_usage": [dict(row) for row in labels],
+        "total_labels_using_snippet": len(labels),
+    }
 
 
-def get_tool(request: Request) -> Response:
+def get_tool(request: Request, db: Database) -> Answer:
     """Return a version of a tool, which is found by its id or by its name."""
     number, label = request.version()
     identifier = request.path["identifier"]
-    with request.store.read() as db:
-        try:
-            tool = items.get(db, items.TOOL, "uid", identifier)
-        except ApiError:
-            tool = items.get(db, items.TOOL, "name", identifier)
-        version = items.version(db, tool, number, label)
+    try:
+        tool = items.get(db, items.TOOL, "uid", identifier)
+    except ApiError:
+        tool = items.get(db, items.TOOL, "name", identifier)
+    version = items.version(db, tool, number, label)
     definition = stored_tool(version["body"])
     shown = {
         "id": int(tool["uid"]),
         "name": tool["name"],
         "description": definition["function"]["description"],
-        "workspace_id": request.store.workspace_id,
+        "workspace_id": request.workspace_id,
         "created_at": tool["created_at"],
         "updated_at": tool["updated_at"],
         "version": {"number": version["number"], "tool_definition": definition},
         "tool_definition": definition,
     }
-    return Response({"success": True, "tool_registry": shown})
+    return {"success": True, "tool_registry": shown}

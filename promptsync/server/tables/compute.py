@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, Final, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import JINJA2
 from promptsync.rendering import Engine, render_template
 from promptsync.server.checks.models import JUDGE, Model, ModelError, Models
-from promptsync.server.http import ApiError, Id, checked
+from promptsync.server.http import ApiError, Id, Name, checked
 from promptsync.server.prompts import items
 from promptsync.server.prompts.template import expanded, resolved, stored_metadata, stored_template
 from promptsync.server.store.database import Database, Row, Store
@@ -41,15 +43,8 @@ _ASKING: Final = threading.Lock()
 _log = logging.getLogger(__name__)
 
 
-class CellResult(Struct, frozen=True):
-    """What a cell gets: a value, or the reason why there is none."""
-
-    value: Any = None
-    error: str | None = None
-
-
-Compute = Callable[[Read], CellResult]
-"""Computes a cell from its row."""
+Compute = Callable[[Read], Any]
+"""Returns the value of a cell from its row. Raises ``NoResult`` or ``ModelError``, or fails otherwise."""
 
 
 class RegistryPrompt(Struct, frozen=True):
@@ -131,13 +126,18 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
         (source_id,) = db.execute(sql, (sheet_id,)).fetchone()
         sources = store.columns_of(db, source_id)
         rows = store.rows_of(db, source_id, [cell.row_index for cell in cells])
-    readers = [_reader(sources, rows[cell.row_index]) for cell in cells]
+
+    def result(cell: SheetCell) -> SheetCell:
+        value, error = _result(compute, _reader(sources, rows[cell.row_index]))
+        status = COMPLETED if error is None else FAILED
+        return replace(cell, status=status, value=value, error=error, model=model)
+
     if is_local or len(cells) == 1:
-        results = list(map(compute, readers))
+        results = list(map(result, cells))
     else:
         # One sheet at a time, because each asks as much at once as the model allows.
         with _ASKING:
-            results = mapped(compute, readers)
+            results = mapped(result, cells)
     with registry.write() as db:
         # A cell that was cancelled or edited meanwhile stays as it is now, even if it is queued again.
         ids = [cell.id for cell in cells]
@@ -147,15 +147,8 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
             return True
         version = store.touch(db, sheet_id)
         computed = [
-            replace(
-                cell,
-                status=COMPLETED if outcome.error is None else FAILED,
-                value=outcome.value,
-                error=outcome.error,
-                last_computed_version=version,
-                model=model,
-            )
-            for cell, outcome in zip(cells, results, strict=True)
+            replace(cell, last_computed_version=version)
+            for cell in results
             if (cell.id, cell.operation_id) in waiting
         ]
         store.set_cells(db, computed)
@@ -182,6 +175,18 @@ def _reader(columns: Iterable[SheetColumn], cells: Mapping[str, SheetCell]) -> R
     return read
 
 
+def _result(compute: Compute, read: Read) -> tuple[Any, str | None]:
+    """Return the value of a cell, or why it has none."""
+    try:
+        return compute(read), None
+    except (NoResult, ModelError) as error:
+        return None, str(error)
+    except Exception as error:
+        # A template can make the client of a model fail in any way. That must fail this cell only.
+        _log.warning("A cell failed: %r", error)
+        return None, str(error) or repr(error)
+
+
 def _computation(db: Database, models: Models, column: SheetColumn) -> tuple[Compute, str | None]:
     """Return what computes a cell from its row, and the name of the model that it asks."""
     # A run has lists as they are, and whether a row passes instead of a score.
@@ -193,19 +198,19 @@ def _computation(db: Database, models: Models, column: SheetColumn) -> tuple[Com
             template, metadata = config.prompt(db)
             model = models.of(metadata)
             return _prompted(config, template, metadata, model, structures=not is_run), model.name
-        computed, ask = primitive(column.type, column.config, "config"), models.judge
+        computed = primitive(column.type, column.config, "config")
     except ApiError as error:
-        failed = CellResult(error=error.message)
-        return lambda read: failed, None
+        return partial(_fail, error.message), None
 
-    def compute(read: Read) -> CellResult:
-        try:
-            value = computed.result(read, ask)
-            return CellResult(score_of(value) == 1 if is_run and column.is_output_column else value)
-        except (NoResult, ModelError) as error:
-            return CellResult(error=str(error))
+    def compute(read: Read) -> Any:
+        value = computed.result(read, models.judge)
+        return score_of(value) == 1 if is_run and column.is_output_column else value
 
     return compute, models.called(JUDGE).name if column.type == "LLM_ASSERTION" else None
+
+
+def _fail(message: str, read: Read) -> None:
+    raise NoResult(message)
 
 
 def _prompted(
@@ -213,22 +218,157 @@ def _prompted(
 ) -> Compute:
     """Return what asks a model; with ``structures``, texts that are JSON lists or mappings become those."""
 
-    def compute(read: Read) -> CellResult:
-        try:
-            mappings = config.prompt_template_variable_mappings
-            values = {name: read(source) for name, source in mappings.items()}
-        except NoResult as error:
-            return CellResult(error=str(error))
+    def compute(read: Read) -> str:
+        values = {name: read(source) for name, source in config.prompt_template_variable_mappings.items()}
         if structures:
             values = {name: structured(value) for name, value in values.items()}
-        try:
-            engine = Engine()
-            own = {name: engine(text, JINJA2, values).text for name, text in config.variables.items()}
-            rendered, _ = render_template(template, values | own)
-            return CellResult(model.answer(rendered, metadata))
-        except Exception as error:
-            # A template can make the client fail in any way. That must fail this cell only.
-            _log.warning("The model %s failed: %r", model.name, error)
-            return CellResult(error=str(error) or repr(error))
+        engine = Engine()
+        own = {name: engine(text, JINJA2, values).text for name, text in config.variables.items()}
+        rendered, _ = render_template(template, values | own)
+        return model.answer(rendered, metadata)
 
     return compute
+
+
+PASS, WARN, FAIL, ERROR, SKIPPED = "pass", "warn", "fail", "error", "skipped"
+VERDICTS: Final = (PASS, WARN, FAIL, ERROR, SKIPPED)
+"""The verdicts, from good to bad; the last is that of a sheet without rows."""
+
+_Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Thresholds(Struct, frozen=True):
+    """The least scores that pass and that only warn. The defaults are those of the vendor's SDK."""
+
+    passing: _Share = field(name="pass", default=0.8)
+    warning: _Share = field(name="warn", default=0.6)
+
+    def __post_init__(self) -> None:
+        if self.warning > self.passing:
+            raise ValueError("the threshold to warn is higher than that to pass")
+
+    def verdict(self, score: float) -> str:
+        """Return the verdict of a score."""
+        return PASS if score >= self.passing else WARN if score >= self.warning else FAIL
+
+
+class Aggregation(Struct, frozen=True):
+    """How the scores of steps become one score with a verdict."""
+
+    method: Literal["weighted_mean"] = "weighted_mean"
+    required_step_failure_behavior: Literal["fail", "warn", "error"] = "fail"
+    pass_threshold: _Share = 0.8
+    warn_threshold: _Share = 0.6
+
+    def __post_init__(self) -> None:
+        Thresholds(self.pass_threshold, self.warn_threshold)
+
+
+class ScoringStep(Struct, frozen=True):
+    """A step of a scorecard, as in the API; it gets an ``id`` when it is stored."""
+
+    title: Name
+    primitive_type: str
+    id: str | None = None
+    source_column_ids: list[str] = []
+    weight: Annotated[float, Meta(gt=0, le=1e9)] = 1
+    required: bool = False
+    thresholds: Thresholds = Thresholds()
+    primitive_config: dict[str, Any] = {}
+    score_adapter: dict[str, Any] | None = None
+    description: str | None = None
+    order_index: int = 0
+
+    def result(self, cell: SheetCell) -> dict[str, Any]:
+        """Return what the step found in a row, as in the API; without a score, why not."""
+        score, message = None, cell.error
+        try:
+            score = score_of(cell.value) if message is None else None
+        except NoResult as error:
+            message = str(error)
+        verdict = ERROR if score is None else self.thresholds.verdict(score)
+        about = {"title": self.title, "primitive_type": self.primitive_type, "verdict": verdict}
+        return {**about, "score": score, "raw_value": cell.value, "error_message": message}
+
+
+class ScorecardBody(Struct, frozen=True):
+    """A scorecard, as a client sends it."""
+
+    name: Name
+    aggregation: Aggregation
+    evaluated_column_ids: list[str] = []
+    steps: Annotated[list[ScoringStep], Meta(max_length=100)] = []
+    display_config: dict[str, Any] | None = None
+    baseline_config: dict[str, Any] | None = None
+
+
+class SheetScorecard(ScorecardBody, frozen=True, kw_only=True):
+    """A scorecard, as it is stored. ``config_hash`` changes with everything that decides about scores."""
+
+    id: str
+    config_hash: str
+    created_at: str
+    updated_at: str
+
+
+def aggregate(
+    steps: Sequence[ScoringStep], scores: Sequence[float | None], how: Aggregation
+) -> tuple[float, str]:
+    """Return the score and the verdict of a row, or of the sheet from the means of its steps.
+
+    A step without a score counts as 0, and makes the verdict an error.
+    """
+    pairs = list(zip(steps, scores, strict=True))
+    total = sum(step.weight * (score or 0) for step, score in pairs) / sum(step.weight for step in steps)
+    verdicts = [Thresholds(how.pass_threshold, how.warn_threshold).verdict(total)]
+    for step, score in pairs:
+        if score is None:
+            verdicts.append(ERROR)
+        elif step.required and step.thresholds.verdict(score) == FAIL:
+            verdicts.append(how.required_step_failure_behavior)
+    return total, max(verdicts, key=VERDICTS.index)
+
+
+def row_score(scorecard: SheetScorecard, cells: Sequence[SheetCell]) -> dict[str, Any]:
+    """Return the score of a row from its cells, one for each step, as in a response."""
+    results = {step.id: step.result(cell) for step, cell in zip(scorecard.steps, cells, strict=True)}
+    scores = [result["score"] for result in results.values()]
+    total, verdict = aggregate(scorecard.steps, scores, scorecard.aggregation)
+    errors = [
+        f"{result['title']}: {result['error_message']}"
+        for result in results.values()
+        if result["error_message"]
+    ]
+    return {
+        "step_results": results,
+        "aggregate_score": total,
+        "aggregate_verdict": verdict,
+        "computed_at": max(cell.updated_at for cell in cells),
+        "error_summary": "; ".join(errors) or None,
+    }
+
+
+def summary(scorecard: SheetScorecard, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the scores of all rows add up to, as in a response."""
+    summaries, means = {}, []
+    for step in scorecard.steps:
+        results = [row["step_results"][step.id] for row in rows]
+        # A row without a score counts as 0, because otherwise errors would raise the mean.
+        means.append(sum(result["score"] or 0 for result in results) / max(1, len(results)))
+        about = {"title": step.title, "average_score": means[-1], "total_count": len(results)}
+        counts = verdict_counts(result["verdict"] for result in results)
+        summaries[step.id] = about | {f"{verdict}_count": count for verdict, count in counts.items()}
+    total, verdict = aggregate(scorecard.steps, means, scorecard.aggregation)
+    if any(row["error_summary"] for row in rows):
+        verdict = ERROR
+    return {
+        "criterion_summaries": summaries,
+        "aggregate_score": total if rows else None,
+        "aggregate_verdict": verdict if rows else SKIPPED,
+    }
+
+
+def verdict_counts(verdicts: Iterable[str]) -> dict[str, int]:
+    """Return how often each verdict occurs."""
+    counts = Counter(verdicts)
+    return {verdict: counts[verdict] for verdict in VERDICTS}

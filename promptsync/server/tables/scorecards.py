@@ -14,11 +14,10 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct, convert, to_builtins
 from msgspec.structs import asdict, replace
 
-from promptsync.server.http import Request, RowIndex, malformed, not_found, read_id
+from promptsync.server.http import Answer, Request, RowIndex, malformed, not_found, read_id
 from promptsync.server.store.database import Database, Row, decoded, encoded, now
 from promptsync.server.tables import store
-from promptsync.server.tables.primitives import primitive, references
-from promptsync.server.tables.scoring import (
+from promptsync.server.tables.compute import (
     ScorecardBody,
     ScoringStep,
     SheetScorecard,
@@ -26,7 +25,8 @@ from promptsync.server.tables.scoring import (
     summary,
     verdict_counts,
 )
-from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, Answer, SheetColumn
+from promptsync.server.tables.primitives import primitive, references
+from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, SheetColumn
 
 _KEPT: dict[tuple[str, int], list[dict[str, Any]]] = {}
 """The scores that were read last, by calculation and number of its cells that are done, which decide them."""
@@ -47,7 +47,6 @@ class _Query(Struct, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
-@store.on_sheet("write")
 def configure_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     """Create or replace the scorecard. Steps that cannot run here are refused."""
     body, moment = request.read(ScorecardBody), now()
@@ -82,7 +81,6 @@ def _checked(step: ScoringStep, place: int, columns: list[SheetColumn]) -> Scori
     return replace(step, id=step.id or str(uuid.uuid4()))
 
 
-@store.on_sheet("read")
 def get_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     """Return the scorecard and its latest calculation, each ``null`` if there is none."""
     scorecard, latest = _shown(db, sheet)
@@ -97,7 +95,6 @@ def get_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     return answer | {"criterion_summaries": summaries, "drift_summary": None, "progress": progress}
 
 
-@store.on_sheet("write")
 def delete_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     """Delete the scorecard and its calculations."""
     db.execute("DELETE FROM sheets WHERE source_id = ?", (sheet["id"],))
@@ -106,7 +103,6 @@ def delete_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     return {}
 
 
-@store.on_sheet("write", 202)
 def recalculate_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     """Start a calculation: 202 with its id, which is polled."""
     request.read(_Scope)
@@ -126,7 +122,6 @@ def recalculate_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     return {"calculation_id": calculation_id, "status": "queued", "version": sheet["version_count"]}
 
 
-@store.on_sheet("write")
 def cancel_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     """Cancel the calculation that is under way. An answer that is on its way is not counted."""
     if request.read(_Scope) != _Scope():
@@ -140,7 +135,6 @@ def cancel_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
     return answer | {"execution_ids": ids, "calculation_id": ids[0] if ids else None}
 
 
-@store.on_sheet("read")
 def get_calculation(request: Request, db: Database, sheet: Row) -> Answer:
     """Return a calculation."""
     calculation = _shown_calculation(db, sheet, _calculation(db, sheet, request.path["calculation_id"]))
@@ -148,7 +142,6 @@ def get_calculation(request: Request, db: Database, sheet: Row) -> Answer:
     return {"calculation": calculation, "criterion_summaries": summaries, "drift_summary": None}
 
 
-@store.on_sheet("read")
 def list_rows(request: Request, db: Database, sheet: Row) -> Answer:
     """Return a page of the rows' scores and verdicts."""
     query = request.parameters(_Query)
@@ -169,7 +162,6 @@ def list_rows(request: Request, db: Database, sheet: Row) -> Answer:
     }
 
 
-@store.on_sheet("read")
 def get_row(request: Request, db: Database, sheet: Row) -> Answer:
     """Return the score of one row with the results of its steps."""
     query, index = request.parameters(_Query), read_id(request.path["row_index"])

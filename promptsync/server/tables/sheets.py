@@ -1,4 +1,4 @@
-"""Tables and their sheets, which may come from files and traces.
+"""Tables, their sheets, which may come from files and traces, and the columns of these.
 
 An import is complete when its request is answered.
 """
@@ -13,14 +13,17 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import asdict, replace
 
 from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
-from promptsync.server.http import MAX_BODY, Id, Request, Response, malformed, not_found
+from promptsync.server.http import MAX_BODY, Answer, Id, Request, Response, malformed, not_found
 from promptsync.server.listing import CursorQuery
 from promptsync.server.prompts.folders import folder_by_id
-from promptsync.server.store.database import Database, Row, insert, now
+from promptsync.server.store.database import Database, Row, encoded, insert, now
 from promptsync.server.tables import store
-from promptsync.server.tables.store import TEXT, Answer, SheetColumn
+from promptsync.server.tables.compute import check_config
+from promptsync.server.tables.primitives import PRIMITIVES, references
+from promptsync.server.tables.store import PROMPT, TEXT, SheetColumn
 from promptsync.server.tracking.spans import Span, spans_of
 
 Title = Annotated[str, Meta(min_length=1, max_length=1000)]
@@ -56,23 +59,22 @@ class _TablesQuery(_SheetsQuery, frozen=True):
     name: str | None = None
 
 
-def create_table(request: Request) -> Response:
+def create_table(request: Request, db: Database) -> Answer:
     """Create a table, by default with a sheet that has a column and an empty row."""
     body, table_id, moment = request.read(_NewTable), str(uuid.uuid4()), now()
-    with request.store.write() as db:
-        if body.folder_id is not None:
-            folder_by_id(db, body.folder_id)
-        count = db.execute("SELECT ifnull(max(number), 0) FROM smart_tables").fetchone()[0]
-        about = {"title": body.title or f"Untitled Table {count + 1}", "folder_id": body.folder_id}
-        insert(db, "smart_tables", id=table_id, **about, created_at=moment, updated_at=moment)
-        answer = {"success": True, "message": "Table created."}
-        if body.create_default_sheet:
-            answer["default_sheet"] = add_blank_sheet(db, table_id, "Sheet 1")
-        answer["table"] = dict(store.get_table(db, {"table_id": table_id}))
-    return Response(answer, 201)
+    if body.folder_id is not None:
+        folder_by_id(db, body.folder_id)
+    count = db.execute("SELECT ifnull(max(number), 0) FROM smart_tables").fetchone()[0]
+    about = {"title": body.title or f"Untitled Table {count + 1}", "folder_id": body.folder_id}
+    insert(db, "smart_tables", id=table_id, **about, created_at=moment, updated_at=moment)
+    answer: Answer = {"message": "Table created."}
+    if body.create_default_sheet:
+        answer["default_sheet"] = add_blank_sheet(db, table_id, "Sheet 1")
+    answer["table"] = dict(store.get_table(db, {"table_id": table_id}))
+    return answer
 
 
-def list_tables(request: Request) -> Response:
+def list_tables(request: Request, db: Database) -> Answer:
     """List tables, the newest first by default; ``name`` is a part of their titles."""
     query = request.parameters(_TablesQuery)
     source = (
@@ -80,18 +82,15 @@ def list_tables(request: Request) -> Response:
         " AND instr(casefold(title), casefold(:name))"
     )
     values = {"folder": query.folder_id, "name": query.name or ""}
-    with request.store.read() as db:
-        rows, pagination = query.select(db, store.TABLE, source, "number", values)
-    return Response({"success": True, **store.listed(rows, pagination)})
+    rows, pagination = query.select(db, store.TABLE, source, "number", values)
+    return store.listed(rows, pagination)
 
 
-@store.on_table("read")
 def get_table(request: Request, db: Database, table: Row) -> Answer:
     """Return a table with the number of rows of each of its sheets."""
     return {"table": dict(table)}
 
 
-@store.on_table("write")
 def update_table(request: Request, db: Database, table: Row) -> Answer:
     """Rename a table, or move it to another folder or, with ``null``, to the root."""
     body = request.read(_TableChange)
@@ -103,14 +102,12 @@ def update_table(request: Request, db: Database, table: Row) -> Answer:
     return {"table": dict(store.get_table(db, request.path))}
 
 
-@store.on_table("write")
 def delete_table(request: Request, db: Database, table: Row) -> Answer:
     """Delete a table with everything in it."""
     db.execute("DELETE FROM smart_tables WHERE id = ?", (table["id"],))
     return {"message": "Table deleted."}
 
 
-@store.on_table("read")
 def list_sheets(request: Request, db: Database, table: Row) -> Answer:
     """List the sheets of a table, the oldest first by default."""
     query, source = request.parameters(_SheetsQuery), "sheets s WHERE table_id = :table"
@@ -118,13 +115,11 @@ def list_sheets(request: Request, db: Database, table: Row) -> Answer:
     return store.listed(rows, pagination)
 
 
-@store.on_sheet("read")
 def get_sheet(request: Request, db: Database, sheet: Row) -> Answer:
     """Return a sheet."""
     return {"sheet": dict(sheet)}
 
 
-@store.on_sheet("write")
 def update_sheet(request: Request, db: Database, sheet: Row) -> Answer:
     """Rename a sheet. What it contains stays the same, and so does its version."""
     title = request.read(_SheetChange).title or sheet["title"]
@@ -132,7 +127,6 @@ def update_sheet(request: Request, db: Database, sheet: Row) -> Answer:
     return {"sheet": dict(store.get_sheet(db, request.path)), "version": sheet["version_count"]}
 
 
-@store.on_sheet("write")
 def delete_sheet(request: Request, db: Database, sheet: Row) -> Answer:
     """Delete a sheet with everything in it."""
     db.execute("DELETE FROM sheets WHERE id = ?", (sheet["id"],))
@@ -173,7 +167,6 @@ class _TraceImport(Struct, frozen=True):
     span_id: str | None = None
 
 
-@store.on_table("write", 202)
 def create_sheet(request: Request, db: Database, table: Row) -> Answer | Response:
     """Create a blank sheet, or one with the rows of a file."""
     body = request.read(_NewSheet)
@@ -188,7 +181,6 @@ def create_sheet(request: Request, db: Database, table: Row) -> Answer | Respons
     return {"message": "Imported.", "operation_id": sheet_id, "operation": _operation(sheet), "sheet": sheet}
 
 
-@store.on_table("read")
 def get_operation(request: Request, db: Database, table: Row) -> Answer:
     """Return what became of an import, whose id is that of the sheet."""
     sheet = store.get_sheet(db, {**request.path, "sheet_id": request.path["operation_id"]})
@@ -201,21 +193,20 @@ def _operation(sheet: Mapping[str, Any] | Row) -> Answer:
     return {"operation_id": sheet["id"], **state, **times}
 
 
-def add_trace(request: Request) -> Response:
+def add_trace(request: Request, db: Database) -> Answer:
     """Append a row with a trace, or the part of it below a span, as the value of the column ``Trace``."""
     body = request.read(_TraceImport)
-    with request.store.write() as db:
-        sheet = store.get_sheet(db, {"table_id": body.smart_table_id, "sheet_id": body.sheet_id})
-        trace = _tree(spans_of(db, body.trace_id), body.span_id)
-        columns = {column.title: column for column in store.columns_of(db, sheet["id"])}
-        column = columns.get("Trace") or store.add_column(db, SheetColumn(sheet["id"], "Trace"))
-        if column.type != TEXT:
-            raise malformed("The column 'Trace' is computed, so an import cannot fill it.")
-        indices = store.add_rows(db, sheet["id"], [{column.id: trace}])
-        store.touch(db, sheet["id"])
-        (row,) = store.shown_rows(db, sheet["id"], indices)
+    sheet = store.get_sheet(db, {"table_id": body.smart_table_id, "sheet_id": body.sheet_id})
+    trace = _tree(spans_of(db, body.trace_id), body.span_id)
+    columns = {column.title: column for column in store.columns_of(db, sheet["id"])}
+    column = columns.get("Trace") or store.add_column(db, SheetColumn(sheet["id"], "Trace"))
+    if column.type != TEXT:
+        raise malformed("The column 'Trace' is computed, so an import cannot fill it.")
+    indices = store.add_rows(db, sheet["id"], [{column.id: trace}])
+    store.touch(db, sheet["id"])
+    (row,) = store.shown_rows(db, sheet["id"], indices)
     mode = "trace" if body.span_id is None else "span"
-    return Response({"success": True, "mode": mode, "row_index": row["row_index"], "row": row}, 201)
+    return {"mode": mode, "row_index": row["row_index"], "row": row}
 
 
 def _lines(file: _File) -> list[list[str]]:
@@ -269,3 +260,117 @@ def _tree(spans: Sequence[Span], span_id: str | None) -> dict[str, Any]:
     if is_deeper(root, MAX_BODY_DEPTH):
         raise malformed("The spans of the trace nest too deeply for a cell.")
     return root
+
+
+class _Change(Struct, frozen=True):
+    title: Title | None = None
+    type: str | None = None
+    config: dict[str, Any] | None = None
+    dependencies: list[dict[str, Any]] | None = None
+    is_output_column: bool | None = None
+
+
+class _New(_Change, frozen=True, kw_only=True):
+    title: Title
+    type: str
+
+
+class _Query(CursorQuery, frozen=True):
+    limit: Annotated[int, Meta(ge=1, le=100)] = 100
+
+
+def list_columns(request: Request, db: Database, sheet: Row) -> Answer:
+    """List the columns of a sheet in their order."""
+    query, source = request.parameters(_Query), "columns WHERE sheet_id = :sheet"
+    rows, pagination = query.select(db, store.COLUMN, source, "position_rank", {"sheet": sheet["id"]})
+    return store.listed(rows, pagination)
+
+
+def create_column(request: Request, db: Database, sheet: Row) -> Answer:
+    """Add a column at the end, with a cell in every row; the response has the first of these cells."""
+    body = request.read(_New)
+    draft = SheetColumn(sheet["id"], body.title, _stored_type(body.type))
+    column = store.add_column(db, _changed(draft, body, store.columns_of(db, sheet["id"])))
+    cells = store.cells_of(db, sheet["id"], columns=[column.id], most=100)
+    answer = {"column": asdict(column), "cells": [cell.shown() for cell in cells]}
+    return answer | {"version": store.touch(db, sheet["id"])}
+
+
+def update_column(request: Request, db: Database, sheet: Row) -> Answer:
+    """Change a column. Its cells, and what depends on them, get stale if they are now computed otherwise."""
+    body = request.read(_Change)
+    old, others = _column(db, request, sheet)
+    if body.type is not None and _stored_type(body.type) != old.type:
+        raise malformed("type: the type of a column cannot be changed; delete it and create another one.")
+    new = _changed(old, body, others)
+    recalculate = (new.config, new.dependencies) != (old.config, old.dependencies)
+    db.execute(
+        "UPDATE columns SET title = ?, config = ?, dependencies = ?, is_output_column = ? WHERE id = ?",
+        (new.title, encoded(new.config), encoded(new.dependencies), new.is_output_column, new.id),
+    )
+    affected = set()
+    if recalculate:
+        affected = {new.id} | store.dependents([*others, new], [new.id])
+        db.execute("UPDATE cells SET status = 'STALE' WHERE column_id = ?", (new.id,))
+        store.mark_stale(db, new.sheet_id, [new.id])
+    answer = {"column": asdict(new), "version": store.touch(db, new.sheet_id)}
+    return answer | {"requires_recalculation": recalculate, "affected_column_ids": sorted(affected)}
+
+
+def delete_column(request: Request, db: Database, sheet: Row) -> Answer:
+    """Delete a column and its cells; what depends on it gets stale. A sheet keeps its last column."""
+    column, others = _column(db, request, sheet)
+    if not others:
+        raise malformed("The last column of a sheet cannot be deleted.")
+    store.mark_stale(db, sheet["id"], [column.id])
+    db.execute("DELETE FROM columns WHERE id = ?", (column.id,))
+    stale = store.count_statuses(db, sheet["id"])[store.STALE]
+    return {"message": "Column deleted.", "stale_count": stale, "version": store.touch(db, sheet["id"])}
+
+
+def _stored_type(sent: str) -> str:
+    kind, kinds = {"COMPARISON": "COMPARE"}.get(sent.upper(), sent.upper()), (TEXT, PROMPT, *PRIMITIVES)
+    if kind not in kinds:
+        raise malformed(f"type: {sent[:100]} columns do not run here. These do: {', '.join(kinds)}.")
+    return kind
+
+
+def _changed(old: SheetColumn, change: _Change, others: Sequence[SheetColumn]) -> SheetColumn:
+    """Return a column after a change, with all that it reads as dependencies; 400 for an invalid one."""
+    new = replace(
+        old,
+        title=change.title or old.title,
+        config=old.config if change.config is None else change.config,
+        is_output_column=old.is_output_column if change.is_output_column is None else change.is_output_column,
+    )
+    if new.title in {other.title for other in others}:
+        raise malformed(f"title: the sheet already has a column called {new.title!r}.")
+    if new.title != old.title and any(old.title in references(other.config) for other in others):
+        raise malformed(f"title: other columns read {old.title!r} under this title.")
+    if new.type == TEXT:
+        return new
+    check_config(new.type, new.config)
+    known = {name: other.id for other in others for name in (other.title, other.id)}
+    edges = list(change.dependencies or ())
+    if change.dependencies is None and change.config is None:
+        edges = [edge for edge in old.dependencies if edge["column_id"] in known]
+    sources, linked = references(new.config), [str(edge.get("column_id")) for edge in edges]
+    for name in (*linked, *sources):
+        if name not in known:
+            raise malformed(f"The sheet has no other column {name[:100]!r}, which {new.title!r} reads.")
+    edges = [edge | {"column_id": known[name]} for edge, name in zip(edges, linked, strict=True)]
+    unlinked = {known[name] for name in sources}.difference(edge["column_id"] for edge in edges)
+    edges += [{"column_id": column_id} for column_id in sorted(unlinked)]
+    new = replace(new, dependencies=edges)
+    if new.id in store.dependents([*others, new], [new.id]):
+        raise malformed(f"dependencies: the column {new.title!r} would depend on itself.")
+    return new
+
+
+def _column(db: Database, request: Request, sheet: Row) -> tuple[SheetColumn, list[SheetColumn]]:
+    """Return the column of a path, and the others of its sheet; 404 if there is none with this id."""
+    columns = {column.id: column for column in store.columns_of(db, sheet["id"])}
+    column = columns.pop(request.path["column_id"], None)
+    if column is None:
+        raise not_found(f"The sheet has no column with the id {request.path['column_id']!r}.")
+    return column, list(columns.values())

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import wraps
-from typing import Any, Final, Literal
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import asdict, replace
 
-from promptsync.server.http import Request, Response, malformed, not_found, row_of
+from promptsync.server.http import Answer, Request, malformed, not_found, row_of
 from promptsync.server.store.database import Database, Row, encoded, insert, now, storable
 
 TEXT: Final = "TEXT"
@@ -87,16 +86,6 @@ COLUMN = (
 )
 """SQL: what is read of a table ``t`` and a sheet ``s``, as in a response, and for a ``SheetColumn``."""
 
-_QUEUED = (
-    "SELECT DISTINCT sheet_id FROM cells WHERE status = 'QUEUED' AND column_id IN (SELECT id FROM columns"
-    " WHERE sheet_id = :sheet OR sheet_id IN (SELECT id FROM sheets WHERE source_id = :sheet))"
-)
-"""SQL: the sheet, if cells of it are queued, and its calculations that are under way."""
-
-Answer = dict[str, Any]
-Handler = Callable[[Request], Response]
-OnRow = Callable[[Request, Database, Row], Answer | Response]
-
 _CELL = (
     'id, sheet_id, column_id, row_index, status, updated_at, value AS "value [json]", error,'
     " last_computed_version, model, operation_id"
@@ -120,38 +109,28 @@ def get_sheet(db: Database, path: Mapping[str, str]) -> Row:
     return row
 
 
-def on_table(mode: Literal["read", "write"], status: int = 200) -> Callable[[OnRow], Handler]:
-    """As ``on_sheet``, for the table of the path."""
-    return _on(get_table, mode, status)
+def rows_of_path(request: Request, db: Database) -> list[Row]:
+    """Return the sheet or else the table that a path names, if it names one; 404 if there is none.
 
-
-def on_sheet(mode: Literal["read", "write"], status: int = 200) -> Callable[[OnRow], Handler]:
-    """Make a handler of a function that is called with the request, the database and the sheet of the path.
-
-    It returns what the response has besides ``success``, or a response. Whoever asks about a sheet has it
-    computed, because the process that started this may be gone.
+    Whoever asks about a sheet has it computed, because the process that started this may be gone.
     """
-    return _on(get_sheet, mode, status)
+    if "sheet_id" in request.path:
+        request.sheets.append(request.path["sheet_id"])
+        return [get_sheet(db, request.path)]
+    return [get_table(db, request.path)] if "table_id" in request.path else []
 
 
-def _on(
-    find: Callable[[Database, Mapping[str, str]], Row], mode: Literal["read", "write"], status: int
-) -> Callable[[OnRow], Handler]:
-    def decorate(function: OnRow) -> Handler:
-        @wraps(function)
-        def handle(request: Request) -> Response:
-            transaction = request.store.read() if mode == "read" else request.store.write()
-            with transaction as db:
-                row = find(db, request.path)
-                answer = function(request, db, row)
-                queued = db.execute(_QUEUED, {"sheet": row["id"]}).fetchall()
-            for row in queued:
-                request.runner.work_on(row["sheet_id"])
-            return answer if isinstance(answer, Response) else Response({"success": True, **answer}, status)
-
-        return handle
-
-    return decorate
+def queued_of(db: Database, sheet_ids: Collection[str]) -> list[str]:
+    """Return those of the sheets, and of their calculations, of which cells are queued."""
+    if not sheet_ids:
+        return []
+    rows = db.execute(
+        "WITH asked AS (SELECT value FROM json_each(?)) SELECT DISTINCT sheet_id FROM cells"
+        " WHERE status = 'QUEUED' AND column_id IN (SELECT id FROM columns WHERE sheet_id IN"
+        " (SELECT id FROM sheets WHERE id IN asked OR source_id IN asked))",
+        (encoded(list(sheet_ids)),),
+    )
+    return [row["sheet_id"] for row in rows]
 
 
 def columns_of(db: Database, sheet_id: str) -> list[SheetColumn]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from promptsync.prompt.prompt import as_mapping, mappings
-from promptsync.server.http import ApiError, Request, Response, checked, malformed, parse_json
+from promptsync.server.http import Answer, ApiError, Request, checked, malformed, parse_json
 from promptsync.server.prompts import items
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, insert, now
-from promptsync.server.tracking.conversation import Turn
 from promptsync.server.tracking.logged import (
     Call,
     Exchange,
@@ -23,6 +21,7 @@ from promptsync.server.tracking.logged import (
     Score,
     SentId,
     SentRequest,
+    Turn,
     moment,
 )
 
@@ -34,47 +33,40 @@ class SentLog(Log, frozen=True, kw_only=True):
     request_end_time: str | float
 
 
-def log_request(request: Request) -> Response:
+def log_request(request: Request, db: Database) -> Answer:
     """Log a request: 201 with its id under both names in use."""
     log = request.read(SentLog)
     exchange = log.exchange()
-    with request.store.write() as db:
-        request_id = save_log(db, log, exchange)
-    return Response(
-        {
-            "success": True,
-            "request_id": request_id,
-            "id": request_id,
-            "prompt_version": exchange.blueprint,
-            "status": log.status or "SUCCESS",
-            "error_type": log.error_type,
-            "error_message": log.error_message,
-        },
-        201,
-    )
+    request_id = save_log(db, log, exchange)
+    return {
+        "success": True,
+        "request_id": request_id,
+        "id": request_id,
+        "prompt_version": exchange.blueprint,
+        "status": log.status or "SUCCESS",
+        "error_type": log.error_type,
+        "error_message": log.error_message,
+    }
 
 
-def track_request(request: Request) -> Response:
+def track_request(request: Request, db: Database) -> Answer:
     """Log a request as the SDK's ``run`` and its provider proxies send it."""
     call = Call.read(request.body)
     exchange = call.exchange()
-    with request.store.write() as db:
-        try:
-            version = _used_version(db, call)
-        except ApiError:
-            # The request was made, so it is logged even if its prompt no longer exists.
-            version = None
-        group = db.execute("SELECT id FROM request_groups WHERE id = ?", (call.group_id,)).fetchone()
-        columns = {"span_id": call.span_id, "group_id": group and group["id"]}
-        request_id = _save(db, call, exchange, version, **columns)
-    return Response(
-        {
-            "success": True,
-            "request_id": request_id,
-            "prompt_blueprint": exchange.blueprint if call.return_prompt_blueprint else None,
-            "message": "Request tracked successfully",
-        }
-    )
+    try:
+        version = _used_version(db, call)
+    except ApiError:
+        # The request was made, so it is logged even if its prompt no longer exists.
+        version = None
+    group = db.execute("SELECT id FROM request_groups WHERE id = ?", (call.group_id,)).fetchone()
+    columns = {"span_id": call.span_id, "group_id": group and group["id"]}
+    request_id = _save(db, call, exchange, version, **columns)
+    return {
+        "success": True,
+        "request_id": request_id,
+        "prompt_blueprint": exchange.blueprint if call.return_prompt_blueprint else None,
+        "message": "Request tracked successfully",
+    }
 
 
 def save_log(db: Database, log: Log, exchange: Exchange, span_id: str | None = None) -> int:
@@ -218,6 +210,9 @@ def _delete_oldest(db: Database) -> None:
 # -- notes: the prompt, scores, metadata and the group ------------------------------------------------------
 
 
+_SAVED = {"success": True, "message": "Saved."}
+
+
 class _Note(Struct, frozen=True):
     request_id: SentId
 
@@ -242,7 +237,7 @@ class _Group(_Note, frozen=True):
     group_id: SentId
 
 
-def track_prompt(request: Request) -> Response:
+def track_prompt(request: Request, db: Database) -> Answer:
     """Note which version a request used: the newest unless a label or a version is given."""
     body = request.body
     if body.get("request_id") is True and isinstance(body.get("prompt_input_variables"), str):
@@ -252,45 +247,43 @@ def track_prompt(request: Request) -> Response:
         body = dict(zip(keys, (body.get(key) for key in keys[1:]), strict=False))
     note = checked(body, _Prompt)
     number = None if note.version is None else int(note.version)
-    with _open(request, note) as (db, request_id):
-        try:
-            version = items.version(db, items.find(db, note.prompt_name), number, note.label)
-        except ApiError as error:
-            raise malformed(error.message) from error
-        set_prompt(db, request_id, version, note.prompt_input_variables)
-    return _saved()
+    request_id = _logged(db, note)
+    try:
+        version = items.version(db, items.find(db, note.prompt_name), number, note.label)
+    except ApiError as error:
+        raise malformed(error.message) from error
+    set_prompt(db, request_id, version, note.prompt_input_variables)
+    return _SAVED
 
 
-def track_score(request: Request) -> Response:
+def track_score(request: Request, db: Database) -> Answer:
     """Note a score from 0 to 100 under ``name``; a second one under the same name replaces it."""
     note = request.read(_Score)
-    with _open(request, note) as (db, request_id):
-        _merge(db, request_id, "scores", {note.name or "default": note.score})
-    return _saved()
+    _merge(db, _logged(db, note), "scores", {note.name or "default": note.score})
+    return _SAVED
 
 
-def track_metadata(request: Request) -> Response:
+def track_metadata(request: Request, db: Database) -> Answer:
     """Note metadata, strings by key; a known key is replaced."""
     note = request.read(_Metadata)
-    with _open(request, note) as (db, request_id):
-        index(db, request_id, "metadata", _merge(db, request_id, "metadata", note.metadata))
-    return _saved()
+    request_id = _logged(db, note)
+    index(db, request_id, "metadata", _merge(db, request_id, "metadata", note.metadata))
+    return _SAVED
 
 
-def track_group(request: Request) -> Response:
+def track_group(request: Request, db: Database) -> Answer:
     """Put a request into a group."""
     note = request.read(_Group)
-    with _open(request, note) as (db, request_id):
-        if not db.execute("SELECT 1 FROM request_groups WHERE id = ?", (note.group_id,)).fetchone():
-            raise malformed(f"There is no group with the id {note.group_id}.")
-        db.execute("UPDATE requests SET group_id = ? WHERE id = ?", (note.group_id, request_id))
-    return _saved()
+    request_id = _logged(db, note)
+    if not db.execute("SELECT 1 FROM request_groups WHERE id = ?", (note.group_id,)).fetchone():
+        raise malformed(f"There is no group with the id {note.group_id}.")
+    db.execute("UPDATE requests SET group_id = ? WHERE id = ?", (note.group_id, request_id))
+    return _SAVED
 
 
-def create_group(request: Request) -> Response:
+def create_group(request: Request, db: Database) -> Answer:
     """Create a group."""
-    with request.store.write() as db:
-        return Response({"success": True, "id": insert(db, "request_groups", created_at=now())})
+    return {"success": True, "id": insert(db, "request_groups", created_at=now())}
 
 
 def set_prompt(db: Database, request_id: int, version: Row | None, variables: dict[str, Any] | None) -> None:
@@ -320,15 +313,9 @@ def _merge(db: Database, request_id: int, column: str, values: dict[str, Any]) -
     return db.execute(f"UPDATE requests SET {merged}", (encoded(values), request_id)).fetchone()[0]
 
 
-@contextmanager
-def _open(request: Request, note: _Note) -> Iterator[tuple[Database, int]]:
-    """Open a transaction about the request that a note names; 400 if it was not logged."""
+def _logged(db: Database, note: _Note) -> int:
+    """Return the id of the request that a note names; 400 if it was not logged."""
     request_id = int(note.request_id)
-    with request.store.write() as db:
-        if not db.execute("SELECT 1 FROM requests WHERE id = ?", (request_id,)).fetchone():
-            raise malformed(f"There is no request with the id {request_id}.")
-        yield db, request_id
-
-
-def _saved() -> Response:
-    return Response({"success": True, "message": "Saved."})
+    if not db.execute("SELECT 1 FROM requests WHERE id = ?", (request_id,)).fetchone():
+        raise malformed(f"There is no request with the id {request_id}.")
+    return request_id

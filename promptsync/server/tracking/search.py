@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from promptsync.server.http import Id, Request, Response, checked, malformed, row_of
+from promptsync.server.http import Answer, Id, Request, checked, malformed, row_of
 from promptsync.server.listing import ListPage
-from promptsync.server.store.database import MAX_INTEGER, Row
+from promptsync.server.store.database import MAX_INTEGER, Database, Row
 from promptsync.server.tracking.log import words, written
 from promptsync.server.tracking.logged import moment
 
@@ -67,16 +67,15 @@ class Search(Struct, frozen=True, forbid_unknown_fields=True):
     include_prompt_name: bool | None = None
 
 
-def get_request(request: Request) -> Response:
+def get_request(request: Request, db: Database) -> Answer:
     """Return everything stored about a request."""
     request_id = request.id("request_id")
-    with request.store.read() as db:
-        sql = f"SELECT {_SUMMARY}, {_DETAILS} {_FROM} WHERE r.id = ?"
-        row = row_of(db, sql, (request_id,), f"There is no request with the id {request_id}.")
-    return Response({"success": True, **_shown(row)})
+    sql = f"SELECT {_SUMMARY}, {_DETAILS} {_FROM} WHERE r.id = ?"
+    row = row_of(db, sql, (request_id,), f"There is no request with the id {request_id}.")
+    return _shown(row)
 
 
-def search_requests(request: Request) -> Response:
+def search_requests(request: Request, db: Database) -> Answer:
     """Return a page of the requests that match every condition, by default the newest first."""
     search = request.read(Search)
     if search.sort_order and not search.sort_by:
@@ -87,16 +86,15 @@ def search_requests(request: Request) -> Response:
         _, column = FIELDS[search.sort_by]
         # A request without the value comes last in either direction.
         order = f"{column} IS NULL, {column} {search.sort_order or 'desc'}, {order}"
-    with request.store.read() as db:
-        rows = db.execute(f"SELECT r.id {_FROM} WHERE {where} ORDER BY {order}", values)
-        ids = [row["id"] for row in rows]
-        page = ListPage(search.page or 1, search.per_page or 10, len(ids))
-        shown = ",".join(map(str, ids[page.offset : page.offset + page.per_page]))
-        rows = db.execute(f"SELECT {_SUMMARY} {_FROM} WHERE r.id IN ({shown}) ORDER BY {order}")
-        items = [_shown(row) for row in rows]
+    rows = db.execute(f"SELECT r.id {_FROM} WHERE {where} ORDER BY {order}", values)
+    ids = [row["id"] for row in rows]
+    page = ListPage(search.page or 1, search.per_page or 10, len(ids))
+    shown = ",".join(map(str, ids[page.offset : page.offset + page.per_page]))
+    rows = db.execute(f"SELECT {_SUMMARY} {_FROM} WHERE r.id IN ({shown}) ORDER BY {order}")
+    items = [_shown(row) for row in rows]
     for item in () if search.include_prompt_name else items:
         del item["prompt_name"]
-    return Response({"success": True, "items": items, **page.counts, **page.neighbours})
+    return {"items": items, **page.keys}
 
 
 def _where(search: Search, values: dict[str, Any]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, to_builtins
 from msgspec.structs import replace
 
-from promptsync.server.http import PROTOBUF, ApiError, Request, Response, malformed, not_found
+from promptsync.server.http import PROTOBUF, Answer, ApiError, Request, Response, malformed, not_found
 from promptsync.server.store.database import MAX_INTEGER, Database, encoded, parse_time
 from promptsync.server.tracking.log import save_log
 from promptsync.server.tracking.logged import Log
@@ -91,8 +91,8 @@ class _Span(Struct, frozen=True):
             "trace_state": context.trace_state or "",
             "parent_id": parent_id,
             "kind": self.kind,
-            "start_time": _timestamp(int(self.start_time)),
-            "end_time": _timestamp(int(self.end_time)),
+            "start_time": parse_time(int(self.start_time) / 1e9),
+            "end_time": parse_time(int(self.end_time) / 1e9),
             "status": to_builtins(self.status),
             "attributes": self.attributes,
             "events": self.events or [],
@@ -106,30 +106,26 @@ class _Spans(Struct, frozen=True):
     close_after: bool | None = None
 
 
-def create_spans(request: Request) -> Response:
+def create_spans(request: Request, db: Database) -> Answer:
     """Save spans and the requests in them, all or none."""
     body = request.read(_Spans)
-    _refuse_closing(body.close_after)
-    _check_count(len(body.spans))
+    _check(len(body.spans), body.close_after)
     spans, logs = [], []
-    with request.store.write() as db:
-        for sent in body.spans:
-            span = sent.stored()
-            text, span_id = encoded(span), span["span_id"]
-            if len(text) > MAX_SPAN:
-                raise malformed(_TOO_LONG)
-            spans.append({"id": _save(db, text), "name": span["name"], "span_id": span_id})
-            if sent.log_request is not None and (request_id := _log(db, sent.log_request, span)) is not None:
-                logs.append({"id": request_id, "span_id": span_id})
-    return Response({"success": True, "spans": spans, "request_logs": logs}, 201)
+    for sent in body.spans:
+        span = sent.stored()
+        text, span_id = encoded(span), span["span_id"]
+        if len(text) > MAX_SPAN:
+            raise malformed(_TOO_LONG)
+        spans.append({"id": _save(db, text), "name": span["name"], "span_id": span_id})
+        if sent.log_request is not None and (request_id := _log(db, sent.log_request, span)) is not None:
+            logs.append({"id": request_id, "span_id": span_id})
+    return {"success": True, "spans": spans, "request_logs": logs}
 
 
-def get_trace(request: Request) -> Response:
+def get_trace(request: Request, db: Database) -> Answer:
     """Return the spans of a trace by start time; 404 if there are none."""
     trace_id = request.path["trace_id"]
-    with request.store.read() as db:
-        spans = spans_of(db, trace_id)
-    return Response({"success": True, "trace_id": trace_id, "spans": spans})
+    return {"trace_id": trace_id, "spans": spans_of(db, trace_id)}
 
 
 def spans_of(db: Database, trace_id: str) -> list[Span]:
@@ -158,21 +154,12 @@ def _save(db: Database, text: str) -> int:
     return int(row["id"])
 
 
-def _check_count(count: int) -> None:
-    """Raise a 413 for too many spans at once."""
-    if count > MAX_SPANS:
-        raise ApiError(413, f"The request has {count:,} spans; at most {MAX_SPANS:,} are allowed.")
-
-
-def _refuse_closing(close_after: bool | None) -> None:
-    """Raise a 400 for a request that wants its traces closed."""
+def _check(count: int, close_after: bool | None) -> None:
+    """Raise a 413 for too many spans at once, and a 400 for a request that wants its traces closed."""
     if close_after:
         raise malformed("close_after is not supported: this registry does not close traces.")
-
-
-def _timestamp(nanoseconds: int) -> str:
-    """Return a timestamp for the time of a span."""
-    return parse_time(nanoseconds / 1e9)
+    if count > MAX_SPANS:
+        raise ApiError(413, f"The request has {count:,} spans; at most {MAX_SPANS:,} are allowed.")
 
 
 def _log(db: Database, sent: Log, span: Span) -> int | None:
@@ -196,15 +183,12 @@ def _log(db: Database, sent: Log, span: Span) -> int | None:
 # -- OTLP over HTTP, as protobuf or JSON --------------------------------------------------------------------
 
 
-class ClosingQuery(Struct, frozen=True):
-    """The parameter that PromptLayer has besides those of OTLP."""
-
+class _ClosingQuery(Struct, frozen=True):
     close_after: bool = False
 
 
-def ingest_traces(request: Request) -> Response:
+def ingest_traces(request: Request, db: Database) -> Response:
     """Save spans. Each span with an invalid id or over the size limit is rejected on its own."""
-    _refuse_closing(request.parameters(ClosingQuery).close_after)
     is_binary = request.attached is not None
     sent = [
         (span, group, scope.scope)
@@ -212,17 +196,15 @@ def ingest_traces(request: Request) -> Response:
         for scope in group.scope_spans
         for span in scope.spans
     ]
-    _check_count(len(sent))
+    _check(len(sent), request.parameters(_ClosingQuery).close_after)
     texts, reasons, total = [], [], 0
     for otlp, group, scope in sent:
         # An empty event has two bytes, and takes hundreds once it is read.
         if otlp.ByteSize() > _MAX_BYTES:
             reasons.append(_TOO_LONG)
             continue
-        # In JSON, OTLP writes ids as hexadecimal digits, but the library decodes all bytes as base64.
-        read_id = bytes.hex if is_binary else lambda data: base64.b64encode(data).decode().lower()
         resource = _Resource(_attributes(group.resource.attributes), group.schema_url)
-        span = _read(otlp, resource, read_id) | {"scope": {"name": scope.name, "version": scope.version}}
+        span = _read(otlp, resource) | {"scope": {"name": scope.name, "version": scope.version}}
         text = encoded(span)
         reason = _TOO_LONG if len(text) > MAX_SPAN else None
         for name, pattern in (("span", _SPAN_ID), ("trace", _TRACE_ID)):
@@ -232,9 +214,8 @@ def ingest_traces(request: Request) -> Response:
         total += len(text)
         if total > MAX_TOTAL:
             raise ApiError(413, f"The spans are longer than {MAX_TOTAL:,} characters together.")
-    with request.store.write() as db:
-        for text in texts:
-            _save(db, text)
+    for text in texts:
+        _save(db, text)
     return _answer(reasons, is_binary)
 
 
@@ -268,21 +249,21 @@ def _answer(reasons: list[str], is_binary: bool) -> Response:
     return Response(answer.SerializeToString(), content_type=PROTOBUF)
 
 
-def _read(span: OtlpSpan, resource: _Resource, read_id: Callable[[bytes], str]) -> Span:
+def _read(span: OtlpSpan, resource: _Resource) -> Span:
     """Return a span of OTLP as it is stored."""
     # An unknown number is the first word.
     kind = dict(enumerate(_KINDS)).get(span.kind - 1, _KINDS[0])
     status = dict(enumerate(_STATUS_CODES)).get(span.status.code, _STATUS_CODES[0])
     return _Span(
         name=span.name,
-        context=_Context(read_id(span.trace_id), read_id(span.span_id), span.trace_state),
+        context=_Context(_id(span.trace_id), _id(span.span_id), span.trace_state),
         kind=kind,
         start_time=span.start_time_unix_nano,
         end_time=span.end_time_unix_nano,
         status=_Status(status, span.status.message or None),
         attributes=_attributes(span.attributes),
         resource=resource,
-        parent_id=read_id(span.parent_span_id),
+        parent_id=_id(span.parent_span_id),
         events=[
             {
                 "name": event.name,
@@ -293,12 +274,17 @@ def _read(span: OtlpSpan, resource: _Resource, read_id: Callable[[bytes], str]) 
         ],
         links=[
             {
-                "context": {"trace_id": read_id(link.trace_id), "span_id": read_id(link.span_id)},
+                "context": {"trace_id": _id(link.trace_id), "span_id": _id(link.span_id)},
                 "attributes": _attributes(link.attributes),
             }
             for link in span.links
         ],
     ).stored()
+
+
+def _id(data: bytes) -> str:
+    """Return an id as hexadecimal digits: in JSON, OTLP writes it so, but the library expects base64."""
+    return data.hex() if len(data) in (8, 16) else base64.b64encode(data).decode().lower()
 
 
 def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
