@@ -28,7 +28,7 @@ from promptsync.server.http import (
     read_body,
     split_target,
 )
-from promptsync.server.prompts.read import RenderBody, TemplatesQuery, rendered_answer
+from promptsync.server.prompts.templates import RenderBody, TemplatesQuery, rendered_answer
 from promptsync.server.routes import match
 
 if TYPE_CHECKING:
@@ -127,9 +127,9 @@ def get_rendered(release: Release, request: Request) -> dict[str, Any]:
 
 
 _HANDLERS = {
-    "prompts.read.list_templates": list_templates,
-    "prompts.read.get_raw": get_raw,
-    "prompts.read.get_rendered": get_rendered,
+    "prompts.templates.list_templates": list_templates,
+    "prompts.templates.get_raw": get_raw,
+    "prompts.templates.get_rendered": get_rendered,
 }
 """The operations that a bundle can answer, by the names of their handlers in the registry."""
 

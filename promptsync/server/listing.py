@@ -35,16 +35,9 @@ class ListPage(Struct, frozen=True):
         """The keys that every list carries; null at the ends, as recorded."""
         pages = -(-self.total // self.per_page)
         has_next, has_prev = self.number < pages, self.number > 1
-        return {
-            "page": self.number,
-            "per_page": self.per_page,
-            "total": self.total,
-            "pages": pages,
-            "has_next": has_next,
-            "has_prev": has_prev,
-            "next_num": self.number + 1 if has_next else None,
-            "prev_num": self.number - 1 if has_prev else None,
-        }
+        counts = {"page": self.number, "per_page": self.per_page, "total": self.total, "pages": pages}
+        after = {"has_next": has_next, "next_num": self.number + 1 if has_next else None}
+        return counts | after | {"has_prev": has_prev, "prev_num": self.number - 1 if has_prev else None}
 
 
 class PageQuery(Struct, frozen=True):
@@ -65,10 +58,8 @@ class CursorQuery(Struct, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_PER_PAGE)] = 20
     order: Literal["asc", "desc"] = "asc"
 
-    def select(
-        self, db: Database, columns: str, source: str, key: str, values: dict[str, Any]
-    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """Return the rows of a page, and where the list goes on.
+    def select(self, db: Database, columns: str, source: str, key: str, **values: Any) -> dict[str, Any]:
+        """Return a page as in a response: its rows as ``data``, and where the list goes on.
 
         ``source`` is the SQL after ``FROM``, which ends with a condition; ``key`` is a number that orders it.
         """
@@ -82,7 +73,9 @@ class CursorQuery(Struct, frozen=True):
         page, more = [dict(row) for row in rows[: self.limit]], len(rows) > self.limit
         keys = [row.pop("page_key") for row in page]
         cursor = f"{self.order}:{keys[-1]}" if more else None
-        return page, {"next_cursor": cursor, "prev_cursor": None, "has_more": more, "limit": self.limit}
+        # Twice, because the vendor's SDKs and specification differ.
+        on = {"next_cursor": cursor, "has_more": more}
+        return {"data": page, **on, "pagination": {**on, "prev_cursor": None, "limit": self.limit}}
 
     def _after(self) -> int:
         order, _, number = (self.cursor or f"{self.order}:0").partition(":")

@@ -132,9 +132,9 @@ def test_what_the_bundle_lacks_is_404(
 
 
 OTHERS = [
-    (method, re.sub("<[^>]+>", "7", path))
-    for method, path, handler, _ in ROUTES
-    if method != "GET" and handler != "prompts.read.get_rendered"
+    (route.method, re.sub("<[^>]+>", "7", route.path))
+    for route in ROUTES
+    if route.method != "GET" and route.handler != "prompts.templates.get_rendered"
 ]
 
 

@@ -31,12 +31,10 @@ def test_reading_and_publishing_loads_nothing_else(tmp_path):
     command = [sys.executable, "-c", READ_AND_PUBLISH, str(ROOT / "tests"), str(tmp_path / "registry.db")]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.split()
     parts = [name.split(".")[2:] for name in loaded if name.startswith("promptsync.server.")]
-    assert {part[0] for part in parts if len(part) > 1} == {"prompts", "store", "checks"}
+    assert {part[0] for part in parts if len(part) > 1} == {"prompts", "store", "checks", "tables"}
     assert "skills" not in {part[0] for part in parts}
-    assert {part[1] for part in parts if part[0] == "checks" and len(part) > 1} == {
-        "models",
-        "runner",
-    }
+    loaded = {part[1] for part in parts if part[0] in ("checks", "tables") and len(part) > 1}
+    assert loaded == {"models", "store"}
 
 
 def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it(call, monkeypatch):

@@ -273,13 +273,13 @@ def test_the_name_of_the_prompt_comes_when_it_is_wanted(call, three):
 
 REFUSED = [
     ({"per_page": 26}, "per_page: expected int <= 25"),
-    ({"sort_by": "id"}, "sort_by: expected one of request_start_time"),
+    ({"sort_by": "id"}, "sort_by: invalid enum value"),
     ({"sort_order": "asc"}, "sort_order requires sort_by"),
     ({"q": " ".join(map(str, range(101)))}, "q can have at most 100 different words"),
     ({"metadata_cost_breakdown_key": "user"}, "unknown field metadata_cost_breakdown_key"),
     ({"filter_group": {}}, "field must be one of pl_id, "),
     ({"filter_group": {"filters": [], "operator": "is"}}, "either a field or filters"),
-    ({"filter_group": {"filters": [], "logic": "XOR"}}, "filter_group.logic: expected one of AND, OR"),
+    ({"filter_group": {"filters": [], "logic": "XOR"}}, "filter_group.logic: invalid enum value"),
     ({"filter_group": {"filters": [], "logics": "OR"}}, "filter_group: object contains unknown field logics"),
     ({"filters": [where("nothing", "is", "x")]}, "field must be one of pl_id, "),
     ({"filters": [where("engine", "contains", "gpt")]}, "operator must be one of is, in, is_not, not_in"),

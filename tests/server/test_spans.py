@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import zlib
+import re
+from base64 import b64encode
 
 import pytest
 from google.protobuf.json_format import ParseDict
@@ -153,11 +154,11 @@ BROKEN = [
     (_with(name=None), "spans[1].name"),
     (_with(context=None), "spans[1].context: expected object"),
     (_with(context={"trace_id": "a" * 129, "span_id": "a"}), "spans[1].context.trace_id"),
-    (_with(kind="CLIENT"), "spans[1].kind: expected one of"),
+    (_with(kind="CLIENT"), "spans[1].kind: invalid enum value"),
     (_with(start_time=-1), "spans[1].start_time"),
     (_with(end_time="9" * 19), "spans[1].end_time"),
     (_with(end_time=2**63), "spans[1].end_time"),
-    (_with(status={"status_code": "OK"}), "spans[1].status.status_code: expected one of"),
+    (_with(status={"status_code": "OK"}), "spans[1].status.status_code: invalid enum value"),
     (_with(events=[1]), "spans[1].events[0]"),
     (_with(resource={}), "spans[1].resource.attributes: required"),
     (_with(log_request={**LOG, "score": 101}), "spans[1].log_request.score"),
@@ -246,13 +247,19 @@ def send(app, body, *, kind="application/x-protobuf", path="/v1/traces", **heade
     return Caller(app)("POST", path, raw=body, content_type=kind, **headers)
 
 
-@pytest.mark.parametrize("is_zipped", [False, True])
-@pytest.mark.parametrize("kind", ["application/json", "application/x-protobuf"])
-def test_otlp_spans_are_kept_whatever_their_encoding(app, call, kind, is_zipped):
-    is_json = kind == "application/json"
-    body = json.dumps(otlp(OTLP_SPAN)).encode() if is_json else message(OTLP_SPAN).SerializeToString()
-    headers = {"content_encoding": "gzip"} if is_zipped else {}
-    answer = send(app, gzip.compress(body) if is_zipped else body, kind=kind, **headers)
+def base64_ids(sent: str) -> str:
+    """Return JSON with its ids in base64, as the SDK's hooks for Claude write them."""
+    return re.sub(
+        r'"([0-9a-f]{16,32})"', lambda id: json.dumps(b64encode(bytes.fromhex(id[1])).decode()), sent
+    )
+
+
+@pytest.mark.parametrize("form", ["hexadecimal", "base64", "protobuf"])
+def test_otlp_spans_are_kept_whatever_their_encoding(app, call, form):
+    is_json, sent = form != "protobuf", json.dumps(otlp(OTLP_SPAN))
+    kind = "application/json" if is_json else "application/x-protobuf"
+    body = {"hexadecimal": sent, "base64": base64_ids(sent)}.get(form, "").encode()
+    answer = send(app, body or message(OTLP_SPAN).SerializeToString(), kind=kind)
     assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
     if is_json:
         assert answer.body == {"partialSuccess": None}
@@ -308,10 +315,7 @@ HUGE = json.dumps(
         (b'{"resourceSpans": [{"resource": 3}]}', "application/json", {}, 400),
         (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": 3}]}]}]}', "application/json", {}, 400),
         (HUGE, "application/json", {}, 400),
-        (GOOD, "application/x-protobuf", {"content_encoding": "gzip"}, 400),
-        (gzip.compress(GOOD)[:-4], "application/x-protobuf", {"content_encoding": "gzip"}, 400),
-        (gzip.compress(GOOD) * 2, "application/x-protobuf", {"content_encoding": "gzip"}, 400),
-        (zlib.compress(GOOD), "application/x-protobuf", {"content_encoding": "deflate"}, 415),
+        (gzip.compress(GOOD), "application/x-protobuf", {"content_encoding": "gzip"}, 415),
     ],
 )
 def test_a_broken_body_is_refused(app, call, body, kind, headers, status):
@@ -323,7 +327,7 @@ def test_a_broken_body_is_refused(app, call, body, kind, headers, status):
 
 def test_protobuf_that_could_take_gigabytes_is_not_parsed(app):
     empty_spans = b"\n\x00" * (4 * 1024 * 1024 + 1)
-    answer = send(app, gzip.compress(empty_spans), content_encoding="gzip")
+    answer = send(app, empty_spans)
     assert (answer.status, "8,388,608 bytes" in answer.body["message"]) == (413, True)
 
 
@@ -338,13 +342,11 @@ def test_closing_traces_is_refused(call):
     assert call("POST", "/v1/traces?close_after=false", otlp(OTLP_SPAN)).status == 200
 
 
-def test_a_body_cannot_grow_beyond_the_limit(app, monkeypatch):
+def test_a_body_has_a_limit(app, monkeypatch):
     monkeypatch.setattr("promptsync.server.http.MAX_BODY", 10_000)
-    bomb = gzip.compress(b" " * 10_001)
-    answer = send(app, bomb, kind="application/json", content_encoding="gzip")
+    answer = send(app, b" " * 10_001, kind="application/json")
     assert (answer.status, "10,000 bytes" in answer.body["message"]) == (413, True)
-    fits = send(app, gzip.compress(b"{}".ljust(10_000)), kind="application/json", content_encoding="gzip")
-    assert fits.status == 200
+    assert send(app, b"{}".ljust(10_000), kind="application/json").status == 200
 
 
 def test_what_spans_share_counts_for_each_of_them(app, call):

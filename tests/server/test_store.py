@@ -41,8 +41,7 @@ def test_the_file_is_marked_as_a_registry(tmp_path):
         (b"prompts: prompts\n" * 100, "", "file is not a database", "a file of its own"),
         (b"SQLite format 3\0" + b"\xff" * 2000, "", "file is not a database", "Restore the file"),
         (b"", "CREATE TABLE theirs (x)", "belongs to another program", "a file of its own"),
-        (None, "PRAGMA user_version = 8", "was made by an older development version", "rm -f "),
-        (None, "PRAGMA user_version = 1000000", "was made by a newer version", "Use that version"),
+        (None, "PRAGMA user_version = 8", "was made by another version", "with that version first\nrm -f "),
     ],
 )
 def test_a_file_that_is_no_registry_of_this_version_is_refused_and_left_alone(

@@ -194,14 +194,10 @@ def node_results(db: Database, run_id: int) -> tuple[str | None, Answer]:
     for node in store.columns_of(db, run["sheet_id"]):
         if node.type == PROMPT:
             cell = cells[node.id]
-            results[node.title] = {
-                "status": "SUCCESS" if cell.status == COMPLETED else cell.status,
-                "value": cell.value,
-                "error_message": cell.error,
-                "raw_error_message": cell.error,
-                "is_output_node": node.is_output_column,
-                "model": cell.model,
-            }
+            status = "SUCCESS" if cell.status == COMPLETED else cell.status
+            about = {"is_output_node": node.is_output_column, "model": cell.model}
+            errors = {"error_message": cell.error, "raw_error_message": cell.error}
+            results[node.title] = {"status": status, "value": cell.value, **errors, **about}
     is_finished = all(cell.status != QUEUED for cell in cells.values())
     return None if is_finished else run["sheet_id"], results
 
@@ -271,14 +267,9 @@ def issue_token(request: Request, db: Database) -> Answer:
         items.find(db, match["workflow"], WORKFLOW)
     else:
         node_results(db, int(match["execution"]))
-    issued = int(time.time() * 1000)
-    details = {
-        "expires": issued + 3600 * 1000,
-        "token": _token(request.workspace_id, channel),
-        "issued": issued,
-        "capability": {channel: ["subscribe"]},
-        "clientId": str(request.workspace_id),
-    }
+    issued, workspace_id = int(time.time() * 1000), request.workspace_id
+    details = {"issued": issued, "expires": issued + 3600 * 1000, "token": _token(workspace_id, channel)}
+    details |= {"capability": {channel: ["subscribe"]}, "clientId": str(workspace_id)}
     return {"success": True, "token_details": details, "messaging_backend": "centrifugo"}
 
 
@@ -390,11 +381,8 @@ def _completed(channel: str, execution_id: int, result: Any) -> str:
     """Return the message with the result of an execution, or that the result is too large for one."""
     code = "OK"
     if len(encoded(result).encode()) > MAX_OUTPUT:
-        code = "EXCEEDS_SIZE_LIMIT"
-        result = (
-            f"The result is larger than {MAX_OUTPUT:,} bytes. Fetch it with "
-            f"GET /workflow-version-execution-results?workflow_version_execution_id={execution_id}."
-        )
+        code, path = "EXCEEDS_SIZE_LIMIT", "/workflow-version-execution-results?workflow_version_execution_id"
+        result = f"The result is larger than {MAX_OUTPUT:,} bytes. Fetch it with GET {path}={execution_id}."
     about = {"workflow_version_execution_id": execution_id, "final_output": result, "result_code": code}
     data = {"message_name": "SET_WORKFLOW_COMPLETE", "data": encoded(about)}
     return encoded({"push": {"channel": channel, "pub": {"data": data}}})

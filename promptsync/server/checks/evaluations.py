@@ -20,7 +20,7 @@ from promptsync.server.prompts.items import DATASET
 from promptsync.server.store.database import Database, Row, now
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import RegistryPrompt
-from promptsync.server.tables.store import PROMPT, QUEUED, TEXT, SheetColumn
+from promptsync.server.tables.store import PROMPT, QUEUED, TEXT, SheetCell, SheetColumn
 
 EVALUATION, EVALUATION_RUN = "evaluation", "evaluation run"
 """The kinds of rows in the table of runs. An evaluation is one, because it shares its ids with its runs."""
@@ -158,11 +158,11 @@ def get_evaluation(request: Request, db: Database) -> Answer:
     columns = [
         {
             "id": position,
-            "report_id": report.summary["id"],
             "position": position,
-            "score": report.passed.get(column.id),
+            "report_id": report.summary["id"],
             "name": column.title,
             "configuration": column.config,
+            "score": report.passed.get(column.id),
             "column_type": "DATASET" if column.type == TEXT else column.type,
             "is_part_of_score": column.is_output_column,
         }
@@ -185,23 +185,15 @@ def get_rows(request: Request, db: Database) -> Answer:
     page = request.parameters(PageQuery).of(report.row_count)
     indices = range(page.offset, min(page.offset + page.per_page, page.total))
     rows = store.rows_of(db, report.sheet_id, indices)
-    cells = [
-        [
-            {"type": "dataset", "value": cell.value}
-            if column.type == TEXT
-            else {
-                "type": "eval",
-                "status": cell.status,
-                "value": cell.value,
-                "error_message": cell.error,
-            }
-            for column in report.columns
-            for cell in [row[column.id]]
-        ]
-        for row in rows.values()
-    ]
+    cells = [[_cell(column, row[column.id]) for column in report.columns] for row in rows.values()]
     columns = [column.title for column in report.columns]
     return {**OK, "columns": columns, "rows": cells, **page.keys}
+
+
+def _cell(column: SheetColumn, cell: SheetCell) -> Answer:
+    if column.type == TEXT:
+        return {"type": "dataset", "value": cell.value}
+    return {"type": "eval", "status": cell.status, "value": cell.value, "error_message": cell.error}
 
 
 def _reports(db: Database, condition: str, *values: int) -> list[Report]:

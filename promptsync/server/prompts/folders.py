@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Struct, field
 
-from promptsync.server.http import Answer, Id, Name, Request, invalid, malformed, not_found, row_of
+from promptsync.server.http import Answer, Id, Name, Request, invalid, malformed, row_of
 from promptsync.server.listing import HAS_TAGS, ListQuery
 from promptsync.server.prompts import items
 from promptsync.server.store.database import Database, Row, insert, now
@@ -71,18 +71,12 @@ def create_folder(request: Request, db: Database) -> Answer:
 
 
 def resolve_folder(request: Request, db: Database) -> Answer:
-    """Return the id of a folder from its path: names joined by dots or slashes, if only one folder fits."""
+    """Return the id of a folder from its path: names joined by slashes or, if no folder fits, by dots."""
     path = request.query.get("path", [""])[-1]
     if not path:
         raise malformed("path is required.")
-    rows = db.execute(
-        "SELECT id FROM folders WHERE :path IN (path, replace(path, '/', '.'))", {"path": path.strip("/")}
-    ).fetchall()
-    if not rows:
-        raise not_found(f"There is no folder at {path!r}.")
-    if len(rows) > 1:
-        raise malformed(f"{path!r} names several folders; walk them by id instead.")
-    return {"id": rows[0]["id"]}
+    sql = "SELECT id FROM folders WHERE :path IN (path, replace(path, '/', '.')) ORDER BY path <> :path, id"
+    return {"id": row_of(db, sql, {"path": path.strip("/")}, f"There is no folder at {path!r}.")["id"]}
 
 
 _ENTITIES = (

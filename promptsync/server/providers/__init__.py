@@ -7,39 +7,39 @@ from functools import partial
 from typing import Any, Final
 
 from promptsync.server.prompts.template import stored_model
-from promptsync.server.providers import claude, google, openai
+from promptsync.server.providers import forms
 from promptsync.server.providers.parts import Arguments, ModelRequest
 
 Form = Callable[[ModelRequest], Arguments]
 Metadata = Mapping[str, Any]
 
 FORMS: Final[Mapping[str, Form]] = {
-    "openai": openai.chat,
-    "openai.azure": openai.chat,
+    "openai": forms.chat,
+    "openai.azure": forms.chat,
     "openrouter": partial(
-        openai.compatible,
+        forms.compatible,
         own=("max_tokens", "max_completion_tokens", "top_p", "top_k", "stop", "seed"),
         takes_files=True,
     ),
-    "mistral": partial(openai.compatible, own=("max_tokens", "top_p", "stop", "random_seed")),
-    "huggingface": partial(openai.compatible, own=("max_tokens", "top_p", "top_k", "stop", "seed")),
-    "cohere": openai.cohere,
-    "anthropic": claude.messages,
-    "anthropic.bedrock": claude.messages,
-    "google": google.gemini,
-    "vertexai": google.gemini,
-    "amazon.bedrock": claude.converse,
+    "mistral": partial(forms.compatible, own=("max_tokens", "top_p", "stop", "random_seed")),
+    "huggingface": partial(forms.compatible, own=("max_tokens", "top_p", "top_k", "stop", "seed")),
+    "cohere": forms.cohere,
+    "anthropic": forms.messages,
+    "anthropic.bedrock": forms.messages,
+    "google": forms.gemini,
+    "vertexai": forms.gemini,
+    "amazon.bedrock": forms.converse,
 }
 """The form for each provider, unless its ``api_type`` or its model requires another."""
 
 _OTHER_FORMS: Final[Mapping[str, Form]] = {
-    "openai responses": openai.responses,
-    "openai.azure responses": openai.responses,
-    "openai images": openai.media_generation,
-    "openai.azure images": openai.media_generation,
-    "openrouter images": openai.media_generation,
-    "openrouter video": openai.media_generation,
-    "openrouter speech": partial(openai.media_generation, argument="input"),
+    "openai responses": forms.responses,
+    "openai.azure responses": forms.responses,
+    "openai images": forms.media_generation,
+    "openai.azure images": forms.media_generation,
+    "openrouter images": forms.media_generation,
+    "openrouter video": forms.media_generation,
+    "openrouter speech": partial(forms.media_generation, argument="input"),
 }
 """The form for a provider and an ``api_type``."""
 
@@ -59,7 +59,7 @@ def llm_kwargs(
     name = model.get("provider") or provider
     form = _OTHER_FORMS.get(f"{name} {model.get('api_type')}") or FORMS.get(str(name))
     if name == "vertexai" and "claude" in str(model.get("name")):
-        form = claude.messages
+        form = forms.messages
     if form is None:
         return None
     return form(ModelRequest(template, model.get("name"), model.get("parameters") or {}, overrides or {}))

@@ -223,14 +223,10 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
         raise StoreError(
             "this database belongs to another program.", hint="Give the registry a file of its own."
         )
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"it was made by a newer version of promptsync (schema {version}).", hint="Use that version."
-        )
-    if version < SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
         quoted = shlex.quote(str(path))
         raise StoreError(
-            f"it was made by an older development version of promptsync (schema {version}). "
+            f"it was made by another version of promptsync (schema {version}). "
             "Deleting it loses its versions, labels, logged requests and runs.",
             # A log that is left behind would be taken for that of the new file.
             hint="to keep its prompts, pull them with that version first\n"

@@ -50,11 +50,11 @@ def list_rows(request: Request, db: Database, sheet: Row) -> Answer:
     # Every row has a cell in the first column.
     first = "SELECT id FROM columns WHERE sheet_id = :sheet ORDER BY position_rank LIMIT 1"
     source = f"cells WHERE column_id = ({first}) AND sheet_id = :sheet"
-    page, pagination = query.select(db, "row_index", source, "row_index", {"sheet": sheet["id"]})
-    rows = store.shown_rows(db, sheet["id"], [row["row_index"] for row in page])
+    page = query.select(db, "row_index", source, "row_index", sheet=sheet["id"])
+    rows = store.shown_rows(db, sheet["id"], [row["row_index"] for row in page["data"]])
     columns = [asdict(column) for column in store.columns_of(db, sheet["id"])] if with_columns else []
     count = {"row_count": sheet["row_count"]} if query.include_row_count else {}
-    return store.listed(rows, pagination, version=sheet["version_count"], columns=columns, **count)
+    return {**page, "data": rows, "version": sheet["version_count"], "columns": columns, **count}
 
 
 def add_rows(request: Request, db: Database, sheet: Row) -> Answer:
@@ -139,8 +139,8 @@ class _VersionsQuery(CursorQuery, frozen=True):
 def list_versions(request: Request, db: Database, sheet: Row) -> Answer:
     """List the saved versions of a sheet without what is in them, the newest first by default."""
     query, source = request.parameters(_VersionsQuery), "sheet_versions WHERE sheet_id = :sheet"
-    versions, pagination = query.select(db, _VERSION, source, "number", {"sheet": sheet["id"]})
-    return {"data": versions, "pagination": pagination, "filters": {}, "count": len(versions)}
+    page = query.select(db, _VERSION, source, "number", sheet=sheet["id"])
+    return {**page, "filters": {}, "count": len(page["data"])}
 
 
 def create_version(request: Request, db: Database, sheet: Row) -> Answer:
@@ -166,6 +166,8 @@ def _version(db: Database, sheet: Row, version_id: str) -> Answer:
     missing = f"The sheet has no version with the id {version_id!r}."
     return dict(row_of(db, sql, (sheet["id"], version_id), missing))
 
+
+# -- recalculating cells ------------------------------------------------------------------------------------
 
 CONFIRMED: Final = 1000
 """Most cells that an operation may have without a confirmation."""
@@ -204,18 +206,10 @@ def create_operation(request: Request, db: Database, sheet: Row) -> Answer | Res
         message = f"This recalculates {len(ids)} cells; send the confirmation_token to start it."
         return Response({**answer, "affected_cell_count": len(ids), "message": message})
     operation_id = _start(db, sheet, ids)
-    shown = store.cells_of(db, sheet["id"], ids=ids[:MAX_SHOWN])
-    return {
-        "operation": "recalculate",
-        "operation_id": operation_id,
-        "execution_id": operation_id,
-        "execution_ids": [operation_id],
-        "cell_count": len(ids),
-        "version": sheet["version_count"],
-        "status_url": _url(sheet, operation_id),
-        "virtual_cell_count": 0,
-        "cells": [cell.shown() for cell in shown],
-    }
+    cells = store.cells_of(db, sheet["id"], ids=ids[:MAX_SHOWN])
+    started = {"execution_id": operation_id, "execution_ids": [operation_id], "virtual_cell_count": 0}
+    about = {"version": sheet["version_count"], "cells": [cell.shown() for cell in cells]}
+    return _operation(db, sheet, operation_id) | started | about
 
 
 def recalculate_cells(request: Request, db: Database, sheet: Row) -> Answer | Response:
@@ -235,20 +229,17 @@ def recalculate_cells(request: Request, db: Database, sheet: Row) -> Answer | Re
 
 def get_operation(request: Request, db: Database, sheet: Row) -> Answer:
     """Return the progress of an operation."""
-    operation_id = request.path["operation_id"]
-    sql = "SELECT * FROM table_operations WHERE id = ? AND sheet_id = ?"
-    missing = f"The sheet has no operation with the id {operation_id[:100]!r}."
-    return {"operation": _shown(db, sheet, row_of(db, sql, (operation_id, sheet["id"]), missing))}
+    return {"operation": _operation(db, sheet, request.path["operation_id"])}
 
 
 def list_operations(request: Request, db: Database, sheet: Row) -> Answer:
     """List the operations that are under way, and how many cells of the sheet have which status."""
     counts = store.count_statuses(db, sheet["id"])
     sql = (
-        "SELECT * FROM table_operations o WHERE sheet_id = ?"
+        "SELECT id FROM table_operations o WHERE sheet_id = ?"
         " AND EXISTS (SELECT 1 FROM cells WHERE operation_id = o.id AND status = 'QUEUED') ORDER BY rowid"
     )
-    active = [_shown(db, sheet, row) for row in db.execute(sql, (sheet["id"],)).fetchall()]
+    active = [_operation(db, sheet, row["id"]) for row in db.execute(sql, (sheet["id"],)).fetchall()]
     answer = {"sheet_id": sheet["id"], "version": sheet["version_count"], "total_cells": sum(counts.values())}
     return answer | {"status_counts": counts, "pending_count": counts[QUEUED], "active_operations": active}
 
@@ -280,22 +271,22 @@ def _start(db: Database, sheet: Row, cell_ids: Collection[str]) -> str:
     return operation_id
 
 
-def _shown(db: Database, sheet: Row, row: Row) -> Answer:
+def _operation(db: Database, sheet: Row, operation_id: str) -> Answer:
+    """Return an operation as in a response; 404 if there is none with this id."""
+    missing = f"The sheet has no operation with the id {operation_id[:100]!r}."
+    sql = "SELECT * FROM table_operations WHERE id = ? AND sheet_id = ?"
+    row = row_of(db, sql, (operation_id, sheet["id"]), missing)
     sql = "SELECT status, count(*) FROM cells WHERE operation_id = ? GROUP BY status"
-    counts = Counter(dict(map(tuple, db.execute(sql, (row["id"],)))))
-    status = "cancelled" if row["cancelled"] else "running" if counts[QUEUED] else "completed"
+    counts = Counter(dict(map(tuple, db.execute(sql, (operation_id,)))))
+    place = f"/api/public/v2/tables/{sheet['table_id']}/sheets/{sheet['id']}/operations/{operation_id}"
     return {
-        "operation_id": row["id"],
+        "operation_id": operation_id,
         "operation": "recalculate",
-        "status": status,
+        "status": "cancelled" if row["cancelled"] else "running" if counts[QUEUED] else "completed",
         "status_counts": counts,
+        "status_url": place,
         "cell_count": row["cell_count"],
         "completed_count": counts[COMPLETED],
         "failed_count": counts[FAILED],
         "pending_count": counts[QUEUED],
-        "status_url": _url(sheet, row["id"]),
     }
-
-
-def _url(sheet: Row, operation_id: str) -> str:
-    return f"/api/public/v2/tables/{sheet['table_id']}/sheets/{sheet['id']}/operations/{operation_id}"

@@ -171,15 +171,9 @@ def get_row(request: Request, db: Database, sheet: Row) -> Answer:
     if row is None:
         raise not_found(f"There is no score for the row {request.path['row_index'][:20]}.")
     scorecard = _stored(calculation["scorecard"])
-    about = {
-        "id": str(uuid.uuid5(uuid.UUID(calculation["id"]), str(index))),
-        "calculation_id": calculation["id"],
-        "scorecard_id": scorecard.id,
-        "sheet_id": sheet["id"],
-        "config_hash": scorecard.config_hash,
-        "input_hash": None,
-    }
-    return about | row
+    row_id = str(uuid.uuid5(uuid.UUID(calculation["id"]), str(index)))
+    about = {"id": row_id, "calculation_id": calculation["id"], "scorecard_id": scorecard.id}
+    return about | {"sheet_id": sheet["id"], "config_hash": scorecard.config_hash, "input_hash": None} | row
 
 
 def _scores(db: Database, sheet: Row, calculation: Row) -> list[dict[str, Any]]:
@@ -275,13 +269,10 @@ def _shown(db: Database, sheet: Row) -> tuple[Answer | None, Answer | None]:
     status = "ready" if stored.steps else "needs_setup"
     if latest is not None and latest["status"] != "cancelled":
         status = "stale" if latest["status"] == "completed" and stale["is_stale"] else latest["status"]
-    scorecard = {
-        **to_builtins(stored),
+    place = {
         "sheet_id": sheet["id"],
         "workspace_id": sheet["workspace_id"],
         "smart_table_id": sheet["table_id"],
-        "status": status,
-        "stale_state": stale,
-        "latest_calculation_id": latest and latest["id"],
     }
-    return scorecard, latest
+    state = {"status": status, "stale_state": stale, "latest_calculation_id": latest and latest["id"]}
+    return {**to_builtins(stored), **place, "workspace_id": sheet["workspace_id"], **state}, latest

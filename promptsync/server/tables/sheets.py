@@ -81,9 +81,7 @@ def list_tables(request: Request, db: Database) -> Answer:
         "smart_tables t WHERE (:folder IS NULL OR folder_id = :folder)"
         " AND instr(casefold(title), casefold(:name))"
     )
-    values = {"folder": query.folder_id, "name": query.name or ""}
-    rows, pagination = query.select(db, store.TABLE, source, "number", values)
-    return store.listed(rows, pagination)
+    return query.select(db, store.TABLE, source, "number", folder=query.folder_id, name=query.name or "")
 
 
 def get_table(request: Request, db: Database, table: Row) -> Answer:
@@ -111,8 +109,7 @@ def delete_table(request: Request, db: Database, table: Row) -> Answer:
 def list_sheets(request: Request, db: Database, table: Row) -> Answer:
     """List the sheets of a table, the oldest first by default."""
     query, source = request.parameters(_SheetsQuery), "sheets s WHERE table_id = :table"
-    rows, pagination = query.select(db, store.SHEET, source, "number", {"table": table["id"]})
-    return store.listed(rows, pagination)
+    return query.select(db, store.SHEET, source, "number", table=table["id"])
 
 
 def get_sheet(request: Request, db: Database, sheet: Row) -> Answer:
@@ -282,8 +279,7 @@ class _Query(CursorQuery, frozen=True):
 def list_columns(request: Request, db: Database, sheet: Row) -> Answer:
     """List the columns of a sheet in their order."""
     query, source = request.parameters(_Query), "columns WHERE sheet_id = :sheet"
-    rows, pagination = query.select(db, store.COLUMN, source, "position_rank", {"sheet": sheet["id"]})
-    return store.listed(rows, pagination)
+    return query.select(db, store.COLUMN, source, "position_rank", sheet=sheet["id"])
 
 
 def create_column(request: Request, db: Database, sheet: Row) -> Answer:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import asdict, replace
 
-from promptsync.server.http import Answer, Request, malformed, not_found, row_of
+from promptsync.server.http import Request, malformed, not_found, row_of
 from promptsync.server.store.database import Database, Row, encoded, insert, now, storable
 
 TEXT: Final = "TEXT"
@@ -327,12 +327,6 @@ def _add_cells(
             for column in columns
         ),
     )
-
-
-def listed(items: list[dict[str, Any]], pagination: dict[str, Any], **more: Any) -> Answer:
-    """Return a page of a list. It says twice how it goes on: the vendor's SDKs and specification differ."""
-    again = {key: pagination[key] for key in ("next_cursor", "has_more")}
-    return {"data": items, **again, "pagination": pagination, **more}
 
 
 def create_run(
