@@ -58,41 +58,28 @@ _MISSING = re.compile(r"Object missing required field `([^`]*)`?")
 class Response(werkzeug.Response):
     """An HTTP response: JSON with a final newline, or bytes of another type."""
 
-    def __init__(
-        self,
-        value: Any = None,
-        status: int = 200,
-        headers: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-    ) -> None:
+    def __init__(self, value: Any, status: int = 200, *, content_type: str = JSON, **more: Any) -> None:
         if not isinstance(value, bytes):
             value = json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
-        super().__init__(value, status, headers, content_type=content_type)
+        super().__init__(value, status, content_type=content_type, **more)
 
 
 class ApiError(Exception):
     """A response other than success: ``status``, ``message``, and ``detail`` for validation errors."""
 
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        detail: Sequence[Mapping[str, Any]] = (),
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
+    detail: Sequence[Answer] = ()
+
+    def __init__(self, status: int, message: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
-        self.detail = list(detail)
-        self.headers = dict(headers or {})
+        self.headers = headers
 
     def response(self) -> Response:
         """Return the response, in the one shape that satisfies every error body of the vendor's document."""
-        body: dict[str, Any] = {"success": False, "message": self.message, "error": self.message}
-        if self.detail:
-            body["detail"] = self.detail
-        return Response(body, self.status, self.headers)
+        detail = {"detail": self.detail} if self.detail else {}
+        body = {"success": False, "message": self.message, "error": self.message, **detail}
+        return Response(body, self.status, headers=self.headers)
 
 
 def malformed(message: str) -> ApiError:
@@ -115,7 +102,9 @@ def row_of(db: Database, sql: str, values: Any, missing: str, *, status: int = 4
 
 def invalid(message: str, *where: str, kind: str = "value_error") -> ApiError:
     """422 with a ``detail`` list whose location is ``where``, for example ``"body", "version"``."""
-    return ApiError(422, message, detail=[{"loc": list(where), "msg": message, "type": kind}])
+    error = ApiError(422, message)
+    error.detail = [{"loc": list(where), "msg": message, "type": kind}]
+    return error
 
 
 # -- bodies --------------------------------------------------------------------------------------------------

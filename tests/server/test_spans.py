@@ -249,9 +249,11 @@ def send(app, body, *, kind="application/x-protobuf", path="/v1/traces", **heade
 
 def base64_ids(sent: str) -> str:
     """Return JSON with its ids in base64, as the SDK's hooks for Claude write them."""
-    return re.sub(
-        r'"([0-9a-f]{16,32})"', lambda id: json.dumps(b64encode(bytes.fromhex(id[1])).decode()), sent
-    )
+
+    def written(id: re.Match[str]) -> str:
+        return json.dumps(b64encode(bytes.fromhex(id[1])).decode())
+
+    return re.sub('"([0-9a-f]{32}|[0-9a-f]{16})"', written, sent)
 
 
 @pytest.mark.parametrize("form", ["hexadecimal", "base64", "protobuf"])

@@ -93,18 +93,18 @@ def get_workflow(request: Request, db: Database) -> Answer:
         "edges": [
             {
                 "id": str(number),
-                "source_node_name": before["name"],
-                "target_node_name": after["name"],
                 "is_and": True,
                 "conditionals": [],
+                "source_node_name": before["name"],
+                "target_node_name": after["name"],
             }
             for number, (before, after) in enumerate(itertools.pairwise(nodes), 1)
         ],
         "workflow": {
             "id": workflow["id"],
             "workspace_id": request.workspace_id,
-            "user_id": None,
             "name": workflow["name"],
+            "user_id": None,
             "is_draft": False,
             "is_deleted": False,
         },

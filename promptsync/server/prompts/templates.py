@@ -117,9 +117,7 @@ def _add_version(
     item = items.save(db, items.TEMPLATE, prompt.prompt_name, tags=tags, folder_id=prompt.folder_id)
     body = {"prompt_template": template, "metadata": metadata}
     stored = items.add_version(db, item, body, message=version.commit_message, type=template["type"])
-    set_now = labels and [
-        label for label in dict.fromkeys(labels) if not waits(db, item, label, stored["id"])
-    ]
+    set_now = labels and [name for name in dict.fromkeys(labels) if not waits(db, item, name, stored["id"])]
     items.point_labels(db, stored, set_now or ())
     # After the version is stored, because it may be what its own snippets reference. An error undoes it.
     expanded(db, template, archived=False)
@@ -128,17 +126,9 @@ def _add_version(
         "INSERT INTO snippet_uses (version_id, name, number, label) VALUES (?, ?, ?, ?)",
         [(stored["id"], use.name, use.version, use.label) for use in rendered_in(template)],
     )
-    return {
-        "id": item["id"],
-        "prompt_name": prompt.prompt_name,
-        "prompt_version_id": stored["id"],
-        "version_number": stored["number"],
-        "tags": decoded(item["tags"]),
-        "release_labels": set_now,
-        **body,
-        "commit_message": version.commit_message,
-        "external_ids": [],
-    }
+    ids = {"id": item["id"], "prompt_version_id": stored["id"], "version_number": stored["number"]}
+    about = {"prompt_name": prompt.prompt_name, "tags": decoded(item["tags"]), "release_labels": set_now}
+    return {**ids, **about, **body, "commit_message": version.commit_message, "external_ids": []}
 
 
 # -- patches ------------------------------------------------------------------------------------------------

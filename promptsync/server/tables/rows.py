@@ -208,8 +208,10 @@ def create_operation(request: Request, db: Database, sheet: Row) -> Answer | Res
     operation_id = _start(db, sheet, ids)
     cells = store.cells_of(db, sheet["id"], ids=ids[:MAX_SHOWN])
     started = {"execution_id": operation_id, "execution_ids": [operation_id], "virtual_cell_count": 0}
-    about = {"version": sheet["version_count"], "cells": [cell.shown() for cell in cells]}
-    return _operation(db, sheet, operation_id) | started | about
+    operation = _operation(db, sheet, operation_id)
+    known = {key: operation[key] for key in ("operation", "operation_id", "cell_count", "status_url")}
+    shown = [cell.shown() for cell in cells]
+    return {**known, **started, "version": sheet["version_count"], "cells": shown}
 
 
 def recalculate_cells(request: Request, db: Database, sheet: Row) -> Answer | Response:

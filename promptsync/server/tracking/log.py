@@ -38,15 +38,9 @@ def log_request(request: Request, db: Database) -> Answer:
     log = request.read(SentLog)
     exchange = log.exchange()
     request_id = save_log(db, log, exchange)
-    return {
-        "success": True,
-        "request_id": request_id,
-        "id": request_id,
-        "prompt_version": exchange.blueprint,
-        "status": log.status or "SUCCESS",
-        "error_type": log.error_type,
-        "error_message": log.error_message,
-    }
+    ids = {"success": True, "request_id": request_id, "id": request_id, "prompt_version": exchange.blueprint}
+    status = log.status or "SUCCESS"
+    return ids | {"status": status, "error_type": log.error_type, "error_message": log.error_message}
 
 
 def track_request(request: Request, db: Database) -> Answer:
@@ -61,12 +55,9 @@ def track_request(request: Request, db: Database) -> Answer:
     group = db.execute("SELECT id FROM request_groups WHERE id = ?", (call.group_id,)).fetchone()
     columns = {"span_id": call.span_id, "group_id": group and group["id"]}
     request_id = _save(db, call, exchange, version, **columns)
-    return {
-        "success": True,
-        "request_id": request_id,
-        "prompt_blueprint": exchange.blueprint if call.return_prompt_blueprint else None,
-        "message": "Request tracked successfully",
-    }
+    blueprint = exchange.blueprint if call.return_prompt_blueprint else None
+    answer = {"success": True, "message": "Request tracked successfully"}
+    return answer | {"request_id": request_id, "prompt_blueprint": blueprint}
 
 
 def save_log(db: Database, log: Log, exchange: Exchange, span_id: str | None = None) -> int:
@@ -100,11 +91,8 @@ def _save(db: Database, request: SentRequest, exchange: Exchange, version: Row |
     texts = [_text(turn) for turn in exchange.answer]
     calls, parsed = _tool_calls(exchange.answer), _json_object("".join(texts))
     output, kind = calls or parsed or {}, "tool_call" if calls else "plain_text" if parsed is None else "json"
-    start, end = (
-        None if time is None else moment(time)
-        for time in (request.request_start_time, request.request_end_time)
-    )
-    latency = None
+    times, latency = (request.request_start_time, request.request_end_time), None
+    start, end = (None if time is None else moment(time) for time in times)
     if start and end:
         duration = datetime.fromisoformat(end) - datetime.fromisoformat(start)
         latency = round(duration.total_seconds() * 1000, 3)
@@ -113,10 +101,8 @@ def _save(db: Database, request: SentRequest, exchange: Exchange, version: Row |
         db,
         "requests",
         created_at=now(),
-        input_tokens=_count(request.input_tokens, usage.get("input_tokens"), usage.get("prompt_tokens")),
-        output_tokens=_count(
-            request.output_tokens, usage.get("output_tokens"), usage.get("completion_tokens")
-        ),
+        input_tokens=_count(request.input_tokens, usage, "input_tokens", "prompt_tokens"),
+        output_tokens=_count(request.output_tokens, usage, "output_tokens", "completion_tokens"),
         price=request.price,
         provider_type=model["provider"],
         engine=model["name"],
@@ -169,8 +155,9 @@ def _json_object(text: Any) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _count(*values: Any) -> int | None:
-    """Return the first of these values that is a count that the database can hold."""
+def _count(sent: float | None, usage: Mapping[str, Any], *names: str) -> int | None:
+    """Return what was sent, or else what the provider counted, if the database can hold it."""
+    values: list[Any] = [sent, *map(usage.get, names)]
     counts = (int(value) for value in values if type(value) in (int, float) and 0 <= value <= MAX_INTEGER)
     return next(counts, None)
 

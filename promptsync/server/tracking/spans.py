@@ -86,8 +86,7 @@ class _Span(Struct, frozen=True):
             parent_id = parent_id.zfill(16)
         return {
             "name": self.name,
-            "trace_id": context.trace_id,
-            "span_id": context.span_id,
+            **to_builtins(context),
             "trace_state": context.trace_state or "",
             "parent_id": parent_id,
             "kind": self.kind,
