@@ -8,13 +8,10 @@ import pytest
 
 from promptsync.server.routes import ROUTES
 
-EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route[0]} {route[1]}")
+TARGETS = [
+    (route.method, re.sub("<[^>]+>", "1", re.sub("<string[^>]+>", "1" * 36, route.path))) for route in ROUTES
+]
 REFUSAL = "Invalid workspace_id."
-
-
-def target(path, query=""):
-    path = re.sub(r"<string[^>]+>", "1" * 36, path)
-    return re.sub(r"<[^>]+>", "1", path) + query
 
 
 def bodies(workspace):
@@ -22,29 +19,25 @@ def bodies(workspace):
     return [{"workspace_id": workspace}, nested]
 
 
-@EVERY_ROUTE
-def test_a_foreign_workspace_is_a_400_everywhere(app, call, route):
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_foreign_workspace_is_a_400_everywhere(app, call, sign):
     own = app.store.workspace_id
-    for workspace in (1, own + 1, -own, True, float(own), 1.5, 10**30, "x", str(own), [own], {}):
-        for body in bodies(workspace):
-            answer = call(route[0], target(route[1]), body)
-            assert (answer.status, answer.body["message"]) == (400, REFUSAL), body
-    for text in ("1", str(own + 1), f"-{own}", f"{own}.0", "x", f"0{own}"):
-        answer = call(route[0], target(route[1], f"?workspace_id={text}"))
-        assert (answer.status, answer.body["message"]) == (400, REFUSAL), text
-
-
-@EVERY_ROUTE
-def test_the_own_workspace_and_none_change_nothing(app, call, route):
-    own = app.store.workspace_id
-    for body in bodies(own) + bodies(None):
-        answer = call(route[0], target(route[1], f"?workspace_id={own}"), body)
-        assert answer.status < 500
-        assert REFUSAL not in answer.raw.decode()
-    assert REFUSAL not in call(route[0], target(route[1], "?workspace_id=")).raw.decode()
-
-
-def test_nothing_is_stored_for_a_foreign_workspace(call):
-    flat = {"prompt_name": "a", "prompt_template": {"messages": []}, "workspace_id": 1}
-    assert call("POST", "/rest/prompt-templates", flat).status == 400
+    odd = [True, float(own), 1.5, 10**30, "x", str(own), [own], {}]
+    for index, (method, target) in enumerate(TARGETS):
+        foreign = (own + 1) * sign
+        sent = [(target, body) for value in (foreign, odd[index % len(odd)]) for body in bodies(value)]
+        sent += [(f"{target}?workspace_id={text}", None) for text in (foreign, f"{own}.0", "x", f"0{own}")]
+        for path, body in sent:
+            answer = call(method, path, body)
+            assert (answer.status, answer.body["message"]) == (400, REFUSAL), (method, path, body)
     assert call("GET", "/prompt-templates").body["items"] == []
+
+
+def test_the_own_workspace_and_none_change_nothing(app, call):
+    own = app.store.workspace_id
+    for method, target in TARGETS:
+        for body in bodies(own) + bodies(None):
+            answer = call(method, f"{target}?workspace_id={own}", body)
+            assert answer.status < 500
+            assert REFUSAL not in answer.raw.decode()
+        assert REFUSAL not in call(method, f"{target}?workspace_id=").raw.decode()
