@@ -140,7 +140,8 @@ def list_versions(request: Request, db: Database, sheet: Row) -> Answer:
     """List the saved versions of a sheet without what is in them, the newest first by default."""
     query, source = request.parameters(_VersionsQuery), "sheet_versions WHERE sheet_id = :sheet"
     page = query.select(db, _VERSION, source, "number", sheet=sheet["id"])
-    return {**page, "filters": {}, "count": len(page["data"])}
+    versions = page["data"]
+    return {"data": versions, "pagination": page["pagination"], "filters": {}, "count": len(versions)}
 
 
 def create_version(request: Request, db: Database, sheet: Row) -> Answer:
