@@ -206,7 +206,8 @@ def _print(session: Session, outcome: Outcome) -> None:
         code, remote = outcome.exit_code, session.remote_name
         click.echo(output.document(outcome.body, remote=remote, exit_code=code, error=outcome.error))
         return
-    lines = session.shown((session.form == "markdown" and outcome.summary) or outcome.lines)
+    lines = (session.form == "markdown" and outcome.summary) or outcome.lines
+    lines = session.fitted(output.without_asides(lines) if session.quiet else lines)
     errors: Sequence[str] = [] if outcome.error is None else output.error_lines(outcome.error)
     if environment.variables.get("GITHUB_ACTIONS"):
         from promptsync.show.github import disarmed

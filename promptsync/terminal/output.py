@@ -87,15 +87,12 @@ def aside(text: str, indent: int = 2) -> Line:
     return Line(text, indent, aside=True)
 
 
-def is_aside(line: str) -> bool:
-    return isinstance(line, Line) and line.is_aside
-
-
 def without_asides(lines: Iterable[str]) -> list[str]:
     """Return lines without asides, and without the blank lines around them."""
     kept: list[str] = []
     for line in lines:
-        if not is_aside(line) and (line or (kept and kept[-1])):
+        is_aside = isinstance(line, Line) and line.is_aside
+        if not is_aside and (line or (kept and kept[-1])):
             kept.append(line)
     while kept and not kept[-1]:
         kept.pop()

@@ -256,12 +256,6 @@ class Session:
             self.bar.close()
             click.echo("\n".join(self.fitted([message])), err=True, color=self.use_colour)
 
-    def shown(self, lines: Sequence[str]) -> Sequence[str]:
-        """Return the lines of a result as they are printed, without asides if ``-q`` is set."""
-        from promptsync.terminal.output import without_asides
-
-        return self.fitted(without_asides(lines) if self.quiet else lines)
-
     def fitted(self, lines: Sequence[str]) -> Sequence[str]:
         """Return lines that fit the width of the terminal."""
         from promptsync.terminal.output import fitted
