@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seeds import examples
-from worlds import World
 
 from promptsync.commands.lint import lint
 
@@ -88,17 +87,3 @@ def test_every_problem_of_a_file_is_reported_once(
     # What a file says is checked once all of it can be read.
     reasons = [reason for reason in expected if reason[2] not in READABLE]
     assert [(one.line, one.column, one.rule) for one in errors] == (reasons or expected)
-
-
-def test_a_push_and_lint_report_all_of_them(world: World) -> None:
-    text, expected = written([TOP[0], TOP[1], TOP[3]], [MESSAGES[0], MESSAGES[2]])
-    world.put("prompts/a.yaml", text)
-    for verb in ("push", "lint"):
-        done = world.run(verb)
-        assert done.code == 1
-        for line, column, _ in expected:
-            assert f"prompts/a.yaml:{line}:{column}:" in done.out + done.err
-    problems = world.run("lint", "--json").document["problems"]
-    errors = [one for one in problems if one["severity"] == "error"]
-    assert [(one["line"], one["column"], one["rule"]) for one in errors] == expected
-    assert world.writes == []

@@ -56,23 +56,6 @@ def test_what_has_files_of_its_own_is_refused_with_the_way(here: World, key: str
     assert here.run("push", "--json").document["error"]["details"] == [detail]
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"a: [", "not valid YAML"),
-        (b"\xff\xfe", "byte order mark"),
-        (b"agents: [&a [*a]]", "aliases"),
-        (b"!!python/object:os.system {}", "tag"),
-        (b"- 1", "must be a mapping"),
-    ],
-)
-def test_whatever_stands_in_the_file_is_a_clear_answer(here: World, content: bytes, said: str) -> None:
-    here.put("registry.yaml", content)
-    done = here.run("eval", "list")
-    assert (done.code, said in done.err) == (2, True)
-    assert "registry.yaml:1:" in done.err or "registry.yaml:2:" in done.err
-
-
 ASK = """\
 content: "Hello {name}"
 evaluations: ["quality: tone"]

@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 from worlds import World
 
-from promptsync.files.cache import Blobs, BlobText, Cache
-
 VERBS = [["status"], ["diff"], ["pull"], ["log", "a"], ["lint"], ["push"]]
 GARBAGE = [b"", bytes(range(256)), b"[]", b"null", b"[" * 100_000, b"[" * 200 + b"]" * 200, b"1" * 5000]
 
@@ -62,18 +60,6 @@ def test_json_of_other_types_ends_in_no_traceback(filled: World, seed: int) -> N
     for verb in VERBS:
         # A cached version that is another valid one, such as an empty one, is believed.
         assert filled.run(*verb).code in (0, 3, 4), verb
-
-
-@pytest.mark.parametrize("digest", [{}, 0, False])
-def test_a_cached_digest_of_another_type_is_no_digest(tmp_path: Path, digest: Any) -> None:
-    blobs = Blobs({"1a": "a"}, {"1a": BlobText("d", frozenset(["x"]), {"": ("1-abc",)})})
-    Cache(tmp_path).keep_blobs(blobs)
-    assert Cache(tmp_path).blobs() == blobs
-    (path,) = (tmp_path / ".promptsync" / "cache").iterdir()
-    cached = json.loads(path.read_bytes())
-    cached["texts"]["1a"][0] = digest
-    path.write_text(json.dumps(cached))
-    assert Cache(tmp_path).blobs() == Blobs()
 
 
 def statement(text: str) -> Callable[[Path], None]:

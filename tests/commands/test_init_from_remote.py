@@ -244,17 +244,6 @@ def test_ctrl_c_while_the_registry_is_read_leaves_nothing(full: World) -> None:
     assert below(full.root) == []
 
 
-def test_the_commit_of_an_import_that_finds_nothing_new_does_not_claim_any(world: World) -> None:
-    world.write("a")
-    world.ok("push")
-    with (world.root / "promptsync.yaml").open("a") as file:
-        file.write("include: ['*']\n")
-    (world.root / ".gitignore").unlink()
-    done = world.ok("init", "--from-remote")
-    assert "created  .gitignore" in done.out
-    assert "commit -m 'Set up promptsync'" in done.out
-
-
 def test_a_plain_init_takes_the_registry_and_what_belongs_here_as_well(full: World) -> None:
     assert full.run("init", "--remote", full.url, "--include", "support/*").code == 0
     config = load(full.root / "promptsync.yaml")

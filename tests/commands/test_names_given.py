@@ -119,13 +119,6 @@ def test_an_unknown_name_is_a_usage_error_with_the_closest_match(changed: World)
     assert changed.writes == []
 
 
-def test_a_directory_without_prompts_means_what_the_registry_has_there(world: World, tmp_path: Path) -> None:
-    world.publish("support/refund")
-    (world.root / "prompts" / "support").mkdir()
-    done = world.run("pull", "prompts/support", "--json").document
-    assert [one["name"] for one in done["written"]] == ["support/refund"]
-
-
 def test_a_file_that_include_does_not_match_is_counted_and_its_name_is_explained(world: World) -> None:
     world.publish("kept")
     world.write("kept")

@@ -66,13 +66,6 @@ def test_the_receipt_lists_versions_messages_and_labels(ahead: World) -> None:
     assert all(one["message"].startswith("Say ciao (") for one in found["published"])
 
 
-def test_a_receipt_shows_what_was_labelled(ahead: World) -> None:
-    ahead.ok("push", "a", "--label", "prod")
-    ahead.edit("a", "Ciao", "Salut")
-    out = ahead.ok("push", "a", "--label", "prod").out
-    assert "labelled  a  prod  v2 -> v3" in out
-
-
 FAILURES = [
     (("push", "nothing-like-it"), 2),
     (("push", "-m", "x" * 90), 2),

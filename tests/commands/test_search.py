@@ -35,36 +35,28 @@ messages:
 """
 
 
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
-        ("refund questions", [6]),
-        ("be brief", []),
-        ("(?i)be brief", []),
-        ("Be brief and friendly", [7, 11, 14]),
-        ("  Be  brief\nand friendly ", [7, 11, 14]),
-        ("tone of the house", [1]),
-        ("support/refund", [2]),
-        ("{{ question }}", [18]),
-        ("e", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]),
-    ],
-)
-def test_a_sentence_is_found_however_yaml_lays_it_out(text: str, lines: list[int]) -> None:
-    assert [line for line, _ in find_in_text(FILE, pattern_of(text))] == lines
+FOUND: list[tuple[str, dict[str, bool], list[int]]] = [
+    ("refund questions", {}, [6]),
+    ("be brief", {}, []),
+    ("(?i)be brief", {}, []),
+    ("Be brief and friendly", {}, [7, 11, 14]),
+    ("  Be  brief\nand friendly ", {}, [7, 11, 14]),
+    ("tone of the house", {}, [1]),
+    ("{{ question }}", {}, [18]),
+    ("e", {}, [*range(1, 21)]),
+    ("be BRIEF", {"ignore_case": True}, [7, 11, 14]),
+    (r"friendly\b.+s\.", {"is_regexp": True}, [8, 12, 15]),
+    (r"^\s+content", {"is_regexp": True}, [5, 10, 14, 17, 20]),
+    (r"and friendly", {"is_regexp": True}, []),
+    ("x*", {"is_regexp": True}, []),
+    (r"[[{] question", {"is_regexp": True}, [18]),  # a later Python may read it otherwise, and warns
+]
 
 
-@pytest.mark.parametrize(
-    ("text", "options", "lines"),
-    [
-        ("be BRIEF", {"ignore_case": True}, [7, 11, 14]),
-        (r"friendly\b.+s\.", {"is_regexp": True}, [8, 12, 15]),
-        (r"^\s+content", {"is_regexp": True}, [5, 10, 14, 17, 20]),
-        (r"and friendly", {"is_regexp": True}, []),
-        ("x*", {"is_regexp": True}, []),
-        (r"[[{] question", {"is_regexp": True}, [18]),  # a later Python may read it otherwise, and warns
-    ],
-)
-def test_options_of_the_pattern(text: str, options: dict[str, bool], lines: list[int]) -> None:
+@pytest.mark.parametrize(("text", "options", "lines"), FOUND)
+def test_a_sentence_is_found_however_yaml_lays_it_out(
+    text: str, options: dict[str, bool], lines: list[int]
+) -> None:
     assert [line for line, _ in find_in_text(FILE, pattern_of(text, **options))] == lines
 
 

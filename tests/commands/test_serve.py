@@ -47,8 +47,7 @@ def get(url: str, path: str, key: str | None = "pl_any", host: str = "") -> http
         return client.get(url + path, headers={name: value for name, value in headers.items() if value})
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize(("ending", "options"), [(signal.SIGINT, []), (signal.SIGTERM, ["--json"])])
 def test_what_it_serves_is_printed_first_and_a_signal_ends_it_cleanly(
     tmp_path: Path, ending: signal.Signals, options: list[str]
 ) -> None:
