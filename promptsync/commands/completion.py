@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class, shell_complete
 
 from promptsync.commands.shared.session import Session, verb
+from promptsync.errors import PromptsyncError
 from promptsync.prompt.labels import is_own
 from promptsync.show.outcome import Outcome
 
@@ -114,7 +115,6 @@ def labels(session: Session) -> Iterator[str]:
 
 def _config(session: Session) -> Config:
     """Return the configuration, or the default one if it is broken or missing."""
-    from promptsync.errors import PromptsyncError
     from promptsync.files.config import FILE_NAME, Config, find
 
     try:
@@ -125,7 +125,6 @@ def _config(session: Session) -> Config:
 
 
 def _seen(session: Session, config: Config) -> SeenNames:
-    from promptsync.errors import PromptsyncError
     from promptsync.files.cache import Cache, SeenNames
 
     try:

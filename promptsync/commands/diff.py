@@ -9,7 +9,12 @@ import click
 
 from promptsync.commands.shared.options import check_apart, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.difference import Difference, differences
+from promptsync.compare.difference import (
+    Difference,
+    differences,
+    differences_between,
+    differences_since,
+)
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import State, matching
 from promptsync.errors import UsageError
@@ -90,13 +95,9 @@ def _differences(
     project: Project, names: Sequence[str], at: At, since: str | None
 ) -> tuple[list[Difference], Sequence[Problem]]:
     if since is not None:
-        from promptsync.compare.difference import differences_since
-
         worktree = scan(project.root, project.config.prompts)
         return differences_since(project, worktree, since, names), ()
     if at or any(map(may_have_version, names)):
-        from promptsync.compare.difference import differences_between
-
         worktree = scan(project.root, project.config.prompts)
         diffs = differences_between(project, worktree, names, at)
         if diffs is not None:

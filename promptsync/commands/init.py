@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
 from msgspec import structs
@@ -14,6 +13,16 @@ from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Incomplete, Interrupted, UsageError
 from promptsync.files.config import FILE_NAME, find, load
+from promptsync.files.git.repository import is_in_repository
+from promptsync.project.project import Project
+from promptsync.setup.import_registry import (
+    check_include,
+    check_remote,
+    group_lines,
+    import_prompts,
+    survey,
+    url_of,
+)
 from promptsync.setup.init import VENDOR, commit_command, commit_files, draft, edited, start
 from promptsync.setup.scaffold import (
     AGENTS_FILE,
@@ -23,12 +32,9 @@ from promptsync.setup.scaffold import (
     package_to_install,
     scaffold,
 )
+from promptsync.show.init import InitResult, show_init
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
-
-if TYPE_CHECKING:
-    from promptsync.project.project import Project
-    from promptsync.show.init import InitResult
 
 
 @verb(
@@ -90,8 +96,6 @@ def command(
     promptsync init --agents
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
-    from promptsync.show.init import show_init
-
     check_apart(("--no-commit", commit is False), ("--message", message is not None))
     kinds = frozenset(kind for kind in StarterKind if flags[kind.name.lower()])
     if package is not None and not kinds - {StarterKind.AGENTS}:
@@ -129,8 +133,6 @@ def _commit(
     session: Session, result: InitResult, paths: Sequence[str], message: str | None, *, is_asked: bool
 ) -> InitResult:
     """Commit the files of a result, if the user agrees."""
-    from promptsync.files.git.repository import is_in_repository
-
     message = message or result.message
     root, directory = session.directory, session.directory_option
     hint = commit_command(root, paths, message, result.config.prompts, directory)
@@ -153,16 +155,11 @@ def _commit(
 
 
 def _start(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> InitResult:
-    from promptsync.show.init import InitResult
-
     drafted = draft(session.directory, prompts=prompts, url=url, include=include)
     return InitResult(drafted.config, start(session.directory, drafted), session.directory_option)
 
 
 def _import(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> InitResult:
-    from promptsync.setup.import_registry import check_include, check_remote, import_prompts, survey, url_of
-    from promptsync.show.init import InitResult
-
     root, environment = session.directory, session.environment
     exists = (root / FILE_NAME).exists()
     remote = url or session.remote or environment.remote
@@ -183,8 +180,6 @@ def _import(session: Session, prompts: str | None, url: str | None, include: tup
 def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str, ...]:
     """Ask for the patterns of ``include``."""
     from click.shell_completion import split_arg_string
-
-    from promptsync.setup.import_registry import group_lines
 
     session.say(f"{output.safe(project.url)} has {output.count(len(names), 'prompt')}:")
     for line in group_lines(names):

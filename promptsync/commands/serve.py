@@ -15,6 +15,8 @@ import click
 
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
+from promptsync.files.config import find, load
+from promptsync.files.disk import private_directory
 from promptsync.registry.address import LOCAL, NO_KEY, is_key
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -217,9 +219,6 @@ def _places(session: Session, database: Path | None, fixtures: Path | None) -> t
 
     Raises ``UsageError`` if the directory of the database or the fixtures do not exist.
     """
-    from promptsync.files.config import find, load
-    from promptsync.files.disk import private_directory
-
     place = session.directory / (database or DATABASE)
     fixtures = session.directory / fixtures if fixtures is not None else None
     if database is None and (configuration := find(session.directory)) is not None:

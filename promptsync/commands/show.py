@@ -10,6 +10,7 @@ import click
 
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
+from promptsync.files.prompt_file import render_new
 from promptsync.project.target import At, resolve
 from promptsync.project.versions import Catalog, FoundVersion, find_versions
 from promptsync.prompt.canonical import digest
@@ -42,8 +43,6 @@ def command(session: Session, names: tuple[str, ...], at: At) -> Outcome:
 
 
 def _lines(session: Session, versions: Sequence[FoundVersion]) -> Iterator[str]:
-    from promptsync.files.prompt_file import render_new
-
     is_terminal = sys.stdout.isatty()
     for number, version in enumerate(versions):
         if number:

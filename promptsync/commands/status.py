@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from promptsync.commands.shared.options import check_apart, format_option
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.gather import gather
+from promptsync.compare.gather import gather, offline_snapshot
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.snippet_users import find_pins
 from promptsync.history.mark import parse_mark
@@ -63,12 +63,7 @@ def command(
     check_apart(("--offline", offline), ("--label", label))
     counted = frozenset(State) - {State.IN_SYNC} if exit_code else _DRIFT if drift else frozenset()
     with session.project() as project:
-        if offline:
-            from promptsync.compare.gather import offline_snapshot
-
-            snapshot = offline_snapshot(project)
-        else:
-            snapshot = gather(project, label=label, with_labels=True)
+        snapshot = offline_snapshot(project) if offline else gather(project, label=label, with_labels=True)
         wanted = matching(project, snapshot, names)
         # Pins mean versions of the whole history, of which a label shows one.
         pins = () if offline or label is not None else find_pins(project, snapshot)

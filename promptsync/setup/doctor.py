@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -23,10 +22,7 @@ from promptsync.files.worktree import scan
 from promptsync.files.yaml.load import text_of
 from promptsync.project.project import Project, connect
 from promptsync.registry.address import LOCAL, address, checked_key
-from promptsync.registry.protocol import Timeouts
-
-if TYPE_CHECKING:
-    from promptsync.registry.protocol import Capabilities
+from promptsync.registry.protocol import Capabilities, Timeouts
 
 _KEY_NAME = "PROMPTLAYER_API_KEY"
 _VENDOR = "promptlayer.com"

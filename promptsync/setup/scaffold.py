@@ -17,6 +17,7 @@ from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.disk import present_text, write
 from promptsync.files.evaluation import FOLDER as EVALUATIONS
+from promptsync.files.git.repository import Repository
 from promptsync.files.yaml.layout import flow, inline, quoted
 from promptsync.registry.address import LOCAL
 
@@ -121,8 +122,6 @@ def find_repository(
 
     Raises ``UsageError`` outside of a repository, and if it is unknown which branch is deployed.
     """
-    from promptsync.files.git.repository import Repository
-
     history = Repository.find(root, ".")
     if history is None:
         raise UsageError(
@@ -190,13 +189,11 @@ def _jobs(text: str, config: Config, repository: Scaffold) -> str:
     for name, value in values.items():
         # GitLab expands variables in values.
         text = _replaced(text, f"PROMPTSYNC_{name}", quoted(value.replace("$", "$$")))
-    lines = []
-    for line in text.splitlines():
-        is_rule = line.endswith('== "main"')
-        lines += (
-            [line.replace('"main"', f'"{branch}"') for branch in repository.branches] if is_rule else [line]
-        )
-    return "".join(f"{line}\n" for line in lines)
+
+    def for_each_branch(rule: re.Match[str]) -> str:
+        return "\n".join(rule[0].replace('"main"', f'"{branch}"') for branch in repository.branches)
+
+    return re.sub(r'(?m)^.*== "main"$', for_each_branch, text)
 
 
 def _hooks(text: str, config: Config, repository: Scaffold) -> str:

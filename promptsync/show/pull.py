@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.compare.conflict import Conflict
+from promptsync.compare.difference import step
 from promptsync.compare.snapshot import State
 from promptsync.errors import PromptsyncError
 from promptsync.history.mark import without_mark
@@ -211,8 +212,6 @@ def _blocked_lines(prompt: Blocked) -> Iterator[str]:
 
 def _details(plan: PullPlan, write: Write) -> Iterator[str]:
     """Yield the date and message of the version, and what differs; the registry does not say who made it."""
-    from promptsync.compare.difference import step
-
     if write.since != write.version:
         yield _version(write.source)
     word = "passed over" if plan.options.passed_over else "passed over, left out"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from promptsync.compare.snippet_users import after
+from promptsync.compare.snippet_users import LiveUser, after, named_users
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
@@ -33,7 +33,6 @@ from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
-    from promptsync.compare.snippet_users import LiveUser
 
 # -- the plan -----------------------------------------------------------------------------------------------
 
@@ -96,8 +95,6 @@ def _unchecked(
     names: Sequence[str], labels: Sequence[str], live: Mapping[str, Sequence[LiveUser]], move: str
 ) -> Iterator[Row]:
     """Yield what goes live without checks: governed labels, and snippets that live prompts render."""
-    from promptsync.compare.snippet_users import named_users  # only some pushes need it
-
     for name in names:
         yield Row("unchecked", "warn", name, note=f"{', '.join(labels)} {move} without checks")
     for name, users in sorted(live.items()):

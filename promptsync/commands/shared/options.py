@@ -14,6 +14,8 @@ import click
 from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import UsageError
+from promptsync.files.yaml import load
+from promptsync.prompt.limits import checked_depth
 
 
 class _NumberRange(click.FloatRange):
@@ -108,8 +110,6 @@ def given_bytes(session: Session, source: str) -> bytes:
 
     Raises ``InvalidFile`` if they are too large, and ``UsageError`` if there is no such file.
     """
-    from promptsync.files.yaml import load
-
     try:
         if source == "-":
             return load.read(sys.stdin.buffer, "stdin")
@@ -122,8 +122,6 @@ def given_bytes(session: Session, source: str) -> bytes:
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    from promptsync.prompt.limits import checked_depth
-
     name, sign, value = text.partition("=")
     if not sign or not name.removesuffix(":"):
         raise UsageError(f"--var {text} is not of the form NAME=TEXT", hint="--var question='Hello'")
@@ -138,9 +136,6 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 def _from_file(session: Session, source: str | None) -> Mapping[str, Any]:
-    from promptsync.files.yaml import load
-    from promptsync.prompt.limits import checked_depth
-
     if source is None:
         return {}
     shown = "stdin" if source == "-" else source
