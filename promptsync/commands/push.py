@@ -83,8 +83,10 @@ def command(
             project,
             plan=lambda: _plan(project, options),
             apply=lambda made: apply_push(project, made),
-            show_plan=lambda made: show_push.show_plan(project, made, lambda: _differences(project, made)),
-            show_receipt=lambda made, receipt, shown: show_push.show_receipt(project, made, receipt, shown),
+            show_plan=lambda made: show_push.show_plan(
+                made, project.title, lambda: _differences(project, made)
+            ),
+            show_receipt=show_push.show_receipt,
             headline=lambda made: show_push.headline(made, project.title),
             needs_confirmation=lambda made: bool(made.actions),
             unchanged="nothing was published",

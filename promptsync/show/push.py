@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.snippet_users import LiveUser, after, named_users
 from promptsync.history.mark import parse_mark, without_mark
-from promptsync.project.project import Project
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.push.receipt import PushReceipt
+from promptsync.show.diff import add_differences
 from promptsync.show.labels import label_row, labels_body
 from promptsync.show.lines import (
     backup_lines,
@@ -37,17 +37,20 @@ if TYPE_CHECKING:
 # -- the plan -----------------------------------------------------------------------------------------------
 
 
-def show_plan(
-    project: Project, plan: PushPlan, differences: Callable[[], Sequence[Difference]] = tuple
-) -> Outcome:
-    """Return the plan of a push; ``differences`` finds those of its prompts, for Markdown."""
-    receipt = PushReceipt(plan)
-    return Outcome(
-        plan_lines(plan),
-        push_body(receipt, dry_run=True),
-        error=receipt.error,
-        markdown=lambda page: add_plan(page, plan, differences(), where=project.title),
-    )
+def show_plan(plan: PushPlan, place: str, differences: Callable[[], Sequence[Difference]]) -> Outcome:
+    """Return the plan of a push to a place; ``differences`` finds those of its prompts, for Markdown."""
+    receipt, lines = PushReceipt(plan), plan_lines(plan)
+
+    def add(page: Page) -> None:
+        if not plan.actions:
+            page.section("nothing to publish", lines)
+            return
+        where = f" · {code(place)} · fingerprint {code(plan.fingerprint)}"
+        page.section(headline(plan), lines, where)
+        if shown := differences():
+            add_differences(page, shown)
+
+    return Outcome(lines, push_body(receipt, dry_run=True), error=receipt.error, markdown=add)
 
 
 def headline(plan: PushPlan, where: str = "") -> str:
@@ -126,20 +129,22 @@ def _remarks(plan: PushPlan, versions: Mapping[str, int] | None = None) -> list[
 # -- the receipt --------------------------------------------------------------------------------------------
 
 
-def show_receipt(
-    project: Project, plan: PushPlan, receipt: PushReceipt | None, was_shown: bool = False
-) -> Outcome:
+def show_receipt(plan: PushPlan, receipt: PushReceipt | None, was_shown: bool = False) -> Outcome:
     """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
     result = receipt or PushReceipt(plan)
     if receipt is None:
         lines = [*row_lines(_skipped(plan)), output.aside("nothing to push")]
+        title, whole = "nothing to publish", plan_lines(plan)
     else:
-        lines = [*receipt_lines(receipt, was_shown), *_remarks(plan, receipt.versions)]
+        remarks = _remarks(plan, receipt.versions)
+        lines = [*receipt_lines(receipt, was_shown), *remarks]
+        *whole, title = receipt_lines(receipt)
+        whole += remarks
     return Outcome(
         lines,
         push_body(result, dry_run=False),
         error=result.error,
-        markdown=lambda page: add_plan(page, plan) if receipt is None else add_receipt(page, receipt),
+        markdown=lambda page: page.section(title, whole),
     )
 
 
@@ -213,26 +218,7 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
     )
 
 
-# -- Markdown and JSON --------------------------------------------------------------------------------------
-
-
-def add_plan(page: Page, plan: PushPlan, differences: Sequence[Difference] = (), *, where: str = "") -> None:
-    """Add what a push will do to a page: a headline, the plan, and the differences."""
-    if not plan.actions:
-        page.section("nothing to publish", plan_lines(plan))
-        return
-    place = f" · {code(where)}" if where else ""
-    page.section(headline(plan), plan_lines(plan), f"{place} · fingerprint {code(plan.fingerprint)}")
-    if differences:
-        from promptsync.show.diff import add_differences
-
-        add_differences(page, differences)
-
-
-def add_receipt(page: Page, receipt: PushReceipt) -> None:
-    """Add what a push did to a page."""
-    *lines, counts = receipt_lines(receipt)
-    page.section(counts, [*lines, *_remarks(receipt.plan, receipt.versions)])
+# -- JSON ---------------------------------------------------------------------------------------------------
 
 
 def push_body(receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:

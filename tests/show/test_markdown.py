@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.push.receipt import PushReceipt
 from promptsync.show.diff import add_differences
 from promptsync.show.markdown import MOST, Page, code
-from promptsync.show.push import add_plan, add_receipt
+from promptsync.show.push import show_plan, show_receipt
 
 values: st.SearchStrategy[Any] = hostile | st.none() | st.integers() | st.lists(hostile, max_size=2)
 values |= st.dictionaries(hostile, hostile, max_size=2)
@@ -37,6 +38,12 @@ found_differences = st.lists(
     st.builds(Difference, names, st.sampled_from(State), names, st.lists(steps, max_size=2).map(tuple)),
     max_size=4,
 )
+
+
+def add_plan(page: Page, plan: PushPlan, found: Sequence[Difference] = ()) -> None:
+    add = show_plan(plan, "team", lambda: found).markdown
+    assert add is not None
+    add(page)
 
 
 def item(name: str, version: int | None) -> Item:
@@ -94,7 +101,9 @@ def test_no_text_in_a_receipt_is_more_than_code(published: list[str], reason: st
     receipt.labels = [
         ChangedLabel(LabelChange(name, 1, reason, 1, 2), "stayed", reason) for name in published
     ]
-    check_only_code(page_of(add_receipt, receipt, most=most), most)
+    add = show_receipt(receipt.plan, receipt).markdown
+    assert add is not None
+    check_only_code(page_of(add, most=most), most)
 
 
 @given(names, st.lists(names, max_size=3), names, limits)
@@ -164,7 +173,7 @@ def test_a_plan_tells_kinds_fingerprint_and_what_is_left() -> None:
         (Result("c", Ending.SKIPPED, "x", state="diverged"),),
     )
     lines = page_of(add_plan, plan)
-    assert lines[0] == f"**2 prompts to publish** · fingerprint `{plan.fingerprint}`"
+    assert lines[0] == f"**2 prompts to publish** · `team` · fingerprint `{plan.fingerprint}`"
     assert "update support/a v3 -> v4 Soften" in [" ".join(line.split()) for line in lines]
     assert "  skipped  c: diverged, x" in lines
     assert page_of(add_plan, PushPlan(()))[0] == "**Nothing to publish**"
