@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from promptsync.compare.conflict import check_resolved
 from promptsync.compare.difference import ChangedPrompts, changed_evaluations, changed_since
 from promptsync.compare.gather import gather
-from promptsync.compare.snapshot import Snapshot, State
+from promptsync.compare.snapshot import State
 from promptsync.files.config import Config
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.prompt_file import PromptFile
@@ -28,7 +28,7 @@ from promptsync.prompt.snippets import rendered_in
 Kind = Literal["evaluation", "agent", "table"]
 """What checks a prompt."""
 
-_KINDS: Final[tuple[Kind, ...]] = ("table", "evaluation", "agent")
+KINDS: Final[tuple[Kind, ...]] = ("table", "evaluation", "agent")
 """All kinds, in the order in which they run."""
 
 _DETAILS: Final = ("min_score", "max_drop", "input_variables", "sheet", "runs", "cases")
@@ -170,7 +170,7 @@ def joined(checks: Iterable[Check]) -> tuple[Check, ...]:
     """Return the checks, those of one name and the same inputs as one: tables, evaluations, agents."""
     by_key: dict[tuple[int, str, str, str | None], Check] = {}
     for check in checks:
-        key = (_KINDS.index(check.kind), check.name, check.inputs, check.sheet)
+        key = (KINDS.index(check.kind), check.name, check.inputs, check.sheet)
         by_key[key] = by_key[key].joined(check) if key in by_key else check
     return tuple(by_key[key] for key in sorted(by_key, key=lambda key: key[0]))
 
@@ -255,31 +255,38 @@ def choose_changed(
         if (check.kind == kind and not only_tables) or (check.kind == "table" and kind == "evaluation")
     ]
     without = tuple(name for name in changed.names if not any(name in check.prompts for check in checks))
-    differing = changed_evaluations(project, changed) if kind == "evaluation" else ()
-    edited = {file.name: file.path for file in differing}
-    names = filter(project.config.in_scope, worktree.files)
-    everything = select_checks(names, worktree.files, project.config, project.evaluations)
-    again = [check for check in everything.tables if check.name in edited]
-    edited = {check.name: edited[check.name] for check in again}
-    selection = Selection(joined([*checks, *again]), places={**everything.places, **selection.places})
-    choice = Choice(selection, changed.names, changed.since, without, tuple(edited.values()))
     published = {name for check in checks if check.kind == kind for name in check.prompts}
-    if not published:  # tables run files
-        return choice
+    differing = changed_evaluations(project, changed) if kind == "evaluation" else ()
+    paths = {file.name: file.path for file in differing}
+    names = filter(project.config.in_scope, worktree.files) if paths else ()
+    tables = select_checks(names, worktree.files, project.config, project.evaluations).tables
+    again = [check for check in tables if check.name in paths]
+    edited = tuple(dict.fromkeys(paths[check.name] for check in again))
+    selection = Selection(joined([*checks, *again]), places=selection.places)
+    # Tables run files, so they need no version.
+    wanted = _wanted_versions(project, changed, published) if published else WantedVersions()
+    return Choice(selection, changed.names, changed.since, without, edited, wanted)
+
+
+def _wanted_versions(project: Project, changed: ChangedPrompts, names: Collection[str]) -> WantedVersions:
+    """Return the latest versions of those changed prompts, and which the registry runs differently."""
     snapshot = gather(project)
-    unpublished = {
-        name: reason for name, reason in _unpublished(changed, snapshot).items() if name in published
-    }
-    for name in unpublished:
-        if (file := snapshot.worktree.files.get(name)) is not None:
-            check_resolved(file, "nothing was run")
-    versions = {
-        name: prompt.version
-        for name in changed.names
-        if name not in unpublished and (prompt := snapshot.listing.get(name)) is not None
-    }
-    renders = rendered_snippets(snapshot.worktree.files, changed.names)
-    return replace(choice, wanted=WantedVersions(versions, unpublished, renders))
+    files, listing = snapshot.worktree.files, snapshot.listing
+    pending = {*changed.names}.difference(item.name for item in snapshot.of(State.IN_SYNC))
+    versions, unpublished = {}, {}
+    for prompt in changed.prompts:
+        # A dependant renders the registry's version of the snippet, so an old one makes its run worthless.
+        behind = [name for name in (prompt.name, *prompt.through) if name in pending]
+        if prompt.name not in names:
+            continue
+        if behind:
+            if (file := files.get(prompt.name)) is not None:
+                check_resolved(file, "nothing was run")
+            what = "its file" if behind[-1] == prompt.name else f"it contains {behind[-1]}, whose file"
+            unpublished[prompt.name] = f"{what} is not the registry's latest version"
+        elif prompt.name in listing:
+            versions[prompt.name] = listing[prompt.name].version
+    return WantedVersions(versions, unpublished, rendered_snippets(files, changed.names))
 
 
 def rendered_snippets(
@@ -296,22 +303,6 @@ def rendered_snippets(
         return seen
 
     return {name: below(name, set()) for name in names}
-
-
-def _unpublished(changed: ChangedPrompts, snapshot: Snapshot) -> dict[str, str]:
-    """Return the changed prompts that the registry runs differently, each with the reason."""
-    reasons = {}
-    published = {item.name for item in snapshot.of(State.IN_SYNC)}
-    for prompt in changed.prompts:
-        if prompt.name in changed.names and prompt.name not in published:
-            reasons[prompt.name] = "its file is not the registry's latest version"
-        # A dependant renders the registry's version of the snippet, so an old one makes its run worthless.
-        for snippet in prompt.through:
-            if snippet in changed.names and snippet not in published:
-                reasons[prompt.name] = (
-                    f"it contains {snippet}, whose file is not the registry's latest version"
-                )
-    return reasons
 
 
 def _assigned(
@@ -339,7 +330,7 @@ def _entry(
     entry: Mapping[str, Any], prompts: tuple[str, ...], evaluations: Sequence[EvaluationFile]
 ) -> Check:
     """Return the check that an entry of ``checks:`` names. A table of a file has its limits, too."""
-    kind = next(kind for kind in _KINDS if kind in entry)
+    kind = next(kind for kind in KINDS if kind in entry)
     check = Check(
         kind, entry[kind], prompts, **{key: entry[key] for key in _DETAILS if entry.get(key) is not None}
     )

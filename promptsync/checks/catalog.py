@@ -61,14 +61,9 @@ class Evaluation(CatalogItem, frozen=True):
     runs: tuple[PastRun, ...] | None
 
     @property
-    def completed(self) -> tuple[PastRun, ...]:
-        """The runs that completed, newest first; none if the registry does not list them."""
-        return tuple(run for run in self.runs or () if run.status == "completed")
-
-    @property
     def last_score(self) -> float | None:
         """The score of the newest run that completed."""
-        return next((run.score for run in self.completed), None)
+        return next((run.score for run in self.runs or () if run.status == "completed"), None)
 
 
 class Agent(CatalogItem, frozen=True):

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from promptsync.checks.assignment import Check, WantedVersions
+from promptsync.checks.assignment import Check, Kind, WantedVersions
 from promptsync.checks.catalog import (
     Agent,
     Evaluation,
     Located,
     NoSuchItem,
     list_evaluations,
+    named,
     pick,
     uses_of_agent,
     with_limits,
 )
-from promptsync.checks.executions import explained, poll_of, run_together
 from promptsync.checks.results import (
     CheckResult,
     CheckResults,
@@ -29,7 +29,15 @@ from promptsync.checks.results import (
     Unbound,
     judge,
 )
-from promptsync.checks.runs import NO_VERSION, OTHER_PROMPT, Progress, Run, Status, follow, named_version
+from promptsync.checks.runs import (
+    Progress,
+    Run,
+    Status,
+    explained,
+    follow,
+    poll_of,
+    run_together,
+)
 from promptsync.checks.tables import check_tables
 from promptsync.checks.tested_text import TestedText, Wanted
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
@@ -43,6 +51,9 @@ if TYPE_CHECKING:
     from promptsync.project.project import Project
     from promptsync.registry.protocol import Registry
 
+
+OTHER_PROMPT: Final = "the run used another prompt"
+NO_VERSION: Final = "the run names no version"
 
 _LONGEST_ID: Final = 18
 
@@ -69,7 +80,7 @@ def run_checks(
 
     def new_run(check: Check, item: Evaluation | Agent) -> Run:
         if isinstance(item, Evaluation):
-            return Run(kind="evaluation", name=item.name, item_id=item.id, previous_score=item.last_score)
+            return Run(kind="evaluation", name=item.name, item_id=item.id)
         is_wanted = not wanted.versions.keys().isdisjoint(check.prompts)
         uses = uses_of_agent(registry, item.id, at) if is_wanted else ()
         inputs = check.input_variables
@@ -95,48 +106,39 @@ def _explained(registry: Registry, result: CheckResult) -> CheckResult:
 
 
 def show_run(
-    registry: Registry, wanted: str, limits: Sequence[Check] = (), *, timeout: float, progress: Progress
+    registry: Registry,
+    kind: Kind,
+    wanted: str,
+    limits: Sequence[Check] = (),
+    *,
+    timeout: float,
+    progress: Progress,
 ) -> CheckResults:
     """Return the result of a run that was started before; with a ``timeout``, wait until it has ended.
 
-    ``wanted`` is what ``find_run`` takes. ``limits`` apply to the evaluations that they name. Raises what
-    ``find_run`` raises, and ``RemoteError`` if the report cannot be read.
+    ``wanted`` is the id of the execution of an agent, or what ``find_run`` takes. ``limits`` apply to the
+    evaluations that they name. Raises ``UsageError`` and what ``find_run`` raises, ``NoSuchItem`` if the
+    registry has no such run, and ``RemoteError`` if it cannot be read.
     """
-    known = list_evaluations(registry)
-    run = find_run(known, wanted, registry.url)
-    check = Check("evaluation", run.name)
-    for evaluation in known:
-        if evaluation.id == run.item_id:
-            check = with_limits(check, evaluation, limits, known)
-    missing = f"{registry.url} has no evaluation and no run {wanted!r}"
-    return _shown(registry, check, run, missing, timeout, progress)
-
-
-def show_execution(registry: Registry, wanted: str, *, timeout: float, progress: Progress) -> CheckResults:
-    """Return the result of a run of an agent; with a ``timeout``, wait until it has ended.
-
-    ``wanted`` is the id of the execution. Raises ``UsageError`` if it is none, ``NoSuchItem`` if the
-    registry has no such execution, and ``RemoteError`` if it cannot be read.
-    """
-    if not _is_id(wanted):
-        raise UsageError(
-            f"{wanted!r} is not an execution id",
-            hint=f"promptsync agent run {shlex.quote(wanted)} --no-wait\npromptsync agent list",
-        )
-    run = Run(kind="agent", name=f"execution {wanted}", id=int(wanted))
-    missing = f"{registry.url} has no execution {wanted}"
-    return _shown(registry, Check("agent", run.name), run, missing, timeout, progress)
-
-
-def _shown(
-    registry: Registry, check: Check, run: Run, missing: str, timeout: float, progress: Progress
-) -> CheckResults:
+    if kind == "agent":
+        if not _is_id(wanted):
+            hint = f"promptsync agent run {shlex.quote(wanted)} --no-wait\npromptsync agent list"
+            raise UsageError(f"{wanted!r} is not an execution id", hint=hint)
+        run, missing = Run(kind=kind, name=f"execution {wanted}", id=int(wanted)), f"execution {wanted}"
+        check = Check(kind, run.name)
+    else:
+        known = list_evaluations(registry)
+        run, missing = find_run(known, wanted, registry.url), f"evaluation and no run {wanted!r}"
+        check = Check(kind, run.name)
+        for evaluation in known:
+            if evaluation.id == run.item_id:
+                check = with_limits(check, evaluation, limits, known)
     runs = [replace(run, status=Status.RUNNING)]
     is_over = follow(runs, [poll_of(registry, run)], timeout=timeout, progress=progress)
     run = runs[0]
     if run.status is Status.UNREADABLE and run.error is not None:
         if isinstance(run.error, NotFound):
-            raise NoSuchItem(missing, hint=f"promptsync {run.verb} list")
+            raise NoSuchItem(f"{registry.url} has no {missing}", hint=f"promptsync {run.verb} list")
         raise run.error
     result = judge(check, run, Standard(allow_unscored=check.min_score is None))
     return CheckResults((_explained(registry, result),), interrupted=not is_over)
@@ -149,22 +151,18 @@ def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> Run:
     and ``AnswerIsNo`` for an evaluation that was never run.
     """
     # A name takes precedence over an equal id, as everywhere.
-    is_name = any(evaluation.name == wanted for evaluation in evaluations)
-    by_report = {str(past.id): evaluation for evaluation in evaluations for past in evaluation.runs or ()}
-    if not is_name and wanted in by_report:
-        evaluation, report = by_report[wanted], int(wanted)
-    elif not is_name and _is_id(wanted) and all(str(evaluation.id) != wanted for evaluation in evaluations):
-        return Run(kind="evaluation", name=f"report {wanted}", id=int(wanted))
-    else:
-        evaluation = pick(evaluations, wanted, "evaluation", url)
-        if evaluation.runs is not None and not evaluation.runs:
-            command = f"promptsync eval run {evaluation.id}"
-            raise AnswerIsNo(f"{evaluation.name} has never been run", hint=command, code="never-run")
-        report = evaluation.runs[0].id if evaluation.runs else evaluation.id
-    # Newer runs have larger ids.
-    previous = next((past.score for past in evaluation.completed if past.id < report), None)
-    run = Run(kind="evaluation", name=evaluation.name, item_id=evaluation.id, id=report)
-    return replace(run, previous_score=previous)
+    if not named(evaluations, wanted) and _is_id(wanted):
+        past = ((evaluation, run.id) for evaluation in evaluations for run in evaluation.runs or ())
+        owner = next((evaluation for evaluation, report in past if str(report) == wanted), None)
+        if owner is None:
+            return Run(kind="evaluation", name=f"report {wanted}", id=int(wanted))
+        return Run(kind="evaluation", name=owner.name, item_id=owner.id, id=int(wanted))
+    evaluation = pick(evaluations, wanted, "evaluation", url)
+    if evaluation.runs is not None and not evaluation.runs:
+        command = f"promptsync eval run {evaluation.id}"
+        raise AnswerIsNo(f"{evaluation.name} has never been run", hint=command, code="never-run")
+    report = evaluation.runs[0].id if evaluation.runs else evaluation.id
+    return Run(kind="evaluation", name=evaluation.name, item_id=evaluation.id, id=report)
 
 
 def _is_id(text: str) -> bool:
@@ -260,6 +258,25 @@ _FEW: Final = 5
 """Up to this many prompts are fetched one by one; the whole list has a page for every hundred."""
 
 
+def named_version(run: Run, name: str, template_id: int | None) -> tuple[int | None, str]:
+    """Return the version of a prompt that the report or the steps of a run name, or why they name none."""
+    if run.version is not None and run.prompt_id is not None and run.prompt_id == template_id:
+        return run.version, ""
+    own = [use for use in run.uses if use.prompt == name]
+    label = next((use for use in own if use.label is not None), None)
+    if label is not None:
+        return None, f"step {label.step} uses the label {label.label}"
+    pins = {use.version for use in own}
+    if len(pins) > 1:
+        return None, f"its steps use several versions of {name}"
+    if pins and None not in pins:
+        return pins.pop(), ""
+    if run.version is not None and run.prompt_id is None:
+        return None, f"its report names v{run.version}, but no prompt"
+    is_other = run.uses if run.prompt_id is None else run.prompt_id != template_id
+    return None, OTHER_PROMPT if is_other and not own else NO_VERSION
+
+
 def unbound(
     registry: Registry, results: Sequence[CheckResult], wanted: WantedVersions
 ) -> list[tuple[Unbound, ...]]:
@@ -277,14 +294,19 @@ def unbound(
     except RemoteError as error:
         unread = f"the latest version could not be read: {error.message}"
 
+    def of_latest(name: str) -> str:
+        """Return why a run of the latest version did not run the wanted one; empty if it did."""
+        if name not in latest:
+            return f"{NO_VERSION}, and the registry has no such prompt"
+        number = latest[name].version
+        return "" if number == wanted.versions[name] else f"{NO_VERSION}, and the latest was v{number}"
+
     def reason(run: Run, name: str) -> str:
-        if name in wanted.unpublished:
-            return wanted.unpublished[name]
-        if unread:
-            return unread
+        if name in wanted.unpublished or unread:
+            return wanted.unpublished.get(name, unread)
         number, why = named_version(run, name, latest[name].template_id if name in latest else None)
         if why == NO_VERSION:
-            return _of_latest(name, wanted, latest)
+            return of_latest(name)
         return why if number in (None, wanted.versions[name]) else f"the run used v{number}"
 
     reasons = [
@@ -296,27 +318,21 @@ def unbound(
         for result in results
     ]
     checked = {name for by_name in reasons for name, why in by_name.items() if not why}
-    for snippet in {snippet for name in checked for snippet in wanted.renders.get(name, ())}:
-        for by_name in reasons:
-            if by_name.get(snippet) == OTHER_PROMPT:
-                by_name[snippet] = _of_latest(snippet, wanted, latest)
-    checked = {name for by_name in reasons for name, why in by_name.items() if not why}
+    rendered = {snippet for name in checked for snippet in wanted.renders.get(name, ())}
+
+    def gap(name: str, why: str) -> str:
+        if why == OTHER_PROMPT and name in checked | rendered:
+            return "" if name in checked else of_latest(name)
+        return why
+
     return [
         tuple(
-            Unbound(name, None if name in wanted.unpublished else wanted.versions[name], why)
-            for name, why in by_name.items()
-            if why and not (why == OTHER_PROMPT and name in checked)
+            Unbound(name, wanted.versions.get(name), why)
+            for name, first in by_name.items()
+            if (why := gap(name, first))
         )
         for by_name in reasons
     ]
-
-
-def _of_latest(name: str, wanted: WantedVersions, latest: Mapping[str, Version]) -> str:
-    """Return why a run that names no version did not run the wanted one; empty if it did."""
-    if name not in latest:
-        return f"{NO_VERSION}, and the registry has no such prompt"
-    number = latest[name].version
-    return "" if number == wanted.versions[name] else f"{NO_VERSION}, and the latest was v{number}"
 
 
 def latest_of(registry: Registry, names: Iterable[str]) -> Mapping[str, Version]:

@@ -1,23 +1,31 @@
-"""The state of a run of a check, and the wait until runs have ended."""
+"""A run of a check: its state, how evaluations and agents are started and read, and the wait for its end."""
 
 from __future__ import annotations
 
 import shlex
 import time
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.checks.assignment import Kind
-from promptsync.checks.catalog import Use
+from promptsync.checks.catalog import Use, score_of, uses_in
 from promptsync.checks.comparison import RowResult
 from promptsync.errors import RemoteError
-from promptsync.parallel import mapped
+from promptsync.parallel import for_each, mapped
 from promptsync.project.target import LATEST, At
-from promptsync.registry.errors import FateUnknown
+from promptsync.prompt.prompt import as_mapping
+from promptsync.registry.errors import FateUnknown, NotFound, Unsupported
+from promptsync.registry.protocol import number, text
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import Registry
+
 
 TIMEOUT: Final = 1800.0
 """How many seconds to wait for runs by default."""
@@ -25,9 +33,6 @@ TIMEOUT: Final = 1800.0
 _FIRST_PAUSE: Final = 0.1
 _GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 5.0
-
-OTHER_PROMPT: Final = "the run used another prompt"
-NO_VERSION: Final = "the run names no version"
 
 # A node that is still queued or running when its agent has ended has no result either.
 _NODE_FAILED: Final = frozenset(
@@ -107,7 +112,6 @@ class Run(Struct, frozen=True, kw_only=True):
     failed: int = 0
     score: float | None = None
     no_score: RemoteError | None = None
-    previous_score: float | None = None
     failed_cells: tuple[Cell, ...] = ()
     missed_cells: tuple[Cell, ...] = ()
     version: int | None = None
@@ -129,13 +133,6 @@ class Run(Struct, frozen=True, kw_only=True):
     at: At = LATEST
     outputs: Mapping[str, NodeOutput] = {}
     warning: str | None = None
-
-    @property
-    def change(self) -> float | None:
-        """The score less the previous one."""
-        if self.score is None or self.previous_score is None:
-            return None
-        return round(self.score - self.previous_score, 2)
 
     @property
     def is_echo(self) -> bool:
@@ -184,25 +181,6 @@ class Run(Struct, frozen=True, kw_only=True):
         return replace(self, seconds=time.monotonic() - self.begun)
 
 
-def named_version(run: Run, name: str, template_id: int | None) -> tuple[int | None, str]:
-    """Return the version of a prompt that the report or the steps of a run name, or why they name none."""
-    if run.version is not None and run.prompt_id is not None and run.prompt_id == template_id:
-        return run.version, ""
-    own = [use for use in run.uses if use.prompt == name]
-    label = next((use for use in own if use.label is not None), None)
-    if label is not None:
-        return None, f"step {label.step} uses the label {label.label}"
-    pins = {use.version for use in own}
-    if len(pins) > 1:
-        return None, f"its steps use several versions of {name}"
-    if pins and None not in pins:
-        return pins.pop(), ""
-    if run.version is not None and run.prompt_id is None:
-        return None, f"its report names v{run.version}, but no prompt"
-    is_other = run.uses if run.prompt_id is None else run.prompt_id != template_id
-    return None, OTHER_PROMPT if is_other and not own else NO_VERSION
-
-
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are (0: not known yet)."""
 
@@ -242,3 +220,165 @@ def follow(runs: MutableSequence[Run], polls: Sequence[Poll], *, timeout: float,
         if timeout and run.is_under_way:
             runs[index] = replace(run, status=Status.TIMED_OUT).timed()
     return True
+
+
+# A state of a report or of a cell in neither of these sets counts as ended and failed.
+_UNFINISHED: Final = frozenset(
+    {"RUNNING", "QUEUED", "PENDING", "CREATED", "STARTED", "PROCESSING", "IN_PROGRESS"}
+)
+_COMPLETED: Final = frozenset({"COMPLETED", "SUCCESS", "SUCCEEDED", "FINISHED"})
+_DATASET: Final = "dataset"
+_MODEL: Final = "model: "
+
+
+# A registry may return the outputs immediately, in the response to the start, under one of these keys.
+_OUTPUTS: Final = ("outputs", "output", "results", "result", "final_output")
+
+
+def run_together(
+    registry: Registry, runs: MutableSequence[Run], *, timeout: float, progress: Progress
+) -> bool:
+    """Start runs, and wait until they have ended; with a ``timeout`` of 0 only start them.
+
+    Returns false after Ctrl-C: runs that were started continue in the registry.
+    """
+
+    def start(index: int) -> None:
+        run = replace(runs[index], begun=time.monotonic(), status=Status.RUNNING)
+        try:
+            if run.kind == "agent":
+                runs[index] = _started_agent(registry, run).timed()
+            else:
+                name = f"promptsync {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+                runs[index] = replace(run, id=registry.checks.run_evaluation(run.item_id or 0, name))
+        except RemoteError as error:
+            runs[index] = run.start_failed(error)
+
+    try:
+        for_each(start, range(len(runs)))
+    except KeyboardInterrupt:
+        return False
+    polls = [poll_of(registry, run) for run in runs]
+    return not timeout or follow(runs, polls, timeout=timeout, progress=progress)
+
+
+def poll_of(registry: Registry, run: Run) -> Poll:
+    """Return what polls a run of an evaluation or of an agent."""
+    return partial(poll_agent if run.kind == "agent" else poll_evaluation, registry)
+
+
+def poll_evaluation(registry: Registry, run: Run) -> Run:
+    """Return the state of a run. A score that is not in the report is fetched. Raises ``RemoteError``."""
+    run = as_reported(run, registry.checks.evaluation(run.id or 0))
+    if run.status is not Status.COMPLETED or run.score is not None:
+        return run
+    try:
+        return replace(run, score=score_of(registry.checks.evaluation_score(run.id or 0)))
+    except (Unsupported, NotFound) as error:
+        return replace(run, no_score=error)
+    except RemoteError as error:
+        return replace(run, error=error)
+
+
+def explained(registry: Registry, run: Run) -> Run:
+    """Return a run with the cells that explain its failure, if the registry returns them."""
+    try:
+        table = registry.checks.evaluation_rows(run.id or 0)
+    except RemoteError:
+        return run  # the reason is known without them
+    columns = [str(column) for column in table["columns"]]
+    failed, missed = [], []
+    for row, line in enumerate(table["rows"], start=1):
+        for place, cell in enumerate(line):
+            if not isinstance(cell, dict):
+                continue
+            column = columns[place] if place < len(columns) else None
+            if _is_failed(text(cell, "status") or "COMPLETED"):
+                failed.append(Cell(row, column, text(cell, "error_message", "status")))
+            if cell.get("value") is False and cell.get("type") != _DATASET:
+                missed.append(Cell(row, column, "check returned false"))
+    return replace(run, failed_cells=tuple(failed), missed_cells=tuple(missed))
+
+
+def as_reported(run: Run, raw: Mapping[str, Any]) -> Run:
+    """Return a run with its report from the registry."""
+    report = as_mapping(raw.get("report"))
+    stated = as_mapping(as_mapping(raw.get("stats")).get("status_counts"))
+    counts = {key.upper(): amount for key in stated if (amount := number(stated, key)) is not None}
+    score = score_of(report.get("score"))
+    # The embedded registry names its model in the comment of a report.
+    comment = text(report, "comment") or ""
+    word = str(raw["status"]).upper()
+    failed = sum(amount for key, amount in counts.items() if _is_failed(key))
+    stopped = "" if word in _UNFINISHED else _stopped(word, counts)
+    ended = Status.FAILED if stopped else Status.COMPLETED
+    return replace(
+        run,
+        status=Status.RUNNING if word in _UNFINISHED else ended,
+        ended=counts.get("COMPLETED", 0) + failed,
+        cells=sum(counts.values()),
+        failed=failed,
+        score=None if stopped else score_of(raw.get("score")) if score is None else score,
+        stopped=stopped,
+        version=number(report, "prompt_version_number"),
+        prompt_id=number(report, "prompt_registry_id"),
+        uses=uses_in(raw.get("report_columns"), "column_type"),
+        model=comment.removeprefix(_MODEL) if comment.startswith(_MODEL) else None,
+    )
+
+
+def _is_failed(status: str) -> bool:
+    """Whether a report or a cell with this status ended without a result."""
+    return status.upper() not in _UNFINISHED | _COMPLETED
+
+
+def _stopped(word: str, counts: Mapping[str, int]) -> str:
+    """Return why a report that ended did not complete; empty if it did, as far as it says."""
+    if _is_failed(word):
+        return f"its report ended with the status {word[:40]!r}"
+    waiting = sum(amount for key, amount in counts.items() if key in _UNFINISHED)
+    if waiting:
+        return f"its report ended with {waiting} unfinished {'cell' if waiting == 1 else 'cells'}"
+    return "its report has no rows" if counts and not any(counts.values()) else ""
+
+
+def _started_agent(registry: Registry, run: Run) -> Run:
+    execution_id, started = registry.checks.run_agent(
+        run.item_id or 0, run.variables, label=run.at.label, version=run.at.number
+    )
+    run = replace(run, id=execution_id, warning=text(started, "warning"))
+    key = next((key for key in _OUTPUTS if started.get(key) is not None), None)
+    return _ended(run, started[key]) if key is not None else run
+
+
+def poll_agent(registry: Registry, run: Run) -> Run:
+    """Return the state of a run. Raises ``RemoteError``."""
+    try:
+        # A registry that returned no execution id lacks this operation, and the error says so.
+        is_over, result = registry.checks.agent_result(run.id or 0)
+    except Unsupported as error:
+        command = f"promptsync agent run {shlex.quote(run.name)} --no-wait"
+        hint = command if run.item_id is not None else ""
+        raise RemoteError(error.message, hint=hint, code=error.code) from None
+    except RemoteError:
+        if run.id is not None:
+            raise
+        message = f"the registry returned no id for the run of {run.name!r}"
+        return run.start_failed(FateUnknown(message))
+    return _ended(run, result) if is_over else run
+
+
+def _ended(run: Run, result: object) -> Run:
+    """Return the run with its result from the registry."""
+    outputs = result if isinstance(result, dict) else {"output": result}
+    # A registry may return other keys beside the nodes, or only the outputs.
+    stated = {name: raw for name, raw in outputs.items() if isinstance(raw, dict) and text(raw, "status")}
+    nodes = {
+        str(name): NodeOutput(
+            node.get("value"), node["status"], text(node, "error_message", "raw_error_message")
+        )
+        for name, node in stated.items()
+    } or {str(name): NodeOutput(value, "SUCCESS") for name, value in outputs.items()}
+    status = Status.FAILED if any(node.failed for node in nodes.values()) else Status.COMPLETED
+    models = [text(as_mapping(value), "model") for value in outputs.values()]
+    return replace(run, status=status, outputs=nodes, model=next(filter(None, models), None))

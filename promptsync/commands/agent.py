@@ -8,7 +8,7 @@ import click
 
 from promptsync.checks.catalog import Agent, list_agents
 from promptsync.checks.results import Standard
-from promptsync.checks.run_checks import show_execution
+from promptsync.checks.run_checks import show_run
 from promptsync.commands.shared.checks import (
     BLANK,
     list_items,
@@ -97,7 +97,7 @@ def show_command(session: Session, wanted: str, wait: bool, timeout: float | Non
     """
     seconds = time_to_wait(wait, timeout)
     with session.project(needs_config=False) as project:
-        results = show_execution(project.registry, wanted, timeout=seconds, progress=session.bar)
+        results = show_run(project.registry, "agent", wanted, timeout=seconds, progress=session.bar)
     for note in run_notes(results, session.command_on_remote):
         session.say(note)
     return results_outcome("agent", results)

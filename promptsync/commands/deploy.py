@@ -12,7 +12,13 @@ from msgspec import structs
 from promptsync.checks.results import CheckResults, Standard
 from promptsync.checks.runs import TIMEOUT
 from promptsync.commands.shared.action import carry_out, plan_options
-from promptsync.commands.shared.checks import JunitFile, junit_option, writable
+from promptsync.commands.shared.checks import (
+    ResultFiles,
+    junit_option,
+    max_cells_option,
+    report_option,
+    reuse_option,
+)
 from promptsync.commands.shared.ci import (
     branch_refusal,
     label_of_branch,
@@ -23,7 +29,6 @@ from promptsync.commands.shared.ci import (
 )
 from promptsync.commands.shared.options import SCORE, SECONDS, format_option
 from promptsync.commands.shared.session import Session, verb
-from promptsync.commands.shared.tables import max_cells_option, report_option, reuse_option, write_report
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.rehearse import rehearse
@@ -117,8 +122,8 @@ def command(
         )
     session.dry_run = session.dry_run or rehearse
     session.deploy_label = label
-    junit, report = JunitFile(session, junit_file), writable(session, "--report", report_file)
-    with session.project() as project, junit.errors_of("deploy"):
+    files = ResultFiles(session, "deploy", junit_file, report_file)
+    with session.project() as project, files.errors():
         deploying = _Deploying(
             session, project, _options(session, project, names, label, flags), older, rehearse
         )
@@ -134,9 +139,7 @@ def command(
         )
         unwritten = None
         if rehearse or not session.dry_run:  # a plan alone has no results, so the files stay as they are
-            unwritten = junit.write(deploying.results, outcome.error)
-            page = write_report(session, project, report, deploying.results, deploying.texts)
-            unwritten = page or unwritten
+            unwritten = files.write(project, deploying.results, deploying.texts, outcome.error)
         return outcome.replaced(error=outcome.error or unwritten)
 
 

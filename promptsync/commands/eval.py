@@ -15,26 +15,24 @@ from promptsync.checks.results import Standard
 from promptsync.checks.run_checks import show_run
 from promptsync.commands.shared.checks import (
     BLANK,
+    label_option,
+    max_cells_option,
+    prompt_option,
     results_outcome,
+    run_noise,
     run_options,
     run_together,
+    show_tables,
+    table_options,
     time_to_wait,
     wait_option,
 )
 from promptsync.commands.shared.options import SCORE, SECONDS
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.commands.shared.tables import (
-    label_option,
-    max_cells_option,
-    prompt_option,
-    run_noise,
-    show_tables,
-    table_options,
-)
 from promptsync.errors import UsageError
+from promptsync.show.checks import noise_body, noise_lines
 from promptsync.show.lines import number_text
 from promptsync.show.outcome import Outcome, bodies
-from promptsync.show.tables import noise_body, noise_lines
 from promptsync.terminal import output
 
 
@@ -157,7 +155,9 @@ def show_command(
         if tables:
             return results_outcome("evaluation", show_tables(session, project, tables, label))
         limits = limits_in(project.config)
-        results = show_run(project.registry, wanted, limits, timeout=seconds, progress=session.bar)
+        results = show_run(
+            project.registry, "evaluation", wanted, limits, timeout=seconds, progress=session.bar
+        )
     return results_outcome("evaluation", results)
 
 

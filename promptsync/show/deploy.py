@@ -21,7 +21,7 @@ from promptsync.files.worktree import Worktree
 from promptsync.history.mark import without_mark
 from promptsync.push.actions import PushPlan
 from promptsync.show import push
-from promptsync.show.checks import results_lines, runs_body
+from promptsync.show.checks import add_tables, planned_text, results_lines, reuse_text, runs_body
 from promptsync.show.diff import patch_lines
 from promptsync.show.labels import as_planned, label_row, labels_body, way
 from promptsync.show.lines import (
@@ -36,7 +36,6 @@ from promptsync.show.lines import (
 )
 from promptsync.show.markdown import Page, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
-from promptsync.show.tables import add_tables, planned_text, reuse_text
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 

@@ -21,11 +21,18 @@ from promptsync.errors import PromptsyncError
 from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.text_diff import DiffLine, unified
-from promptsync.show.checks import run_body
+from promptsync.show.checks import (
+    MOST_ROWS,
+    URL,
+    changed_rows,
+    cost_text,
+    facts,
+    row_changes,
+    run_body,
+)
 from promptsync.show.diff import as_text
 from promptsync.show.lines import tally
 from promptsync.show.markdown import shortened
-from promptsync.show.tables import MOST_ROWS, URL, changed_rows, cost_text, facts, row_changes
 from promptsync.terminal.output import safe
 
 _NO_XML: Final = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
@@ -55,7 +62,7 @@ def junit(results: CheckResults, stopped: PromptsyncError | None = None, what: s
         elif not is_over or run.error is not None:
             text = _error_text(run.error) if run.error is not None else ""
             cases = [_case("run", "error", result.reason, run.status, text)]
-        no_score = ("score", "change", "drop") if run.is_echo else ()
+        no_score = ("score",) if run.is_echo else ()
         properties = {key: value for key, value in run_body(result).items() if key not in no_score}
         _add_suite(root, _unique(result.title, names), properties, cases, run.seconds)
     if stopped is not None and results.error is None:

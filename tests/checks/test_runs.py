@@ -8,10 +8,9 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import NoSuchItem, list_evaluations, pick, score_of
-from promptsync.checks.executions import as_reported
 from promptsync.checks.results import CheckResults, Standard, judge
 from promptsync.checks.run_checks import find_run
-from promptsync.checks.runs import NodeOutput, Run, Status
+from promptsync.checks.runs import NodeOutput, Run, Status, as_reported
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, RemoteError, UsageError
 from promptsync.project.target import At
 from promptsync.registry.errors import FateUnknown
@@ -25,7 +24,7 @@ def run(bench: Bench, *names: str) -> list[Run]:
 def test_a_run_has_its_score_version_and_model(bench: Bench) -> None:
     (one,) = run(bench, "quality")
     assert (one.status, round(one.score or 0, 1), one.version) == (Status.COMPLETED, 66.7, 1)
-    assert (one.model, one.failed, one.previous_score, one.progress) == ("commanded", 0, None, (6, 6))
+    assert (one.model, one.failed, one.progress) == ("commanded", 0, (6, 6))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from promptsync.checks.catalog import Use
 from promptsync.checks.results import CheckResults, Standard
-from promptsync.checks.runs import NO_VERSION, OTHER_PROMPT, Run, named_version
+from promptsync.checks.run_checks import NO_VERSION, OTHER_PROMPT, named_version
+from promptsync.checks.runs import Run
 from promptsync.errors import AnswerIsNo
 from promptsync.project.target import At
 

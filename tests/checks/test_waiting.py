@@ -6,10 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from promptsync.checks import executions
 from promptsync.checks import runs as module
-from promptsync.checks.executions import poll_agent, run_together
-from promptsync.checks.runs import Run, Status, follow
+from promptsync.checks.runs import Run, Status, follow, poll_agent, run_together
 
 
 class Clock:
@@ -31,7 +29,6 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(executions, "time", clock)
     return clock
 
 

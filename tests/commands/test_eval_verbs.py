@@ -42,7 +42,7 @@ def test_a_score_under_the_minimum_is_exit_1(here: World) -> None:
     assert here.run("eval", "run", "quality", "--min-score", "50").code == 0
     ran = here.run("eval", "run", "quality", "--min-score", "50.5")
     assert ran.code == 1
-    assert ran.lines[1][:9] == ["quality", "v1", "4", "echo", "-", "-", "50.5", "failed:", "50"]
+    assert ran.lines[1][:7] == ["quality", "v1", "4", "echo", "50.5", "failed:", "50"]
     assert "quality: 50 on the echo model is below the minimum of 50.5" in ran.err
     assert "quality: row 2, contains: check returned false" in ran.out
     (found,) = here.run("eval", "run", "quality", "--min-score", "50.5", "--json").document["runs"]
@@ -64,7 +64,6 @@ def test_the_document_of_a_run(here: World) -> None:
         "report_id": body["runs"][0]["report_id"],
         "status": "completed",
         "score": 50.0,
-        "previous_score": None,
         "passed": True,
         "reason": None,
         "failed_cells": [],
@@ -72,7 +71,6 @@ def test_the_document_of_a_run(here: World) -> None:
         "version": 1,
         "model": "echo",
         "prompts": [],
-        "change": None,
         "minimum": None,
         "unbound": [],
     }

@@ -1,32 +1,40 @@
-"""What ``eval`` and ``agent`` share: options, lists, the choice of checks, the JUnit file, outcomes."""
+"""What ``eval``, ``agent`` and ``deploy`` share: options, the choice of checks, their run, result files."""
 
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from promptsync.checks.assignment import choose_changed, choose_named
 from promptsync.checks.catalog import find_checks
-from promptsync.checks.results import CheckResults
+from promptsync.checks.results import CheckResults, Standard
 from promptsync.checks.run_checks import run_with_cases
 from promptsync.checks.runs import TIMEOUT
-from promptsync.commands.shared.ci import origin, resolve_since, since_option
-from promptsync.commands.shared.groups import together
+from promptsync.checks.tables import TablePlan, check_tables, past_results, plan_tables
+from promptsync.checks.tested_text import Wanted, wanted_texts
+from promptsync.commands.shared.ci import live_label, origin, resolve_since, since_option
+from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.options import SECONDS, check_apart, format_option
 from promptsync.commands.shared.session import Session
-from promptsync.errors import Interrupted, PromptsyncError, UsageError
+from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, UsageError
+from promptsync.prompt.evaluation import enough_rows
 from promptsync.show.checks import (
     add_results,
     choice_body,
     choice_notes,
     nothing_run,
     output_lines,
+    planned_text,
     results_lines,
     run_notes,
     runs_body,
@@ -37,10 +45,8 @@ from promptsync.terminal import output
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from promptsync.checks.assignment import Choice, Kind
+    from promptsync.checks.assignment import Check, Choice, Kind
     from promptsync.checks.catalog import CatalogItem
-    from promptsync.checks.results import Standard
-    from promptsync.checks.tested_text import Wanted
     from promptsync.project.project import Project
     from promptsync.registry.protocol import Registry
     from promptsync.show.markdown import Page
@@ -55,7 +61,10 @@ BLANK: Mapping[str, Any] = {"changed": [], "runs": []}
 junit_option = click.option(
     "--junit", "junit_file", metavar="FILE", help="Write the results as JUnit XML, even if the command fails."
 )
-"""Adds ``--junit FILE``, whose value is passed as ``junit_file``; give it to ``JunitFile``."""
+report_option = click.option(
+    "--report", "report_file", metavar="FILE", help="Write an HTML report about the checks on tables."
+)
+"""Adds ``--report FILE`` as ``report_file``, as ``junit_option`` does: both are for ``ResultFiles``."""
 
 run_options = together(
     click.option(
@@ -78,6 +87,37 @@ run_options = together(
     ),
 )
 """Adds the options of a run; pass their values to ``run_together``."""
+
+prompt_option = click.option(
+    "--prompt",
+    "prompts",
+    metavar="NAME",
+    multiple=True,
+    help="On tables: check only this prompt. Repeatable.",
+)
+label_option = click.option(
+    "--label", metavar="LABEL", help="On tables: the label of the live versions (default: from labels:)."
+)
+max_cells_option = session_option(
+    "--max-cells",
+    type=click.IntRange(0),
+    metavar="N",
+    help="On tables: compute at most N cells (default: limits: {cells: N} in promptsync.yaml).",
+)
+reuse_option = session_option(
+    "--reuse",
+    type=click.FloatRange(0),
+    metavar="HOURS",
+    help="On tables: reuse verdicts of the last HOURS, 0 for none (default: evaluations: {reuse: HOURS}).",
+)
+tables_option = click.option(
+    "--tables", is_flag=True, help="With --changed: run only checks on tables, which need nothing published."
+)
+
+table_options = together(
+    prompt_option, label_option, tables_option, max_cells_option, reuse_option, report_option
+)
+"""Adds the options of a run on tables; pass their values to ``run_together``, too."""
 
 wait_option = together(
     click.option("--wait", is_flag=True, help="Wait until the run has ended."),
@@ -118,26 +158,25 @@ def run_together(
     names: Sequence[str],
     options: Mapping[str, Any],
     standard: Standard,
-    **what: Any,
+    variables: Mapping[str, Any] | None = None,
+    **version: Any,
 ) -> Outcome:
     """Run the named checks, or those of the prompts that changed; ``options`` are those of ``run_options``.
 
-    ``what`` says which version of an agent runs, and its variables. Raises ``UsageError`` for names and
-    options that make no sense together.
+    ``variables`` and ``version`` are for agents. Raises ``UsageError`` for names and options that make no
+    sense together.
     """
-    from promptsync.commands.shared.tables import run_tables, write_report
-
     _check_options(kind, names, options)
-    variables = what.pop("variables", None)
-    junit = JunitFile(session, options["junit_file"])
-    report = writable(session, "--report", options.get("report_file"))
+    command = f"{_VERBS[kind]} run"
+    files = ResultFiles(session, command, options["junit_file"], options.get("report_file"))
     results = CheckResults()
     wanted: Sequence[Wanted] = ()
-    with junit.errors_of(f"{_VERBS[kind]} run"), session.project() as project:
+    with files.errors(), session.project() as project:
         choice = _choice(session, project, kind, names, options, variables)
         located = find_checks(project.registry, choice.selection)
-        if choice.selection.tables:
-            results, wanted = run_tables(session, project, choice.selection.tables, standard, options)
+        if tables := choice.selection.tables:
+            wanted = wanted_texts(project, tables, live_label(session, project, options["label"]))
+            results = _run_plan(session, project, plan_tables(project, wanted), standard, options)
         if located and not results.interrupted:
             has_cases = any(check.cases for check, _ in located)
             others = run_with_cases(
@@ -148,15 +187,13 @@ def run_together(
                 timeout=0 if options["no_wait"] else options["timeout"] or TIMEOUT,
                 progress=session.bar,
                 origin=origin(session, project) if has_cases else "",
-                **what,
+                **version,
             )
             results = CheckResults((*results.all, *others.all), others.interrupted)
-        unwritten = write_report(session, project, report, results, wanted)
+        unwritten = files.write(project, results, wanted)
     for note in run_notes(results, session.command_on_remote):
         session.say(note)
-    unwritten = junit.write(results) or unwritten
     error = results.error or unwritten
-    outcome = results_outcome(kind, results, choice_body(choice))
     passed = error is None and not results.under_way
     outputs = {"passed": str(passed).lower(), "changed": json.dumps(choice.changed)}
     outputs["count"] = str(len(results.all))
@@ -172,6 +209,7 @@ def run_together(
         else:
             page.say(nothing_run(choice, noun))
 
+    outcome = results_outcome(kind, results, choice_body(choice))
     return outcome.replaced(error=error, outputs=outputs, markdown=add)
 
 
@@ -213,6 +251,70 @@ def _choice(
     return choice
 
 
+def _run_plan(
+    session: Session, project: Project, plan: TablePlan, standard: Standard, options: Mapping[str, Any]
+) -> CheckResults:
+    """Show what a plan costs, ask on a terminal if that is above the limit, and run it."""
+    session.say(planned_text(plan))
+    if plan.refusal is not None and session.can_ask and sys.stdin.isatty():
+        question = f"{plan.cells:,} cells are more than the limit of {plan.limit:,}. Compute them?"
+        plan = replace(plan, limit=plan.cells) if session.confirm(question) else plan
+    return check_tables(
+        project,
+        plan,
+        standard=standard,
+        timeout=options["timeout"] or TIMEOUT,
+        progress=session.bar,
+        origin=origin(session, project),
+        wait=not options.get("no_wait"),
+    )
+
+
+def show_tables(
+    session: Session, project: Project, checks: Sequence[Check], label: str | None
+) -> CheckResults:
+    """Return the results of complete runs of the texts of the files. Runs nothing.
+
+    Raises ``AnswerIsNo`` if a prompt has none.
+    """
+    wanted = wanted_texts(project, checks, live_label(session, project, label))
+    results = []
+    for text, result in zip(wanted, past_results(project, wanted), strict=True):
+        if result is None:
+            raise AnswerIsNo(
+                f"{text.check.name} has no complete run of {text.candidate.name} as it is in your files",
+                hint=f"promptsync eval run {shlex.quote(text.check.name)}",
+                code="never-run",
+            )
+        results.append(result)
+    return CheckResults(tuple(results))
+
+
+def run_noise(
+    session: Session, project: Project, checks: Sequence[Check], runs: int, options: Mapping[str, Any]
+) -> CheckResults:
+    """Run the live text of each check several times, or that of the file if none is live.
+
+    Raises ``AnswerIsNo`` for a table with too few rows to measure anything.
+    """
+    wanted = [
+        Wanted(replace(text.check, runs=runs, min_score=0), text.live or text.candidate)
+        for text in wanted_texts(project, checks, live_label(session, project, options["label"]))
+    ]
+    plan = plan_tables(project, wanted, reuse=0)
+    for text, (index, _) in zip(wanted, plan.pairs, strict=True):
+        definition, drop = plan.sheets[index].table.definition, text.check.max_drop or 5
+        if len(definition.rows) < enough_rows(0):
+            rows = output.count(len(definition.rows), "row")
+            raise AnswerIsNo(
+                f"{definition.name} has {rows}: it takes {enough_rows(0)} to measure anything, and "
+                f"{enough_rows(drop)} for max_drop {drop:g}",
+                hint="add rows to it",
+                code="too-few-rows",
+            )
+    return _run_plan(session, project, plan, Standard(allow_unscored=True), options)
+
+
 def writable(session: Session, option: str, file: str | None) -> Path | None:
     """Return the path of an option's file, relative to the directory of the session, ``None`` without one.
 
@@ -235,40 +337,63 @@ def writable(session: Session, option: str, file: str | None) -> Path | None:
     return path
 
 
-def write_text(path: Path, option: str, text: str) -> PromptsyncError | None:
-    """Write a file of results, and return what prevents it."""
-    try:
-        path.write_text(text, "utf-8", newline="\n")
-    except OSError as problem:
-        message = f"{option}: cannot write {path}: {problem.strerror}"
-        return PromptsyncError(message, code="not-written")
-    return None
+class ResultFiles:
+    """The files of ``--junit`` and ``--report`` for a command, as far as they are wanted.
 
+    Raises ``UsageError`` if one cannot be written.
+    """
 
-class JunitFile:
-    """The file of ``--junit``; without one, nothing is written. Raises ``UsageError`` if it cannot be."""
-
-    def __init__(self, session: Session, file: str | None) -> None:
-        self._path = writable(session, "--junit", file)
+    def __init__(self, session: Session, command: str, junit: str | None, report: str | None = None) -> None:
+        self._session, self._command = session, command
+        self._junit = writable(session, "--junit", junit)
+        self._report = writable(session, "--report", report)
 
     def write(
-        self, results: CheckResults, error: PromptsyncError | None = None, what: str = "deploy"
+        self,
+        project: Project | None,
+        results: CheckResults,
+        wanted: Sequence[Wanted] = (),
+        error: PromptsyncError | None = None,
     ) -> PromptsyncError | None:
-        """Write results, and the error of the command if they are not its reason; return what prevents it."""
-        if self._path is None:
-            return None
-        from promptsync.show.result_files import junit
+        """Write the results, and return what prevents it. A report needs a project and checks on tables.
 
-        return write_text(self._path, "--junit", junit(results, error, what))
+        ``error`` is that of the command, which JUnit shows unless the results are its reason.
+        """
+        if self._junit is None and self._report is None:
+            return None
+        from promptsync.show.result_files import junit, report
+
+        texts = {}
+        if self._junit is not None:
+            texts["--junit"] = self._junit, junit(results, error, self._command)
+        if self._report is not None and project is not None and wanted:
+            history = project.history
+            commit = history.line("log", "-1", "--format=%h by %an: %s") if history is not None else None
+            about = {
+                "For": origin(self._session, project),
+                "Commit": commit or "",
+                "Time": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+                "Registry": project.title,
+            }
+            pairs = [(text.live, text.candidate) for text in wanted]
+            texts["--report"] = self._report, report(results, pairs, about)
+        unwritten = None
+        for option, (path, text) in texts.items():
+            try:
+                path.write_text(text, "utf-8", newline="\n")
+            except OSError as problem:
+                message = f"{option}: cannot write {path}: {problem.strerror}"
+                unwritten = PromptsyncError(message, code="not-written")
+        return unwritten
 
     @contextmanager
-    def errors_of(self, what: str) -> Iterator[None]:
-        """Write an error that ends a command, so that no older results are left in the file."""
+    def errors(self) -> Iterator[None]:
+        """Write an error that ends the command, so that no older results are left in the file."""
         try:
             yield
         except PromptsyncError as error:
-            self.write(CheckResults(), error, what)
+            self.write(None, CheckResults(), error=error)
             raise
         except KeyboardInterrupt:
-            self.write(CheckResults(), Interrupted("interrupted"), what)
+            self.write(None, CheckResults(), error=Interrupted("interrupted"))
             raise
