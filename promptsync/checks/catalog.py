@@ -14,6 +14,7 @@ from msgspec import Struct
 from promptsync.checks.assignment import Check, Kind, Selection
 from promptsync.errors import RemoteError, UsageError
 from promptsync.project.target import At
+from promptsync.prompt.prompt import as_mapping, mappings
 from promptsync.registry.address import LOCAL
 from promptsync.registry.errors import Unsupported
 from promptsync.registry.protocol import number, text
@@ -154,20 +155,16 @@ def score_of(raw: object) -> float | None:
 
 def _evaluation(raw: Mapping[str, Any]) -> Evaluation:
     listed = raw.get("runs")
-    runs = None
-    if isinstance(listed, list):
-        past = [
-            PastRun(_id(run), _name(run), str(run.get("status") or "").lower(), score_of(run.get("score")))
-            for run in listed
-            if isinstance(run, dict)
-        ]
-        runs = tuple(sorted(past, key=lambda run: -run.id))
+    past = [
+        PastRun(_id(run), _name(run), str(run.get("status") or "").lower(), score_of(run.get("score")))
+        for run in mappings(listed)
+    ]
+    runs = tuple(sorted(past, key=lambda run: -run.id)) if isinstance(listed, list) else None
     return Evaluation(_id(raw), _name(raw), number(raw, "dataset_id"), text(raw, "created_at"), runs)
 
 
 def _dataset(raw: Mapping[str, Any]) -> Dataset:
-    holder = raw.get("dataset_group")
-    group: Mapping[str, Any] = holder if isinstance(holder, dict) else {}
+    group = as_mapping(raw.get("dataset_group"))
     return Dataset(
         _id(raw),
         _name(group) or _name(raw),
@@ -210,13 +207,12 @@ def uses_in(steps: object, type_key: str) -> tuple[Use, ...]:
     PromptLayer does not document how a step names its prompt; steps that we do not understand are skipped.
     """
     uses = []
-    for step in steps if isinstance(steps, list) else ():
-        if not isinstance(step, Mapping) or step.get(type_key) != _PROMPT_STEP:
+    for step in mappings(steps):
+        if step.get(type_key) != _PROMPT_STEP:
             continue
-        configuration: Any = step.get("configuration")
-        for key in _HOLDERS:
-            prompt = configuration.get(key) if isinstance(configuration, Mapping) else None
-            if isinstance(prompt, Mapping) and (name := text(prompt, *_NAMES)) is not None:
+        configuration = as_mapping(step.get("configuration"))
+        for prompt in mappings([configuration.get(key) for key in _HOLDERS]):
+            if (name := text(prompt, *_NAMES)) is not None:
                 label = text(prompt, *_LABELS) or None
                 uses.append(Use(text(step, "name") or "", name, number(prompt, *_VERSIONS), label))
                 break

@@ -198,13 +198,12 @@ class CheckResults(Struct, frozen=True):
         """
         if self.interrupted:
             running = [result for result in self.all if result.run.is_under_way or result.run.stopped]
-            states = [f": {result.run.stopped}" if result.run.stopped else "" for result in running]
             return Interrupted(
                 "interrupted while checks were running" if running else "interrupted",
                 hint=_follow(running),
                 details=[
-                    f"{result.title}: {result.run.location}{state}"
-                    for result, state in zip(running, states, strict=True)
+                    ": ".join(filter(None, (result.title, result.run.location, result.run.stopped)))
+                    for result in running
                 ],
             )
         failed = [result for result in self.all if result.passed is False]
