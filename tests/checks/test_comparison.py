@@ -49,6 +49,7 @@ def changed(worse: int, better: int, total: int, runs: int = 1, max_drop: float 
         (15, 3, 50, 1, "fail"),
         (12, 9, 50, 1, "cannot tell"),
         (25, 25, 1000, 1, "pass"),
+        (3000, 1000, 10_000, 1, "fail"),
         (0, 0, 19, 1, "cannot tell"),
         (9, 0, 19, 1, "fail"),
         (9, 0, 9, 1, "cannot tell"),
@@ -70,37 +71,24 @@ def test_the_verdict(worse: int, better: int, total: int, runs: int, verdict: st
 @pytest.mark.parametrize(
     ("comparison", "reason"),
     [
-        (
-            changed(15, 3, 50),
-            "15 of 50 rows got worse and 3 better: the share that passes has dropped by 8.9 to 32.6 points; "
-            "max_drop is 5",
-        ),
+        (changed(15, 3, 50), "has dropped by 8.9 to 32.6 points; max_drop is 5"),
         (
             changed(3, 2, 50),
-            "3 of 50 rows got worse and 2 better: the share that passes has dropped by at most 8.5 points or "
-            "risen by at most 6.2; max_drop is 5; to tell takes more rows, or runs: 3",
+            "has dropped by at most 8.5 points or risen by at most 6.2; max_drop is 5; "
+            "to tell takes more rows, or runs: 3",
         ),
-        (
-            changed(3, 0, 50, 3),
-            "3 of 50 rows got worse and 0 better: the share that passes has dropped by 6 points; "
-            "max_drop is 5",
-        ),
-        (
-            changed(0, 0, 50),
-            "0 of 50 rows got worse and 0 better: the share that passes has not changed; max_drop is 5",
-        ),
-        (
-            changed(1, 19, 50),
-            "1 of 50 rows got worse and 19 better: the share that passes has risen by 22.7 to 39.8 points; "
-            "max_drop is 5",
-        ),
+        (changed(3, 0, 50, 3), "has dropped by 6 points; max_drop is 5"),
+        (changed(0, 0, 50), "has not changed; max_drop is 5"),
+        (changed(1, 19, 50), "has risen by 22.7 to 39.8 points; max_drop is 5"),
         (changed(0, 0, 8), "8 rows are too few to judge max_drop 5; it takes 20"),
         (changed(0, 0, 1), "1 row is too few to judge max_drop 5; it takes 20"),
         (changed(2, 0, 50, max_drop=None), ""),
     ],
 )
 def test_the_reason(comparison: Comparison, reason: str) -> None:
-    assert comparison.reason == reason
+    sides = f"{len(comparison.worse)} of 50 rows got worse and {len(comparison.better)} better"
+    start = f"{sides}: the share that passes " if reason.startswith("has") else ""
+    assert comparison.reason == start + reason
 
 
 @pytest.mark.parametrize(("max_drop", "enough"), [(0, 10), (5, 20), (20, 10), (3, 34), (0.5, 200), (100, 10)])
@@ -176,12 +164,6 @@ def test_swapping_the_sides_swaps_the_bounds(worse: int, better: int, same: int)
     assert (there.least, there.most) == pytest.approx((-back.most, -back.least))
     drop = 100 * (worse - better) / (worse + better + same)
     assert there.least - 1e-5 <= drop <= there.most + 1e-5
-
-
-def test_ten_thousand_rows() -> None:
-    comparison = changed(3_000, 1_000, 10_000)
-    assert comparison.verdict == "fail"
-    assert comparison.least == pytest.approx(19.08, abs=0.02)
 
 
 @pytest.mark.parametrize(("moves", "drop"), [*product(simulation.MOVES, simulation.DROPS)])

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import NoSuchItem, list_evaluations, pick, score_of
+from promptsync.checks.comparison import Comparison
 from promptsync.checks.results import CheckResults, Standard, judge
 from promptsync.checks.run_checks import find_run
 from promptsync.checks.runs import NodeOutput, Run, Status, as_reported
@@ -97,7 +98,7 @@ REPORTS = [
 
 @pytest.mark.parametrize(("status", "counts", "reason"), REPORTS)
 def test_a_report_that_did_not_complete_does_not_pass_with_any_score(
-    bench: Bench, status: str, counts: dict[str, int], reason: str
+    status: str, counts: dict[str, int], reason: str
 ) -> None:
     raw = {
         "status": status,
@@ -109,6 +110,13 @@ def test_a_report_that_did_not_complete_does_not_pass_with_any_score(
         assert judge(Check("evaluation", "e"), one, standard).reason == reason
     # What only reads scores must not take one from a report that did not complete.
     assert (one.score is not None and not one.failed) == (not reason)
+
+
+def test_without_a_score_rows_are_compared_all_the_same() -> None:
+    worse = Comparison(20, verdict="fail", reason="9 of 20 rows got worse")
+    table, unscored = Check("table", "e", max_drop=5), replace(DONE, kind="table", score=None)
+    result = judge(table, unscored, Standard(allow_unscored=True), comparison=worse)
+    assert [failure.kind for failure in result.failures] == ["max-drop"]
 
 
 def test_what_may_have_started_weighs_more_than_what_failed() -> None:

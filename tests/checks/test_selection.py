@@ -38,31 +38,18 @@ B = file("b", evaluations=["quality"], agents=[{"name": "bot", "input_variables"
 C = file("c")
 
 
-def test_an_evaluation_is_run_once_with_all_prompts_that_name_it() -> None:
-    selection = select(["b", "a", "a"], [A, B])
+def test_each_check_runs_once_with_the_named_prompts_that_have_it() -> None:
+    selection = select(["d", "b", "a", "a", "c", "gone"], [A, B, C, file("d", agents=["bot"])])
     assert selection.evaluations == (
         Check("evaluation", "quality", ("a", "b")),
         Check("evaluation", "tone", ("a",)),
     )
-    assert selection.unchecked == ()
-
-
-def test_an_agent_is_run_once_for_the_same_inputs() -> None:
-    same = file("d", agents=[{"name": "bot", "input_variables": {}}])
-    selection = select(["a", "b", "d"], [A, B, same])
     assert selection.agents == (
         Check("agent", "bot", ("a", "d"), input_variables={}),
         Check("agent", "bot", ("b",), input_variables={"x": 1}),
     )
-
-
-def test_only_the_named_prompts_count() -> None:
-    assert select(["b"], [A, B]).evaluations == (Check("evaluation", "quality", ("b",)),)
+    assert selection.unchecked == ("c", "gone")
     assert select([], [A, B]) == Selection()
-
-
-def test_a_prompt_without_checks_is_unchecked() -> None:
-    assert select(["a", "c", "gone"], [A, C]).unchecked == ("c", "gone")
 
 
 def test_checks_of_the_configuration_count_for_the_names_that_they_match() -> None:
@@ -77,37 +64,29 @@ def test_checks_of_the_configuration_count_for_the_names_that_they_match() -> No
     assert selection.unchecked == ("Support/three",)
 
 
-MINIMA = [
-    ([], None),
-    ([{"match": "a", "evaluation": "quality", "min_score": 80}], 80),
-    ([{"match": "b", "evaluation": "quality", "min_score": 80}], None),
+QUALITY_OF = {"a": {"min_score": 90, "max_drop": 2.5}, "b": {"min_score": 95, "max_drop": 0}}
+LIMITS: list[tuple[list[Mapping[str, Any]], float | None, float | None]] = [
+    ([], None, None),
+    ([{"match": "a", "evaluation": "quality", "min_score": 80}], 80, None),
+    ([{"match": "b", "evaluation": "quality", "min_score": 80}], None, None),
     (
         [
-            {"match": "*", "evaluation": "quality", "min_score": 80},
-            {"match": "a", "evaluation": "quality", "min_score": 90},
-            {"match": "b", "evaluation": "quality", "min_score": 95},
+            {"match": "*", "evaluation": "quality", "min_score": 80, "max_drop": 5},
+            *({"match": name, "evaluation": "quality", **limits} for name, limits in QUALITY_OF.items()),
             {"match": "a", "evaluation": "tone", "min_score": 99},
         ],
         90,
+        2.5,
     ),
 ]
 
 
-@pytest.mark.parametrize(("checks", "least"), MINIMA)
-def test_the_highest_minimum_of_those_that_apply_counts(
-    checks: list[Mapping[str, Any]], least: float | None
+@pytest.mark.parametrize(("checks", "least", "drop"), LIMITS)
+def test_the_strictest_limits_of_those_that_apply_count(
+    checks: list[Mapping[str, Any]], least: float | None, drop: float | None
 ) -> None:
-    assert select(["a"], [A, B], *checks).evaluations[0] == Check("evaluation", "quality", ("a",), least)
-
-
-def test_the_lowest_limit_of_a_drop_counts() -> None:
-    checks = [
-        {"match": "*", "evaluation": "quality", "max_drop": 5},
-        {"match": "a", "evaluation": "quality", "max_drop": 2.5, "min_score": 10},
-        {"match": "b", "evaluation": "quality", "max_drop": 0},
-    ]
     (quality, *_) = select(["a"], [A, B], *checks).evaluations
-    assert quality == Check("evaluation", "quality", ("a",), 10, 2.5)
+    assert quality == Check("evaluation", "quality", ("a",), least, drop)
 
 
 def test_a_selection_knows_where_each_check_is_named() -> None:

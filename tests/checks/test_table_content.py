@@ -118,7 +118,7 @@ def test_a_sheet_that_cannot_be_run_says_what_to_change(
     assert raised.value.hint
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(20))
 def test_nonsense_in_a_sheet_is_no_failure_of_promptsync(seed: int) -> None:
     sheet, source = Dashboard(), random.Random(seed)
     content = sheet.rows(SheetId("t", "s"))
@@ -287,10 +287,3 @@ def test_cells_that_call_a_model_are_counted_with_judges() -> None:
     judge = {"title": "Polite", "primitive_type": "LLM_ASSERTION", "primitive_config": {}}
     content = _defined(content, steps=(*content.definition.steps, judge))
     assert (content.cells, content.model_cells) == (18, 12)
-
-
-def test_ten_thousand_rows_are_named_and_written_at_once() -> None:
-    content = of_dashboard()
-    content = _defined(content, rows=({"question": 'a "b",\n', "expect": ""},) * 10_000)
-    sheet, scorecard = made(content)
-    assert content.matches(sheet, scorecard)

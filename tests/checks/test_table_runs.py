@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from sheets_there import TABLES, check, declare, place, requests, sheets, tables, text, wanted
-from worlds import Reply, Seen, World, asking, failing, fault, made, once
+from worlds import World, asking, failing, fault, made, once
 
-from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import NoSuchItem
-from promptsync.checks.results import CheckResult, Standard
+from promptsync.checks.results import CheckResult
 from promptsync.checks.tables import past_results, plan_tables
 from promptsync.errors import Refused, RemoteError, UsageError
 from promptsync.server.checks.models import Echo
@@ -85,15 +83,6 @@ def test_what_fails_a_check(world: World, rows: int, limits: dict[str, float], k
     live, new = result.comparison.worse[0]
     assert (live.output, new.output, new.failed_steps) == ("Tell case 0 of many", "Say it", ("Right",))
     assert result.comparison.worse[min(rows, 10) - 1][1].failed_steps == ("Right",)
-
-
-def test_with_on_noise_warn_a_check_that_cannot_tell_passes(world: World) -> None:
-    declare(world, rows=8)
-    configure(world, "evaluations: {on_noise: warn}\n")
-    (result,) = check(world, wanted(text("Say it"), LIVE, max_drop=5, min_score=0)).all
-    assert result.passed
-    assert result.comparison is not None
-    assert result.comparison.verdict == "cannot tell"
 
 
 def test_repeats_are_rows_of_their_own(world: World) -> None:
@@ -179,30 +168,6 @@ def test_a_scorecard_that_a_colleague_eased_is_not_ours(world: World) -> None:
     assert again.run.sheet_id != sheet["id"]
 
 
-def test_two_tables_of_one_title_keep_their_sheets_apart(world: World) -> None:
-    declare(world, rows=2)
-    only(world, PLAIN)
-    (first,) = tables(world)
-    (sheet,) = sheets(world)
-    assert world.call("PATCH", place(sheet), {"title": "Cases"}).status == 200
-    # The second one is a copy, as somebody makes it by importing the same rows.
-    world.call("PATCH", f"{TABLES}/{first['id']}", {"title": "Other"})
-    only(world, PLAIN)
-    (second,) = [table for table in tables(world) if table["id"] != first["id"]]
-    (copy,) = world.call("GET", f"{TABLES}/{second['id']}/sheets").body["data"]
-    assert world.call("PATCH", place(copy), {"title": "Cases"}).status == 200
-    world.call("PATCH", f"{TABLES}/{first['id']}", {"title": "Refunds"})
-    (world.root / "evaluations/refunds.yaml").unlink()
-    checks = [
-        replace(wanted(text(f"{word} {{question}}")), check=Check("table", table["id"], ("ask",)))
-        for word, table in (("One", first), ("Two", second))
-    ]
-    for result, table in zip(check(world, checks).all, (first, second), strict=True):
-        assert (result.passed, result.run.table_id) == (True, table["id"])
-        there = world.call("GET", f"{TABLES}/{table['id']}/sheets").body["data"]
-        assert sorted(sheet["title"] for sheet in there) == ["Cases", result.run.sheet]
-
-
 @pytest.mark.parametrize("on_noise", ["warn", "fail"])
 def test_a_live_text_whose_run_failed_is_no_noise(world: World, on_noise: str) -> None:
     declare(world)
@@ -225,29 +190,6 @@ def test_texts_that_ran_on_different_models_are_not_compared(tmp_path: Path) -> 
     assert result.reason == (
         "cannot tell: ask v3 is live, and ran on a real model, and the new version on the echo model"
     )
-
-
-def test_without_a_score_rows_are_compared_all_the_same(world: World) -> None:
-    declare(world, rows=20)
-
-    def unscored(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
-        body = json.loads(str(forward(seen).body))
-        body["calculation"]["aggregate_score"] = None
-        return Reply(body)
-
-    world.faults = [fault(asking("GET", "/calculations/"), unscored)]
-    what = wanted(text("Say it"), LIVE, max_drop=5)
-    (result,) = check(world, what, standard=Standard(allow_unscored=True)).all
-    assert [failure.kind for failure in result.failures] == ["max-drop"]
-
-
-def test_a_file_that_changed_names_another_sheet(world: World) -> None:
-    declare(world)
-    first = only(world, PLAIN)
-    declare(world, rows=13)
-    second = only(world, PLAIN)
-    assert not second.run.reused
-    assert first.run.sheet != second.run.sheet
 
 
 def test_too_many_cells_are_refused_before_anything_is_made(world: World) -> None:
@@ -345,29 +287,6 @@ def test_the_requests_for_three_prompts_that_changed(world: World) -> None:
     # Each of five sheets that are there is read once, and the new one as when it is made.
     assert counts["GET /ID/sheets/ID/rows"] == 5 + 3
     assert counts["GET /ID/sheets/ID/scorecard"] == 5
-
-
-def test_the_requests_for_three_of_two_hundred_prompts(world: World) -> None:
-    configure(world, "labels: {main: prod}\n")
-    for number in range(200):
-        world.write(f"p{number}", "Tell {question}", model={"provider": "openai", "name": "gpt-4o"})
-    world.commit()
-    world.ok("deploy", "-y")
-    declare(world, prompts="p*")
-    world.commit("Evaluate")
-    for number in range(3):
-        world.write(
-            f"p{number}", f"Say {{question}} {number}", model={"provider": "openai", "name": "gpt-4o"}
-        )
-    world.forget()
-    assert world.run("eval", "run", "--changed", "--since", "HEAD").code == 0
-    others = (re.sub(r"/\d+$", "/N", seen.path) for seen in world.seen if not seen.path.startswith(TABLES))
-    # The list has two pages, and only the live versions of what changed are read.
-    expected = {"/prompt-templates": 2, "/prompt-templates/labels": 1, "/prompt-templates/N": 3}
-    assert Counter(others) == expected
-    counts = requests(world)
-    assert [counts[route] for route in ("GET ", "POST ", "POST /ID/sheets")] == [1, 1, 6]
-    assert counts["GET /ID/sheets/ID/rows"] == 3 * 6
 
 
 def aged(world: World, hours: float) -> None:

@@ -64,18 +64,20 @@ def test_polls_become_rarer_up_to_the_longest_pause(clock: Clock) -> None:
     assert clock.pauses == pytest.approx([min(0.1 * 1.5**number, 5) for number in range(19)])
 
 
-@pytest.mark.parametrize(("polls", "seconds"), [(0, 0), (1, 0), (2, 0.1), (3, 0.25)])
+@pytest.mark.parametrize(
+    ("polls", "timeout", "before", "after", "seconds"),
+    [
+        (0, 50, Status.NOT_STARTED, Status.COMPLETED, 0),
+        (2, 50, Status.NOT_STARTED, Status.COMPLETED, 0.1),
+        (3, 50, Status.NOT_STARTED, Status.COMPLETED, 0.25),
+        # One that is given up took as long as we waited.
+        (999, 10, Status.NOT_STARTED, Status.TIMED_OUT, 10),
+        # Its start and its end must have been seen.
+        (1, 0, Status.NOT_STARTED, Status.RUNNING, None),
+        (2, 50, Status.RUNNING, Status.COMPLETED, None),
+    ],
+)
 def test_the_time_of_a_run_is_from_its_start_to_the_poll_that_sees_its_end(
-    clock: Clock, polls: int, seconds: float
+    clock: Clock, polls: int, timeout: float, before: Status, after: Status, seconds: float | None
 ) -> None:
-    status, took = ran(polls, 50)
-    assert (status, took) == (Status.COMPLETED, pytest.approx(seconds))
-
-
-def test_a_run_that_is_given_up_took_as_long_as_we_waited(clock: Clock) -> None:
-    assert ran(999, 10) == (Status.TIMED_OUT, pytest.approx(10))
-
-
-def test_only_a_run_whose_start_and_end_were_seen_has_a_time(clock: Clock) -> None:
-    assert ran(1, 0) == (Status.RUNNING, None)
-    assert ran(2, 50, Status.RUNNING) == (Status.COMPLETED, None)
+    assert ran(polls, timeout, before) == (after, seconds if seconds is None else pytest.approx(seconds))

@@ -26,7 +26,7 @@ def test_only_directories_are_created_before_there_are_results(tmp_path: Path) -
     assert files(tmp_path, None).write(None, CheckResults()) is None
 
 
-@pytest.mark.parametrize("file", ["", ".", "file/report.xml"])
+@pytest.mark.parametrize("file", ["", ".", "file/report.xml", "/proc/nowhere/report.xml"])
 def test_a_file_that_cannot_be_written_is_a_usage_error(tmp_path: Path, file: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot write"):

@@ -189,5 +189,5 @@ def test_results_have_a_row_for_each_check_and_name_the_model() -> None:
     run = Run(kind="evaluation", name="refund quality", status=Status.COMPLETED, score=100.0, model="echo")
     fence, head, row, note, *_ = page_of(add_results, CheckResults((CheckResult(check, run),)))
     assert (fence, head.split()[:2]) == ("```text", ["EVALUATION", "PROMPTS"])
-    assert row.split() == [*["refund", "quality", "support/refund", "-", "echo", "-", "-", "80", "passed"]]
+    assert row.split() == [*["refund", "quality", "support/refund", "echo", "80", "passed"]]
     assert note == "refund quality: ran on the echo model (no real LLM), so there is no score"
