@@ -6,19 +6,17 @@ import shutil
 from collections.abc import Callable
 
 import pytest
-from worlds import World, asking, failing, fault
+from worlds import World, asking, failing, fault, template
 
 NAMES = [f"p{number:02}" for number in range(12)]
 
 
-@pytest.fixture
-def kept(world: World) -> World:
+@template
+def kept(world: World) -> None:
     for name in NAMES:
         world.write(name)
     world.commit()
     world.ok("push")
-    world.forget()
-    return world
 
 
 def emptied(world: World) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import yaml
-from worlds import SYNCED, World
+from worlds import SYNCED, World, template
 
 from promptsync.compare.gather import gather
 from promptsync.compare.history import find_passed_over
@@ -39,26 +39,42 @@ def release(world: World, name: str = "refund") -> None:
     world.ok("push", name, "--force", "-y")
 
 
-@pytest.fixture
-def shop(world: World) -> World:
-    """``refund`` and ``other``, both published from a commit."""
+def say(world: World) -> None:
     world.write("refund", TEXT)
     world.write("other", TEXT)
     world.commit("Say it")
     world.ok("push")
-    world.forget()
-    return world
 
 
-@pytest.fixture
-def passed(shop: World) -> World:
+def pass_over(world: World) -> None:
+    world.publish("refund", said(l1="Be very kind."))
+    world.edit("refund", "Be brief.", "Be short.")
+    world.commit("Be short")
+    release(world)
+
+
+@template
+def shop(world: World) -> None:
+    """``refund`` and ``other``, both published from a commit."""
+    say(world)
+
+
+@template
+def passed(world: World) -> None:
     """A draft, v2, that v3 was published over."""
-    shop.publish("refund", said(l1="Be very kind."))
-    shop.edit("refund", "Be brief.", "Be short.")
-    shop.commit("Be short")
-    release(shop)
-    shop.forget()
-    return shop
+    say(world)
+    pass_over(world)
+
+
+@template
+def clashing(world: World) -> None:
+    """The draft of ``refund`` clashes with its text; ``other`` was edited in the registry."""
+    say(world)
+    pass_over(world)
+    world.edit("refund", "Be kind.", "Be curt.")
+    world.commit("Be curt")
+    world.ok("push")
+    world.publish("other", said(l5="Answer {question} soon."))
 
 
 # -- finding them -------------------------------------------------------------------------------------------
@@ -261,16 +277,6 @@ def test_all_versions_are_read_once_and_then_only_the_newest(shop: World) -> Non
 
 
 # -- what does not merge ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def clashing(passed: World) -> World:
-    """The draft of ``refund`` clashes with its text; ``other`` was edited in the registry."""
-    passed.edit("refund", "Be kind.", "Be curt.")
-    passed.commit("Be curt")
-    passed.ok("push")
-    passed.publish("other", said(l5="Answer {question} soon."))
-    return passed
 
 
 def test_drafts_that_do_not_merge_leave_every_file_as_it_was_or_get_markers(clashing: World) -> None:
