@@ -132,18 +132,11 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in names]
     if new and project.history is not None and project.history.shallow:
         raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted in your files")
-    writes, unmerged, unwritable = _writes(project, snapshot, items_to_pull, wanted, options)
-    if unmerged and not options.partial:
-        raise MergeConflict(unmerged, marked=False)
+    writes, blocked = _writes(project, snapshot, items_to_pull, wanted, options)
     deletes = deletes_of(project, items_to_pull, theirs=options.theirs) if options.prune else []
-    blocked = [Blocked(item.name, item.path, reason(item), Conflict([item], "pull")) for item in conflicts]
-    blocked += unwritable
-    for item in snapshot.only(names):
-        if item.problem:
-            blocked.append(Blocked(item.name, item.path, item.problem, unusable([item], "pull")))
-    for prompt in unmerged:
-        refusal = MergeConflict([prompt], marked=False)
-        blocked.append(Blocked(prompt.name, prompt.path, refusal.reason, refusal, prompt))
+    for item in (*conflicts, *(item for item in snapshot.only(names) if item.problem)):
+        refusal = unusable([item], "pull") if item.problem else Conflict([item], "pull")
+        blocked.append(Blocked(item.name, item.path, reason(item), refusal))
     settled = {change.name for change in (*writes, *deletes)} | {prompt.name for prompt in blocked}
     return PullPlan(
         writes=tuple(sorted(writes, key=lambda write: write.path)),
@@ -169,8 +162,8 @@ def apply_pull(project: Project, plan: PullPlan) -> FilesReceipt:
 
 def _writes(
     project: Project, snapshot: Snapshot, items: Sequence[Item], wanted: Sequence[Item], options: PullOptions
-) -> tuple[list[Write], list[Unmerged], list[Blocked]]:
-    """Return the writes of all files that a pull changes, what does not merge, and what no file can hold."""
+) -> tuple[list[Write], list[Blocked]]:
+    """Return the writes of all files that a pull changes, and what stays because it cannot be written."""
     passed_over = find_passed_over(project, items) if options.passed_over is not None else {}
     last = last_files(project, wanted)
     # A restored file goes back to its last path, not to the default one.
@@ -192,7 +185,7 @@ def _writes(
             hint = edit(item.path or "")
             raise Refused(f"{message}; nothing was written", hint=hint, code="conflict-markers")
     versions = read_all(project, [item.listed for item in changing if item.listed is not None])
-    writes, unmerged, unwritable = [], [], []
+    writes, unmerged, blocked = [], [], []
     for item in changing:
         version = versions[item.name]
         try:
@@ -203,16 +196,20 @@ def _writes(
             else:
                 pulls, over = item.name in pulled, passed_over.get(item.name)
                 write = edited(project, item, version, over, options, pulls=pulls)
-        except Refused as refusal:
+        except Refused as error:
             if not options.partial:
                 raise
-            unwritable.append(Blocked(item.name, item.path, refusal.message, refusal))
+            blocked.append(Blocked(item.name, item.path, error.message, error))
             continue
         if isinstance(write, Unmerged):
             unmerged.append(write)
+            refusal = MergeConflict([write], marked=False)
+            blocked.append(Blocked(write.name, write.path, refusal.reason, refusal, write))
         elif write.old != write.new:  # a side that was taken before is recorded already
             writes.append(write)
-    return writes, unmerged, unwritable
+    if unmerged and not options.partial:
+        raise MergeConflict(unmerged, marked=False)
+    return writes, blocked
 
 
 def _stops(item: Item, options: PullOptions) -> bool:
