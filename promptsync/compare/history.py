@@ -208,8 +208,8 @@ class PassedOverVersions(Struct, frozen=True):
     def included(self) -> tuple[int, ...]:
         """The versions that a file includes once all of them are merged into it, newest first."""
         graph = self.history.graph
-        heads = (graph.includes(number) for head in self.heads for number in head.includes)
-        return graph.heads(frozenset().union(*heads))
+        numbers = (number for head in self.heads for number in head.numbers)
+        return graph.heads(graph.of_file | graph.includes(graph.latest) | {*numbers})
 
 
 def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, PassedOverVersions]:

@@ -60,15 +60,13 @@ class PassedOver(msgspec.Struct, frozen=True):
     """A version that neither the latest version nor your files include.
 
     ``numbers`` are itself and the other passed-over versions that it includes. ``base`` is the digest of the
-    text from which its changes are merged into the file, ``None`` if there is no common text. A file
-    that this version alone is merged into ``includes`` these versions. ``edits`` are those of the ``numbers``
-    that nobody pushed: they were saved in the dashboard.
+    text from which its changes are merged into the file, ``None`` if there is no common text. ``edits`` are
+    those of the ``numbers`` that nobody pushed: they were saved in the dashboard.
     """
 
     version: int
     numbers: tuple[int, ...]
     base: str | None
-    includes: tuple[int, ...]
     edits: tuple[int, ...]
 
 
@@ -107,7 +105,7 @@ def passed_over(graph: Graph) -> tuple[PassedOver, ...]:
             raise Missing(texts=[base])
         numbers = graph.includes(head) & not_included
         edits = tuple(number for number in sorted(numbers) if graph.own_mark(number) is None)
-        heads.append(PassedOver(head, tuple(sorted(numbers)), base, graph.heads(included | numbers), edits))
+        heads.append(PassedOver(head, tuple(sorted(numbers)), base, edits))
     return tuple(heads)
 
 

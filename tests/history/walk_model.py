@@ -262,8 +262,8 @@ def passed_over_by_latest(graph: Graph) -> Sequence[int]:
 def _with_all(graph: Graph) -> tuple[Sequence[PassedOver], tuple[int, ...]]:
     """Return what was passed over, and the heads of a file that all of it is merged into."""
     heads = deciding.passed_over(graph)
-    included = (graph.includes(number) for head in heads for number in head.includes)
-    return heads, graph.heads(frozenset[int]().union(*included))
+    numbers = {number for head in heads for number in head.numbers}
+    return heads, graph.heads(graph.of_file | graph.includes(graph.latest) | numbers)
 
 
 class World:
