@@ -251,7 +251,7 @@ provider.listen(0, "127.0.0.1", async () => {
     PROMPTLAYER_BASE_URL: url,
     PROMPTLAYER_API_KEY: "pl_test",
   });
-  const { PromptLayer } = installed("promptlayer");
+  const { PromptLayer, evaluate } = installed("promptlayer");
   const made = (options = {}) => new PromptLayer({ apiKey: "pl_test", baseURL: url, ...options });
   const sdk = made();
   const found = {};
@@ -260,6 +260,8 @@ provider.listen(0, "127.0.0.1", async () => {
     found[known] = { async: await outcome(known, sdk, made) };
   }
   const about = path.join(folder, "node_modules", "promptlayer", "package.json");
-  const { version } = JSON.parse(fs.readFileSync(about));
+  const { version, bin } = JSON.parse(fs.readFileSync(about));
+  // It has neither, unlike the SDK for Python.
+  if (evaluate || bin) found.evaluate = { async: "nothing here calls evaluate or the command line" };
   process.stdout.write(`${JSON.stringify({ language: "JavaScript", version, methods: found })}\n`, () => process.exit(0));
 });

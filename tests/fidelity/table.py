@@ -67,7 +67,8 @@ METHODS = """
 
 {counts}
 For Python, both clients were called: the synchronous and the asynchronous one. Functions that make no
-request are not counted. What is not supported:
+request are not counted. The SDK for JavaScript has no `evaluate` and no `promptlayer eval run`. What is not
+supported:
 
 """
 API = """
