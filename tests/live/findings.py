@@ -54,6 +54,9 @@ class Step:
     needs: str = ""
 
 
+Act = Callable[["Session"], Seen]
+
+
 @dataclass
 class Chapter:
     """Steps about one thing. In a story, each step needs those before it."""
@@ -62,12 +65,10 @@ class Chapter:
     is_story: bool = True
     steps: list[Step] = field(default_factory=list)
 
-    def step(
-        self, title: str, expected: str, needs: str = ""
-    ) -> Callable[[Callable[[Session], Seen]], Callable[[Session], Seen]]:
+    def step(self, title: str, expected: str, needs: str = "") -> Callable[[Act], Act]:
         """Add the decorated function as a step."""
 
-        def add(act: Callable[[Session], Seen]) -> Callable[[Session], Seen]:
+        def add(act: Act) -> Act:
             self.steps.append(Step(title, expected, act, needs))
             return act
 

@@ -8,30 +8,26 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from findings import STOPS, Differs, RegistryFailed
-from workspace import Workspace
+from workspace import RAW, Answer, Workspace
+
+from promptsync.registry.protocol import SheetId
 
 INHERITED = (
-    "PATH",
-    "HOME",
-    "TMPDIR",
-    "SYSTEMROOT",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
+    *("PATH", "HOME", "TMPDIR", "SYSTEMROOT"),
+    *("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
 """Environment variables that the command line gets. CI and git must not change what it does."""
 
 REFUSED = 3
 """The exit code of a command that would lose work or release something unreviewed."""
 
+NO_SHEET = SheetId("", "")
 FIRST_WAIT, LAST_WAIT = 600.0, 20.0
 
 
@@ -49,8 +45,8 @@ class Session:
     command: Sequence[str] = (sys.executable, "-m", "promptsync")
     exchanges: list[str] = field(default_factory=list)
     table: str = ""
-    sheet: str = ""
-    columns: dict[str, str] = field(default_factory=dict)
+    sheet: SheetId = NO_SHEET
+    columns: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def set_up(self) -> None:
         """Create the repository, in which only the names of this run are managed."""
@@ -86,6 +82,28 @@ class Session:
         lines = (f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in body.items())
         self.write(f"prompts/{word}.yaml", "".join(lines))
 
+    def add(self, word: str, *messages: str) -> None:
+        """Write the file of a prompt, and commit."""
+        self.prompt(word, *messages)
+        self.commit(f"Add {word}")
+
+    def evaluation(self, word: str, prompt: str, rows: list[Any], source: dict[str, str]) -> None:
+        """Write an evaluation file with one check for a text, and commit."""
+        step = {"title": "Named", "type": "CONTAINS", "config": source}
+        body = {
+            "name": self.name(word),
+            "prompts": self.name(prompt),
+            "rows": rows,
+            "scorecard": {"steps": [step]},
+        }
+        self.write(f"evaluations/{word}.yaml", json.dumps(body))
+        self.commit(f"Check {prompt}")
+
+    def model_of(self, tokens: int) -> dict[str, Any]:
+        """Return the model of ``--with-model`` for the file of a prompt."""
+        provider, _, name = self.model.partition("/")
+        return {"provider": provider, "name": name, "parameters": {"max_tokens": tokens}}
+
     def edit(self, word: str, old: str, new: str) -> None:
         """Edit the file of a prompt, and commit."""
         text = self.read(word)
@@ -120,15 +138,52 @@ class Session:
     def text(self, *arguments: str, code: int | None = 0) -> str:
         """Run promptsync and return what it printed. Raises ``Differs`` for another exit code."""
         exit_code, out, err = self._called(arguments)
-        code_of_error, message = _error(out)
-        said = message or err.strip()
+        try:
+            error = json.loads(out)["error"]
+        except (ValueError, LookupError, TypeError):
+            error = {}
+        said = error.get("message") or err.strip()
         shown = shlex.join(argument for argument in arguments if argument != "--json")
         self.exchanges.append(f"promptsync {shown} -> exit {exit_code} {said if exit_code else ''}".strip())
-        if code_of_error in STOPS:
+        if error.get("code") in STOPS:
             raise RegistryFailed(f"promptsync {shown}: {said}")
         if code not in (None, exit_code):
             raise Differs(f"exit {exit_code} instead of {code}: {said}")
         return out
+
+    # -- what is there, in words, without what is common to this run ---------------------------------------
+
+    def push(self, *words: str) -> str:
+        """Push prompts, by default all; return what was published. Words can be options, too."""
+        names = [word if word.startswith("-") else self.name(word) for word in words]
+        published = self.run("push", *names, "--yes")["published"]
+        prefix = self.workspace.names
+        shown = (f"{item['name'].removeprefix(prefix)} v{item.get('version')}" for item in published)
+        return ", ".join(sorted(shown)) or "none"
+
+    def states(self, word: str) -> str:
+        """Return the state of a prompt as ``status`` shows it."""
+        (prompt,) = self.run("status", self.name(word))["prompts"]
+        version = prompt.get("version")
+        return prompt["state"] if version is None else f"{prompt['state']} v{version}"
+
+    def labels(self, word: str) -> str:
+        """Return where the labels of a prompt point, as the registry has it."""
+        return self.pointers(self.workspace.labels(word))
+
+    def pointers(self, labels: Mapping[str, int]) -> str:
+        prefix = self.workspace.label
+        shown = (f"LABEL{name.removeprefix(prefix)} v{version}" for name, version in labels.items())
+        return ", ".join(sorted(shown)) or "none"
+
+    def texts(self, word: str, query: str = RAW) -> list[str]:
+        """Return the texts of the messages of a prompt."""
+        return self.texts_in(self.workspace.get(word, query))
+
+    def texts_in(self, answer: Answer) -> list[str]:
+        template = answer.fields.get("prompt_template") or {}
+        parts = template.get("messages") or [template]
+        return [str(block.get("text")) for part in parts for block in part.get("content") or ()]
 
     def _called(self, arguments: Sequence[str]) -> tuple[int, str, str]:
         # Ctrl-C reaches only this program, which passes it on and waits until no request is under way.
@@ -160,21 +215,9 @@ class Session:
         identity = {"NAME": "promptsync verify-live", "EMAIL": "verify-live@localhost"}
         return {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
-            **{
-                f"GIT_{role}_{key}": value
-                for role in ("AUTHOR", "COMMITTER")
-                for key, value in identity.items()
-            },
+            **{f"GIT_AUTHOR_{key}": value for key, value in identity.items()},
+            **{f"GIT_COMMITTER_{key}": value for key, value in identity.items()},
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "PYTHONUTF8": "1",
         }
-
-
-def _error(out: str) -> tuple[str, str]:
-    """Return the code and the message of the error of a JSON document."""
-    try:
-        error = json.loads(out).get("error", {})
-    except (ValueError, AttributeError):
-        return "", ""
-    return str(error.get("code", "")), str(error.get("message", ""))

@@ -226,10 +226,8 @@ def _seen(step: Step, session: Session) -> Seen:
         if error.code in STOPS:
             raise RegistryFailed(str(error)) from None
         return False, f"{error.code}: {error}"
-    # An answer of an unknown shape can make a step fail in any way.
-    except (Foreign, *UNKNOWN_SHAPE, OSError) as error:
-        return False, f"{type(error).__name__}: {error}"
-    except subprocess.SubprocessError as error:  # of git, or a command that does not end
+    # An answer of an unknown shape can make a step fail in any way, and git and commands may fail, too.
+    except (Foreign, *UNKNOWN_SHAPE, OSError, subprocess.SubprocessError) as error:
         return False, f"{type(error).__name__}: {error}"
 
 

@@ -27,6 +27,7 @@ PREFIX = "promptsync-verify"
 TABLES = "/api/public/v2/tables"
 ENTITIES = "/api/public/v2/folders/entities"
 WAIT = 30.0
+RAW = "?resolve_snippets=false"
 UNKNOWN_SHAPE = (LookupError, ValueError, TypeError, AttributeError, StopIteration)
 """What reading an answer of an unknown shape can raise."""
 
@@ -66,7 +67,6 @@ class Workspace:
         self.label = f"verify-{run}"
         self._protected = protected
         self._note = note
-        self._tables: set[str] = set()
         self.registry = open_registry(url, key, timeouts=timeouts)
         headers = {"X-API-KEY": key, "User-Agent": f"{PREFIX}/1", "Cache-Control": "no-cache"}
         self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=WAIT)
@@ -82,7 +82,7 @@ class Workspace:
 
     # -- requests -------------------------------------------------------------------------------------------
 
-    def get(self, word: str, query: str = "") -> Answer:
+    def get(self, word: str, query: str = RAW) -> Answer:
         """Read a prompt of this run."""
         return self._send("GET", f"/prompt-templates/{self._quoted(word)}{query}")
 
@@ -137,17 +137,7 @@ class Workspace:
     def create_table(self, word: str) -> Answer:
         """Create a table without a sheet."""
         body = {"title": self._own(self.name(word)), "create_default_sheet": False}
-        answer = self._send("POST", TABLES, body)
-        table = answer.fields.get("table")
-        if isinstance(table, dict) and table.get("title") == self.name(word):
-            self._tables.add(str(table.get("id")))
-        return answer
-
-    def table(self, method: str, table: str, path: str = "", body: dict[str, Any] | None = None) -> Answer:
-        """Send a request about a table of this run."""
-        if table not in self._tables:
-            raise Foreign(f"table {table}")
-        return self._send(method, f"{TABLES}/{quote(table, safe='')}{path}", body)
+        return self._send("POST", TABLES, body)
 
     def _send(self, method: str, target: str, body: Any = None, *, is_shown: bool = True) -> Answer:
         response = self._answered(method, target, body)
