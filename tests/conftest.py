@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gitcopy import GITCONFIG
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from posix_tests import HAS_POSIX, POSIX_TESTS
@@ -28,8 +29,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 assert callable(providers._get_local_constants)
 providers._get_local_constants = lambda: providers._local_constants
 
-# What somebody configured for their own git is no part of a test.
-os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+os.environ |= {"GIT_CONFIG_GLOBAL": GITCONFIG, "GIT_CONFIG_NOSYSTEM": "1"}
 
 # The tests make hundreds of repositories and databases, which is much faster in memory than on a disk.
 MEMORY = Path("/dev/shm")

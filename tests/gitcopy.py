@@ -12,6 +12,7 @@ from promptsync.files.config import load
 from promptsync.files.worktree import scan
 from promptsync.project.project import open_project
 
+GITCONFIG = str(Path(__file__).with_name("gitconfig"))
 IDENTITY = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false")
 
 Files = Mapping[str, str]

@@ -379,6 +379,15 @@ class World:
         return self
 
 
+@cache
+def _empty() -> Path:
+    """What each world begins with: a repository without commits, and a registry without prompts."""
+    place = Path(_templates().name) / "empty"
+    subprocess.run(["git", "init", "-q", "-b", "main", "--template=", place / "copy"], check=True)
+    create_app(place / "registry.db").close()
+    return place
+
+
 def template(build: Callable[[World], object]) -> Any:
     """A fixture: the world after ``build``, which runs once and is copied for the other tests."""
 
@@ -399,7 +408,10 @@ def made(
 ) -> Iterator[World]:
     """An empty working copy of an empty registry, which may have evaluations, agents and a model."""
     root = directory / "copy"
-    (root / "prompts").mkdir(parents=True)
+    shutil.copytree(
+        _empty(), directory, dirs_exist_ok=True, ignore=None if git else shutil.ignore_patterns(".git")
+    )
+    (root / "prompts").mkdir()
     place = put(directory, declared(fixtures) if isinstance(fixtures, str) else fixtures)
     app = create_app(directory / "registry.db", fixtures=place if fixtures else None, model=model)
     world = World(root, Caller(app))
@@ -408,8 +420,6 @@ def made(
             world.url = url
             (root / "promptsync.yaml").write_text(f"remote: team\nremotes: {{team: {{url: '{url}'}}}}\n")
             (root / ".gitignore").write_text(".promptsync/\n")
-            if git:
-                world.git("init", "-q", "-b", "main", "--template=")
             yield world
     finally:
         if "library" in vars(world):

@@ -41,6 +41,8 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.push.actions import PushPlan
 from promptsync.push.apply import check_unmoved
 
+GITCONFIG = Path(__file__).parents[1] / "gitconfig"
+
 Document = Mapping[str, Any]
 Between = Callable[[], object]
 """What happens between the plan and the publish of a push."""
@@ -338,7 +340,7 @@ class RealWalk:
         environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.root),
-            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_GLOBAL": str(GITCONFIG),
             "GIT_CONFIG_NOSYSTEM": "1",
             **{f"GIT_{who}_NAME": "Ann" for who in ("AUTHOR", "COMMITTER")},
             **{f"GIT_{who}_EMAIL": "ann@example.org" for who in ("AUTHOR", "COMMITTER")},
@@ -1254,7 +1256,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--shrink", action="store_true", help="leave out the steps that do not matter")
     given = parser.parse_args()
-    os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    os.environ |= {"GIT_CONFIG_GLOBAL": str(GITCONFIG), "GIT_CONFIG_NOSYSTEM": "1"}
     total, losses, begun = Counter[str](), Counter[str](), time.monotonic()
     for seed in range(given.first, given.first + given.walks):
         steps = random_steps(seed, given.steps)

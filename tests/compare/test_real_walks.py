@@ -19,12 +19,6 @@ MINE, OURS, THEIRS = "Say good day.", "Be friendly.", "Ask for the date."
 FROM_W, FROM_MAIN = MINE, THEIRS
 
 
-@pytest.fixture(autouse=True)
-def isolated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-
-
 @pytest.fixture
 def main(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Copy:
     """The main repository. Its prompt, a list of rules, is live as version 1."""

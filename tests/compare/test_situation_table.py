@@ -17,12 +17,6 @@ from worlds import SYNCED
 STATUS_REFUSED = 3
 
 
-@pytest.fixture(autouse=True)
-def isolated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-
-
 @dataclass(frozen=True)
 class Stage:
     """Where each row is played. All of it is kept, the registry too; it holds its own absolute path."""

@@ -19,6 +19,7 @@ from unittest.mock import patch
 
 import pytest
 import yaml
+from gitcopy import GITCONFIG
 from registry_server import chat
 
 from promptsync.cli import run
@@ -61,7 +62,7 @@ class Copy:
         environ = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": str(self.registry.parent),
-            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_CONFIG_GLOBAL": GITCONFIG,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_AUTHOR_NAME": "Ann",
             "GIT_AUTHOR_EMAIL": "ann@example.org",
