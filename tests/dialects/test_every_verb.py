@@ -131,15 +131,29 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("line", "lacking", "prepare"), TABLE, ids=[line for line, _, _ in TABLE])
+ALONE = [row for row in TABLE if row[2] or (row[1] is LABELS and "--dry-run" not in row[0])]
+"""What moves labels, or needs something in place, has a registry of its own."""
+
+
+@pytest.mark.parametrize(("line", "lacking", "prepare"), ALONE, ids=[line for line, _, _ in ALONE])
 def test_a_verb_works_or_names_the_operation_that_the_registry_lacks(
     here: Here, line: str, lacking: dict[str, str], prepare: Prepare | None
 ) -> None:
     if prepare is not None:
         prepare(here)
+    check(here, line, lacking)
+
+
+def test_verbs_that_leave_labels_alone_work_or_name_what_the_registry_lacks(here: Here) -> None:
+    for row in TABLE:
+        if row not in ALONE:
+            check(here, *row[:2])
+
+
+def check(here: Here, line: str, lacking: dict[str, str]) -> None:
     ran = here.run(*line.split(), "--json")
     body = ran.document
-    assert ran.code == body["exit_code"]
+    assert ran.code == body["exit_code"], line
     if here.name in lacking:
         assert ran.code == 4, ran.out
         why = f"{here.url} cannot {lacking[here.name]}: it has no such operation"

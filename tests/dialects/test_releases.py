@@ -11,7 +11,8 @@ from dialect_servers import Dialect, customer, embedded, recorded, vendor
 from dialect_world import Here, beside, opened
 
 Kind = Callable[[Any], Dialect]
-COUNT = 200
+COUNT = 101
+"""More than a page."""
 
 
 @pytest.fixture(params=[embedded, customer, vendor])

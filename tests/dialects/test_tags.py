@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialect_servers import Dialect, customer, embedded, vendor
+from dialect_servers import Dialect, embedded, vendor
 from dialect_world import beside
 
 TAGGED = "name: tagged\ntags: [billing]\nmessages: [{role: user, content: T}]\n"
@@ -30,14 +30,3 @@ def test_tags_are_compared_published_and_pulled_where_only_single_reads_tell_the
         (tmp_path / "prompts/tagged.yaml").write_text(TAGGED.replace("billing", "refunds"))
         (changed,) = here.run("diff", "--json").document["changes"]
         assert [field["path"] for field in changed["fields"]] == ["tags"]
-
-
-def test_a_registry_that_forgets_tags_is_told_on(tmp_path: Path) -> None:
-    with beside(customer, tmp_path) as here:
-        (tmp_path / "prompts/new.yaml").write_text("tags: [b, a]\ncontent: New\n")
-        ran = here.run("push", "-y", "--json")
-        assert ran.code == 5
-        assert ran.document["altered"] == [{"name": "new", "fields": ["tags"]}]
-        states = {one["name"]: one["state"] for one in here.run("status", "--json").document["prompts"]}
-        assert states == {"new": "altered", "support/refund": "in-sync", "tone": "in-sync"}
-        here.ok("push", "-y")

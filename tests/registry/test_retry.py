@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -11,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-from test_throttle import Clock, Window
 
 from promptsync.registry.address import address
 from promptsync.registry.promptlayer.http import DeadlinePassed, Sender, retry_after
@@ -196,30 +194,6 @@ def test_a_failure_to_connect_does_not_hide_what_an_attempt_before_it_may_have_d
         with pytest.raises(httpx.TransportError) as caught:
             line.run()
         assert caught.value is last
-
-
-@pytest.mark.parametrize("limit", ["every fifth request", "ten a second", "five in a row"])
-def test_every_write_is_executed_once_whatever_is_refused(limit: str) -> None:
-    clock, window, sent = Clock(), Window(10), itertools.count(1)
-    executed: list[bytes] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        clock.now += 0.01
-        number = next(sent)
-        refused = {"every fifth request": number % 5 == 0, "five in a row": 3 <= number < 8}
-        if refused.get(limit, False) or (limit == "ten a second" and not window.accepts(clock.now)):
-            return httpx.Response(429, stream=httpx.ByteStream(b""))
-        executed.append(request.content)
-        return httpx.Response(200, stream=httpx.ByteStream(b"{}"))
-
-    transport = httpx.MockTransport(answer)
-    sender = Sender(address("https://registry.example"), Timeouts(), transport=transport, sleep=clock.sleep)
-    sender.throttle._clock = clock
-    writes = [str(number).encode() for number in range(60)]
-    for content in writes:
-        request = httpx.Request("POST", "https://registry.example/", content=content)
-        assert sender.send(request, is_repeatable=False).status_code == 200
-    assert executed == writes
 
 
 @pytest.mark.parametrize(

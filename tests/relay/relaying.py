@@ -107,6 +107,10 @@ def api(port: int = 0) -> Iterator[Api]:
         thread.join()
 
 
+CLIENT = httpx.Client(trust_env=False, verify=False)
+"""One for all tests: each would load certificates."""
+
+
 class Clock:
     now = 1000.0
 
@@ -128,12 +132,10 @@ class Site:
         return self.send_raw(json.dumps(payload).encode(), headers, path=path)
 
     def send_raw(self, body: bytes, headers: dict[str, str], *, path: str = "/") -> httpx.Response:
-        with httpx.Client(trust_env=False) as client:
-            return client.post(self.url + path, content=body, headers=headers)
+        return CLIENT.post(self.url + path, content=body, headers=headers)
 
     def health(self) -> tuple[int, str]:
-        with httpx.Client(trust_env=False) as client:
-            answer = client.get(f"{self.url}/health")
+        answer = CLIENT.get(f"{self.url}/health")
         return answer.status_code, answer.json()["status"]
 
     def pass_time(self, seconds: float) -> None:

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from registry_server import Caller
-from relaying import APPROVAL, EDIT, SECRET, Api, Site, api, event, relaying, sign
+from relaying import APPROVAL, CLIENT, EDIT, SECRET, Api, Site, api, event, relaying, sign
 
 LARGEST = 1024 * 1024
 
@@ -137,9 +136,7 @@ def test_the_last_of_duplicate_keys_is_the_one_that_is_checked_and_used(site: Si
 @pytest.mark.parametrize("headers", [{}, {"Transfer-Encoding": "chunked"}])
 def test_a_body_that_is_too_large_is_refused(site: Site, headers: dict[str, str]) -> None:
     body = b" " * (LARGEST + 1)
-    with httpx.Client(trust_env=False) as client:
-        content = iter([body]) if headers else body
-        answer = client.post(site.url, content=content)
+    answer = CLIENT.post(site.url, content=iter([body]) if headers else body)
     assert answer.status_code == 413 and "larger than 1,048,576 bytes" in answer.json()["message"]
 
 
@@ -151,8 +148,7 @@ def test_under_another_host_a_body_that_is_too_large_is_refused_too(site: Site) 
     ("method", "path"), [("GET", "/"), ("POST", "/other"), ("PUT", "/webhook"), ("GET", "/webhook/")]
 )
 def test_anything_else_is_unknown(site: Site, method: str, path: str) -> None:
-    with httpx.Client(trust_env=False) as client:
-        assert client.request(method, site.url + path).status_code == 404
+    assert CLIENT.request(method, site.url + path).status_code == 404
 
 
 def test_any_host_name_and_content_type_is_accepted_because_the_signature_decides(site: Site) -> None:
