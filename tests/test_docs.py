@@ -92,29 +92,14 @@ def test_each_page_is_reachable_from_the_readme() -> None:
     assert [name_of(page) for page in MANUAL if page not in seen] == ["docs/index.md"]
 
 
-CONCEPTS = [
-    "registry",
-    "prompt",
-    "version",
-    "release-label",
-    "snippet",
-    "evaluation-file",
-    "table",
-    "evaluation",
-    "agent",
-    "check",
-    "remote",
-    "application",
-    "deploy",
-    "passed-over",
-    "on-hold",
-    "dashboard",
-    "embedded-registry",
-]
+CONCEPTS = """
+registry prompt version release-label snippet evaluation-file table evaluation agent
+check remote application deploy passed-over on-hold dashboard embedded-registry
+"""
 
 
 def test_the_concepts_have_the_anchors_that_other_pages_link() -> None:
-    assert set(CONCEPTS) <= anchors(DOCS / "concepts.md")
+    assert set(CONCEPTS.split()) <= anchors(DOCS / "concepts.md")
 
 
 def test_the_drawing_of_the_concepts_names_its_arrows_and_loads_nothing() -> None:

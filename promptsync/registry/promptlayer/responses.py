@@ -27,9 +27,6 @@ EXCERPT: Final = 160
 MAX_VALUES: Final = 2_000_000
 """Most values in one response. As objects they take far more memory than as text."""
 
-_SMALL: Final = 4 * 1024 * 1024
-"""Bytes up to which the values are not worth counting."""
-
 _ABOUT_ROUTES: Final = re.compile(
     r"((404|a|the|no|such|error|route|endpoint|url|path|page|resource|operation"
     r"|not|found|method|allowed|unknown|does|exist|here)\b\W*)*"
@@ -69,8 +66,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     def json(self, *, deep: bool = False) -> Any:
         """Return the body as JSON. Only prompts may be ``deep``: each is checked by itself."""
-        size = len(self.content)
-        if size > _SMALL and sum(map(self.content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        if sum(map(self.content.count, (b",", b"[", b"{"))) > MAX_VALUES:
             self.fail(f"JSON with at most {MAX_VALUES:,} values")
         try:
             body = _decoded(self.content)
