@@ -185,17 +185,21 @@ class LiveTexts:
         return rendered_in(read.prompt.template) if read is not None else ()
 
 
-def direct_users(project: Project, listed: Version) -> set[str] | None:
-    """Return the prompts of which any version references a snippet, ``None`` if the registry cannot say."""
+def direct_users(project: Project, listed: Version, label: str | None = None) -> set[str] | None:
+    """Return the prompts of which any version references a snippet, or does so by ``label``.
+
+    ``None`` if the registry cannot say.
+    """
     if listed.prompt.template.get("type") != "completion":
         return set()  # nothing else can be a snippet
     try:
         usage = project.registry.prompts.snippet_usage(listed.template_id, listed.name)
     except (Unsupported, NotFound):
         return None
-    lists = (usage.get("snippet_usage"), usage.get("label_usage"))
+    lists = (usage.get("snippet_usage") if label is None else None, usage.get("label_usage"))
     entries = [entry for entries in lists if isinstance(entries, list) for entry in entries]
-    return {str(entry.get("prompt_name")) for entry in entries if isinstance(entry, dict)}
+    uses = (entry for entry in entries if isinstance(entry, dict))
+    return {str(use.get("prompt_name")) for use in uses if label in (None, use.get("label_name"))}
 
 
 def release_pointers(project: Project, items: Collection[Version]) -> dict[str, dict[str, int]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from promptsync.compare.snippet_users import direct_users
 from promptsync.errors import Refused
 from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
@@ -14,7 +15,6 @@ from promptsync.project.target import At
 from promptsync.project.versions import Labelled, deploy_command, no_such_version
 from promptsync.prompt.labels import Position
 from promptsync.prompt.prompt import Version
-from promptsync.registry.errors import NotFound, Unsupported
 
 
 class LabelChange(msgspec.Struct, frozen=True):
@@ -161,18 +161,10 @@ def check_unused(project: Project, listed: Version, label: str) -> None:
 
     If the registry cannot list those prompts, nothing is raised.
     """
-    if listed.prompt.template.get("type") != "completion":  # nothing else can be a snippet
-        return
-    try:
-        usage = project.registry.prompts.snippet_usage(listed.template_id, listed.name).get("label_usage")
-    except (Unsupported, NotFound):
-        return
-    entries = [entry for entry in usage if isinstance(entry, dict)] if isinstance(usage, list) else []
-    users = sorted({str(entry.get("prompt_name")) for entry in entries if entry.get("label_name") == label})
-    if users:
+    if users := direct_users(project, listed, label):
         raise Refused(
-            f"{', '.join(map(repr, users))} refer to {listed.name!r} by its label {label!r} and cannot be "
-            "rendered without it",
+            f"{', '.join(map(repr, sorted(users)))} refer to {listed.name!r} by its label {label!r} and "
+            "cannot be rendered without it",
             hint="publish them with another reference first, or add --force",
             code="label-in-use",
         )
