@@ -131,16 +131,6 @@ def test_edits_come_back_as_one_merge_request_that_the_next_nights_update(team: 
     assert team.runner.git("rev-parse", BRANCH) == tip
 
 
-def test_its_merge_publishes_nothing_and_is_released(team: Team) -> None:
-    version = team.edit_in_registry("support/refund", *SETTLE)
-    assert team.drift().passed
-    team.world.git("fetch", "-q", "origin")
-    team.world.forget()
-    done = team.deploy(team.merge(f"origin/{BRANCH}"))
-    assert done.passed, str(done)
-    assert team.world.published == [] and team.world.label("support/refund", "prod") == version
-
-
 def test_what_does_not_merge_fails_the_job_and_the_rest_comes_back(team: Team) -> None:
     team.edit_in_registry("support/refund", *SETTLE)
     team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
