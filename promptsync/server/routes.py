@@ -110,7 +110,7 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("POST", f"{EVALUATIONS}/<report_id>/run", "checks.evaluations.run_evaluation", 201),
     ApiRoute("GET", f"{EVALUATIONS}/<report_id>/rows", "checks.evaluations.get_rows"),
     ApiRoute("GET", "/reports/<report_id>", "checks.evaluations.get_evaluation"),
-    ApiRoute("POST", "/reports/<report_id>/run", "checks.evaluations.run_report", 201),
+    ApiRoute("POST", "/reports/<report_id>/run", "checks.evaluations.run_evaluation", 201),
     ApiRoute("GET", "/reports/<report_id>/score", "checks.evaluations.get_score"),
     ApiRoute("GET", "/workflows", "checks.agents.list_workflows"),
     ApiRoute("GET", "/workflows/<identifier>", "checks.agents.get_workflow"),

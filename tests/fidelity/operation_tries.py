@@ -207,7 +207,7 @@ TRIES = (
     Try(f"GET {V2}/datasets/2/rows"),
     Try(f"POST {V2}/evaluations/1/run", {"name": "nightly"}, 201),
     Try("POST /reports/1/run", {"name": "nightly"}, 201),
-    Try("POST /reports/1/run", {}, 400),
+    Try("POST /reports/1/run", {"name": ""}, 400),
     Try("POST /reports/2/run", {"name": "x"}, 403),
     Try("POST /reports/99/run", {"name": "x"}, 404),
     Try("POST /reports/1/run", {"name": "nightly", "refresh_dataset": True}, 403, "refreshing a dataset"),

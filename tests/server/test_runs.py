@@ -278,7 +278,6 @@ def test_a_run_takes_another_dataset(call):
 def test_a_run_cannot_be_run_again(call):
     answer = call("POST", f"/reports/{run(call, 'quality')}/run", {"name": "x"})
     assert answer.status == 403
-    assert call("POST", "/reports/1/run", {}).status == 400  # a name is required
     assert f"run {evaluation_id(call, 'quality')}." in answer.body["message"]
 
 

@@ -145,13 +145,6 @@ def run_evaluation(request: Request, db: Database) -> Answer:
     return {"success": True, "report_id": run_id}
 
 
-def run_report(request: Request, db: Database) -> Answer:
-    """Start a run on the vendor's other path, which requires a name."""
-    if request.read(_RunBody).name is None:
-        raise malformed("name: required.")
-    return run_evaluation(request, db)
-
-
 def get_evaluation(request: Request, db: Database) -> Answer:
     """Return a pipeline or a run, with its status."""
     report = _polled(request, db)
