@@ -87,11 +87,6 @@ def test_a_url_needs_no_working_copy_and_leaves_none_behind(world: World, tmp_pa
     assert (ran.code, "promptsync init" in ran.err) == (2, True)
 
 
-def test_a_closed_port_is_exit_4(here: World) -> None:
-    ran = here.run("ls-remote", "--remote", "http://127.0.0.1:9", "--json")
-    assert (ran.code, bool(ran.document["error"]["hint"])) == (4, True)
-
-
 # -- log -----------------------------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ messages:
   - role: user
     content:
       - {type: text, text: Look}
-      - {type: image_url, image_url: {url: "https://x.example/a.png"}}
+      - {type: image_url, image_url: {url: "https://x.example/ä.png"}}
   - role: assistant
     tool_calls: [{id: c1, type: function, function: {name: f, arguments: "{}"}}]
 tools:
@@ -56,7 +56,7 @@ def test_a_chat_prompt_is_shown_by_role_with_snippets_variables_and_tools(world:
         "--- system ---\nBe kind. You serve Fernweh.\n\n"
         "--- assistant ---\nHello.\n\n"
         "--- user (ana) ---\nWhere?\n\n"
-        '--- user ---\nLook\n[image_url {"image_url": {"url": "https://x.example/a.png"}}]\n\n'
+        '--- user ---\nLook\n[image_url {"image_url": {"url": "https://x.example/ä.png"}}]\n\n'
         '--- assistant ---\n[tool call {"name": "f", "arguments": "{}"}]\n\n'
         "--- tools ---\nlook_up: Find an order.\n",
         "",
