@@ -151,19 +151,6 @@ def test_each_remote_has_its_own_key(two: Copy) -> None:
         assert one["state"] == "ahead"
 
 
-def test_a_key_counts_for_its_own_registry_alone(two: Copy) -> None:
-    """The plain key is moved under the name of another remote, whose version 1 says something else."""
-    two.write("Good day")
-    assert two.push() == [2]
-    with (two.project / "promptsync.yaml").open() as file:
-        config = file.read()
-    (two.project / "promptsync.yaml").write_text(config.replace("remote: here", "remote: there"))
-    for text in ("Theirs", "Theirs again"):
-        two.publish(text)
-    two.write("Good evening")
-    assert two.state() == "diverged"
-
-
 # -- registries that alter what they are given --------------------------------------------------------------
 
 

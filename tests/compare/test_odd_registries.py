@@ -32,21 +32,6 @@ def expanded(value: Any) -> Any:
     return {key: expanded(item) for key, item in value.items()}
 
 
-def test_a_tool_that_the_registry_expands_is_in_sync_and_the_reference_stays(world: World) -> None:
-    world.faults.append(fault(asking("GET", "/prompt-templates"), expanding))
-    world.write("a", tools=[{"type": "registry", "tool_registry_id": 7}])
-    world.commit()
-    world.ok("push")
-    assert world.states() == {"a": "in-sync"}
-    assert world.ok("push").out == "nothing to push\n"
-    world.publish("a", "Theirs {name}", metadata={})
-    body = world.read("a")["prompt_template"]
-    assert "tools" not in body or not body["tools"]
-    world.edit("a", "Hello", "Ciao")
-    done = world.run("push")
-    assert done.code == 3
-
-
 def test_a_pull_keeps_the_reference_to_a_tool_that_is_shown_expanded(world: World) -> None:
     world.faults.append(fault(asking("GET", "/prompt-templates"), expanding))
     reference = {"type": "registry", "tool_registry_id": 7}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -105,7 +104,7 @@ def test_the_second_of_two_pushes_at_once_is_reported_and_the_hint_brings_both_t
     assert first.content() == main.said()
 
 
-@pytest.mark.parametrize("order", [*itertools.permutations(range(3))], ids=str)
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)], ids=str)
 def test_after_three_pushes_at_once_everybody_merges_and_nothing_is_missing(
     main: Copy, order: tuple[int, ...]
 ) -> None:

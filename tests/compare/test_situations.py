@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from working_copy import NAME, Copy
-from worlds import World, made
+from worlds import made
 
 
 @pytest.fixture
@@ -277,24 +277,6 @@ def test_odd_settings_of_git_change_nothing(copy: Copy) -> None:
     copy.write("Good evening")
     copy.write("Tschüß", "höflich/gruß")
     assert copy.states() == {NAME: "ahead", "höflich/gruß": "ahead"}
-
-
-def test_a_number_that_came_with_a_copied_file_hides_no_edit_of_the_registry(world: World) -> None:
-    world.write("a")
-    world.commit()
-    world.ok("push")
-    world.publish("a", "Two {name}")
-    world.ok("pull")
-    world.commit("Pull")
-    text = world.path("a").read_text("utf-8").replace("name: a", "name: b").replace("Two", "Another")
-    assert "synced: 2-" in text
-    world.path("b").write_text(text, "utf-8")
-    world.commit("Copy a")
-    world.ok("push")
-    world.publish("b", "A colleague's {name}")
-    assert world.states()["b"] == "behind"
-    world.ok("push")
-    assert world.version("b") == 2
 
 
 def test_without_git_the_key_of_the_first_push_is_the_base_of_what_follows(tmp_path: Path) -> None:

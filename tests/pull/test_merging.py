@@ -93,19 +93,6 @@ def test_edits_in_two_messages_merge_and_the_rest_of_the_file_stays(shop: World)
     assert shop.states() == {"refund": "in-sync"}
 
 
-def test_a_committed_text_needs_no_backup_and_a_commit_of_the_merge_is_ahead(shop: World) -> None:
-    shop.commit("start")
-    edit(shop, ("kind and brief", "very kind"))
-    shop.commit("kinder")
-    dashboard(shop, ASKED)
-    assert shop.ok("pull", "--merge", "--json").document["backups"] == {}
-    assert shop.states() == {"refund": "ahead"}
-    shop.commit("merge")
-    assert shop.states() == {"refund": "ahead"}
-    shop.ok("push")
-    assert shop.states() == {"refund": "in-sync"}
-
-
 def test_text_here_and_a_parameter_there_merge(shop: World) -> None:
     edit(shop, ("kind and brief", "very kind"))
     dashboard(shop, metadata=model(temperature=0.7))

@@ -107,8 +107,7 @@ def test_a_copy_an_edit_and_a_new_text_are_no_move(world: World, steps: str, sta
     assert world.states() == {"alpha": "in-sync", "beta": "in-sync"} | states
 
 
-@pytest.mark.parametrize("in_one_commit", [False, True])
-@pytest.mark.parametrize("steps", [MOVES[0][0], MOVES[1][0]])
+@pytest.mark.parametrize(("steps", "in_one_commit"), [(MOVES[0][0], False), (MOVES[1][0], True)])
 def test_a_prompt_that_kept_its_name_keeps_its_history(world: World, steps: str, in_one_commit: bool) -> None:
     publish(world)
     world.edit("alpha", "amber", "ants")

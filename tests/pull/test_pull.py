@@ -297,20 +297,6 @@ def test_a_renamed_prompt_is_not_settled_by_choosing_a_text(three: World, argume
 # -- putting versions there -----------------------------------------------------------------------------
 
 
-def test_a_labelled_version_is_put_into_the_files_and_is_behind_then(three: World) -> None:
-    three.ok("push", "b", "--label", "prod")
-    three.publish("b", "Theirs {name}")
-    three.ok("pull")
-    three.commit("Pull")
-    three.ok("pull", "--label", "prod")
-    assert "Hello" in three.path("b").read_text("utf-8")
-    assert three.states()["b"] == "behind"
-    assert "skipped  b" in three.ok("push").out
-    assert three.text("b") == "Theirs {name}"
-    three.ok("pull")
-    assert "Theirs" in three.path("b").read_text("utf-8")
-
-
 def test_a_version_is_not_put_over_text_that_is_nowhere_else(three: World) -> None:
     three.publish("b", "Theirs {name}")
     three.ok("pull")
