@@ -72,12 +72,6 @@ def test_outputs_below_the_minimum_keep_the_label_where_it_is(world: World) -> N
     world.ok("deploy")
 
 
-def test_one_case_is_judged_too(world: World) -> None:
-    cases(world, rows=CASES["rows"][2:])
-    done = world.run("deploy")
-    assert done.code == 1 and "score 0 is below the minimum of 60" in done.err, str(done)
-
-
 def test_agent_run_judges_the_cases_of_changed_prompts(world: World) -> None:
     world.ok("deploy")
     world.edit("ask", "polite", "rude")

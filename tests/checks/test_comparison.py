@@ -158,14 +158,6 @@ def test_the_bounds_are_those_of_exact_sums(worse: int, better: int, same: int) 
         assert at_least(hits, trials, min(share + step, Fraction(1))) > doubt
 
 
-@given(st.integers(1, 40), st.integers(0, 40), st.integers(20, 200))
-def test_swapping_the_sides_swaps_the_bounds(worse: int, better: int, same: int) -> None:
-    there, back = changed(worse, better, worse + better + same), changed(better, worse, worse + better + same)
-    assert (there.least, there.most) == pytest.approx((-back.most, -back.least))
-    drop = 100 * (worse - better) / (worse + better + same)
-    assert there.least - 1e-5 <= drop <= there.most + 1e-5
-
-
 @pytest.mark.parametrize(("moves", "drop"), [*product(simulation.MOVES, simulation.DROPS)])
 def test_few_verdicts_are_wrong(moves: int, drop: int) -> None:
     """A small part of what ``python -m benchmarks.noise`` measures."""

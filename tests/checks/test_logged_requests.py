@@ -74,15 +74,6 @@ def test_a_problem_is_reported_with_its_position(change: dict[str, Any], said: s
     assert f'"{key}"' in data.decode().splitlines()[problem.line - 1] or problem.line > 1
 
 
-def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
-    with pytest.raises(InvalidFile) as caught:
-        read_request(encoded({**REQUEST, "provider": 1, "model": 2, "score": "3"}), "r.json")
-    assert [problem.line for problem in caught.value.problems] == sorted(
-        problem.line for problem in caught.value.problems
-    )
-    assert len(caught.value.problems) == 3
-
-
 @pytest.mark.parametrize(
     ("data", "said"),
     [

@@ -136,16 +136,6 @@ def test_a_sheet_that_a_colleague_deletes_meanwhile_is_named(world: World) -> No
     assert only(world).passed
 
 
-def test_a_table_that_is_renamed_meanwhile_is_still_the_same(world: World) -> None:
-    declare(world)
-
-    def rename() -> None:
-        world.call("PATCH", f"{TABLES}/{tables(world)[0]['id']}", {"title": "Renamed"})
-
-    world.faults = [once(asking("POST", "/recalculate"), rename)]
-    assert only(world).passed
-
-
 def test_a_row_that_is_edited_while_it_runs_makes_no_result(world: World) -> None:
     declare(world)
 

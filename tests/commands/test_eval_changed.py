@@ -42,7 +42,7 @@ def test_without_changes_it_exits_0_says_so_and_sends_nothing(world: World) -> N
     assert (body["changed"], body["runs"], body["since"]) == ([], [], "HEAD")
 
 
-def test_only_the_evaluations_of_what_changed_run(world: World) -> None:
+def test_only_the_evaluations_of_what_changed_since_a_state_run(world: World) -> None:
     change(world, "a", "A politer hello, {name}", evaluations=["a is polite"])
     done = world.run("eval", "run", "--changed", "--json")
     body = document(done, "eval run")
@@ -50,6 +50,11 @@ def test_only_the_evaluations_of_what_changed_run(world: World) -> None:
     (one,) = body["runs"]
     assert (one["prompts"], one["version"], one["passed"], one["unbound"]) == (["a"], 2, True, [])
     assert len(started(world)) == 1
+    world.commit("Change a")
+    assert ran(world.run("eval", "run", "--changed", "--json")) == []
+    assert ran(world.run("eval", "run", "--changed", "--since", "HEAD~1", "--json")) == ["a is polite"]
+    missing = world.run("eval", "run", "--changed", "--since", "nowhere", "--json")
+    assert missing.code == 2 and document(missing, "eval run")["runs"] == []
 
 
 def test_a_prompt_with_conflict_markers_is_refused_before_a_run(world: World) -> None:
@@ -75,15 +80,6 @@ def test_an_edited_snippet_runs_the_evaluations_of_its_parents_only(world: World
         *("b is polite", "b", "5", "echo", "50", "passed")
     ]
     assert len(started(world)) == 1
-
-
-def test_since_compares_with_another_state(world: World) -> None:
-    change(world, "a", "A politer hello, {name}", evaluations=["a is polite"])
-    world.commit("Change a")
-    assert ran(world.run("eval", "run", "--changed", "--json")) == []
-    assert ran(world.run("eval", "run", "--changed", "--since", "HEAD~1", "--json")) == ["a is polite"]
-    missing = world.run("eval", "run", "--changed", "--since", "nowhere", "--json")
-    assert missing.code == 2 and document(missing, "eval run")["runs"] == []
 
 
 def test_an_evaluation_that_several_name_runs_once(world: World) -> None:
