@@ -66,9 +66,8 @@ METHODS = """
 ## Methods of the official SDKs
 
 {counts}
-For Python, both clients were called: the synchronous and the asynchronous one. Functions that make no
-request are not counted. The SDK for JavaScript has no `evaluate` and no `promptlayer eval run`. What is not
-supported:
+For Python, both clients were called. Functions that make no request are not counted. JavaScript has no
+`evaluate` and no `promptlayer eval run`. What is not supported:
 
 """
 API = """
