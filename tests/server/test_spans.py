@@ -344,13 +344,6 @@ def test_closing_traces_is_refused(call):
     assert call("POST", "/v1/traces?close_after=false", otlp(OTLP_SPAN)).status == 200
 
 
-def test_a_body_has_a_limit(app, monkeypatch):
-    monkeypatch.setattr("promptsync.server.http.MAX_BODY", 10_000)
-    answer = send(app, b" " * 10_001, kind="application/json")
-    assert (answer.status, "10,000 bytes" in answer.body["message"]) == (413, True)
-    assert send(app, b"{}".ljust(10_000), kind="application/json").status == 200
-
-
 def test_what_spans_share_counts_for_each_of_them(app, call):
     sent = message(*[{**OTLP_SPAN, "spanId": f"{number:016x}"} for number in range(1, 101)])
     sent.resource_spans[0].resource.attributes[0].value.string_value = "x" * 900_000

@@ -66,13 +66,6 @@ def test_a_prompt_renders_with_the_function_and_keeps_the_reference(call, publis
     assert call("GET", "/prompt-templates").body["items"][0]["prompt_template"]["tools"] == tools
 
 
-def test_anthropic_gets_the_function_in_its_own_form(call, publish) -> None:
-    publish("p", chat(tools=[reference(7)]), metadata=ANTHROPIC)
-    assert call("POST", "/prompt-templates/p", {}).body["llm_kwargs"]["tools"] == [
-        {"name": "get_weather", "description": "Look it up", "input_schema": PARAMETERS}
-    ]
-
-
 @pytest.mark.parametrize(
     ("pin", "path"),
     [
