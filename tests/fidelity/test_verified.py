@@ -30,12 +30,6 @@ def counts(outcomes: list[table.Outcome]) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("column", table.COLUMNS)
-def test_the_methods_of_each_sdk(column: str) -> None:
-    language, version = column.split()
-    assert numbers(ROWS[f"SDK for {language} {version}"]) == counts([*WRITTEN.methods[column].values()])
-
-
 def test_the_operations_of_the_specification() -> None:
     named = [
         WRITTEN.operations[operation]
