@@ -28,6 +28,8 @@ def test_a_bar_appears_by_itself_and_is_removed(monkeypatch: pytest.MonkeyPatch)
     stderr = terminal(monkeypatch)
     bar = Bar(shown=True)
     bar("reading", 0, 4)
+    assert bar._timer is not None
+    bar._timer.join()
     assert "reading" in stderr.getvalue() and "0/4" in stderr.getvalue()
     assert max(map(len, stderr.getvalue().split("\r"))) <= 60 + len("\x1b[?25l")
     bar("reading", 3, 4)
