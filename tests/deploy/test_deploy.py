@@ -204,16 +204,13 @@ def test_nothing_to_release_reads_the_prompts_those_under_the_label_and_the_labe
     assert paths(released) == {LIST: 2, LABELS: 1}
 
 
-@pytest.mark.parametrize(("status", "again"), [(404, 0), (422, 0), (403, 1)])
-def test_a_registry_without_a_list_of_labels_is_read_by_label_and_tried_once_a_day(
-    released: World, status: int, again: int
-) -> None:
+@pytest.mark.parametrize("status", [404, 422, 403])
+def test_a_registry_without_a_list_of_labels_is_read_by_label(released: World, status: int) -> None:
     released.faults.append(fault(asking("GET", LABELS), failing(status, "Prompt not found: labels")))
-    for labels in (1, again):
-        released.ok("deploy")
-        # the latest versions, those under the label, twice, and those under the two labels beside it
-        requests = paths(released)
-        assert (requests[LIST], requests[LABELS]) == (5, labels)
+    released.ok("deploy")
+    # the latest versions, those under the label, twice, and those under the two labels beside it
+    requests = paths(released)
+    assert (requests[LIST], requests[LABELS]) == (5, 1)
 
 
 def recorded(world: World) -> None:
