@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison, content_of, read_content
@@ -13,8 +14,9 @@ from promptsync.compare.history import Histories, PromptHistory
 from promptsync.compare.snapshot import Item, Snapshot, State, with_tags
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.graph import Lineage
+from promptsync.history.mark import Key, identity, parse_mark
 from promptsync.project.project import Project
-from promptsync.project.versions import list_all
+from promptsync.project.versions import list_all, read_usable
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Version, tag_set
 
@@ -94,21 +96,65 @@ class Undecided(Struct):
         return history
 
     def _renamed(self, absent: Sequence[str]) -> dict[str, str]:
-        """Return the new names of prompts that were renamed in the registry: it has their ids.
+        """Return the new names of prompts that were renamed in the registry.
 
-        Only the record has these, so a clone that never pushed or pulled a prompt sees a new one.
+        Such a prompt has the id that this working copy recorded, or a version that comes from our file.
         """
-        if not absent:
+        others = [listed for name, listed in self.listing.items() if name not in self.files]
+        if not absent or not others:
             return {}
         registry = self.project.registry
         # ids of another workspace mean other prompts
         known = self.project.record().entries(registry.url, registry.workspace_id)
-        names = {known[name].template_id: name for name in absent if name in known}
-        return {
-            names[listed.template_id]: name
-            for name, listed in self.listing.items()
-            if name not in self.files and listed.template_id in names
-        }
+        ids = {known[name].template_id: name for name in absent if name in known}
+        renamed = {ids[other.template_id]: other.name for other in others if other.template_id in ids}
+        # If the files had that name, they renamed it.
+        others = [
+            version
+            for version in others
+            if version.name not in known and self._lineage(version.name).head is None
+        ]
+        unknown = {name for name in absent if name not in known}
+        for version in chain(others, self._earlier(unknown, others)):
+            renamed |= {name: version.name for name in unknown if self._is_of_file(name, version)}
+            unknown -= renamed.keys()
+            if not unknown:
+                break
+        return renamed
+
+    def _earlier(self, names: Collection[str], others: Sequence[Version]) -> Iterator[Version]:
+        """Yield the first versions, and those that files include: the latest ones may be edits."""
+        numbers = {key.version for name in names for key in self._keys(name)}
+        numbers |= {1 for name in names if self._lineage(name).newest is not None}
+        # The versions under a label say nothing about a prompt without that label.
+        wanted = [(other, number) for other in others for number in numbers if number < other.version]
+        for other, version in self.project.mapped(
+            "Reading versions",
+            lambda pair: (pair[0], read_usable(self.project, *pair)),
+            wanted if self.label is None else (),
+        ):
+            if version is not None:
+                yield structs.replace(version, prompt=structs.replace(version.prompt, name=other.name))
+
+    def _is_of_file(self, name: str, version: Version) -> bool:
+        """Whether a version was published from one of our revisions of a file, or pulled into it."""
+        file = self.files[name]
+        content = digest(content_of(version, file.prompt))
+        prompt = identity(self.project.registry.workspace_id, version.template_id)
+        if any(key.version == version.version and key.names(prompt, content) for key in self._keys(name)):
+            return True
+        mark = parse_mark(version.message)
+        commit = mark.commit if mark is not None and mark.version == version.version else None
+        revisions = self._lineage(name).back()
+        return any(
+            commit and revision.commit.startswith(commit) and revision.digest == content
+            for revision in revisions
+        )
+
+    def _keys(self, name: str) -> list[Key]:
+        """Return the keys that the file of a prompt has or had."""
+        keys = self.project.keys_in(self.files[name].local.synced)
+        return [*keys, *(key for revision in self._lineage(name).back() for key in revision.keys)]
 
     def _item(
         self,
