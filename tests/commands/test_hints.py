@@ -22,10 +22,8 @@ def append(world: World, path: str, text: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("push", "--prune", "-y"),
         ("push", "a", "b", "--prune", "-y"),
         ("pull", "b", "c"),
-        ("pull", "--prune", "-y"),
     ],
 )
 def test_partial_keeps_the_other_options_and_the_names(world: World, arguments: tuple[str, ...]) -> None:

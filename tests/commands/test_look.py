@@ -112,7 +112,9 @@ def busy(world: World) -> None:
 
 
 def test_every_list_has_room_on_a_terminal_of_forty_columns(busy: World) -> None:
-    lists = "status -v, diff, push --dry-run, ls-remote, log support/refund --oneline, label list"
+    lists = (
+        "status -v, diff support/refund, push --dry-run, ls-remote, log support/refund --oneline, label list"
+    )
     for arguments in lists.split(", "):
         text = busy.screen(*arguments.split(), columns=40)
         assert "\x1b[" in text

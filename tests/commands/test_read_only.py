@@ -50,6 +50,7 @@ rollback --label prod --to HEAD~2 -y --json
 track group --new
 track request request.json
 track prompt 1 ops/twice --version 1
+track score 1 90
 track metadata 1 user=42
 """
 
