@@ -113,14 +113,17 @@ def test_deleting_the_private_directory_changes_no_answer(copy: Copy) -> None:
         assert copy.ok("status")["prompts"] == before
 
 
-def test_a_rename_in_the_dashboard_is_reported_where_the_prompt_was_pushed(copy: Copy) -> None:
+def test_a_rename_in_the_dashboard_is_reported_by_the_commit_or_the_key(copy: Copy) -> None:
     copy.sql("UPDATE items SET name = 'renamed' WHERE name = ?", NAME)
+    for _ in range(2):
+        assert copy.states() == {NAME: "renamed-remotely"}
+        copy.forget()
+    copy.sql("UPDATE items SET name = ?", NAME)
+    copy.write("Not committed")
+    assert copy.push() == [2]
+    copy.sql("UPDATE items SET name = 'renamed' WHERE name = ?", NAME)
+    copy.forget()
     assert copy.states() == {NAME: "renamed-remotely"}
-    assert "promptsync mv support/refund renamed" in copy.refused("push")
-    copy.forget()  # as in a fresh clone
-    assert copy.states() == {NAME: "new", "renamed": "remote-only"}
-    plan = copy.ok("push", "-n", "--prune")["plan"]
-    assert [(action["name"], action["action"]) for action in plan] == [(NAME, "create")]
 
 
 # -- several remotes ----------------------------------------------------------------------------------------
