@@ -118,7 +118,7 @@ def test_the_hooks_fit_the_files_that_people_keep() -> None:
         hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
     }
     lint = hooks["promptsync-lint"]
-    assert lint["entry"] == "promptsync lint"
+    assert lint["entry"] == "promptsync lint --deleted" and lint["always_run"]
     assert (lint["language"], lint["types"], lint["pass_filenames"]) == ("python", ["yaml"], True)
     for path in (
         "prompts/a.yaml",

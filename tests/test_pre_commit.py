@@ -176,7 +176,18 @@ def test_moved_and_deleted_files_and_others_are_no_trouble(consumer: Consumer) -
     consumer.ok("git", "rm", "--quiet", "prompts/support/money-back.yaml")
     done = consumer.commit("Only delete")
     assert done.returncode == 0, done.stdout
-    assert re.search(r"^promptsync lint\.+\(no files to check\)Skipped$", done.stdout, re.MULTILINE)
+    assert re.search(r"^promptsync lint\.+Passed$", done.stdout, re.MULTILINE)
+
+
+def test_a_snippet_that_others_use_is_not_deleted_unnoticed(consumer: Consumer) -> None:
+    consumer.ok("git", "rm", "--quiet", "prompts/support/house-tone.yaml")
+    stopped = consumer.commit("Only delete")
+    assert stopped.returncode == 1
+    assert re.search(
+        r"^prompts/support/\w+\.yaml:.+ error: @@@support/house-tone.+ \[snippet-missing\]$",
+        stopped.stdout,
+        re.MULTILINE,
+    )
 
 
 def test_a_push_is_stopped_while_the_registry_holds_edits_that_nobody_pulled(

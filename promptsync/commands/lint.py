@@ -37,11 +37,15 @@ _KEYS: Final = ("path", "line", "column", "rule", "severity", "message", "hint")
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
 @format_option("github")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
+@click.option(
+    "--deleted", is_flag=True, help="Also find references to missing snippets in all files that git tracks."
+)
 @click.option("--rules", is_flag=True, help="List the rules instead.")
-def command(session: Session, files: tuple[Path, ...], strict: bool, rules: bool) -> Outcome:
+def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bool, rules: bool) -> Outcome:
     """Check FILEs, or all prompt and evaluation files. Needs no network and no key.
 
-    Exits with 1 if there are errors.
+    Exits with 1 if there are errors. Hooks pass the files of a commit and --deleted: a commit that deletes or
+    renames a snippet leaves the files that refer to it as they are.
 
     \b
     promptsync lint
@@ -50,7 +54,7 @@ def command(session: Session, files: tuple[Path, ...], strict: bool, rules: bool
     """
     if rules:
         return show.rules()
-    checked = lint(session.directory, files)
+    checked = lint(session.directory, files, deleted=deleted)
     problems = _relative(checked, session.directory)
     if session.form == "github":
         # Paths in annotations are relative to the checkout of the workflow, if it is above.
@@ -64,13 +68,14 @@ def command(session: Session, files: tuple[Path, ...], strict: bool, rules: bool
     return Outcome(lines, body, 1 if failed else 0)
 
 
-def lint(directory: Path, files: Sequence[Path] = ()) -> Checked:
+def lint(directory: Path, files: Sequence[Path] = (), *, deleted: bool = False) -> Checked:
     """Check these files, or the prompt files below these directories; without any, the whole working copy.
 
     Paths are absolute or relative to ``directory``. Each file belongs to the nearest promptsync.yaml above
     it, so several working copies can be checked at once, also from outside. References may name any prompt.
+    ``deleted`` looks for references to missing snippets in all files that git tracks.
     """
-    if not files:
+    if not files and not deleted:
         return _check(_configuration(directory), None)
     groups: dict[Path, set[Path]] = {}
     for path in files:
@@ -79,7 +84,10 @@ def lint(directory: Path, files: Sequence[Path] = ()) -> Checked:
             hint = "pass paths of prompt files, not names of prompts"
             raise UsageError(f"{path} does not exist", hint=hint)
         groups.setdefault(_configuration(absolute.parent), set()).add(absolute)
-    checks = [_check(path, selected) for path, selected in groups.items()]
+    if deleted:
+        for shown in _tracked(directory, f":(top,glob)**/{FILE_NAME}"):
+            groups.setdefault(Path(os.path.abspath(directory / shown)), set())  # noqa: PTH100 -- as above
+    checks = [_check(path, selected, deleted) for path, selected in groups.items()]
     problems = sorted(problem for checked in checks for problem in checked.problems)
     return Checked(tuple(problems), sum(checked.files for checked in checks))
 
@@ -101,7 +109,16 @@ def _configuration(directory: Path) -> Path:
     return path
 
 
-def _check(path: Path, selected: set[Path] | None) -> Checked:
+def _tracked(root: Path, pathspec: str) -> set[str]:
+    """Return the files that git tracks and a pathspec matches, relative to ``root``; none outside of git."""
+    # Imported only here, because nothing else of lint needs git.
+    from promptsync.files.git.repository import Repository
+
+    repository = Repository.find(root, ".")
+    return {*repository.listed(pathspec)} if repository is not None else set()
+
+
+def _check(path: Path, selected: set[Path] | None, deleted: bool = False) -> Checked:
     try:
         config = load(path)
     except InvalidConfig as error:
@@ -111,10 +128,15 @@ def _check(path: Path, selected: set[Path] | None) -> Checked:
         )
     worktree = scan(config.root, config.prompts)
     paths = _selected(config, selected, worktree) if selected is not None else {*worktree.paths}
-    problems = [*worktree.problems, *_of_prompts(config, worktree, paths)]
+    others = _tracked(config.root, config.prompts) if deleted else set()
+    problems = [*worktree.problems, *_of_prompts(config, worktree, paths | others)]
     if selected is not None:
         problems = [
-            problem for problem in problems if problem.path in paths or problem.rule in _BETWEEN_FILES
+            problem
+            for problem in problems
+            if problem.path in paths
+            or problem.rule in _BETWEEN_FILES
+            or (problem.rule == "snippet-missing" and problem.path in others)
         ]
     if selected is None or path in selected:
         problems += _of_config(config, worktree)
@@ -156,7 +178,7 @@ def _of_prompts(config: Config, worktree: Worktree, paths: set[str]) -> Iterator
     names = {file.prompt.name for file in checked}
     known = KnownPrompts(
         {name: file.prompt.template for name, file in files.items() if name not in names},
-        partial=bool(config.include),
+        in_scope=config.in_scope,
         unreadable=frozenset(worktree.broken.values()),
     )
     yield from check(checked, known, worktree.problems)

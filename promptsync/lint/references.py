@@ -145,7 +145,7 @@ def _missing(subject: Subject, path: KeyPath, reference: Reference, known: Known
         return
     hint = f"Check the name, because case matters, or run promptsync pull {reference.name!r}."
     severity: Severity = "error"
-    if known.partial:
+    if not known.in_scope(reference.name):
         hint = "The registry may have it, because include: limits this repository to some prompts."
         severity = "warning"
     message = f"{reference}: this repository has no prompt with this name."

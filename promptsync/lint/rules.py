@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final, Literal, Protocol
 
@@ -138,15 +138,14 @@ class KnownPrompts(Struct, frozen=True):
     """What is known beside the files under check.
 
     ``templates`` are the other prompts of the repository by name. ``registry`` are the names in the registry,
-    ``None`` when they were not fetched. ``partial`` says that ``include`` leaves out some of its prompts, so
-    that a snippet without a file may well exist.
-    ``unreadable`` are prompts whose files cannot be read: they are reported themselves, and references to
-    them are not.
+    ``None`` when they were not fetched. ``in_scope`` says whether ``include`` takes a name in: a snippet that
+    it leaves out may well exist without a file. ``unreadable`` are prompts whose files cannot be read: they
+    are reported themselves, and references to them are not.
     """
 
     templates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     registry: frozenset[str] | None = None
-    partial: bool = False
+    in_scope: Callable[[str], bool] = lambda name: True
     unreadable: frozenset[str] = frozenset()
 
 

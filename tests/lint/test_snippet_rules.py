@@ -28,9 +28,9 @@ def test_a_reference_that_is_not_pinned_is_a_warning_once() -> None:
     ("known", "severity"),
     [
         (KnownPrompts(), "error"),
-        (KnownPrompts(partial=True), "warning"),
+        (KnownPrompts(in_scope="ours".__eq__), "warning"),
         (KnownPrompts(registry=frozenset({"other"})), "error"),
-        (KnownPrompts(registry=frozenset({"other"}), partial=True), "error"),
+        (KnownPrompts(registry=frozenset({"other"}), in_scope="ours".__eq__), "error"),
         (KnownPrompts(registry=frozenset({"tone"})), None),
         (KnownPrompts(templates={"tone": {"type": "completion", "content": []}}), None),
     ],
