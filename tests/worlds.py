@@ -408,9 +408,8 @@ def made(
 ) -> Iterator[World]:
     """An empty working copy of an empty registry, which may have evaluations, agents and a model."""
     root = directory / "copy"
-    shutil.copytree(
-        _empty(), directory, dirs_exist_ok=True, ignore=None if git else shutil.ignore_patterns(".git")
-    )
+    there = [".git"] * (not git) + [file.name for file in directory.glob("registry.db*")]
+    shutil.copytree(_empty(), directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*there))
     (root / "prompts").mkdir()
     place = put(directory, declared(fixtures) if isinstance(fixtures, str) else fixtures)
     app = create_app(directory / "registry.db", fixtures=place if fixtures else None, model=model)
