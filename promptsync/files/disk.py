@@ -33,7 +33,7 @@ def write(root: Path, path: str, text: str, *, within: str = "") -> None:
     Raises PromptsyncError when the system does not allow it; the old file is then unchanged.
     """
     with explained("write", root / path):
-        target = _checked(root, path, within)
+        target = checked_place(root, path, within)
         if target.exists() and not target.is_file():  # a new file would take the place of /dev/null
             raise OSError("it is not a regular file")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def write(root: Path, path: str, text: str, *, within: str = "") -> None:
 def delete(root: Path, path: str, *, within: str = "") -> None:
     """Remove a file, if it exists, and the directories that this leaves empty. Raises as ``write`` does."""
     with explained("remove", root / path):
-        target = _checked(root, path, within)
+        target = checked_place(root, path, within)
         target.unlink(missing_ok=True)
         top = real_path(root / within)
         with contextlib.suppress(OSError):
@@ -77,7 +77,7 @@ def check_unchanged(root: Path, path: str, text: str | None, command: str) -> No
         )
 
 
-def _checked(root: Path, path: str, within: str) -> Path:
+def checked_place(root: Path, path: str, within: str = "") -> Path:
     """Return where a path really is. Raises Refused when that is outside of ``within``."""
     top, target = real_path(root / within), real_path(root / path)
     if target == top or not target.is_relative_to(top):

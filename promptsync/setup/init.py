@@ -82,15 +82,18 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool = True) -> dict[str
 
     Returns ``created``, ``changed`` or ``kept`` for each path below ``root``.
 
-    With ``example`` a new working copy of the embedded registry without prompts gets a first one.
+    With ``example`` a new working copy of the embedded registry without prompts gets a first one. Raises
+    ``UsageError`` for a directory of prompts that cannot be used, and writes no configuration then.
     """
     config = drafted.config
     is_new = drafted.text is not None
+    has_prompts = bool(scan(root, config.prompts).paths)
+    ignored = _ignore(root)
     outcomes = {FILE_NAME: "created" if is_new else "kept"}
     if drafted.text is not None:
         write(root, FILE_NAME, drafted.text)
     needs_example = example and is_new and config.remotes[config.default_remote].url == LOCAL
-    needs_example = needs_example and not scan(root, config.prompts).paths
+    needs_example = needs_example and not has_prompts
     outcomes[f"{config.prompts}/"] = "kept" if config.prompts_path.is_dir() else "created"
     with explained("create", config.prompts_path):
         config.prompts_path.mkdir(parents=True, exist_ok=True)
@@ -98,7 +101,7 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool = True) -> dict[str
         target = f"{config.prompts}/{EXAMPLE}"
         outcomes[target] = "created"
         write(root, target, new_text(PurePosixPath(EXAMPLE).stem), within=config.prompts)
-    outcomes[".gitignore"] = _ignore(root)
+    outcomes[".gitignore"] = ignored
     return outcomes
 
 

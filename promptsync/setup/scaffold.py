@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from promptsync import __version__
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config
-from promptsync.files.disk import present_text, write
+from promptsync.files.disk import checked_place, present_text, write
 from promptsync.files.evaluation import FOLDER as EVALUATIONS
 from promptsync.files.git.repository import Repository
 from promptsync.files.yaml.layout import flow, inline, quoted
@@ -120,7 +120,8 @@ def find_repository(
 ) -> Scaffold:
     """Return the repository around a directory, where ``labels`` are the branches that labels: names.
 
-    Raises ``UsageError`` outside of a repository, and if it is unknown which branch is deployed.
+    Raises ``UsageError`` outside of a repository, and if it is unknown which branch is deployed, and
+    ``Refused`` if a symbolic link leads the files out of it.
     """
     history = Repository.find(root, ".")
     if history is None:
@@ -130,6 +131,9 @@ def find_repository(
             code="no-git",
         )
     top = Path(history.line("rev-parse", "--show-toplevel") or root)
+    for path in (path for kind in kinds for path in kind.paths):
+        if not (top / path).is_symlink():  # which is kept
+            checked_place(top, path)
     head = history.line("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
     branch = head.removeprefix("origin/") if head else history.branch
     branches = tuple(labels) or ((branch,) if branch else ())

@@ -140,7 +140,7 @@ def _steps(result: InitResult) -> Iterator[str]:
         yield f"{promptsync} {'render hello --example 1' if result.has_example else 'status'}"
     elif is_new:
         yield from ("export PROMPTLAYER_API_KEY=…", f"{promptsync} pull")
-        paths = [*paths, config.prompts]
+        paths = [*paths, config.prompts] if result.written else []
     if paths:
         message = result.message if result.committed is None else SET_UP
         yield commit_command(config.root, paths, message, config.prompts, directory)

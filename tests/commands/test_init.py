@@ -336,3 +336,12 @@ def test_a_broken_configuration_is_reported_and_nothing_is_written(
     (tmp_path / "promptsync.yaml").symlink_to("promptsync.yaml")
     assert init(tmp_path) == 2
     assert "This is a symbolic link" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("path", "code"), [("prompts", 2), (".gitignore", 3)])
+def test_nothing_is_written_past_a_link_out_of_the_directory(tmp_path: Path, path: str, code: int) -> None:
+    root, outside = tmp_path / "a", tmp_path / "outside"
+    root.mkdir()
+    (root / path).symlink_to(outside)
+    assert [init(root), init(root)] == [code, code]
+    assert ([place.name for place in root.iterdir()], outside.exists()) == ([path], False)

@@ -91,7 +91,7 @@ def test_nothing_is_written_through_a_link_out_of_the_repository(new: World, tmp
     new.root.joinpath(".agents").symlink_to(outside)
     done = new.run("init", "--agents")
     assert (done.code, "leads out of" in done.err) == (3, True), str(done)
-    assert list(outside.iterdir()) == []
+    assert (list(outside.iterdir()), new.root.joinpath("promptsync.yaml").exists()) == ([], False)
 
 
 def test_the_files_name_the_paths_of_the_working_copy(world: World) -> None:
