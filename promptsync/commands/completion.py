@@ -136,7 +136,8 @@ def _seen(session: Session, config: Config) -> SeenNames:
 
 _OFFERS: dict[str, Offer] = {
     "NAME": prompts,
-    "OLD NEW": prompts,
+    "OLD": prompts,
+    "NEW": prompts,
     "PROMPT": prompts,
     "SNIPPET": prompts,
     "USER": prompts,

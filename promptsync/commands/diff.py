@@ -123,7 +123,7 @@ def _lines(diffs: list[Difference], *, stat: bool, name_only: bool) -> list[str]
 def _body(difference: Difference) -> dict[str, object]:
     first, *others = difference.steps
     shown = {
-        **body(difference, "name state path renamed_from=was renamed_to=became"),
+        **body(difference, "name state path"),
         "title": first.title,
         **diff.step_body(first),
     }

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from promptsync.compare.snapshot import Item, State
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile
+from promptsync.project.project import Project
 from promptsync.prompt.prompt import Problem
 from promptsync.registry.errors import UNUSABLE_HINT
 
-BLOCKING = (State.DIVERGED, State.CONFLICT, State.RENAMED_REMOTELY, State.MOVED)
+BLOCKING = (State.DIVERGED, State.CONFLICT, State.RENAMED_REMOTELY)
 """States that stop a push before its first write."""
 
 SKIP_REASONS: dict[State, str] = {
     State.DIVERGED: "changed in your files and in the registry",
     State.CONFLICT: "has conflict markers",
     State.RENAMED_REMOTELY: "has another name in the registry",
-    State.MOVED: "its file moved and has no name:",
     State.BEHIND: "changed in the registry; promptsync pull writes it into the file",
     State.ALTERED: "the registry returned it differently from what was sent",
     State.DELETED_REMOTELY: "was archived in the registry; --restore publishes it again",
@@ -72,18 +72,13 @@ def reason(item: Item) -> str:
     known = item.problem or SKIP_REASONS[item.state]
     if item.state is State.DELETED_LOCALLY:
         uncommitted = _UNCOMMITTED if item.is_in_git else _UNKNOWN
-        known = known if item.deletion_committed else uncommitted
-        return f"looks renamed to {item.became!r}; {known}" if item.became is not None else known
-    if item.state is State.DIVERGED and item.became is not None:
-        return f"was renamed to {item.became!r} in your files and changed in the registry"
+        return known if item.deletion_committed else uncommitted
     if item.state is State.DIVERGED and item.file is None:
         return "was deleted in your files and changed in the registry"
     if item.state is State.CONFLICT:
         return f"has conflict markers at {where(item)}"
     if item.state is State.RENAMED_REMOTELY:
         return f"is now named {item.renamed_to!r} in the registry"
-    if item.state is State.MOVED and item.was is not None:
-        return f"is {item.was!r}, whose file moved and has no name:"
     return known
 
 
@@ -95,9 +90,33 @@ def unusable(items: Sequence[Item], verb: str) -> Refused:
     return Refused(message, hint=UNUSABLE_HINT, code="unusable-prompt")
 
 
-def take_name_back(item: Item) -> str:
-    """Return how to bring what changed under the old name into the file that has the new one."""
-    return f"set name: {item.name} in the file again, then promptsync pull"
+def may_have_moved(
+    project: Project, gone: Iterable[Item], new: Iterable[Item], nothing: str = ""
+) -> Refused | None:
+    """Return the error if files without ``name:`` are ``gone`` and such files are ``new``.
+
+    The path names such a file, so a move gives it another name, and no text says for sure where it came from.
+    ``nothing`` ends the message.
+    """
+    # Only git shows whether the file had name:.
+    known = project.record().entries(project.record_url, None) if project.history is None else {}
+    lost = [
+        item.name
+        for item in gone
+        if (item.listed is not None and item.last is not None and not item.last.own_name)
+        or (item.state is State.REMOTE_ONLY and item.name in known)
+    ]
+    files = [item for item in new if item.state is State.NEW and item.file and not item.file.own_name]
+    if not lost or not files:
+        return None
+    paths, names = ", ".join(str(item.path) for item in files), ", ".join(map(repr, lost))
+    has, its = "has" if len(files) == 1 else "have", "its file" if len(lost) == 1 else "their files"
+    return Refused(
+        f"{paths} {has} no name:, and {names} lost {its}{nothing}",
+        hint=f"write name: {' or '.join(lost)} into {paths} to keep the prompt\n"
+        f"promptsync push {shlex.join(item.name for item in files)}",
+        code="moved",
+    )
 
 
 class Conflict(Refused):
@@ -109,15 +128,13 @@ class Conflict(Refused):
     code = "diverged"
 
     def __init__(self, items: Sequence[Item], verb: str, *, command: str = "") -> None:
-        # A moved file stands for its old name, too.
-        items = [item for item in items if item.was is not None or item.state is not State.MOVED] or items
         first = items[0]
         done = "published" if verb == "push" else "written"
         more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
         message = f"{first.name!r} {reason(first)}{more}; nothing was {done}"
         super().__init__(message, hint="\n".join(_ways_out(items, command)))
         self.items = tuple(items)
-        self.code = {State.CONFLICT: "conflict-markers", State.MOVED: "moved"}.get(first.state, self.code)
+        self.code = "conflict-markers" if first.state is State.CONFLICT else self.code
 
 
 def _ways_out(items: Sequence[Item], command: str) -> list[str]:
@@ -131,13 +148,6 @@ def _ways_out(items: Sequence[Item], command: str) -> list[str]:
         return [edit(where(first)), *partial]
     if first.state is State.RENAMED_REMOTELY:
         return [f"promptsync mv {shlex.join([first.name, first.renamed_to or ''])}", *partial]
-    if first.state is State.MOVED:
-        rest = (
-            [f"or add name: {first.name} to {first.path} to publish it as {first.name}"] if first.path else []
-        )
-        return ["promptsync mv --keep-name", *rest, *partial][:2]
-    if first.became is not None:
-        return [take_name_back(first)]
     # These prompts have no file, so there is nothing to merge.
     gone = shlex.join(item.name for item in items)
     archive = f"promptsync push {gone} --prune --force"

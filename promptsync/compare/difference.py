@@ -58,16 +58,13 @@ class Step(Struct, frozen=True):
 class Difference(Struct, frozen=True):
     """How the two sides of a prompt differ: in one step, or in two from the base if both sides changed.
 
-    ``state`` is a ``State``, or how two specified states differ. ``was`` and ``became`` are the old and the
-    new name of a prompt that looks renamed, as in ``Item``.
+    ``state`` is a ``State``, or how two specified states differ.
     """
 
     name: str
     state: StrEnum
     path: str | None
     steps: tuple[Step, ...]
-    was: str | None = None
-    became: str | None = None
 
 
 class ChangedPrompt(Struct, frozen=True):
@@ -113,7 +110,7 @@ def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
 
     def compared(item: Item) -> Difference:
         steps = tuple(_steps(project, item))
-        return Difference(item.name, item.state, item.path, steps, item.was, item.became)
+        return Difference(item.name, item.state, item.path, steps)
 
     return project.mapped("Comparing", compared, wanted)
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-
-from msgspec.structs import replace
-
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison
 from promptsync.compare.snapshot import Item, Snapshot, State
@@ -18,46 +13,6 @@ from promptsync.project.project import Project
 from promptsync.project.versions import labels_by_prompt, list_all, list_labels
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Label, tag_set
-
-_CHANGED = (State.AHEAD, State.DIVERGED)
-_DELETED = (State.DELETED_LOCALLY, State.DIVERGED)
-
-
-def with_renames(items: Sequence[Item]) -> list[Item]:
-    """Return the items with ``was`` and ``became`` set where a file has the content that another one had.
-
-    If ``name:`` changed, the two prompts stay ``new`` and ``deleted-locally``, and the note says what the
-    registry will do with them. If a file without ``name:`` moved, its new name is an accident, so both are
-    ``moved``, also where it took the path of another. What was edited as well keeps its state.
-    """
-    nameless = {item.name for item in items if item.file and not item.file.own_name}
-    # The prompts that lost their file, by each content that they are known to have had.
-    gone: dict[str | None, list[Item]] = defaultdict(list)
-    takers = []
-    for item in items:
-        has_changed = item.name in nameless and item.state in _CHANGED
-        if has_changed or (item.file is None and item.state in _DELETED):
-            last = item.last.digest if item.last is not None else None
-            base = item.base.digest if item.base is not None else None
-            for content in {last, base, item.remote_digest} - {None, item.digest}:
-                gone[content].append(item)
-        if has_changed or item.state is State.NEW:
-            takers.append(item)
-    was: dict[str, str] = {}
-    became: dict[str, str] = {}
-    for item in takers:
-        old = next((old.name for old in gone[item.digest] if old.name not in became), None)
-        if old is not None:
-            was[item.name], became[old] = old, item.name
-    return [
-        replace(
-            item,
-            state=State.MOVED if {item.name, became.get(item.name)} & nameless & was.keys() else item.state,
-            was=was.get(item.name),
-            became=became.get(item.name),
-        )
-        for item in items
-    ]
 
 
 def gather(
@@ -112,7 +67,7 @@ def gather(
         from promptsync.compare.states import Undecided
 
         prompts = Undecided(project, files, listing, comparison, label, latest)
-        items += with_renames(prompts.decide(undecided))
+        items += prompts.decide(undecided)
     return Snapshot(
         items=tuple(sorted(items, key=lambda item: item.name)),
         worktree=worktree,

@@ -25,7 +25,7 @@ from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt, Version, tag_set
 
 _Result = TypeVar("_Result")
-_UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY, State.MOVED)
+_UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY)
 Rule = Callable[[Graph], _Result]
 
 

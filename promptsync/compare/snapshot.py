@@ -15,7 +15,6 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
 from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, PromptAt, resolve, unknown
-from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Problem, Prompt, Version, merged_tags, tag_set
 
 Tags = frozenset[str]
@@ -35,7 +34,6 @@ class State(StrEnum):
     DELETED_LOCALLY = "deleted-locally"
     DELETED_REMOTELY = "deleted-remotely"
     RENAMED_REMOTELY = "renamed-remotely"
-    MOVED = "moved"
     INVALID = "invalid"
     UNKNOWN = "unknown"
 
@@ -74,9 +72,8 @@ class Item(Struct, frozen=True):
     """One prompt; ``listed`` is its tracked version.
 
     ``history`` is set for a prompt that both sides have or had, and that differs. ``lineage`` are the git
-    revisions of its file, and ``digest`` is that of its content, if they were needed. ``was`` is the prompt
-    without a file that this new one probably was, because it has its content; ``became`` is the new one that
-    this one probably is now. ``archived`` is the latest version of a prompt that the registry archived.
+    revisions of its file, and ``digest`` is that of its content, if they were needed. ``archived`` is the
+    latest version of a prompt that the registry archived.
     """
 
     name: str
@@ -87,8 +84,6 @@ class Item(Struct, frozen=True):
     digest: str | None = None
     origin: Origin = field(default_factory=Origin)
     lineage: Lineage | None = None
-    was: str | None = None
-    became: str | None = None
     renamed_to: str | None = None
     archived: Version | None = None
 
@@ -198,27 +193,6 @@ class Snapshot(Struct, frozen=True):
     def get(self, name: str) -> Item | None:
         """Return the item with a name."""
         return next((item for item in self.items if item.name == name), None)
-
-    @property
-    def possible_moves(self) -> list[tuple[str, str]]:
-        """Old and new names of prompts whose files may have moved: they have no ``name:`` and were edited.
-
-        Only the paths tell: the files have one name in two directories, or there is one of each.
-        """
-        deleted = [
-            item.name
-            for item in self.of(State.DELETED_LOCALLY)
-            if item.became is None
-            and item.last is not None
-            and name_for(item.last.path.removeprefix(f"{self.worktree.prompts}/")) == item.name
-        ]
-        new = [
-            item.name for item in self.of(State.NEW) if not (item.was or (item.file and item.file.own_name))
-        ]
-        if len(deleted) == len(new) == 1:
-            return [(deleted[0], new[0])]
-        bases = {name.rpartition("/")[2]: name for name in deleted}
-        return [(bases[base], name) for name in new if (base := name.rpartition("/")[2]) in bases]
 
     def only(self, names: Iterable[str]) -> tuple[Item, ...]:
         """Return the items with these names, or all without any names."""

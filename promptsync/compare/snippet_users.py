@@ -25,7 +25,7 @@ from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, Un
 
 _LISTED = 10
 _UNKNOWN = (
-    *(State.INVALID, State.CONFLICT, State.MOVED),
+    *(State.INVALID, State.CONFLICT),
     *(State.RENAMED_REMOTELY, State.DELETED_REMOTELY),
 )
 

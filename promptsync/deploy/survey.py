@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.compare.conflict import edit, reason, take_name_back, unusable, where
+from promptsync.compare.conflict import edit, may_have_moved, reason, unusable, where
 from promptsync.compare.content import has_text_of
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
@@ -60,8 +60,6 @@ def _way_out(item: Item, latest: Item, label: str) -> str:
     if item.state is State.RENAMED_REMOTELY:
         rename = f"promptsync mv {shlex.join([item.name, item.renamed_to or ''])}"
         return f"{rename}\nor rename it back in the PromptLayer dashboard"
-    if item.became is not None:
-        return take_name_back(item)
     seen = f" --label {shlex.quote(label)}" if item is not latest else ""
     # The live version may be one that the latest version passed over, and the file may equal the latest.
     how = "--passed-over" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"
@@ -91,8 +89,7 @@ def make_survey(
     names = matching(project, latest, names)
     needed_by = needed_snippets(latest.worktree.files, names, label)
     chosen = {*names, *needed_by} or {item.name for item in latest.items}
-    if stuck := [item for item in latest.unusable if item.file and item.name in chosen]:
-        raise unusable(stuck, "deploy")
+    _check_chosen(project, latest, chosen, {name for name, target in names.items() if target.is_exact})
     under = gather(project, label=label, latest=latest)
     pointers = {name: position.version for name, position in positions.items()}
     decider = _Decider(
@@ -126,6 +123,17 @@ def make_survey(
         )
 
     return Survey(label, latest, under, tuple(completed(name, members[name]) for name in sorted(members)))
+
+
+def _check_chosen(
+    project: Project, latest: Snapshot, chosen: Collection[str], named: Collection[str]
+) -> None:
+    """Raise ``Refused`` for prompts that cannot be used, and for new ones that are perhaps none."""
+    if stuck := [item for item in latest.unusable if item.file and item.name in chosen]:
+        raise unusable(stuck, "deploy")
+    unnamed = [item for item in latest.items if item.name in chosen and item.name not in named]
+    if moved := may_have_moved(project, latest.items, unnamed, "; nothing was released"):
+        raise moved
 
 
 def _touched(project: Project, latest: Snapshot, since: str | None) -> set[str]:
@@ -192,8 +200,6 @@ class _Decider(Struct, frozen=True):
         if routed := self.routed.get(name):
             return self.member(name, Fate.ROUTED, routed=routed)
         if item.file is None:
-            if item.state is State.DIVERGED and item.became is not None:
-                return item, reason(item)
             is_deleted = under.state in (State.DELETED_LOCALLY, State.DIVERGED)
             return self.member(name, Fate.DELETED) if is_deleted else None
         is_latest = item.state is State.IN_SYNC and item.version == under.version

@@ -61,6 +61,7 @@ class Revision(msgspec.Struct, frozen=True):
     keys: tuple[Key, ...] = ()
     path: str = ""
     blob: str | None = None
+    own_name: str = ""
 
     @property
     def text(self) -> tuple[str | None, Tags, tuple[Key, ...]]:

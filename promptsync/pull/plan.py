@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.compare.conflict import Conflict, edit, reason, unusable
+from promptsync.compare.conflict import Conflict, edit, may_have_moved, reason, unusable
 from promptsync.compare.gather import gather
 from promptsync.compare.git_state import too_shallow
 from promptsync.compare.history import find_passed_over
@@ -128,6 +128,9 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     if conflicts and not options.partial:
         can_go_on = wanted or any(item.state is State.DIVERGED for item in items_to_pull)
         raise Conflict(conflicts, "pull", command=options.command if can_go_on else "")
+    lost = [item for item in wanted if item.name not in names or not names[item.name].is_exact]
+    if moved := may_have_moved(project, lost, snapshot.items, "; nothing was written"):
+        raise moved
     # A shallow clone may lack the commit that deleted a prompt.
     new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in names]
     if new and project.history is not None and project.history.shallow:
@@ -214,7 +217,7 @@ def _writes(
 
 def _stops(item: Item, options: PullOptions) -> bool:
     """Whether a prompt stops a pull; a renamed one does even with ``theirs`` or ``ours``."""
-    if item.state in (State.RENAMED_REMOTELY, State.MOVED):
+    if item.state is State.RENAMED_REMOTELY:
         return True
     if item.state is not State.DIVERGED or options.theirs or options.ours:
         return False

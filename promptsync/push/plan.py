@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
+from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, may_have_moved, reason, unusable
 from promptsync.compare.content import content_of
 from promptsync.compare.git_state import is_uncommitted
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
@@ -57,6 +57,9 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     blocking = [item for item in items if item.state in BLOCKING and item.name not in kinds]
     if blocking and not options.partial:
         raise Conflict(blocking, "push", command=options.command if kinds else "")
+    unnamed = [item for item in items if item.name not in exact]
+    if moved := may_have_moved(project, snapshot.items, unnamed, "; nothing was published"):
+        raise moved
     files = snapshot.worktree.files
     publishing = sorted(name for name, kind in kinds.items() if kind in PUBLISHING)
     if errors := _lint_errors(snapshot, [files[name] for name in publishing]):

@@ -35,7 +35,7 @@ _STATES = {
     "good": ("in-sync", "ahead", "new", "added", "changed", "renamed"),
     "remote": ("behind", "remote-only", "dependant"),
     "warn": ("altered", "deleted", "deleted-locally", "deleted-remotely"),
-    "bad": ("diverged", "conflict", "invalid", "renamed-remotely", "moved"),
+    "bad": ("diverged", "conflict", "invalid", "renamed-remotely"),
 }
 """The states by the meaning of their color."""
 _SHORT = 60
@@ -57,12 +57,6 @@ def state(word: str) -> str:
 def difference(shown: Difference) -> list[str]:
     """Return a difference as lines."""
     lines = [f"{output.style(output.name(shown.name), 'strong')}  {state(shown.state)}"]
-    if shown.was is not None and shown.state == State.MOVED:
-        lines.append(f"  is {output.name(shown.was)}, whose file moved and has no name:")
-    elif shown.was is not None:
-        return [*lines, f"  looks like {output.name(shown.was)} renamed: the same content"]
-    elif shown.became is not None:
-        lines.append(f"  looks renamed to {output.name(shown.became)}")
     for step in shown.steps:
         lines += [f"  {output.style(output.safe(step.title), 'faint')}", *step_lines(step)]
     return lines
@@ -100,7 +94,7 @@ def explained(project: Project, conflict: _Blocked) -> _Blocked:
         return conflict.replaced(details=[f"the differences cannot be shown: {error.message}"])
     lines = [line for prompt in shown for line in difference(prompt)]
     # Both texts must exist for these options to work.
-    apart = [item for item in conflict.items if item.state not in (State.CONFLICT, State.MOVED)]
+    apart = [item for item in conflict.items if item.state is not State.CONFLICT]
     if any(item.file is not None and item.listed is not None for item in apart):
         lines += _OTHER_WAYS
     return conflict.replaced(details=[click.unstyle(line) for line in lines])

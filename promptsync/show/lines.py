@@ -112,26 +112,6 @@ def version_list(numbers: Sequence[int]) -> str:
     return ", ".join(f"v{number}" for number in numbers)
 
 
-MOVED_NOTE = (
-    "a file without name: takes its name from its path; mv --keep-name writes the old name into moved files. "
-    "To publish under the new name instead, add name: yourself"
-)
-
-
-def rename_row(name: str, was: str, *, is_archived: bool = False, is_published: bool = False) -> Row:
-    """Return what a push does with a changed name, and how to keep the history instead."""
-    stays = "is archived" if is_archived else "stays until push --prune"
-    note = f"looks like {was} renamed; the registry gets a new prompt, and {was} {stays}"
-    keeps = "Rename it in the PromptLayer dashboard first to keep its versions and labels"
-    return Row("note", "warn", name, note=note if is_published else f"{note}. {keeps}")
-
-
-def move_row(old: str, new: str) -> Row:
-    """Return how a file without ``name:`` stays the prompt that it was, if it moved and was edited."""
-    note, command = f"lost its file; if it is {new} now, keep its history", shlex.join([old, new])
-    return Row("note", "warn", old, note=note, command=f"promptsync mv --keep-name {command}")
-
-
 def kept_tag_rows(plan: PushPlan, names: Container[str]) -> list[Row]:
     """Return the tags of the registry that a version made over it keeps, of the prompts in ``names``."""
     kept = [action for action in plan.actions if action.kept_tags and action.name in names]

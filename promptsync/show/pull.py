@@ -229,15 +229,13 @@ def _version(version: Version) -> str:
 
 
 def show_moves(plan: MovePlan, receipt: FilesReceipt | None = None, *, dry_run: bool = False) -> Outcome:
-    """Return which files move where, and the names in them; with a receipt those that moved."""
-    moves = [move for move in plan.moves if receipt is None or receipt.of(move.changes)]
-    rows = []
-    for move in moves:
-        path = move.path if move.path == move.old_path else f"{move.old_path} -> {move.path}"
-        rows.append(Row("moved", "good", move.name, (output.safe(path),)))
+    """Return which file moves where, and the name in it; with a receipt whether it moved."""
+    moves = [plan] if receipt is None or receipt.of(plan.changes) else []
+    path = plan.path if plan.path == plan.old_path else f"{plan.old_path} -> {plan.path}"
+    lines = row_lines(Row("moved", "good", move.name, (output.safe(path),)) for move in moves)
     error = receipt.error if receipt is not None else None
-    last = "nothing to move" if plan.is_empty else "next: commit, then promptsync status"
-    lines = row_lines(rows) + ([] if dry_run or error is not None else [output.aside(last)])
+    if not dry_run and error is None:
+        lines.append(output.aside("next: commit, then promptsync status"))
     moved = bodies(moves, "name path old_path")
     return Outcome(lines, {"moved": moved, "fingerprint": plan.fingerprint}, error=error)
 

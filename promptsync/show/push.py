@@ -18,11 +18,9 @@ from promptsync.show.lines import (
     backup_lines,
     kept_tag_rows,
     merge_command,
-    move_row,
     passed_over,
     pin_rows,
     pins_body,
-    rename_row,
     tally,
     version_list,
 )
@@ -114,15 +112,6 @@ def _skipped(plan: PushPlan) -> list[Row]:
 def _remarks(plan: PushPlan, versions: Mapping[str, int] | None = None) -> list[str]:
     """Return what a plan says about tags, names and pins, and after a push what is true of its versions."""
     rows = kept_tag_rows(plan, versions if versions is not None else {action.name for action in plan.actions})
-    archived = {action.name for action in plan.archiving}
-    rows += [
-        rename_row(action.name, was, is_archived=was in archived, is_published=versions is not None)
-        for action in plan.actions
-        if (was := action.item.was) is not None
-    ]
-    if versions is None and plan.snapshot is not None:
-        published = {action.name for action in plan.publishing}
-        rows += [move_row(old, new) for old, new in plan.snapshot.possible_moves if new in published]
     return row_lines([*rows, *pin_rows(plan.pins if versions is None else after(plan.pins, versions))])
 
 
@@ -225,9 +214,7 @@ def push_body(receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return the body of the JSON document."""
     plan = receipt.plan
     live = plan.live if dry_run else receipt.changed_live
-    actions = (
-        "name action=kind path=item.path from=current to=next message labels released renamed_from=item.was"
-    )
+    actions = "name action=kind path=item.path from=current to=next message labels released"
     return {
         "plan": bodies(plan.actions, actions),
         "fingerprint": plan.fingerprint,

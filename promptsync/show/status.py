@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from promptsync.compare.conflict import take_name_back
+from promptsync.compare.conflict import may_have_moved
 from promptsync.compare.snapshot import State
 from promptsync.compare.snippet_users import Pins
 from promptsync.files.yaml.load import text_of
@@ -17,12 +17,9 @@ from promptsync.prompt.labels import is_own
 from promptsync.registry.errors import UNUSABLE_HINT
 from promptsync.show.diff import PROBLEM, meaning_of
 from promptsync.show.lines import (
-    MOVED_NOTE,
     contract_body,
-    move_row,
     pin_rows,
     pins_body,
-    rename_row,
     stopped_lines,
 )
 from promptsync.show.lines import passed_over as passed_over_row
@@ -55,7 +52,6 @@ _ADVICE = {
     State.DELETED_LOCALLY: "promptsync push --prune",
     State.DELETED_REMOTELY: "promptsync push NAME --restore, or promptsync pull --prune",
     State.RENAMED_REMOTELY: "promptsync mv OLD NEW",
-    State.MOVED: "promptsync mv --keep-name",
     State.INVALID: "promptsync lint",
     State.UNKNOWN: "promptsync status",
 }
@@ -145,8 +141,7 @@ def _lines(
 
 def _counts(snapshot: Snapshot) -> Counter[State]:
     """Return how many prompts are in each state. Invalid files that hold no prompt count, too."""
-    # A moved file has a row for its old name, too.
-    counts = Counter(item.state for item in snapshot.items if item.file or item.state is not State.MOVED)
+    counts = Counter(item.state for item in snapshot.items)
     unreadable = {problem.path for problem in snapshot.problems}
     counts[State.INVALID] = max(counts[State.INVALID], len(unreadable) + len(snapshot.unusable))
     return +counts
@@ -175,8 +170,7 @@ def _prompt_lines(
     for item in shown:
         labels = [pair for pair in (snapshot.labels or {}).get(item.name, {}).items() if is_own(pair[0])]
         marked = (f"{output.name(label)} v{at}{late.get((item.name, label), '')}" for label, at in labels)
-        now = item.renamed_to or item.became
-        where = f"{item.path}, was {item.was}" if item.was else f"now {now}" if now else (item.path or "")
+        where = f"now {item.renamed_to}" if item.renamed_to else (item.path or "")
         rows.append(_row(item, where, "; ".join(marked)))
     if rows:
         yield from ("", *row_lines(rows, free=True))
@@ -197,10 +191,9 @@ def _row(item: Item, note: str, labels: str = "") -> Row:
 def _body(item: Item, snapshot: Snapshot, releases: Sequence[Unreleased]) -> dict[str, Any]:
     late = [release for release in releases if release.name == item.name]
     return {
-        **body_of(item, "name state path version base=base.version renamed_from=was"),
+        **body_of(item, "name state path version base=base.version renamed_to"),
         "labels": None if snapshot.labels is None else dict(snapshot.labels.get(item.name, {})),
         "not_released": bodies(late, "label version released rolled_back=is_rolled_back reason"),
-        "renamed_to": item.became or item.renamed_to,
         "problem": item.problem or None,
     }
 
@@ -256,10 +249,8 @@ def _advice_lines(project: Project, snapshot: Snapshot, offline: bool) -> list[s
         for command, what in about.items()
     ]
     lines: list[str] = [output.aside(output.style(line, "faint")) for line in output.table(rows)]
-    renamed = [item for item in snapshot.items if item.was is not None and item.state is not State.MOVED]
-    notes = [rename_row(item.name, item.was or "") for item in renamed]
-    lines += row_lines([*notes, *(move_row(old, new) for old, new in snapshot.possible_moves)], aside=True)
-    more = [MOVED_NOTE] if snapshot.of(State.MOVED) else []
+    moved = may_have_moved(project, snapshot.items, snapshot.items) if snapshot.label is None else None
+    more = [f"{moved.message}: {moved.hint}".replace("\n", ", or ")] if moved else []
     if snapshot.of(State.REMOTE_ONLY) and not project.config.include and not offline:
         more.append("set include: in promptsync.yaml if some of them belong to another repository")
     return [*lines, *(output.aside(output.style(f"  {note}", "faint"), 4) for note in more)]
@@ -276,7 +267,7 @@ def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]
         return output.name(deploy_command(project, label) if project.config.governs(label) else push), what
     if state is State.DIVERGED and item.file is None:  # there is no text to merge
         restore = f"promptsync pull {shlex.quote(item.name)} --theirs"
-        return output.name(take_name_back(item) if item.became else restore), f"{what}, without a file"
+        return output.name(restore), f"{what}, without a file"
     if state is State.DELETED_LOCALLY and not item.deletion_committed:
         return "", what
     return _ADVICE[state], what

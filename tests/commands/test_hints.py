@@ -59,7 +59,7 @@ def test_mv_names_the_prompts_of_files(world: World) -> None:
     path = world.write("other").rename(world.path("file"))
     for arguments, hint in {
         (str(world.path("support/tone")), "x"): "promptsync mv support/tone x",
-        ("--keep-name", str(path), str(world.path("a b"))): "promptsync mv --keep-name other 'a b'",
+        (str(path), str(world.path("a b"))): "promptsync mv other 'a b'",
         ("nowhere.yaml", "x"): "promptsync mv nowhere x",
     }.items():
         done = world.run("mv", *arguments)

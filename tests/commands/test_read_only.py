@@ -76,7 +76,7 @@ pull ops/behind ops/theirs
 pull ops/ahead --theirs
 pull --prune -y
 bump ops/voice -y
-mv ops/ahead ops/moved --keep-name
+mv ops/draft ops/moved
 """
 
 

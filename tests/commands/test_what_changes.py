@@ -88,7 +88,7 @@ promote prod staging -n
 rollback ops/twice --label prod -n
 rollback --label prod --to HEAD~1 -n
 bump ops/voice -n
-mv ops/ahead ops/moved --keep-name -n
+mv ops/draft ops/moved -n
 lint
 lint --strict --format json
 render ops/ahead --var name=Ann
@@ -139,7 +139,7 @@ WRITING = {
     "bump ops/voice": {"files"},
     "label set ops/twice staging": {"labels"},
     "label move ops/behind prod --yes --skip-checks": {"labels"},
-    "mv ops/ahead ops/moved --keep-name": {"files"},
+    "mv ops/draft ops/moved": {"files"},
     "label delete ops/twice prod": {"labels"},
     "promote prod staging": {"labels"},
     "rollback ops/twice --label prod": {"labels"},
@@ -183,6 +183,7 @@ def busy(directory: Path) -> Iterator[World]:
         world.publish("ops/theirs")
         world.edit("ops/ahead", "Hello", "Hello again")
         world.path("ops/deleted").unlink()
+        world.write("ops/draft")
         world.commit("Greet again")
         (world.root / "request.json").write_text(json.dumps(REQUEST), "utf-8")
         # The evaluation and its run for the deploy have the ids 1 and 2.

@@ -47,6 +47,10 @@ def pinned(here: Here) -> None:
     here.write("support/refund", "@@@tone@version_number:1@@@ {question}")
 
 
+def drafted(here: Here) -> None:
+    here.write("draft", "Hello")
+
+
 def grouped(here: Here) -> None:
     here.call("POST", "/create-group", {})
 
@@ -84,7 +88,7 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("push -y", {}, edited),
     ("pull", {}, behind),
     ("pull --label prod", {}, None),
-    ("mv --keep-name", {}, None),
+    ("mv draft sketch", {}, drafted),
     ("ls-remote", {}, None),
     ("log support/refund", {}, None),
     ("show support/refund", {}, None),

@@ -35,8 +35,7 @@ VERBS = """\
 status
 status -v --json
 status --offline
-mv --keep-name
-mv --keep-name support/refund support/return
+mv support/refund support/return
 diff --since HEAD~1
 status --label prod
 diff

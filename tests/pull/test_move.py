@@ -42,65 +42,84 @@ def test_a_file_that_has_its_name_can_move_anywhere(world: World) -> None:
     assert world.states() == {OLD: "in-sync"}
 
 
-def test_a_moved_file_without_a_name_makes_no_new_prompt(moved: World) -> None:
-    for is_committed in (False, True):
-        if is_committed:
-            moved.commit("Move it")
-        found = moved.run("status", "--json").document["prompts"]
-        assert [(one["name"], one["state"], one["renamed_from"], one["renamed_to"]) for one in found] == [
-            (OLD, "moved", None, NEW),
-            (NEW, "moved", OLD, None),
-        ]
-        out = moved.ok("status").out
-        assert "1 moved" in out and "promptsync mv --keep-name" in out and "promptsync push" not in out
-        for verb in (("push",), ("push", "--prune", "-y"), ("pull",), ("push", NEW), ("pull", OLD)):
-            done = moved.run(*verb, "--json")
-            assert (done.code, done.document["error"]["code"]) == (3, "moved"), verb
-            assert done.document["error"]["hint"].startswith("promptsync mv --keep-name")
-    assert moved.run("deploy", "--label", "prod").code == 3
+LOST = f"prompts/{NEW}.yaml has no name:, and '{OLD}' lost its file"
+HINTS = [f"write name: {OLD} into prompts/{NEW}.yaml to keep the prompt", f"promptsync push {NEW}"]
+EDITED = "messages:\n- role: user\n  content: Something else\n"
+
+
+@pytest.mark.parametrize("committed", ["nothing", "the deletion", "all"])
+def test_a_moved_file_without_a_name_makes_no_new_prompt(moved: World, committed: str) -> None:
+    moved.path(NEW).write_text(EDITED, "utf-8")
+    if committed == "all":
+        moved.commit("Move it")
+    elif committed == "the deletion":
+        moved.git("reset", "-q", "--", "prompts")
+        moved.git("commit", "-qam", "Move it")
+    assert moved.states() == {OLD: "deleted-locally", NEW: "new"}
+    assert LOST in " ".join(moved.ok("status").out.split())
+    deploy = ("deploy", "--label", "prod", "--allow-dirty")
+    for verb in (("push",), ("push", "--prune", "--partial", "-y"), ("push", "support/*"), ("pull",), deploy):
+        done = moved.run(*verb, "--json")
+        error = done.document["error"]
+        assert (done.code, error["code"]) == (3, "moved"), verb
+        assert error["message"].startswith(LOST)
+        assert error["hint"].splitlines() == HINTS
     assert (moved.writes, moved.path(OLD).exists()) == ([], False)
     moved.write("other")
-    done = moved.run("push", "--partial", "--prune", "-y", "--json").document
-    assert [one["name"] for one in done["published"]] == ["other"]
-    assert moved.label(OLD, "prod") == 1
+    moved.ok("push", "other")
+    moved.edit(NEW, "messages:", f"name: {OLD}\nmessages:")
+    moved.commit("Keep the name")
+    assert moved.states()[OLD] == "ahead"
+    moved.ok(*deploy)
+    assert (moved.label(OLD, "prod"), moved.version(NEW)) == (2, 0)
 
 
-@pytest.mark.parametrize("committed", [False, True])
-def test_a_moved_file_that_was_edited_can_still_keep_its_name(moved: World, committed: bool) -> None:
-    path = moved.root / f"prompts/{NEW}.yaml"
-    path.write_text("messages:\n- role: user\n  content: Something else\n", "utf-8")
-    if committed:
-        moved.commit("Move and edit it")
-    assert moved.states() == {OLD: "deleted-locally", NEW: "new"}
-    command = ("mv", "--keep-name", OLD, NEW)
-    for verb in (("status",), ("push", "-n")):
-        assert f"promptsync {' '.join(command)}" in " ".join(moved.ok(*verb).out.split())
-    moved.ok(*command)
-    assert f"name: {OLD}" in path.read_text("utf-8")
-    assert moved.states() == {OLD: "ahead"}
-
-
-def test_a_dashboard_edit_of_a_moved_prompt_is_pulled_into_the_moved_file(moved: World) -> None:
+@pytest.mark.parametrize("how", ["push", "deploy", "pull", "name:"])
+def test_a_moved_file_is_a_new_prompt_if_it_is_named(moved: World, how: str) -> None:
     moved.commit("Move it")
-    moved.publish(OLD, "Theirs {name}")
-    assert set(moved.states().values()) == {"moved"}
-    moved.ok("mv", "--keep-name")
-    assert moved.states() == {OLD: "behind"}
-    moved.ok("pull")
-    assert "Theirs" in moved.path(NEW).read_text("utf-8")
-    moved.edit(NEW, "Theirs", "Ours")
-    assert moved.states() == {OLD: "ahead"}
-    moved.commit("Take theirs as ours")
-    moved.ok("push")
-    assert (moved.version(OLD), moved.version(NEW), moved.label(OLD, "prod")) == (3, 0, 1)
+    if how == "name:":
+        moved.edit(NEW, "messages:", f"name: {NEW}\nmessages:")
+        moved.ok("push")
+    elif how == "pull":
+        moved.ok("pull", OLD)
+        assert moved.states() == {OLD: "in-sync", NEW: "new"}
+        moved.ok("push")
+    else:
+        moved.ok(how, NEW, *(["--label", "prod"] if how == "deploy" else []))
+    assert (moved.version(NEW), moved.version(OLD), moved.label(OLD, "prod")) == (1, 1, 1)
+    assert moved.ok("push").out.count("lost its file") == 0
 
 
-def test_with_a_name_of_its_own_it_is_a_new_prompt(moved: World) -> None:
-    path = moved.path(NEW)
-    path.write_text(f"name: {NEW}\n{path.read_text('utf-8')}", "utf-8")
-    assert moved.states() == {OLD: "deleted-locally", NEW: "new"}
-    moved.ok("push")
-    assert moved.version(NEW) == 1
+def test_all_files_that_may_have_moved_are_listed(moved: World) -> None:
+    moved.write("named")
+    moved.write("again")
+    nameless(moved, "again")
+    moved.commit("Move it")
+    moved.ok("push", "again", "named")
+    for name in ("again", "named"):
+        moved.path(name).unlink()
+    moved.put("prompts/more.yaml", EDITED)
+    done = moved.run("push", "--json").document["error"]
+    files = f"prompts/more.yaml, prompts/{NEW}.yaml"
+    # A file that had its name keeps it wherever it moves.
+    assert f"{files} have no name:, and 'again', '{OLD}' lost their files" in done["message"]
+    assert f"write name: again or {OLD} into {files} to keep the prompt" in done["hint"]
+
+
+def test_without_git_the_record_knows_which_prompts_had_a_file(live: World) -> None:
+    (live.root / ".git").rename(live.root / "no-git")
+    live.path(OLD).rename(live.path(NEW))
+    assert (live.run("push").code, live.version(NEW)) == (3, 0)
+    live.ok("push", NEW)
+    assert live.version(NEW) == 1
+
+
+def test_a_move_onto_another_file_changes_that_prompt(live: World) -> None:
+    live.write("other")
+    live.commit("Add another")
+    live.ok("push")
+    live.path(OLD).replace(live.path("other"))
+    assert live.states() == {OLD: "deleted-locally", "other": "ahead"}
 
 
 def test_mv_cannot_rename_in_the_registry_and_changes_nothing(live: World) -> None:
@@ -108,18 +127,8 @@ def test_mv_cannot_rename_in_the_registry_and_changes_nothing(live: World) -> No
     done = live.run("mv", OLD, NEW, "--json")
     assert (done.code, done.document["error"]["code"]) == (4, "unsupported")
     assert "cannot rename the prompt" in done.document["error"]["message"]
-    assert done.document["error"]["hint"].startswith(f"promptsync mv --keep-name {OLD} {NEW}")
+    assert done.document["error"]["hint"].endswith(f"then promptsync mv {OLD} {NEW}")
     assert live.files() == before
-
-
-def test_mv_keeps_the_name_in_the_moved_file(live: World) -> None:
-    shown = live.ok("mv", "--keep-name", OLD, NEW, "-n").out
-    assert NEW in shown and "fingerprint" not in shown  # mv has no --expect
-    assert live.path(OLD).exists()
-    out = live.ok("mv", "--keep-name", OLD, NEW).out
-    assert f"  moved  {OLD}  prompts/{OLD}.yaml -> prompts/{NEW}.yaml" in out
-    assert not live.path(OLD).exists()
-    assert live.states() == {OLD: "in-sync"}
 
 
 def test_mv_after_a_rename_in_the_dashboard_keeps_versions_and_labels(live: World) -> None:
@@ -167,7 +176,6 @@ def test_an_edit_before_a_rename_in_the_dashboard_asks(live: World, with_name: b
 
 def test_after_git_mv_and_a_rename_in_the_dashboard_nothing_is_left_to_move(moved: World) -> None:
     moved.commit("Move it")
-    assert f"then promptsync mv {OLD} {NEW}" in moved.run("mv", OLD, NEW, "--json").document["error"]["hint"]
     moved.rename(OLD, NEW)
     assert moved.states() == {NEW: "in-sync"}
     moved.edit(NEW, "that length counts", "that brevity counts")
@@ -186,7 +194,11 @@ def test_mv_does_not_take_an_unrelated_prompt_for_a_renamed_one(live: World) -> 
 
 def test_mv_of_a_prompt_that_was_never_published_and_of_one_in_a_file_of_its_own(live: World) -> None:
     live.write("draft")
-    live.ok("mv", "draft", "sketch")
+    shown = live.ok("mv", "draft", "sketch", "-n").out
+    assert "prompts/draft.yaml -> prompts/sketch.yaml" in shown and "fingerprint" not in shown
+    assert live.path("draft").exists()
+    out = live.ok("mv", "draft", "sketch").out
+    assert "  moved  sketch  prompts/draft.yaml -> prompts/sketch.yaml" in out
     assert live.states() == {OLD: "in-sync", "sketch": "new"}
     live.path("sketch").rename(live.root / "prompts/mine.yaml")
     live.ok("mv", "sketch", "draft")
@@ -203,7 +215,6 @@ def test_what_mv_refuses(live: World) -> None:
         (2, f"prompts/{OLD}.yaml {NEW}"),
         (2, f"nobody {NEW}"),
         (3, f"{OLD} other"),
-        (3, f"--keep-name {OLD} other"),
     ):
         assert live.run("mv", *arguments.split()).code == code, arguments
         assert live.files() == before

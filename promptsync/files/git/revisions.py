@@ -98,8 +98,8 @@ class Revisions:
         text = self._blobs.texts.get(change.new or "")
         if text is None or text.digest is None:
             return None  # a broken file says nothing about the prompt
-        keys = self._keys(text.synced)
-        return Revision(change.commit, (), text.digest, text.tags, keys, change.path, change.new)
+        keys, own_name = self._keys(text.synced), self._blobs.names.get(change.new or "", "")
+        return Revision(change.commit, (), text.digest, text.tags, keys, change.path, change.new, own_name)
 
     def _name(self, blob: str | None, path: str) -> str | None:
         if blob is None or not path.endswith(SUFFIXES):
