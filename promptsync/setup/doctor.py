@@ -152,6 +152,10 @@ def _registry(project: Project, offline: bool) -> Iterator[Finding]:
         yield key
     if offline or (key is not None and key.status is FindingStatus.ERROR):
         return
+    if is_local and project.fixtures is not None and not project.fixtures.is_file():
+        message = f"the fixtures file {project.fixtures} does not exist"
+        yield Finding("registry", ERROR, message, f"fix or remove fixtures: in {FILE_NAME}")
+        return
     if is_local and not project.database.exists():
         yield Finding("registry", OK, f"there is none yet; the first push creates {project.database}")
         return

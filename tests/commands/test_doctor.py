@@ -231,6 +231,7 @@ def test_an_embedded_registry_is_not_written(tmp_path, capsys):
         run(["-C", str(tmp_path), "doctor", "--json"], {})
         return {one["name"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
 
+    assert "does not exist" in look()["registry"]["message"]
     put(tmp_path, declared("", evaluation("e", "a", [{"q": "x"}], contains("Hello"))))
     assert "the first push creates" in look()["registry"]["message"]
     assert not (tmp_path / ".promptsync").exists()
@@ -252,7 +253,7 @@ def test_an_embedded_registry_of_an_older_version_is_named_with_the_command_that
     quoted = shlex.quote(database)
     for verb in ("doctor", "status"):
         shown = str(local.run(verb))
-        assert f"Cannot open the registry {database}: it was made by an older" in shown
+        assert f"Cannot open the registry {database}: it was made by another" in shown
         assert "labels, logged requests and runs" in shown
         assert f"rm -f {quoted} {quoted}-wal {quoted}-shm\n" in shown
 

@@ -267,3 +267,9 @@ def test_a_file_with_conflict_markers_is_not_run(world: World) -> None:
     path.write_text("<<<<<<< ours\n" + path.read_text() + "=======\n>>>>>>> theirs\n")
     done = world.run("eval", "run", "thanks")
     assert (done.code, done.out) == (1, "") and "prompts/a.yaml:1:1: Git conflict markers" in done.err
+    world.write("a", "<<<<<<< yours\nHello\n=======\nHi\n>>>>>>> registry v2\n", model=MODEL)
+    writes = len(world.writes)
+    for options in (["thanks"], ["--changed", "--tables"]):
+        done = world.run("eval", "run", *options)
+        assert (done.code, done.out, len(world.writes)) == (3, "", writes), str(done)
+        assert "'a' has conflict markers at prompts/a.yaml:" in done.err and "nothing was run" in done.err
