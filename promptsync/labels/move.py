@@ -252,17 +252,21 @@ def _move(before: _Labels) -> ChangedLabel:
     """Move a label, and then those beside it.
 
     In this order a release that is stopped in between is never taken for one that was taken back. What is
-    taken back or deleted has to be known before that happens, so ``LABEL.released`` changes first then.
+    taken back or deleted, here or in the dashboard, has to be known before the label moves.
     """
-    change, after = before.change, before.change.after(before.position)
+    change, known = before.change, before.position
+    after = change.after(known)
     beside = before.beside(after)
-    first = beside if change.new is None else beside[1:] if change.is_lower else ()
     goes_down = change.new is None or change.is_lower
-    error = before.write([*first, (change.label, change.new)])
+    if change.new is None:
+        known = after
+    elif change.old is not None and (goes_down or (known.released or 0) > change.old):
+        known = known.moved_to(change.old)
+    error = before.write([*before.beside(known), (change.label, change.new)])
     try:
         now = _read(before.project, change)
         # Whoever moves the label at the same time changes those beside it, too.
-        is_alone = goes_down or all(now.pointers.get(name) == before.pointers.get(name) for name, _ in beside)
+        is_alone = goes_down or now.beside(now.position) == before.beside(known)
         if now.position.version != change.new:
             return _stayed(before, now, error, is_alone=is_alone, goes_down=goes_down)
         error = None
@@ -293,7 +297,7 @@ def _stayed(
     """Return the result for a label that is not where it should be; those beside it go where they belong."""
     change, position, version = before.change, before.position, now.position.version
     if version == change.old and (is_alone or error is not None):
-        if error is None and not position.is_recorded:
+        if error is None and version is not None:
             # An admin may still approve the move, and a rollback of that has to lead back to this version.
             position = position.moved_to(version)
         if error is None or goes_down:

@@ -69,17 +69,19 @@ class Position(msgspec.Struct, frozen=True):
     def moved_to(self, version: int | None) -> Position:
         """Return where the three belong once the label is at ``version``; without one, all are deleted.
 
-        After a move up, ``LABEL.previous`` is what was live before. After a move down it is the newest
-        release, which says that it was taken back. ``LABEL.released`` never goes down.
+        ``LABEL.previous`` is what was live before, or, below the newest release, that release, which says
+        that it was taken back. ``LABEL.released`` never goes down.
         """
         if version is None:
             return Position()
         now, previous = self.version, self.previous
         released = max(self.released or 0, now or 0, version)
-        if now == version:
+        if version < released:
+            previous = released
+        elif now == version:
             previous = self.way_back
         elif now is not None:
-            previous = now if version > now else released
+            previous = now
         return Position(version, previous, released)
 
 

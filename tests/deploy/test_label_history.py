@@ -204,6 +204,19 @@ def test_a_killed_deploy_is_finished_by_the_next_and_moved_back_it_is_on_hold(
     assert (world.label("a", "prod"), world.version("a")) == (at, new)
 
 
+def test_a_killed_release_leads_back_to_nothing_that_was_taken_back_in_the_dashboard(two_live: World) -> None:
+    two_live.point("a", prod=1)
+    change(two_live, "hi")
+    dead_after(two_live, 4)  # a publish, a run of the evaluation, prod.previous, prod
+    two_live.run("deploy")
+    two_live.faults.clear()
+    assert history(two_live) == (3, 2, 2)
+    two_live.ok("deploy")
+    assert Position(*history(two_live)).way_back is None
+    two_live.ok("rollback", "a", "--to", "1")
+    assert on_hold(two_live) == [("a", 3)]
+
+
 @pytest.mark.parametrize("writes", [9, 11, 13, 15, 17])  # 5 publishes, 4 runs of checks, 5 x 2 labels
 def test_a_killed_first_deploy_is_finished_by_the_next(world: World, writes: int) -> None:
     world.write("e", "Hello {name}")

@@ -242,6 +242,23 @@ def test_a_label_that_moved_although_the_answer_was_an_error_has_moved(released:
     assert moved_in(released).moved
 
 
+@pytest.mark.parametrize(("before", "to", "after"), [((1, 1, 2), 3, (1, 2, 2)), ((3, 1, 2), 2, (3, 2, 3))])
+def test_a_move_that_waits_has_recorded_what_was_moved_in_the_dashboard(
+    released: World, before: tuple[int, int, int], to: int, after: tuple[int, int, int]
+) -> None:
+    """Approved later, it must not look as if what was taken back had been live before it, or never."""
+    names = ("prod", "prod_previous", "prod_released")
+    released.point("refund", **dict(zip(names, before, strict=True)))
+    answering(released, lambda method, path: (200, {}) if path == "/prompt-labels/1" else None)
+    (changed,) = apply(released, planned(released, to))
+    assert changed.waits
+    assert tuple(released.labels("refund").values()) == after
+    released.point("refund", prod=to)
+    with pytest.raises(Refused, match="records the version before it" if to == 3 else "was rolled back"):
+        back(released)
+    assert prompt(released).is_on_hold("prod", 3) == (to == 2)
+
+
 def test_a_way_back_that_cannot_be_kept_stops_the_release(released: World) -> None:
     no_labels = (403, {"message": "no labels"})
     answering(
