@@ -8,8 +8,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, to_builtins
@@ -17,14 +15,11 @@ from msgspec.structs import replace
 
 from promptsync.checks.catalog import NoSuchItem
 from promptsync.errors import Refused, UsageError
-from promptsync.files.disk import present_text, write
+from promptsync.files.disk import write
 from promptsync.files.evaluation import FOLDER, parse
-from promptsync.files.git.repository import Repository
-from promptsync.files.yaml import layout, load
-from promptsync.files.yaml.edit import Change, edited
+from promptsync.files.yaml import layout
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.project import Project
-from promptsync.prompt.canonical import same
 from promptsync.prompt.evaluation import (
     OUTPUT,
     STEP_THRESHOLDS,
@@ -305,7 +300,7 @@ _KNOWN: Final = {*_STEP, *_DEFAULTS, "thresholds", "source_column_ids", "order_i
 
 
 class PulledEvaluation(Struct, frozen=True):
-    """An evaluation file from a table. ``written`` are the paths that changed.
+    """An evaluation file from a table. ``written`` are the paths of it and of its rows.
 
     ``left_out`` is what the table has and a file cannot declare.
     """
@@ -316,43 +311,35 @@ class PulledEvaluation(Struct, frozen=True):
 
 
 def pull_table(project: Project, name: str, *, sheet: str | None = None) -> PulledEvaluation:
-    """Write what a sheet of a table declares, by default its first one, into the file with its name.
+    """Write what a sheet of a table declares, by default its first one, into a new file with its name.
 
-    A file that is there keeps its prompts, limits and comments. Raises ``Refused`` for one whose changes are
-    not committed, and for a table that no file can declare.
+    Raises ``Refused`` if there is a file of the evaluation or at its path, and for a table that no file can
+    declare.
     """
     definition = read_table(project.registry, None, name, sheet).definition
-    known = next((file for file in project.evaluations if file.name == definition.name), None)
     slug = re.sub(r"\W+", "-", definition.name.lower()).strip("-") or "evaluation"
-    path = known.path if known is not None else f"{FOLDER}/{slug}.yaml"
-    for file in project.evaluations:
-        if file.path == path and file is not known:
-            raise UsageError(f"{path} has the evaluation {file.name!r}", hint="give that file another name")
-    old = load.load(known.text.encode(), path).value if known is not None else {}
+    path, rows = f"{FOLDER}/{slug}.yaml", f"{FOLDER}/{slug}.csv"
+    known = [file.path for file in project.evaluations if file.name == definition.name]
+    present = [path for path in (path, rows) if (project.root / path).exists()]
+    if existing := [*known, *present]:
+        raise Refused(
+            f"{existing[0]} exists; nothing was written",
+            hint=f"git rm {shlex.join(dict.fromkeys(existing))}\nrun this again, and see git diff HEAD",
+            code="exists",
+        )
     declared, left_out = _declared(definition)
-    texts = {}
-    if known is not None and known.row_texts == [*definition.rows]:
-        rows, declared["rows"] = [*known.rows], old["rows"]
-    else:
-        rows, beside = [*definition.rows], str(old.get("rows"))
-        declared["rows"] = beside if beside.endswith(".csv") else PurePosixPath(path).with_suffix(".csv").name
-        texts[(PurePosixPath(path).parent / declared["rows"]).as_posix()] = as_csv(definition).decode()
     prompt = next(column for column in definition.columns if column.title == definition.output)
     named = as_mapping(prompt.config.get("template")).get("name")
-    document = {**(old or {"name": definition.name, "prompts": named}), **declared}
+    document = {"name": definition.name, "prompts": named, "rows": f"{slug}.csv", **declared}
     document = {key: value for key, value in document.items() if value not in (None, [], {})}
     try:
-        file = parse(json.dumps({**document, "rows": rows}).encode(), path, project.root / FOLDER)
+        parse(json.dumps({**document, "rows": definition.rows}).encode(), path, project.root / FOLDER)
     except InvalidFile as error:
         message = f"{definition.place} cannot be an evaluation file: {error.problems[0].message}"
         raise Refused(message, hint="change the table in the dashboard", code="unwritable") from None
-    if known is None or replace(file, text=known.text, paths=known.paths) != known:
-        texts[path] = "\n".join(layout.mapping(document, 0)) + "\n"
-        text = edited(known.text, Change(old, old, document, document)) if known is not None else None
-        with suppress(InvalidFile):
-            if text is not None and same(load.load(text.encode(), path).value, document):
-                texts[path] = text  # this one keeps its comments
-    return PulledEvaluation(path, _write(project, texts), left_out)
+    write(project.root, rows, as_csv(definition).decode(), within=FOLDER)
+    write(project.root, path, "\n".join(layout.mapping(document, 0)) + "\n", within=FOLDER)
+    return PulledEvaluation(path, (rows, path), left_out)
 
 
 def _declared(definition: Definition) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -372,28 +359,8 @@ def _declared(definition: Definition) -> tuple[dict[str, Any], tuple[str, ...]]:
         left_out += [f"{step.get('title')}: {key}" for key in sorted(step.keys() - _KNOWN)]
     variables = as_mapping(prompt.config.get(VARIABLES))
     return {
-        "rows": None,
         "variables": {name: title for name, title in variables.items() if name != title},
         "output": definition.output if definition.output != OUTPUT else None,
         "columns": [{key: value for key, value in column.items() if value} for column in others],
         "scorecard": {**{key: value for key, value in card.items() if value != usual[key]}, "steps": steps},
     }, tuple(left_out)
-
-
-def _write(project: Project, texts: Mapping[str, str]) -> tuple[str, ...]:
-    """Write those texts that differ from the files, and return their paths."""
-    root = project.root
-    present = {path: present_text(root, path) for path in texts}
-    written = tuple(path for path, text in texts.items() if present[path] != text)
-    history = Repository.find(root, FOLDER)
-    for path in written:
-        old = present[path]
-        if old is not None and not (history and history.has_text(path, old.encode())):
-            raise Refused(
-                f"{path} has changes that are not committed; nothing was written",
-                hint=f"git add {shlex.quote(path)} && git commit",
-                code="uncommitted",
-            )
-    for path in written:
-        write(root, path, texts[path], within=FOLDER)
-    return written

@@ -165,9 +165,9 @@ def show_command(
 @click.argument("table")
 @click.option("--sheet", metavar="TITLE", help="The sheet that has the rows (default: the first).")
 def pull_command(session: Session, table: str, sheet: str | None) -> Outcome:
-    """Write the rows, columns and scorecard of the TABLE with this title or id into its evaluation file.
+    """Write the rows, columns and scorecard of the TABLE with this title or id into an evaluation file.
 
-    The rows go into a CSV file beside it. An existing file keeps its prompts and limits.
+    The rows go into a CSV file beside it. Existing files are not overwritten.
 
     \b
     promptsync eval pull "Refund quality"
@@ -180,7 +180,7 @@ def pull_command(session: Session, table: str, sheet: str | None) -> Outcome:
     if pulled.left_out:
         session.say(f"not in the file: {', '.join(map(output.name, pulled.left_out))}")
     lines = [f"wrote {output.name(path)}" for path in pulled.written]
-    return Outcome(lines or [f"{pulled.path} is up to date"], msgspec.to_builtins(pulled))
+    return Outcome(lines, msgspec.to_builtins(pulled))
 
 
 @verb(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 from msgspec.structs import replace
-from sheets_there import check, declare, evaluation, place, sheets, table, text
+from sheets_there import check, declare, place, sheets, table, text
 from worlds import World
 
 from promptsync.checks.assignment import Check
@@ -65,18 +64,6 @@ def test_from_file_to_table_and_back(world: World, more: dict[str, Any]) -> None
     (world.root / PATH).unlink()
     assert pulled(world)["written"] == [OWN_PATH.replace("yaml", "csv"), OWN_PATH]
     assert definitions(world) == before
-    # A file that says the same stays as it is.
-    assert world.ok("eval", "pull", NAME).out == f"{OWN_PATH} is up to date\n"
-
-
-def test_a_file_that_says_the_same_in_its_own_way_stays(world: World) -> None:
-    rows = [{"question": ["a", {"b": 1}], "expect": None}]
-    world.put(
-        PATH,
-        "# mine\n" + yaml.safe_dump({**evaluation(), "name": NAME, "rows": rows, "min_score": 5}),
-    )
-    run(world, text())
-    assert pulled(world)["written"] == []
 
 
 def test_a_table_of_the_dashboard(world: World) -> None:
@@ -105,40 +92,23 @@ scorecard:
     assert "the verdict of its scorecard is fail" in world.run("eval", "run", NAME).err
 
 
-def test_a_file_with_another_evaluation_is_not_replaced(world: World) -> None:
+OTHER = "name: Other\nrows: [{a: 1}]\n"
+SAME = f"name: {NAME}\nprompts: ask\nrows: [{{question: x}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "content"), [(OWN_PATH, OTHER), (OWN_PATH.replace("yaml", "csv"), "a\n1\n"), (PATH, SAME)]
+)
+def test_existing_files_are_not_overwritten(world: World, path: str, content: str) -> None:
     table(world)
-    world.put(OWN_PATH, "name: Other\nrows: [{a: 1}]\n")
-    world.commit("Add another")
-    done = world.run("eval", "pull", NAME)
-    assert done.code == 2 and f"{OWN_PATH} has the evaluation 'Other'" in done.err
-
-
-def test_comments_prompts_and_limits_of_a_file_stay(world: World) -> None:
-    world.write("ask", "Say {asked}")
-    world.ok("push")
-    table(world)
-    world.put(
-        PATH,
-        "name: Refund quality # mine\nprompts: [ask, other/*]\nrows: [{question: x}]\nmin_score: 90 # high\n",
-    )
-    world.commit()
-    assert pulled(world)["written"] == [PATH.replace("yaml", "csv"), PATH]
-    found = (world.root / PATH).read_text("utf-8")
-    assert "name: Refund quality # mine\n" in found and "min_score: 90 # high\n" in found
-    (file,) = load_evaluations(world.root)
-    assert (file.prompts, file.rows) == (("ask", "other/*"), ({"question": "a", "expect": "b"},))
-
-
-def test_changes_that_are_not_committed_are_kept(world: World) -> None:
-    table(world)
-    declare(world, name=NAME)
+    world.put(path, content)
     done = world.run("eval", "pull", NAME, "--json")
-    before = (world.root / PATH).read_bytes()
-    assert (done.code, done.document["error"]["code"]) == (3, "uncommitted")
-    assert done.document["error"]["hint"] == f"git add {PATH} && git commit"
-    assert (world.root / PATH).read_bytes() == before
+    assert (done.code, done.document["error"]["code"]) == (3, "exists")
+    assert done.document["error"]["hint"].startswith(f"git rm {path}\n")
+    assert [file.read_text("utf-8") for file in (world.root / "evaluations").iterdir()] == [content]
     world.commit()
-    assert pulled(world)["written"] == [PATH.replace("yaml", "csv"), PATH]
+    world.git("rm", "-q", path)
+    assert len(pulled(world)["written"]) == 2
 
 
 @pytest.mark.parametrize(
