@@ -177,7 +177,7 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
         _check_reads_back(text, document, prompt.name)
         if "#" in source[len(start) :]:
             message = f"{file.path} cannot be edited without losing its comments"
-            hint = f"delete the comments in {file.path}, or write its keys on separate lines without anchors"
+            hint = f"delete the comments in {file.path}, or write it without brackets and anchors"
             raise Refused(message, hint=hint, code="unwritable")
     return text.replace("\n", "\r\n") if "\r\n" in file.text else text
 

@@ -542,5 +542,8 @@ def test_an_edit_that_would_lose_comments_is_refused() -> None:
         (tags, _set("tags", ["a", "b", "c"])),
         (messages, _set("messages", 0, "content", "a\nb\n")),
     ):
-        with pytest.raises(Refused, match="cannot be edited without losing its comments"):
+        with pytest.raises(Refused, match="cannot be edited without losing its comments") as refused:
             edit(before, change)
+        assert "without brackets" in refused.value.hint
+    dashes = "content: x\ntags:\n  - a # one\n  - b\n"
+    assert edit(dashes, _set("tags", ["a", "c", "d"])).endswith(dashes.replace("- b", "- c\n  - d"))
