@@ -173,8 +173,12 @@ def test_what_would_be_live_again_is_not_restored(world: World, name: str, why: 
     world.ok("mv", name, "bots/new")
 
 
-def test_a_restored_prompt_passes_over_the_archived_text_that_its_file_lacks(world: World) -> None:
-    world.write("bots/faq", "Hello {name}")
+@pytest.mark.parametrize("void_key", ["", "synced: 2-0000000\n"])
+def test_a_restored_prompt_passes_over_the_archived_text_that_its_file_lacks(
+    world: World, void_key: str
+) -> None:
+    path = world.write("bots/faq", "Hello {name}")
+    path.write_text(path.read_text() + void_key)
     world.commit("Add the bot")
     world.ok("push")
     world.publish("bots/faq", "Welcome {name}")
@@ -203,6 +207,19 @@ def test_a_restored_prompt_includes_the_archived_text_that_its_file_was_edited_f
     world.archive("bots/faq")
     assert "passed over" not in world.ok("push", "bots/faq", "--restore").out
     assert world.read("bots/faq")["commit_message"].endswith(" v3)")
+
+
+def test_a_shallow_clone_does_not_guess_what_a_restored_prompt_includes(world: World) -> None:
+    world.write("bots/faq", "Hello {name}")
+    world.commit("Add the bot")
+    world.ok("push")
+    rewrite(world, "Welcome {name}")
+    world.archive("bots/faq")
+    world.git("clone", "-q", "--depth=1", f"file://{world.root}", "../ci")
+    world.root = world.root.parent / "ci"
+    refused = world.run("push", "bots/faq", "--restore", "--yes")
+    assert (refused.code, world.published) == (3, ["bots/faq"]), str(refused)
+    assert "too shallow to find out whether 'bots/faq' includes the archived v1" in refused.err
 
 
 def test_new_tags_of_a_snippet_change_no_live_text(world: World) -> None:
