@@ -23,7 +23,7 @@ from promptsync.project.project import Project
 from promptsync.project.target import At, NoSuchPrompt, close_name, may_have_version, resolve, unknown
 from promptsync.project.versions import Catalog, no_such_version, read_labels
 from promptsync.prompt.prompt import JINJA2, Version, as_mapping, is_text_block, mappings, texts_of
-from promptsync.prompt.snippets import FENCE, Reference, SnippetError, Template, expand
+from promptsync.prompt.snippets import Reference, SnippetError, Template, expand
 from promptsync.prompt.template import Filling, Rendered, Values, syntax_error, template_variables
 from promptsync.registry.errors import NotFound
 from promptsync.registry.protocol import number
@@ -298,14 +298,11 @@ def _unrenderable(file: PromptFile, expanded: Template, text: str, failed: Rende
     )
     subject = Subject(file)
     (row, column), reason = subject.position(path), failed.error.rstrip(".")
-    problem = syntax_error(text, JINJA2) if written == JINJA2 and not failed.hint else None
-    if problem is not None:
-        reason, line = problem[0].rstrip("."), problem[1]
-        if any(part.path == path and FENCE in part.text for part in subject.texts):
-            # After a snippet is inserted, the lines of the text are no longer those of the file.
-            reason += f" (line {line} of the text with its snippets)"
-        else:
-            row, column = subject.place(path, (line, None))
+    if written == JINJA2 and not failed.hint and (problem := syntax_error(text, JINJA2)):
+        reason = problem[0].rstrip(".")
+        # After a snippet is inserted, the lines of the text are no longer those of the file.
+        if any(part.text == text for part in subject.texts):
+            row, column = subject.place(path, problem[1:])
     return AnswerIsNo(
         f"{file.path}:{row}:{column}: {written}: {reason}.",
         hint=failed.hint
