@@ -20,6 +20,7 @@ _OTHER_WORDS: Mapping[str, str] = {
     "clone": "init",
     "commit": "push",
     "create": "new",
+    "delete": "push --prune",
     "fallback": "bundle",
     "fetch": "pull",
     "find": "search",
@@ -30,10 +31,13 @@ _OTHER_WORDS: Mapping[str, str] = {
     "login": "doctor",
     "ls": "ls-remote",
     "merge": "pull --merge",
+    "plan": "push --dry-run",
     "publish": "push",
     "release": "deploy",
+    "remove": "push --prune",
     "rename": "mv",
     "revert": "rollback",
+    "rm": "push --prune",
     "sync": "status",
     "tag": "label",
     "test": "eval run",
@@ -42,15 +46,6 @@ _OTHER_WORDS: Mapping[str, str] = {
     "versions": "log",
 }
 """What other programs call our verbs."""
-
-_OTHER_WAYS: Mapping[str, str] = {
-    "plan": "promptsync push --dry-run\npromptsync deploy --dry-run",
-    **dict.fromkeys(
-        ("delete", "remove", "rm"), "git rm the file and commit, then promptsync push --prune NAME"
-    ),
-}
-"""What to do for verbs of other programs for which we need more than one."""
-
 
 CommandT = TypeVar("CommandT", bound=click.Command)
 
@@ -152,7 +147,6 @@ def usage_error(error: click.UsageError, verb: str) -> UsageError:
         word = next(iter(get_close_matches(name.lower(), known, 1)), None)
         word = _OTHER_WORDS.get(name, word) if is_root else word
         hint = f"did you mean '{path} {word}'?" if word else f"{path} {'help' if is_root else '--help'}"
-        way = _OTHER_WAYS.get(name) if is_root else None
-        return UsageError(f"{path} has no command {name!r}", hint=way or hint)
+        return UsageError(f"{path} has no command {name!r}", hint=hint)
     # click puts choices on lines of their own
     return UsageError(" ".join(error.format_message().split()), hint=f"{path} --help")
