@@ -70,9 +70,6 @@ class Copy:
             return changed_since(project, scan(config.root, config.prompts), since)
 
     def kinds(self, since: str | None = None) -> dict[str, str]:
-        """The kind of each prompt that changed; what a renamed one was, what a dependant is through."""
-        return {one.name: _shown(one.kind, one.old_name, one.through) for one in self.changed(since).prompts}
-
-
-def _shown(kind: str, old_name: str | None, through: tuple[str, ...]) -> str:
-    return " ".join(filter(None, (kind, old_name, " > ".join(through))))
+        """The kind of each prompt that changed, and what a dependant is through."""
+        prompts = self.changed(since).prompts
+        return {one.name: " ".join(filter(None, (one.kind, " > ".join(one.through)))) for one in prompts}

@@ -37,7 +37,6 @@ class ChangeKind(StrEnum):
 
     ADDED = "added"
     CHANGED = "changed"
-    RENAMED = "renamed"
     DELETED = "deleted"
     DEPENDANT = "dependant"
 
@@ -70,15 +69,14 @@ class Difference(Struct, frozen=True):
 class ChangedPrompt(Struct, frozen=True):
     """One prompt that differs. ``path`` is its present file, ``None`` if it was deleted.
 
-    ``before`` is the prompt as it was, ``None`` if there was none or its file cannot be read. ``old_name`` is
-    the name before a rename. ``through`` are the snippets from a dependant down to the one that changed.
+    ``before`` is the prompt as it was, ``None`` if there was none or its file cannot be read.
+    ``through`` are the snippets from a dependant down to the one that changed.
     """
 
     name: str
     kind: ChangeKind
     path: str | None
     before: Prompt | None = None
-    old_name: str | None = None
     through: tuple[str, ...] = ()
 
 
@@ -187,8 +185,7 @@ def _since(since: str, prompt: ChangedPrompt, file: PromptFile | None) -> Differ
     if prompt.kind is ChangeKind.DEPENDANT:
         shown = Step(f"renders {', which renders '.join(prompt.through)}", ())
     else:
-        was = f"{prompt.old_name} in {since}" if prompt.old_name else since
-        title = f"{was if prompt.before is not None else 'nothing'} -> {prompt.path or 'no file'}"
+        title = f"{since if prompt.before is not None else 'nothing'} -> {prompt.path or 'no file'}"
         shown = step(title, prompt.before, file.prompt if file is not None else None)
     return Difference(prompt.name, prompt.kind, prompt.path, (shown,))
 
@@ -213,14 +210,8 @@ def changed_since(project: Project, worktree: Worktree, since: str | None) -> Ch
     commit = find_state(history, wanted)
     before, after = _differing(history, worktree, commit)
     in_scope = project.config.in_scope
-    own = [
-        *_changes(
-            {name: prompt for name, prompt in before.items() if in_scope(name)},
-            {name: file for name, file in after.items() if in_scope(name)},
-        )
-    ]
-    # A prompt may still refer to a renamed snippet by its old name.
-    names = {name for prompt in own for name in (prompt.name, prompt.old_name) if name is not None}
+    own = [change for change in _changes(before, after) if in_scope(change.name)]
+    names = {change.name for change in own}
     files = worktree.files
     references = {name: rendered_in(file.prompt.template) for name, file in files.items()} if names else {}
     dependants = [
@@ -323,23 +314,11 @@ def _differing(
 
 
 def _changes(before: Mapping[str, Prompt | None], after: Mapping[str, PromptFile]) -> Iterator[ChangedPrompt]:
-    gone: dict[str, list[str]] = {}
-    # Sorted in reverse, so that pop() below gives the first new name the first old one.
-    for name in sorted(before.keys() - after.keys(), reverse=True):
-        if (prompt := before[name]) is not None:
-            gone.setdefault(digest(prompt), []).append(name)
-    deleted = before.keys() - after.keys()
-    for name, file in sorted(after.items()):
-        then, content = before.get(name), digest(file.prompt)
-        if name in before:
-            is_same = then is not None and digest(then) == content and tag_set(then) == tag_set(file.prompt)
-            if not is_same:
-                yield ChangedPrompt(name, ChangeKind.CHANGED, file.path, then)
-        elif old := gone.get(content):
-            old_name = old.pop()
-            deleted -= {old_name}
-            yield ChangedPrompt(name, ChangeKind.RENAMED, file.path, before[old_name], old_name)
-        else:
+    for name, file in after.items():
+        then = before.get(name)
+        if name not in before:
             yield ChangedPrompt(name, ChangeKind.ADDED, file.path)
-    for name in deleted:
+        elif then is None or digest(then) != digest(file.prompt) or tag_set(then) != tag_set(file.prompt):
+            yield ChangedPrompt(name, ChangeKind.CHANGED, file.path, then)
+    for name in before.keys() - after.keys():
         yield ChangedPrompt(name, ChangeKind.DELETED, None, before[name])

@@ -32,7 +32,7 @@ PROBLEM = "path line column message"
 
 _SIGNS = {"context": " ", "removed": "-", "added": "+"}
 _STATES = {
-    "good": ("in-sync", "ahead", "new", "added", "changed", "renamed"),
+    "good": ("in-sync", "ahead", "new", "added", "changed"),
     "remote": ("behind", "remote-only", "dependant"),
     "warn": ("altered", "deleted", "deleted-locally", "deleted-remotely"),
     "bad": ("diverged", "conflict", "invalid", "renamed-remotely"),

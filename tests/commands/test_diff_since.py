@@ -28,7 +28,8 @@ def test_every_way_to_differ_is_shown_and_the_registry_is_not_asked(branch: Worl
     assert states == {
         "a": "changed",
         "b": "deleted",
-        "d": "renamed",
+        "c": "deleted",
+        "d": "added",
         "e": "added",
         "f": "dependant",
         "tone": "changed",
@@ -36,7 +37,7 @@ def test_every_way_to_differ_is_shown_and_the_registry_is_not_asked(branch: Worl
     changes = {one["name"]: one for one in found}
     assert changes["a"]["fields"][0]["old"] == "a says hello to {name}"
     assert changes["b"]["fields"][0]["new"] is None
-    assert changes["d"]["fields"] == [] and changes["d"]["title"] == "c in main -> prompts/c.yaml"
+    assert changes["d"]["title"] == "nothing -> prompts/c.yaml"
     assert changes["e"]["variables"]["added"] == ["thing"]
     assert changes["f"]["title"] == "renders tone"
     assert branch.seen == []
@@ -44,7 +45,7 @@ def test_every_way_to_differ_is_shown_and_the_registry_is_not_asked(branch: Worl
 
 def test_it_comes_as_markdown_and_as_text(branch: World) -> None:
     markdown = branch.ok("diff", "--since", "main...", "--format", "markdown").out
-    assert markdown.startswith("**6 prompts differ**")
+    assert markdown.startswith("**7 prompts differ**")
     assert "<code>f</code>: dependant" in markdown and "+a says good morning to {name}" in markdown
     text = branch.ok("diff", "--since", "main", "a").out
     assert "a  changed" in text and "main -> prompts/a.yaml" in text

@@ -52,18 +52,11 @@ CONTENT: list[tuple[str, Files, Files, dict[str, str]]] = [
     ("the place of a named prompt", {A: text(name="n")}, {"prompts/x/y.yaml": text(name="n")}, {}),
     ("place and text", {A: text(name="n")}, {B: text("Bye", name="n")}, {"n": "changed"}),
     ("the suffix", {A: text()}, {"prompts/a.yml": text()}, {}),
-    ("the place of a nameless one", {A: text()}, {B: text()}, {"b": "renamed a"}),
+    ("the place of a nameless one", {A: text()}, {B: text()}, {"a": "deleted", "b": "added"}),
     ("a name that was the path's", {A: text()}, {A: text(name="a")}, {}),
-    ("the name", {A: text(name="n")}, {A: text(name="m")}, {"m": "renamed n"}),
-    ("name and place", {A: text(name="n")}, {B: text(name="m")}, {"m": "renamed n"}),
+    ("the name", {A: text(name="n")}, {A: text(name="m")}, {"m": "added", "n": "deleted"}),
     ("name and text", {A: text(name="n")}, {A: text("Bye", name="m")}, {"m": "added", "n": "deleted"}),
     ("a copy", {A: text(name="n")}, {A: text(name="n"), B: text(name="m")}, {"m": "added"}),
-    (
-        "one of two twins",
-        {A: text(), B: text()},
-        {C: text()},
-        {"c": "renamed a", "b": "deleted"},
-    ),
     (
         "two texts for each other",
         {A: text("One"), B: text("Two")},
@@ -184,7 +177,7 @@ SNIPPETS: list[tuple[str, Files, Files, dict[str, str]]] = [
         "a snippet with another name",
         {B: text('"@@@leaf@@@"', "b"), C: text('"@@@new@@@"', "c")},
         {A: text("Be kind", "new")},
-        {"new": "renamed leaf", "b": "dependant leaf", "c": "dependant new"},
+        {"new": "added", "leaf": "deleted", "b": "dependant leaf", "c": "dependant new"},
     ),
     (
         "a circle",
@@ -220,7 +213,7 @@ def test_commits_count_and_what_is_committed_differs_no_more(copy: Copy) -> None
     copy.become({A: text(), B: text("Two"), C: text("Three")})
     start = copy.commit()
     copy.become({A: text("Bye"), C: text("Three", "n")})
-    expected = {"a": "changed", "b": "deleted", "n": "renamed c"}
+    expected = {"a": "changed", "b": "deleted", "c": "deleted", "n": "added"}
     assert copy.kinds() == copy.kinds(start) == expected
     copy.commit()
     assert copy.kinds() == {}
@@ -357,11 +350,9 @@ def test_any_two_states_differ_by_what_their_names_hold(
     own = {one.name for one in found.prompts if one.kind != "dependant" and one.kind != "deleted"}
     assert own == {name for name, content in new.items() if old.get(name) != content}
     gone = {one.name for one in found.prompts if one.kind == "deleted"}
-    renamed = {one.old_name for one in found.prompts if one.kind == "renamed"}
-    assert gone | renamed == old.keys() - new.keys()
-    assert not gone & renamed
+    assert gone == old.keys() - new.keys()
     users = {name for name, content in new.items() if content == "@@@n@@@"}
-    touched = {one.name for one in found.prompts if one.kind != "dependant"} | renamed
+    touched = {one.name for one in found.prompts if one.kind != "dependant"}
     assert {one.name for one in found.prompts if one.kind == "dependant"} == (
         (users - own) if "n" in touched else set()
     )
