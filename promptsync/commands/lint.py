@@ -122,6 +122,8 @@ def _check(path: Path, selected: set[Path] | None, deleted: bool = False) -> Che
     try:
         config = load(path)
     except InvalidConfig as error:
+        if selected == set():
+            return Checked((), 0)  # it is another working copy, and no part of the commit
         # Without a configuration it is unknown where the prompt files are.
         return Checked(
             tuple(replace(problem, path=str(path), rule="config") for problem in error.problems), 1

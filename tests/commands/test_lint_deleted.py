@@ -78,6 +78,10 @@ def test_all_configurations_of_a_repository_are_looked_at(team: World, tmp_path:
     done = team.run("lint", "--deleted", "--json")
     (problem,) = done.document["problems"]
     assert (problem["path"], problem["rule"]) == ("services/shop/prompts/user.yaml", "snippet-missing")
+    (team.root / "services/shop/promptsync.yaml").write_text("{{ template", "utf-8")
+    (team.root / "services/bot/promptsync.yaml").unlink()
+    assert problems(team) == []
+    assert problems(team, "services/shop/promptsync.yaml") == [("promptsync.yaml", "config")]
 
 
 @pytest.mark.parametrize("has_commit", [False, True])
