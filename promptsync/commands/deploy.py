@@ -29,10 +29,10 @@ from promptsync.commands.shared.ci import (
 )
 from promptsync.commands.shared.options import SCORE, SECONDS, format_option
 from promptsync.commands.shared.session import Session, verb
+from promptsync.compare.conflict import Conflict
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.rehearse import rehearse
-from promptsync.deploy.survey import InTheWay
 from promptsync.errors import UsageError
 from promptsync.show import deploy as show_deploy
 from promptsync.show import diff
@@ -181,7 +181,7 @@ class _Deploying:
         """
         try:
             plan = plan_deploy(self.project, self.options)
-        except InTheWay as refusal:
+        except Conflict as refusal:
             raise diff.explained(self.project, refusal) from None
         if plan.is_empty:
             return plan

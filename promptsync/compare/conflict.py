@@ -122,19 +122,25 @@ def may_have_moved(
 class Conflict(Refused):
     """Prompts that need a decision, such as those that changed on both sides: ``items``.
 
-    ``command`` is what was typed, if other prompts could be written: then ``--partial`` is worth a hint.
+    ``why`` has the reason of each; ``nothing`` was published, written or released.
     """
 
     code = "diverged"
 
-    def __init__(self, items: Sequence[Item], verb: str, *, command: str = "") -> None:
-        first = items[0]
-        done = "published" if verb == "push" else "written"
-        more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
-        message = f"{first.name!r} {reason(first)}{more}; nothing was {done}"
-        super().__init__(message, hint="\n".join(_ways_out(items, command)))
-        self.items = tuple(items)
+    def __init__(self, why: Sequence[tuple[Item, str]], nothing: str, hint: str) -> None:
+        (first, because), *others = why
+        more = f" (and {len(others)} more)" if others else ""
+        super().__init__(f"{first.name!r} {because}{more}; nothing was {nothing}", hint=hint)
+        self.items = tuple(item for item, _ in why)
         self.code = "conflict-markers" if first.state is State.CONFLICT else self.code
+
+
+def conflict(items: Sequence[Item], nothing: str, *, command: str = "") -> Conflict:
+    """Return the error for prompts that stop a push or a pull.
+
+    ``command`` is what was typed, if other prompts could be written: then ``--partial`` is worth a hint.
+    """
+    return Conflict([(item, reason(item)) for item in items], nothing, "\n".join(_ways_out(items, command)))
 
 
 def _ways_out(items: Sequence[Item], command: str) -> list[str]:

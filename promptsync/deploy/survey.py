@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.compare.conflict import edit, may_have_moved, reason, unusable, where
+from promptsync.compare.conflict import Conflict, edit, may_have_moved, reason, unusable, where
 from promptsync.compare.content import has_text_of
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
@@ -32,22 +32,6 @@ from promptsync.prompt.prompt import Version, tag_set
 from promptsync.prompt.snippets import parents
 
 _IN_WAY = (State.CONFLICT, State.RENAMED_REMOTELY, State.DELETED_REMOTELY)
-
-
-class InTheWay(Refused):
-    """Prompts whose release would lose a version; ``items`` has one for each."""
-
-    code = "diverged"
-
-    def __init__(self, ways: Sequence[tuple[Item, str]], latest: Mapping[str, Item], label: str) -> None:
-        (item, why), *others = ways
-        more = f" (and {len(others)} more)" if others else ""
-        super().__init__(
-            f"{item.name!r} {why}{more}; nothing was released",
-            hint=_way_out(item, latest[item.name], label),
-            details=[f"{other.name}: {why}" for other, why in ways] if others else (),
-        )
-        self.items = tuple(item for item, _ in ways)
 
 
 def _way_out(item: Item, latest: Item, label: str) -> str:
@@ -79,7 +63,7 @@ def make_survey(
     ``since`` is the git state before this push, ``None`` if unknown. With ``names`` only these prompts and
     the snippets that they need count; ``again`` releases them although they were rolled back.
 
-    Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for unknown names, ``InTheWay`` for
+    Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for unknown names, ``Conflict`` for
     prompts whose release would lose a live version, and ``Refused`` where the visible git history
     does not show who changed what.
     """
@@ -170,7 +154,7 @@ class _Decider(Struct, frozen=True):
     routed: Mapping[str, RoutedLabel]
 
     def members(self, chosen: set[str], listing: Mapping[str, Version]) -> list[Member]:
-        """Return what happens to the chosen prompts. Raises ``InTheWay``."""
+        """Return what happens to the chosen prompts. Raises ``Conflict``."""
         decisions = [self._decide(name) for name in sorted(chosen & self.latest.keys() & self.under.keys())]
         self._check([decision for decision in decisions if isinstance(decision, tuple)])
         members = [decision for decision in decisions if isinstance(decision, Member)]
@@ -189,7 +173,8 @@ class _Decider(Struct, frozen=True):
 
     def _check(self, in_way: Sequence[tuple[Item, str]]) -> None:
         if in_way:
-            raise InTheWay(in_way, self.latest, self.label)
+            first = in_way[0][0]
+            raise Conflict(in_way, "released", _way_out(first, self.latest[first.name], self.label))
 
     def _decide(self, name: str) -> Member | tuple[Item, str] | None:
         """Return what happens to a prompt, or the side whose changes a release would lose, and why.

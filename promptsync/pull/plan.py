@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.compare.conflict import Conflict, edit, may_have_moved, reason, unusable
+from promptsync.compare.conflict import conflict, edit, may_have_moved, reason, unusable
 from promptsync.compare.gather import gather
 from promptsync.compare.git_state import too_shallow
 from promptsync.compare.history import find_passed_over
@@ -127,7 +127,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     ]
     if conflicts and not options.partial:
         can_go_on = wanted or any(item.state is State.DIVERGED for item in items_to_pull)
-        raise Conflict(conflicts, "pull", command=options.command if can_go_on else "")
+        raise conflict(conflicts, "written", command=options.command if can_go_on else "")
     lost = [item for item in wanted if item.name not in names or not names[item.name].is_exact]
     if moved := may_have_moved(project, lost, snapshot.items, "; nothing was written"):
         raise moved
@@ -138,7 +138,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     writes, blocked = _writes(project, snapshot, items_to_pull, wanted, options)
     deletes = deletes_of(project, items_to_pull, theirs=options.theirs) if options.prune else []
     for item in (*conflicts, *(item for item in snapshot.only(names) if item.problem)):
-        refusal = unusable([item], "pull") if item.problem else Conflict([item], "pull")
+        refusal = unusable([item], "pull") if item.problem else conflict([item], "written")
         blocked.append(Blocked(item.name, item.path, reason(item), refusal))
     settled = {change.name for change in (*writes, *deletes)} | {prompt.name for prompt in blocked}
     return PullPlan(
@@ -227,7 +227,7 @@ def _stops(item: Item, options: PullOptions) -> bool:
 def _check_ours(items: Sequence[Item]) -> None:
     for item in items:
         if item.state is State.CONFLICT:
-            raise Conflict([item], "pull")
+            raise conflict([item], "written")
         if item.file is None or item.listed is None:
             where = "has no file" if item.file is None else "is not in the registry"
             raise UsageError(

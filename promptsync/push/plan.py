@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, may_have_moved, reason, unusable
+from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, conflict, may_have_moved, reason, unusable
 from promptsync.compare.content import content_of
 from promptsync.compare.git_state import is_uncommitted, too_shallow
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
@@ -56,7 +56,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     kinds = {item.name: kind for item in items if (kind := _kind(item, options, under)) is not None}
     blocking = [item for item in items if item.state in BLOCKING and item.name not in kinds]
     if blocking and not options.partial:
-        raise Conflict(blocking, "push", command=options.command if kinds else "")
+        raise conflict(blocking, "published", command=options.command if kinds else "")
     unnamed = [item for item in items if item.name not in exact]
     if moved := may_have_moved(project, snapshot.items, unnamed, "; nothing was published"):
         raise moved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +20,6 @@ from promptsync.terminal import output
 if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.compare.conflict import Conflict
     from promptsync.compare.difference import Difference, Step
-    from promptsync.deploy.survey import InTheWay
     from promptsync.project.project import Project
     from promptsync.prompt.fields import FieldChange
     from promptsync.prompt.text_diff import DiffLine
@@ -76,15 +75,13 @@ def stat(shown: Difference) -> str:
     return f"{output.name(shown.name)}  {state(shown.state)}  {'  |  '.join(parts)}"
 
 
-_Blocked = TypeVar("_Blocked", "Conflict", "InTheWay")
-
 _OTHER_WAYS = (
     "Other ways: pull NAME --theirs takes the registry's version, backing yours up; pull NAME --ours keeps",
     "yours as the next version; push NAME --force publishes yours over the registry's.",
 )
 
 
-def explained(project: Project, conflict: _Blocked) -> _Blocked:
+def explained(project: Project, conflict: Conflict) -> Conflict:
     """Return a conflict with the differences as its details."""
     from promptsync.compare.difference import differences
 
