@@ -98,6 +98,9 @@ def may_have_moved(
     The path names such a file, so a move gives it another name, and no text says for sure where it came from.
     ``nothing`` ends the message.
     """
+    files = [item for item in new if item.state is State.NEW and item.file and not item.file.own_name]
+    if not files:
+        return None
     # Only git shows whether the file had name:.
     known = project.record().entries(project.record_url, None) if project.history is None else {}
     lost = [
@@ -106,8 +109,7 @@ def may_have_moved(
         if (item.listed is not None and item.last is not None and not item.last.own_name)
         or (item.state is State.REMOTE_ONLY and item.name in known)
     ]
-    files = [item for item in new if item.state is State.NEW and item.file and not item.file.own_name]
-    if not lost or not files:
+    if not lost:
         return None
     paths, names = ", ".join(str(item.path) for item in files), ", ".join(map(repr, lost))
     has, its = "has" if len(files) == 1 else "have", "its file" if len(lost) == 1 else "their files"
