@@ -239,6 +239,11 @@ def test_query_parameters_are_checked(call, query, status):
         assert answer.body["detail"][0]["loc"][0] == "query"
 
 
+def test_a_filter_that_is_missing_here_is_called_so(call):
+    answer = call("GET", "/prompt-templates?created_after=2020-01-01")
+    assert answer.body["message"] == "created_after: not supported by this registry."
+
+
 @pytest.mark.parametrize(
     ("value", "stamp"),
     [
