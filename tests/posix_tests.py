@@ -19,6 +19,9 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_a_built_image_is_tried_as_another_user_and_as_the_caller",
             "test_what_is_wrong_with_an_image_or_its_engine_is_an_error",
         ],
+        "server/test_concurrency.py": [
+            "test_idle_clients_are_served_where_the_system_allows_few_open_files",
+        ],
         "test_walkthroughs.py": [],
         "workflows/test_check_workflow.py": [],
         "workflows/test_deploy_workflow.py": [],

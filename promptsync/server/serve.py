@@ -36,6 +36,9 @@ THREADS = 32
 CONNECTIONS = 500
 """Most connections; beyond them, requests get 503."""
 
+OPEN_FILES = 1024
+"""How many files and sockets the process may open, if the system allows it; macOS starts with 256."""
+
 MAX_HEADER_BYTES = 32 * 1024
 MAX_MESSAGE = 64 * 1024
 """Longest message over a WebSocket, in bytes."""
@@ -68,6 +71,7 @@ def run_server(
     ``allowed`` are host names, besides the addresses of this machine, that requests may be sent to. The
     caller closes the application.
     """
+    _raise_open_files()
     port: int = bound.getsockname()[1]
     # It is interrupted again after uvicorn stopped.
     with bound, contextlib.suppress(KeyboardInterrupt):
@@ -126,6 +130,19 @@ def bind(host: str, port: int, *, loopback_only: bool = False) -> socket.socket:
         return bound
     except OSError as error:
         raise _cannot_listen(host, port, error) from error
+
+
+def _raise_open_files() -> None:
+    # Without a file for it, a connection is neither accepted nor refused.
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def resolve(host: str, port: int, *, loopback_only: bool) -> tuple[socket.AddressFamily, tuple[str, int]]:

@@ -13,6 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 import pytest
+from idle_clients import hold
 from registry_server import Caller, chat, flat, running
 
 from promptsync.server.app import create_app
@@ -81,9 +82,9 @@ def server(tmp_path):
     """Start a registry in its own process; return the process and its base URL."""
     started = []
 
-    def start():
+    def start(*before):
         process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(tmp_path / "r.db")],
+            [*before, sys.executable, "-c", SERVER, str(tmp_path / "r.db")],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -130,3 +131,9 @@ def test_a_killed_server_keeps_everything_that_it_confirmed(server):
     # Each writer may have stored one more version whose answer was cut off.
     assert max(answered) <= latest <= len(answered) + 4
     assert post(url, flat("a"))["version_number"] == latest + 1
+
+
+def test_idle_clients_are_served_where_the_system_allows_few_open_files(server):
+    _, url = server("sh", "-c", 'ulimit -Sn 40 && exec "$@"', "sh")
+    with hold(url, 60):
+        assert post(url, flat("a"))["version_number"] == 1
