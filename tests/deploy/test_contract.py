@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scripted_registry import Seen
 from thanks import MODEL, SCRIPTED, thanks
 from worlds import Run, World, made
 
@@ -358,6 +360,26 @@ def test_status_sees_what_a_snippet_breaks(world: World) -> None:
 def test_a_status_in_sync_reads_no_version(world: World) -> None:
     world.ok("status")
     assert {seen.path for seen in world.seen} == {"/prompt-templates", "/prompt-templates/labels"}
+
+
+def test_live_versions_are_read_at_once(world: World) -> None:
+    """After the first one, which says what workspace it is."""
+    for name in ("new", "refund"):
+        rewrite(world, name, "@@@tone@label:prod@@@ {order}")
+    world.ok("deploy")
+    for name in ("faq", "new", "refund"):
+        rewrite(world, name, "About {order} and {more}")
+    both, reads = threading.Barrier(2, timeout=120), list[str]()
+
+    def wait(seen: Seen, _: object) -> None:
+        if "?version=" in seen.target:
+            reads.append(seen.target)
+            if len(reads) > 1:
+                both.wait()
+
+    world.faults.append(wait)
+    assert "break applications that read faq (prod), new (prod), refund (prod)" in world.ok("status").out
+    assert len(reads) == 3
 
 
 def test_diff_says_what_breaks(world: World) -> None:
