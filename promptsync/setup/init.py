@@ -245,7 +245,10 @@ def commit_command(root: Path, paths: Iterable[str], message: str, prompts: str,
     places = (prompts if PurePosixPath(path).is_relative_to(prompts) else path for path in paths)
     named = shlex.join(dict.fromkeys(places))
     new = "" if is_in_repository(root) else f"{git} init && "
-    return f"{new}{git} add {named} && {git} commit -m {shlex.quote(message)} -- {named}"
+    # git refuses to commit a directory in which there is no file, as where the registry has no prompt yet.
+    is_empty = (root / prompts).is_dir() and not any((root / prompts).iterdir())
+    only = "" if is_empty else f" -- {named}"
+    return f"{new}{git} add {named} && {git} commit -m {shlex.quote(message)}{only}"
 
 
 def commit_files(root: Path, paths: Sequence[str], message: str, command: str) -> None:

@@ -294,7 +294,9 @@ def test_a_registry_that_exists_is_pulled_from_first(
     assert init(tmp_path, "--url", "https://api.example.com/") == 0
     out = capsys.readouterr().out
     assert f"  2. promptsync -C {tmp_path} pull\n" in out
-    assert f"git -C {tmp_path} add promptsync.yaml .gitignore prompts && " in out
+    # the directory is empty, or the registry has no prompts either: git refuses it as a path of a commit
+    added = f"git -C {tmp_path} add promptsync.yaml .gitignore prompts && "
+    assert f"{added}git -C {tmp_path} commit -m 'Set up promptsync'\n" in out
     assert "PROMPTLAYER_API_KEY" in out
     assert names(tmp_path) == [".gitignore", "promptsync.yaml"]
     config = load(tmp_path / "promptsync.yaml")
