@@ -108,6 +108,7 @@ def _document(prompt: Prompt) -> dict[str, Any]:
 
 BOTH_CHANGED: Final = "changed on both sides"
 BOTH_ADDED: Final = "added on both sides"
+FORMAT_CHANGED: Final = "changed on one side, and the text that it applies to on the other"
 MOVED: Final = "moved on one side, moved or removed on the other"
 REMOVED_HERE: Final = "removed in your file, changed in the registry"
 REMOVED_THERE: Final = "removed in the registry, changed in your file"
@@ -224,6 +225,10 @@ class FieldMerger:
             value = self._value(objects.under(key), (*path, key))
             if value is not ABSENT:
                 merged[key] = value
+        formats, texts = objects.under("template_format"), objects.under("content")
+        by_us, by_them = (not _same(formats.base, side) for side in formats[1:])
+        if by_us != by_them and not _same(texts.base, texts.theirs if by_us else texts.ours):
+            self.conflict((*path, "template_format"), FORMAT_CHANGED, formats)
         return merged
 
     def _text(self, texts: ThreeWay, reason: str, path: KeyPath) -> Any:

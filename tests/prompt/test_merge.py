@@ -14,6 +14,7 @@ from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.merge import (
     BOTH_ADDED,
     BOTH_CHANGED,
+    FORMAT_CHANGED,
     MOVED,
     REMOVED_HERE,
     REMOVED_THERE,
@@ -207,6 +208,19 @@ CONFLICTS: list[Any] = [
     pytest.param(
         chat(SYSTEM, tools=[tool("a")]), chat(SYSTEM, tools=[]), chat(SYSTEM, tools=[tool("a", "changed")]),
         [("tools[0]", REMOVED_HERE)], id="tool removed and changed",
+    ),
+    pytest.param(
+        BASE, chat(*(say(*text, template_format="jinja2") for text in (
+            ("system", "You are kind.\nYou are brief."), ("user", "Question: {{ question }}"),
+        ))),
+        chat(SYSTEM, say("user", "Question: {question}\nReply to {name}.")),
+        [("messages[1].content", BOTH_CHANGED), ("messages[1].template_format", FORMAT_CHANGED)],
+        id="another format here, another text there",
+    ),
+    pytest.param(
+        COMPLETION, replace(COMPLETION, template={**COMPLETION.template, "template_format": "jinja2"}),
+        Prompt("p", {"type": "completion", "content": [{"type": "text", "text": "{x}"}]}),
+        [("template_format", FORMAT_CHANGED)], id="format alone here, text alone there",
     ),
     pytest.param(
         None, chat(SYSTEM), chat(say("system", "Other.")), [("messages[0]", BOTH_ADDED)], id="no base",
