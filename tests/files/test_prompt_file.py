@@ -13,7 +13,7 @@ from promptsync.files.prompt_file import parse, render_edit, render_new
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.lint.rules import RULES
 from promptsync.prompt.canonical import TEMPLATE_KEYS, to_document
-from promptsync.prompt.prompt import Local, Prompt
+from promptsync.prompt.prompt import MAX_NAME, Local, Prompt
 from promptsync.prompt.shapes import BLOCKS, ROLES
 
 LOCAL_KEYS = ("evaluations", "agents", "examples", "synced")
@@ -185,7 +185,8 @@ def test_the_schema_knows_the_keys_of_a_document() -> None:
     }
 
 
-def test_the_schema_offers_every_role_and_block_type() -> None:
+def test_the_schema_offers_every_role_and_block_type_and_the_longest_name() -> None:
+    assert schema.schema("prompt")["properties"]["name"]["maxLength"] == MAX_NAME
     shapes = schema.schema("prompt")["$defs"]
     assert shapes["message"]["properties"]["role"]["examples"] == list(ROLES)
     assert shapes["block"]["properties"]["type"]["examples"] == list(BLOCKS)
