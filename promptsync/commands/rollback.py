@@ -40,7 +40,7 @@ def command(session: Session, names: tuple[str, ...], label: str | None, to: str
     move, or none.
 
     With --to COMMIT, LABEL moves back to that commit's versions; without NAME, on every prompt that has
-    LABEL. Prompts without such a version are skipped and listed.
+    LABEL. Prompts that the commit does not have are skipped and listed.
 
     \b
     promptsync rollback support/refund

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from promptsync.compare.content import has_text_of
 from promptsync.compare.git_state import find_state, too_shallow
 from promptsync.errors import Refused, UsageError
 from promptsync.history.graph import Lineage
@@ -18,6 +20,9 @@ from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.project.versions import Labelled, deploy_command, find_number, read_usable
 from promptsync.prompt.labels import is_own, position_of, previous_name, released_name
+
+if TYPE_CHECKING:
+    from promptsync.files.git.revisions import Revisions
 
 _SUBJECT = 50
 """Most characters of a commit's subject that are shown."""
@@ -103,9 +108,10 @@ def plan_rollback_to_commit(
 ) -> LabelPlan:
     """Plan to point the label of each prompt at the version that was published from a commit.
 
-    The marks of versions say from which commits they were published. A prompt without such a version is
-    skipped, and one whose version was never live, because a rollback releases nothing new; if nothing else
-    is left to move, the plan is refused. Raises ``NoSuchVersion`` for a prompt without the label.
+    The marks of versions say from which commits they were published. A prompt that the commit lacks is
+    skipped, and one whose version was never live, because a rollback releases nothing new. The plan is
+    refused if nothing else is left to move, and if the version of a prompt in the commit is unknown. Raises
+    ``NoSuchVersion`` for a prompt without the label.
     """
     for prompt in prompts:
         existing(prompt, label)
@@ -114,25 +120,49 @@ def plan_rollback_to_commit(
     lineages = revisions.of([prompt.listed.name for prompt in prompts])
     commits = {name: _commits_with(lineage, target) for name, lineage in lineages.items()}
     versions = _published(project, prompts, label, commits)
-    changes, skipped, stuck = [], [], list[tuple[Labelled, str, str]]()
+    changes, skipped = [], []
+    stuck, unknown = list[tuple[Labelled, str, str]](), list[tuple[Labelled, str, str]]()
     for prompt in prompts:
-        name, now = prompt.listed.name, existing(prompt, label)
+        name, now, lineage = prompt.listed.name, existing(prompt, label), lineages[prompt.listed.name]
         version = versions.get(name)
+        if version is None and commits[name] and _shows(project, prompt, now, revisions, lineage, target):
+            version = now
         if version is not None and (version <= now or version in _near(prompt, label)):
             changes.append(change_to(prompt, label, version))
             continue
         reason, hint = _why(project, prompt, label, version, target, is_there=bool(commits[name]))
         skipped.append(SkippedLabel(name, label, now, reason))
-        head = lineages[name].newest
+        if version is None and commits[name]:
+            unknown.append((prompt, reason, hint))
         # A prompt that has no file, here or in the commit, is no part of any release.
-        if commits[name] or (head is not None and head.digest is not None):
+        if commits[name] or (lineage.newest is not None and lineage.newest.digest is not None):
             stuck.append((prompt, reason, hint))
     plan = LabelPlan(tuple(changes), skipped=tuple(skipped), commit=target.title)
-    if stuck and plan.is_empty:
-        first, reason, hint = stuck[0]
-        refusal = _refusal(first, label, reason, hint, more=len(stuck) - 1)
-        return msgspec.structs.replace(plan, refusal=refusal)
-    return plan
+    stuck = unknown or (stuck if plan.is_empty else [])
+    if not stuck:
+        return plan
+    (first, reason, hint), *others = stuck
+    refusal = _refusal(first, label, reason, hint, more=len(others))
+    if unknown and not hint and not plan.is_empty:
+        names = [change.name for change in plan.changes]
+        command = shlex.join(["promptsync", "rollback", *names, "--label", label, "--to", target.ref])
+        refusal = refusal.replaced(hint=f"{refusal.hint.splitlines()[-1]}\n{command}")
+    return msgspec.structs.replace(plan, refusal=refusal)
+
+
+def _shows(
+    project: Project,
+    prompt: Labelled,
+    version: int,
+    revisions: Revisions,
+    lineage: Lineage,
+    target: TargetCommit,
+) -> bool:
+    """Whether a version has the content that a prompt has in a commit, whoever published it."""
+    place = lineage.commits[target.id]
+    content = lineage.revisions[place].digest if place is not None else None
+    text = revisions.prompts(lineage).get(content or "")
+    return text is not None and has_text_of(project, read_usable(project, prompt.listed, version), text)
 
 
 def _commits_with(lineage: Lineage, target: TargetCommit) -> set[str]:

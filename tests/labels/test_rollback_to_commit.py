@@ -204,7 +204,7 @@ def test_each_remote_has_versions_of_its_own(released: World, tmp_path: Path) ->
 # -- what stays -----------------------------------------------------------------------------------------
 
 
-def test_what_has_no_such_version_is_named_and_stays(released: World) -> None:
+def test_a_prompt_whose_version_is_unknown_stops_the_rollback_of_all(released: World) -> None:
     """A file that cannot be read counts as the one of the commit before, and of two files none counts."""
     released.write("new", "New")
     released.write("late", "Late")
@@ -218,20 +218,37 @@ def test_what_has_no_such_version_is_named_and_stays(released: World) -> None:
         released.write(name, text)
     released.commit("Say three")
     released.ok("deploy", "--label", "prod")
-    done = released.run("rollback", "--label", "prod", "--to", broken, "--json")
-    assert done.code == 0
-    skipped = {one["name"]: (one["version"], one["reason"]) for one in done.document["skipped"]}
+    before = prod(released, names := ("bye", "hello", "late", "new", "newer", "tone"))
+    released.forget()
+    refused = released.run("rollback", "--label", "prod", "--to", broken, "--json")
+    assert (refused.code, released.writes) == (3, []), str(refused)
+    assert prod(released, names) == before
+    skipped = {one["name"]: (one["version"], one["reason"]) for one in refused.document["skipped"]}
     assert skipped == {
         "bye": (3, f"no version was published from its content in {broken}"),
         "late": (1, f"no version was published from its content in {broken}"),
         "newer": (1, f"{broken} has no such prompt in prompts/"),
     }
-    now = {"bye": 3, "hello": 2, "late": 1, "new": 1, "newer": 1}
-    assert prod(released, tuple(now)) == now
-    assert [one["name"] for one in done.document["labels"]] == ["hello", "new", "tone"]
-    text = released.run("rollback", "--label", "prod", "--to", broken)
-    assert text.out.count("skipped") == 4
-    assert "late" in text.out
+    error = refused.document["error"]
+    assert error["message"].startswith(f"'prod' of 'bye' stays at v3: {skipped['bye'][1]} (and 1 more)")
+    named, others = error["hint"].splitlines()
+    assert named == "promptsync rollback bye --label prod --to N"
+    assert others == f"promptsync rollback hello new tone --label prod --to {broken}"
+    assert released.run(*others.split()[1:]).code == 0
+    assert prod(released, names) == {**before, "hello": 2}
+
+
+def test_a_live_version_with_the_content_of_the_commit_is_in_place_whoever_made_it(released: World) -> None:
+    released.ok("rollback", "hello@1", "--label", "prod")
+    released.publish("hello", "Two hello @@@tone@label:prod@@@", release_labels=["prod"])
+    released.edit("bye", "Two", "Three")
+    released.write("hello", "Three")
+    released.commit("Say three")
+    shutil.rmtree(released.root / ".promptsync")
+    released.faults.append(fault(asking("GET", "version=2"), failing(404)))
+    done = released.run(*to_commit("hello", "--json"))
+    assert (done.code, done.document["skipped"]) == (0, []), str(done)
+    assert [(one["from"], one["to"]) for one in done.document["labels"]] == [(3, 3)]
 
 
 NOTHING: list[tuple[str, int, str]] = [
@@ -454,6 +471,7 @@ def test_a_ref_with_the_name_of_a_version_is_reached_by_its_longer_name(released
 
 
 def test_a_clone_that_lacks_the_commits_of_versions_says_so(released: World, tmp_path: Path) -> None:
+    released.ok(*to_commit())
     for message in ("One", "Two"):
         released.git("commit", "-q", "--allow-empty", "-m", message)
     clone = tmp_path / "clone"
