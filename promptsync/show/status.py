@@ -242,6 +242,11 @@ def _advice_lines(project: Project, snapshot: Snapshot, offline: bool) -> list[s
     if snapshot.problems:
         about.setdefault(_ADVICE[State.INVALID], []).append(str(State.INVALID))
     about.pop("", None)
+    moved = may_have_moved(project, snapshot.items, snapshot.items) if snapshot.label is None else None
+    if moved:  # which stops every push and pull that names no prompts
+        for command in _ADVICE.values():
+            if command.startswith(("promptsync push", "promptsync pull")):
+                about.pop(command, None)
     if snapshot.label is not None and not snapshot.listing:
         about = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
     rows = [
@@ -249,7 +254,6 @@ def _advice_lines(project: Project, snapshot: Snapshot, offline: bool) -> list[s
         for command, what in about.items()
     ]
     lines: list[str] = [output.aside(output.style(line, "faint")) for line in output.table(rows)]
-    moved = may_have_moved(project, snapshot.items, snapshot.items) if snapshot.label is None else None
     more = [f"{moved.message}: {moved.hint}".replace("\n", ", or ")] if moved else []
     if snapshot.of(State.REMOTE_ONLY) and not project.config.include and not offline:
         more.append("set include: in promptsync.yaml if some of them belong to another repository")

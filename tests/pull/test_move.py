@@ -56,7 +56,9 @@ def test_a_moved_file_without_a_name_makes_no_new_prompt(moved: World, committed
         moved.git("reset", "-q", "--", "prompts")
         moved.git("commit", "-qam", "Move it")
     assert moved.states() == {OLD: "deleted-locally", NEW: "new"}
-    assert LOST in " ".join(moved.ok("status").out.split())
+    shown = " ".join(moved.ok("status").out.split())
+    assert f"{LOST}: {', or '.join(HINTS)}" in shown
+    assert (shown.count("promptsync push"), shown.count("promptsync pull")) == (1, 0)
     deploy = ("deploy", "--label", "prod", "--allow-dirty")
     for verb in (("push",), ("push", "--prune", "--partial", "-y"), ("push", "support/*"), ("pull",), deploy):
         done = moved.run(*verb, "--json")
