@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -211,10 +211,7 @@ def run_with_cases(
             warning = f"the outputs for {check.cases} come from the echo model, so they have no score"
             single.append(replace(own[0], run=replace(own[0].run, warning=warning)))
         else:
-            agent = project.registry.checks.agent(item.id, label=at.label, version=at.number)
-            nodes = mappings(agent.get("nodes"))
-            shown = frozenset(str(node.get("name")) for node in nodes if node.get("is_output_node") is True)
-            outputs = tuple(_output(result.run, shown) for result in own)
+            outputs = tuple(_outputs(project.registry, item.id, at, [result.run for result in own]))
             table = Check("table", check.cases, (item.name,), files[check.cases].min_score)
             texts.append(Wanted(table, TestedText(item.name, {}), outputs=outputs))
             checks.append(check)
@@ -248,14 +245,13 @@ def check_cases(project: Project, located: Located) -> list[list[Mapping[str, An
     return inputs
 
 
-def _output(run: Run, nodes: frozenset[str]) -> str:
-    """Return the output of a run as the text of a cell; of several nodes, all by their names."""
-    outputs = {name: node.value for name, node in run.outputs.items() if name in nodes or not nodes}
-    return cell_text(next(iter(outputs.values())) if len(outputs) == 1 else outputs)
-
-
-_FEW: Final = 5
-"""Up to this many prompts are fetched one by one; the whole list has a page for every hundred."""
+def _outputs(registry: Registry, agent_id: int, at: At, runs: Sequence[Run]) -> Iterator[str]:
+    """Yield the output of each run of an agent as the text of a cell; of several nodes, all by name."""
+    nodes = mappings(registry.checks.agent(agent_id, label=at.label, version=at.number).get("nodes"))
+    shown = [node.get("name") for node in nodes if node.get("is_output_node") is True]
+    for run in runs:
+        outputs = {name: node.value for name, node in run.outputs.items() if name in shown or not shown}
+        yield cell_text(next(iter(outputs.values())) if len(outputs) == 1 else outputs)
 
 
 def named_version(run: Run, name: str, template_id: int | None) -> tuple[int | None, str]:
@@ -290,7 +286,7 @@ def unbound(
     latest: Mapping[str, Version] = {}
     unread = ""
     try:
-        latest = latest_of(registry, names)
+        latest = {prompt.name: prompt for prompt in registry.prompts.latest(names)}
     except RemoteError as error:
         unread = f"the latest version could not be read: {error.message}"
 
@@ -333,12 +329,3 @@ def unbound(
         )
         for by_name in reasons
     ]
-
-
-def latest_of(registry: Registry, names: Iterable[str]) -> Mapping[str, Version]:
-    """Return the existing prompts with these names, each at its latest version."""
-    wanted = set(names)
-    if len(wanted) > _FEW:
-        return {prompt.name: prompt for prompt in registry.prompts.list() if prompt.name in wanted}
-    listed = mapped(lambda name: registry.prompts.list(name=name), sorted(wanted))
-    return {prompt.name: prompt for page in listed for prompt in page if prompt.name in wanted}

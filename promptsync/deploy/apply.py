@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import WantedVersions, rendered_snippets
 from promptsync.checks.results import CheckResults
-from promptsync.checks.run_checks import latest_of, run_with_cases
+from promptsync.checks.run_checks import run_with_cases
 from promptsync.checks.runs import Status
 from promptsync.checks.tables import check_tables
 from promptsync.deploy.members import Fate, Member
@@ -237,7 +237,7 @@ def _check_snippets(project: Project, plan: DeployPlan) -> None:
     latest, names = plan.survey.latest, {wanted.candidate.name for wanted in plan.tables.wanted}
     rendered = rendered_snippets(latest.worktree.files, names, plan.label).values()
     snippets = sorted({snippet for by_prompt in rendered for snippet in by_prompt})
-    now = latest_of(project.registry, snippets)
+    now = {prompt.name: prompt for prompt in project.registry.prompts.latest(snippets)}
     raced = [
         name
         for name in snippets

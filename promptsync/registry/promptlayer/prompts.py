@@ -88,7 +88,7 @@ class PromptLayerPrompts:
         return versions
 
     def latest(self, names: Collection[str], *, needed: Collection[str] = ()) -> builtins.list[Version]:
-        if len(names) < self._pages:  # a name costs a search
+        if len(names) < max(1, self._pages):  # a name costs a search
             with suppress(RemoteError):  # it may be unable to search
                 versions = [version for version in mapped(self._named, sorted(names)) if version is not None]
                 if {*needed} <= {version.name for version in versions}:
