@@ -197,9 +197,13 @@ def _check_link(path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check that the database is a registry of this version; create the tables of a new one."""
-    if not _is_new(connection, path):
+    is_new = _is_new(connection, path)
+    # With the write-ahead log, readers never wait for a writer. SQLite does not switch to it while another
+    # process opens the file; then it does the next time.
+    with suppress(sqlite3.OperationalError):
+        connection.execute("PRAGMA journal_mode = WAL")
+    if not is_new:
         return
-    _write_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")
     with connection:
         # Another process may have created the tables while this one waited for the lock.
@@ -233,20 +237,6 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
             f"rm -f {quoted} {quoted}-wal {quoted}-shm",
         )
     return False
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to the write-ahead log, so that readers never wait for a writer."""
-    # The switch needs exclusive access, and for it SQLite does not wait for other processes opening the file.
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
 
 
 def _hint(error: Exception) -> str:
