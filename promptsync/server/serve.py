@@ -39,15 +39,6 @@ CONNECTIONS = 500
 OPEN_FILES = 1024
 """How many files and sockets the process may open, if the system allows it; macOS starts with 256."""
 
-MAX_HEADER_BYTES = 32 * 1024
-MAX_MESSAGE = 64 * 1024
-"""Longest message over a WebSocket, in bytes."""
-
-_KEEP_ALIVE_SECONDS = 60
-"""How long a connection stays open after a response."""
-_STOP_SECONDS = 2
-"""How long requests may take to finish after the server was told to stop."""
-
 WEBSOCKET: Final = "/connection/websocket"
 """The path of the WebSocket. The token in its first message replaces the key."""
 
@@ -107,11 +98,11 @@ def make_server(
         log_level="critical",
         access_log=False,
         limit_concurrency=CONNECTIONS,
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-        ws_max_size=MAX_MESSAGE,
+        h11_max_incomplete_event_size=32 * 1024,
+        ws_max_size=64 * 1024,
         ws_per_message_deflate=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_STOP_SECONDS,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=2,
     )
     config.load()
     return Server(config)
@@ -278,27 +269,17 @@ def _headers(scope: Message) -> dict[str, str]:
 
 
 def _environ(scope: Message, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    address, port = scope["server"] or ("localhost", 80)
+    """Return of the environment of WSGI what an application of promptsync reads."""
     return {
         "REQUEST_METHOD": scope["method"],
         # The decoded path cannot tell a slash in a name from one between segments.
         "REQUEST_URI": _target(scope),
-        "SCRIPT_NAME": "",
         "PATH_INFO": scope["path"].encode().decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("ascii"),
-        "SERVER_NAME": address,
-        "SERVER_PORT": str(port),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
         "CONTENT_TYPE": headers.get("content-type", ""),
         "CONTENT_LENGTH": str(len(body)),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
     }
 
 
