@@ -46,20 +46,12 @@ _ROOTS = {
 A collection without a provider is universal.
 """
 
-_PREFIXES = {
-    provider: re.compile(f"^({re.escape(root)}{f'|{folder}(?=.*/)' if folder else ''})+")
-    for provider, (root, folder) in _ROOTS.items()
-}
-"""The prefix removed from a received path, repeatedly, so that no stored path starts with it."""
-
-_ENTRY = b"PK\x01\x02"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
     # What ``zipfile`` raises for impossible numbers and flags, and for encrypted files.
     *(ValueError, OverflowError, RuntimeError),
 )
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 _COLLECTION = """i.uid AS id, i.name, '/' || i.name AS root_path, i.folder_id, i.created_at, i.updated_at,
     json_extract(v.body, '$.provider') AS provider, (SELECT workspace_id FROM registry) AS workspace_id,
@@ -148,8 +140,7 @@ def create_collection(request: Request, db: Database) -> Answer:
     skill = items.save(db, SKILL, body.name, uid=str(uuid.uuid4()), folder_id=body.folder_id)
     version = _save(db, skill, body, uploaded)
     about, shown = _collection(db, skill), _version(db, version)
-    answer = {"skill_collection": about, "version": shown, "external_ids": []}
-    return answer
+    return {"skill_collection": about, "version": shown, "external_ids": []}
 
 
 def rename_collection(request: Request, db: Database) -> Answer:
@@ -159,16 +150,14 @@ def rename_collection(request: Request, db: Database) -> Answer:
     if name != skill["name"]:
         _check_name(db, name)
     db.execute("UPDATE items SET name = ?, updated_at = ? WHERE id = ?", (name, now(), skill["id"]))
-    about = _collection(db, skill)
-    return {"skill_collection": about}
+    return {"skill_collection": _collection(db, skill)}
 
 
 def save_version(request: Request, db: Database) -> Answer:
     """Add a version that changes the files of the latest one, and point a label at it."""
     body, uploaded = request.read(SentVersion), read_archive(request.attached)
     skill = _find(db, request)
-    shown = _version(db, _save(db, skill, body, uploaded))
-    return {"version": shown}
+    return {"version": _version(db, _save(db, skill, body, uploaded))}
 
 
 def _find(db: Database, request: Request) -> Row:
@@ -270,7 +259,9 @@ def stored_path(path: str, provider: str | None) -> str:
             f"{path[:100]!r} is not a valid path: use at most {MAX_PATH} characters, names separated by '/', "
             "and no '.', '..', ':', backslash or control character."
         )
-    return _PREFIXES[provider].sub("", path)
+    root, folder = _ROOTS[provider]
+    # Repeatedly, so that no stored path starts with it.
+    return re.sub(f"^({re.escape(root)}{f'|{folder}(?=.*/)' if folder else ''})+", "", path)
 
 
 def exported_path(path: str, provider: str | None) -> str:
@@ -284,7 +275,7 @@ def read_archive(data: bytes | None) -> dict[str, bytes]:
     if data is None:
         return {}
     # Reading the directory needs much more memory than its size.
-    if data.count(_ENTRY) > MAX_ENTRIES:
+    if data.count(b"PK\x01\x02") > MAX_ENTRIES:
         raise malformed(f"The archive has more than {MAX_ENTRIES:,} entries.")
     files: dict[str, bytes] = {}
     try:
@@ -296,13 +287,10 @@ def read_archive(data: bytes | None) -> dict[str, bytes]:
             for entry in entries:
                 # ``filename`` ends at the first NUL.
                 name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
-                if name in files:
-                    raise malformed(f"The archive has two files called {name[:100]!r}.")
-                if kind not in (0, stat.S_IFREG) or entry.compress_type not in _METHODS:
-                    raise malformed(
-                        f"{name[:100]!r} in the archive is not a plain file that is stored or deflated: "
-                        "links and other methods are not supported."
-                    )
+                is_plain = kind in (0, stat.S_IFREG) and entry.compress_type in _METHODS
+                if name in files or not is_plain:
+                    wrong = "is not a plain file that is stored or deflated, or is there twice."
+                    raise malformed(f"{name[:100]!r} in the archive {wrong}")
                 with archive.open(entry) as file:
                     files[name] = file.read(entry.file_size)
     except _UNREADABLE as error:
@@ -315,7 +303,7 @@ def write_archive(files: Mapping[str, bytes]) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
         for name, content in files.items():
-            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
     return data.getvalue()
