@@ -186,23 +186,22 @@ class Runner:
         self._registry = registry
         self.models = models
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._pending: dict[str, bool] = {}
-        """What is waited for or worked on, and whether it was requested again since."""
+        self._pending: set[str] = set()
+        """What waits or is worked on."""
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._stopped = False
         self.close_seconds = 5.0
 
     def work_on(self, sheet_id: str) -> None:
-        """Compute what is left of a sheet, unless a thread will do so anyway."""
+        """Compute what is left of a sheet, unless a thread does so.
+
+        If that thread has just found that nothing was left, the next poll starts another one.
+        """
         with self._lock:
-            if self._stopped:
+            if self._stopped or sheet_id in self._pending:
                 return
-            if sheet_id in self._pending:
-                # Its thread may just have found that nothing was left.
-                self._pending[sheet_id] = True
-                return
-            self._pending[sheet_id] = False
+            self._pending.add(sheet_id)
             self._queue.put(sheet_id)
             if len(self._threads) < self.models.parallel:
                 # Ctrl-C must not wait for a model that hangs, so threads do not keep the process alive.
@@ -233,7 +232,4 @@ class Runner:
             except Exception:
                 _log.exception("A run was interrupted")
             finally:
-                with self._lock:
-                    again = self._pending.pop(sheet_id)
-                if again:
-                    self.work_on(sheet_id)
+                self._pending.discard(sheet_id)

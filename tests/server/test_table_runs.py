@@ -299,26 +299,6 @@ def test_an_edit_during_an_operation_wins_over_its_answer(slow: Any, gate: Gate)
     assert sheet.values("Output") == ["true edited"]
 
 
-def test_what_is_started_while_its_thread_finds_nothing_left_is_done_all_the_same(
-    app: Any, monkeypatch: Any
-) -> None:
-    left, asked, over = [2], [], threading.Event()
-
-    def compute_next(store: Any, models: Any, sheet_id: str) -> bool:
-        asked.append(left[0])
-        left[0] -= 1
-        if left[0] == 0:
-            app.runner.work_on(sheet_id)
-        if left[0] < 0:
-            over.set()
-        return left[0] > 0
-
-    monkeypatch.setattr("promptsync.server.tables.compute.compute_next", compute_next)
-    app.runner.work_on("x")
-    assert over.wait(60)
-    assert asked == [2, 1, 0]
-
-
 def test_an_operation_of_a_killed_server_goes_on_when_it_is_polled(slow: Any, gate: Gate, app: Any) -> None:
     sheet = with_prompt(Caller(slow), metadata=None)
     operation_id = sheet("POST", "/operations", {}, status=202)["operation_id"]
