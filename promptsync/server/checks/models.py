@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx
-from msgspec import Struct, field
+from msgspec import Struct, convert, field
 
 from promptsync.prompt.prompt import mappings
 from promptsync.prompt.shapes import CHAT_COMPLETIONS
@@ -25,9 +25,6 @@ from promptsync.server.guard import is_loopback
 
 JUDGE: Final = "llm-assertion"
 """The name under which LLM assertions ask a model."""
-
-
-_MAX_ANSWER = 10_000_000
 
 
 class ModelError(Exception):
@@ -63,13 +60,15 @@ class Echo(Struct, frozen=True):
 class ScriptedAnswer(Struct, frozen=True):
     """Answers to texts that contain a text, in any case, or a match of a regular expression; or to all."""
 
-    answers: list[str]
-    contains: str = ""
-    regex: str = ""
+    answer: str = ""
+    answers: list[str] | None = None
+    contains: str | None = None
+    regex: str | None = None
 
     def fits(self, text: str) -> bool:
         """Return whether it answers a text."""
-        return self.contains.casefold() in text.casefold() and re.search(self.regex, text) is not None
+        contains = (self.contains or "").casefold() in text.casefold()
+        return contains and re.search(self.regex or "", text) is not None
 
 
 class Scripted(Struct, frozen=True):
@@ -89,7 +88,8 @@ class Scripted(Struct, frozen=True):
             raise ModelError(f"No scripted answer fits {text[:200]!r}.")
         turn = self.turns[text]
         self.turns[text] += 1
-        return rule.answers[turn % len(rule.answers)]
+        answers = rule.answers or [rule.answer]
+        return answers[turn % len(answers)]
 
 
 @cache
@@ -155,7 +155,7 @@ class Endpoint(Struct, frozen=True):
             with _client().stream("POST", url, json=body, headers=headers, timeout=self.timeout) as response:
                 for part in response.iter_bytes():
                     content += part
-                    if len(content) > _MAX_ANSWER or time.monotonic() > deadline:
+                    if len(content) > 10_000_000 or time.monotonic() > deadline:
                         raise ModelError(f"{self.url} did not answer: the answer is too long or too slow")
             if not response.is_success:
                 said = content[:500].decode(errors="replace")
@@ -205,13 +205,7 @@ def models_of(specs: Sequence[Mapping[str, Any]], default: Model, keys: Mapping[
 
 def _model(spec: Mapping[str, Any], keys: Mapping[str, str]) -> Model:
     if "answers" in spec:
-        rules = [
-            ScriptedAnswer(
-                rule.get("answers") or [rule["answer"]], rule.get("contains") or "", rule.get("regex") or ""
-            )
-            for rule in spec["answers"]
-        ]
-        return Scripted(rules)
+        return Scripted(convert(spec["answers"], list[ScriptedAnswer]))
     if "url" not in spec:
         return Echo()
     key = spec.get("key") or ""
