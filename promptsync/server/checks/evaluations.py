@@ -52,48 +52,35 @@ _PASSED = (
 
 
 class Report(msgspec.Struct, frozen=True):
-    """A pipeline, or a run with its sheet. ``passed`` has the percentages of rows that pass, by column."""
+    """A pipeline, or a run with its sheet.
 
-    summary: dict[str, Any]
+    ``about``, ``state`` and ``score`` are as in a response; ``passed`` has the percentages of rows that pass,
+    by column, once all cells are done.
+    """
+
+    about: dict[str, Any]
+    state: dict[str, Any]
+    score: dict[str, Any]
     columns: list[SheetColumn]
+    passed: dict[str, float]
     sheet_id: str
     row_count: int
-    counts: dict[str, int]
-    passed: dict[str, float]
 
-    @property
-    def is_under_way(self) -> bool:
-        """Whether cells are left to compute."""
-        return self.counts[QUEUED] > 0
 
-    @property
-    def about(self) -> dict[str, Any]:
-        """Return what a response says about it."""
-        return {**self.summary, "score": None if self.is_under_way else self.score}
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """The status as in a response, and how many cells have which."""
-        status = "RUNNING" if self.is_under_way else "COMPLETED"
-        counts = {status: self.counts[status] for status in _STATUSES}
-        return {"status": status, "stats": {"status_counts": counts}}
-
-    @property
-    def score(self) -> dict[str, Any]:
-        """The score from 0 to 100: the mean of the scores of columns; null until all rows are done."""
-        columns: list[dict[str, Any]] = [
-            {"column_name": column.title, "score": score, "score_type": "boolean", "num_skipped": 0}
-            for column in self.columns
-            if (score := self.passed.get(column.id)) is not None
-        ]
-        answer: dict[str, Any] = {"overall_score": None, "score_type": "none", "has_custom_scoring": False}
-        if not columns:
-            message = "Not finished." if self.is_under_way else "Nothing is scored."
-            return answer | {"details": {"message": message}}
-        answer["overall_score"] = round(sum(column["score"] for column in columns) / len(columns), 2)
-        if len(columns) == 1:
-            return answer | {"score_type": "single_column", "details": columns[0]}
-        return answer | {"score_type": "multi_column", "details": {"columns": columns}}
+def _score(columns: list[SheetColumn], passed: Mapping[str, float], *, is_done: bool) -> dict[str, Any]:
+    """Return the score from 0 to 100: the mean of the scores of columns; null until all rows are done."""
+    scores: list[dict[str, Any]] = [
+        {"column_name": column.title, "score": passed[column.id], "score_type": "boolean", "num_skipped": 0}
+        for column in columns
+        if column.id in passed
+    ]
+    answer: dict[str, Any] = {"overall_score": None, "score_type": "none", "has_custom_scoring": False}
+    if not scores:
+        return answer | {"details": {"message": "Nothing is scored." if is_done else "Not finished."}}
+    answer["overall_score"] = round(sum(column["score"] for column in scores) / len(scores), 2)
+    if len(scores) == 1:
+        return answer | {"score_type": "single_column", "details": scores[0]}
+    return answer | {"score_type": "multi_column", "details": {"columns": scores}}
 
 
 class _EvaluationsQuery(ItemQuery, frozen=True):
@@ -124,7 +111,7 @@ def run_evaluation(request: Request, db: Database) -> Answer:
     if body.refresh_dataset:
         raise ApiError(403, "Datasets of this registry come from evaluation files and cannot be refreshed.")
     pipeline = _report(db, pipeline_id)
-    name, parent_id = pipeline.summary["name"], pipeline.summary["parent_report_id"]
+    name, parent_id = pipeline.about["name"], pipeline.about["parent_report_id"]
     if parent_id is not None:
         raise ApiError(403, f"The report {pipeline_id} is a run, not a pipeline; run {parent_id}.")
     if body.dataset_id is None:
@@ -152,7 +139,7 @@ def get_evaluation(request: Request, db: Database) -> Answer:
         {
             "id": position,
             "position": position,
-            "report_id": report.summary["id"],
+            "report_id": report.about["id"],
             "name": column.title,
             "configuration": column.config,
             "score": report.passed.get(column.id),
@@ -167,7 +154,7 @@ def get_evaluation(request: Request, db: Database) -> Answer:
 def get_score(request: Request, db: Database) -> Answer:
     """Return the score of a run: 400 for a pipeline, which has none."""
     report = _polled(request, db)
-    if report.summary["is_blueprint"]:
+    if report.about["is_blueprint"]:
         raise malformed("A pipeline has no score; request that of one of its runs.")
     return {**OK, "score": report.score}
 
@@ -193,13 +180,17 @@ def _reports(db: Database, condition: str, *values: int) -> list[Report]:
     """Return pipelines and runs, newest first."""
     reports = []
     for row in db.execute(f"{_REPORT} AND {condition} ORDER BY i.id DESC", values).fetchall():
-        summary = dict(row)
-        spec, sheet_id, row_count = (summary.pop(key) for key in ("spec", "sheet_id", "row_count"))
+        about = dict(row)
+        spec, sheet_id, row_count = (about.pop(key) for key in ("spec", "sheet_id", "row_count"))
         columns = [SheetColumn("", **column) for column in spec] or store.columns_of(db, sheet_id)
-        counts, passed = store.count_statuses(db, sheet_id), {}
-        if not counts[QUEUED]:
-            passed = dict(map(tuple, db.execute(_PASSED, (sheet_id,))))
-        reports.append(Report(summary, columns, sheet_id, row_count, counts, passed))
+        counts = store.count_statuses(db, sheet_id)
+        is_done = not counts[QUEUED]
+        passed = dict(map(tuple, db.execute(_PASSED, (sheet_id,)))) if is_done else {}
+        score = _score(columns, passed, is_done=is_done)
+        about["score"] = score if is_done else None
+        shown = {"status_counts": {status: counts[status] for status in _STATUSES}}
+        state = {"status": "COMPLETED" if is_done else "RUNNING", "stats": shown}
+        reports.append(Report(about, state, score, columns, passed, sheet_id, row_count))
     return reports
 
 
