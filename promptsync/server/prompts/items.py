@@ -15,17 +15,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from promptsync.server.http import (
-    Answer,
-    ApiError,
-    Id,
-    Name,
-    Request,
-    invalid,
-    not_found,
-    read_id,
-    row_of,
-)
+from promptsync.server.http import Answer, ApiError, Id, Name, Request, invalid, not_found, read_id, row_of
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, decoded, encoded, insert, now
 
 TEMPLATE: Final = "prompt template"
@@ -45,9 +35,10 @@ _VERSION = 'id, item_id, number, type, message, created_at, body AS "body [json]
 
 
 def find(db: Database, identifier: str, kind: str = TEMPLATE) -> Row:
-    """Return the active item with this name or, failing that, this ``uid`` or id; 404 otherwise."""
+    """Return the active item with this name or, failing that, this id; 404 otherwise."""
+    by_id = {"uid": identifier} if kind in (TOOL, SKILL) else {"id": read_id(identifier)}
     # A name of digits may be another item's id. Then the name wins.
-    for column, value in {"name": identifier, "uid": identifier, "id": read_id(identifier)}.items():
+    for column, value in ({"name": identifier} | by_id).items():
         with suppress(ApiError):
             return get(db, kind, column, value)
     raise not_found(f"There is no {kind} called {identifier!r}.")

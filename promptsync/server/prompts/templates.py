@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from promptsync.prompt.prompt import MAX_MESSAGE, MAX_NAME
 from promptsync.prompt.snippets import rendered_in
-from promptsync.server.http import Answer, ApiError, Id, Name, Request, checked, invalid, malformed, read_id
+from promptsync.server.http import Answer, Id, Name, Request, checked, invalid, malformed, read_id
 from promptsync.server.listing import HAS_TAGS, ItemQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
@@ -362,11 +362,7 @@ def snippet_usage(request: Request, db: Database) -> Answer:
 def get_tool(request: Request, db: Database) -> Answer:
     """Return a version of a tool, which is found by its id or by its name."""
     number, label = request.version()
-    identifier = request.path["identifier"]
-    try:
-        tool = items.get(db, items.TOOL, "uid", identifier)
-    except ApiError:
-        tool = items.get(db, items.TOOL, "name", identifier)
+    tool = items.find(db, request.path["identifier"], items.TOOL)
     version = items.version(db, tool, number, label)
     definition = stored_tool(version["body"])
     shown = {
