@@ -6,7 +6,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
@@ -21,16 +20,8 @@ from promptsync.server.prompts import items
 from promptsync.server.prompts.template import expanded, resolved, stored_metadata, stored_template
 from promptsync.server.store.database import Database, Row, Store
 from promptsync.server.tables import store
-from promptsync.server.tables.primitives import NoResult, Read, primitive, score_of, structured
-from promptsync.server.tables.store import (
-    COMPLETED,
-    FAILED,
-    PROMPT,
-    QUEUED,
-    TEXT,
-    SheetCell,
-    SheetColumn,
-)
+from promptsync.server.tables.primitives import PRIMITIVES, NoResult, Read, primitive, score_of, structured
+from promptsync.server.tables.store import COMPLETED, FAILED, PROMPT, QUEUED, TEXT, SheetCell, SheetColumn
 
 _BATCH: Final = 100
 """How many cells are stored at once where no model is asked over a network."""
@@ -98,12 +89,8 @@ class PromptColumn(Struct, frozen=True):
         return stored_template(self.inline_template.prompt_template), metadata
 
 
-def check_config(kind: str, config: Mapping[str, Any]) -> None:
-    """Raise a 400 for the configuration of a computed column that cannot run."""
-    if kind == PROMPT:
-        checked(config, PromptColumn, "config")
-    else:
-        primitive(kind, config, "config")
+COMPUTED: Final[Mapping[str, type[Struct]]] = {PROMPT: PromptColumn, **PRIMITIVES}
+"""The configurations of computed columns, by type."""
 
 
 def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
@@ -116,14 +103,14 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
         column = next((column for column in queued.values() if not column.reads & queued.keys()), None)
         if column is None:
             return False
-        compute, model = _computation(db, models, column)
+        # A calculation reads the sheet that it scores.
+        sql = "SELECT ifnull(source_id, id), table_id IS NULL FROM sheets WHERE id = ?"
+        source_id, is_run = db.execute(sql, (sheet_id,)).fetchone()
+        compute, model = _computation(db, models, column, is_run=is_run)
         is_local = model in _LOCAL
         # What a model over a network has answered must not be lost with the answers that are still to come.
         most = _BATCH if is_local else models.parallel
         cells = list(store.cells_of(db, sheet_id, columns=[column.id], statuses=[QUEUED], most=most))
-        # A calculation reads the sheet that it scores.
-        sql = "SELECT ifnull(source_id, id) FROM sheets WHERE id = ?"
-        (source_id,) = db.execute(sql, (sheet_id,)).fetchone()
         sources = store.columns_of(db, source_id)
         rows = store.rows_of(db, source_id, [cell.row_index for cell in cells])
 
@@ -187,11 +174,13 @@ def _result(compute: Compute, read: Read) -> tuple[Any, str | None]:
         return None, str(error) or repr(error)
 
 
-def _computation(db: Database, models: Models, column: SheetColumn) -> tuple[Compute, str | None]:
-    """Return what computes a cell from its row, and the name of the model that it asks."""
-    # A run has lists as they are, and whether a row passes instead of a score.
-    sql = "SELECT table_id IS NULL FROM sheets WHERE id = ?"
-    (is_run,) = db.execute(sql, (column.sheet_id,)).fetchone()
+def _computation(
+    db: Database, models: Models, column: SheetColumn, *, is_run: bool
+) -> tuple[Compute, str | None]:
+    """Return what computes a cell from its row, and the name of the model that it asks.
+
+    A run has lists as they are, and whether a row passes instead of a score.
+    """
     try:
         if column.type == PROMPT:
             config = checked(column.config, PromptColumn, "config")
@@ -200,17 +189,18 @@ def _computation(db: Database, models: Models, column: SheetColumn) -> tuple[Com
             return _prompted(config, template, metadata, model, structures=not is_run), model.name
         computed = primitive(column.type, column.config, "config")
     except ApiError as error:
-        return partial(_fail, error.message), None
+        reason = error.message
+
+        def fail(read: Read) -> None:
+            raise NoResult(reason)
+
+        return fail, None
 
     def compute(read: Read) -> Any:
         value = computed.result(read, models.judge)
         return score_of(value) == 1 if is_run and column.is_output_column else value
 
     return compute, models.called(JUDGE).name if column.type == "LLM_ASSERTION" else None
-
-
-def _fail(message: str, read: Read) -> None:
-    raise NoResult(message)
 
 
 def _prompted(

@@ -82,7 +82,11 @@ def add_rows(request: Request, db: Database, sheet: Row) -> Answer:
 
 def delete_rows(request: Request, db: Database, sheet: Row) -> Answer:
     """Delete rows. The others keep their indices."""
-    deleted = store.delete_rows(db, sheet["id"], request.read(_DeletedRows).row_indices)
+    indices = encoded(request.read(_DeletedRows).row_indices)
+    sql = "DELETE FROM cells WHERE sheet_id = ? AND row_index IN (SELECT value FROM json_each(?))"
+    cells = db.execute(f"{sql} RETURNING row_index", (sheet["id"], indices)).fetchall()
+    deleted = len({cell["row_index"] for cell in cells})
+    db.execute("UPDATE sheets SET row_count = row_count - ? WHERE id = ?", (deleted, sheet["id"]))
     version = store.touch(db, sheet["id"]) if deleted else sheet["version_count"]
     return {"deleted_count": deleted, "row_count": sheet["row_count"] - deleted, "version": version}
 
@@ -104,8 +108,7 @@ def update_cell(request: Request, db: Database, sheet: Row) -> Answer:
     if body.value is UNSET and body.display_value is UNSET:
         raise malformed("value: required, or display_value.")
     value, cell = body.display_value if body.value is UNSET else body.value, _cell(db, request, sheet)
-    types = {column.id: column.type for column in store.columns_of(db, sheet["id"])}
-    if types[cell.column_id] != TEXT:
+    if cell.column_id in _computed(db, sheet):
         raise malformed("Only cells of text columns can be edited; this one is computed.")
     version, stale = sheet["version_count"], 0
     if encoded(value) != encoded(cell.value):
@@ -173,9 +176,6 @@ def _version(db: Database, sheet: Row, version_id: str) -> Answer:
 CONFIRMED: Final = 1000
 """Most cells that an operation may have without a confirmation."""
 
-MAX_SHOWN: Final = 100
-"""Most cells in a response."""
-
 
 class _New(Struct, frozen=True):
     operation: Literal["recalculate"] = "recalculate"
@@ -207,11 +207,10 @@ def create_operation(request: Request, db: Database, sheet: Row) -> Answer | Res
         message = f"This recalculates {len(ids)} cells; send the confirmation_token to start it."
         return Response({**answer, "affected_cell_count": len(ids), "message": message})
     operation_id = _start(db, sheet, ids)
-    cells = store.cells_of(db, sheet["id"], ids=ids[:MAX_SHOWN])
     started = {"execution_id": operation_id, "execution_ids": [operation_id], "virtual_cell_count": 0}
     operation = _operation(db, sheet, operation_id)
     known = {key: operation[key] for key in ("operation", "operation_id", "cell_count", "status_url")}
-    shown = [cell.shown() for cell in cells]
+    shown = [cell.shown() for cell in store.cells_of(db, sheet["id"], ids=ids[:100])]
     return {**known, **started, "version": sheet["version_count"], "cells": shown}
 
 

@@ -43,7 +43,7 @@ class _Scope(Struct, frozen=True):
 class _Query(Struct, frozen=True):
     calculation_id: str | None = None
     verdict: Literal["pass", "warn", "fail", "error", "skipped"] | None = None
-    cursor: RowIndex | None = None
+    cursor: Annotated[int, Meta(ge=-1)] = -1
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
@@ -147,8 +147,7 @@ def list_rows(request: Request, db: Database, sheet: Row) -> Answer:
     query = request.parameters(_Query)
     calculation = _calculation(db, sheet, query.calculation_id)
     scores = [] if calculation is None else _scores(db, sheet, calculation)
-    after = -1 if query.cursor is None else query.cursor
-    rows = [row for row in scores if row["row_index"] > after]
+    rows = [row for row in scores if row["row_index"] > query.cursor]
     rows = [row for row in rows if query.verdict in (None, row["aggregate_verdict"])]
     page = [
         {key: value for key, value in row.items() if key not in ("step_results", "computed_at")}
@@ -269,10 +268,6 @@ def _shown(db: Database, sheet: Row) -> tuple[Answer | None, Answer | None]:
     status = "ready" if stored.steps else "needs_setup"
     if latest is not None and latest["status"] != "cancelled":
         status = "stale" if latest["status"] == "completed" and stale["is_stale"] else latest["status"]
-    place = {
-        "sheet_id": sheet["id"],
-        "workspace_id": sheet["workspace_id"],
-        "smart_table_id": sheet["table_id"],
-    }
+    place = {"sheet_id": sheet["id"], "smart_table_id": sheet["table_id"]}
     state = {"status": status, "stale_state": stale, "latest_calculation_id": latest and latest["id"]}
     return {**to_builtins(stored), **place, "workspace_id": sheet["workspace_id"], **state}, latest

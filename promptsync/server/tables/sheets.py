@@ -16,14 +16,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
 from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
-from promptsync.server.http import MAX_BODY, Answer, Id, Request, Response, malformed, not_found
+from promptsync.server.http import MAX_BODY, Answer, Id, Request, Response, checked, malformed, not_found
 from promptsync.server.listing import CursorQuery
 from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.store.database import Database, Row, encoded, insert, now
 from promptsync.server.tables import store
-from promptsync.server.tables.compute import check_config
-from promptsync.server.tables.primitives import PRIMITIVES, references
-from promptsync.server.tables.store import PROMPT, TEXT, SheetColumn
+from promptsync.server.tables.compute import COMPUTED
+from promptsync.server.tables.primitives import references
+from promptsync.server.tables.store import TEXT, SheetColumn
 from promptsync.server.tracking.spans import Span, spans_of
 
 Title = Annotated[str, Meta(min_length=1, max_length=1000)]
@@ -84,9 +84,16 @@ def list_tables(request: Request, db: Database) -> Answer:
     return query.select(db, store.TABLE, source, "number", folder=query.folder_id, name=query.name or "")
 
 
-def get_table(request: Request, db: Database, table: Row) -> Answer:
-    """Return a table with the number of rows of each of its sheets."""
-    return {"table": dict(table)}
+def get(request: Request, db: Database, row: Row) -> Answer:
+    """Return a sheet, or a table with the number of rows of each of its sheets."""
+    return {"sheet" if "sheet_id" in request.path else "table": dict(row)}
+
+
+def delete(request: Request, db: Database, row: Row) -> Answer:
+    """Delete a sheet or a table with everything in it."""
+    place = "sheets" if "sheet_id" in request.path else "smart_tables"
+    db.execute(f"DELETE FROM {place} WHERE id = ?", (row["id"],))
+    return {"message": "Deleted."}
 
 
 def update_table(request: Request, db: Database, table: Row) -> Answer:
@@ -100,21 +107,10 @@ def update_table(request: Request, db: Database, table: Row) -> Answer:
     return {"table": dict(store.get_table(db, request.path))}
 
 
-def delete_table(request: Request, db: Database, table: Row) -> Answer:
-    """Delete a table with everything in it."""
-    db.execute("DELETE FROM smart_tables WHERE id = ?", (table["id"],))
-    return {"message": "Table deleted."}
-
-
 def list_sheets(request: Request, db: Database, table: Row) -> Answer:
     """List the sheets of a table, the oldest first by default."""
     query, source = request.parameters(_SheetsQuery), "sheets s WHERE table_id = :table"
     return query.select(db, store.SHEET, source, "number", table=table["id"])
-
-
-def get_sheet(request: Request, db: Database, sheet: Row) -> Answer:
-    """Return a sheet."""
-    return {"sheet": dict(sheet)}
 
 
 def update_sheet(request: Request, db: Database, sheet: Row) -> Answer:
@@ -122,12 +118,6 @@ def update_sheet(request: Request, db: Database, sheet: Row) -> Answer:
     title = request.read(_SheetChange).title or sheet["title"]
     db.execute("UPDATE sheets SET title = ?, updated_at = ? WHERE id = ?", (title, now(), sheet["id"]))
     return {"sheet": dict(store.get_sheet(db, request.path)), "version": sheet["version_count"]}
-
-
-def delete_sheet(request: Request, db: Database, sheet: Row) -> Answer:
-    """Delete a sheet with everything in it."""
-    db.execute("DELETE FROM sheets WHERE id = ?", (sheet["id"],))
-    return {"message": "Sheet deleted."}
 
 
 def add_blank_sheet(db: Database, table_id: str, title: str | None) -> dict[str, Any]:
@@ -208,30 +198,24 @@ def add_trace(request: Request, db: Database) -> Answer:
 
 def _lines(file: _File) -> list[list[str]]:
     """Return the titles and then the rows of a file; 400 for one that cannot be read."""
-    try:
-        text = base64.b64decode(file.file_content_base64, validate=True).decode("utf-8-sig")
-    except ValueError as error:
-        raise malformed(f"file_content_base64: it is not base64 of UTF-8 text ({error}).") from None
     if not file.file_name.lower().endswith(".csv"):
         raise malformed("file_name: this registry imports only .csv files.")
-    titles, *rows = _csv(text)
-    titles = [title.strip() for title in titles]
-    if not titles or "" in titles or len(set(titles)) < len(titles):
-        raise malformed("file_content_base64: each column needs a title of its own.")
-    return [titles, *rows]
-
-
-def _csv(text: str) -> list[list[str]]:
     lines: list[list[str]] = []
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        for line in reader:
-            lines += [line] if line else []
-            if len(line) > len(lines[0] if lines else []):
+        text = base64.b64decode(file.file_content_base64, validate=True).decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        for line in filter(None, reader):
+            lines.append(line)
+            if len(line) > len(lines[0]):
                 raise csv.Error(f"{len(line)} values for {len(lines[0])} columns")
     except csv.Error as error:
         raise malformed(f"file_content_base64: line {reader.line_num} is not CSV: {error}.") from None
-    return lines or [[]]
+    except ValueError as error:
+        raise malformed(f"file_content_base64: it is not base64 of UTF-8 text ({error}).") from None
+    titles = [title.strip() for title in lines[0]] if lines else []
+    if not titles or "" in titles or len(set(titles)) < len(titles):
+        raise malformed("file_content_base64: each column needs a title of its own.")
+    return [titles, *lines[1:]]
 
 
 def _tree(spans: Sequence[Span], span_id: str | None) -> dict[str, Any]:
@@ -325,7 +309,7 @@ def delete_column(request: Request, db: Database, sheet: Row) -> Answer:
 
 
 def _stored_type(sent: str) -> str:
-    kind, kinds = {"COMPARISON": "COMPARE"}.get(sent.upper(), sent.upper()), (TEXT, PROMPT, *PRIMITIVES)
+    kind, kinds = {"COMPARISON": "COMPARE"}.get(sent.upper(), sent.upper()), (TEXT, *COMPUTED)
     if kind not in kinds:
         raise malformed(f"type: {sent[:100]} columns do not run here. These do: {', '.join(kinds)}.")
     return kind
@@ -345,7 +329,7 @@ def _changed(old: SheetColumn, change: _Change, others: Sequence[SheetColumn]) -
         raise malformed(f"title: other columns read {old.title!r} under this title.")
     if new.type == TEXT:
         return new
-    check_config(new.type, new.config)
+    checked(new.config, COMPUTED[new.type], "config")
     known = {name: other.id for other in others for name in (other.title, other.id)}
     edges = list(change.dependencies or ())
     if change.dependencies is None and change.config is None:

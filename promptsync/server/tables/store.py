@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import asdict, replace
 
-from promptsync.server.http import Request, malformed, not_found, row_of
+from promptsync.server.http import Request, malformed, row_of
 from promptsync.server.store.database import Database, Row, encoded, insert, now, storable
 
 TEXT: Final = "TEXT"
@@ -100,13 +100,9 @@ def get_table(db: Database, path: Mapping[str, str]) -> Row:
 
 def get_sheet(db: Database, path: Mapping[str, str]) -> Row:
     """Return the sheet, as in a response, that the parameters of a path name; 404 if there is none."""
-    table_id, sheet_id = path["table_id"], path["sheet_id"]
+    table, sheet_id = get_table(db, path), path["sheet_id"]
     sql = f"SELECT {SHEET} FROM sheets s WHERE id = ? AND table_id = ?"
-    row: Row | None = db.execute(sql, (sheet_id, table_id)).fetchone()
-    if row is None:
-        get_table(db, path)
-        raise not_found(f"The table has no sheet with the id {sheet_id!r}.")
-    return row
+    return row_of(db, sql, (sheet_id, table["id"]), f"The table has no sheet with the id {sheet_id!r}.")
 
 
 def rows_of_path(request: Request, db: Database) -> list[Row]:
@@ -198,12 +194,10 @@ def set_cells(db: Database, cells: Iterable[SheetCell]) -> None:
 
 
 def touch(db: Database, sheet_id: str) -> int:
-    """Count a change of a sheet, and return its new version; 0 if it was deleted."""
+    """Count a change of a sheet, and return its new version."""
     moment = now()
     sql = "UPDATE sheets SET version_count = version_count + 1, updated_at = ? WHERE id = ?"
     row = db.execute(f"{sql} RETURNING version_count, table_id", (moment, sheet_id)).fetchone()
-    if row is None:
-        return 0
     db.execute("UPDATE smart_tables SET updated_at = ? WHERE id = ?", (moment, row["table_id"]))
     return int(row["version_count"])
 
@@ -298,15 +292,6 @@ def add_rows(db: Database, sheet_id: str, rows: Sequence[Mapping[str, Any]]) -> 
 def queue(db: Database, sheet_id: str) -> None:
     """Queue all cells of a sheet that are stale."""
     db.execute("UPDATE cells SET status = 'QUEUED' WHERE sheet_id = ? AND status = 'STALE'", (sheet_id,))
-
-
-def delete_rows(db: Database, sheet_id: str, indices: Collection[int]) -> int:
-    """Delete rows, and return how many there were. The others keep their indices."""
-    sql = "DELETE FROM cells WHERE sheet_id = ? AND row_index IN (SELECT value FROM json_each(?))"
-    cells = db.execute(f"{sql} RETURNING row_index", (sheet_id, encoded(list(indices)))).fetchall()
-    deleted = len({cell["row_index"] for cell in cells})
-    db.execute("UPDATE sheets SET row_count = row_count - ? WHERE id = ?", (deleted, sheet_id))
-    return deleted
 
 
 def _add_cells(
