@@ -19,15 +19,7 @@ from msgspec import Raw, Struct
 
 from promptsync import __version__
 from promptsync.prompt.bundle import BundledPrompt, decode
-from promptsync.server.http import (
-    ApiError,
-    Request,
-    Response,
-    not_found,
-    parts_of,
-    read_body,
-    split_target,
-)
+from promptsync.server.http import ApiError, Request, Response, not_found, parts_of, read_body, split_target
 from promptsync.server.prompts.templates import RenderBody, TemplatesQuery, rendered_answer
 from promptsync.server.routes import match
 

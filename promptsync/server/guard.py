@@ -22,14 +22,10 @@ MAX_TARGET: Final = 8192
 BODY_TYPES: Final = frozenset({JSON, PROTOBUF})
 """Media types of bodies. Never add one that a page can send without a preflight, such as text/plain."""
 
-HEADERS: Final = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-)
+HEADERS: Final = (("X-Content-Type-Options", "nosniff"), ("Cross-Origin-Resource-Policy", "same-origin"))
 """Sent with every response, so that no page of another origin can load one as a script or an image."""
 
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\s\[\]:/?#@\\,]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
-_HTTP_PORT: Final = 80
 
 
 class Hosts(msgspec.Struct, frozen=True):
@@ -49,7 +45,7 @@ class Hosts(msgspec.Struct, frozen=True):
         match = _AUTHORITY.fullmatch(authority)
         if match is None:
             return False
-        host, port = match[1].lower().strip("[]"), int(match[2] or _HTTP_PORT)
+        host, port = match[1].lower().strip("[]"), int(match[2] or 80)
         if host in self.names:
             return True
         if self.loopback:

@@ -38,8 +38,6 @@ MAX_BODY = 32 * 1024 * 1024
 MAX_PROTOBUF: Final = 8 * 1024 * 1024
 """Longest body in protobuf, in bytes: parsed, it can take a hundred times as much."""
 
-_MAX_PARTS = 10
-
 SUPPORTED = "see docs/compatibility.md in promptsync."
 """How the message about an operation of PromptLayer's API ends that this registry lacks."""
 
@@ -153,19 +151,16 @@ def read_body(environ: WSGIEnvironment) -> bytes:
         raise ApiError(415, "A body must be sent without a Content-Encoding.", headers=accepted)
     try:
         # Read with a size, the stream would reserve all of it, for each request.
-        body = get_input_stream(environ, max_content_length=MAX_BODY).read()
+        return get_input_stream(environ, max_content_length=MAX_BODY).read()
     except RequestEntityTooLarge:
         raise too_large(MAX_BODY) from None
-    if len(body) > MAX_BODY:
-        raise too_large(MAX_BODY)
-    return body
 
 
 def _form(content_type: str, body: bytes) -> tuple[Any, bytes | None]:
     """Return the JSON value of a form and its file, each ``None`` if missing."""
     _, options = parse_options_header(content_type)
     parser = FormDataParser(
-        lambda *_, **__: io.BytesIO(), max_form_memory_size=len(body), max_form_parts=_MAX_PARTS, silent=False
+        lambda *_, **__: io.BytesIO(), max_form_memory_size=len(body), max_form_parts=10, silent=False
     )
     try:
         _, form, files = parser.parse(io.BytesIO(body), FORM, len(body), options)

@@ -247,7 +247,6 @@ _CHANNEL: Final = re.compile(
     rf"workflows:(?P<workflow>[0-9]{{1,18}}):run:.{{1,{MAX_SUFFIX}}}|workflow_updates:(?P<execution>[0-9]{{1,18}})",
     re.DOTALL,
 )
-_MOST_RUNS: Final = 100
 _SECRET: Final = secrets.token_bytes()
 """Signs the tokens of this process."""
 
@@ -359,8 +358,8 @@ class _Conversation:
     def results(self) -> list[str]:
         """Return messages with the results that the client has not heard yet; work on those that are due."""
         channel = self.channel or ""
-        values = channel, channel.removeprefix("workflow_updates:"), _MOST_RUNS
-        sql = "SELECT id, all_outputs FROM runs WHERE channel = ? OR id = ? ORDER BY id DESC LIMIT ?"
+        values = channel, channel.removeprefix("workflow_updates:")
+        sql = "SELECT id, all_outputs FROM runs WHERE channel = ? OR id = ? ORDER BY id DESC LIMIT 100"
         messages = []
         # Another process may finish executions of the same database, so only the database knows.
         with self._store.read() as db:

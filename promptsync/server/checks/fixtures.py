@@ -86,11 +86,10 @@ def load_fixtures(store: Store, path: str | Path) -> None:
             hint="Create it, or remove `fixtures` from the remote in promptsync.yaml.",
         ) from error
     with store.write() as db:
-        apply_fixtures(db, fixtures)
-        db.execute("UPDATE registry SET fixtures = ?", (digest.hexdigest(),))
+        apply_fixtures(db, fixtures, digest.hexdigest())
 
 
-def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
+def apply_fixtures(db: Database, fixtures: Fixtures, digest: str) -> None:
     """Make the active datasets, evaluations, agents, tools and protected labels those of ``fixtures``."""
     # A renamed tool keeps its versions. Otherwise a tool is known by its name, and another can get its id.
     db.executemany(
@@ -108,7 +107,7 @@ def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
             (now(), kind, encoded([item.name for item in declared])),
         )
     protect(db, fixtures.protected_labels)
-    db.execute("UPDATE registry SET models = ?", (encoded(fixtures.models),))
+    db.execute("UPDATE registry SET models = ?, fixtures = ?", (encoded(fixtures.models), digest))
 
 
 def _save_item(db: Database, kind: str, declared: Declared) -> None:

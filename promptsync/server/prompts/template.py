@@ -50,8 +50,7 @@ def stored_template(template: Mapping[str, Any]) -> dict[str, Any]:
     Unknown keys are dropped from a chat template and kept in a completion template, as in the vendor's
     schema; those of messages and blocks are kept.
     """
-    kind = check_template(template)
-    return filled_template({**template, "type": kind})
+    return filled_template({**template, "type": check_template(template)})
 
 
 def filled_template(template: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,7 +74,8 @@ def filled_template(template: Mapping[str, Any]) -> dict[str, Any]:
 
 def _message(message: Mapping[str, Any], default: str) -> dict[str, Any]:
     called = {"function_call": message.get("function_call")} if message["role"] == "assistant" else {}
-    calls = {"tool_calls": _each(message.get("tool_calls"), _tool_call)} if called else {}
+    call = {"tool_id": None, "id": None, "type": "function"}
+    calls = {"tool_calls": _each(message.get("tool_calls"), lambda sent: call | sent)} if called else {}
     return _filled(
         message,
         input_variables=sorted(template_variables(message, default)),
@@ -115,10 +115,6 @@ def stored_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     if tool.get("type", "function") != "function":
         return dict(tool)
     return {"type": "function", **tool, "function": _function(tool["function"])}
-
-
-def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
-    return {"tool_id": None, "id": None, "type": "function", **call}
 
 
 def _each(parts: list[Any] | None, change: Callable[[Any], Any]) -> list[Any] | None:

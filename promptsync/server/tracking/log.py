@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from promptsync.prompt.prompt import as_mapping, mappings
-from promptsync.server.http import Answer, ApiError, Request, checked, malformed, parse_json
+from promptsync.server.http import Answer, ApiError, Request, checked, malformed, parse_json, row_of
 from promptsync.server.prompts import items
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, insert, now
 from promptsync.server.tracking.logged import (
@@ -302,7 +302,6 @@ def _merge(db: Database, request_id: int, column: str, values: dict[str, Any]) -
 
 def _logged(db: Database, note: _Note) -> int:
     """Return the id of the request that a note names; 400 if it was not logged."""
-    request_id = int(note.request_id)
-    if not db.execute("SELECT 1 FROM requests WHERE id = ?", (request_id,)).fetchone():
-        raise malformed(f"There is no request with the id {request_id}.")
-    return request_id
+    missing = f"There is no request with the id {note.request_id}."
+    row = row_of(db, "SELECT id FROM requests WHERE id = ?", (note.request_id,), missing, status=400)
+    return int(row["id"])

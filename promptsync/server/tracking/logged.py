@@ -127,7 +127,10 @@ class Call(SentRequest, frozen=True, kw_only=True):
             "tools": _tools(arguments),
             **{key: arguments.get(key) for key in ("function_call", "tool_choice")},
         }
+        # Only these APIs of OpenAI answer in these shapes.
+        api_type = "responses" if as_mapping(response).get("object") == "response" else None
         if _images(response):
+            api_type = "images"
             # Documented: the images are the content of a completion.
             content = [block for turn in [*sent, *answer] for block in turn["content"]]
             template = {"type": "completion", "content": content}
@@ -140,9 +143,13 @@ class Call(SentRequest, frozen=True, kw_only=True):
         about = {
             "provider": self.provider_type,
             "name": name if isinstance(name, str) else None,
-            "api_type": self.api_type or _api_type(response),
+            "api_type": self.api_type or api_type,
         }
-        blueprint = _blueprint(stored, _parameters(arguments), **about)
+        # Some providers have objects for parameters.
+        for key in _NESTED:
+            arguments = {**arguments, **as_mapping(arguments.get(key))}
+        parameters = {key: value for key, value in arguments.items() if key not in _NOT_PARAMETERS}
+        blueprint = _blueprint(stored, parameters, **about)
         return Exchange(sent, answer, blueprint, as_mapping(as_mapping(response).get("usage")))
 
 
@@ -237,13 +244,6 @@ def _images(response: Any) -> list[dict[str, Any]]:
     return [_generated(image, mime) for image in data if isinstance(image, str)]
 
 
-def _api_type(response: Any) -> str | None:
-    """Return the API of OpenAI that only it answers in this shape, or ``None`` for any other."""
-    if _images(response):
-        return "images"
-    return "responses" if as_mapping(response).get("object") == "response" else None
-
-
 def _tools(arguments: Turn) -> list[dict[str, Any]]:
     """Return the tools in the arguments of a call as a template has them."""
     holders = (arguments, as_mapping(arguments.get("toolConfig")), _config(arguments))
@@ -253,12 +253,6 @@ def _tools(arguments: Turn) -> list[dict[str, Any]]:
         for tool in listed
     ]
     return [_tool(tool) for group in groups for tool in group]
-
-
-def _parameters(arguments: Turn) -> dict[str, Any]:
-    """Return the other arguments of a call; those in the objects for them come out of these."""
-    inner = {key: item for name in _NESTED for key, item in as_mapping(arguments.get(name)).items()}
-    return {key: item for key, item in {**arguments, **inner}.items() if key not in _NOT_PARAMETERS}
 
 
 def _config(arguments: Turn) -> Turn:
