@@ -15,7 +15,7 @@ import click
 
 from promptsync import __version__
 from promptsync.commands.shared.groups import VerbGroup, shared_options, usage_error
-from promptsync.commands.shared.session import Environment, Session
+from promptsync.commands.shared.session import Environment, Session, blank_document
 from promptsync.errors import Bug, Incomplete, Interrupted, PromptsyncError, UsageError
 from promptsync.terminal import streams
 
@@ -73,8 +73,8 @@ Webhooks:
 """
 """The verbs by purpose. They stand here so that the help loads no verb's module."""
 
-_VARIABLES = ("GITHUB_", "GITLAB_CI", "CI_", "SSL_CERT_")
-"""What the variables begin with that say what a workflow or pipeline runs for, and which servers to trust."""
+_VARIABLES = ("PROMPTLAYER_", "PROMPTSYNC_", "GITHUB_", "GITLAB_CI", "CI_")
+"""What the variables begin with that are ours, or say what a workflow or pipeline runs for."""
 
 VERBS = dict(re.findall(r"^  (\S+) +(.+)$", HELP, re.MULTILINE))
 
@@ -174,7 +174,8 @@ def _known(error: BaseException, arguments: Sequence[str]) -> PromptsyncError:
 def _show(session: Session, outcome: Outcome) -> int:
     """Print an outcome and return its exit code, even if the reader closes the pipe early."""
     try:
-        if variables := session.environment.variables:
+        variables = session.environment.variables
+        if "GITHUB_STEP_SUMMARY" in variables or "GITHUB_OUTPUT" in variables:
             from promptsync.show.github import write_github_files
 
             if problem := write_github_files(variables, outcome.summary, outcome.outputs):
@@ -230,7 +231,7 @@ def _failed(session: Session, error: PromptsyncError) -> Outcome:
 
     if isinstance(error, UsageError) and not error.hint and session.verb:
         error = error.replaced(hint=f"promptsync {session.verb} --help")
-    body = getattr(error, "body", None) or session.blank
+    body = getattr(error, "body", None) or (blank_document(session) if session.json else {})
     return session.rendered(Outcome((), body, error.exit_code, error))
 
 
@@ -256,27 +257,19 @@ def _bug(error: BaseException, arguments: Sequence[str]) -> Bug:
 def _environment(environ: Mapping[str, str]) -> Environment:
     ci = _is_on(environ.get("CI", ""))
     return Environment(
-        api_key=environ.get("PROMPTLAYER_API_KEY") or None,
-        base_url=environ.get("PROMPTLAYER_BASE_URL") or None,
-        remote=environ.get("PROMPTSYNC_REMOTE") or None,
-        model_url=environ.get("PROMPTSYNC_MODEL_URL") or None,
-        model_name=environ.get("PROMPTSYNC_MODEL_NAME") or None,
-        model_key=environ.get("PROMPTSYNC_MODEL_KEY") or None,
+        variables={key: value for key, value in environ.items() if key.startswith(_VARIABLES)},
         # The key of the registry itself never goes to a model, whatever a fixtures file says.
         model_keys={
             key: value
             for key, value in environ.items()
             if key.endswith("_KEY") and not key.startswith("PROMPTLAYER_") and value
         },
-        webhook_secret=environ.get("PROMPTLAYER_WEBHOOK_SECRET", ""),
-        relay_token=environ.get("PROMPTSYNC_RELAY_TOKEN", ""),
         ci=ci,
         read_only=_is_on(environ.get("PROMPTSYNC_READ_ONLY", "")),
         colour=False if environ.get("NO_COLOR") else None,
         interactive=sys.stderr.isatty() and not ci,
         columns=streams.columns(environ.get("COLUMNS", "")),
         pager=None if ci else _pager(environ),
-        variables={key: value for key, value in environ.items() if key.startswith(_VARIABLES)},
     )
 
 

@@ -9,15 +9,7 @@ import click
 from promptsync.checks.catalog import Agent, list_agents
 from promptsync.checks.results import Standard
 from promptsync.checks.run_checks import show_run
-from promptsync.commands.shared.checks import (
-    BLANK,
-    list_items,
-    results_outcome,
-    run_options,
-    run_together,
-    time_to_wait,
-    wait_option,
-)
+from promptsync.commands.shared import checks
 from promptsync.commands.shared.options import variable_option, variables, variables_option, version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.project.target import At
@@ -37,26 +29,26 @@ def command() -> None:
     """
 
 
-@verb("list", parent=command, short_help="List agents.", blank={"agents": []})
+@verb("list", parent=command, short_help="List agents.")
 def list_command(session: Session) -> Outcome:
     """List the agents with their latest versions and labels.
 
     \b
     promptsync agent list
     """
-    return list_items(session, "agents", list_agents, ("VERSION", "LABELS"), _row)
+    return checks.list_items(session, "agents", list_agents, ("VERSION", "LABELS"), _row)
 
 
 def _row(agent: Agent) -> tuple[str, ...]:
     return "-" if agent.version is None else f"v{agent.version}", output.name(" ".join(agent.labels))
 
 
-@verb("run", parent=command, short_help="Run agents and show the output of each node.", blank=BLANK)
+@verb("run", parent=command, short_help="Run agents and show the output of each node.")
 @click.argument("names", nargs=-1, metavar="[NAME|ID...]")
 @variable_option
 @variables_option
 @version_options
-@run_options
+@checks.run_options
 def run_command(
     session: Session,
     names: tuple[str, ...],
@@ -79,12 +71,12 @@ def run_command(
     """
     standard = Standard(allow_unbound=options["allow_unbound"])
     values = variables(session, assignments, source)
-    return run_together(session, "agent", names, options, standard, variables=values, at=at)
+    return checks.run_together(session, "agent", names, options, standard, variables=values, at=at)
 
 
-@verb("show", parent=command, short_help="Show a run of an agent.", blank=BLANK)
+@verb("show", parent=command, short_help="Show a run of an agent.")
 @click.argument("wanted", metavar="EXECUTION")
-@wait_option
+@checks.wait_option
 def show_command(session: Session, wanted: str, wait: bool, timeout: float | None) -> Outcome:
     """Show the status of a run and the output of each node. agent run prints the id, EXECUTION.
 
@@ -95,9 +87,9 @@ def show_command(session: Session, wanted: str, wait: bool, timeout: float | Non
     promptsync agent show 45 --wait --timeout 60
     promptsync agent show 45 --json | jq '.runs[].outputs'
     """
-    seconds = time_to_wait(wait, timeout)
+    seconds = checks.time_to_wait(wait, timeout)
     with session.project(needs_config=False) as project:
         results = show_run(project.registry, "agent", wanted, timeout=seconds, progress=session.bar)
     for note in run_notes(results, session.command_on_remote):
         session.say(note)
-    return results_outcome("agent", results)
+    return checks.results_outcome("agent", results)

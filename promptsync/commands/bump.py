@@ -16,10 +16,10 @@ from promptsync.project.plan import write_files
 from promptsync.project.project import Project
 from promptsync.pull.moves import BumpPlan, plan_bump
 from promptsync.show.outcome import Outcome
-from promptsync.show.pull import bump_headline, show_bump, show_bump_plan
+from promptsync.show.pull import bump_headline, show_bump
 
 
-@verb("bump", blank={"snippet": None, "version": None, "bumped": [], "above": []})
+@verb("bump")
 @click.argument("snippet", metavar="SNIPPET")
 @click.argument("users", nargs=-1, metavar="[USER]...")
 @click.option(
@@ -52,8 +52,7 @@ def command(
             project,
             plan=lambda: _plan(project, snippet, users, to),
             apply=lambda made: write_files(project, made.moves, session.command()),
-            show_plan=show_bump_plan,
-            show_receipt=show_bump,
+            show=show_bump,
             headline=bump_headline,
             needs_confirmation=lambda made: not made.is_empty,
             unchanged="nothing was written",

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
+from typing import Any
 
 import click
 
-from promptsync.commands.shared.checks import writable
 from promptsync.commands.shared.ci import live_label
-from promptsync.commands.shared.options import check_apart
+from promptsync.commands.shared.options import check_apart, read_bundle, writable
 from promptsync.commands.shared.session import Session, verb
-from promptsync.errors import UsageError
-from promptsync.prompt.bundle import Bundle, decode, encode
-from promptsync.show.bundle import BLANK, show_bundle, show_check
-from promptsync.show.outcome import Outcome
+from promptsync.errors import Refused, UsageError
+from promptsync.prompt.bundle import Bundle, encode
+from promptsync.show.outcome import Outcome, Row, body, row_lines
 from promptsync.terminal import output
+from promptsync.terminal.output import count
 
 
-@verb("bundle", blank=BLANK)
+@verb("bundle")
 @click.option(
     "--label", metavar="LABEL", help="The release label (default: the one for this branch in labels:)."
 )
@@ -65,12 +65,47 @@ def command(
     return outcome.replaced(lines=text.rstrip("\n").split("\n"))
 
 
-def read_bundle(session: Session, file: str) -> Bundle:
-    """Return the bundle in a file. Raises ``UsageError`` if it is none."""
-    try:
-        return decode((session.directory / file).read_bytes())
-    except OSError as error:
-        again = f"promptsync bundle -o {shlex.quote(file)}"
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=again) from None
-    except ValueError as error:
-        raise UsageError(f"{file} {error}", hint="promptsync help bundle", code="bundle") from None
+def show_bundle(bundle: Bundle, file: str | None) -> Outcome:
+    """Return what a new bundle has, and how an application reads it; the bundle itself is in its file."""
+    prompts: list[dict[str, Any]] = [
+        {"name": name, "version": prompt.version, "digest": prompt.digest, "renders": prompt.renders}
+        for name, prompt in sorted(bundle.prompts.items())
+    ]
+    known = {**body(bundle, "label commit"), "file": file, "prompts": prompts, "changes": []}
+    if file is None:
+        return Outcome(body=known)
+    shown, source = output.name(file), f"under {bundle.label}" if bundle.label else "of the commit"
+    serve = f"promptsync serve --bundle {shlex.quote(shown)}"
+    lines = [
+        f"{shown}: {count(len(prompts), 'prompt')} {source}",
+        output.aside(f'next: {serve}, or in Python: promptsync.runtime.Prompts(client, bundle="{shown}")'),
+    ]
+    if names := [output.name(prompt["name"]) for prompt in prompts if prompt["renders"] == "registry"]:
+        what = f"note: only serve renders {', '.join(names[:3])}{', …' if names[3:] else ''}"
+        lines.append(output.aside(f"{what}; the SDKs cannot do it locally"))
+    return Outcome(lines, known)
+
+
+def show_check(old: Bundle, new: Bundle, file: str) -> Outcome:
+    """Return what moved since a bundle was made."""
+    changes: list[dict[str, Any]] = []
+    rows = []
+    for name in sorted({*old.prompts, *new.prompts}):
+        before, after = old.prompts.get(name), new.prompts.get(name)
+        if before and after and (before.version, before.digest) == (after.version, after.digest):
+            continue
+        what = "added" if before is None else "removed" if after is None else "changed"
+        versions = [prompt.version if prompt is not None else None for prompt in (before, after)]
+        changes.append({"name": name, "what": what, "old": versions[0], "new": versions[1]})
+        numbers = dict.fromkeys(f"v{version}" for version in versions if version is not None)
+        rows.append(Row(what, "warn", name, (" -> ".join(numbers),)))
+    outcome = show_bundle(new, file)
+    if not changes:
+        return outcome.replaced(lines=[f"{outcome.lines[0]}, up to date"])
+    message = f"{output.name(file)} is out of date: {count(len(changes), 'prompt')} changed"
+    command = ["promptsync", "bundle", *(["--label", new.label] if new.label else ["--from", "HEAD"])]
+    return Outcome(
+        row_lines(rows),
+        {**outcome.body, "changes": changes},
+        error=Refused(message, hint=shlex.join([*command, "-o", file]), code="outdated"),
+    )

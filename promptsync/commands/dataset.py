@@ -23,7 +23,7 @@ def command() -> None:
     """
 
 
-@verb("list", parent=command, short_help="List datasets.", blank={"datasets": []})
+@verb("list", parent=command, short_help="List datasets.")
 def list_command(session: Session) -> Outcome:
     """List every version of every dataset, newest first.
 

@@ -11,31 +11,15 @@ from msgspec import structs
 
 from promptsync.checks.results import CheckResults, Standard
 from promptsync.checks.runs import TIMEOUT
+from promptsync.commands.shared import checks, ci
 from promptsync.commands.shared.action import carry_out, plan_options
-from promptsync.commands.shared.checks import (
-    ResultFiles,
-    junit_option,
-    max_cells_option,
-    report_option,
-    reuse_option,
-)
-from promptsync.commands.shared.ci import (
-    branch_refusal,
-    label_of_branch,
-    live_label,
-    origin,
-    resolve_since,
-    since_option,
-)
 from promptsync.commands.shared.options import SCORE, SECONDS, format_option
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.conflict import Conflict
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.rehearse import rehearse
 from promptsync.errors import UsageError
 from promptsync.show import deploy as show_deploy
-from promptsync.show import diff
 from promptsync.show.checks import run_notes
 from promptsync.show.outcome import Outcome
 
@@ -47,7 +31,7 @@ if TYPE_CHECKING:
 _STANDARD = ("min_score", "allow_unscored", "allow_unbound", "max_drop")
 
 
-@verb("deploy", blank=show_deploy.blank_body())
+@verb("deploy")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
     "--label", metavar="LABEL", help="The release label (default: the one for this branch in labels:)."
@@ -80,12 +64,12 @@ _STANDARD = ("min_score", "allow_unscored", "allow_unbound", "max_drop")
     help="Rehearse the deploy in a temporary registry; implies --dry-run.",
 )
 @click.option("--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting after SECONDS.")
-@junit_option
-@report_option
-@since_option
+@checks.junit_option
+@checks.report_option
+@ci.since_option
 @click.option("--allow-dirty", is_flag=True, help="Release uncommitted changes.")
-@max_cells_option
-@reuse_option
+@checks.max_cells_option
+@checks.reuse_option
 @click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan with N changes.")
 @plan_options
 @format_option("markdown")
@@ -122,7 +106,7 @@ def command(
         )
     session.dry_run = session.dry_run or rehearse
     session.deploy_label = label
-    files = ResultFiles(session, "deploy", junit_file, report_file)
+    files = checks.ResultFiles(session, "deploy", junit_file, report_file)
     with session.project() as project, files.errors():
         deploying = _Deploying(
             session, project, _options(session, project, names, label, flags), older, rehearse
@@ -132,8 +116,7 @@ def command(
             project,
             plan=deploying.plan,
             apply=deploying.apply,
-            show_plan=deploying.show_plan,
-            show_receipt=show_deploy.show_receipt,
+            show=deploying.show,
             headline=lambda made: show_deploy.headline(made, project.title),
             unchanged="nothing was released",
         )
@@ -147,15 +130,15 @@ def _options(
     session: Session, project: Project, names: tuple[str, ...], label: str | None, flags: dict[str, Any]
 ) -> DeployOptions:
     """Return what was requested. Raises ``UsageError`` without a label for the branch."""
-    if label is None and session.environment.read_only:
-        label = live_label(session, project, None)  # an agent's branch has no label, and the refusal shows it
-    label = label if label is not None else label_of_branch(session, project, merged=session.dry_run)
+    if label is None and session.environment.read_only:  # an agent's branch has none; the refusal shows it
+        label = ci.live_label(session, project, None)
+    label = label if label is not None else ci.label_of_branch(session, project, merged=session.dry_run)
     standard = {name: flags.pop(name) for name in _STANDARD}
     return DeployOptions(
         label,
         names,
         standard=Standard(**standard),
-        since=resolve_since(session, flags.pop("since"), required=False),
+        since=ci.resolve_since(session, flags.pop("since"), required=False),
         timeout=flags.pop("timeout") or TIMEOUT,
         command=session.command(without="--max-changes"),
         **flags,
@@ -179,16 +162,13 @@ class _Deploying:
 
         A dry run shows the plan there too, and says so.
         """
-        try:
-            plan = plan_deploy(self.project, self.options)
-        except Conflict as refusal:
-            raise diff.explained(self.project, refusal) from None
+        plan = plan_deploy(self.project, self.options)
         if plan.is_empty:
             return plan
         label = self.options.label
         # Where nothing may be changed, the plan is the outcome.
         dry_run = self.session.dry_run or self.session.environment.read_only
-        wrong = branch_refusal(self.session, self.project, label, dry_run=dry_run, older=self.older)
+        wrong = ci.branch_refusal(self.session, self.project, label, dry_run=dry_run, older=self.older)
         if wrong is not None and not dry_run:
             raise wrong
         # A rehearsal that fails must not block a change that does not touch the pending prompts.
@@ -196,8 +176,12 @@ class _Deploying:
         why = wrong.message if wrong is not None else ""
         return structs.replace(plan, not_from_here=why, is_idle=is_idle)
 
-    def show_plan(self, plan: DeployPlan) -> Outcome:
-        """Return the plan, and how its rehearsal went if one was requested."""
+    def show(self, plan: DeployPlan, receipt: DeployReceipt | None) -> Outcome:
+        """Return the plan, and how its rehearsal went if one was requested, or the receipt."""
+        if receipt is None and plan.is_empty and not self.session.dry_run:
+            receipt = DeployReceipt(plan, is_released=True)
+        if receipt is not None:
+            return show_deploy.show_receipt(receipt)
         rehearsal = None
         if self.rehearses and not plan.is_empty and not plan.is_idle and plan.refusal is None:
             rehearsal = rehearse(self.project, self.options, plan.selection)
@@ -214,7 +198,7 @@ class _Deploying:
     def apply(self, plan: DeployPlan) -> DeployReceipt:
         """Carry out the plan, and keep its results."""
         if plan.tables.to_run or plan.selection.agents:
-            options = structs.replace(plan.options, origin=origin(self.session, self.project))
+            options = structs.replace(plan.options, origin=ci.origin(self.session, self.project))
             plan = structs.replace(plan, options=options)
         receipt = apply_deploy(self.project, plan)
         self.results, self.texts = receipt.results, plan.tables.wanted

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from promptsync.prompt.prompt import Problem
 
 
-@verb("diff", blank={"changes": []}, is_long=True)
+@verb("diff", is_long=True)
 @click.argument("names", nargs=-1, metavar="[NAME[@N|:LABEL]]...")
 @version_options
 @click.option(

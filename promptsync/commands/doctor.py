@@ -1,26 +1,58 @@
-"""``promptsync doctor``: what is wrong with a setup, and the commands that fix it."""
+"""``promptsync doctor``: what is wrong with a setup, and the commands that fix it.
+
+It looks at the configuration, the prompt files, git, then the registry. No prompt changes. An embedded
+registry is opened as by ``status``, which takes in what its fixtures declare.
+"""
 
 from __future__ import annotations
 
 import platform
+import shlex
+import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 import click
+from msgspec import Struct
 from msgspec.structs import asdict
 
 from promptsync import __version__
 from promptsync.commands.shared.session import Session, verb
-from promptsync.setup.doctor import ERROR, OK, WARNING, Finding, examine
+from promptsync.compare.conflict import conflict_of
+from promptsync.errors import PromptsyncError, Refused, UsageError
+from promptsync.files.config import FILE_NAME, Config, find, load
+from promptsync.files.disk import DIRECTORY
+from promptsync.files.git.repository import Repository
+from promptsync.files.worktree import scan
+from promptsync.files.yaml.load import text_of
+from promptsync.project.project import Project, connect
+from promptsync.registry.address import LOCAL, address, checked_key
+from promptsync.registry.protocol import Capabilities, Timeouts
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
+from promptsync.terminal.output import count
 
-_MEANINGS: Final = {OK: "good", WARNING: "warn", ERROR: "bad"}
+_MEANINGS: Final = {"ok": "good", "warning": "warn", "error": "bad"}
+_KEY_NAME = "PROMPTLAYER_API_KEY"
+_VENDOR = "promptlayer.com"
+_PREFIX = "pl_"
 
 
-@verb("doctor", blank={"checks": []})
+class Finding(Struct, frozen=True):
+    """``name`` is a stable word; ``fix`` is the command or change that fixes it, ``""`` if none is needed.
+
+    The status is fine, worth attention, or serious enough to stop all work.
+    """
+
+    name: str
+    status: Literal["ok", "warning", "error"]
+    message: str
+    fix: str = ""
+    details: tuple[str, ...] = ()
+
+
+@verb("doctor")
 @click.option("--offline", is_flag=True, help="Send no requests to the registry.")
 def command(session: Session, offline: bool) -> Outcome:
     """Check configuration, prompt files, git, key and registry, and print the commands that fix problems.
@@ -33,23 +65,178 @@ def command(session: Session, offline: bool) -> Outcome:
     promptsync doctor --offline
     promptsync doctor --remote production --json
     """
-    findings = [Finding("versions", OK, f"promptsync {__version__}, Python {platform.python_version()}")]
+    findings = [Finding("versions", "ok", f"promptsync {__version__}, Python {platform.python_version()}")]
     if session.environment.read_only:
-        findings.append(Finding("read-only", OK, "PROMPTSYNC_READ_ONLY is set"))
-    opened = partial(session.project, needs_config=False)
-    findings += examine(session.directory.resolve(), opened, offline=offline)
-    shown = [finding for finding in findings if not (session.quiet and finding.status is OK)]
+        findings.append(Finding("read-only", "ok", "PROMPTSYNC_READ_ONLY is set"))
+    findings += _examined(session, offline)
+    shown = [finding for finding in findings if not (session.quiet and finding.status == "ok")]
     wide = max(len(finding.name) for finding in findings)
     lines = [line for finding in shown for line in _lines(finding, wide)]
     counts = Counter(finding.status for finding in findings)
-    problems = [output.count(counts[status], status) for status in (ERROR, WARNING) if counts[status]]
+    problems = [count(counts[status], status) for status in ("error", "warning") if counts[status]]
     summary = ", ".join(problems) or output.style("no problems found", "good")
     checks = [{**asdict(finding), "fix": finding.fix or None} for finding in findings]
-    return Outcome([*lines, "", output.aside(summary)], {"checks": checks}, int(counts[ERROR] > 0))
+    return Outcome([*lines, "", output.aside(summary)], {"checks": checks}, int(counts["error"] > 0))
+
+
+def _examined(session: Session, offline: bool) -> Iterator[Finding]:
+    """Yield what is found, local things first; checks that depend on something broken are skipped."""
+    config = None
+    if (path := find(directory := session.directory.resolve())) is None:
+        message = f"there is no {FILE_NAME} in {directory} or any directory above it"
+        yield Finding("config", "error", message, "promptsync init")
+    else:
+        try:
+            config = load(path)
+        except UsageError as problem:
+            yield _failed("config", problem)
+    if config is not None:
+        yield Finding("config", "ok", f"{path}, default remote {config.default_remote}")
+        yield _files(config)
+        yield from _git(config)
+    try:
+        project = session.project(needs_config=False)
+        if not project.url.startswith(LOCAL):
+            address(project.url)
+    except Refused as problem:
+        yield _failed("private", problem)
+    except PromptsyncError as problem:
+        if config is not None:
+            yield _failed("remote", problem)
+    else:
+        with project:
+            yield from _registry(project, offline)
+
+
+def _failed(name: str, problem: PromptsyncError) -> Finding:
+    return Finding(name, "error", problem.message, problem.hint, problem.details)
+
+
+def _files(config: Config) -> Finding:
+    try:
+        worktree = scan(config.root, config.prompts)
+    except PromptsyncError as problem:
+        return _failed("prompts", problem)
+    files = worktree.files.values()
+    details = [text_of(problem) for problem in worktree.problems]
+    details += [text_of(conflict) for file in files if (conflict := conflict_of(file))]
+    if details:
+        message = f"{count(len(details), 'problem')} in the prompt files of {config.prompts}/"
+        return Finding(
+            "prompts", "error", f"{message}, so a push would be refused", "promptsync lint", tuple(details)
+        )
+    if not files:
+        return Finding(
+            "prompts", "warning", f"there are no prompt files in {config.prompts}/", "promptsync pull"
+        )
+    return Finding("prompts", "ok", f"{count(len(files), 'prompt file')} in {config.prompts}/")
+
+
+def _git(config: Config) -> Iterator[Finding]:
+    """Check the repository, and what it tracks."""
+    try:
+        history = Repository.find(config.root, config.prompts)
+        if history is None:
+            message = "this is not a git repository, so versions name no commit"
+            fix = "git init && git add --all && git commit"
+            yield Finding("git", "warning", f"{message} and less is known about changes", fix)
+            return
+        history.check_index()
+        if history.born:
+            where = f"branch {history.branch}" if history.branch else "no branch checked out"
+            yield Finding(
+                "git", "ok", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.line('version')}"
+            )
+        else:
+            yield Finding("git", "warning", "the repository has no commit yet", "git add --all && git commit")
+        if history.shallow:
+            message = "the clone is shallow, so promptsync cannot always tell who changed a prompt"
+            fix = "git fetch --unshallow\nin GitHub Actions, set fetch-depth: 0, in GitLab GIT_DEPTH: 0"
+            yield Finding("git-history", "warning", f"{message}; such prompts are refused", fix)
+        if history.listed(DIRECTORY):
+            message = f"git tracks {DIRECTORY}/, which is private to a working copy"
+            fix = f"git rm -r --cached {DIRECTORY} && echo {DIRECTORY}/ >> .gitignore"
+            yield Finding("git-ignored", "error", message, fix)
+        if history.ignores(f"{config.prompts}/prompt.yaml"):
+            fix = f"git check-ignore -v {shlex.quote(f'{config.prompts}/prompt.yaml')}"
+            yield Finding("git-tracked", "warning", f"git ignores prompt files in {config.prompts}/", fix)
+    except PromptsyncError as problem:
+        yield _failed("git", problem)
+
+
+def _registry(project: Project, offline: bool) -> Iterator[Finding]:
+    is_local = project.url.startswith(LOCAL)
+    named = project.url if project.remote == project.url else f"{project.remote}, {project.url}"
+    yield Finding("remote", "ok", named)
+    key = None if is_local else _key(project)
+    if key is not None:
+        yield key
+    if offline or (key is not None and key.status == "error"):
+        return
+    if is_local and project.fixtures is not None and not project.fixtures.is_file():
+        message = f"the fixtures file {project.fixtures} does not exist"
+        yield Finding("registry", "error", message, f"fix or remove fixtures: in {FILE_NAME}")
+        return
+    if is_local and not project.database.exists():
+        yield Finding("registry", "ok", f"there is none yet; the first push creates {project.database}")
+        return
+    try:
+        timeouts = (project.timeouts or Timeouts()).shortened()
+        with connect(project, memory=None, timeouts=timeouts) as registry:
+            began = time.monotonic()
+            prompts = registry.prompts.list()
+            seconds = time.monotonic() - began
+            if project.api_key and not is_local:
+                yield Finding("key-accepted", "ok", "the registry accepts the key")
+            seen = registry.workspace_seen
+            workspace = f", workspace {seen}" if seen is not None else ""
+            yield Finding(
+                "registry", "ok", f"it listed {count(len(prompts), 'prompt')} in {seconds:.2f} s{workspace}"
+            )
+            yield _dialect(registry.capabilities(prompts[0]) if prompts else None)
+    except PromptsyncError as problem:
+        is_key = problem.code in ("unauthorized", "forbidden")
+        waited = "; promptsync waited once and gave up" if problem.code == "rate-limited" else ""
+        name = "key-accepted" if is_key else "registry"
+        yield Finding(name, "error", problem.message + waited, problem.hint, problem.details)
+
+
+def _key(project: Project) -> Finding:
+    where = address(project.url)
+    try:
+        sent = checked_key(project.api_key, where.base)
+    except PromptsyncError as problem:
+        return _failed("key", problem)
+    if where.host.endswith(_VENDOR) and not sent.startswith(_PREFIX):
+        message = f"{_KEY_NAME} is set, but PromptLayer's keys begin with {_PREFIX}"
+        return Finding(
+            "key", "warning", f"{message}; see the workspace's settings", f"export {_KEY_NAME}={_PREFIX}…"
+        )
+    return Finding("key", "ok", f"{_KEY_NAME} is set")
+
+
+def _dialect(capabilities: Capabilities | None) -> Finding:
+    if capabilities is None:
+        return Finding("dialect", "ok", "unknown until it has a prompt")
+    if not capabilities.raw:
+        return Finding(
+            "dialect",
+            "warning",
+            "only the basic API, without raw prompts, so prompts with snippets cannot be read",
+            "leave such prompts out with include:, or use a registry with GET /prompt-templates/{id}",
+        )
+    if not capabilities.lists_all_labels and not capabilities.changes_labels:
+        message = "its labels cannot be read, so they can only be set while publishing"
+        return Finding("dialect", "warning", message, "promptsync push --label LABEL")
+    if not capabilities.changes_labels:
+        message = "its labels can be read, but promptsync cannot change them"
+        return Finding("dialect", "warning", message, "move labels in the dashboard of this registry")
+    lists = "with" if capabilities.lists_all_labels else "without"
+    return Finding("dialect", "ok", f"the current PromptLayer API, {lists} a list of all labels")
 
 
 def _lines(finding: Finding, wide: int) -> Iterator[str]:
-    word = output.padded(output.style(finding.status, _MEANINGS[finding.status]), len(WARNING))
+    word = output.padded(output.style(finding.status, _MEANINGS[finding.status]), len("warning"))
     start = f"{word}  {finding.name:{wide}}  "
     yield output.Line(start + output.safe(finding.message, newlines=False), output.width(start))
     indent = " " * output.width(start)

@@ -13,25 +13,12 @@ from promptsync.checks.catalog import Evaluation, list_evaluations, list_tables
 from promptsync.checks.comparison import noise
 from promptsync.checks.results import Standard
 from promptsync.checks.run_checks import show_run
-from promptsync.commands.shared.checks import (
-    BLANK,
-    label_option,
-    max_cells_option,
-    prompt_option,
-    results_outcome,
-    run_noise,
-    run_options,
-    run_together,
-    show_tables,
-    table_options,
-    time_to_wait,
-    wait_option,
-)
+from promptsync.commands.shared import checks
 from promptsync.commands.shared.options import SCORE, SECONDS
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
 from promptsync.show.checks import noise_body, noise_lines
-from promptsync.show.lines import number_text
+from promptsync.show.notes import number_text
 from promptsync.show.outcome import Outcome, bodies
 from promptsync.terminal import output
 
@@ -47,12 +34,7 @@ def command() -> None:
     """
 
 
-@verb(
-    "list",
-    parent=command,
-    short_help="List evaluations.",
-    blank={"evaluations": [], "tables": [], "files": []},
-)
+@verb("list", parent=command, short_help="List evaluations.")
 def list_command(session: Session) -> Outcome:
     """List evaluation files, the tables of the registry, and its evaluations with their last scores.
 
@@ -68,7 +50,7 @@ def list_command(session: Session) -> Outcome:
     rows = [
         *((output.name(ids.get(name, "-")), output.name(name), "file", "-", "-") for name in sorted(names)),
         *((output.name(table["id"]), output.name(table["title"]), "table", "-", "-") for table in others),
-        *((str(item.id), output.name(item.name), "evaluation", *_row(item)) for item in evaluations),
+        *map(_row, evaluations),
     ]
     if not rows:
         session.say("no evaluations")
@@ -80,12 +62,12 @@ def list_command(session: Session) -> Outcome:
     return Outcome(output.table([("ID", "NAME", "KIND", "RUNS", "LAST SCORE"), *rows]) if rows else [], body)
 
 
-def _row(evaluation: Evaluation) -> tuple[str, str]:
-    runs = None if evaluation.runs is None else len(evaluation.runs)
-    return number_text(runs), number_text(evaluation.last_score)
+def _row(item: Evaluation) -> tuple[str, ...]:
+    runs = number_text(None if item.runs is None else len(item.runs))
+    return str(item.id), output.name(item.name), "evaluation", runs, number_text(item.last_score)
 
 
-@verb("run", parent=command, short_help="Run evaluations and check their scores.", blank=BLANK)
+@verb("run", parent=command, short_help="Run evaluations and check their scores.")
 @click.argument("names", nargs=-1, metavar="[NAME|ID...]")
 @click.option(
     "--min-score",
@@ -94,8 +76,8 @@ def _row(evaluation: Evaluation) -> tuple[str, str]:
     help="Exit with 1 if a score, 0 to 100, is below N. A higher min_score in checks: takes precedence.",
 )
 @click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")
-@table_options
-@run_options
+@checks.table_options
+@checks.run_options
 def run_command(
     session: Session,
     names: tuple[str, ...],
@@ -123,14 +105,14 @@ def run_command(
     promptsync eval run 44 45 --no-wait --json
     """
     standard = Standard(min_score, allow_unscored, options["allow_unbound"])
-    return run_together(session, "evaluation", names, options, standard)
+    return checks.run_together(session, "evaluation", names, options, standard)
 
 
-@verb("show", parent=command, short_help="Show a run of an evaluation.", blank=BLANK)
+@verb("show", parent=command, short_help="Show a run of an evaluation.")
 @click.argument("wanted", metavar="NAME|ID")
-@prompt_option
-@label_option
-@wait_option
+@checks.prompt_option
+@checks.label_option
+@checks.wait_option
 def show_command(
     session: Session,
     wanted: str,
@@ -149,19 +131,19 @@ def show_command(
     promptsync eval show "refund quality"
     promptsync eval show 45 --wait
     """
-    seconds = time_to_wait(wait, timeout)
+    seconds = checks.time_to_wait(wait, timeout)
     with session.project() as project:
         tables = choose_named(project, "evaluation", [wanted], only=prompts).selection.tables
         if tables:
-            return results_outcome("evaluation", show_tables(session, project, tables, label))
+            return checks.results_outcome("evaluation", checks.show_tables(session, project, tables, label))
         limits = limits_in(project.config)
         results = show_run(
             project.registry, "evaluation", wanted, limits, timeout=seconds, progress=session.bar
         )
-    return results_outcome("evaluation", results)
+    return checks.results_outcome("evaluation", results)
 
 
-@verb("pull", parent=command, short_help="Write an evaluation file from a table.", blank={"written": []})
+@verb("pull", parent=command, short_help="Write an evaluation file from a table.")
 @click.argument("table")
 @click.option("--sheet", metavar="TITLE", help="The sheet that has the rows (default: the first).")
 def pull_command(session: Session, table: str, sheet: str | None) -> Outcome:
@@ -183,14 +165,12 @@ def pull_command(session: Session, table: str, sheet: str | None) -> Outcome:
     return Outcome(lines, msgspec.to_builtins(pulled))
 
 
-@verb(
-    "noise", parent=command, short_help="Measure how far scores move without any change.", blank={"noise": []}
-)
+@verb("noise", parent=command, short_help="Measure how far scores move without any change.")
 @click.argument("name")
-@prompt_option
-@label_option
+@checks.prompt_option
+@checks.label_option
 @click.option("--runs", type=click.IntRange(2, 20), default=3, help="How often each row runs (default: 3).")
-@max_cells_option
+@checks.max_cells_option
 @click.option("--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting after SECONDS.")
 def noise_command(session: Session, name: str, runs: int, **options: Any) -> Outcome:
     """Run live versions several times on the rows of the table NAME, and compare the runs.
@@ -206,7 +186,7 @@ def noise_command(session: Session, name: str, runs: int, **options: Any) -> Out
         if not tables:
             hint = f"promptsync eval noise {shlex.quote(name)} --prompt NAME"
             raise UsageError(f"no prompt is checked on a table {name!r}", hint=hint)
-        results = run_noise(session, project, tables, runs, options)
+        results = checks.run_noise(session, project, tables, runs, options)
     measured = [(result, noise(result.run.rows, runs)) for result in results.all if result.run.rows]
     body = {"noise": [noise_body(*pair) for pair in measured]}
     lines = [line for pair in measured for line in noise_lines(*pair)]

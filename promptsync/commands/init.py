@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
-from msgspec import structs
+from msgspec import Struct
 
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
-from promptsync.errors import Incomplete, Interrupted, UsageError
-from promptsync.files.config import FILE_NAME, find, load
+from promptsync.errors import Incomplete, Interrupted, PromptsyncError, UsageError
+from promptsync.files.config import FILE_NAME, Config, find, load
 from promptsync.files.git.repository import is_in_repository
 from promptsync.project.project import Project
-from promptsync.setup.import_registry import (
-    check_include,
-    check_remote,
-    group_lines,
-    import_prompts,
-    survey,
-    url_of,
-)
-from promptsync.setup.init import VENDOR, commit_command, commit_files, draft, edited, start
+from promptsync.registry.address import LOCAL
+from promptsync.setup import import_registry
+from promptsync.setup.init import EXAMPLE, VENDOR, commit_command, commit_files, draft, edited, start
 from promptsync.setup.scaffold import (
     AGENTS_FILE,
     Scaffold,
@@ -32,15 +27,12 @@ from promptsync.setup.scaffold import (
     package_to_install,
     scaffold,
 )
-from promptsync.show.init import InitResult, show_init
-from promptsync.show.outcome import Outcome
+from promptsync.show.notes import numbered
+from promptsync.show.outcome import Outcome, bodies
 from promptsync.terminal import output
 
 
-@verb(
-    "init",
-    blank={"created": [], "changed": [], "kept": [], "committed": None, "next": []},
-)
+@verb("init")
 @click.option("--prompts", metavar="DIR", help="Directory of the prompt files (default: prompts).")
 @click.option("--url", metavar="URL", help="The registry to work with (default: the embedded one).")
 @click.option(
@@ -116,7 +108,8 @@ def command(
     if result.outcomes[FILE_NAME] == "kept" and (prompts or (url and not from_remote)):
         notes.append(f"{FILE_NAME} exists and was kept; to change prompts: or remotes:, edit it")
     if repository is not None:
-        result = structs.replace(result, added=scaffold(result.config, repository))
+        result.kinds, result.package = kinds, repository.package
+        result.outcomes |= scaffold(result.config, repository)
     paths = [path for path in result.written if path not in mixed]
     if left := sorted(mixed.intersection(result.written)):
         notes.append(f"not committed, because you edited it: {', '.join(left)}")
@@ -125,13 +118,13 @@ def command(
     for note in notes:
         session.say(f"{output.style('note:', 'warn')} {note}")
     if commit is not False and paths and (result.imported is None or result.imported.error is None):
-        result = _commit(session, result, paths, message, is_asked=commit is None)
-    return show_init(result, quiet=session.quiet, verbose=bool(session.verbose))
+        _commit(session, result, paths, message, is_asked=commit is None)
+    return _shown(result, quiet=session.quiet, verbose=bool(session.verbose))
 
 
 def _commit(
     session: Session, result: InitResult, paths: Sequence[str], message: str | None, *, is_asked: bool
-) -> InitResult:
+) -> None:
     """Commit the files of a result, if the user agrees."""
     message = message or result.message
     root, directory = session.directory, session.directory_option
@@ -144,14 +137,14 @@ def _commit(
             agreed = session.confirm(question, result.path_lines(), default=True)
         except (click.Abort, KeyboardInterrupt):
             raise Interrupted("interrupted; the files were written, and not committed", hint=hint) from None
-        result = structs.replace(result, was_shown=True)
+        result.was_shown = True
         if not agreed:
-            return result
+            return
     try:
         commit_files(root, paths, message, hint)
+        result.committed = message
     except Incomplete as error:
-        return structs.replace(result, error=error)
-    return structs.replace(result, committed=message)
+        result.error = error
 
 
 def _start(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> InitResult:
@@ -162,19 +155,20 @@ def _start(session: Session, prompts: str | None, url: str | None, include: tupl
 def _import(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> InitResult:
     root, environment = session.directory, session.environment
     exists = (root / FILE_NAME).exists()
-    remote = url or session.remote or environment.remote
-    wanted = None if exists else url_of(remote or environment.base_url or VENDOR)
+    remote = url or session.remote or environment.get("PROMPTSYNC_REMOTE")
+    place = remote or environment.get("PROMPTLAYER_BASE_URL") or VENDOR
+    wanted = None if exists else import_registry.url_of(place)
     drafted = draft(root, prompts=prompts, url=wanted, include=include)
     with session.project_of(drafted.config, remote if exists else drafted.config.default_remote) as project:
         if exists:
-            check_remote(project)
-        names = survey(project)
+            import_registry.check_remote(project)
+        names = import_registry.survey(project)
         if not (include or drafted.config.include) and environment.interactive and not session.json:
             include = _ask(session, project, names)
-        check_include(project, include, names)
+        import_registry.check_include(project, include, names)
         drafted = draft(root, prompts=prompts, url=wanted, include=include or drafted.config.include)
-        imported = import_prompts(project, root, drafted)
-    return InitResult(imported.config, imported.outcomes, session.directory_option, imported)
+        imported = import_registry.import_prompts(project, root, drafted)
+    return InitResult(drafted.config, imported.outcomes, session.directory_option, imported)
 
 
 def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str, ...]:
@@ -182,7 +176,7 @@ def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str,
     from click.shell_completion import split_arg_string
 
     session.say(f"{output.safe(project.url)} has {output.count(len(names), 'prompt')}:")
-    for line in group_lines(names):
+    for line in import_registry.group_lines(names):
         session.say(f"  {output.safe(line)}")
     question = "Which belong to this repository? Patterns, separated by spaces"
     try:
@@ -208,3 +202,134 @@ def _repository(session: Session, kinds: frozenset[StarterKind], package: str | 
     if kinds - {StarterKind.AGENTS}:
         package = package_to_install(package, session.command(without="--package"))
     return find_repository(session.directory, kinds, package or "", labels)
+
+
+SET_UP = "Set up promptsync"
+"""The message of a commit that adds no prompts."""
+_FEW = 8
+"""How many imported prompts are listed without ``-v``."""
+
+_PAGES = {
+    StarterKind.GITHUB: "GitHub Actions and pre-commit",
+    StarterKind.PRE_COMMIT: "GitHub Actions and pre-commit",
+    StarterKind.GITLAB: "GitLab",
+    StarterKind.AGENTS: "Coding agents",
+}
+"""The pages of the manual that say what is left to do outside of the files."""
+
+
+class InitResult(Struct):
+    """What init did. ``directory`` is the value of -C, ``committed`` the message of the commit, if any.
+
+    ``was_shown`` says that the paths were listed before a question.
+    """
+
+    config: Config
+    outcomes: dict[str, str]
+    directory: str
+    imported: import_registry.Imported | None = None
+    kinds: frozenset[StarterKind] = frozenset()
+    package: str = ""
+    committed: str | None = None
+    was_shown: bool = False
+    error: PromptsyncError | None = None
+
+    @property
+    def paths(self) -> dict[str, list[str]]:
+        """The paths below the root that were created, changed and kept, without those of prompts."""
+        words, outcomes = ("created", "changed", "kept"), self.outcomes.items()
+        return {word: [path for path, outcome in outcomes if outcome == word] for word in words}
+
+    @property
+    def written(self) -> list[str]:
+        """The files that were written."""
+        paths = [*self.paths["created"], *self.paths["changed"]]
+        prompts = [file.path for file in self.imported.written] if self.imported else []
+        return [path for path in paths if not path.endswith("/")] + prompts
+
+    @property
+    def message(self) -> str:
+        """The message for a commit of what was written."""
+        if self.imported is not None and self.imported.written:
+            return f"Import {output.count(len(self.imported.written), 'prompt')} from the registry"
+        return "Add a first prompt" if self.has_example else SET_UP
+
+    @property
+    def has_example(self) -> bool:
+        return f"{self.config.prompts}/{EXAMPLE}" in self.paths["created"]
+
+    def path_lines(self) -> list[str]:
+        """Return the paths, unless they were shown, and the commit as lines."""
+        rows = {} if self.was_shown else self.paths
+        rows = rows | ({"committed": [self.committed]} if self.committed is not None else {})
+        return output.table(
+            (output.style(word, "faint" if word == "kept" else "good"), output.name(path))
+            for word, paths in rows.items()
+            for path in paths
+        )
+
+
+def _shown(result: InitResult, *, quiet: bool, verbose: bool) -> Outcome:
+    """Return what was done, and the next steps."""
+    imported = result.imported
+    steps = [*_steps(result)]
+    body: dict[str, Any] = {"root": str(result.config.root), **result.paths, "committed": result.committed}
+    body["next"] = [{"do": step} for step in steps]
+    if result.package:
+        body["package"] = result.package
+    lines = result.path_lines()
+    if imported is not None:
+        lines += ["", *_imported_lines(imported, result.config.include, verbose)]
+        body |= {
+            "include": list(result.config.include),
+            "imported": bodies(imported.written, "name path version"),
+            "present": [item.name for item in imported.present],
+            "conflicts": [item.name for item in imported.apart],
+            "not_included": imported.not_included,
+        }
+    error = result.error or (imported.error if imported is not None else None)
+    if not quiet and error is None:
+        lines += ["", "Next:", *numbered(steps)] if steps else []
+        if result.kinds:
+            pages = dict.fromkeys(page for kind, page in _PAGES.items() if kind in result.kinds)
+            lines += ["", f"Then follow the manual: {', '.join(pages)}."]
+    return Outcome(lines, body, error=error)
+
+
+def _imported_lines(imported: import_registry.Imported, patterns: Sequence[str], verbose: bool) -> list[str]:
+    written = imported.written
+    lines: list[str] = []
+    if verbose or len(written) <= _FEW:
+        rows = ((output.name(file.name), f"v{file.version}", output.safe(file.path)) for file in written)
+        lines = output.table((f"  {output.style('new', 'remote')}", *row) for row in rows)
+    what = f"{output.count(len(written), 'prompt')} imported" if written else "nothing new to import"
+    include = output.name(shlex.join(patterns))
+    lines.append(f"{what} from {output.safe(imported.url)} (include: {include})")
+    if imported.present:
+        lines.append(f"  {len(imported.present)} skipped, because they already have a file")
+    if imported.not_included:
+        lines.append(f"  {imported.not_included} ignored (not in include)")
+    return lines
+
+
+def _steps(result: InitResult) -> Iterator[str]:
+    """Yield the commands in the order of doing: the first one, the commit, the first push."""
+    config, imported, directory = result.config, result.imported, result.directory
+    promptsync = shlex.join(["promptsync", *(["-C", directory] if directory else [])])
+    is_local = config.remotes[config.default_remote].url.startswith(LOCAL)
+    is_new = imported is None and (not result.kinds or FILE_NAME in result.paths["created"])
+    paths = result.written if result.committed is None else []
+    if imported is not None:
+        is_default = imported.remote == config.default_remote
+        yield f"{promptsync} status{'' if is_default else f' --remote {shlex.quote(imported.remote)}'}"
+    elif is_new and is_local:
+        yield f"{promptsync} lint"
+        yield f"{promptsync} {'render hello --example 1' if result.has_example else 'status'}"
+    elif is_new:
+        yield from ("export PROMPTLAYER_API_KEY=…", f"{promptsync} pull")
+        paths = [*paths, config.prompts] if result.written else []
+    if paths:
+        message = result.message if result.committed is None else SET_UP
+        yield commit_command(config.root, paths, message, config.prompts, directory)
+    if is_new and is_local:  # it publishes the subject of the commit
+        yield f"{promptsync} push"

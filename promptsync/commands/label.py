@@ -30,7 +30,7 @@ def command() -> None:
     """
 
 
-@verb("list", parent=command, short_help="List where labels point.", blank={"labels": []})
+@verb("list", parent=command, short_help="List where labels point.")
 @click.argument("names", nargs=-1, metavar="[NAME[:LABEL]]...")
 @click.option("--label", metavar="LABEL", help="List only LABEL.")
 def list_command(session: Session, names: tuple[str, ...], label: str | None) -> Outcome:
@@ -65,7 +65,7 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
     return outcome
 
 
-@verb("set", parent=command, short_help="Create a label.", blank={"labels": []})
+@verb("set", parent=command, short_help="Create a label.")
 @click.argument("name", metavar="NAME[@N|:LABEL]")
 @click.argument("target", metavar="LABEL")
 @version_options
@@ -88,7 +88,7 @@ def set_command(session: Session, name: str, target: str, at: At, skip_checks: b
         return change_labels(session, project, plan, skip_checks=skip_checks)
 
 
-@verb("move", parent=command, short_help="Move a label to another version.", blank={"labels": []})
+@verb("move", parent=command, short_help="Move a label to another version.")
 @click.argument("name", metavar="NAME[@N|:LABEL]")
 @click.argument("target", metavar="LABEL")
 @version_options
@@ -115,7 +115,7 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
         return change_labels(session, project, plan, skip_checks=skip_checks)
 
 
-@verb("delete", parent=command, short_help="Delete a label.", blank={"labels": []})
+@verb("delete", parent=command, short_help="Delete a label.")
 @click.argument("name")
 @click.argument("label")
 @click.option("--force", is_flag=True, help="Delete it even if prompts refer to a snippet by it.")

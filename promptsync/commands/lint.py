@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.commands.shared.options import format_option
@@ -24,16 +25,14 @@ from promptsync.lint.rules import RULES, KnownPrompts
 from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.names import SUFFIXES
 from promptsync.prompt.prompt import Problem
-from promptsync.show import lint as show
-from promptsync.show.lint import Checked
-from promptsync.show.outcome import Outcome
+from promptsync.show.outcome import Outcome, bodies
+from promptsync.terminal import output
 
 _BETWEEN_FILES: Final = frozenset({"name-duplicate", "path-twin"})
 _HOOK: Final = "if a pre-commit hook passed the path, narrow files: in .pre-commit-config.yaml"
-_KEYS: Final = ("path", "line", "column", "rule", "severity", "message", "hint")
 
 
-@verb("lint", blank={"problems": []})
+@verb("lint")
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
 @format_option("github")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
@@ -53,17 +52,17 @@ def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bo
     promptsync lint --format github
     """
     if rules:
-        return show.rules()
+        return _rules()
     checked = lint(session.directory, files, deleted=deleted)
     problems = _relative(checked, session.directory)
     if session.form == "github":
         # Paths in annotations are relative to the checkout of the workflow, if it is above.
         workspace, directory = session.environment.variables.get("GITHUB_WORKSPACE"), session.directory
         is_below = workspace and directory.is_relative_to(workspace)
-        lines = show.github(checked, _relative(checked, Path(workspace or "") if is_below else directory))
+        lines = github(checked, _relative(checked, Path(workspace or "") if is_below else directory))
     else:
-        lines = show.text(checked, problems)
-    body = {"problems": [{key: getattr(problem, key) for key in _KEYS} for problem in problems]}
+        lines = _text(checked, problems)
+    body = {"problems": bodies(problems, "path line column rule severity message hint")}
     failed = checked.count("error") or (strict and checked.count("warning"))
     return Outcome(lines, body, 1 if failed else 0)
 
@@ -217,3 +216,78 @@ def _of_config(config: Config, worktree: Worktree) -> Iterator[Problem]:
             message = f"The fixtures file of the remote {remote.name!r} does not exist: {remote.fixtures}."
             hint = suggestion(remote.fixtures, [path.name for path in config.root.glob("*.y*ml")])
             yield Problem(FILE_NAME, *place, "fixtures-missing", message, hint=hint)
+
+
+_MEANINGS: Final = {"error": "bad", "warning": "warn"}
+_MOST_ANNOTATIONS: Final = 10
+"""Most annotations of one severity that GitHub shows for a step."""
+
+
+class Checked(Struct, frozen=True):
+    """What lint found. The paths of ``problems`` are absolute; ``files`` counts what was checked."""
+
+    problems: tuple[Problem, ...]
+    files: int
+
+    def count(self, severity: str) -> int:
+        return sum(problem.severity == severity for problem in self.problems)
+
+
+def _rules() -> Outcome:
+    """Return the rules and what they are about."""
+    rules = RULES.values()
+    rows = [(rule.id, output.style(rule.severity, _MEANINGS[rule.severity]), rule.summary) for rule in rules]
+    return Outcome(output.table(rows), {"rules": bodies(rules, "id severity summary")})
+
+
+def _text(checked: Checked, problems: Sequence[Problem]) -> list[str]:
+    """Return problems as lines, each with its hint, and the counts."""
+    lines: list[str] = []
+    for problem in problems:
+        lines.append(_line(problem))
+        if problem.hint:
+            lines.append(f"    {output.style('hint:', 'remote')} {output.safe(problem.hint, newlines=False)}")
+    return [*lines, output.aside(_summary(checked))]
+
+
+def _line(problem: Problem) -> str:
+    place = output.style(f"{output.name(problem.path)}:{problem.line}:{problem.column}:", "strong")
+    severity = output.style(f"{problem.severity}:", _MEANINGS[problem.severity])
+    return f"{place} {severity} {output.safe(problem.message, newlines=False)} [{problem.rule}]"
+
+
+def _summary(checked: Checked) -> str:
+    """Return how much was checked and how many problems there are."""
+    counts = [output.count(number, severity) for severity in _MEANINGS if (number := checked.count(severity))]
+    return f"{output.count(checked.files, 'file')} checked, {' and '.join(counts) or 'no problems'}"
+
+
+# -- annotations in a GitHub workflow -----------------------------------------------------------------------
+
+
+def github(checked: Checked, problems: Sequence[Problem]) -> list[str]:
+    """Return problems as annotations, errors first; those beyond GitHub's limit follow as plain lines."""
+    shown, rest = list[str](), list[str]()
+    for severity in _MEANINGS:
+        alike = [problem for problem in problems if problem.severity == severity]
+        shown += map(_annotation, alike[:_MOST_ANNOTATIONS])
+        rest += map(_line, alike[_MOST_ANNOTATIONS:])
+    if rest:
+        more = f"{output.count(len(rest), 'more problem')} in the log"
+        reason = f"GitHub shows {_MOST_ANNOTATIONS} of each severity"
+        rest.append(f"::notice title=promptsync lint::{more}: {reason}")
+    return [*shown, *rest, _summary(checked)]
+
+
+def _annotation(problem: Problem) -> str:
+    message = _escaped(output.safe(f"{problem.message} {problem.hint}".strip()))
+    path, title = (
+        _escaped(output.name(text)).replace(":", "%3A").replace(",", "%2C")
+        for text in (problem.path, f"promptsync {problem.rule}")
+    )
+    place = f"file={path},line={problem.line},col={problem.column}"
+    return f"::{problem.severity} {place},title={title}::{message}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

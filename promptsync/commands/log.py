@@ -53,7 +53,7 @@ class LoggedVersion(Struct, frozen=True):
     patch: Step | None = None
 
 
-@verb("log", blank={"versions": []}, is_long=True)
+@verb("log", is_long=True)
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
 @click.option(
     "--max-count",
@@ -132,10 +132,8 @@ def read_log(
         )
     history = _history(project, listed, versions)
     parents, passed_over, base = _read_graph(project, history, shown[-1].version)
-    digests = {version.version: history.graph.versions[version.version].digest or "" for version in shown}
-    commits = {
-        version.version: _commit(version, digests[version.version], history.lineage) for version in shown
-    }
+    nodes, lineage = history.graph.versions, history.lineage
+    commits = {version.version: _commit(version, nodes[version.version].digest, lineage) for version in shown}
     known = {commit for commit, _ in commits.values() if commit is not None}
     described = project.history.described(known) if project.history is not None else {}
     log = []
@@ -152,7 +150,7 @@ def read_log(
             author=author if is_published else version.author,
             created_at=version.created_at,
             commit=commit,
-            digest=digests[number],
+            digest=nodes[number].digest or "",
             base=number == base,
             parents=[parent for parent in parents[number] if parent > 0],
             passed_over=number in passed_over,
@@ -177,22 +175,20 @@ def _read_graph(
     project: Project, history: PromptHistory, lowest: int
 ) -> tuple[dict[int, tuple[int, ...]], Includes, int | None]:
     """Return the parents of the versions from ``lowest`` up, those passed over, and the base of the file."""
-    histories = Histories(project, {history.name: history})
 
-    def outline(graph: Graph) -> tuple[dict[int, tuple[int, ...]], Includes]:
+    def outline(graph: Graph) -> tuple[dict[int, tuple[int, ...]], Includes, int | None]:
         graph.look_from(lowest)
         parents = {number: graph.parents(number) for number in graph.window}
-        return parents, frozenset(parents) - graph.includes(graph.latest)
+        passed_over = frozenset(parents) - graph.includes(graph.latest)
+        if graph.file is None:
+            return parents, passed_over, None
+        if passed_over:
+            heads = decide.passed_over(graph)
+            passed_over &= {number for head in heads for number in head.numbers}
+        base = decide.decide(graph).base
+        return parents, passed_over, base.version if base is not None else None
 
-    parents, passed_over = histories.run({history.name: outline})[history.name]
-    if history.file is None:
-        return parents, passed_over, None
-    if passed_over:
-        heads = histories.run({history.name: decide.passed_over})[history.name]
-        passed_over &= {number for head in heads for number in head.numbers}
-    histories.decide()
-    base = history.decision.base if history.decision is not None else None
-    return parents, passed_over, base.version if base is not None else None
+    return Histories(project, {history.name: history}).run({history.name: outline})[history.name]
 
 
 def _patch(history: PromptHistory, old: Version | None, new: Version) -> Step:
@@ -202,7 +198,7 @@ def _patch(history: PromptHistory, old: Version | None, new: Version) -> Step:
     return step(title, before, structs.replace(history.prompts[new.version], tags=()))
 
 
-def _commit(version: Version, content: str, lineage: Lineage) -> tuple[str | None, bool]:
+def _commit(version: Version, content: str | None, lineage: Lineage) -> tuple[str | None, bool]:
     """Return the commit with the content of a version, and whether the version was published from it."""
     mark = parse_mark(version.message)
     # A dirty mark names the commit below an uncommitted text, and a copied mark has another number.

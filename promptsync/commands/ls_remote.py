@@ -20,7 +20,7 @@ from promptsync.show.outcome import Outcome, body
 from promptsync.terminal import output
 
 
-@verb("ls-remote", blank={"prompts": []}, is_long=True)
+@verb("ls-remote", is_long=True)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
     "--status",

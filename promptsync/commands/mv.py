@@ -15,10 +15,10 @@ from promptsync.project.target import names_at
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.pull.moves import plan_move
 from promptsync.show.outcome import Outcome
-from promptsync.show.pull import show_moves
+from promptsync.show.pull import show_move
 
 
-@verb("mv", blank={"moved": []})
+@verb("mv")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @dry_run_option
@@ -41,8 +41,7 @@ def command(session: Session, old: str, new: str) -> Outcome:
             project,
             plan=lambda: plan_move(project, gather(project), old, new),
             apply=lambda plan: write_files(project, plan.changes, session.command()),
-            show_plan=lambda plan: show_moves(plan, dry_run=True),
-            show_receipt=lambda plan, receipt, _: show_moves(plan, receipt),
+            show=show_move,
             headline=lambda _: "1 file to move",
             unchanged="nothing was moved",
             files_only=True,

@@ -17,12 +17,12 @@ from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.target import unknown
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.setup.init import MODEL, copied_text, new_text, write_new
-from promptsync.show.lines import numbered
+from promptsync.show.notes import numbered
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 
-@verb("new", blank={"name": None, "path": None, "next": []})
+@verb("new")
 @click.argument("name", metavar="NAME")
 @click.option("--snippet", is_flag=True, help="Write a snippet: text for other prompts to insert.")
 @click.option("--from", "source", metavar="PROMPT", help="Copy the file of another prompt.")

@@ -13,7 +13,7 @@ from promptsync.project.versions import Catalog
 from promptsync.show.outcome import Outcome
 
 
-@verb("open", blank={"name": None, "url": None})
+@verb("open")
 @click.argument("name", metavar="NAME[@N|:LABEL]")
 @click.option("--print", "prints_only", is_flag=True, help="Print the URL and open nothing.")
 def command(session: Session, name: str, prints_only: bool) -> Outcome:

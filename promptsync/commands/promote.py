@@ -16,7 +16,7 @@ from promptsync.prompt.labels import check_label
 from promptsync.show.outcome import Outcome
 
 
-@verb("promote", blank={"labels": []})
+@verb("promote")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.argument("names", nargs=-1, metavar="[NAME]...")

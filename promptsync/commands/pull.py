@@ -17,17 +17,13 @@ from promptsync.errors import UsageError
 from promptsync.project.project import Project
 from promptsync.project.target import At, NoSuchPrompt, check_exact, may_have_version, resolve
 from promptsync.project.versions import Catalog
-from promptsync.pull.plan import PullPlan, apply_pull, export, plan_materialise, plan_pull
+from promptsync.pull.plan import apply_pull, export, plan_materialise, plan_pull
 from promptsync.pull.write import MergeConflict, PullOptions
 from promptsync.show import pull as show_pull
-from promptsync.show.diff import explained
 from promptsync.show.outcome import Outcome
 
 
-@verb(
-    "pull",
-    blank={"written": [], "merged": [], "conflicts": [], "deleted": []},
-)
+@verb("pull")
 @click.argument("names", nargs=-1, metavar="[NAME[@N|:LABEL]]...")
 @click.option("--merge", is_flag=True, help="Merge prompts that changed on both sides, field by field.")
 @click.option("--markers", is_flag=True, help="Merge, and write conflict markers where texts do not merge.")
@@ -87,10 +83,13 @@ def command(
             return carry_out(
                 session,
                 project,
-                plan=lambda: _plan(project, options, at),
+                plan=lambda: (
+                    plan_materialise(project, options.names, at, theirs=options.theirs)
+                    if at
+                    else plan_pull(project, gather(project, merge_keys=options.merge), options)
+                ),
                 apply=lambda made: apply_pull(project, made),
-                show_plan=show_pull.show_plan,
-                show_receipt=show_pull.show_receipt,
+                show=show_pull.show_pull,
                 headline=show_pull.headline,
                 unchanged="nothing was written",
                 files_only=True,
@@ -132,12 +131,3 @@ def _check_together(options: PullOptions, at: At, directory: Path | None) -> Non
         check_apart(version, other)
         check_apart(output, other)
     check_apart(output, theirs)
-
-
-def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
-    if at:
-        return plan_materialise(project, options.names, at, theirs=options.theirs)
-    try:
-        return plan_pull(project, gather(project, merge_keys=options.merge), options)
-    except Conflict as conflict:
-        raise explained(project, conflict) from None

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from promptsync.commands.shared.action import carry_out, plan_options
 from promptsync.commands.shared.options import format_option
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
 from promptsync.compare.snippet_users import find_pins
 from promptsync.project.project import Project
@@ -19,20 +18,14 @@ from promptsync.project.target import check_exact
 from promptsync.push.actions import PushOptions, PushPlan
 from promptsync.push.apply import apply_push
 from promptsync.push.plan import check_options, plan_push
-from promptsync.push.receipt import PushReceipt
-from promptsync.show import diff
 from promptsync.show import push as show_push
 from promptsync.show.outcome import Outcome
-from promptsync.show.push import push_body
 
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
 
 
-@verb(
-    "push",
-    blank=push_body(PushReceipt(PushPlan(())), dry_run=False),
-)
+@verb("push")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
     "-m", "--message", metavar="TEXT", help="Message of the new versions (default: the commit's subject)."
@@ -83,10 +76,11 @@ def command(
             project,
             plan=lambda: _plan(project, options),
             apply=lambda made: apply_push(project, made),
-            show_plan=lambda made: show_push.show_plan(
-                made, project.title, lambda: _differences(project, made)
+            show=lambda made, receipt: (
+                show_push.show_plan(made, project.title, lambda: _differences(project, made))
+                if receipt is None
+                else show_push.show_receipt(made, receipt)
             ),
-            show_receipt=show_push.show_receipt,
             headline=lambda made: show_push.headline(made, project.title),
             needs_confirmation=lambda made: bool(made.actions),
             unchanged="nothing was published",
@@ -95,10 +89,7 @@ def command(
 
 def _plan(project: Project, options: PushOptions) -> PushPlan:
     snapshot = gather(project)
-    try:
-        plan = plan_push(project, snapshot, options)
-    except Conflict as conflict:
-        raise diff.explained(project, conflict) from None
+    plan = plan_push(project, snapshot, options)
     if not plan.publishing:
         return plan
     pins = find_pins(project, snapshot, plan.new_texts)

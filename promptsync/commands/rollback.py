@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -19,10 +18,8 @@ from promptsync.project.versions import check_changeable
 from promptsync.prompt.labels import is_own
 from promptsync.show.outcome import Outcome, bodies
 
-_BLANK: dict[str, Any] = {"labels": [], "skipped": [], "commit": None}
 
-
-@verb("rollback", blank=_BLANK)
+@verb("rollback")
 @click.argument("names", nargs=-1, metavar="[NAME[@N]]...")
 @click.option("--label", metavar="LABEL", help="The label to move back (default: the only one in labels:).")
 @click.option(

@@ -24,7 +24,7 @@ from promptsync.lint.rules import leaves
 from promptsync.project.target import resolve, unknown
 from promptsync.prompt.canonical import to_document
 from promptsync.prompt.prompt import Local, Problem, Prompt
-from promptsync.show.lines import cut
+from promptsync.show.notes import cut
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -32,7 +32,7 @@ _BEFORE, _AFTER, _MOST = 40, 120, 2000
 """The most characters that are shown before and after a match, and of all of it in JSON."""
 
 
-@verb("search", blank={"matches": [], "files": 0, "cached_versions": 0}, is_long=True)
+@verb("search", is_long=True)
 @click.argument("text")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-i", "--ignore-case", is_flag=True, help="Match upper and lower case alike.")

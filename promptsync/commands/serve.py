@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptsync.commands.shared.options import read_bundle
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import find, load
@@ -153,14 +154,8 @@ def _sidecar(session: Session, bundle: Path, api_key: str | None) -> tuple[Sidec
     from promptsync.server.bundle import Sidecar
 
     path = session.directory / bundle
-    try:
-        app = Sidecar(path, api_key)
-    except OSError as error:
-        again = f"promptsync bundle -o {shlex.quote(str(bundle))}"
-        raise UsageError(f"{bundle} cannot be read: {error.strerror}", hint=again) from None
-    except ValueError as error:
-        # A command that writes a bundle there could replace any other file.
-        raise UsageError(f"{bundle} {error}", hint="promptsync help bundle") from None
+    read_bundle(session, str(bundle))  # so that a file that is none is a usage error
+    app = Sidecar(path, api_key)
     gc.set_threshold(1_000, 10, 10)  # garbage of requests would otherwise take megabytes
     threading.Thread(target=app.watch, daemon=True).start()
     keys = "needs no API key" if api_key is None else "accepts only the API key that was passed"

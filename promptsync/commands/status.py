@@ -17,7 +17,7 @@ from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
 from promptsync.project.versions import RoutedLabel, routed_labels
 from promptsync.show.outcome import Outcome
-from promptsync.show.status import PassedOver, show_status
+from promptsync.show.status import PassedOver, Status, show_status
 
 if TYPE_CHECKING:
     from promptsync.compare.not_released import Unreleased
@@ -37,7 +37,7 @@ _DRIFT = frozenset(
 """The states that a dashboard edit causes, without those of changes that still have to be pushed."""
 
 
-@verb("status", blank={"prompts": []}, is_long=True)
+@verb("status", is_long=True)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs.")
 @click.option("--drift", is_flag=True, help="Exit with 1 if the registry has edits that your files lack.")
@@ -71,18 +71,10 @@ def command(
         passed_over, has_edits = _passed_over(project, snapshot, offline, drift)
         releases = _not_released(project, snapshot)
         routed = _routed(project, snapshot, label)
-        outcome = show_status(
-            project,
-            snapshot,
-            passed_over,
-            releases,
-            _contracts(project, snapshot, releases),
-            tuple(pin for pin in pins if not wanted or {pin.snippet, pin.user} & {*wanted}),
-            routed,
-            offline=offline,
-            verbose=session.verbose > 0,
-            counted=counted,
-        )
+        contracts = _contracts(project, snapshot, releases)
+        pins = tuple(pin for pin in pins if not wanted or {pin.snippet, pin.user} & {*wanted})
+        status = Status(project, snapshot, passed_over, releases, contracts, pins, routed, offline)
+        outcome = show_status(status, counted, verbose=session.verbose > 0)
         if (drift and has_edits) or (exit_code and routed):
             outcome = outcome.replaced(exit_code=1)
         return outcome

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from msgspec.structs import replace
 
-from promptsync.commands.shared.options import (
-    given_bytes,
-    variable_option,
-    variables,
-    variables_option,
-    version_options,
-)
+from promptsync.commands.shared import options
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import Incomplete, UsageError
 from promptsync.files import schema
@@ -67,6 +62,22 @@ def _tracking(
             raise Incomplete(unknown, hint=hint, code=error.code) from None
 
 
+def _set(
+    session: Session,
+    request_id: int | str,
+    what: str,
+    shown: str,
+    values: Mapping[str, Any],
+    body: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Set values of a request, which are also the body unless there is another one."""
+    with _tracking(session, what) as tracking:
+        tracking.track(request_id, what, **values)
+    return Outcome(
+        [f"request {request_id}: {shown}"], {"request_id": request_id, **(values if body is None else body)}
+    )
+
+
 @verb("request", parent=command, short_help="Log a request and print its id.")
 @click.argument("file", metavar="FILE|-")
 def request_command(session: Session, file: str) -> Outcome:
@@ -78,7 +89,7 @@ def request_command(session: Session, file: str) -> Outcome:
     promptsync track request request.json
     my-application | promptsync track request -
     """
-    request = read_request(given_bytes(session, file), "stdin" if file == "-" else file)
+    request = read_request(options.given_bytes(session, file), "stdin" if file == "-" else file)
     with _tracking(session, "request", "logged", "logging it again may log it twice") as tracking:
         request_id = tracking.log_request(request)
     return Outcome([str(request_id)], {"request_id": request_id})
@@ -87,9 +98,9 @@ def request_command(session: Session, file: str) -> Outcome:
 @verb("prompt", parent=command, short_help="Set the prompt that a request used.")
 @_request_id
 @click.argument("name", metavar="NAME")
-@version_options
-@variable_option
-@variables_option
+@options.version_options
+@options.variable_option
+@options.variables_option
 def prompt_command(
     session: Session,
     request_id: int | str,
@@ -103,18 +114,11 @@ def prompt_command(
     \b
     promptsync track prompt 8801 support/refund --label prod --var question="Where is it?"
     """
-    values = variables(session, assignments, source)
-    with _tracking(session, "prompt") as tracking:
-        tracking.track(
-            request_id,
-            "prompt",
-            prompt_name=name,
-            version=at.number,
-            label=at.label,
-            prompt_input_variables=values or None,
-        )
-    body = {"request_id": request_id, "name": name, "version": at.number, "label": at.label}
-    return Outcome([f"request {request_id}: prompt {output.name(name)}"], {**body, "variables": values})
+    values = options.variables(session, assignments, source)
+    where: dict[str, Any] = {"version": at.number, "label": at.label}
+    sent = {**where, "prompt_name": name, "prompt_input_variables": values or None}
+    body = {"name": name, **where, "variables": values}
+    return _set(session, request_id, "prompt", f"prompt {output.name(name)}", sent, body)
 
 
 @verb("score", parent=command, short_help="Score a request.")
@@ -129,11 +133,8 @@ def score_command(session: Session, request_id: int | str, score: int, name: str
     """
     if name is not None and not name.strip():
         raise UsageError("--name is empty", hint="drop --name for the default score")
-    with _tracking(session, "score") as tracking:
-        tracking.track(request_id, "score", score=score, name=name)
     named = f" for {output.name(name)}" if name is not None else ""
-    body = {"request_id": request_id, "score": score, "name": name}
-    return Outcome([f"request {request_id}: score {score}{named}"], body)
+    return _set(session, request_id, "score", f"score {score}{named}", {"score": score, "name": name})
 
 
 @verb("metadata", parent=command, short_help="Set metadata of a request.")
@@ -146,10 +147,8 @@ def metadata_command(session: Session, request_id: int | str, pairs: tuple[str, 
     promptsync track metadata 8801 user=42 channel=mail
     """
     metadata = dict(map(_pair, pairs))
-    with _tracking(session, "metadata") as tracking:
-        tracking.track(request_id, "metadata", metadata=metadata)
-    body = {"request_id": request_id, "metadata": metadata}
-    return Outcome([f"request {request_id}: {', '.join(map(output.name, metadata))}"], body)
+    shown = ", ".join(map(output.name, metadata))
+    return _set(session, request_id, "metadata", shown, {"metadata": metadata})
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -174,15 +173,14 @@ def group_command(session: Session, request_id: int | str | None, group_id: int 
     if new == (group_id is not None) or (request_id is None and not new):
         message = "pass the ids of a request and a group, or --new"
         raise UsageError(message, hint="promptsync track group 8801 614")
-    group = group_id
-    if group is None:
+    if group_id is None:
         with _tracking(session, "group", "created", "creating another one does no harm") as tracking:
-            group = tracking.create_group()
-    if request_id is not None:
-        with _tracking(session, "group") as tracking:
-            tracking.track(request_id, "group", group_id=group)
-    lines = [str(group) if new else f"request {request_id}: group {group}"]
-    return Outcome(lines, {"request_id": request_id, "group_id": group})
+            group_id = tracking.create_group()
+    body = {"group_id": group_id}
+    if request_id is None:
+        return Outcome([str(group_id)], {"request_id": None, **body})
+    outcome = _set(session, request_id, "group", f"group {group_id}", body)
+    return outcome.replaced(lines=[str(group_id)]) if new else outcome
 
 
 def read_request(data: bytes, path: str) -> dict[str, Any]:
@@ -190,31 +188,24 @@ def read_request(data: bytes, path: str) -> dict[str, Any]:
 
     Raises ``InvalidFile`` with every problem and its position.
     """
-    if len(data) > load.MAX_BYTES:
-        raise load.too_large(path)
-    place = (1, 1)
+    text = load.decode(data.removeprefix(codecs.BOM_UTF8), path)
     try:
-        text = data.decode("utf-8-sig")
         request: dict[str, Any] = checked_depth(json.loads(text, parse_constant=_refused))
-    except UnicodeDecodeError as error:
-        message = f"The file is not UTF-8: byte {error.start} cannot be read."
-    except json.JSONDecodeError as error:
-        message, place = f"This is not JSON: {error.msg}.", (error.lineno, error.colno)
     except RecursionError:
-        message = NESTING
+        raise InvalidFile.at(path, "json", NESTING) from None
     except ValueError as error:
-        message = f"This is not JSON: {error}."
-    else:
-        # Places of problems are found by reading the text as YAML, which allows fewer tabs than JSON.
-        problems = schema.check(Loaded(request, text.replace("\t", " ")), path, "request")
-        if not problems:
-            return request
+        place = (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else (1, 1)
+        message = f"This is not JSON: {getattr(error, 'msg', error)}."
+        raise InvalidFile([Problem(path, *place, "json", message)]) from None
+    # Places of problems are found by reading the text as YAML, which allows fewer tabs than JSON.
+    problems = schema.check(Loaded(request, text.replace("\t", " ")), path, "request")
+    if problems:
         hint = 'Write text as [{"type": "text", "text": "…"}].'
         raise InvalidFile(
             replace(problem, hint=hint) if ".content must be a list" in problem.message else problem
             for problem in problems
         )
-    raise InvalidFile([Problem(path, *place, "json", message)])
+    return request
 
 
 def _refused(constant: str) -> NoReturn:

@@ -9,7 +9,7 @@ from itertools import takewhile
 import click
 from msgspec.structs import replace
 
-from promptsync.commands.bundle import read_bundle
+from promptsync.commands.shared.options import read_bundle
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import check_resolved
 from promptsync.declarations import LANGUAGES, declarations
@@ -24,7 +24,7 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 
-@verb("types", blank={"file": None, "prompts": [], "types": None, "changed": False})
+@verb("types")
 @click.option("--lang", type=click.Choice([*LANGUAGES]), required=True, help="The language.")
 @click.option("-o", "--output", "target", metavar="FILE", help="Write to FILE, if it differs, not to stdout.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if FILE is out of date.")

@@ -16,7 +16,7 @@ from msgspec import Struct
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, State
 from promptsync.errors import PromptsyncError, Refused, UsageError
-from promptsync.files.config import FILE_NAME, Config
+from promptsync.files.config import FILE_NAME
 from promptsync.files.disk import locked
 from promptsync.files.worktree import paths_for_new
 from promptsync.files.yaml.load import InvalidFile
@@ -36,7 +36,6 @@ class Imported(Struct, frozen=True):
     ``include`` does not match.
     """
 
-    config: Config
     outcomes: dict[str, str]
     written: list[Write]
     failure: PromptsyncError | None
@@ -163,7 +162,6 @@ def import_prompts(project: Project, root: Path, drafted: ConfigDraft) -> Import
     with locked(root):
         receipt = apply_pull(project, PullPlan(tuple(writes)))
     return Imported(
-        config=drafted.config,
         outcomes=outcomes,
         written=receipt.of(writes),
         failure=receipt.error,

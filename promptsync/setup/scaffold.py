@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from promptsync import __version__
 from promptsync.errors import UsageError
@@ -94,16 +94,13 @@ class Scaffold(Struct, frozen=True):
     """A repository to add files of some ``kinds`` to.
 
     ``package`` is what workflows and hooks install, ``""`` without either. ``branches`` are those that
-    workflows deploy. ``outcomes`` has ``created``, ``changed`` or ``kept`` for each path, as seen from the
-    directory of promptsync.yaml. What is changed is AGENTS.md, and unedited copies of the example, which do
-    not say what to install.
+    workflows deploy.
     """
 
     top: Path
     kinds: frozenset[StarterKind]
     package: str
     branches: tuple[str, ...]
-    outcomes: Mapping[str, str] = {}
 
     def below(self, config: Config) -> str:
         """Return the directory of a working copy, ``""`` for the top."""
@@ -147,8 +144,11 @@ def find_repository(
     return Scaffold(top, kinds, package, branches)
 
 
-def scaffold(config: Config, repository: Scaffold) -> Scaffold:
-    """Write the files that do not exist yet, and say in unedited copies of the example what to install."""
+def scaffold(config: Config, repository: Scaffold) -> dict[str, str]:
+    """Write the files that do not exist yet, and say in unedited copies of the example what to install.
+
+    Returns ``created``, ``changed`` or ``kept`` for each path, as seen from the directory of promptsync.yaml.
+    """
     outcomes: dict[str, str] = {}
     texts: dict[str, str] = {}
     pairs = [(kind, path) for kind in StarterKind if kind in repository.kinds for path in kind.paths]
@@ -170,7 +170,7 @@ def scaffold(config: Config, repository: Scaffold) -> Scaffold:
             texts[path] = text
     for path, text in texts.items():
         write(repository.top, path, text)
-    return structs.replace(repository, outcomes=outcomes)
+    return outcomes
 
 
 def _workflow(text: str, config: Config, repository: Scaffold) -> str:

@@ -14,8 +14,8 @@ from promptsync.checks.comparison import Noise, RowResult
 from promptsync.checks.results import CheckResult, CheckResults
 from promptsync.checks.runs import Run
 from promptsync.checks.tables import TablePlan
-from promptsync.show.lines import cut, listed, number_text, tally
 from promptsync.show.markdown import Page, code, shortened
+from promptsync.show.notes import cut, listed, number_text, tally
 from promptsync.show.outcome import body
 from promptsync.terminal import output
 from promptsync.terminal.output import count

@@ -6,36 +6,21 @@ import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptsync.checks.assignment import Selection
 from promptsync.checks.results import CheckResults
 from promptsync.checks.runs import Status
-from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.snippet_users import after
 from promptsync.deploy.apply import DeployReceipt, release_on_hold
-from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersion, Survey
+from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersion
 from promptsync.deploy.plan import DeployPlan
-from promptsync.files.worktree import Worktree
 from promptsync.history.mark import without_mark
-from promptsync.push.actions import PushPlan
-from promptsync.show import push
+from promptsync.show import notes, push
 from promptsync.show.checks import add_tables, planned_text, results_lines, reuse_text, runs_body
 from promptsync.show.diff import patch_lines
 from promptsync.show.labels import as_planned, label_row, labels_body, way
-from promptsync.show.lines import (
-    ago,
-    contract_body,
-    contract_rows,
-    kept_tag_rows,
-    limits_text,
-    merge_command,
-    pin_rows,
-    pins_body,
-)
 from promptsync.show.markdown import Page, code
-from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
+from promptsync.show.outcome import Outcome, Row, bodies, body, planned, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -110,7 +95,7 @@ def plan_lines(plan: DeployPlan) -> list[str]:
         for note in _notes(plan, member) if member.is_release or member.is_dependant else ():
             text = output.style(output.safe(note.advice, newlines=False), "warn")
             lines.append(output.Line(f"      {text}", 8, note.command))
-    lines += row_lines(contract_rows(plan))
+    lines += row_lines(notes.contract_rows(plan))
     return [*lines, *([output.aside(text)] if (text := planned_text(plan.tables)) else [])]
 
 
@@ -148,7 +133,7 @@ def _checks(plan: DeployPlan, name: str) -> str:
     if name in plan.unchecked:
         return output.style("unchecked", "warn")
     checks = [
-        " ".join(filter(None, (output.name(check.name), limits_text(check))))
+        " ".join(filter(None, (output.name(check.name), notes.limits_text(check))))
         for check in plan.selection.checks
         if name in check.prompts
     ]
@@ -171,12 +156,12 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
         versions = [*map(_draft, member.drafts)]
         more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
         text = f"passes over {'; '.join(versions[-3:])}{more}; the registry keeps them"
-        yield note(text, merge_command(member.name))
+        yield note(text, notes.merge_command(member.name))
     for action in plan.push.actions:
         if action.kept_tags and action.name == member.name:
             text = f"keeps the tags from the dashboard: {', '.join(action.kept_tags)}"
-            yield note(text, merge_command(member.name))
-    yield from (row for row in pin_rows(plan.pins) if row.name == member.name)
+            yield note(text, notes.merge_command(member.name))
+    yield from (row for row in notes.pin_rows(plan.pins) if row.name == member.name)
     if member.is_dependant and member.fate is not Fate.CHECK:
         row = _unreleased(plan, member)
         yield note(f"{row.word}: {row.note}", row.command)
@@ -184,7 +169,7 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
 
 def _draft(draft: PassedOverVersion) -> str:
     """Return who saved a version that a release passes over, and when."""
-    return ", ".join(filter(None, [f"v{draft.version}", draft.origin, ago(draft.created_at)]))
+    return ", ".join(filter(None, [f"v{draft.version}", draft.origin, notes.ago(draft.created_at)]))
 
 
 # -- the rehearsal ------------------------------------------------------------------------------------------
@@ -203,11 +188,10 @@ def _rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
 # -- the receipt --------------------------------------------------------------------------------------------
 
 
-def show_receipt(plan: DeployPlan, receipt: DeployReceipt | None, was_shown: bool = False) -> Outcome:
-    """Return what a deploy did; after ``was_shown`` without the rows that went as planned."""
-    receipt = receipt or DeployReceipt(plan, is_released=True)
+def show_receipt(receipt: DeployReceipt) -> Outcome:
+    """Return what a deploy did."""
     return Outcome(
-        receipt_lines(receipt, was_shown=was_shown),
+        receipt_lines(receipt),
         deploy_body(receipt, dry_run=False),
         error=receipt.error,
         outputs=_outputs(receipt, passed=receipt.error is None),
@@ -215,15 +199,14 @@ def show_receipt(plan: DeployPlan, receipt: DeployReceipt | None, was_shown: boo
     )
 
 
-def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[str]:
+def receipt_lines(receipt: DeployReceipt) -> list[str]:
     """Return what was done, and then what was not."""
     plan = receipt.plan
     if plan.is_empty:
-        return [*plan_lines(plan), output.aside(headline(plan))]
-    lines = []
-    if not was_shown:
-        pending = (member.name for member in plan.survey.releases if member.is_pending)
-        lines += row_lines(Row("pending", "warn", name, note="from an earlier deploy") for name in pending)
+        return plan_lines(plan)
+    pending = (member.name for member in plan.survey.releases if member.is_pending)
+    rows = [Row("pending", "warn", name, note="from an earlier deploy") for name in pending]
+    lines = row_lines(planned(rows))
     others = tuple(result for result in receipt.results.all if result.run.kind != "table")
     lines += results_lines(CheckResults(receipt.results.of("table")))
     if plan.push.actions and not receipt.is_unpublished:
@@ -231,19 +214,19 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
             member.name: {draft.version: _draft(draft) for draft in member.drafts}
             for member in plan.survey.releases
         }
-        lines += push.receipt_lines(receipt.push, was_shown, known)
-        lines += row_lines(kept_tag_rows(plan.push, receipt.push.versions))
+        lines += push.receipt_lines(receipt.push, known)
+        lines += row_lines(notes.kept_tag_rows(plan.push, receipt.push.versions))
     lines += results_lines(CheckResults(others))
-    labels = [label for label in receipt.labels if not was_shown or label.ending != "moved"]
-    notes = dict.fromkeys(plan.unchecked, _UNCHECKED)
-    lines += row_lines(label_row(label, "released", notes.get(label.change.name, "")) for label in labels)
+    remarks = dict.fromkeys(plan.unchecked, _UNCHECKED)
+    lines += row_lines(
+        label_row(label, "released", remarks.get(label.change.name, "")) for label in receipt.labels
+    )
     lines += row_lines(_live_failures(receipt))
     if plan.options.keep_going:
         lines += row_lines(Row("kept back", "warn", name, note=_KEPT_BACK) for name in receipt.kept_back)
-    if not was_shown:
-        lines += row_lines(_unreleased(plan, member) for member in plan.survey.of(*UNRELEASED))
-        lines += row_lines(contract_rows(plan))
-    lines += row_lines(pin_rows(after(plan.pins, receipt.push.versions)))
+    rows = [_unreleased(plan, member) for member in plan.survey.of(*UNRELEASED)]
+    lines += row_lines(planned([*rows, *notes.contract_rows(plan)]))
+    lines += row_lines(notes.pin_rows(after(plan.pins, receipt.push.versions)))
     return [*lines, output.aside(summary(receipt))]
 
 
@@ -301,8 +284,8 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "eval": {"changed": checked, "runs": runs_body(receipt.results, "evaluation")},
         "agents": {"changed": checked, "runs": runs_body(receipt.results, "agent")},
         "labels": labels_body(receipt.labels or as_planned(receipt.changes)),
-        "pins": pins_body(plan.pins if dry_run else after(plan.pins, receipt.push.versions)),
-        "contract": contract_body(plan.contracts),
+        "pins": notes.pins_body(plan.pins if dry_run else after(plan.pins, receipt.push.versions)),
+        "contract": notes.contract_body(plan.contracts),
         "pending": [member.name for member in survey.releases if member.is_pending],
         "passed_over": [
             {"name": member.name, "versions": [draft.version for draft in member.drafts]} for member in over
@@ -323,15 +306,6 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "passed": receipt.error is None and not dry_run,
         "dry_run": dry_run,
     }
-
-
-def blank_body() -> dict[str, Any]:
-    """Return the body of a deploy that failed before it had a plan."""
-    nothing = Snapshot((), Worktree(Path(), ""), {})
-    plan = DeployPlan(Survey("", nothing, nothing), PushPlan(()), Selection(), ())
-    body = deploy_body(DeployReceipt(plan), dry_run=False)
-    del body["fingerprint"]
-    return {**body, "label": None, "passed": False}
 
 
 def _outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:

@@ -12,8 +12,8 @@ from promptsync.compare.snapshot import State
 from promptsync.errors import RemoteError
 from promptsync.files.yaml.layout import entry, flow, mapping
 from promptsync.prompt.text_diff import plain, unified
-from promptsync.show.lines import change_text, verdict
 from promptsync.show.markdown import Page
+from promptsync.show.notes import change_text, verdict
 from promptsync.show.outcome import bodies, body
 from promptsync.terminal import output
 

@@ -10,7 +10,7 @@ from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange, SkippedLabel
 from promptsync.project.versions import Labelled
 from promptsync.prompt.labels import is_own
-from promptsync.show.outcome import Outcome, Row, bodies, row_lines
+from promptsync.show.outcome import Outcome, Row, bodies, planned, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -34,22 +34,29 @@ def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) ->
     return Outcome(output.table(cells), {"labels": body})
 
 
-def show_plan(plan: LabelPlan, warnings: Sequence[Verdict]) -> Outcome:
-    """Return a plan with what speaks against it, and its fingerprint if it is known."""
+def show_changes(plan: LabelPlan, receipt: LabelReceipt | None, warnings: Sequence[Verdict]) -> Outcome:
+    """Return a plan with what speaks against it and its fingerprint if it is known, or what became of it."""
+    changed = as_planned(plan.changes) if receipt is None else receipt.changed
     # Whoever goes back to a commit wants to see what moves, not the whole registry.
-    changes = plan.pending if plan.commit else plan.changes
-    rows = [Row(*_action(change), change.name, _cells(change)) for change in changes]
-    rows += map(_skipped, plan.skipped)
-    for change in plan.pending:
-        if change.new is None and is_own(change.label):
-            where = f"v{change.old} is live under {change.label}"
-            rows.append(
-                Row("live", "warn", change.name, note=f"{where}; applications that load it get nothing")
-            )
-    body = _body(as_planned(plan.changes), warnings)
-    if plan.workspace or plan.is_empty:
+    shown = [label for label in changed if not plan.commit or label.change.old != label.change.new]
+    skipped, counts = planned(map(_skipped, plan.skipped)), []
+    if receipt is None:
+        rows = [Row(*_action(label.change), label.change.name, _cells(label.change)) for label in shown]
+        rows += [*skipped, *_live(plan.pending)]
+    else:
+        rows = [*map(label_row, shown), *skipped]
+        moved = {label.change.name for label in changed if label.moved or label.is_unknown}
+        warnings = [warning for warning in warnings if warning.name in moved]
+        if plan.commit or len(changed) > 1:
+            counts = [output.aside(_of_commit(plan, summary(changed)))]
+    body: dict[str, Any] = {
+        "labels": labels_body(changed),
+        "warnings": bodies(warnings, "name version failed reason"),
+    }
+    if receipt is None and (plan.workspace or plan.is_empty):
         body["fingerprint"] = plan.fingerprint
-    return Outcome(row_lines([*rows, *_warnings(warnings)]), body)
+    lines = [*row_lines([*rows, *planned(_warnings(warnings))]), *counts]
+    return Outcome(lines, body, error=receipt.error if receipt is not None else None)
 
 
 def headline(plan: LabelPlan, failed: Sequence[Verdict]) -> str:
@@ -63,23 +70,6 @@ def headline(plan: LabelPlan, failed: Sequence[Verdict]) -> str:
         what = "to versions that are unchecked, break applications, are on hold or live immediately"
         return f"{counts}, {number + 1} of them {what}; first: {first}"
     return f"{counts}, to a version that {failed[0].objection}: {first}"
-
-
-def show_receipt(
-    plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool, warnings: Sequence[Verdict]
-) -> Outcome:
-    """Return the result of each change; after ``was_shown`` only the counts and what failed."""
-    changed = receipt.changed if receipt is not None else as_planned(plan.changes)
-    rows = [label_row(label) for label in changed if not plan.commit or label.change.old != label.change.new]
-    moved = {label.change.name for label in changed if receipt and (label.moved or label.is_unknown)}
-    warnings = [warning for warning in warnings if warning.name in moved]
-    if was_shown:
-        rows = [row for row in rows if row.note]
-    lines = row_lines([*rows, *map(_skipped, plan.skipped), *_warnings(() if was_shown else warnings)])
-    if was_shown or plan.commit or len(changed) > 1:
-        lines.append(output.aside(_of_commit(plan, summary(changed))))
-    error = receipt.error if receipt is not None else None
-    return Outcome(lines, _body(changed, warnings), error=error)
 
 
 # -- rows and counts ----------------------------------------------------------------------------------------
@@ -97,7 +87,8 @@ def label_row(changed: ChangedLabel, moved: str = "moved", note: str = "") -> Ro
         word, meaning = (moved, "good") if moved != "moved" else _action(change)
         word = {"move": "moved", "create": "created", "delete": "deleted"}.get(word, word)
     why = changed.why or (note if changed.moved else "")
-    return Row(word, meaning, change.name, _cells(change), why)
+    is_planned = changed.ending == "moved" and not changed.why
+    return Row(word, meaning, change.name, _cells(change), why, is_planned=is_planned)
 
 
 def _action(change: LabelChange) -> tuple[str, str]:
@@ -107,6 +98,13 @@ def _action(change: LabelChange) -> tuple[str, str]:
     if change.new is None:
         return "delete", "warn"
     return "create" if change.old is None else "move", "good"
+
+
+def _live(changes: Iterable[LabelChange]) -> Iterator[Row]:
+    for change in changes:
+        if change.new is None and is_own(change.label):
+            where = f"v{change.old} is live under {change.label}"
+            yield Row("live", "warn", change.name, note=f"{where}; applications that load it get nothing")
 
 
 def _skipped(skipped: SkippedLabel) -> Row:
@@ -179,10 +177,6 @@ def as_planned(changes: Iterable[LabelChange]) -> tuple[ChangedLabel, ...]:
     return tuple(
         ChangedLabel(change, "moved" if change.old == change.new else "stayed") for change in changes
     )
-
-
-def _body(labels: Iterable[ChangedLabel], warnings: Sequence[Verdict]) -> dict[str, Any]:
-    return {"labels": labels_body(labels), "warnings": bodies(warnings, "name version failed reason")}
 
 
 def labels_body(labels: Iterable[ChangedLabel]) -> list[dict[str, Any]]:

@@ -45,7 +45,8 @@ class Outcome(Struct, frozen=True):
 class Row(Struct, frozen=True):
     """What is said about one prompt: a word in the colour of its meaning, the name, cells, a note, a command.
 
-    ``cells`` are escaped or styled already. The ``command`` is what to run about the note.
+    ``cells`` are escaped or styled already. The ``command`` is what to run about the note. A row of a receipt
+    ``is_planned`` if the plan said the same.
     """
 
     word: str
@@ -54,6 +55,7 @@ class Row(Struct, frozen=True):
     cells: tuple[str, ...] = ()
     note: str = ""
     command: str = ""
+    is_planned: bool = False
 
     @property
     def advice(self) -> str:
@@ -67,7 +69,7 @@ def row_lines(rows: Iterable[Row], *, free: bool = False, aside: bool = False) -
     ``free`` says that the notes of a table may be cut on a narrow terminal; ``aside`` that ``-q`` leaves
     the rows out.
     """
-    lines: list[str] = []
+    rows, lines = list(rows), list[Any]()
     for columns, group in groupby(rows, key=lambda row: len(row.cells) if row.cells or not row.note else -1):
         if columns < 0:
             lines += (_line(row, aside) for row in group)
@@ -77,10 +79,17 @@ def row_lines(rows: Iterable[Row], *, free: bool = False, aside: bool = False) -
             for row in group
         )
         lines += output.table(table, free=free, aside=aside)
+    for row, line in zip(rows, lines, strict=True):
+        line.is_planned = row.is_planned
     return lines
 
 
-def _line(row: Row, aside: bool) -> str:
+def planned(rows: Iterable[Row]) -> list[Row]:
+    """Return rows of a receipt that say what the plan said: they are not repeated after a question."""
+    return [replace(row, is_planned=True) for row in rows]
+
+
+def _line(row: Row, aside: bool) -> output.Line:
     text = f"  {output.style(row.word, row.meaning)}  {output.name(row.name)}: {_note(row)}"
     return output.Line(text, 6, row.command, aside=aside)
 

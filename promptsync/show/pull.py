@@ -18,9 +18,9 @@ from promptsync.pull.moves import BumpPlan, MovePlan
 from promptsync.pull.plan import Blocked, PullPlan
 from promptsync.pull.write import MergeConflict, Unmerged, Write
 from promptsync.show import diff
-from promptsync.show.lines import backup_lines, tally, version_list
 from promptsync.show.markdown import Page
-from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
+from promptsync.show.notes import backup_lines, tally, version_list
+from promptsync.show.outcome import Outcome, Row, bodies, body, planned, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -38,28 +38,31 @@ _UNPUBLISHED = (
 )
 
 
-def show_plan(plan: PullPlan) -> Outcome:
-    """Return what a pull will write."""
-    receipt = all_of([*plan.writes, *plan.deletes])
-    return _outcome(plan, receipt, _lines(plan, receipt))
-
-
 def headline(plan: PullPlan) -> str:
     """Return how many files a pull writes and deletes."""
     counts = [(len(plan.writes), "to write"), (len(plan.deletes), "to delete")]
     return tally("file", counts) or "nothing to pull"
 
 
-def show_receipt(plan: PullPlan, receipt: FilesReceipt | None, was_shown: bool) -> Outcome:
-    """Return what a pull did; after ``was_shown`` without the rows that went as planned."""
-    receipt = receipt or FilesReceipt()
-    lines = backup_lines(receipt.backups) if was_shown else _lines(plan, receipt)
-    counts = [(len(receipt.of(plan.writes)), "written"), (len(receipt.of(plan.deletes)), "deleted")]
-    lines.append(output.aside(tally("file", counts) or "nothing to pull"))
-    if receipt.unrecorded:
-        note = f"could not record the pull: {receipt.unrecorded}"
+def show_pull(plan: PullPlan, receipt: FilesReceipt | None) -> Outcome:
+    """Return what a pull will write, or with a receipt what it did."""
+    made = receipt or all_of([*plan.writes, *plan.deletes])
+    lines = [*row_lines(planned(_rows(plan, made))), *backup_lines(made.backups)]
+    lines += row_lines(planned(_skipped(plan)))
+    if receipt is not None:
+        counts = [(len(receipt.of(plan.writes)), "written"), (len(receipt.of(plan.deletes)), "deleted")]
+        lines.append(output.aside(tally("file", counts) or "nothing was written"))
+    if made.unrecorded:
+        note = f"could not record the pull: {made.unrecorded}"
         lines += row_lines([Row("note", "warn", "this working copy", note=note)])
-    return _outcome(plan, receipt, lines)
+    error = made.error or plan.error
+    return Outcome(
+        lines,
+        pull_body(plan, made),
+        error=_detailed(error, plan.unmerged) if error is not None else None,
+        outputs=_outputs(made, len(plan.blocked) + len(plan.marked)),
+        markdown=lambda page: add_pull(page, plan, made),
+    )
 
 
 def show_export(written: Sequence[tuple[str, Version]], directory: Path, *, dry_run: bool) -> Outcome:
@@ -90,17 +93,6 @@ def show_refusal(refusal: Conflict | MergeConflict) -> Outcome:
     )
 
 
-def _outcome(plan: PullPlan, receipt: FilesReceipt, lines: Sequence[str]) -> Outcome:
-    error = receipt.error or plan.error
-    return Outcome(
-        lines,
-        pull_body(plan, receipt),
-        error=_detailed(error, plan.unmerged) if error is not None else None,
-        outputs=_outputs(receipt, len(plan.blocked) + len(plan.marked)),
-        markdown=lambda page: add_pull(page, plan, receipt),
-    )
-
-
 def _detailed(error: PromptsyncError, unmerged: Sequence[Unmerged]) -> PromptsyncError:
     """Return an error with the texts that do not merge."""
     details = [line for prompt in unmerged for line in diff.unmerged(prompt)]
@@ -126,17 +118,16 @@ def _versions(write: Write) -> str:
     return f"v{write.since} -> v{write.version}" if known else f"v{write.version}"
 
 
-def _lines(plan: PullPlan, receipt: FilesReceipt) -> list[str]:
-    lines = [*row_lines(_rows(plan, receipt)), *backup_lines(receipt.backups)]
-    rows = [Row("skipped", "warn", prompt.name, note=prompt.reason) for prompt in plan.blocked]
+def _skipped(plan: PullPlan) -> Iterator[Row]:
+    for prompt in plan.blocked:
+        yield Row("skipped", "warn", prompt.name, note=prompt.reason)
     for item in plan.skipped:
         reason = _SKIPPED.get(item.state, "")
         if plan.options.prune and item.state is State.DELETED_REMOTELY:
             kept = _UNCOMMITTED if item.origin.dirty else _UNPUBLISHED
             reason = kept.format(output.name(shlex.quote(item.name)))
         if reason:
-            rows.append(Row("skipped", "warn", item.name, note=f"{item.state}, {reason}"))
-    return [*lines, *row_lines(rows)]
+            yield Row("skipped", "warn", item.name, note=f"{item.state}, {reason}")
 
 
 def pull_body(plan: PullPlan, receipt: FilesReceipt) -> dict[str, Any]:
@@ -228,13 +219,13 @@ def _version(version: Version) -> str:
 # -- mv and bump ---------------------------------------------------------------------------------------------
 
 
-def show_moves(plan: MovePlan, receipt: FilesReceipt | None = None, *, dry_run: bool = False) -> Outcome:
+def show_move(plan: MovePlan, receipt: FilesReceipt | None) -> Outcome:
     """Return which file moves where, and the name in it; with a receipt whether it moved."""
     moves = [plan] if receipt is None or receipt.of(plan.changes) else []
     path = plan.path if plan.path == plan.old_path else f"{plan.old_path} -> {plan.path}"
     lines = row_lines(Row("moved", "good", move.name, (output.safe(path),)) for move in moves)
     error = receipt.error if receipt is not None else None
-    if not dry_run and error is None:
+    if receipt is not None and error is None:
         lines.append(output.aside("next: commit, then promptsync status"))
     moved = bodies(moves, "name path old_path")
     return Outcome(lines, {"moved": moved, "fingerprint": plan.fingerprint}, error=error)
@@ -250,39 +241,26 @@ def bump_headline(plan: BumpPlan) -> str:
     return f"nothing to bump: every pin of {snippet} is v{plan.version}{' or later' if plan.above else ''}"
 
 
-def show_bump_plan(plan: BumpPlan) -> Outcome:
-    """Return which pins will move."""
-    receipt = all_of(plan.moves)
-    return Outcome(_bump_rows("bump", plan, receipt), _bump_body(plan, receipt))
-
-
-def show_bump(plan: BumpPlan, receipt: FilesReceipt | None, was_shown: bool) -> Outcome:
-    """Return what was written; after ``was_shown`` only the count and the next command."""
-    receipt = receipt or FilesReceipt()
-    lines = [] if was_shown else _bump_rows("bumped", plan, receipt)
-    lines += backup_lines(receipt.backups)
-    written = f"{count(len(receipt.paths), 'file')} written"
-    lines.append(output.aside(bump_headline(plan) if plan.is_empty else written))
-    if not plan.is_empty and receipt.error is None:
-        lines.append(output.aside("next: commit, then promptsync push or promptsync deploy"))
-    return Outcome(lines, _bump_body(plan, receipt), error=receipt.error)
-
-
-def _bump_rows(word: str, plan: BumpPlan, receipt: FilesReceipt) -> list[str]:
+def show_bump(plan: BumpPlan, receipt: FilesReceipt | None) -> Outcome:
+    """Return which pins will move, or with a receipt what was written."""
+    made, word = receipt or all_of(plan.moves), "bump" if receipt is None else "bumped"
     rows = []
-    for move in receipt.of(plan.moves):
+    for move in made.of(plan.moves):
         versions = f"{version_list(move.versions)} -> v{plan.version}"
         rows.append(Row(word, "good", move.name, (versions, output.safe(move.path))))
     text = f"later than v{plan.version}; --to {plan.version} moves it down"
     rows += [Row("stays", "warn", pin.user, note=f"pins v{pin.version}, {text}") for pin in plan.above]
-    return row_lines(rows)
-
-
-def _bump_body(plan: BumpPlan, receipt: FilesReceipt) -> dict[str, Any]:
-    bumped = bodies(receipt.of(plan.moves), "name path from=versions")
-    return {
+    lines = [*row_lines(planned(rows)), *backup_lines(made.backups)]
+    if receipt is not None:
+        lines.append(output.aside(f"{count(len(receipt.paths), 'file')} written"))
+        if receipt.error is None:
+            lines.append(output.aside("next: commit, then promptsync push or promptsync deploy"))
+    document = {
         **body(plan, "snippet version fingerprint"),
-        "bumped": [{**move, "to": plan.version} for move in bumped],
+        "bumped": [
+            {**move, "to": plan.version} for move in bodies(made.of(plan.moves), "name path from=versions")
+        ],
         "above": bodies(plan.above, "name=user version"),
-        **body(receipt, "backups"),
+        **body(made, "backups"),
     }
+    return Outcome(lines, document, error=made.error)

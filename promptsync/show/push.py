@@ -12,18 +12,9 @@ from promptsync.compare.snippet_users import LiveUser, after, named_users
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.push.receipt import PushReceipt
+from promptsync.show import notes
 from promptsync.show.diff import add_differences
 from promptsync.show.labels import label_row, labels_body
-from promptsync.show.lines import (
-    backup_lines,
-    kept_tag_rows,
-    merge_command,
-    passed_over,
-    pin_rows,
-    pins_body,
-    tally,
-    version_list,
-)
 from promptsync.show.markdown import Page, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.terminal import output
@@ -55,7 +46,7 @@ def headline(plan: PushPlan, where: str = "") -> str:
     """Return how many prompts a push publishes, labels and archives, and where."""
     kinds = Counter(action.kind for action in plan.actions)
     parts = [(kinds[Kind.LABEL], "to label"), (kinds[Kind.ARCHIVE], "to archive")]
-    counts = tally("prompt", [(len(plan.publishing), "to publish"), *parts])
+    counts = notes.tally("prompt", [(len(plan.publishing), "to publish"), *parts])
     if not counts:
         return "nothing to push"
     is_all = len(plan.publishing) == len(plan.actions)
@@ -71,7 +62,7 @@ def plan_lines(plan: PushPlan) -> list[str]:
 
 
 def _passes_over(action: Action) -> Row:
-    note, command = version_list(action.passed_over), merge_command(action.name)
+    note, command = notes.version_list(action.passed_over), notes.merge_command(action.name)
     if action.kind is Kind.RESTORE:
         # No version of an archived prompt can be pulled, so it is brought in after the push.
         note = f"v{action.current}, the archived version, which your file does not include; after the push"
@@ -111,58 +102,47 @@ def _skipped(plan: PushPlan) -> list[Row]:
 
 def _remarks(plan: PushPlan, versions: Mapping[str, int] | None = None) -> list[str]:
     """Return what a plan says about tags, names and pins, and after a push what is true of its versions."""
-    rows = kept_tag_rows(plan, versions if versions is not None else {action.name for action in plan.actions})
-    return row_lines([*rows, *pin_rows(plan.pins if versions is None else after(plan.pins, versions))])
+    names = {action.name for action in plan.actions} if versions is None else versions
+    rows = notes.kept_tag_rows(plan, names)
+    return row_lines([*rows, *notes.pin_rows(plan.pins if versions is None else after(plan.pins, versions))])
 
 
 # -- the receipt --------------------------------------------------------------------------------------------
 
 
-def show_receipt(plan: PushPlan, receipt: PushReceipt | None, was_shown: bool = False) -> Outcome:
-    """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
-    result = receipt or PushReceipt(plan)
-    if receipt is None:
-        lines = [*row_lines(_skipped(plan)), output.aside("nothing to push")]
-        title, whole = "nothing to publish", plan_lines(plan)
-    else:
-        remarks = _remarks(plan, receipt.versions)
-        lines = [*receipt_lines(receipt, was_shown), *remarks]
-        *whole, title = receipt_lines(receipt)
-        whole += remarks
+def show_receipt(plan: PushPlan, receipt: PushReceipt) -> Outcome:
+    """Return what a push did."""
+    *lines, title = receipt_lines(receipt)
+    remarks = _remarks(plan, receipt.versions)
     return Outcome(
-        lines,
-        push_body(result, dry_run=False),
-        error=result.error,
-        markdown=lambda page: page.section(title, whole),
+        [*lines, title, *remarks],
+        push_body(receipt, dry_run=False),
+        error=receipt.error,
+        markdown=lambda page: page.section(title, [*lines, *remarks]),
     )
 
 
 def receipt_lines(
-    receipt: PushReceipt,
-    was_shown: bool = False,
-    known: Mapping[str, Mapping[int, str]] = MappingProxyType({}),
+    receipt: PushReceipt, known: Mapping[str, Mapping[int, str]] = MappingProxyType({})
 ) -> list[str]:
-    """Return what was done, what was not, and the counts; after ``was_shown`` what was planned counts only.
+    """Return what was done, what was not, and the counts.
 
     ``known`` is what is known of versions that were passed over, by prompt.
     """
-    lines: list[str] = []
-    if not was_shown:
-        published = sorted(receipt.of(Ending.PUBLISHED), key=lambda result: result.name)
-        lines += row_lines(map(_row, published), free=True, aside=True)
-        rows = [*map(_row, receipt.of(Ending.ARCHIVED))]
-        rows += [label_row(label, "labelled") for label in receipt.labels if label.moved]
-        lines += row_lines(rows, aside=True)
+    published = sorted(receipt.of(Ending.PUBLISHED), key=lambda result: result.name)
+    lines = row_lines(map(_row, published), free=True, aside=True)
+    rows = [*map(_row, receipt.of(Ending.ARCHIVED))]
+    rows += [label_row(label, "labelled") for label in receipt.labels if label.moved]
+    lines += row_lines(rows, aside=True)
     rows = [label_row(label, "labelled") for label in receipt.labels if not label.moved]
     rows += _unchecked(receipt.unchecked, receipt.plan.governed, receipt.changed_live, "moved")
     rows += map(_row, receipt.of(Ending.FAILED, Ending.UNKNOWN, Ending.ALTERED, Ending.RACED))
     rows += [
-        passed_over(result.name, result.passed_over, known.get(result.name, {}))
+        notes.passed_over(result.name, result.passed_over, known.get(result.name, {}))
         for result in receipt.published
         if result.passed_over
     ]
-    if not was_shown:
-        rows += map(_row, receipt.of(Ending.SKIPPED))
+    rows += map(_row, receipt.of(Ending.SKIPPED))
     if receipt.unrecorded:
         note = f"could not record the push: {receipt.unrecorded}"
         rows.append(Row("note", "warn", "this working copy", note=note))
@@ -172,9 +152,10 @@ def receipt_lines(
 def _row(result: Result) -> Row:
     if result.ending is Ending.PUBLISHED:
         message = without_mark(result.message)
-        return Row(result.ending, "good", result.name, (f"v{result.version}",), message)
-    meaning = "warn" if result.ending in (Ending.ARCHIVED, Ending.SKIPPED) else "bad"
-    return Row(result.ending, meaning, result.name, note=result.reason)
+        return Row(result.ending, "good", result.name, (f"v{result.version}",), message, is_planned=True)
+    is_planned = result.ending in (Ending.ARCHIVED, Ending.SKIPPED)
+    meaning = "warn" if is_planned else "bad"
+    return Row(result.ending, meaning, result.name, note=result.reason, is_planned=is_planned)
 
 
 def summary(receipt: PushReceipt) -> str:
@@ -200,7 +181,7 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
         in_git = any(mark is not None and mark.commit is not None for mark in marks)
         why = " because the changes are not committed; commit first to avoid this" if in_git else ""
         yield output.aside(f"  synced: was written to {count(len(receipt.synced), 'file')}{why}")
-    yield from backup_lines(receipt.backups)
+    yield from notes.backup_lines(receipt.backups)
     yield from row_lines(
         Row("note", "warn", name, note=f"synced: was not written: {reason}")
         for name, reason in receipt.unsynced.items()
@@ -231,6 +212,6 @@ def push_body(receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
         "live": [
             {"snippet": name, "users": bodies(users, "name label")} for name, users in sorted(live.items())
         ],
-        "pins": pins_body(plan.pins if dry_run else after(plan.pins, receipt.versions)),
+        "pins": notes.pins_body(plan.pins if dry_run else after(plan.pins, receipt.versions)),
         "dry_run": dry_run,
     }

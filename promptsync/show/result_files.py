@@ -21,18 +21,10 @@ from promptsync.errors import PromptsyncError
 from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.text_diff import DiffLine, unified
-from promptsync.show.checks import (
-    MOST_ROWS,
-    URL,
-    changed_rows,
-    cost_text,
-    facts,
-    row_changes,
-    run_body,
-)
+from promptsync.show import checks
 from promptsync.show.diff import as_text
-from promptsync.show.lines import tally
 from promptsync.show.markdown import shortened
+from promptsync.show.notes import tally
 from promptsync.terminal.output import safe
 
 _NO_XML: Final = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
@@ -63,7 +55,7 @@ def junit(results: CheckResults, stopped: PromptsyncError | None = None, what: s
             text = _error_text(run.error) if run.error is not None else ""
             cases = [_case("run", "error", result.reason, run.status, text)]
         no_score = ("score",) if run.is_echo else ()
-        properties = {key: value for key, value in run_body(result).items() if key not in no_score}
+        properties = {key: value for key, value in checks.run_body(result).items() if key not in no_score}
         _add_suite(root, _unique(result.title, names), properties, cases, run.seconds)
     if stopped is not None and results.error is None:
         _error_suite(root, stopped, _unique(what, names))
@@ -104,7 +96,7 @@ def _score_cases(result: CheckResult) -> Iterator[ElementTree.Element]:
         return
     failures = [failure for failure in result.failures if failure.kind not in ("unbound", "failed-cell")]
     rows = [f"row {cell.row}, {cell.column}: {cell.reason}" for cell in run.missed_cells]
-    rows += [text for _, text in changed_rows(result)]
+    rows += [text for _, text in checks.changed_rows(result)]
     if failures:
         text = "\n".join([*(failure.message for failure in failures), *rows])
         yield _case("score", "failure", failures[0].message, failures[0].kind, text)
@@ -200,15 +192,15 @@ def report(results: CheckResults, texts: Texts, about: Mapping[str, str]) -> str
     return page.render(
         title=tally("check", [(verdicts.count(passed), word) for passed, word in words.items()])
         or "no checks",
-        about={**about, "Cost": cost_text(tables)},
+        about={**about, "Cost": checks.cost_text(tables)},
         results=tables,
         texts=texts,
-        most=MOST_ROWS,
+        most=checks.MOST_ROWS,
         scores=_scores,
         differences=_differences,
-        is_link=URL.fullmatch,
-        changes=row_changes,
-        facts=facts,
+        is_link=checks.URL.fullmatch,
+        changes=checks.row_changes,
+        facts=checks.facts,
     )
 
 

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from promptsync.compare.conflict import may_have_moved
 from promptsync.compare.snapshot import State
 from promptsync.compare.snippet_users import Pins
@@ -15,14 +17,8 @@ from promptsync.project.versions import RoutedLabel, deploy_command
 from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.labels import is_own
 from promptsync.registry.errors import UNUSABLE_HINT
+from promptsync.show import notes
 from promptsync.show.diff import PROBLEM, meaning_of
-from promptsync.show.lines import (
-    contract_body,
-    pin_rows,
-    pins_body,
-    stopped_lines,
-)
-from promptsync.show.lines import passed_over as passed_over_row
 from promptsync.show.outcome import Outcome, Row, bodies, row_lines
 from promptsync.show.outcome import body as body_of
 from promptsync.terminal import output
@@ -58,58 +54,52 @@ _ADVICE = {
 """The command to run in each state, unless more is known of the prompt."""
 
 
-def show_status(
-    project: Project,
-    snapshot: Snapshot,
-    passed_over: PassedOver,
-    releases: Sequence[Unreleased],
-    contracts: Sequence[PromptContract] = (),
-    pins: Pins = (),
-    routed: Collection[RoutedLabel] = (),
-    *,
-    offline: bool,
-    verbose: bool,
-    counted: frozenset[State],
-) -> Outcome:
+class Status(Struct, frozen=True):
+    """What a status found out. ``pins`` and ``contracts`` are what a push or deploy would meet.
+
+    ``routed`` says where A/B releases route labels.
+    """
+
+    project: Project
+    snapshot: Snapshot
+    passed_over: PassedOver
+    releases: Sequence[Unreleased]
+    contracts: Sequence[PromptContract] = ()
+    pins: Pins = ()
+    routed: Collection[RoutedLabel] = ()
+    offline: bool = False
+
+
+def show_status(status: Status, counted: frozenset[State], *, verbose: bool) -> Outcome:
     """Return the state of each prompt. The exit code is 1 if a prompt is in one of the states ``counted``."""
-    prompts = [
-        {**_body(item, snapshot, releases), "passed_over": [*passed_over.get(item.name, ())]}
-        for item in snapshot.items
-    ]
-    body: dict[str, Any] = {"prompts": prompts}
+    project, snapshot, releases = status.project, status.snapshot, status.releases
+    body: dict[str, Any] = {"prompts": [_body(item, status) for item in snapshot.items]}
     foreign = sum(not project.config.in_scope(name) for name in snapshot.listing)
-    if not offline:
-        body |= {"not_included": foreign, "pins": pins_body(pins)}
-        body["contract"] = contract_body(contracts)
-        body["routed"] = bodies(routed, "name label version other")
+    if not status.offline:
+        body |= {"not_included": foreign, "pins": notes.pins_body(status.pins)}
+        body["contract"] = notes.contract_body(status.contracts)
+        body["routed"] = bodies(status.routed, "name label version other")
     if snapshot.problems:
         body["problems"] = bodies(snapshot.problems, PROBLEM)
     counts = _counts(snapshot)
+    rows = [notes.passed_over(name, numbers) for name, numbers in status.passed_over.items()]
+    rows += notes.pin_rows(status.pins)
+    rows += [Row("routed", "warn", label.name, note=str(label)) for label in status.routed]
     lines = [
-        *_lines(project, snapshot, releases, counts, foreign, offline=offline, verbose=verbose),
+        *_lines(status, counts, foreign, verbose),
         *_not_released_lines(project, releases),
-        *stopped_lines(contracts),
-        *row_lines(passed_over_row(name, numbers) for name, numbers in passed_over.items()),
-        *row_lines(pin_rows(pins)),
-        *row_lines(Row("routed", "warn", label.name, note=str(label)) for label in routed),
+        *notes.stopped_lines(status.contracts),
+        *row_lines(rows),
     ]
     title = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
     is_counted = snapshot.problems or snapshot.unusable or snapshot.of(*counted)
     return Outcome(lines, body, 1 if is_counted else 0, markdown=lambda page: page.section(title, lines))
 
 
-def _lines(
-    project: Project,
-    snapshot: Snapshot,
-    releases: Sequence[Unreleased],
-    counts: Counter[State],
-    foreign: int,
-    *,
-    offline: bool,
-    verbose: bool,
-) -> list[str]:
+def _lines(status: Status, counts: Counter[State], foreign: int, verbose: bool) -> list[str]:
+    project, snapshot = status.project, status.snapshot
     label = f", label {output.name(snapshot.label)}" if snapshot.label else ""
-    how = ", offline: as of the last push or pull" if offline else ""
+    how = ", offline: as of the last push or pull" if status.offline else ""
     lines: list[str] = [output.aside(f"remote {output.safe(project.title)}{label}{how}")]
     if project.read_only:
         lines.append(output.aside("read-only: PROMPTSYNC_READ_ONLY is set"))
@@ -118,7 +108,7 @@ def _lines(
         if foreign:
             nothing = f"no prompts: include: matches none of the {count(foreign, 'registry prompt')}"
         return [*lines, output.aside(nothing)]
-    lines += _prompt_lines(snapshot, releases, counts, verbose=verbose)
+    lines += _prompt_lines(snapshot, status.releases, counts, verbose)
     if snapshot.problems:
         invalid = output.style("invalid", "bad")
         lines += ["", *(f"  {invalid}  {output.safe(text_of(problem))}" for problem in snapshot.problems)]
@@ -128,15 +118,15 @@ def _lines(
     if set(counts) == {State.IN_SYNC}:
         total = output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
     lines += ["", output.aside(total)] if counts else []
-    notes = [f"{count(foreign, 'registry prompt')} ignored (not in include)"] if foreign else []
+    extra = [f"{count(foreign, 'registry prompt')} ignored (not in include)"] if foreign else []
     both = ((item.file.prompt, item.listed.prompt) for item in snapshot.items if item.file and item.listed)
     if verbose and (fields := unknown_fields(both)):
         names = ", ".join(map(output.name, fields))
-        notes.append(f"the registry adds unknown fields: {names}; they do not count as differences")
+        extra.append(f"the registry adds unknown fields: {names}; they do not count as differences")
     if outside := sum(not project.config.in_scope(name) for name in snapshot.worktree.files):
-        notes.append(f"{count(outside, 'prompt file')} ignored (not in include); promptsync lint lists them")
-    lines += [output.aside(output.style(f"  {note}", "faint"), 4) for note in notes]
-    return [*lines, *_advice_lines(project, snapshot, offline)]
+        extra.append(f"{count(outside, 'prompt file')} ignored (not in include); promptsync lint lists them")
+    lines += [output.aside(output.style(f"  {note}", "faint"), 4) for note in extra]
+    return [*lines, *_advice_lines(project, snapshot, status.offline)]
 
 
 def _counts(snapshot: Snapshot) -> Counter[State]:
@@ -151,7 +141,7 @@ def _counts(snapshot: Snapshot) -> Counter[State]:
 
 
 def _prompt_lines(
-    snapshot: Snapshot, releases: Sequence[Unreleased], counts: Counter[State], *, verbose: bool
+    snapshot: Snapshot, releases: Sequence[Unreleased], counts: Counter[State], verbose: bool
 ) -> Iterator[str]:
     # The problems of unreadable files are listed below, file by file.
     items = [item for item in snapshot.items if item.state is not State.INVALID]
@@ -188,13 +178,15 @@ def _row(item: Item, note: str, labels: str = "") -> Row:
     return Row(item.state, meaning_of(item.state), item.name, (version, labels), note)
 
 
-def _body(item: Item, snapshot: Snapshot, releases: Sequence[Unreleased]) -> dict[str, Any]:
-    late = [release for release in releases if release.name == item.name]
+def _body(item: Item, status: Status) -> dict[str, Any]:
+    late = [release for release in status.releases if release.name == item.name]
+    labels = status.snapshot.labels
     return {
         **body_of(item, "name state path version base=base.version renamed_to"),
-        "labels": None if snapshot.labels is None else dict(snapshot.labels.get(item.name, {})),
+        "labels": None if labels is None else dict(labels.get(item.name, {})),
         "not_released": bodies(late, "label version released rolled_back=is_rolled_back reason"),
         "problem": item.problem or None,
+        "passed_over": [*status.passed_over.get(item.name, ())],
     }
 
 

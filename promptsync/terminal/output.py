@@ -73,6 +73,8 @@ class Line(str):
     command: str
     cut: int | None
     is_aside: bool
+    is_planned = False
+    """Whether it only says what a plan said before."""
 
     def __new__(
         cls, text: str, indent: int = 2, command: str = "", *, cut: int | None = None, aside: bool = False

@@ -54,7 +54,7 @@ def test_a_change_as_json_names_both_versions(here: World) -> None:
         {"name": "refund", "label": "prod", "from": 1, "to": 3, "moved": True, "waits": False, "reason": ""}
     ]
     for verb in ("set", "move"):
-        assert here.ok("label", verb, "refund", "prod").lines == [["unchanged", "refund", "prod", "v3"]]
+        assert here.ok("label", verb, "refund", "prod").lines[0] == ["unchanged", "refund", "prod", "v3"]
 
 
 REFUSALS: list[tuple[str, int, str]] = [
@@ -183,7 +183,7 @@ def test_a_promotion_moves_every_prompt_in_scope_and_remembers_the_way_back(here
     ]
     assert here.labels("refund") == {"staging": 3, "prod": 3, "prod.previous": 1, "prod.released": 3}
     again = here.run("promote", "staging", "prod")
-    assert (again.code, [line[0] for line in again.lines]) == (0, ["unchanged", "unchanged", "no"])
+    assert (again.code, [line[0] for line in again.lines]) == (0, ["unchanged", "unchanged", "nothing"])
 
 
 def test_a_promotion_leaves_other_repositories_prompts_alone(here: World) -> None:

@@ -12,7 +12,7 @@ from deploying import change
 from registry_server import chat
 from worlds import PUBLISH, Reply, Seen, World, asking, fault
 
-from promptsync.show.lines import ago
+from promptsync.show.notes import ago
 
 TEXT = "A polite hello, {name}\n\nin the middle\n\nand at the end"
 EDIT = TEXT.replace("end", "end, drafted")

@@ -76,7 +76,7 @@ def test_a_whole_release_is_rolled_back_and_forward_again(released: World) -> No
     released.forget()
     again = released.run("rollback", "--label", "prod", "--to", "main")
     short = released.git("rev-parse", "--short=7", "main").strip()
-    expected = f"no label was changed, 3 prompts already at {short} (Say two)\n"
+    expected = f"no label moves, 3 prompts already at {short} (Say two)\n"
     assert (again.code, again.out) == (0, expected)
     assert released.writes == []
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_reader import hostile
 
+from promptsync.commands.lint import Checked, github
 from promptsync.prompt.prompt import Problem
-from promptsync.show.lint import Checked, github
 
 
 def annotation(problem: Problem) -> str:

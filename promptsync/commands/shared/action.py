@@ -10,10 +10,12 @@ import click
 
 from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.session import Session
+from promptsync.compare.conflict import Conflict
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused, UsageError
 from promptsync.files.disk import locked
 from promptsync.project.plan import Plan
 from promptsync.project.project import Project
+from promptsync.show.diff import explained
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -39,8 +41,7 @@ def carry_out(
     *,
     plan: Callable[[], P],
     apply: Callable[[P], R],
-    show_plan: Callable[[P], Outcome],
-    show_receipt: Callable[[P, R | None, bool], Outcome],
+    show: Callable[[P, R | None], Outcome],
     headline: Callable[[P], str],
     unchanged: str,
     needs_confirmation: Callable[[P], bool] = lambda _: False,
@@ -49,10 +50,10 @@ def carry_out(
 ) -> Outcome:
     """Make a plan, confirm it on a terminal, carry it out, and return the outcome.
 
-    ``show_receipt`` gets no receipt where there was nothing to do, and whether the plan was shown before.
-    ``headline`` has the counts and the place: "2 prompts to publish to production". ``unchanged`` completes
-    messages: "nothing was published". What is destructive is always confirmed; ``needs_confirmation`` says
-    what else is, where there is a terminal.
+    ``show`` gets no receipt for a plan that was not carried out. Of a receipt, what a person has seen in the
+    plan is left out. ``headline`` has the counts and the place: "2 prompts to publish to production".
+    ``unchanged`` completes messages: "nothing was published". What is destructive is always confirmed;
+    ``needs_confirmation`` says what else is, where there is a terminal.
     Nothing is carried out with ``--dry-run``, if the plan is not the one that ``--expect`` names, if it has a
     refusal, or if it is destructive and cannot be confirmed: then the outcome is the plan. So it is
     if ``PROMPTSYNC_READ_ONLY`` is set, unless the command changes ``files_only``. ``lock`` keeps other runs
@@ -60,10 +61,13 @@ def carry_out(
     """
     # The lock is taken before the plan is made, so that no other run changes the files in between.
     with locked(project.root) if lock and not session.dry_run else nullcontext():
-        made = plan()
+        try:
+            made = plan()
+        except Conflict as conflict:
+            raise explained(project, conflict) from None
         refusal = _refusal(session, made, unchanged, files_only=files_only)
         if session.dry_run or refusal is not None:
-            outcome = show_plan(made)
+            outcome = show(made, None)
             lines = [output.aside(headline(made)), *outcome.lines]
             if session.dry_run:
                 lines.insert(0, output.aside(f"DRY RUN: {unchanged}"))
@@ -73,12 +77,16 @@ def carry_out(
             code = outcome.exit_code if refusal is None else refusal.exit_code
             outcome = outcome.replaced(lines=lines, exit_code=code, error=refusal or outcome.error)
         elif made.is_empty:
-            outcome = show_receipt(made, None, False)
+            outcome = show(made, None)
+            outcome = outcome.replaced(lines=[*outcome.lines, output.aside(headline(made))])
         else:
             asks = not session.yes and session.can_ask and bool(made.destructive or needs_confirmation(made))
             if asks:
-                _confirm(session, headline(made), session.on_remote(show_plan(made)).lines, unchanged)
-            outcome = show_receipt(made, apply(made), asks)
+                _confirm(session, headline(made), session.on_remote(show(made, None)).lines, unchanged)
+            outcome = show(made, apply(made))
+            if asks:
+                news = [line for line in outcome.lines if not getattr(line, "is_planned", False)]
+                outcome = outcome.replaced(lines=news or outcome.lines[:1])
         return session.rendered(outcome)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,27 +23,15 @@ from promptsync.checks.tables import TablePlan, check_tables, past_results, plan
 from promptsync.checks.tested_text import Wanted, wanted_texts
 from promptsync.commands.shared.ci import live_label, origin, resolve_since, since_option
 from promptsync.commands.shared.groups import session_option, together
-from promptsync.commands.shared.options import SECONDS, check_apart, format_option
+from promptsync.commands.shared.options import SECONDS, check_apart, format_option, writable
 from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, UsageError
 from promptsync.prompt.evaluation import enough_rows
-from promptsync.show.checks import (
-    add_results,
-    choice_body,
-    choice_notes,
-    nothing_run,
-    output_lines,
-    planned_text,
-    results_lines,
-    run_notes,
-    runs_body,
-)
+from promptsync.show import checks as show_checks
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from promptsync.checks.assignment import Check, Choice, Kind
     from promptsync.checks.catalog import CatalogItem
     from promptsync.project.project import Project
@@ -54,9 +41,6 @@ if TYPE_CHECKING:
 Item = TypeVar("Item", bound="CatalogItem")
 
 _VERBS: Final = {"evaluation": "eval", "agent": "agent"}
-
-BLANK: Mapping[str, Any] = {"changed": [], "runs": []}
-"""The keys that the JSON document of a run has in any case."""
 
 junit_option = click.option(
     "--junit", "junit_file", metavar="FILE", help="Write the results as JUnit XML, even if the command fails."
@@ -191,7 +175,7 @@ def run_together(
             )
             results = CheckResults((*results.all, *others.all), others.interrupted)
         unwritten = files.write(project, results, wanted)
-    for note in run_notes(results, session.command_on_remote):
+    for note in show_checks.run_notes(results, session.command_on_remote):
         session.say(note)
     error = results.error or unwritten
     passed = error is None and not results.under_way
@@ -205,18 +189,19 @@ def run_together(
 
     def add(page: Page) -> None:
         if results.all:
-            add_results(page, results)
+            show_checks.add_results(page, results)
         else:
-            page.say(nothing_run(choice, noun))
+            page.say(show_checks.nothing_run(choice, noun))
 
-    outcome = results_outcome(kind, results, choice_body(choice))
+    outcome = results_outcome(kind, results, show_checks.choice_body(choice))
     return outcome.replaced(error=error, outputs=outputs, markdown=add)
 
 
-def results_outcome(kind: Kind, results: CheckResults, body: Mapping[str, Any] = BLANK) -> Outcome:
+def results_outcome(kind: Kind, results: CheckResults, body: Mapping[str, Any] | None = None) -> Outcome:
     """Return results of one kind as text and JSON."""
-    lines = [*results_lines(results), *output_lines(results)]
-    return Outcome(lines, {**BLANK, **body, "runs": runs_body(results, kind)}, error=results.error)
+    lines = [*show_checks.results_lines(results), *show_checks.output_lines(results)]
+    known = {"changed": [], **(body or {}), "runs": show_checks.runs_body(results, kind)}
+    return Outcome(lines, known, error=results.error)
 
 
 def _check_options(kind: Kind, names: Sequence[str], options: Mapping[str, Any]) -> None:
@@ -245,8 +230,8 @@ def _choice(
         return choose_named(project, kind, names, variables, options.get("prompts", ()))
     since, only_tables = resolve_since(session, options["since"]), bool(options.get("tables"))
     choice = choose_changed(project, kind, since, variables, only_tables=only_tables)
-    session.blank = {**session.blank, **choice_body(choice)}
-    for note in choice_notes(choice, "table" if only_tables else kind):
+    session.known = show_checks.choice_body(choice)
+    for note in show_checks.choice_notes(choice, "table" if only_tables else kind):
         session.say(note)
     return choice
 
@@ -255,7 +240,7 @@ def _run_plan(
     session: Session, project: Project, plan: TablePlan, standard: Standard, options: Mapping[str, Any]
 ) -> CheckResults:
     """Show what a plan costs, ask on a terminal if that is above the limit, and run it."""
-    session.say(planned_text(plan))
+    session.say(show_checks.planned_text(plan))
     if plan.refusal is not None and session.can_ask and sys.stdin.isatty():
         question = f"{plan.cells:,} cells are more than the limit of {plan.limit:,}. Compute them?"
         plan = replace(plan, limit=plan.cells) if session.confirm(question) else plan
@@ -313,28 +298,6 @@ def run_noise(
                 code="too-few-rows",
             )
     return _run_plan(session, project, plan, Standard(allow_unscored=True), options)
-
-
-def writable(session: Session, option: str, file: str | None) -> Path | None:
-    """Return the path of an option's file, relative to the directory of the session, ``None`` without one.
-
-    Creates its parent directories. Raises ``UsageError`` if it cannot be written.
-    """
-    if file is None:
-        return None
-    path = session.directory / file
-    try:
-        if not file or path.is_dir():
-            raise IsADirectoryError(0, "it is a directory")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Try to write now: a run may take long, and its results must not be lost for want of permission.
-        with path.open("ab") if path.exists() else tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"{option}: cannot write {file}: {error.strerror}; nothing was run", hint="choose another file"
-        ) from None
-    return path
 
 
 class ResultFiles:

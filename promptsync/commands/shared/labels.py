@@ -14,17 +14,10 @@ from promptsync.commands.shared.session import Session
 from promptsync.errors import Refused, UsageError
 from promptsync.labels.move import apply_labels
 from promptsync.labels.plan import LabelChange, LabelPlan
+from promptsync.project import versions
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, PromptAt, resolve
-from promptsync.project.versions import (
-    Catalog,
-    Labelled,
-    check_changeable,
-    deploy_command,
-    find_number,
-    labelled,
-)
 from promptsync.prompt.prompt import Prompt, Version
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
@@ -38,16 +31,20 @@ skip_checks_option = click.option(
 )
 
 
+Chosen = tuple[versions.Labelled, PromptAt]
+"""A prompt with its labels, and the version that is meant of it."""
+
+
 def chosen_labels(
     project: Project, names: Sequence[str], at: At = LATEST, *, having: str | None = None
-) -> list[tuple[Labelled, PromptAt]]:
+) -> list[Chosen]:
     """Return the prompts that arguments mean, with their labels and the version that is meant of each.
 
     Without arguments these are all in scope. Of those that nobody named, only the ones with the label
     ``having`` count. What is named counts more than what matches a pattern. Raises ``UsageError`` for a
     prompt at two versions, and if no prompt is left.
     """
-    catalog, chosen = Catalog(project), dict[str, PromptAt]()
+    catalog, chosen = versions.Catalog(project), dict[str, PromptAt]()
     for target in resolve(project, names, catalog, at=at):
         other = chosen.setdefault(target.name, target)
         if other.is_exact == target.is_exact and other.at != target.at:
@@ -58,7 +55,7 @@ def chosen_labels(
         if target.is_exact:
             chosen[target.name] = target
     listed = [catalog[name] for name in sorted(chosen)]
-    prompts = labelled(project, listed if names else None)
+    prompts = versions.labelled(project, listed if names else None)
     pairs = [
         (prompt, chosen.get(prompt.listed.name) or PromptAt(prompt.listed.name, is_exact=False))
         for prompt in prompts
@@ -71,11 +68,10 @@ def chosen_labels(
     return pairs
 
 
-def numbered(project: Project, chosen: Sequence[tuple[Labelled, PromptAt]]) -> list[tuple[Labelled, int]]:
+def numbered(project: Project, chosen: Sequence[Chosen]) -> list[tuple[versions.Labelled, int]]:
     """Return prompts with the number of the version that is meant of each. Raises ``NoSuchVersion``."""
-    return [
-        (prompt, find_number(project, prompt.listed, target.at, prompt.labels)) for prompt, target in chosen
-    ]
+    find = versions.find_number
+    return [(prompt, find(project, prompt.listed, target.at, prompt.labels)) for prompt, target in chosen]
 
 
 def change_labels(
@@ -92,7 +88,7 @@ def change_labels(
     if plan.pending and (session.dry_run or session.expect):
         plan = structs.replace(plan, workspace=workspace_of(project))
     for change in plan.pending[:1]:
-        check_changeable(project, Version(change.template_id, 0, Prompt(change.name, {})))
+        versions.check_changeable(project, Version(change.template_id, 0, Prompt(change.name, {})))
     plan, warnings, failed = _checked(session, project, plan, skip_checks=skip_checks)
 
     return carry_out(
@@ -100,8 +96,7 @@ def change_labels(
         project,
         plan=lambda: plan,
         apply=lambda plan: apply_labels(project, plan.changes),
-        show_plan=lambda plan: show_labels.show_plan(plan, warnings),
-        show_receipt=lambda plan, receipt, shown: show_labels.show_receipt(plan, receipt, shown, warnings),
+        show=lambda plan, receipt: show_labels.show_changes(plan, receipt, warnings),
         headline=lambda plan: show_labels.headline(plan, failed),
         unchanged="no label was changed",
         lock=False,
@@ -159,7 +154,7 @@ def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> R
     first, code = failed[0], "failed-checks"
     others = len({verdict.name for verdict in failed}) - 1
     more = f" (and {others} more)" if others else ""
-    hint = deploy_command(project, label)
+    hint = versions.deploy_command(project, label)
     if first.about == "live":
         code = "live-snippets"
     elif first.about in ("on-hold", "contract"):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import math
+import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +18,7 @@ from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import UsageError
 from promptsync.files.yaml import load
+from promptsync.prompt.bundle import Bundle, decode
 from promptsync.prompt.limits import checked_depth
 
 
@@ -119,6 +123,40 @@ def given_bytes(session: Session, source: str) -> bytes:
         why = getattr(error, "strerror", None) or error
         hint = "check the path, or use - for stdin"
         raise UsageError(f"cannot read {source}: {why}", hint=hint) from None
+
+
+def read_bundle(session: Session, file: str) -> Bundle:
+    """Return the bundle in a file. Raises ``UsageError`` if it is none."""
+    try:
+        return decode((session.directory / file).read_bytes())
+    except OSError as error:
+        again = f"promptsync bundle -o {shlex.quote(file)}"
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=again) from None
+    except ValueError as error:
+        # A command that writes a bundle there could replace any other file.
+        raise UsageError(f"{file} {error}", hint="promptsync help bundle", code="bundle") from None
+
+
+def writable(session: Session, option: str, file: str | None) -> Path | None:
+    """Return the path of an option's file, relative to the directory of the session, ``None`` without one.
+
+    Creates its parent directories. Raises ``UsageError`` if it cannot be written.
+    """
+    if file is None:
+        return None
+    path = session.directory / file
+    try:
+        if not file or path.is_dir():
+            raise IsADirectoryError(0, "it is a directory")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Try to write now: a run may take long, and its results must not be lost for want of permission.
+        with path.open("ab") if path.exists() else tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{option}: cannot write {file}: {error.strerror}; nothing was run", hint="choose another file"
+        ) from None
+    return path
 
 
 def _assignment(text: str) -> tuple[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,16 +34,10 @@ _WITHOUT_REMOTE = {"completion", "help", "init", "lint", "new", "relay", "schema
 class Environment:
     """The values of the process's environment; nothing below the command line reads it."""
 
-    api_key: str | None = None
-    base_url: str | None = None
-    remote: str | None = None
-    model_url: str | None = None
-    model_name: str | None = None
-    model_key: str | None = field(default=None, repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Those that are read by their names; some are keys."""
     model_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The keys that ``models:`` of a fixtures file can name."""
-    webhook_secret: str = field(default="", repr=False)
-    relay_token: str = field(default="", repr=False)
     ci: bool = False
     read_only: bool = False
     """Whether everything that would change the registry is refused."""
@@ -52,14 +47,17 @@ class Environment:
     """Width of the terminal that stdout is, ``None`` if it is none."""
     pager: str | None = None
     """The command that shows long output, ``None`` where there must be none."""
-    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def get(self, name: str) -> str | None:
+        """Return the value of a variable, ``None`` if it is not set or empty."""
+        return self.variables.get(name) or None
 
     def model(self) -> Endpoint | None:
         """Return the endpoint for evaluations and agents of an embedded registry, ``None`` without one.
 
         Raises ``UsageError`` for a malformed URL, and for a key that would cross a network unencrypted.
         """
-        url, key = self.model_url, self.model_key or ""
+        url, key = self.get("PROMPTSYNC_MODEL_URL"), self.get("PROMPTSYNC_MODEL_KEY") or ""
         if url is None:
             return None
         from promptsync.registry.address import address
@@ -73,7 +71,7 @@ class Environment:
                 address(url)
             except UsageError as error:
                 raise UsageError(f"the model's {error.message}", hint=error.hint) from None
-        return Endpoint(url, key, self.model_name or "")
+        return Endpoint(url, key, self.get("PROMPTSYNC_MODEL_NAME") or "")
 
 
 @dataclass(slots=True)
@@ -109,8 +107,12 @@ class Session:
     uses_pager: bool = False
     """Whether the verb's output may be long."""
     remote_name: str | None = None
-    blank: Mapping[str, Any] = field(default_factory=dict)
-    """The keys that the verb's JSON document always has, for a failure before there is an outcome."""
+    document: str = ""
+    """The name of the verb's JSON document in its schema."""
+    is_plan: bool = False
+    """Whether the verb has ``--dry-run``."""
+    known: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of the verb's JSON document before there is an outcome."""
     bar: Bar = field(default_factory=lambda: Bar(shown=False))
 
     @property
@@ -203,8 +205,8 @@ class Session:
         """
         from promptsync.files.config import FILE_NAME, Config, find
 
-        remote = self.remote or self.environment.remote
-        is_url = ":" in (remote or self.environment.base_url or "")
+        remote = self.remote or self.environment.get("PROMPTSYNC_REMOTE")
+        is_url = ":" in (remote or self.environment.get("PROMPTLAYER_BASE_URL") or "")
         if needs_config or not is_url or find(self.directory) is not None:
             return self.project_of(self.config(), remote)
         return self.project_of(Config(self.directory, self.directory / FILE_NAME), remote)
@@ -216,8 +218,8 @@ class Session:
         project = open_project(
             config,
             remote=remote,
-            api_key=self.environment.api_key,
-            base_url=self.environment.base_url,
+            api_key=self.environment.get("PROMPTLAYER_API_KEY"),
+            base_url=self.environment.get("PROMPTLAYER_BASE_URL"),
             model=self.environment.model(),
             model_keys=self.environment.model_keys,
             progress=self.bar,
@@ -236,7 +238,7 @@ class Session:
         Without any, a failure has a page about its error.
         """
         outcome = self.on_remote(outcome)
-        if "dry_run" in self.blank:
+        if self.is_plan:
             outcome = outcome.replaced(body={**outcome.body, "dry_run": self.dry_run})
         in_github = self.environment.variables.get("GITHUB_STEP_SUMMARY")
         if outcome.summary or not (self.form == "markdown" or in_github):
@@ -306,15 +308,34 @@ def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], c
     return declare
 
 
-class _Verb(click.Command):
-    """Gives the session the keys of its JSON document first, for the case that an argument is wrong."""
+def blank_document(session: Session) -> dict[str, Any]:
+    """Return what a JSON document has in any case: the keys that its schema requires, most of them empty."""
+    from promptsync.files.schema import schema
 
-    blank: Mapping[str, Any] = {}
+    whole = schema("output")
+
+    def empty(part: Mapping[str, Any]) -> Any:
+        while "$ref" in part:
+            keys = part["$ref"].replace("%20", " ").split("/")[1:]
+            part = functools.reduce(operator.getitem, keys, whole)
+        kind = part.get("type", "object")
+        if kind == "object":
+            values = {key: empty(part["properties"][key]) for key in part.get("required", ())}
+            return {key: value for key, value in values.items() if value is not ...}
+        return None if "null" in kind else {"array": [], "boolean": False, "integer": 0}.get(kind, ...)
+
+    return {**empty(whole["$defs"].get(session.document, {})), **session.known}
+
+
+class _Verb(click.Command):
+    """Tells the session first which verb it is, for the case that an argument is wrong."""
+
+    document = ""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if isinstance(ctx.obj, Session):
-            is_plan = any(option.name == "dry_run" for option in self.params)
-            ctx.obj.blank = {**self.blank, **({"dry_run": False} if is_plan else {})}
+            ctx.obj.document = self.document
+            ctx.obj.is_plan = any(option.name == "dry_run" for option in self.params)
         return super().parse_args(ctx, args)
 
 
@@ -322,21 +343,20 @@ def verb(
     name: str,
     *,
     parent: click.Group | None = None,
-    blank: Mapping[str, Any] | None = None,
     is_long: bool = False,
     **attributes: Any,
 ) -> Callable[[Callable[..., Outcome]], click.Command]:
     """Declare a verb. The function gets the ``Session`` first and returns an ``Outcome``.
 
-    ``blank`` are the keys that its JSON document always has, also when it fails. ``is_long`` shows its lines
-    in a pager on a terminal; such a verb must not ask questions.
+    ``is_long`` shows its lines in a pager on a terminal; such a verb must not ask questions.
     """
+    path = name if parent is None else f"{parent.name} {name}"
 
     def declare(function: Callable[..., Outcome]) -> click.Command:
         @functools.wraps(function)
         def run(*arguments: Any, **options: Any) -> Outcome:
             session: Session = click.get_current_context().obj
-            session.verb = name if parent is None else f"{parent.name} {name}"
+            session.verb = path
             session.uses_pager = is_long
             session.bar = Bar(shown=session.environment.interactive and not session.quiet)
             if session.json and session.form not in ("", "json"):
@@ -349,7 +369,7 @@ def verb(
                 session.bar.close()
 
         declared = shared_options(click.command(name, cls=_Verb, **attributes)(run))
-        declared.blank = blank or {}
+        declared.document = path
         if parent is not None:
             parent.add_command(declared)
         return declared

@@ -1,4 +1,4 @@
-"""Lines about one prompt that several commands show."""
+"""Notes about one prompt that several commands show."""
 
 from __future__ import annotations
 
