@@ -78,11 +78,9 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_a_broken_configuration_is_reported_and_nothing_is_written",
             "test_nothing_is_written_past_a_link_out_of_the_directory",
         ],
-        "commands/test_init_agents.py": [
+        "commands/test_init_scaffold.py": [
             "test_a_link_is_kept",
             "test_nothing_is_written_through_a_link_out_of_the_repository",
-        ],
-        "commands/test_init_scaffold.py": [
             "test_files_that_are_there_are_kept",
         ],
         "commands/test_types.py": ["test_nothing_is_written_through_a_link"],

@@ -52,8 +52,8 @@ CLAIMS: dict[str, list[str]] = {
         "deploy/test_deploy.py::test_only_what_changed_is_published_checked_and_moved",
     ],
     "see who changed a prompt, and why": [
-        "commands/test_versions_compared.py::test_the_log_names_the_author_that_git_or_the_registry_knows",
-        "commands/test_versions_compared.py::test_the_log_shows_what_each_version_changed",
+        "commands/test_diff_verb.py::test_the_log_names_the_author_that_git_or_the_registry_knows",
+        "commands/test_diff_verb.py::test_the_log_shows_what_each_version_changed",
         "push/test_push.py::test_messages_carry_the_commit_and_a_sign_for_what_is_not_committed",
     ],
     "`push` refuses; `pull --merge` merges both, field by field": [

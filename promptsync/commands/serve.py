@@ -9,7 +9,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -130,7 +130,8 @@ def command(
             app, notes = _sidecar(session, bundle, api_key)
         else:
             kind, (path, fixtures) = "database", _places(session, database, fixtures)
-            registry, notes = _registry(session, path, fixtures, api_key, keep_requests, keep_days)
+            limits = {"logged_requests": keep_requests, "days": keep_days}
+            registry, notes = _registry(session, path, api_key, fixtures=fixtures, **limits)
             app = stack.enter_context(registry)
 
         def announce(port: int) -> None:
@@ -164,26 +165,13 @@ def _sidecar(session: Session, bundle: Path, api_key: str | None) -> tuple[Sidec
 
 
 def _registry(
-    session: Session,
-    path: Path,
-    fixtures: Path | None,
-    api_key: str | None,
-    requests: int | None,
-    days: int | None,
+    session: Session, path: Path, api_key: str | None, **options: Any
 ) -> tuple[Application, list[str]]:
-    """Return the embedded registry, and what to say about it."""
+    """Return the embedded registry with options of ``create_app``, and what to say about it."""
     from promptsync.server.app import create_app
 
     model, keys = session.environment.model(), session.environment.model_keys
-    app = create_app(
-        path,
-        api_key=api_key,
-        fixtures=fixtures,
-        model=model,
-        model_keys=keys,
-        logged_requests=requests,
-        days=days,
-    )
+    app = create_app(path, api_key=api_key, model=model, model_keys=keys, **options)
     accepted = "any API key" if api_key is None else "only the API key that was passed"
     notes = [f"embedded registry in {output.name(str(path))} accepts {accepted}; Ctrl-C stops it"]
     if model is not None:

@@ -41,18 +41,14 @@ _LONG_TEXT: Final = 400
 # -- a row for each result, and its notes -------------------------------------------------------------------
 
 
-def results_lines(results: CheckResults) -> list[str]:
-    """Return a table for each kind of check, with its notes."""
-    return _lines(results, has_table_notes=True)
-
-
 def add_results(page: Page, results: CheckResults) -> None:
     """Add results to a page: all prompts, then the rows that changed sides."""
-    page.fence(_lines(results, has_table_notes=False))
+    page.fence(results_lines(results, has_table_notes=False))
     add_tables(page, results.of("table"))
 
 
-def _lines(results: CheckResults, *, has_table_notes: bool) -> list[str]:
+def results_lines(results: CheckResults, *, has_table_notes: bool = True) -> list[str]:
+    """Return a table for each kind of check, with its notes."""
     lines: list[str] = []
     for kind in KINDS:
         own = results.of(kind)

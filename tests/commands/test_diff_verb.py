@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from worlds import World, template
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from worlds import Reply, Seen, World, asking, fault, template
 
 
 @template
@@ -101,3 +106,211 @@ def test_a_file_that_cannot_be_read_is_named_beside_the_others(three: World) -> 
     assert done.code == 1
     assert "prompts/d.yaml:2:1:" in done.out and "a  ahead" in done.out
     assert three.run("diff", "--json").document["problems"][0]["path"] == "prompts/d.yaml"
+
+
+# -- ``promptsync diff --since``: what changed in git, field by field, without a registry -----------------
+
+
+@template
+def branch(world: World) -> None:
+    """A branch: ``a`` changed, ``b`` is gone, ``c`` became ``d``, ``e`` came, ``f`` renders ``tone``."""
+    for name in "abc":
+        world.write(name, f"{name} says hello to {{name}}")
+    world.write("tone", content="Be kind.")
+    world.write("f", "@@@tone@@@ {question}")
+    world.commit()
+    world.git("switch", "-qc", "topic")
+    world.edit("a", "hello", "good morning")
+    world.path("b").unlink()
+    world.edit("c", "name: c", "name: d")
+    world.write("e", "New {thing}")
+    world.edit("tone", "kind", "very kind")
+    world.commit()
+
+
+def test_every_way_to_differ_is_shown_and_the_registry_is_not_asked(branch: World) -> None:
+    found = branch.ok("diff", "--since", "main", "--json").document["changes"]
+    states = {one["name"]: one["state"] for one in found}
+    assert states == {
+        "a": "changed",
+        "b": "deleted",
+        "c": "deleted",
+        "d": "added",
+        "e": "added",
+        "f": "dependant",
+        "tone": "changed",
+    }
+    changes = {one["name"]: one for one in found}
+    assert changes["a"]["fields"][0]["old"] == "a says hello to {name}"
+    assert changes["b"]["fields"][0]["new"] is None
+    assert changes["d"]["title"] == "nothing -> prompts/c.yaml"
+    assert changes["e"]["variables"]["added"] == ["thing"]
+    assert changes["f"]["title"] == "renders tone"
+    assert branch.seen == []
+
+
+def test_it_comes_as_markdown_and_as_text(branch: World) -> None:
+    markdown = branch.ok("diff", "--since", "main...", "--format", "markdown").out
+    assert markdown.startswith("**7 prompts differ**")
+    assert "<code>f</code>: dependant" in markdown and "+a says good morning to {name}" in markdown
+    text = branch.ok("diff", "--since", "main", "a").out
+    assert "a  changed" in text and "main -> prompts/a.yaml" in text
+    assert branch.ok("diff", "--since", "HEAD").out == "no differences\n"
+    assert branch.run("diff", "--since", "main", "--exit-code").code == 1
+
+
+def test_what_it_cannot_mean_is_refused(branch: World) -> None:
+    assert branch.run("diff", "--since", "main", "--label", "prod").code == 2
+    assert "no prompt 'nobody'" in branch.run("diff", "--since", "main", "nobody").err
+    assert branch.run("diff", "--since", "").code == 2
+    assert "nowhere" in branch.run("diff", "--since", "nowhere").err
+
+
+def test_a_file_of_old_that_could_not_be_read_shows_the_whole_prompt(branch: World) -> None:
+    branch.path("a").write_text("messages: [", "utf-8")
+    branch.commit()
+    branch.write("a", "Mended {name}")
+    (change,) = branch.ok("diff", "--since", "HEAD", "--json").document["changes"]
+    assert change["title"] == "nothing -> prompts/a.yaml"
+
+
+# -- ``diff`` between any two states of a prompt, and ``log -p`` ------------------------------------------
+
+
+@template
+def versions(world: World) -> None:
+    """``support/refund`` at v1 to v3, prod on v1 and staging on v2; ``support/tone`` at v1 under prod."""
+    for text in ("One {name}", "Two {name} {mood}", "Three {name}"):
+        world.publish("support/refund", text)
+    world.publish("support/tone", "Kind {name}")
+    world.ok("pull")
+    world.commit("Pull")
+    world.ok("label", "set", "support/refund", "prod", "--version", "1")
+    world.ok("label", "set", "support/refund", "staging", "--version", "2")
+    world.ok("label", "set", "support/tone", "prod")
+
+
+FILE = "prompts/support/refund.yaml"
+
+COMPARED = [
+    (("support/refund@1", "support/refund@3"), "v1 -> v3", "One", "Three"),
+    (("support/refund@3", "support/refund@v1"), "v3 -> v1", "Three", "One"),
+    (("support/refund:prod", "support/refund@2"), "v1 (prod) -> v2", "One", "Two"),
+    (("support/refund:prod", "support/refund:staging"), "v1 (prod) -> v2 (staging)", "One", "Two"),
+    ((f"{FILE}@1", "support/refund@2"), "v1 -> v2", "One", "Two"),
+    (("support/refund@2",), f"v2 -> {FILE}", "Two", "Three"),
+    (("support/refund:prod",), f"v1 (prod) -> {FILE}", "One", "Three"),
+    ((f"{FILE}:prod",), f"v1 (prod) -> {FILE}", "One", "Three"),
+    (("support/refund", "--label", "prod"), f"v1 (prod) -> {FILE}", "One", "Three"),
+    (("support/refund", "--version", "2"), f"v2 -> {FILE}", "Two", "Three"),
+    (("support/refund", "--to", "v2"), f"v2 -> {FILE}", "Two", "Three"),
+    (("support/refund", "support/refund@1"), f"{FILE} -> v1", "Three", "One"),
+    (("support/refund@1", "support/refund"), f"v1 -> {FILE}", "One", "Three"),
+    (("--label", "prod"), f"v1 (prod) -> {FILE}", "One", "Three"),
+    (("support/*:prod",), f"v1 (prod) -> {FILE}", "One", "Three"),
+    (("prompts/support:prod",), f"v1 (prod) -> {FILE}", "One", "Three"),
+    (("prompts/support:staging", "support/*@3"), "v2 (staging) -> v3", "Two", "Three"),
+]
+
+
+def test_any_two_states_of_a_prompt_are_compared(versions: World) -> None:
+    for given, title, old, new in COMPARED:
+        (change,) = versions.ok("diff", *given, "--json").document["changes"]
+        assert (change["name"], change["title"], change["state"]) == ("support/refund", title, "changed")
+        (field,) = change["fields"]
+        assert (field["old"].split()[0], field["new"].split()[0]) == (old, new), given
+    assert title in versions.ok("diff", *given).out
+
+
+def test_the_same_version_has_no_differences(versions: World) -> None:
+    assert versions.ok("diff", "support/refund@3").out == "no differences\n"
+    assert versions.ok("diff", "support/refund@1", "support/refund:prod", "--exit-code").out
+    assert versions.run("diff", "support/refund@1", "--exit-code").code == 1
+
+
+def test_arguments_that_mean_different_prompts_are_each_compared_with_their_file(versions: World) -> None:
+    versions.edit("support/tone", "Kind", "Brief")
+    found = versions.ok("diff", "support/refund@1", "support/tone@1", "--json").document["changes"]
+    assert [one["title"] for one in found] == [f"v1 -> {FILE}", "v1 -> prompts/support/tone.yaml"]
+
+
+def test_a_pattern_compares_only_what_exists(versions: World) -> None:
+    found = versions.ok("diff", "support/*:prod", "support/*:staging", "--json").document["changes"]
+    assert [(one["name"], one["state"]) for one in found] == [
+        ("support/refund", "changed"),
+        ("support/tone", "deleted"),
+    ]
+
+
+def test_a_version_of_a_prompt_without_a_file_is_compared(versions: World) -> None:
+    versions.path("support/refund").unlink()
+    (change,) = versions.ok("diff", "support/refund@1", "--json").document["changes"]
+    assert (change["state"], change["title"]) == ("deleted", "v1 -> no file")
+
+
+MISSING = ["support/refund@9", "support/refund:nowhere", "support/nothing@1"]
+
+
+@pytest.mark.parametrize("verb", ["diff", "show", "log", "render"])
+def test_a_version_exists_and_is_specified_once_in_every_verb(versions: World, verb: str) -> None:
+    for given in MISSING:
+        done = versions.run(verb, given, "--json")
+        error = json.loads(done.out)["error"]
+        assert (done.code, error["code"], bool(error["hint"])) == (2, "not-found", True), given
+    assert versions.run(verb, "support/refund@1", "--version", "2").code == 2
+    assert versions.run(verb, "support/refund", "--version", "2", "--label", "prod").code == 2
+    assert versions.run(verb, "support/refund@1", "--version", "1").code == 0
+
+
+SAME = [["support/refund@2"], ["support/refund", "--version", "2"], ["support/refund", "--to", "2"]]
+SAME += [["support/refund:staging"], ["support/refund", "--label", "staging"], [f"{FILE}@2"]]
+
+
+def test_every_way_to_specify_a_version_means_the_same(versions: World) -> None:
+    for verb in ("show", "log", "render"):
+        (text,) = {versions.ok(verb, *given, "-q").out for given in SAME}
+        assert "Two" in text or verb == "log"
+
+
+def test_patterns_and_directories_mean_several_prompts(versions: World) -> None:
+    given, names = "support/*", ["support/refund", "support/tone"]
+    shown = versions.ok("show", "prompts/support/", "--json").document["prompts"]
+    assert [one["name"] for one in shown] == names
+    for verb in ("show", "render", "ls-remote"):
+        document = json.loads(versions.ok(verb, given, "--json").out)
+        assert [one["name"] for one in document["prompts"]] == names
+    assert {one["name"] for one in versions.ok("log", given, "--json").document["versions"]} == set(names)
+    assert versions.ok("show", given).out.count("\n---\n") == 1
+    assert versions.ok("log", given, "--oneline").out.splitlines()[0] == names[0]
+    assert f"=== {names[1]} ===" in versions.ok("render", given).out
+
+
+# -- log -p -------------------------------------------------------------------------------------------------
+
+
+def test_the_log_names_the_author_that_git_or_the_registry_knows(world: World) -> None:
+    def saved_by(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        reply = forward(seen)
+        return replace(reply, body=json.dumps({**json.loads(str(reply.body)), "author": "ana@example.org"}))
+
+    world.write("a")
+    world.commit()
+    world.ok("push")
+    world.publish("a", "Theirs {name}")
+    world.faults.append(fault(asking("GET", "version=2"), saved_by))
+    newest, first = world.ok("log", "a").out.split("\n\n")
+    assert "Author: ana@example.org" in newest.splitlines()
+    assert "Author: Ann" in first.splitlines()
+    authors = [one["author"] for one in world.run("log", "a", "--json").document["versions"]]
+    assert authors == ["ana@example.org", "Ann"]
+
+
+def test_the_log_shows_what_each_version_changed(versions: World) -> None:
+    found = versions.ok("log", "support/refund", "-p", "--json").document["versions"]
+    changes = [(one["version"], one["fields"][0]["new"]) for one in found[:2]]
+    assert changes == [(3, "Three {name}"), (2, "Two {name} {mood}")]
+    assert found[1]["variables"] == {"added": ["mood"], "removed": []}
+    assert found[2]["fields"]  # the first version as a whole
+    out = versions.ok("log", "support/refund", "-p").out
+    assert "Two {name} {mood} -> Three {name}" in out
+    assert "input variables: -mood" in out

@@ -9,6 +9,8 @@ import pytest
 import worlds
 from worlds import Run, World
 
+from promptsync.commands.shared.session import Environment, Session
+
 
 def hints(done: Run) -> list[str]:
     return [line.removeprefix("hint: ") for line in done.err.splitlines() if line.startswith("hint: ")]
@@ -112,3 +114,129 @@ def test_without_git_nothing_advises_a_commit(tmp_path: Path) -> None:
         out = world.ok("push").out
         assert "synced: was written to 1 file\n" in out
         assert "commit" not in out
+
+
+# -- ``promptsync push`` as people and pipelines meet it --------------------------------------------------
+
+
+@pytest.fixture
+def ahead(world: World) -> World:
+    """``a`` in sync and changed here; ``b`` new."""
+    world.write("a")
+    world.commit("Say hello")
+    world.ok("push")
+    world.edit("a", "Hello", "Ciao")
+    world.write("b")
+    world.commit("Say ciao")
+    world.forget()
+    return world
+
+
+def test_a_yes_on_the_terminal_publishes(ahead: World) -> None:
+    done = ahead.on_terminal("push", answer="y\n")
+    assert done.code == 0
+    assert "v1 -> v2" in done.err and f"2 prompts to publish to team ({ahead.url}). Continue?" in done.err
+    assert done.out == "2 prompts published\n"
+
+
+def test_no_answer_on_the_terminal_is_exit_130_and_publishes_nothing(ahead: World) -> None:
+    assert ahead.on_terminal("push", answer="").code == 130
+    assert ahead.writes == []
+
+
+def test_nobody_is_asked_when_there_is_no_need(ahead: World) -> None:
+    for option in ("--dry-run", "--json", "-y"):
+        done = ahead.on_terminal("push", option, answer="n\n")
+        assert done.code == 0
+        assert "Continue?" not in done.err
+    assert ahead.on_terminal("push", answer="n\n").code == 0  # there is nothing to do
+
+
+def test_somebody_who_publishes_while_the_question_waits_is_noticed(ahead: World) -> None:
+    question = iter(range(10))
+
+    def meanwhile(seen: object, forward: object) -> None:
+        # the second list is the one after the question
+        if "page=1" in seen.target and "status" not in seen.target and next(question) == 1:  # type: ignore[attr-defined]
+            ahead.publish("a", "Theirs {name}")
+
+    ahead.faults.append(meanwhile)
+    done = ahead.on_terminal("push", answer="y\n")
+    assert (done.code, ahead.writes) == (3, [])
+    assert "the registry changed while the plan was made (a: v1 -> v2)" in done.err
+
+
+def test_the_receipt_lists_versions_messages_and_labels(ahead: World) -> None:
+    found = ahead.ok("push", "--label", "prod", "-m", "Say ciao", "--json").document
+    assert [one["name"] for one in found["plan"]] == ["a", "b"]
+    assert [one["action"] for one in found["plan"]] == ["update", "create"]
+    assert {(one["name"], one["version"], tuple(one["labels"])) for one in found["published"]} == {
+        ("a", 2, ("prod",)),
+        ("b", 1, ("prod",)),
+    }
+    assert all(one["message"].startswith("Say ciao (") for one in found["published"])
+
+
+FAILURES = [
+    (("push", "nothing-like-it"), 2),
+    (("push", "-m", "x" * 90), 2),
+    *((("push", "--label", label), 2) for label in (" ", "", " prod", "prod.previous", "prod.released")),
+    (("push", "--label", "prod\u200b", "--skip-checks"), 2),
+    (("push", "--max-changes", "-1"), 2),
+    (("push", "--no-such-option"), 2),
+    (("push", "--expect", "0123456789abcdef"), 3),
+    (("push", "--max-changes", "0"), 3),
+    (("push", "--remote", "nowhere"), 2),
+    (("push", "--remote", "http://example.org"), 2),
+]
+
+
+def test_a_failure_is_one_document_and_publishes_nothing(ahead: World) -> None:
+    for arguments, code in FAILURES:
+        done = ahead.run(*arguments, "--json")
+        assert (done.code, done.err) == (code, ""), arguments
+        error = done.document["error"]
+        assert error["code"] and error["message"]
+        assert done.document.get("published", []) == []
+        shown = ahead.run(*arguments)
+        assert shown.code == code
+        assert ("to publish" in shown.out) == (code == 3)  # a plan that is refused is shown
+        assert shown.err.startswith("error: ")
+        assert "hint: " in shown.err
+    assert ahead.writes == []
+
+
+def test_lint_errors_stop_a_push_with_their_places(ahead: World) -> None:
+    ahead.write("c", "Broken {{ x", template_format="jinja2")
+    done = ahead.run("push")
+    assert (done.code, ahead.writes) == (1, [])
+    assert "prompts/c.yaml:" in done.err
+    ahead.ok("push", "a")
+    ahead.ok("push", "a")  # there is nothing to do
+
+
+def test_a_push_to_another_remote_does_not_know_the_first_ones_versions(ahead: World) -> None:
+    ahead.ok("push")
+    text = (ahead.root / "promptsync.yaml").read_text()
+    (ahead.root / "promptsync.yaml").write_text(
+        text.replace("remotes: {", "remotes: {copy: {url: 'local:'}, ")
+    )
+    found = ahead.ok("status", "--json", "--remote", "copy").document["prompts"]
+    assert {one["state"] for one in found} == {"new"}
+    ahead.ok("push", "--remote", "copy")
+    assert set(ahead.states().values()) == {"in-sync"}
+    assert "nothing to push" in ahead.ok("push", "--remote", "copy").out
+
+
+@pytest.mark.parametrize(
+    ("typed", "more", "without", "shown"),
+    [
+        (("push", "-m", "", "a b"), ("--yes",), None, "promptsync push -m '' 'a b' --yes"),
+        (("push", "--expect", "x", "a"), ("--dry-run",), "--expect", "promptsync push a --dry-run"),
+        (("push", "--expect=x", "-n"), ("-n",), "--expect", "promptsync push -n"),
+    ],
+)
+def test_a_hint_is_the_command_that_was_typed_with_what_it_lacks(
+    typed: tuple[str, ...], more: tuple[str, ...], without: str | None, shown: str
+) -> None:
+    assert Session(Environment(), typed).command(*more, without=without) == shown

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from worlds import World
 
+from promptsync.commands.lint import lint
 from promptsync.lint.rules import RULES
 
 GOOD = "content: Be kind to {name}.\n"
@@ -210,3 +214,199 @@ def test_it_loads_neither_http_nor_git_nor_the_server(world: World) -> None:
         " if name in sys.modules])"
     )
     assert world.outside("-c", program, str(world.root)).out == "1 file checked, no problems\n[]\n"
+
+
+# -- ``lint --deleted``: who uses a prompt that is deleted or renamed, in files that the commit leaves alone
+
+
+USER = "prompts/user.yaml"
+
+
+@pytest.fixture
+def team(world: World) -> World:
+    """``user`` includes ``tone``, ``other`` nothing, and ``draft``, which is not in git, a later prompt."""
+    world.write("tone", content="Be kind.")
+    world.write("user", content="Answer. @@@tone@version_number:1@@@")
+    world.write("other", content="Hello.")
+    world.commit()
+    world.write("draft", content="@@@later@version_number:1@@@")
+    return world
+
+
+def gone(world: World, *files: str) -> list[tuple[str, str]]:
+    done = world.run("lint", "--deleted", *(str(world.root / file) for file in files), "--json")
+    found: list[dict[str, Any]] = done.document["problems"]
+    assert done.code == (1 if found else 0)
+    return [(Path(one["path"]).name, one["rule"]) for one in found]
+
+
+def _rename_file(world: World) -> None:
+    world.edit("tone", "name: tone\n", "")
+    world.git("commit", "-qam", "Name it by its file")
+    world.git("mv", "prompts/tone.yaml", "prompts/voice.yaml")
+
+
+CHANGES = {
+    "deleted": lambda world: world.git("rm", "-q", "prompts/tone.yaml"),
+    "deleted, not staged": lambda world: world.path("tone").unlink(),
+    "file renamed": _rename_file,
+    "name changed": lambda world: world.edit("tone", "name: tone", "name: voice"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("files", [(), ("prompts/other.yaml",), (USER,)], ids=["none", "other", "user"])
+def test_a_reference_to_a_prompt_that_is_gone_is_found(
+    team: World, change: Any, files: tuple[str, ...]
+) -> None:
+    assert gone(team, *files) == []
+    change(team)
+    assert gone(team, *files) == [("user.yaml", "snippet-missing")]
+    assert gone(team, "prompts/draft.yaml")[0] == ("draft.yaml", "snippet-missing")
+    team.edit("user", "@@@tone@version_number:1@@@", "Kindly.")
+    assert gone(team, *files) == []
+
+
+def test_a_moved_file_that_keeps_its_name_is_not_gone(team: World) -> None:
+    team.git("mv", "prompts/tone.yaml", "prompts/voice.yaml")
+    assert gone(team) == []
+
+
+def test_all_configurations_of_a_repository_are_looked_at(team: World, tmp_path: Path) -> None:
+    """A hook runs at the top of a monorepo, where there may be no promptsync.yaml."""
+    for service in ("bot", "shop"):
+        folder = team.root / "services" / service
+        (folder / "prompts").mkdir(parents=True)
+        (folder / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
+        (folder / "prompts/tone.yaml").write_text("content: Be kind.\n", "utf-8")
+        (folder / "prompts/user.yaml").write_text("content: '@@@tone@version_number:1@@@'\n", "utf-8")
+    team.git("rm", "-q", "promptsync.yaml")
+    team.commit("Add two services")
+    (team.root / "services/shop/prompts/tone.yaml").unlink()
+    done = team.run("lint", "--deleted", "--json")
+    (problem,) = done.document["problems"]
+    assert (problem["path"], problem["rule"]) == ("services/shop/prompts/user.yaml", "snippet-missing")
+    (team.root / "services/shop/promptsync.yaml").write_text("{{ template", "utf-8")
+    (team.root / "services/bot/promptsync.yaml").unlink()
+    assert gone(team) == []
+    assert gone(team, "services/shop/promptsync.yaml") == [("promptsync.yaml", "config")]
+
+
+@pytest.mark.parametrize("has_commit", [False, True])
+def test_without_history_nothing_is_gone(tmp_path: Path, has_commit: bool) -> None:
+    (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
+    if has_commit:
+        subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    assert lint(tmp_path, deleted=True).problems == ()
+
+
+# -- ``lint`` on evaluation files: whether they fit the prompts that they check ---------------------------
+
+
+PROMPTS = {
+    "prompts/support/refund.yaml": "template_format: jinja2\ncontent: '{{ question }} @@@tone@label:p@@@'\n",
+    "prompts/support/sort.yaml": "content: '{question}'\n",
+    "prompts/tone.yaml": "template_format: jinja2\ncontent: Be {{ mood }}.\n",
+}
+WHOLE = "scorecard: {steps: [{title: S, type: COMPARE, config: {sources: [Output, right]}}]}\n"
+ROWS = "rows: [{question: a, mood: b, right: c}]\n"
+QUESTION = "rows: [{question: a, right: c}]\n"
+
+
+def lints(
+    world: World, files: Mapping[str, str], *arguments: str, prompts: Mapping[str, str] = PROMPTS
+) -> list[str]:
+    for path, text in {**prompts, **files}.items():
+        world.put(path, text)
+    lines = world.run("lint", *arguments).out.splitlines()
+    shown = [line.removeprefix("evaluations/x.yaml:") for line in lines if "hint:" not in line]
+    return [line for line in shown if not line.startswith("prompts/")][:-1]
+
+
+@pytest.mark.parametrize(("rows", "is_enough"), [(19, False), (20, True)])
+def test_the_rows_that_max_drop_takes_are_counted(world: World, rows: int, is_enough: bool) -> None:
+    inputs = "".join(f"  - {{question: q{row}, right: c}}\n" for row in range(rows))
+    text = f"prompts: support/sort\nmax_drop: 5\nrows:\n{inputs}{WHOLE}"
+    assert (lints(world, {"evaluations/x.yaml": text}) == []) == is_enough
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        (f"prompts: support/refund\n{ROWS}{WHOLE}", []),
+        (f"prompts: [support/refund, 'tone']\n{ROWS}{WHOLE}", []),
+        (
+            f"prompts: support/refund\n{QUESTION}{WHOLE}",
+            ["2:1: error: The rows have no column for the variable 'mood' of support/refund."
+             " [evaluation-missing-variable]"],
+        ),
+        (f"prompts: support/refund\n{QUESTION}variables: {{mood: right}}\n{WHOLE}", []),
+        (f"prompts: support/sort\n{QUESTION}{WHOLE}", []),
+        (
+            f"prompts: support/sort\n{ROWS}{WHOLE}",
+            ["2:1: warning: Nothing uses the column 'mood' of the rows. [evaluation-unused-column]"],
+        ),
+        (
+            f"prompts: support/sort\nmax_drop: 5\n{QUESTION}{WHOLE}",
+            ["2:1: warning: max_drop 5 takes 20 rows, but there are 1. [evaluation-few-rows]"],
+        ),
+        # A config may use a column in a text of its own.
+        (
+            "prompts: support/sort\nrows: [{question: a, mood: b}]\nscorecard:\n"
+            "  steps: [{title: S, type: LLM_ASSERTION, config: {source: Output, prompt: 'Is it {mood}?'}}]\n",
+            [],
+        ),
+        (
+            f"prompts: support/sort\n{QUESTION}variables: {{x: right}}\n{WHOLE}",
+            ["3:13: warning: No prompt of this evaluation has the variable 'x'. [evaluation-unused-column]"],
+        ),
+        (
+            f"prompts: [support/*, suport/*]\n{ROWS}{WHOLE}",
+            ["1:22: warning: No prompt file matches 'suport/*'. [evaluation-no-prompt]"],
+        ),
+        (f"{ROWS}{WHOLE}", ["1:1: warning: No prompt uses the evaluation 'x'. [evaluation-unused]"]),
+        (
+            "prompts: support/sort\nrows: [{question: a}]\n",
+            ["1:1: error: The scorecard has no steps, so no row can pass or fail. [evaluation-unscored]"],
+        ),
+        ("prompts: support/sort\nrow: []\n", [
+            "1:1: error: The file lacks the key rows. [missing-key]",
+            "2:1: error: Unknown key row. [unknown-key]",
+        ]),
+        ("rows: x.csv\n", ["1:1: error: rows: there is no file evaluations/x.csv. [evaluation]"]),
+    ],
+)  # fmt: skip
+def test_what_an_evaluation_lacks(world: World, text: str, wrong: list[str]) -> None:
+    assert lints(world, {"evaluations/x.yaml": text}) == wrong
+
+
+def test_an_evaluation_that_the_configuration_names(world: World) -> None:
+    files = {"evaluations/x.yaml": QUESTION + WHOLE}
+    files["promptsync.yaml"] = "checks: [{match: 'support/*', table: x}]\n"
+    assert lints(world, files) == [
+        "1:1: error: The rows have no column for the variable 'mood' of support/refund."
+        " [evaluation-missing-variable]",
+    ]
+
+
+def test_a_prompt_that_cannot_be_read_is_not_missed(world: World) -> None:
+    broken = {**PROMPTS, "prompts/support/sort.yaml": "name: support/sort\ncontnt: Hi\n"}
+    assert (
+        lints(world, {"evaluations/x.yaml": f"prompts: support/sort\n{QUESTION}{WHOLE}"}, prompts=broken)
+        == []
+    )
+
+
+def test_files_that_a_hook_passes(world: World) -> None:
+    files = {
+        "evaluations/x.yaml": "prompts: support/sort\nrows: x.csv\n" + WHOLE,
+        "evaluations/x.csv": "a,a\n",
+    }
+    wrong = ["evaluations/x.csv:1:1: error: The header has the column 'a' twice. [evaluation-rows]"]
+    assert lints(world, files, "evaluations/x.yaml") == wrong
+    assert lints(world, files, "evaluations/x.csv") == wrong
+    assert lints(world, files, "prompts/tone.yaml") == []
+    assert world.run("lint", "--format", "github").out.splitlines()[0] == (
+        "::error file=evaluations/x.csv,line=1,col=1,title=promptsync evaluation-rows::"
+        "The header has the column 'a' twice."
+    )

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from worlds import World, template
+import pytest
+from thanks import MODEL, SCRIPTED, thanks
+from worlds import World, asking, failing, fault, made, template
 
 
 @template
@@ -134,3 +138,212 @@ def test_offline_forgets_what_a_push_archived_and_keeps_a_file_that_broke(world:
     world.path("b").write_text("name: b\nmessages: [")
     prompts = world.run("status", "--offline", "--json").document["prompts"]
     assert [(one["name"], one["state"]) for one in prompts] == [("b", "invalid")]
+
+
+# -- ``status`` shows what is not released, and why -------------------------------------------------------
+
+
+CONFIG = """labels: {main: prod, stable: lts}
+checks:
+- {match: a, table: thanks, min_score: 100}
+"""
+REASON = "thanks: score 0 is below the minimum of 100"
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Iterator[World]:
+    """``a``, which has checks, and ``b`` are released to prod."""
+
+    def build(world: World) -> None:
+        config = world.root / "promptsync.yaml"
+        config.write_text(config.read_text() + CONFIG)
+        for name in "ab":
+            world.write(name, "A polite hello, {name}", model=MODEL)
+        world.put("evaluations/thanks.yaml", thanks(2, prompts=[]))
+        world.commit("Add prompts")
+        world.ok("deploy")
+
+    with made(tmp_path, fixtures=SCRIPTED) as world:
+        yield world.built(build)
+
+
+def pending(world: World) -> dict[str, object]:
+    found = world.run("status", "--json").document
+    return {one["name"]: one["not_released"] for one in found["prompts"] if one["not_released"]}
+
+
+def test_what_was_never_released_is_counted(tmp_path: Path) -> None:
+    with made(tmp_path) as world:
+        config = world.root / "promptsync.yaml"
+        config.write_text(config.read_text() + "labels: {main: prod}\n")
+        world.write("a")
+        world.commit()
+        assert "not released" not in world.ok("status").out
+        world.ok("push")
+        lines = world.ok("status").out.splitlines()
+        assert lines[-2:] == ["1 prompt, all in sync", "1 prompt not released to prod: promptsync deploy"]
+        world.ok("deploy")
+        assert world.ok("status").out.splitlines()[-1] == "1 prompt, all in sync"
+
+
+def test_a_tree_whose_labels_are_at_the_latest_versions_costs_one_more_request(released: World) -> None:
+    released.ok("label", "set", "a", "lts")
+    released.ok("label", "set", "b", "lts")
+    released.forget()
+    assert pending(released) == {}
+    before = len(released.seen)
+    released.forget()
+    config = released.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace(CONFIG, ""))
+    assert pending(released) == {}
+    assert len(released.seen) == before - 1  # without labels: there is none to list prompts by
+
+
+def test_a_version_that_failed_its_checks_is_shown_with_the_reason(released: World) -> None:
+    released.edit("a", "polite", "rude")
+    released.edit("b", "hello", "welcome")
+    released.commit()
+    assert released.run("deploy").code == 1
+    released.ok("push")
+    out = released.ok("status").out
+    assert f"in-sync  a  v2  prod v1, v2 not released: {REASON}" in out
+    assert "in-sync  b  v2  prod v1, v2 not released  " in out
+    assert out.endswith("\n2 prompts not released to prod: promptsync deploy\n")
+    assert pending(released)["a"] == [
+        {
+            "label": "prod",
+            "version": 2,
+            "released": 1,
+            "rolled_back": False,
+            "reason": REASON,
+        }
+    ]
+    markdown = released.ok("status", "--format", "markdown").out
+    assert f"prod v1, v2 not released: {REASON}" in markdown
+    released.faults.append(fault(asking("GET", "/tables"), failing(403)))
+    assert "prod v1, v2 not released  " in released.ok("status").out  # without the reason
+    labels = {one["name"]: one["labels"] for one in released.run("status", "--json").document["prompts"]}
+    assert labels == {name: {"prod": 1, "prod.released": 1} for name in "ab"}
+
+
+def test_a_release_that_was_rolled_back_is_reported(released: World) -> None:
+    released.edit("b", "hello", "welcome")
+    released.commit()
+    released.ok("deploy")
+    released.ok("rollback", "b", "--label", "prod", "-y")
+    out = released.ok("status").out
+    assert "in-sync  b  v2  prod v1, v2 rolled back" in out
+    assert "1 prompt rolled back from prod, on hold until its text changes" in out
+    assert "promptsync deploy" not in out
+    assert "prod.previous" not in out
+
+
+def test_a_later_version_with_the_same_text_is_released(released: World) -> None:
+    released.publish("b", "A polite hello, {name}", metadata={"model": {**MODEL, "parameters": {}}})
+    assert released.version("b") == 2
+    assert pending(released) == {}
+
+
+def test_another_branch_names_the_one_that_deploys(released: World) -> None:
+    released.git("switch", "-qc", "feature")
+    released.ok("label", "set", "a", "lts")
+    released.edit("b", "hello", "welcome")
+    released.commit()
+    released.ok("push")
+    lines = released.ok("status").out.splitlines()
+    assert lines[-2:] == [
+        "1 prompt not released to lts: promptsync deploy, on stable",
+        "1 prompt not released to prod: promptsync deploy, on main",
+    ]
+    released.git("switch", "-qc", "stable")
+    assert released.ok("status").out.splitlines()[-1] == "1 prompt not released to lts: promptsync deploy"
+
+
+def test_under_a_governed_label_the_advice_is_to_deploy(released: World) -> None:
+    released.edit("b", "hello", "welcome")
+    released.commit()
+    assert "  ahead  promptsync deploy\n" in released.ok("status", "--label", "prod").out
+    released.ok("label", "set", "b", "canary")
+    assert "promptsync push --label canary" in released.ok("status", "--label", "canary").out
+
+
+# -- ``promptsync status --drift``: what the registry changed stops, what is yet to be pushed does not ----
+
+
+EDITS: dict[str, tuple[Callable[[World], object], int]] = {
+    "nothing": (lambda world: None, 0),
+    "a new prompt here": (lambda world: world.write("new"), 0),
+    "an edit here": (lambda world: world.edit("one", "Hello", "Ours"), 0),
+    "a deletion here": (lambda world: (world.path("one").unlink(), world.commit()), 0),
+    "an edit there": (lambda world: world.publish("one"), 1),
+    "edits on both sides": (lambda world: (world.edit("one", "Hello", "Ours"), world.publish("one")), 1),
+    "a new prompt there": (lambda world: world.publish("two"), 1),
+    "a prompt archived there": (lambda world: world.archive("one"), 1),
+    "a prompt renamed there": (lambda world: world.rename("one", "other"), 1),
+    "a file that cannot be read": (lambda world: world.path("bad").write_text("messages: ["), 1),
+}
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_only_what_happened_in_the_registry_is_drift(world: World, what: str) -> None:
+    world.write("one")
+    world.commit()
+    world.ok("push")
+    edit, code = EDITS[what]
+    edit(world)
+    assert world.run("status", "--drift").code == code
+    if what == "a new prompt there":
+        assert world.run("status", "--drift", "--json").document["exit_code"] == code
+        assert "--offline and --drift cannot be combined" in world.run("status", "--drift", "--offline").err
+        with (world.root / "promptsync.yaml").open("a") as config:
+            config.write("include: ['one']\n")
+        assert world.run("status", "--drift").code == 0
+
+
+def test_an_edit_that_was_passed_over_is_drift_until_it_is_answered(world: World) -> None:
+    world.write("one")
+    world.commit()
+    world.ok("push")
+    world.publish("one")
+    for number in range(2):
+        world.write("one", f"Ours, {number} {{name}}")
+        world.commit()
+        world.ok("push", *(() if number else ("one", "--force")))
+        done = world.run("status", "--drift")
+        assert (done.code, "passed over  one: v2" in done.out) == (1, True), str(done)
+    assert world.run("status", "--exit-code").code == 0
+    world.ok("pull", "one", "--no-passed-over")
+    assert world.run("status", "--drift").code == 0
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_a_version_that_was_pushed_from_a_branch_and_passed_over_is_no_drift(
+    world: World, is_edited: bool
+) -> None:
+    world.write("one")
+    world.commit()
+    world.ok("push")
+    if is_edited:
+        world.publish("one")
+    world.git("switch", "-qc", "feature")
+    if is_edited:
+        world.ok("pull")
+    world.edit("one", "{name}", "{name}, feature")
+    world.commit()
+    world.ok("push")
+    world.git("switch", "-q", "-")
+    world.edit("one", "Hello", "Ours")
+    world.commit()
+    world.ok("push", "one", "--force", "--yes")
+    shown = "passed over  one: v2, v3" if is_edited else "passed over  one: v2"
+    done = world.run("status", "--drift")
+    assert (done.code, shown in done.out) == (int(is_edited), True), str(done)
+
+
+def test_under_a_label_only_what_it_points_at_is_drift(world: World) -> None:
+    world.write("one")
+    world.commit()
+    world.ok("push", "--label", "staging")
+    assert world.run("status", "--drift", "--label", "staging").code == 0
+    world.publish("one", release_labels=["staging"])
+    assert world.run("status", "--drift", "--label", "staging").code == 1
