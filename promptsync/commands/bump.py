@@ -12,11 +12,13 @@ from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import matching
 from promptsync.errors import UsageError
 from promptsync.files.worktree import pins_in
-from promptsync.project.plan import write_files
+from promptsync.project.plan import FilesReceipt, all_of, write_files
 from promptsync.project.project import Project
 from promptsync.pull.moves import BumpPlan, plan_bump
-from promptsync.show.outcome import Outcome
-from promptsync.show.pull import bump_headline, show_bump
+from promptsync.show.notes import backup_lines, version_list
+from promptsync.show.outcome import Outcome, Row, bodies, body, planned, row_lines
+from promptsync.terminal import output
+from promptsync.terminal.output import count
 
 
 @verb("bump")
@@ -52,8 +54,8 @@ def command(
             project,
             plan=lambda: _plan(project, snippet, users, to),
             apply=lambda made: write_files(project, made.moves, session.command()),
-            show=show_bump,
-            headline=bump_headline,
+            show=_shown,
+            headline=_headline,
             needs_confirmation=lambda made: not made.is_empty,
             unchanged="nothing was written",
             files_only=True,
@@ -73,3 +75,38 @@ def _plan(project: Project, snippet: str, users: tuple[str, ...], to: int | None
             hint=f"promptsync bump {shlex.quote(first)}",
         )
     return plan_bump(project, snapshot, named[0], users, to)
+
+
+def _headline(plan: BumpPlan) -> str:
+    """Return how many prompts will pin which version, or why none will."""
+    snippet = output.name(plan.snippet)
+    if not plan.is_empty:
+        return f"{count(len(plan.moves), 'prompt')} to pin {snippet} v{plan.version}"
+    if not plan.is_pinned:
+        return f"nothing to bump: no prompt pins a version of {snippet}"
+    return f"nothing to bump: every pin of {snippet} is v{plan.version}{' or later' if plan.above else ''}"
+
+
+def _shown(plan: BumpPlan, receipt: FilesReceipt | None) -> Outcome:
+    """Return which pins will move, or with a receipt what was written."""
+    made, word = receipt or all_of(plan.moves), "bump" if receipt is None else "bumped"
+    rows = []
+    for move in made.of(plan.moves):
+        versions = f"{version_list(move.versions)} -> v{plan.version}"
+        rows.append(Row(word, "good", move.name, (versions, output.safe(move.path))))
+    text = f"later than v{plan.version}; --to {plan.version} moves it down"
+    rows += [Row("stays", "warn", pin.user, note=f"pins v{pin.version}, {text}") for pin in plan.above]
+    lines = [*row_lines(planned(rows)), *backup_lines(made.backups)]
+    if receipt is not None:
+        lines.append(output.aside(f"{count(len(receipt.paths), 'file')} written"))
+        if receipt.error is None:
+            lines.append(output.aside("next: commit, then promptsync push or promptsync deploy"))
+    document = {
+        **body(plan, "snippet version fingerprint"),
+        "bumped": [
+            {**move, "to": plan.version} for move in bodies(made.of(plan.moves), "name path from=versions")
+        ],
+        "above": bodies(plan.above, "name=user version"),
+        **body(made, "backups"),
+    }
+    return Outcome(lines, document, error=made.error)

@@ -10,12 +10,12 @@ from promptsync.commands.shared.action import carry_out, dry_run_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.errors import UsageError
-from promptsync.project.plan import write_files
+from promptsync.project.plan import FilesReceipt, write_files
 from promptsync.project.target import names_at
 from promptsync.prompt.names import SUFFIXES, name_for
-from promptsync.pull.moves import plan_move
-from promptsync.show.outcome import Outcome
-from promptsync.show.pull import show_move
+from promptsync.pull.moves import MovePlan, plan_move
+from promptsync.show.outcome import Outcome, Row, bodies, row_lines
+from promptsync.terminal import output
 
 
 @verb("mv")
@@ -41,8 +41,20 @@ def command(session: Session, old: str, new: str) -> Outcome:
             project,
             plan=lambda: plan_move(project, gather(project), old, new),
             apply=lambda plan: write_files(project, plan.changes, session.command()),
-            show=show_move,
+            show=_shown,
             headline=lambda _: "1 file to move",
             unchanged="nothing was moved",
             files_only=True,
         )
+
+
+def _shown(plan: MovePlan, receipt: FilesReceipt | None) -> Outcome:
+    """Return which file moves where, and the name in it; with a receipt whether it moved."""
+    moves = [plan] if receipt is None or receipt.of(plan.changes) else []
+    path = plan.path if plan.path == plan.old_path else f"{plan.old_path} -> {plan.path}"
+    lines = row_lines(Row("moved", "good", move.name, (output.safe(path),)) for move in moves)
+    error = receipt.error if receipt is not None else None
+    if receipt is not None and error is None:
+        lines.append(output.aside("next: commit, then promptsync status"))
+    moved = bodies(moves, "name path old_path")
+    return Outcome(lines, {"moved": moved, "fingerprint": plan.fingerprint}, error=error)

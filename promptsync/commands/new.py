@@ -7,16 +7,18 @@ import shlex
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.git.repository import is_in_repository
+from promptsync.files.prompt_file import render_edit
 from promptsync.files.worktree import scan
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.target import unknown
 from promptsync.prompt.names import SUFFIXES, name_for
-from promptsync.setup.init import MODEL, copied_text, new_text, write_new
+from promptsync.setup.init import MODEL, new_text, write_new
 from promptsync.show.notes import numbered
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -53,7 +55,9 @@ def command(session: Session, name: str, snippet: bool, source: str | None, mode
         missing = unknown(source, worktree.files, config.prompts, where=f"{config.prompts}/")
         raise InvalidFile(broken) if broken else missing
     if file is not None:
-        text, has_example = copied_text(file, name), bool(file.local.examples)
+        # Without the versions that it includes.
+        copy, local = replace(file.prompt, name=name), replace(file.local, synced={})
+        text, has_example = render_edit(file, copy, local, named=True), bool(file.local.examples)
     else:
         text, has_example = new_text(name, model, is_snippet=snippet), not snippet
     path = write_new(config, worktree, name, text, is_copy=file is not None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,24 @@ from promptsync.commands.shared.action import carry_out, plan_options
 from promptsync.commands.shared.options import check_apart, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
+from promptsync.compare.difference import step
 from promptsync.compare.gather import gather
-from promptsync.errors import UsageError
+from promptsync.compare.snapshot import State
+from promptsync.errors import PromptsyncError, UsageError
+from promptsync.history.mark import without_mark
+from promptsync.project.plan import FilesReceipt, all_of
 from promptsync.project.project import Project
 from promptsync.project.target import At, NoSuchPrompt, check_exact, may_have_version, resolve
 from promptsync.project.versions import Catalog
-from promptsync.pull.plan import apply_pull, export, plan_materialise, plan_pull
-from promptsync.pull.write import MergeConflict, PullOptions
-from promptsync.show import pull as show_pull
-from promptsync.show.outcome import Outcome
+from promptsync.prompt.prompt import Version
+from promptsync.pull.plan import Blocked, PullPlan, apply_pull, export, plan_materialise, plan_pull
+from promptsync.pull.write import MergeConflict, PullOptions, Unmerged, Write
+from promptsync.show import diff
+from promptsync.show.markdown import Page
+from promptsync.show.notes import backup_lines, tally, version_list
+from promptsync.show.outcome import Outcome, Row, bodies, body, planned, row_lines
+from promptsync.terminal import output
+from promptsync.terminal.output import count
 
 
 @verb("pull")
@@ -78,7 +89,7 @@ def command(
         _check_together(options, at, target)
         if target is not None:
             written = export(project, options.names, session.directory / target, at, dry_run=session.dry_run)
-            return show_pull.show_export(written, target, dry_run=session.dry_run)
+            return _exported(written, target, dry_run=session.dry_run)
         try:
             return carry_out(
                 session,
@@ -89,13 +100,13 @@ def command(
                     else plan_pull(project, gather(project, merge_keys=options.merge), options)
                 ),
                 apply=lambda made: apply_pull(project, made),
-                show=show_pull.show_pull,
-                headline=show_pull.headline,
+                show=_shown,
+                headline=_headline,
                 unchanged="nothing was written",
                 files_only=True,
             )
         except (Conflict, MergeConflict) as refusal:
-            return show_pull.show_refusal(refusal)
+            return _refused(refusal)
 
 
 def _resolved(project: Project, options: PullOptions, at: At) -> tuple[PullOptions, At]:
@@ -131,3 +142,195 @@ def _check_together(options: PullOptions, at: At, directory: Path | None) -> Non
         check_apart(version, other)
         check_apart(output, other)
     check_apart(output, theirs)
+
+
+_SKIPPED = {
+    State.AHEAD: "changed in your files; promptsync push publishes it",
+    State.NEW: "only in your files; promptsync push publishes it",
+    State.CONFLICT: "has conflict markers; choose a side and delete the marker lines",
+    State.ALTERED: "the registry returned it differently from what was sent",
+    State.DELETED_REMOTELY: "archived in the registry; promptsync pull --prune deletes the file",
+}
+_UNCOMMITTED = "archived in the registry; its file is kept because no commit has its content"
+_UNPUBLISHED = (
+    "archived in the registry; its file is kept because it differs from the archived version; "
+    "promptsync push {0} --restore publishes it, promptsync pull {0} --prune --theirs deletes the file"
+)
+
+
+def _headline(plan: PullPlan) -> str:
+    """Return how many files a pull writes and deletes."""
+    counts = [(len(plan.writes), "to write"), (len(plan.deletes), "to delete")]
+    return tally("file", counts) or "nothing to pull"
+
+
+def _shown(plan: PullPlan, receipt: FilesReceipt | None) -> Outcome:
+    """Return what a pull will write, or with a receipt what it did."""
+    made = receipt or all_of([*plan.writes, *plan.deletes])
+    lines = [*row_lines(planned(_rows(plan, made))), *backup_lines(made.backups)]
+    lines += row_lines(planned(_skipped(plan)))
+    if receipt is not None:
+        counts = [(len(receipt.of(plan.writes)), "written"), (len(receipt.of(plan.deletes)), "deleted")]
+        lines.append(output.aside(tally("file", counts) or "nothing was written"))
+    if made.unrecorded:
+        note = f"could not record the pull: {made.unrecorded}"
+        lines += row_lines([Row("note", "warn", "this working copy", note=note)])
+    error = made.error or plan.error
+    return Outcome(
+        lines,
+        pull_body(plan, made),
+        error=_detailed(error, plan.unmerged) if error is not None else None,
+        outputs=_outputs(made, len(plan.blocked) + len(plan.marked)),
+        markdown=lambda page: add_pull(page, plan, made),
+    )
+
+
+def _exported(written: Sequence[tuple[str, Version]], directory: Path, *, dry_run: bool) -> Outcome:
+    """Return which files were written below another directory, with their versions."""
+    rows = [
+        (f"  {output.safe(path)}", output.name(version.name), f"v{version.version}")
+        for path, version in written
+    ]
+    would = "would be " if dry_run else ""
+    number = f"{count(len(written), 'file')} {would}written to {output.safe(str(directory))}"
+    files = [{"name": version.name, "path": path, "version": version.version} for path, version in written]
+    document = {"written": files, "merged": [], "conflicts": [], "deleted": []}
+    head = [output.aside("DRY RUN: nothing was written")] if dry_run else []
+    return Outcome([*head, *output.table(rows), output.aside(number)], document)
+
+
+def _refused(refusal: Conflict | MergeConflict) -> Outcome:
+    """Return the outcome of a pull that wrote nothing, with the conflicts that stopped it."""
+    unmerged = refusal.unmerged if isinstance(refusal, MergeConflict) else ()
+    number = len(refusal.unmerged if isinstance(refusal, MergeConflict) else refusal.items)
+    error, receipt = _detailed(refusal, unmerged), FilesReceipt()
+    return Outcome(
+        (),
+        pull_body(PullPlan(), receipt) | {"conflicts": diff.conflicts_body(unmerged)},
+        error=error,
+        markdown=lambda page: page.error(error),
+        outputs=_outputs(receipt, number),
+    )
+
+
+def _detailed(error: PromptsyncError, unmerged: Sequence[Unmerged]) -> PromptsyncError:
+    """Return an error with the texts that do not merge."""
+    details = [line for prompt in unmerged for line in diff.unmerged(prompt)]
+    return error.replaced(details=details) if details else error
+
+
+def _rows(plan: PullPlan, receipt: FilesReceipt) -> list[Row]:
+    """Return a row for each file that was written or deleted."""
+    rows = []
+    for write in receipt.of(plan.writes):
+        cells = (_versions(write), output.safe(write.path))
+        numbers = [version.version for version in write.passed_over]
+        way = "with" if plan.options.passed_over else "without"
+        note = f"{way} {version_list(numbers)}, passed over before" if numbers else ""
+        meaning = "bad" if write.word == "conflict" else "remote"
+        rows.append(Row(write.word, meaning, write.name, cells, note))
+    deletes = receipt.of(plan.deletes)
+    return [*rows, *(Row("deleted", "warn", gone.name, ("", output.safe(gone.path))) for gone in deletes)]
+
+
+def _versions(write: Write) -> str:
+    known = write.old is not None and write.since is not None and write.since != write.version
+    return f"v{write.since} -> v{write.version}" if known else f"v{write.version}"
+
+
+def _skipped(plan: PullPlan) -> Iterator[Row]:
+    for prompt in plan.blocked:
+        yield Row("skipped", "warn", prompt.name, note=prompt.reason)
+    for item in plan.skipped:
+        reason = _SKIPPED.get(item.state, "")
+        if plan.options.prune and item.state is State.DELETED_REMOTELY:
+            kept = _UNCOMMITTED if item.origin.dirty else _UNPUBLISHED
+            reason = kept.format(output.name(shlex.quote(item.name)))
+        if reason:
+            yield Row("skipped", "warn", item.name, note=f"{item.state}, {reason}")
+
+
+def pull_body(plan: PullPlan, receipt: FilesReceipt) -> dict[str, Any]:
+    """Return what was written, or would be, for a JSON document."""
+    written = receipt.of(plan.writes)
+    return {
+        "written": bodies(written, "name path version"),
+        "merged": bodies([write for write in written if write.word == "merged"], "name path version"),
+        "conflicts": diff.conflicts_body((*plan.marked, *plan.unmerged)),
+        "deleted": bodies(receipt.of(plan.deletes), "name path"),
+        "passed_over": [
+            {
+                "name": write.name,
+                "versions": [version.version for version in write.passed_over],
+                "brought_in": plan.options.passed_over is True,
+            }
+            for write in plan.writes
+            if write.passed_over
+        ],
+        "left": bodies(plan.blocked, "name path reason"),
+        **body(receipt, "backups"),
+    }
+
+
+def _outputs(receipt: FilesReceipt, conflicts: int) -> dict[str, str]:
+    """Return what later steps of a workflow read: whether files changed, how many, how many conflicts."""
+    number = len(receipt.paths)
+    return {"changed": "true" if number else "false", "count": str(number), "conflicts": str(conflicts)}
+
+
+# -- Markdown -----------------------------------------------------------------------------------------------
+
+_EXPLAINED = (
+    "A version is passed over when a later one is published without its text. "
+    "This pull merges such versions into the files, and the next push or deploy publishes the merged text. "
+    "To leave one out, revert its text and keep the line `synced:`, which records that you have seen it."
+)
+
+_ARCHIVED = (
+    "Nothing was changed. `promptsync push NAME --restore` publishes one again, `promptsync pull --prune` "
+    "deletes the files; `promptsync status --drift` fails until one of them is done."
+)
+
+
+def add_pull(page: Page, plan: PullPlan, receipt: FilesReceipt) -> None:
+    """Add what comes from the registry to a page: prompts, versions and differences, and what was skipped."""
+    number = len(receipt.paths)
+    title = f"{count(number, 'prompt')} from the registry" if number else "nothing to pull"
+    page.section(title, row_lines(_rows(plan, receipt)))
+    if plan.options.passed_over and any(write.passed_over for write in plan.writes):
+        page.say(_EXPLAINED)
+    if plan.blocked:
+        page.say(f"**{count(len(plan.blocked), 'prompt')} skipped**, left for you to decide:")
+        page.fence(line for prompt in plan.blocked for line in _blocked_lines(prompt))
+    if archived := [item.name for item in plan.skipped if item.state is State.DELETED_REMOTELY]:
+        page.say(f"**{count(len(archived), 'prompt')} archived in the registry** whose files still exist:")
+        page.fence(archived)
+        page.say(_ARCHIVED)
+    page.differences(
+        [
+            (write.name, f"{write.word}, {_versions(write)}", _details(plan, write))
+            for write in receipt.of(plan.writes)
+        ]
+    )
+
+
+def _blocked_lines(prompt: Blocked) -> Iterator[str]:
+    yield f"{prompt.name}: {prompt.reason}"
+    yield from (f"  {line}" for line in prompt.refusal.hint.splitlines())
+    if prompt.unmerged is not None:
+        yield from (f"  {line}" for line in diff.unmerged(prompt.unmerged)[1:])
+
+
+def _details(plan: PullPlan, write: Write) -> Iterator[str]:
+    """Yield the date and message of the version, and what differs; the registry does not say who made it."""
+    if write.since != write.version:
+        yield _version(write.source)
+    word = "passed over" if plan.options.passed_over else "passed over, left out"
+    yield from (f"{_version(version)} ({word})" for version in write.passed_over)
+    difference = step(write.path, write.old_prompt, write.prompt)
+    yield from diff.patch_lines([difference]) if difference.fields else ["# no change in the file"]
+
+
+def _version(version: Version) -> str:
+    message = without_mark(version.message) or "(no message)"
+    return f"# v{version.version}  {output.moment(version.created_at or '(no date)')}  {message}"

@@ -1,23 +1,35 @@
-"""``promptsync status``: who changed what."""
+"""``promptsync status``: who changed what, and what to do about it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import shlex
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.commands.shared.options import check_apart, format_option
 from promptsync.commands.shared.session import Session, verb
+from promptsync.compare.conflict import may_have_moved
 from promptsync.compare.gather import gather, offline_snapshot
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
-from promptsync.compare.snippet_users import find_pins
+from promptsync.compare.snippet_users import Pins, find_pins
+from promptsync.files.yaml.load import text_of
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
-from promptsync.project.versions import RoutedLabel, routed_labels
-from promptsync.show.outcome import Outcome
-from promptsync.show.status import PassedOver, Status, show_status
+from promptsync.project.versions import RoutedLabel, deploy_command, routed_labels
+from promptsync.prompt.additions import unknown_fields
+from promptsync.prompt.labels import is_own
+from promptsync.registry.errors import UNUSABLE_HINT
+from promptsync.show import notes
+from promptsync.show.diff import PROBLEM, meaning_of
+from promptsync.show.outcome import Outcome, Row, bodies, row_lines
+from promptsync.show.outcome import body as body_of
+from promptsync.terminal import output
+from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.compare.not_released import Unreleased
@@ -69,47 +81,40 @@ def command(
         pins = () if offline or label is not None else find_pins(project, snapshot)
         snapshot = replace(snapshot, items=snapshot.only(wanted))
         passed_over, has_edits = _passed_over(project, snapshot, offline, drift)
-        releases = _not_released(project, snapshot)
+        releases, contracts = _releases(project, snapshot)
         routed = _routed(project, snapshot, label)
-        contracts = _contracts(project, snapshot, releases)
         pins = tuple(pin for pin in pins if not wanted or {pin.snippet, pin.user} & {*wanted})
         status = Status(project, snapshot, passed_over, releases, contracts, pins, routed, offline)
-        outcome = show_status(status, counted, verbose=session.verbose > 0)
+        outcome = _shown(status, counted, verbose=session.verbose > 0)
         if (drift and has_edits) or (exit_code and routed):
             outcome = outcome.replaced(exit_code=1)
         return outcome
 
 
-def _not_released(project: Project, snapshot: Snapshot) -> Sequence[Unreleased]:
+def _releases(project: Project, snapshot: Snapshot) -> tuple[Sequence[Unreleased], Sequence[PromptContract]]:
+    """Return what is not released, and what a release of it would change for applications."""
     # Under a label, the states themselves say what is not released.
     if snapshot.labels is None or snapshot.label is not None:
-        return ()
+        return (), ()
     from promptsync.compare.not_released import unreleased
 
-    releases = unreleased(project, snapshot)
-    late = {release.name: release for release in releases if not release.is_rolled_back}
-    if not late:
-        return releases
-    from promptsync.checks.verdicts import verdicts
+    releases: Sequence[Unreleased] = unreleased(project, snapshot)
+    if late := {release.name: release for release in releases if not release.is_rolled_back}:
+        from promptsync.checks.verdicts import verdicts
 
-    judged = verdicts(
-        project,
-        {name: release.version for name, release in late.items()},
-        snapshot.worktree.files,
-        live={name: release.released for name, release in late.items()},
-    )
-    failed = {(verdict.name, verdict.version): verdict.reason for verdict in judged if verdict.failed}
-    return [replace(release, reason=failed.get((release.name, release.version))) for release in releases]
-
-
-def _contracts(
-    project: Project, snapshot: Snapshot, releases: Sequence[Unreleased]
-) -> Sequence[PromptContract]:
-    if snapshot.labels is None or snapshot.label is not None or not (releases or snapshot.of(State.AHEAD)):
-        return ()
+        versions = {name: release.version for name, release in late.items()}
+        live = {name: release.released for name, release in late.items()}
+        judged = verdicts(project, versions, snapshot.worktree.files, live=live)
+        failed = {(verdict.name, verdict.version): verdict.reason for verdict in judged if verdict.failed}
+        releases = [
+            replace(release, reason=failed.get((release.name, release.version))) for release in releases
+        ]
+    if not (releases or snapshot.of(State.AHEAD)):
+        return (), ()
     from promptsync.deploy.contract import next_contracts
 
-    return next_contracts(project, snapshot, [item.name for item in releases if item.is_rolled_back])
+    on_hold = [release.name for release in releases if release.is_rolled_back]
+    return releases, next_contracts(project, snapshot, on_hold)
 
 
 def _routed(project: Project, snapshot: Snapshot, label: str | None) -> Sequence[RoutedLabel]:
@@ -146,3 +151,241 @@ def _may_pass_over(item: Item) -> bool:
     """Whether the mark of the tracked version names other parents than the version before it."""
     mark = parse_mark(item.listed.message) if item.file is not None and item.listed is not None else None
     return mark is not None and (mark.version != item.version or bool(mark.parents))
+
+
+PassedOver = Mapping[str, Sequence[int]]
+"""By prompt, the versions that neither the latest one nor the file includes."""
+
+_MANY = 20
+"""If more prompts than this exist only in the registry, they are counted and not listed."""
+
+_ADVICE = {
+    State.NEW: "promptsync push",
+    State.AHEAD: "promptsync push",
+    State.BEHIND: "promptsync pull",
+    State.REMOTE_ONLY: "promptsync pull",
+    State.DIVERGED: "promptsync pull --merge",
+    State.ALTERED: "promptsync diff",
+    State.CONFLICT: "promptsync lint, then edit the file: choose a side and delete the marker lines",
+    State.DELETED_LOCALLY: "promptsync push --prune",
+    State.DELETED_REMOTELY: "promptsync push NAME --restore, or promptsync pull --prune",
+    State.RENAMED_REMOTELY: "promptsync mv OLD NEW",
+    State.INVALID: "promptsync lint",
+    State.UNKNOWN: "promptsync status",
+}
+"""The command to run in each state, unless more is known of the prompt."""
+
+
+class Status(Struct, frozen=True):
+    """What a status found out. ``pins`` and ``contracts`` are what a push or deploy would meet.
+
+    ``routed`` says where A/B releases route labels.
+    """
+
+    project: Project
+    snapshot: Snapshot
+    passed_over: PassedOver
+    releases: Sequence[Unreleased]
+    contracts: Sequence[PromptContract] = ()
+    pins: Pins = ()
+    routed: Collection[RoutedLabel] = ()
+    offline: bool = False
+
+
+def _shown(status: Status, counted: frozenset[State], *, verbose: bool) -> Outcome:
+    """Return the state of each prompt. The exit code is 1 if a prompt is in one of the states ``counted``."""
+    project, snapshot, releases = status.project, status.snapshot, status.releases
+    body: dict[str, Any] = {"prompts": [_body(item, status) for item in snapshot.items]}
+    foreign = sum(not project.config.in_scope(name) for name in snapshot.listing)
+    if not status.offline:
+        body |= {"not_included": foreign, "pins": notes.pins_body(status.pins)}
+        body["contract"] = notes.contract_body(status.contracts)
+        body["routed"] = bodies(status.routed, "name label version other")
+    if snapshot.problems:
+        body["problems"] = bodies(snapshot.problems, PROBLEM)
+    counts = _counts(snapshot)
+    rows = [notes.passed_over(name, numbers) for name, numbers in status.passed_over.items()]
+    rows += notes.pin_rows(status.pins)
+    rows += [Row("routed", "warn", label.name, note=str(label)) for label in status.routed]
+    lines = [
+        *_lines(status, counts, foreign, verbose),
+        *_not_released_lines(project, releases),
+        *notes.stopped_lines(status.contracts),
+        *row_lines(rows),
+    ]
+    title = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
+    is_counted = snapshot.problems or snapshot.unusable or snapshot.of(*counted)
+    return Outcome(lines, body, 1 if is_counted else 0, markdown=lambda page: page.section(title, lines))
+
+
+def _lines(status: Status, counts: Counter[State], foreign: int, verbose: bool) -> list[str]:
+    project, snapshot = status.project, status.snapshot
+    label = f", label {output.name(snapshot.label)}" if snapshot.label else ""
+    how = ", offline: as of the last push or pull" if status.offline else ""
+    lines: list[str] = [output.aside(f"remote {output.safe(project.title)}{label}{how}")]
+    if project.read_only:
+        lines.append(output.aside("read-only: PROMPTSYNC_READ_ONLY is set"))
+    if not snapshot.items and not snapshot.problems:
+        nothing = "no prompts yet: promptsync new NAME"
+        if foreign:
+            nothing = f"no prompts: include: matches none of the {count(foreign, 'registry prompt')}"
+        return [*lines, output.aside(nothing)]
+    lines += _prompt_lines(snapshot, status.releases, counts, verbose)
+    if snapshot.problems:
+        invalid = output.style("invalid", "bad")
+        lines += ["", *(f"  {invalid}  {output.safe(text_of(problem))}" for problem in snapshot.problems)]
+    if snapshot.unusable:
+        lines += ["", *row_lines((_row(item, item.problem) for item in snapshot.unusable), free=True)]
+    total = ", ".join(f"{number} {_state_word(state)}" for state, number in sorted(counts.items()))
+    if set(counts) == {State.IN_SYNC}:
+        total = output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
+    lines += ["", output.aside(total)] if counts else []
+    extra = [f"{count(foreign, 'registry prompt')} ignored (not in include)"] if foreign else []
+    both = ((item.file.prompt, item.listed.prompt) for item in snapshot.items if item.file and item.listed)
+    if verbose and (fields := unknown_fields(both)):
+        names = ", ".join(map(output.name, fields))
+        extra.append(f"the registry adds unknown fields: {names}; they do not count as differences")
+    if outside := sum(not project.config.in_scope(name) for name in snapshot.worktree.files):
+        extra.append(f"{count(outside, 'prompt file')} ignored (not in include); promptsync lint lists them")
+    lines += [output.aside(output.style(f"  {note}", "faint"), 4) for note in extra]
+    return [*lines, *_advice_lines(project, snapshot, status.offline)]
+
+
+def _counts(snapshot: Snapshot) -> Counter[State]:
+    """Return how many prompts are in each state. Invalid files that hold no prompt count, too."""
+    counts = Counter(item.state for item in snapshot.items)
+    unreadable = {problem.path for problem in snapshot.problems}
+    counts[State.INVALID] = max(counts[State.INVALID], len(unreadable) + len(snapshot.unusable))
+    return +counts
+
+
+# -- prompts ------------------------------------------------------------------------------------------------
+
+
+def _prompt_lines(
+    snapshot: Snapshot, releases: Sequence[Unreleased], counts: Counter[State], verbose: bool
+) -> Iterator[str]:
+    # The problems of unreadable files are listed below, file by file.
+    items = [item for item in snapshot.items if item.state is not State.INVALID]
+    # What was never released is counted below: right after a first push that is everything.
+    late = {
+        (release.name, release.label): f", {_not_released(release)}"
+        for release in releases
+        if release.released is not None
+    }
+    names = {name for name, _ in late}
+    shown = [item for item in items if item.state is not State.IN_SYNC or verbose or item.name in names]
+    many = counts[State.REMOTE_ONLY] > _MANY and not verbose
+    if many:
+        shown = [item for item in shown if item.state is not State.REMOTE_ONLY]
+    rows = []
+    for item in shown:
+        labels = [pair for pair in (snapshot.labels or {}).get(item.name, {}).items() if is_own(pair[0])]
+        marked = (f"{output.name(label)} v{at}{late.get((item.name, label), '')}" for label, at in labels)
+        where = f"now {item.renamed_to}" if item.renamed_to else (item.path or "")
+        rows.append(_row(item, where, "; ".join(marked)))
+    if rows:
+        yield from ("", *row_lines(rows, free=True))
+    if many:
+        yield ""
+        yield f"  {counts[State.REMOTE_ONLY]} prompts exist only in the registry; -v lists them"
+
+
+def _row(item: Item, note: str, labels: str = "") -> Row:
+    """Return a prompt with its version, after the one that both sides include where that is another."""
+    version = f"v{item.version}" if item.version is not None else "-"
+    base = item.base.version if item.base is not None else None
+    if base is not None and item.version is not None and base != item.version:
+        version = f"v{base} -> {version}"
+    return Row(item.state, meaning_of(item.state), item.name, (version, labels), note)
+
+
+def _body(item: Item, status: Status) -> dict[str, Any]:
+    late = [release for release in status.releases if release.name == item.name]
+    labels = status.snapshot.labels
+    return {
+        **body_of(item, "name state path version base=base.version renamed_to"),
+        "labels": None if labels is None else dict(labels.get(item.name, {})),
+        "not_released": bodies(late, "label version released rolled_back=is_rolled_back reason"),
+        "problem": item.problem or None,
+        "passed_over": [*status.passed_over.get(item.name, ())],
+    }
+
+
+# -- what is not released -----------------------------------------------------------------------------------
+
+
+def _not_released(release: Unreleased) -> str:
+    """Return what is not released, after the label and the version under it."""
+    if release.is_rolled_back:
+        return f"v{release.version} rolled back"
+    return f"v{release.version} not released" + (f": {output.name(release.reason)}" if release.reason else "")
+
+
+def _not_released_lines(project: Project, releases: Sequence[Unreleased]) -> Iterator[str]:
+    """Yield how much is not released to each label, and the command that releases it."""
+    for label in dict.fromkeys(release.label for release in releases):
+        rolled_back = [release.is_rolled_back for release in releases if release.label == label]
+        number, name = rolled_back.count(True), output.name(label)
+        if late := rolled_back.count(False):
+            branches = [branch for branch, target in project.config.labels.items() if target == label]
+            command = deploy_command(project, label)
+            if project.history is not None and project.history.branch not in branches:
+                command = f"promptsync deploy, on {output.name(branches[0])}"
+            yield output.aside(f"{count(late, 'prompt')} not released to {name}: {command}")
+        if number:
+            until = "its text changes" if number == 1 else "their texts change"
+            yield output.aside(f"{count(number, 'prompt')} rolled back from {name}, on hold until {until}")
+
+
+# -- advice -------------------------------------------------------------------------------------------------
+
+
+def _state_word(state: State) -> str:
+    # Only a status without --offline can tell.
+    return "unknown here" if state is State.UNKNOWN else str(state)
+
+
+def _advice_lines(project: Project, snapshot: Snapshot, offline: bool) -> list[str]:
+    """Return what needs a command, with that command, and notes about names."""
+    about: dict[str, list[str]] = {}
+    for state in _ADVICE:
+        for item in snapshot.of(state):
+            command, what = _advice(project, snapshot, item)
+            about.setdefault(command, []).append(what)
+    if snapshot.problems:
+        about.setdefault(_ADVICE[State.INVALID], []).append(str(State.INVALID))
+    about.pop("", None)
+    moved = may_have_moved(project, snapshot.items, snapshot.items) if snapshot.label is None else None
+    if moved:  # which stops every push and pull that names no prompts
+        for command in _ADVICE.values():
+            if command.startswith(("promptsync push", "promptsync pull")):
+                about.pop(command, None)
+    if snapshot.label is not None and not snapshot.listing:
+        about = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
+    rows = [
+        (f"  {', '.join(dict.fromkeys(what))}", ", or ".join(map(project.on_remote, command.split(", or "))))
+        for command, what in about.items()
+    ]
+    lines: list[str] = [output.aside(output.style(line, "faint")) for line in output.table(rows)]
+    more = [f"{moved.message}: {moved.hint}".replace("\n", ", or ")] if moved else []
+    if snapshot.of(State.REMOTE_ONLY) and not project.config.include and not offline:
+        more.append("set include: in promptsync.yaml if some of them belong to another repository")
+    return [*lines, *(output.aside(output.style(f"  {note}", "faint"), 4) for note in more)]
+
+
+def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]:
+    """Return the command to run about a prompt, empty without one, and what it is about."""
+    state, label, what = item.state, snapshot.label, _state_word(item.state)
+    if item.problem:
+        return UNUSABLE_HINT, f"{State.INVALID} in the registry"
+    if state in (State.NEW, State.AHEAD) and label is not None:
+        # A push must also move that label, or the prompt stays ahead of it.
+        push = f"promptsync push --label {shlex.quote(label)}"
+        return output.name(deploy_command(project, label) if project.config.governs(label) else push), what
+    if state is State.DIVERGED and item.file is None:  # there is no text to merge
+        restore = f"promptsync pull {shlex.quote(item.name)} --theirs"
+        return output.name(restore), f"{what}, without a file"
+    if state is State.DELETED_LOCALLY and not item.deletion_committed:
+        return "", what
+    return _ADVICE[state], what

@@ -10,14 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from promptsync.errors import Incomplete, PromptsyncError, Refused, UsageError
 from promptsync.files import config as configuration
 from promptsync.files.config import FILE_NAME, Config, is_below, load
 from promptsync.files.disk import DIRECTORY, explained, write
 from promptsync.files.git.repository import GitProgram, is_in_repository
-from promptsync.files.prompt_file import PromptFile, parse, render_edit
+from promptsync.files.prompt_file import parse
 from promptsync.files.worktree import Worktree, paths_for_new, scan
 from promptsync.files.yaml.layout import inline
 from promptsync.files.yaml.load import InvalidFile
@@ -181,11 +180,6 @@ def new_text(name: str, model: str | None = None, *, is_snippet: bool = False) -
     values = {"name": name, "provider": provider, "model": model_name}
     text = _SNIPPET if is_snippet else _PROMPT
     return re.sub(r"(?<!\{)\{(\w+)\}", lambda place: inline(values[place[1]]), text)
-
-
-def copied_text(file: PromptFile, name: str) -> str:
-    """Return the text of a file under another name, without the versions that it includes."""
-    return render_edit(file, replace(file.prompt, name=name), replace(file.local, synced={}), named=True)
 
 
 def write_new(config: Config, worktree: Worktree, name: str, text: str, *, is_copy: bool) -> str:
