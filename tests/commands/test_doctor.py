@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -114,14 +116,36 @@ def test_problems_in_files_are_counted_with_the_command_that_shows_them(healthy:
     assert "prompts/broken.yaml:2:1" in healthy.run("doctor").out
 
 
-def test_a_directory_without_prompts_is_a_warning(healthy: World) -> None:
-    config = healthy.root / "promptsync.yaml"
-    config.write_text(f"{config.read_text('utf-8')}prompts: nowhere\n", "utf-8")
-    found = looked(healthy)["prompts"]
-    assert (found["status"], found["fix"]) == ("warning", "promptsync pull")
-
-
 # -- git ----------------------------------------------------------------------------------------------------
+
+
+# What is done to a sound setup, one after the other, and what is found then.
+TROUBLE: list[tuple[Callable[[World], object], tuple[str, str, str]]] = [
+    (
+        lambda world: world.git("add", "-f", ".promptsync/record.json"),
+        ("git-ignored", "error", "git rm -r --cached .promptsync"),
+    ),
+    (
+        lambda world: world.put(".gitignore", "prompts/\n"),
+        ("git-tracked", "warning", "git check-ignore -v prompts/prompt.yaml"),
+    ),
+    (lambda world: shutil.rmtree(world.root / ".git"), ("git", "warning", "git init && git add --all")),
+    (lambda world: world.git("init", "-q"), ("git", "warning", "git add --all && git commit")),
+    (lambda world: world.put(".git/HEAD", "nonsense"), ("git", "error", "")),
+    (
+        lambda world: world.put("promptsync.yaml", "prompts: nowhere\n"),
+        ("prompts", "warning", "promptsync pull"),
+    ),
+]
+
+
+def test_what_is_wrong_with_files_and_git_is_reported_with_its_fix(healthy: World) -> None:
+    for spoil, (name, status, fix) in TROUBLE:
+        spoil(healthy)
+        done = healthy.run("doctor", "--json")
+        found = {one["name"]: one for one in done.document["checks"]}
+        assert (found[name]["status"], (found[name]["fix"] or "").startswith(fix)) == (status, True), done
+        assert done.code == int(any(one["status"] == "error" for one in found.values()))
 
 
 def test_a_shallow_clone_is_reported_how_to_get_the_rest(healthy: World, tmp_path: Path) -> None:
@@ -134,30 +158,6 @@ def test_a_shallow_clone_is_reported_how_to_get_the_rest(healthy: World, tmp_pat
     assert found["git-history"]["status"] == "warning"
     assert "git fetch --unshallow" in found["git-history"]["fix"]
     assert "fetch-depth: 0" in found["git-history"]["fix"]
-
-
-def test_private_files_in_git_are_an_error(healthy: World) -> None:
-    healthy.git("add", "-f", ".promptsync/record.json")
-    found = looked(healthy, code=1)
-    assert "git rm -r --cached .promptsync" in found["git-ignored"]["fix"]
-
-
-def test_prompts_that_git_ignores_are_a_warning(healthy: World) -> None:
-    (healthy.root / ".gitignore").write_text("prompts/\n", "utf-8")
-    found = looked(healthy)["git-tracked"]
-    assert (found["status"], found["fix"]) == ("warning", "git check-ignore -v prompts/prompt.yaml")
-
-
-def test_without_git_and_before_the_first_commit_there_is_a_warning(healthy, tmp_path):
-    (healthy.root / ".git").rename(tmp_path / "git")
-    assert looked(healthy)["git"]["status"] == "warning"
-    healthy.git("init", "-q")
-    assert "no commit yet" in looked(healthy)["git"]["message"]
-
-
-def test_a_repository_that_git_refuses_is_an_error(healthy: World) -> None:
-    (healthy.root / ".git/HEAD").write_text("nonsense", "utf-8")
-    assert looked(healthy, code=1)["git"]["status"] == "error"
 
 
 # -- the registry -------------------------------------------------------------------------------------------

@@ -260,13 +260,20 @@ def test_the_private_directory_is_ignored_once(tmp_path: Path) -> None:
         assert (tmp_path / ".gitignore").read_bytes() == after.encode()
 
 
-def test_any_directory_below_can_hold_the_prompts(tmp_path: Path) -> None:
+def test_any_directory_below_can_hold_the_prompts_also_in_a_monorepo(tmp_path: Path) -> None:
+    init(tmp_path)
     for number, prompts in enumerate(["app/prompts", "my prompts", "no", "ü", "0123", "a #b", "#x"]):
         root = tmp_path / str(number)
         root.mkdir()
         assert init(root, "--prompts", prompts) == 0
-        assert load(root / "promptsync.yaml").prompts == prompts
+        config = load(root / "promptsync.yaml")
+        assert (config.prompts, config.root) == (prompts, root)
         assert (root / prompts / "hello.yaml").is_file()
+    # No example is written beside other prompts.
+    (tmp_path / "a" / "prompts").mkdir(parents=True)
+    (tmp_path / "a" / "prompts" / "one.yml").write_text("content: x\n")
+    init(tmp_path / "a")
+    assert names(tmp_path / "a") == [".gitignore", "prompts/one.yml", "promptsync.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -303,20 +310,6 @@ def test_a_registry_that_exists_is_pulled_from_first(
     assert config.default_remote == "production"
     assert config.remotes["production"].url == "https://api.example.com"
     assert config.remotes["local"].url == "local:"
-
-
-def test_no_example_is_written_beside_other_prompts(tmp_path: Path) -> None:
-    (tmp_path / "a" / "prompts").mkdir(parents=True)
-    (tmp_path / "a" / "prompts" / "one.yml").write_text("content: x\n")
-    init(tmp_path / "a")
-    assert names(tmp_path / "a") == [".gitignore", "prompts/one.yml", "promptsync.yaml"]
-
-
-def test_a_directory_of_a_monorepo_may_be_one(tmp_path: Path) -> None:
-    init(tmp_path)
-    (tmp_path / "service").mkdir()
-    assert init(tmp_path / "service") == 0
-    assert load(tmp_path / "service/promptsync.yaml").root == tmp_path / "service"
 
 
 def test_the_json_document_lists_what_was_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
