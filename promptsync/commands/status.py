@@ -84,7 +84,7 @@ def command(
         releases, contracts = _releases(project, snapshot)
         routed = _routed(project, snapshot, label)
         pins = tuple(pin for pin in pins if not wanted or {pin.snippet, pin.user} & {*wanted})
-        status = Status(project, snapshot, passed_over, releases, contracts, pins, routed, offline)
+        status = StatusReport(project, snapshot, passed_over, releases, contracts, pins, routed, offline)
         outcome = _shown(status, counted, verbose=session.verbose > 0)
         if (drift and has_edits) or (exit_code and routed):
             outcome = outcome.replaced(exit_code=1)
@@ -176,7 +176,7 @@ _ADVICE = {
 """The command to run in each state, unless more is known of the prompt."""
 
 
-class Status(Struct, frozen=True):
+class StatusReport(Struct, frozen=True):
     """What a status found out. ``pins`` and ``contracts`` are what a push or deploy would meet.
 
     ``routed`` says where A/B releases route labels.
@@ -192,7 +192,7 @@ class Status(Struct, frozen=True):
     offline: bool = False
 
 
-def _shown(status: Status, counted: frozenset[State], *, verbose: bool) -> Outcome:
+def _shown(status: StatusReport, counted: frozenset[State], *, verbose: bool) -> Outcome:
     """Return the state of each prompt. The exit code is 1 if a prompt is in one of the states ``counted``."""
     project, snapshot, releases = status.project, status.snapshot, status.releases
     body: dict[str, Any] = {"prompts": [_body(item, status) for item in snapshot.items]}
@@ -218,7 +218,7 @@ def _shown(status: Status, counted: frozenset[State], *, verbose: bool) -> Outco
     return Outcome(lines, body, 1 if is_counted else 0, markdown=lambda page: page.section(title, lines))
 
 
-def _lines(status: Status, counts: Counter[State], foreign: int, verbose: bool) -> list[str]:
+def _lines(status: StatusReport, counts: Counter[State], foreign: int, verbose: bool) -> list[str]:
     project, snapshot = status.project, status.snapshot
     label = f", label {output.name(snapshot.label)}" if snapshot.label else ""
     how = ", offline: as of the last push or pull" if status.offline else ""
@@ -300,7 +300,7 @@ def _row(item: Item, note: str, labels: str = "") -> Row:
     return Row(item.state, meaning_of(item.state), item.name, (version, labels), note)
 
 
-def _body(item: Item, status: Status) -> dict[str, Any]:
+def _body(item: Item, status: StatusReport) -> dict[str, Any]:
     late = [release for release in status.releases if release.name == item.name]
     labels = status.snapshot.labels
     return {
