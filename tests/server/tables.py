@@ -58,6 +58,10 @@ class SheetUnderTest:
     def columns(self) -> dict[str, str]:
         return {column["title"]: column["id"] for column in self("GET", "/columns")["data"]}
 
+    @property
+    def version(self) -> int:
+        return int(self("GET")["sheet"]["version_count"])
+
     def column(self, title: str, kind: str, **config: Any) -> str:
         body = {"title": title, "type": kind, "config": config}
         column_id: str = self("POST", "/columns", body, status=201)["column"]["id"]
@@ -91,7 +95,10 @@ class SheetUnderTest:
 
     def score(self, **scope: Any) -> dict[str, Any]:
         """Start a calculation, and return it when it is over."""
-        calculation_id = self("POST", "/scorecard/recalculate", scope, status=202)["calculation_id"]
+        return self.calculation(self("POST", "/scorecard/recalculate", scope, status=202)["calculation_id"])
+
+    def calculation(self, calculation_id: str) -> dict[str, Any]:
+        """Return a calculation when it is over."""
         calculation: dict[str, Any] = {"status": "queued"}
         while calculation["status"] in ("queued", "running"):
             time.sleep(0.005)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -78,16 +77,15 @@ def fixtures(tmp_path):
 
 
 @pytest.fixture
-def app(tmp_path, fixtures):
-    with create_app(tmp_path / "registry.db", fixtures=fixtures) as application:
-        yield application
+def call(call):
+    publish_prompts(call)
+    return call
 
 
 @pytest.fixture
-def call(app):
-    caller = Caller(app)
-    publish_prompts(caller)
-    return caller
+def slow(slow):
+    publish_prompts(Caller(slow))
+    return slow
 
 
 def evaluation_id(call, name):
@@ -212,14 +210,10 @@ def test_a_run_is_polled_to_its_score(call, app):
     score = call("GET", f"/reports/{run_id}/score").body["score"]
     assert (score["overall_score"], score["score_type"]) == (75, "multi_column")
     assert report["report"]["score"] == score
-
-
-def test_rows_have_the_cells_of_the_dataset_first(call):
-    run_id = run(call, "quality")
-    finished_report(call, run_id)
-    assert call("GET", f"{EVALUATIONS}/{run_id}").body == call("GET", f"/reports/{run_id}").body
+    assert call("GET", f"{EVALUATIONS}/{run_id}").body == report
+    # Rows have the cells of the dataset first.
     answer = call("GET", f"{EVALUATIONS}/{run_id}/rows?per_page=1&page=2").body
-    assert answer["columns"] == ["question", "expect", "output", "contains", "contains 2"]
+    assert answer["columns"] == [name for name, *_ in columns]
     assert (answer["total"], answer["pages"]) == (2, 2)
     assert [cell["value"] for cell in answer["rows"][0]] == ["Hello", "hello", "Q: Hello", True, False]
     assert [cell["type"] for cell in answer["rows"][0]] == ["dataset", "dataset", "eval", "eval", "eval"]
@@ -260,19 +254,15 @@ def test_a_prompt_that_breaks_later_fails_its_cells(call):
 
 
 def test_runs_are_listed_newest_first_on_request(call):
-    first, second = run(call, "quality"), run(call, "quality")
-    finished_report(call, second)
+    other = dataset_id(call, "no prompt")
+    first, second = run(call, "quality", dataset_id=other), run(call, "quality")
+    reports = [finished_report(call, run_id).body for run_id in (first, second)]
+    assert reports[0]["report"]["dataset_id"] == other
+    assert [sum(report["stats"]["status_counts"].values()) for report in reports] == [3, 6]
     listed = call("GET", f"{EVALUATIONS}?include_runs=true&name=quality").body["evaluations"][0]
     assert [item["id"] for item in listed["runs"]] == [second, first]
     assert listed["runs"][0]["score"]["overall_score"] == 75
     assert "runs" not in call("GET", EVALUATIONS).body["evaluations"][0]
-
-
-def test_a_run_takes_another_dataset(call):
-    other = dataset_id(call, "no prompt")
-    report = finished_report(call, run(call, "quality", dataset_id=other)).body
-    assert report["report"]["dataset_id"] == other
-    assert sum(report["stats"]["status_counts"].values()) == 3
 
 
 def test_a_run_cannot_be_run_again(call):
@@ -311,13 +301,10 @@ def workflow_id(call, name="refund agent"):
 
 
 def test_an_agent_runs_by_name_or_id_and_returns_its_bare_output(call):
-    for agent in (AGENT, workflow_id(call)):
-        assert finished_run(call, agent).body == "Q: Where?! Q: WHERE?"
-
-
-def test_inputs_may_be_called_like_the_nodes_that_read_them(call):
+    # Inputs may be called like the nodes that read them.
     inputs = INPUTS["input_variables"] | {"draft": "an input", "answer": "another"}
-    assert finished_run(call, AGENT, {"input_variables": inputs}).body == "Q: Where?! Q: WHERE?"
+    for agent, body in ((AGENT, INPUTS), (workflow_id(call), INPUTS), (AGENT, {"input_variables": inputs})):
+        assert finished_run(call, agent, body).body == "Q: Where?! Q: WHERE?"
 
 
 def test_all_outputs_are_by_node(call):
@@ -360,17 +347,13 @@ def test_a_failed_node_fails_those_after_it(call):
     assert "'first' failed" in nodes["second"]["error_message"]
 
 
-def test_missing_inputs_are_a_warning(call):
-    path = f"/workflows/{AGENT}/run"
-    assert call("POST", path).body["warning"] == "Missing input variables: question."
-    assert call("POST", path, INPUTS).body["warning"] is None
-
-
 def test_an_agent_is_described_both_ways(call):
     answer = call("GET", f"/workflows/{AGENT}").body
     assert answer["workflow_id"] == answer["workflow"]["id"] == workflow_id(call)
     assert (answer["version"], answer["release_labels"]) == (1, ["prod"])
     assert answer["required_input_variables"] == {"question": "string"}
+    started = [call("POST", f"/workflows/{AGENT}/run", body).body["warning"] for body in (None, INPUTS)]
+    assert started == ["Missing input variables: question.", None]
     assert [node["name"] for node in answer["nodes"]] == ["draft", "answer"]
     assert answer["edges"][0]["source_node_name"] == "draft"
     (label,) = call("GET", f"/workflows/{AGENT}/labels").body["release_labels"]
@@ -482,6 +465,10 @@ def test_an_endpoint_gets_openai_requests(network):
     assert (first["model"], first["temperature"], third["model"]) == ("gpt-4o", 0, "llama")
     message = {"role": "user", "content": [{"type": "text", "text": "Once"}]}
     assert second == {"messages": [message], "model": "claude"}
+    # A tool call is an answer, too.
+    called = {"content": None, "tool_calls": [{"id": "1"}]}
+    network[1].append(httpx.Response(200, json={"choices": [{"message": called}]}))
+    assert Endpoint(URL).answer(chat("Hi"), OPENAI) == '[{"id": "1"}]'
 
 
 @pytest.mark.parametrize(
@@ -503,12 +490,6 @@ def test_an_endpoint_that_fails_says_why(network, response, says):
     with pytest.raises(ModelError, match=says):
         Endpoint(URL, api_key="sk").answer(chat("Hi"), OPENAI)
     assert len(seen) == 1  # a redirect would get the key
-
-
-def test_a_tool_call_of_an_endpoint_is_the_answer(network):
-    message = {"content": None, "tool_calls": [{"id": "1"}]}
-    network[1].append(httpx.Response(200, json={"choices": [{"message": message}]}))
-    assert Endpoint(URL).answer(chat("Hi"), OPENAI) == '[{"id": "1"}]'
 
 
 def test_an_unreachable_endpoint_and_a_prompt_without_a_model():
@@ -535,40 +516,10 @@ def test_a_run_with_an_endpoint_names_it_and_fails_only_the_cells_that_failed(tm
 # -- restarts ------------------------------------------------------------------------------------------
 
 
-class Gate:
-    """A model that does not answer until its gate is open, and repeats the prompt then."""
-
-    name, parallel = "gate", 1
-
-    def __init__(self):
-        self.asked, self.open = threading.Event(), threading.Event()
-
-    def answer(self, template, metadata):
-        self.asked.set()
-        assert self.open.wait(120)
-        return f"answered {Echo().answer(template, metadata)}"
-
-
-@pytest.fixture
-def gate():
-    gate = Gate()
-    yield gate
-    gate.open.set()
-
-
-@pytest.fixture
-def slow(tmp_path, fixtures, gate):
-    """A registry whose model waits, and that does not wait for it when it is closed."""
-    with create_app(tmp_path / "registry.db", fixtures=fixtures, model=gate) as app:
-        app.runner.close_seconds = 0.0
-        publish_prompts(Caller(app))
-        yield app
-
-
 def test_progress_can_be_seen_while_it_runs(slow, gate):
     call = Caller(slow)
     run_id, execution = run(call, "one score"), started_run(call, AGENT)
-    assert gate.asked.wait(120)
+    assert gate.asked.acquire(timeout=120)
     report = call("GET", f"/reports/{run_id}").body
     assert (report["status"], report["report"]["score"]) == ("RUNNING", None)
     assert report["stats"]["status_counts"] == {"COMPLETED": 0, "FAILED": 0, "QUEUED": 4, "RUNNING": 0}
@@ -576,7 +527,7 @@ def test_progress_can_be_seen_while_it_runs(slow, gate):
     assert call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"][0][2]["status"] == "QUEUED"
     waiting = results(call, execution)
     assert (waiting.status, waiting.body["answer"]["status"]) == (202, "QUEUED")
-    gate.open.set()
+    gate.open.release(1000)
     finished_report(call, run_id)
 
 
@@ -586,13 +537,13 @@ def test_progress_can_be_seen_while_it_runs(slow, gate):
 def test_a_run_keeps_its_version_and_the_next_run_resolves_the_prompt_again(slow, gate, name, version, score):
     call = Caller(slow)
     run_id = run(call, name)
-    assert gate.asked.wait(120)
+    assert gate.asked.acquire(timeout=120)
     call("POST", "/rest/prompt-templates", flat("support/refund", chat("second"), release_labels=["prod"]))
-    gate.open.set()
+    gate.open.release(1000)
     report = finished_report(call, run_id).body["report"]
     assert (report["prompt_version_number"], report["score"]["overall_score"]) == (1, 100)
     rows = call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
-    assert [row[2]["value"] for row in rows] == ["answered Q: Where is my money?", "answered Q: Hello"]
+    assert [row[2]["value"] for row in rows] == ["true Q: Where is my money?", "true Q: Hello"]
     report = finished_report(call, run(call, name)).body["report"]
     assert (report["prompt_version_number"], report["score"]["overall_score"]) == (version, score)
 
@@ -600,16 +551,16 @@ def test_a_run_keeps_its_version_and_the_next_run_resolves_the_prompt_again(slow
 @pytest.mark.parametrize("hangs", [True, False])
 def test_a_run_interrupted_by_close_goes_on_when_it_is_polled(slow, gate, app, hangs):
     run_id = run(Caller(slow), "one score")
-    assert gate.asked.wait(120)
+    assert gate.asked.acquire(timeout=120)
     if not hangs:
         slow.runner.close_seconds = 120
-        gate.open.set()
+        gate.open.release(1000)
     slow.close()
     report = finished_report(Caller(app), run_id).body
     assert report["stats"]["status_counts"]["COMPLETED"] == 4
     rows = Caller(app)("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
     # Closing waits for the step that is being done.
-    assert rows[0][2]["value"] == ("Q: Where is my money?" if hangs else "answered Q: Where is my money?")
+    assert rows[0][2]["value"] == ("Q: Where is my money?" if hangs else "true Q: Where is my money?")
 
 
 def test_an_agent_whose_process_ended_goes_on_when_it_is_polled(slow, app):
@@ -621,9 +572,9 @@ def test_an_agent_whose_process_ended_goes_on_when_it_is_polled(slow, app):
 def test_two_processes_store_the_cells_of_a_row_once(slow, gate, app):
     call = Caller(app)
     run_id = run(Caller(slow), "quality")
-    assert gate.asked.wait(120)
+    assert gate.asked.acquire(timeout=120)
     report = finished_report(call, run_id).body
-    gate.open.set()
+    gate.open.release(1000)
     slow.runner.close_seconds = 120
     slow.close()
     assert call("GET", f"/reports/{run_id}").body == report

@@ -63,6 +63,12 @@ def contains(**keys: Any) -> dict[str, Any]:
     return {"title": "Fits", "primitive_type": "CONTAINS", "primitive_config": config, **keys}
 
 
+@pytest.fixture
+def sheet(call: Any) -> SheetUnderTest:
+    """A sheet whose column ``Output`` is a text."""
+    return sheet_of(call, ["Output", "expected"], ROWS)
+
+
 # -- cells ----------------------------------------------------------------------------------------------
 
 
@@ -234,42 +240,25 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
 # -- cancelling, and going on after a restart ------------------------------------------------------------
 
 
-class Gate:
-    """A model that answers one text after the other, each when it may."""
-
-    name, parallel = "gate", 1
-
-    def __init__(self) -> None:
-        self.asked, self.open = threading.Semaphore(0), threading.Semaphore(0)
-        self.texts: list[str] = []
-
-    def answer(self, template: Any, metadata: Any) -> str:
-        self.texts.append(template["messages"][-1]["content"][0]["text"])
-        self.asked.release()
-        assert self.open.acquire(timeout=120)
-        return "true " + self.texts[-1][-10:]
-
-
-@pytest.fixture
-def gate() -> Any:
-    gate = Gate()
-    yield gate
-    gate.open.release(1000)
-
-
-@pytest.fixture
-def slow(tmp_path: Path, gate: Gate) -> Any:
-    with create_app(tmp_path / "registry.db", model=gate) as app:
-        app.runner.close_seconds = 0.0
-        yield app
-
-
-def test_cancelling_stops_the_operation_and_drops_the_answer_that_is_on_its_way(
-    slow: Any, gate: Gate
-) -> None:
-    sheet = with_prompt(Caller(slow))
+def under_way(app: Any, gate: Any, rows: Any = ROWS) -> tuple[SheetUnderTest, str]:
+    """A sheet with an operation that waits for its first answer."""
+    sheet = with_prompt(Caller(app), rows, metadata=None)
     operation_id = sheet("POST", "/operations", {}, status=202)["operation_id"]
     assert gate.asked.acquire(timeout=120)
+    return sheet, operation_id
+
+
+def judging(app: Any, gate: Any) -> tuple[SheetUnderTest, str]:
+    """A sheet with a calculation that waits for its first answer."""
+    sheet = sheet_of(Caller(app), ["Output", "expected"], ROWS)
+    sheet.scorecard(JUDGE)
+    calculation_id = sheet("POST", "/scorecard/recalculate", {}, status=202)["calculation_id"]
+    assert gate.asked.acquire(timeout=120)
+    return sheet, calculation_id
+
+
+def test_cancelling_stops_the_operation_and_drops_the_answer_that_is_on_its_way(slow: Any, gate: Any) -> None:
+    sheet, operation_id = under_way(slow, gate)
     gate.open.release()
     assert gate.asked.acquire(timeout=120)
     active = sheet("GET", "/operations")
@@ -286,10 +275,8 @@ def test_cancelling_stops_the_operation_and_drops_the_answer_that_is_on_its_way(
     assert sheet("GET", "/operations")["active_operations"] == []
 
 
-def test_an_edit_during_an_operation_wins_over_its_answer(slow: Any, gate: Gate) -> None:
-    sheet = with_prompt(Caller(slow), ROWS[:1])
-    operation_id = sheet("POST", "/operations", {}, status=202)["operation_id"]
-    assert gate.asked.acquire(timeout=120)
+def test_an_edit_during_an_operation_wins_over_its_answer(slow: Any, gate: Any) -> None:
+    sheet, operation_id = under_way(slow, gate, ROWS[:1])
     sheet("PATCH", f"/cells/{sheet.cells('question')[0]['id']}", {"value": "edited"})
     assert sheet.operation(operation_id)["status"] == "completed"
     assert sheet.cells("Output")[0]["status"] == "STALE"
@@ -299,52 +286,35 @@ def test_an_edit_during_an_operation_wins_over_its_answer(slow: Any, gate: Gate)
     assert sheet.values("Output") == ["true edited"]
 
 
-def test_an_operation_of_a_killed_server_goes_on_when_it_is_polled(slow: Any, gate: Gate, app: Any) -> None:
-    sheet = with_prompt(Caller(slow), metadata=None)
-    operation_id = sheet("POST", "/operations", {}, status=202)["operation_id"]
-    assert gate.asked.acquire(timeout=120)
+def test_an_operation_of_a_killed_server_goes_on_when_it_is_polled(slow: Any, gate: Any, app: Any) -> None:
+    sheet, operation_id = under_way(slow, gate)
     slow.close()
     sheet.call = Caller(app)
     assert sheet.operation(operation_id)["completed_count"] == 3
     assert sheet.values("Output") == [row[0] for row in ROWS]
 
 
-def test_a_calculation_of_a_killed_server_goes_on_when_it_is_polled(slow: Any, gate: Gate, app: Any) -> None:
-    sheet = sheet_of(Caller(slow), ["Output", "expected"], ROWS)
-    sheet.scorecard(JUDGE)
-    calculation_id = sheet("POST", "/scorecard/recalculate", {}, status=202)["calculation_id"]
-    assert gate.asked.acquire(timeout=120)
+def test_a_calculation_of_a_killed_server_goes_on_when_it_is_polled(slow: Any, gate: Any, app: Any) -> None:
+    sheet, calculation_id = judging(slow, gate)
     gate.open.release()
     assert gate.asked.acquire(timeout=120)
     slow.close()
     sheet.call = Caller(app)
-    calculation = {"status": "queued"}
-    while calculation["status"] == "queued":
-        calculation = sheet("GET", "/scorecard")["latest_calculation"]
-    assert (calculation["id"], calculation["aggregate_verdict"]) == (calculation_id, "error")
+    assert sheet.calculation(calculation_id)["aggregate_verdict"] == "error"
     assert sheet.verdicts() == ["pass", "error", "error"]  # the echo cannot judge the rows that were left
 
 
-def test_rows_that_are_deleted_during_a_calculation_do_not_stop_it(slow: Any, gate: Gate) -> None:
-    sheet = sheet_of(Caller(slow), ["Output", "expected"], ROWS)
-    sheet.scorecard(JUDGE)
-    calculation_id = sheet("POST", "/scorecard/recalculate", {}, status=202)["calculation_id"]
-    assert gate.asked.acquire(timeout=120)
+def test_rows_that_are_deleted_during_a_calculation_do_not_stop_it(slow: Any, gate: Any) -> None:
+    sheet, calculation_id = judging(slow, gate)
     sheet("DELETE", "/rows", {"row_indices": [1, 2]})
     gate.open.release(1000)
-    calculation = {"status": "queued"}
-    while calculation["status"] == "queued":
-        calculation = sheet("GET", f"/scorecard/calculations/{calculation_id}")["calculation"]
-    assert calculation["aggregate_verdict"] == "error"
+    assert sheet.calculation(calculation_id)["aggregate_verdict"] == "error"
     assert sheet("GET", "/scorecard/rows/2")["error_summary"] == "Judge: the row was deleted"
     assert sheet("GET", "/scorecard")["scorecard"]["status"] == "stale"
 
 
-def test_a_calculation_that_is_cancelled_stops(slow: Any, gate: Gate) -> None:
-    sheet = sheet_of(Caller(slow), ["Output", "expected"], ROWS)
-    sheet.scorecard(JUDGE)
-    calculation_id = sheet("POST", "/scorecard/recalculate", {}, status=202)["calculation_id"]
-    assert gate.asked.acquire(timeout=120)
+def test_a_calculation_that_is_cancelled_stops(slow: Any, gate: Any) -> None:
+    sheet, calculation_id = judging(slow, gate)
     assert sheet("GET", "/scorecard")["scorecard"]["status"] == "queued"
     cancelled = sheet("POST", "/scorecard/cancel", {})
     assert (cancelled["calculation_id"], cancelled["cancelled_count"]) == (calculation_id, 1)
@@ -472,39 +442,26 @@ def test_every_change_of_the_sheet_makes_its_score_stale(call: Any, change: str)
     assert payload["latest_calculation"]["aggregate_score"] == pytest.approx(2 / 3)
 
 
-def test_a_cell_that_is_not_computed_has_no_score(call: Any) -> None:
+def test_a_cell_that_is_not_computed_has_no_score_and_the_echo_is_marked_and_cannot_judge(call: Any) -> None:
     sheet = with_prompt(call, ROWS[:1])
     sheet.scorecard(contains())
     assert sheet.score()["aggregate_verdict"] == "error"
     (result,) = sheet("GET", "/scorecard/rows/0")["step_results"].values()
     assert result["error_message"] == "'Output' is not computed"
-
-
-def test_what_the_echo_answered_is_marked_and_it_cannot_judge(call: Any) -> None:
-    sheet = with_prompt(call, ROWS[:1])
     sheet.recalculate()
-    sheet.scorecard(contains())
     assert sheet.score()["model"] == "echo"
     sheet.scorecard(JUDGE)
     assert sheet.score()["aggregate_verdict"] == "error"
     assert "the echo model cannot judge" in sheet("GET", "/scorecard/rows")["rows"][0]["error_summary"]
 
 
-def test_the_hash_changes_with_what_decides_about_scores_only(call: Any) -> None:
-    sheet = sheet_of(call, ["Output", "expected"], ROWS)
+def test_the_hash_changes_with_what_decides_about_scores_only(sheet: SheetUnderTest) -> None:
     first = sheet.scorecard(contains(), name="pull request 12")["config_hash"]
     assert sheet.scorecard(contains(), name="another name")["config_hash"] == first
     others = [contains(weight=2), contains(required=True), contains(thresholds={"pass": 0.9})]
     hashes = {sheet.scorecard(step)["config_hash"] for step in others}
     hashes.add(sheet.scorecard(contains(), pass_threshold=0.9)["config_hash"])
     assert len(hashes - {first}) == 4
-
-
-def test_a_part_of_the_rows_is_calculated_with_all_others(call: Any) -> None:
-    sheet = sheet_of(call, ["Output", "expected"], ROWS)
-    step = sheet.scorecard(contains())["steps"][0]
-    sheet.score(row_indices=[1], step_ids=[step["id"]])
-    assert len(sheet.verdicts()) == len(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -517,26 +474,24 @@ def test_a_part_of_the_rows_is_calculated_with_all_others(call: Any) -> None:
         ({"weight": 0}, "steps[0].weight"),
         ({"thresholds": {"pass": 0.1}}, "higher than that to pass"),
         ({"score_adapter": {"type": "x"}}, "score_adapter does not run"),
+        ({"id": "1"}, "have the same id"),  # their results would be one
     ],
 )
-def test_a_step_that_cannot_run_is_refused_by_name(call: Any, step: dict[str, Any], says: str) -> None:
-    sheet = sheet_of(call, ["Output", "expected"], ROWS)
-    body = {"name": "a", "aggregation": {}, "steps": [contains(**step)]}
+def test_a_step_that_cannot_run_is_refused_by_name(
+    sheet: SheetUnderTest, step: dict[str, Any], says: str
+) -> None:
+    body = {"name": "a", "aggregation": {}, "steps": [contains(**step)] * (2 if "id" in step else 1)}
     assert says in sheet("PATCH", "/scorecard", body, status=400)["message"]
     assert sheet("GET", "/scorecard")["scorecard"] is None
 
 
-def test_two_steps_with_one_id_are_refused_because_their_results_would_be_one(call: Any) -> None:
-    sheet = sheet_of(call, ["Output", "expected"], ROWS)
-    body = {"name": "a", "aggregation": {}, "steps": [contains(id="1"), contains(id="1")]}
-    assert "have the same id" in sheet("PATCH", "/scorecard", body, status=400)["message"]
-
-
-def test_a_sheet_without_rows_and_a_scorecard_without_steps(call: Any) -> None:
-    sheet = sheet_of(call, ["Output", "expected"], ROWS)
+def test_a_sheet_without_rows_and_a_scorecard_without_steps(sheet: SheetUnderTest) -> None:
     assert sheet.scorecard()["status"] == "needs_setup"
     assert "no scorecard with steps" in sheet("POST", "/scorecard/recalculate", {}, status=400)["message"]
-    sheet.scorecard(contains())
+    step = sheet.scorecard(contains())["steps"][0]
+    # A part of the rows is calculated with all others.
+    sheet.score(row_indices=[1], step_ids=[step["id"]])
+    assert len(sheet.verdicts()) == len(ROWS)
     sheet("DELETE", "/rows", {"row_indices": [0, 1, 2]})
     calculation = sheet.score()
     assert (calculation["aggregate_score"], calculation["aggregate_verdict"]) == (None, "skipped")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,66 +10,40 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from seeds import examples
+from stored import span
+from tables import TABLES, sheet_of
 
 from promptsync.server.tables import store
 
-TABLES = "/api/public/v2/tables"
 COMPARE = {"title": "same", "type": "COMPARE", "config": {"sources": ["question", "answer"]}}
+TRACE = "/api/public/v2/dataset-versions/add-trace"
 
 
 def source(content: str, name: str = "cases.csv"):
     return {"file_name": name, "file_content_base64": base64.b64encode(content.encode()).decode()}
 
 
-class World:
-    """A table, and short requests to it."""
+@pytest.fixture
+def sheet(call):
+    return sheet_of(call, ["question", "answer"], [["a", "a"], ["b", "c"]])
 
-    def __init__(self, call):
-        self.call = call
-        self.table = self.ok("POST", TABLES, {"title": "t", "create_default_sheet": False}, status=201)[
-            "table"
-        ]
-        self.path = f"{TABLES}/{self.table['id']}"
 
-    def ok(self, method, path, body=None, status=200):
-        answer = self.call(method, path, body)
-        assert answer.status == status, answer.body
-        return answer.body
+def computed(sheet):
+    """The ids of a computed column, and of one that reads it."""
+    same = sheet.column("same", "COMPARE", **COMPARE["config"])
+    return same, sheet.column("copy", "COMPOSITION", source="same")
 
-    def sheet(self, content="question,answer\na,a\nb,c\n", name="cases.csv", **more):
-        body = {"source": {"type": "file", **source(content, name)}, **more}
-        return self.ok("POST", f"{self.path}/sheets", body, status=202)["sheet"]
 
-    def at(self, sheet, rest=""):
-        return f"{self.path}/sheets/{sheet['id']}{rest}"
-
-    def column(self, sheet, **more):
-        return self.ok("POST", self.at(sheet, "/columns"), COMPARE | more, status=201)["column"]
-
-    def columns(self, sheet):
-        return {column["title"]: column for column in self.ok("GET", self.at(sheet, "/columns"))["data"]}
-
-    def rows(self, sheet, query=""):
-        """Return the rows as lists of values, in the order of the columns."""
-        page = self.ok("GET", self.at(sheet, f"/rows?include_columns=true{query}"))
-        ids = [column["id"] for column in page["columns"]]
-        return [[row["cells"][column_id]["value"] for column_id in ids] for row in page["data"]]
-
-    def cells(self, sheet, title):
-        column_id = self.columns(sheet)[title]["id"]
-        return [row["cells"][column_id] for row in self.ok("GET", self.at(sheet, "/rows"))["data"]]
-
-    def version(self, sheet):
-        return self.ok("GET", self.at(sheet))["sheet"]["version_count"]
-
-    def compute(self, app, sheet, status="COMPLETED"):
-        with app.store.write() as db:
-            db.execute("UPDATE cells SET status = ? WHERE status <> 'COMPLETED'", (status,))
+def set_status(app, status="COMPLETED"):
+    with app.store.write() as db:
+        db.execute("UPDATE cells SET status = ? WHERE status <> 'COMPLETED'", (status,))
 
 
 @pytest.fixture
-def world(call):
-    return World(call)
+def sheets(call):
+    """The path of the sheets of an empty table."""
+    table = call("POST", TABLES, {"create_default_sheet": False}).body["table"]
+    return f"{TABLES}/{table['id']}/sheets"
 
 
 def test_a_new_table_has_a_sheet_with_a_column_and_an_empty_row(call):
@@ -122,10 +95,13 @@ def test_a_table_is_renamed_moved_and_deleted(call):
         ("a.csv", "q\n" + "x" * 200_000 + "\n", [["x" * 200_000]]),
     ],
 )
-def test_a_sheet_has_the_rows_of_its_file(world, name, content, rows):
-    sheet = world.sheet(content, name, title="cases")
-    assert (sheet["title"], sheet["row_count"]) == ("cases", len(rows))
-    assert world.rows(sheet) == rows
+def test_a_sheet_has_the_rows_of_its_file(call, sheets, name, content, rows):
+    file = {"type": "file", **source(content, name)}
+    made = call("POST", sheets, {"source": file, "title": "cases"}).body["sheet"]
+    assert (made["title"], made["row_count"]) == ("cases", len(rows))
+    shown = call("GET", f"{sheets}/{made['id']}/rows").body
+    ids = [column["id"] for column in shown["columns"]]
+    assert [[row["cells"][column_id]["value"] for column_id in ids] for row in shown["data"]] == rows
 
 
 @pytest.mark.parametrize(
@@ -143,35 +119,32 @@ def test_a_sheet_has_the_rows_of_its_file(world, name, content, rows):
         (source(",".join(map(str, range(200))) + "\n1" * 2_501), "at most 500,000 cells"),
     ],
 )
-def test_a_file_that_cannot_be_read_makes_no_sheet(world, file, says):
-    answer = world.call("POST", f"{world.path}/sheets", {"source": {"type": "file", **file}})
+def test_a_file_that_cannot_be_read_makes_no_sheet(call, sheets, file, says):
+    answer = call("POST", sheets, {"source": {"type": "file", **file}})
     assert answer.status == 400
     assert says in answer.body["message"]
-    assert world.ok("GET", f"{world.path}/sheets")["data"] == []
+    assert call("GET", sheets).body["data"] == []
 
 
-def test_an_import_is_known_by_the_id_of_its_sheet(world):
+def test_an_import_is_known_by_the_id_of_its_sheet(call, sheets):
     file = {"type": "file", **source("q\na\nb\n")}
-    started = world.ok("POST", f"{world.path}/sheets", {"source": file}, status=202)
-    path = f"{world.path}/sheets/operations"
-    operation = world.ok("GET", f"{path}/{started['operation_id']}")["operation"]
+    started = call("POST", sheets, {"source": file}).body
+    operation = call("GET", f"{sheets}/operations/{started['operation_id']}").body["operation"]
     assert operation == started["operation"]
     assert (operation["status"], operation["row_count"]) == ("completed", 2)
-    assert world.call("GET", f"{path}/other").status == 404
-    assert world.call("POST", f"{world.path}/sheets", {"source": file, "operation_id": "mine"}).status == 400
+    assert call("GET", f"{sheets}/operations/other").status == 404
+    assert call("POST", sheets, {"source": file, "operation_id": "mine"}).status == 400
 
 
-def test_sheets_are_in_the_order_of_their_creation(world):
-    sheets = [world.sheet(title=title) for title in "abc"]
-    assert world.call("DELETE", world.at(sheets[0])).status == 200
-    blank = world.ok("POST", f"{world.path}/sheets", {}, status=201)["sheet"]
-    listed = world.ok("GET", f"{world.path}/sheets")["data"]
-    assert [(sheet["title"], sheet["index"]) for sheet in listed] == [("b", 0), ("c", 1), ("Sheet 3", 2)]
-    version = world.version(blank)
-    assert world.ok("PATCH", world.at(blank), {"title": "d"})["sheet"]["title"] == "d"
-    assert world.version(blank) == version
-    assert world.call("PATCH", world.at(blank), {"index": 0}).status == 400
-    assert world.call("GET", world.at(sheets[0])).status == 404
+def test_sheets_are_in_the_order_of_their_creation(call, sheets):
+    made = [call("POST", sheets, {"title": title}).body["sheet"]["id"] for title in ("a", "b", "c", None)]
+    assert call("DELETE", f"{sheets}/{made[0]}").status == 200
+    listed = call("GET", sheets).body["data"]
+    assert [(sheet["title"], sheet["index"]) for sheet in listed] == [("b", 0), ("c", 1), ("Sheet 4", 2)]
+    renamed = call("PATCH", f"{sheets}/{made[3]}", {"title": "d"}).body
+    assert (renamed["sheet"]["title"], renamed["version"]) == ("d", listed[2]["version_count"])
+    assert call("PATCH", f"{sheets}/{made[3]}", {"index": 0}).status == 400
+    assert call("GET", f"{sheets}/{made[0]}").status == 404
 
 
 @pytest.mark.parametrize(
@@ -188,76 +161,61 @@ def test_sheets_are_in_the_order_of_their_creation(world):
         ({"dependencies": [{}]}, "no other column 'None'"),
     ],
 )
-def test_a_column_that_cannot_be_computed_is_refused(world, body, says):
-    sheet = world.sheet()
-    answer = world.call("POST", world.at(sheet, "/columns"), COMPARE | body)
-    assert answer.status == 400
-    assert says in answer.body["message"]
-    assert list(world.columns(sheet)) == ["question", "answer"]
+def test_a_column_that_cannot_be_computed_is_refused(sheet, body, says):
+    assert says in sheet("POST", "/columns", COMPARE | body, status=400)["message"]
+    assert list(sheet.columns) == ["question", "answer"]
 
 
-def test_a_column_depends_on_what_its_configuration_reads(world):
-    sheet = world.sheet()
-    ids = {title: column["id"] for title, column in world.columns(sheet).items()}
-    made = world.ok("POST", world.at(sheet, "/columns"), {**COMPARE, "type": "comparison"}, status=201)
+def test_a_column_depends_on_what_its_configuration_reads(sheet):
+    made = sheet("POST", "/columns", {**COMPARE, "type": "comparison"}, status=201)
     assert made["column"]["type"] == "COMPARE"
     assert [cell["status"] for cell in made["cells"]] == ["STALE", "STALE"]
-    read = {edge["column_id"] for edge in made["column"]["dependencies"]}
-    assert read == {ids["question"], ids["answer"]}
+    question, answer, same = sheet.columns.values()
+    assert {edge["column_id"] for edge in made["column"]["dependencies"]} == {question, answer}
     edge = {"column_id": "answer", "config_key": "sources", "config_meta": {"position": 1}}
-    named = world.column(sheet, title="named", dependencies=[edge])["dependencies"]
-    assert named == [edge | {"column_id": ids["answer"]}, {"column_id": ids["question"]}]
-    assert world.call("PATCH", world.at(sheet, f"/columns/{ids['answer']}"), {"title": "x"}).status == 400
+    named = sheet("POST", "/columns", {**COMPARE, "title": "named", "dependencies": [edge]}, status=201)
+    assert named["column"]["dependencies"] == [edge | {"column_id": answer}, {"column_id": question}]
+    sheet("PATCH", f"/columns/{answer}", {"title": "x"}, status=400)
+    # Columns cannot depend on each other.
+    circle = {"config": {"sources": ["question", sheet.column("copy", "COMPOSITION", source="same")]}}
+    assert "depend on itself" in sheet("PATCH", f"/columns/{same}", circle, status=400)["message"]
 
 
-def test_columns_cannot_depend_on_each_other(world):
-    sheet = world.sheet()
-    first = world.column(sheet)
-    world.column(sheet, title="copy", type="COMPOSITION", config={"source": "same"})
-    change = {"config": {"sources": ["question", "copy"]}}
-    answer = world.call("PATCH", world.at(sheet, f"/columns/{first['id']}"), change)
-    assert (answer.status, "depend on itself" in answer.body["message"]) == (400, True)
-
-
-def test_a_changed_column_makes_itself_and_what_reads_it_stale(world, app):
-    sheet = world.sheet()
-    first = world.column(sheet)
-    second = world.column(sheet, title="copy", type="COMPOSITION", config={"source": "same"})
-    world.column(sheet, title="alone", type="CONTAINS", config={"source": "answer", "value": "x"})
-    path = world.at(sheet, f"/columns/{first['id']}")
+def test_a_changed_column_makes_itself_and_what_reads_it_stale(sheet, app):
+    first, second = computed(sheet)
+    sheet.column("alone", "CONTAINS", source="answer", value="x")
     for change, affected in (
-        ({"title": "the same"}, 400),
+        ({"title": "the same"}, None),
         ({"is_output_column": True}, []),
-        ({"type": "REGEX"}, 400),
-        ({"config": {"sources": ["answer", "question"]}}, sorted([first["id"], second["id"]])),
+        ({"type": "REGEX"}, None),
+        ({"config": {"sources": ["answer", "question"]}}, sorted([first, second])),
     ):
-        world.compute(app, sheet)
-        answer = world.call("PATCH", path, change)
-        assert affected in (answer.status, answer.body.get("affected_column_ids"))
-        stale = {"STALE"} if affected and affected != 400 else {"COMPLETED"}
-        assert {cell["status"] for cell in world.cells(sheet, "copy")} == stale
-        assert {cell["status"] for cell in world.cells(sheet, "alone")} == {"COMPLETED"}
-    answer = world.ok("DELETE", path)
-    assert answer["stale_count"] == 2
-    assert world.columns(sheet)["copy"]["dependencies"] == [{"column_id": first["id"]}]
-    assert world.call("DELETE", path).status == 404
-
-
-def test_a_sheet_keeps_its_last_column(world):
-    sheet = world.sheet("q\n")
-    path = world.at(sheet, f"/columns/{world.columns(sheet)['q']['id']}")
-    assert world.call("DELETE", path).status == 400
+        set_status(app)
+        answer = sheet("PATCH", f"/columns/{first}", change, status=400 if affected is None else 200)
+        assert answer.get("affected_column_ids") == affected
+        stale = {"STALE"} if affected else {"COMPLETED"}
+        assert {cell["status"] for cell in sheet.cells("copy")} == stale
+        assert {cell["status"] for cell in sheet.cells("alone")} == {"COMPLETED"}
+    assert sheet("DELETE", f"/columns/{first}")["stale_count"] == 2
+    columns = {column["title"]: column for column in sheet("GET", "/columns")["data"]}
+    assert columns["copy"]["dependencies"] == [{"column_id": first}]
+    sheet("DELETE", f"/columns/{first}", status=404)
+    # A sheet keeps its last column.
+    *others, last = sheet.columns.values()
+    for column_id in others:
+        sheet("DELETE", f"/columns/{column_id}")
+    sheet("DELETE", f"/columns/{last}", status=400)
 
 
 @settings(
     max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(count=st.integers(0, 12), limit=st.integers(1, 5), order=st.sampled_from(["asc", "desc"]))
-def test_the_pages_of_rows_are_all_rows_once(world, count, limit, order):
-    sheet = world.sheet("q\n" + "".join(f"{number}\n" for number in range(count)))
+def test_the_pages_of_rows_are_all_rows_once(call, count, limit, order):
+    sheet = sheet_of(call, ["q"], [[number] for number in range(count)])
     seen, cursor = [], ""
     while cursor is not None:
-        page = world.ok("GET", world.at(sheet, f"/rows?limit={limit}&order={order}{cursor}"))
+        page = sheet("GET", f"/rows?limit={limit}&order={order}{cursor}")
         assert len(page["data"]) <= limit
         assert [column["title"] for column in page["columns"]] == ([] if cursor else ["q"])
         seen += [next(iter(row["cells"].values()))["value"] for row in page["data"]]
@@ -267,58 +225,47 @@ def test_the_pages_of_rows_are_all_rows_once(world, count, limit, order):
     assert seen == (expected if order == "asc" else expected[::-1])
 
 
-def test_added_rows_have_values_for_text_columns_only(world):
-    sheet = world.sheet()
-    same = world.column(sheet)
-    ids = {title: column["id"] for title, column in world.columns(sheet).items()}
-    added = world.ok(
-        "POST",
-        world.at(sheet, "/rows"),
-        {"count": 2, "values": [{ids["answer"]: {"n": 1}}, {}, {ids["answer"]: "beyond the count"}]},
-        status=201,
-    )
-    assert (added["row_indices"], added["row_count"], added["cell_count"]) == ([2, 3], 4, 6)
-    cell = added["rows"][0]["cells"][ids["answer"]]
+def test_added_rows_have_values_for_text_columns_only(sheet):
+    same, _ = computed(sheet)
+    answer = sheet.columns["answer"]
+    body = {"count": 2, "values": [{answer: {"n": 1}}, {}, {answer: "beyond the count"}]}
+    added = sheet("POST", "/rows", body, status=201)
+    assert (added["row_indices"], added["row_count"], added["cell_count"]) == ([2, 3], 4, 8)
+    cell = added["rows"][0]["cells"][answer]
     assert (cell["value"], cell["display_value"], cell["status"]) == ({"n": 1}, '{"n":1}', "COMPLETED")
-    assert added["rows"][1]["cells"][same["id"]]["status"] == "STALE"
-    for body in ({"count": 0}, {"count": 101}, {"values": [{same["id"]: 1}]}, {"values": [{"9": 1}]}):
-        assert world.call("POST", world.at(sheet, "/rows"), body).status == 400
-    assert world.ok("GET", world.at(sheet))["sheet"]["row_count"] == 4
+    assert added["rows"][1]["cells"][same]["status"] == "STALE"
+    for body in ({"count": 0}, {"count": 101}, {"values": [{same: 1}]}, {"values": [{"9": 1}]}):
+        sheet("POST", "/rows", body, status=400)
+    assert sheet("GET")["sheet"]["row_count"] == 4
 
 
-def test_deleted_rows_leave_the_others_where_they_are(world):
-    sheet = world.sheet("q\na\nb\nc\n")
-    deleted = world.ok("DELETE", world.at(sheet, "/rows"), {"row_indices": [1, 1, 99]})
+def test_deleted_rows_leave_the_others_where_they_are(call):
+    sheet = sheet_of(call, ["q"], [["a"], ["b"], ["c"]])
+    deleted = sheet("DELETE", "/rows", {"row_indices": [1, 1, 99]})
     assert (deleted["deleted_count"], deleted["row_count"]) == (1, 2)
-    rows = world.ok("GET", world.at(sheet, "/rows"))["data"]
-    assert [row["row_index"] for row in rows] == [0, 2]
-    added = world.ok("POST", world.at(sheet, "/rows"), {}, status=201)
-    assert added["row_indices"] == [3]
-    assert world.call("DELETE", world.at(sheet, "/rows"), {"row_indices": [-1]}).status == 400
+    assert [row["row_index"] for row in sheet("GET", "/rows")["data"]] == [0, 2]
+    assert sheet("POST", "/rows", {}, status=201)["row_indices"] == [3]
+    sheet("DELETE", "/rows", {"row_indices": [-1]}, status=400)
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "QUEUED"])
-def test_an_edited_cell_makes_what_depends_on_it_stale(world, app, status):
+def test_an_edited_cell_makes_what_depends_on_it_stale(sheet, app, status):
     app.runner.close()  # otherwise each request to a sheet has it computed
-    sheet = world.sheet()
-    world.column(sheet)
-    world.column(sheet, title="copy", type="COMPOSITION", config={"source": "same"})
-    world.compute(app, sheet, status)
-    path = world.at(sheet, f"/cells/{world.cells(sheet, 'answer')[1]['id']}")
-    version = world.version(sheet)
-    assert world.ok("PATCH", path, {"value": "c"})["stale_count"] == 0
-    assert world.version(sheet) == version
-    edited = world.ok("PATCH", path, {"value": "b"})
+    computed(sheet)
+    set_status(app, status)
+    path, version = f"/cells/{sheet.cells('answer')[1]['id']}", sheet.version
+    assert sheet("PATCH", path, {"value": "c"})["stale_count"] == 0
+    assert sheet.version == version
+    edited = sheet("PATCH", path, {"value": "b"})
     assert (edited["stale_count"], edited["version"]) == (2, version + 1)
     for title in ("same", "copy"):
-        assert [cell["status"] for cell in world.cells(sheet, title)] == [status, "STALE"]
-    counts = world.ok("GET", world.at(sheet, "/status-counts"))
+        assert [cell["status"] for cell in sheet.cells(title)] == [status, "STALE"]
+    counts = sheet("GET", "/status-counts")
     assert (counts["total_cells"], counts["status_counts"]["STALE"]) == (4, 2)
 
 
-def test_a_cell_has_its_value_and_the_text_of_it(world):
-    sheet = world.sheet()
-    path = world.at(sheet, f"/cells/{world.cells(sheet, 'answer')[0]['id']}")
+def test_a_cell_has_its_value_and_the_text_of_it(sheet):
+    path = f"/cells/{sheet.cells('answer')[0]['id']}"
     for body, shown in (
         ({"value": True, "display_value": "True"}, (True, "true")),
         ({"value": 1}, (1, "1")),
@@ -326,88 +273,70 @@ def test_a_cell_has_its_value_and_the_text_of_it(world):
         ({"display_value": "x"}, ("x", "x")),
         ({"value": None}, (None, None)),
     ):
-        cell = world.ok("PATCH", path, body)["cell"]
+        cell = sheet("PATCH", path, body)["cell"]
         assert (cell["value"], cell["display_value"]) == shown
-        assert world.ok("GET", path)["cell"] == cell
-    assert world.call("PATCH", path, {}).status == 400
-    computed = world.column(sheet)
-    cell_id = world.cells(sheet, computed["title"])[0]["id"]
-    assert world.call("PATCH", world.at(sheet, f"/cells/{cell_id}"), {"value": 1}).status == 400
+        assert sheet("GET", path)["cell"] == cell
+    sheet("PATCH", path, {}, status=400)
+    computed(sheet)
+    sheet("PATCH", f"/cells/{sheet.cells('same')[0]['id']}", {"value": 1}, status=400)
+    sheet("GET", "/cells/nothing", status=404)
 
 
-def test_a_cell_that_waits_goes_on_waiting_when_its_source_is_computed(world, app):
+def test_a_cell_that_waits_goes_on_waiting_when_its_source_is_computed(sheet, app):
     app.runner.close()  # otherwise each request to a sheet has it computed
-    sheet = world.sheet()
-    first = world.column(sheet)
-    world.column(sheet, title="copy", type="COMPOSITION", config={"source": "same"})
-    world.compute(app, sheet)
+    first, _ = computed(sheet)
+    set_status(app)
     with app.store.write() as db:
         db.execute("UPDATE cells SET status = 'QUEUED' WHERE row_index = 0 AND status = 'COMPLETED'")
-        assert store.mark_stale(db, sheet["id"], [first["id"]], pending=False) == 1
-    assert [cell["status"] for cell in world.cells(sheet, "copy")] == ["QUEUED", "STALE"]
+        assert store.mark_stale(db, sheet.sheet_id, [first], pending=False) == 1
+    assert [cell["status"] for cell in sheet.cells("copy")] == ["QUEUED", "STALE"]
 
 
-def test_every_change_of_a_sheet_counts_as_a_version(world):
-    sheet = world.sheet()
-    column = world.column(sheet)
-    cell = world.cells(sheet, "answer")[0]
+def test_every_change_of_a_sheet_counts_as_a_version(sheet, call):
+    same, copy = computed(sheet)
+    cell = sheet.cells("answer")[0]
     for method, rest, body, status in (
         ("PATCH", f"/cells/{cell['id']}", {"value": "new"}, 200),
         ("POST", "/rows", {}, 201),
         ("DELETE", "/rows", {"row_indices": [0]}, 200),
         ("POST", "/columns", {"title": "more", "type": "text"}, 201),
-        ("PATCH", f"/columns/{column['id']}", {"is_output_column": True}, 200),
-        ("DELETE", f"/columns/{column['id']}", None, 200),
+        ("PATCH", f"/columns/{same}", {"is_output_column": True}, 200),
+        ("DELETE", f"/columns/{copy}", None, 200),
     ):
-        before, table = world.version(sheet), world.ok("GET", world.path)["table"]["updated_at"]
-        answer = world.ok(method, world.at(sheet, rest), body, status)
-        assert world.version(sheet) == answer.get("version", before + 1) == before + 1
-        assert world.ok("GET", world.path)["table"]["updated_at"] > table
+        changed = lambda: call("GET", f"{TABLES}/{sheet.table_id}").body["table"]["updated_at"]  # noqa: E731
+        before, moment = sheet.version, changed()
+        answer = sheet(method, rest, body, status=status)
+        assert sheet.version == answer.get("version", before + 1) == before + 1
+        assert changed() > moment
 
 
-def test_a_saved_version_keeps_what_the_sheet_had(world):
-    sheet = world.sheet()
-    saved = world.ok("POST", world.at(sheet, "/versions"), {"name": "one"}, status=201)["version"]
-    cell = world.cells(sheet, "answer")[0]
-    world.ok("PATCH", world.at(sheet, f"/cells/{cell['id']}"), {"value": "new"})
-    world.ok("POST", world.at(sheet, "/versions"), {"name": "two"}, status=201)
-    kept = world.ok("GET", world.at(sheet, f"/versions/{saved['id']}"))["version"]
+def test_a_saved_version_keeps_what_the_sheet_had(sheet):
+    saved = sheet("POST", "/versions", {"name": "one"}, status=201)["version"]
+    cell = sheet.cells("answer")[0]
+    sheet("PATCH", f"/cells/{cell['id']}", {"value": "new"})
+    sheet("POST", "/versions", {"name": "two"}, status=201)
+    kept = sheet("GET", f"/versions/{saved['id']}")["version"]
     assert kept == saved
     assert kept["snapshot"]["rows"][0]["cells"][cell["column_id"]]["value"] == "a"
-    listed = world.ok("GET", world.at(sheet, "/versions"))["data"]
+    listed = sheet("GET", "/versions")["data"]
     assert [(version["version_number"], version["name"]) for version in listed] == [(2, "two"), (1, "one")]
     assert all("snapshot" not in version for version in listed)
     for body in ({}, {"name": "x", "source_version_id": saved["id"]}):
-        assert world.call("POST", world.at(sheet, "/versions"), body).status == 400
-    assert world.call("GET", world.at(sheet, f"/versions/{world.table['id']}")).status == 404
-
-
-def span(span_id, parent_id=None, **attributes):
-    status = {"status_code": "StatusCode.OK"}
-    times = {"start_time": int(span_id) * 10**9, "end_time": 10**10}
-    about = {"name": f"span {span_id}", "kind": "SpanKind.INTERNAL", "parent_id": parent_id, **times}
-    context = {"trace_id": "t", "span_id": span_id.zfill(16)}
-    return {
-        **about,
-        "context": context,
-        "status": status,
-        "attributes": attributes,
-        "resource": {"attributes": {}},
-    }
+        sheet("POST", "/versions", body, status=400)
+    sheet("GET", f"/versions/{sheet.table_id}", status=404)
 
 
 @pytest.mark.parametrize(
     ("span_id", "names"),
     [(None, ["span 1", ["span 2", ["span 4"]], ["span 3"]]), ("2".zfill(16), ["span 2", ["span 4"]])],
 )
-def test_a_trace_becomes_a_row(world, span_id, names):
+def test_a_trace_becomes_a_row(sheet, call, span_id, names):
     spans = [span("3", "1"), span("2", "1"), span("1", None, function_output="42"), span("4", "2")]
-    world.ok("POST", "/spans-bulk", {"spans": spans}, status=201)
-    sheet = world.sheet()
-    body = {"trace_id": "t", "smart_table_id": world.table["id"], "sheet_id": sheet["id"], "span_id": span_id}
-    row = world.ok("POST", "/api/public/v2/dataset-versions/add-trace", body, status=201)["row"]
+    assert call("POST", "/spans-bulk", {"spans": spans}).status == 201
+    body = {"trace_id": "t", "smart_table_id": sheet.table_id, "sheet_id": sheet.sheet_id}
+    row = call("POST", TRACE, body | {"span_id": span_id}).body["row"]
     assert row["row_index"] == 2
-    trace = row["cells"][world.columns(sheet)["Trace"]["id"]]["value"]
+    trace = row["cells"][sheet.columns["Trace"]]["value"]
 
     def tree(node):
         return [node["name"], *map(tree, node["children"])]
@@ -416,11 +345,10 @@ def test_a_trace_becomes_a_row(world, span_id, names):
     assert trace["output"] == ("42" if span_id is None else None)
 
 
-def test_a_trace_that_cannot_become_a_row_is_refused(world):
-    chain = [span(str(number), str(number - 1) if number > 1 else None) for number in range(1, 300)]
-    world.ok("POST", "/spans-bulk", {"spans": chain}, status=201)
-    sheet = world.sheet()
-    body = {"trace_id": "t", "smart_table_id": world.table["id"], "sheet_id": sheet["id"]}
+def test_a_trace_that_cannot_become_a_row_is_refused(sheet, call):
+    chain = [span(f"{number:x}", f"{number - 1:x}" if number > 1 else None) for number in range(1, 300)]
+    assert call("POST", "/spans-bulk", {"spans": [*chain, span("1", trace_id="other")]}).status == 201
+    body = {"trace_id": "t", "smart_table_id": sheet.table_id, "sheet_id": sheet.sheet_id}
     for change, status in (
         ({}, 400),  # too deep
         ({"trace_id": "x"}, 404),
@@ -428,57 +356,50 @@ def test_a_trace_that_cannot_become_a_row_is_refused(world):
         ({"sheet_id": "x"}, 404),
         ({"sheet_id": None, "dataset_group_id": 1}, 400),
     ):
-        answer = world.call("POST", "/api/public/v2/dataset-versions/add-trace", body | change)
+        answer = call("POST", TRACE, body | change)
         assert answer.status == status, answer.body
-    assert len(world.rows(sheet)) == 2
+    sheet.column("Trace", "COMPOSITION", source="question")
+    assert "computed" in call("POST", TRACE, body | {"trace_id": "other"}).body["message"]
+    assert sheet("GET")["sheet"]["row_count"] == 2
 
 
-def test_nothing_stays_of_a_deleted_table(world, app):
-    sheet = world.sheet()
-    world.column(sheet)
-    world.ok("POST", world.at(sheet, "/versions"), {"name": "one"}, status=201)
-    world.ok("DELETE", world.path)
+def test_nothing_stays_of_a_deleted_table(sheet, call, app):
+    computed(sheet)
+    sheet("POST", "/versions", {"name": "one"}, status=201)
+    call("DELETE", f"{TABLES}/{sheet.table_id}")
     with app.store.read() as db:
         for table in ("smart_tables", "sheets", "columns", "cells", "sheet_versions"):
             assert db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0, table
         # A runner that comes late finds nothing to change.
-        assert store.mark_stale(db, sheet["id"], ["x"]) == 0
+        assert store.mark_stale(db, sheet.sheet_id, ["x"]) == 0
 
 
-def test_ten_thousand_rows_are_found_by_an_index(world, app):
-    sheet = world.sheet("q\n" + "".join(f"{number}\n" for number in range(10_000)))
-    assert sheet["row_count"] == 10_000
+def test_ten_thousand_rows_are_found_by_an_index(call, app):
+    sheet = sheet_of(call, ["q"], [[number] for number in range(10_000)])
     statements = []
     with app.store.read() as db:
         db.set_trace_callback(statements.append)
-        cell = next(store.cells_of(db, sheet["id"], rows=[9_999]))
-        list(store.cells_of(db, sheet["id"], ids=[cell.id]))
-        list(store.cells_of(db, sheet["id"], rows=[1, 2], columns=[cell.column_id]))
-        list(store.cells_of(db, sheet["id"], columns=[cell.column_id], statuses=["COMPLETED"], most=10))
-        store.count_statuses(db, sheet["id"])
+        cell = next(store.cells_of(db, sheet.sheet_id, rows=[9_999]))
+        list(store.cells_of(db, sheet.sheet_id, ids=[cell.id]))
+        list(store.cells_of(db, sheet.sheet_id, rows=[1, 2], columns=[cell.column_id]))
+        list(store.cells_of(db, sheet.sheet_id, columns=[cell.column_id], statuses=["COMPLETED"], most=10))
+        store.count_statuses(db, sheet.sheet_id)
         db.set_trace_callback(None)
         for statement in statements:
             plan = [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
-            assert not any(
-                detail.startswith(("SCAN cells", "USE TEMP B-TREE FOR ORDER")) for detail in plan
-            ), (
-                statement,
-                plan,
-            )
+            slow = ("SCAN cells", "USE TEMP B-TREE FOR ORDER")
+            assert not any(detail.startswith(slow) for detail in plan), (statement, plan)
     # One page more does not read the pages before.
-    page = world.ok("GET", world.at(sheet, "/rows?limit=100&cursor=asc:9897"))
+    page = sheet("GET", "/rows?limit=100&cursor=asc:9897")
     assert [row["row_index"] for row in page["data"]] == list(range(9898, 9998))
 
 
-def test_texts_of_models_that_sqlite_does_not_store_are_replaced(world, app):
-    sheet = world.sheet()
+def test_texts_of_models_that_sqlite_does_not_store_are_replaced(sheet, app):
     with app.store.write() as db:
-        cell = next(store.cells_of(db, sheet["id"]))
+        cell = next(store.cells_of(db, sheet.sheet_id))
         store.set_cells(db, [replace(cell, value={"a": "\ud800"}, model="echo")])
-    shown = world.ok("GET", world.at(sheet, f"/cells/{cell.id}"))["cell"]
+    shown = sheet("GET", f"/cells/{cell.id}")["cell"]
     assert (shown["value"], shown["display_value"], shown["model"]) == ({"a": "?"}, '{"a":"?"}', "echo")
-    assert "request_metrics" not in shown
-    assert json.dumps(shown)
 
 
 CHANGES = st.lists(
@@ -496,44 +417,42 @@ CHANGES = st.lists(
     max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(changes=CHANGES)
-def test_a_sheet_is_what_its_changes_make_of_it(world, changes):
+def test_a_sheet_is_what_its_changes_make_of_it(call, changes):
     """The oracle is a dictionary of rows, each a dictionary by column."""
-    sheet = world.sheet("c0\n")
-    ids = {"c0": world.columns(sheet)["c0"]["id"]}
+    sheet = sheet_of(call, ["c0"], [])
+    ids = sheet.columns
     rows, following, version = {}, 0, 1
     for kind, first, second in changes:
         if kind == "add":
             values = [{ids[title]: second for title in ids}]
-            world.ok("POST", world.at(sheet, "/rows"), {"count": first, "values": values}, status=201)
+            sheet("POST", "/rows", {"count": first, "values": values}, status=201)
             for position in range(first):
                 rows[following + position] = dict.fromkeys(ids, second if position == 0 else None)
             following, version = following + first, version + 1
         elif kind == "delete":
             gone = {first, second} & set(rows)
-            world.ok("DELETE", world.at(sheet, "/rows"), {"row_indices": [first, second]})
+            sheet("DELETE", "/rows", {"row_indices": [first, second]})
             for index in gone:
                 del rows[index]
             # The indices after the last row are used again.
             following, version = max(rows, default=-1) + 1, version + bool(gone)
         elif kind == "edit" and first in rows:
-            page = world.ok("GET", world.at(sheet, "/rows"))["data"]
+            page = sheet("GET", "/rows")["data"]
             (cell,) = (row["cells"][ids["c0"]] for row in page if row["row_index"] == first)
-            world.ok("PATCH", world.at(sheet, f"/cells/{cell['id']}"), {"value": second})
+            sheet("PATCH", f"/cells/{cell['id']}", {"value": second})
             version += second != rows[first]["c0"]
             rows[first]["c0"] = second
         elif kind == "column":
             title = f"c{first}"
             if title not in ids:
-                body = {"title": title, "type": "TEXT"}
-                made = world.ok("POST", world.at(sheet, "/columns"), body, status=201)
-                ids[title] = made["column"]["id"]
+                ids[title] = sheet.column(title, "TEXT")
                 rows = {index: row | {title: None} for index, row in rows.items()}
                 version += 1
             elif title != "c0":
-                world.ok("DELETE", world.at(sheet, f"/columns/{ids.pop(title)}"))
+                sheet("DELETE", f"/columns/{ids.pop(title)}")
                 rows = {index: {key: row[key] for key in ids} for index, row in rows.items()}
                 version += 1
-    page = world.ok("GET", world.at(sheet, "/rows"))
+    page = sheet("GET", "/rows")
     shown = {
         row["row_index"]: {title: row["cells"][ids[title]]["value"] for title in ids} for row in page["data"]
     }
@@ -541,12 +460,9 @@ def test_a_sheet_is_what_its_changes_make_of_it(world, changes):
     assert {len(row["cells"]) for row in page["data"]} <= {len(ids)}
 
 
-def test_rows_that_are_added_at_once_get_places_of_their_own(world):
-    sheet = world.sheet("q\n")
+def test_rows_that_are_added_at_once_get_places_of_their_own(sheet):
     with ThreadPoolExecutor(8) as pool:
-        answers = list(
-            pool.map(lambda _: world.call("POST", world.at(sheet, "/rows"), {"count": 5}), range(8))
-        )
-    indices = sorted(index for answer in answers for index in answer.body["row_indices"])
-    assert indices == list(range(40))
-    assert world.version(sheet) == 9
+        answers = list(pool.map(lambda _: sheet("POST", "/rows", {"count": 5}, status=201), range(8)))
+    indices = sorted(index for answer in answers for index in answer["row_indices"])
+    assert indices == list(range(2, 42))
+    assert sheet.version == 9
