@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from registry_server import chat, completion
+from stored import block, stored_chat, stored_message, stored_model
 
 from promptsync.server.prompts.template import stored_metadata, stored_template
 
@@ -16,47 +17,9 @@ def message(**more):
     return {"role": "user", "content": [{"type": "text", "text": "x"}], **more}
 
 
-def block(text):
-    return {"type": "text", "text": text, "id": None, "annotations": None}
-
-
-def stored_message(text="x", role="user", **more):
-    return {
-        "input_variables": [],
-        "template_format": "f-string",
-        "content": [block(text)],
-        "raw_request_display_role": "",
-        "dataset_examples": [],
-        "role": role,
-        "name": None,
-        **more,
-    }
-
-
-def stored_chat(*messages, **more):
-    nulls = dict.fromkeys(("functions", "tools", "function_call", "tool_choice"))
-    return {
-        "messages": list(messages),
-        **nulls,
-        "type": "chat",
-        "input_variables": [],
-        "dataset_examples": [],
-        **more,
-    }
-
-
 CALL = {"id": "1", "function": {"name": "f", "arguments": "{}"}}
-CALLING = {
-    "input_variables": [],
-    "template_format": "f-string",
-    "content": None,
-    "raw_request_display_role": "",
-    "dataset_examples": [],
-    "role": "assistant",
-    "function_call": None,
-    "name": None,
-    "tool_calls": [{"tool_id": None, "id": "1", "type": "function", "function": CALL["function"]}],
-}
+CALLED = {"tool_id": None, "id": "1", "type": "function", "function": CALL["function"]}
+CALLING = stored_message(role="assistant", content=None, tool_calls=[CALLED])
 FUNCTION = {
     "name": "f",
     "description": "",
@@ -146,18 +109,6 @@ def test_a_template_is_stored_in_the_recorded_form(sent, stored):
 
 def test_the_name_of_a_placeholder_is_a_variable():
     assert stored_template({"messages": [{"role": "placeholder", "name": "h"}]})["input_variables"] == ["h"]
-
-
-def stored_model(provider, name, parameters=None, **more):
-    nulls = {"model_config_display_name": None, "base_model": None}
-    return {
-        "provider": provider,
-        **nulls,
-        "name": name,
-        "parameters": parameters or {},
-        "display_params": {},
-        **more,
-    }
 
 
 @pytest.mark.parametrize(

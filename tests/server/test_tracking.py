@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from registry_server import Caller, chat, completion
+from stored import stored_chat, stored_message, stored_model
 
 LOG = {
     "provider": "openai",
@@ -173,16 +174,7 @@ def blueprint_of(call, **more):
 
 def _message(role, text, **more):
     """A message of a blueprint as the real service was recorded to return it."""
-    shown = {
-        "input_variables": [],
-        "template_format": "f-string",
-        "content": [{"type": "text", "text": text, "id": None, "annotations": None}],
-        "raw_request_display_role": role,
-        "dataset_examples": [],
-        "role": role,
-        "name": None,
-    }
-    return shown | ({"function_call": None, "tool_calls": None} if role == "assistant" else {}) | more
+    return stored_message(text, role, raw_request_display_role=role, **more)
 
 
 EXTRAS = {"refusal": None, "audio": None, "annotations": [], "function_call": None, "tool_calls": None}
@@ -227,28 +219,13 @@ def test_a_blueprint_has_the_keys_that_were_recorded(call, arguments, response, 
     kwargs = {**arguments, "model": "m", "max_tokens": 256, "temperature": 0.5}
     streamed = {key: value for key, value in arguments.items() if key == "stream"}
     nulls = ("commit_message", "provider_base_url_name", "report_id", "inference_client_name", "provider_id")
+    tools = [{"type": "function", "function": TOOL}] if "tools" in arguments and messages else []
+    shown = {"max_tokens": "256", "temperature": "0.5"} | streamed
+    parameters = {"max_tokens": 256, "temperature": 0.5} | streamed
+    model = stored_model("openai", "m", parameters, display_params=shown, api_type="chat-completions")
     assert blueprint_of(call, kwargs=kwargs, request_response=response) == dict.fromkeys(nulls) | {
-        "prompt_template": {
-            "messages": messages,
-            "functions": [],
-            "tools": [{"type": "function", "function": TOOL}] if "tools" in arguments and messages else [],
-            "function_call": None,
-            "tool_choice": None,
-            "type": "chat",
-            "input_variables": [],
-            "dataset_examples": [],
-        },
-        "metadata": {
-            "model": {
-                "provider": "openai",
-                "model_config_display_name": None,
-                "base_model": None,
-                "name": "m",
-                "parameters": {"max_tokens": 256, "temperature": 0.5} | streamed,
-                "display_params": {"max_tokens": "256", "temperature": "0.5"} | streamed,
-                "api_type": "chat-completions",
-            }
-        },
+        "prompt_template": stored_chat(*messages, functions=[], tools=tools),
+        "metadata": {"model": model},
     }
 
 
