@@ -139,6 +139,7 @@ def test_invalid_entity_lists_are_refused(call, query, status):
     [
         ([{"id": 1, "type": "FOLDER"}], 400),
         ([{"id": 9, "type": "PROMPT"}], 404),
+        ([{"id": 1, "type": "PROMPT"}, {"id": 9, "type": "PROMPT"}], 404),
         ([{"id": 1, "type": "WORKFLOW"}], 400),
         ([{"id": 1, "type": "POEM"}], 400),
         ([{"id": 1, "type": ["FOLDER"]}], 400),
@@ -157,10 +158,3 @@ def test_only_prompts_and_snippets_are_archived(call, make, publish, entities, s
     twice = {"entities": [{"id": 1, "type": "PROMPT"}, {"id": 1, "type": "SNIPPET"}]}
     assert call("DELETE", ENTITIES, twice).body["moved_count"] == 1
     assert listed(call) == [("FOLDER", "folder")]
-
-
-def test_one_bad_entity_undoes_the_others(call, publish):
-    prompt = publish("p")["id"]
-    body = {"entities": [{"id": prompt, "type": "PROMPT"}, {"id": 99, "type": "PROMPT"}]}
-    assert call("DELETE", ENTITIES, body).status == 404
-    assert call("GET", "/prompt-templates/p").status == 200

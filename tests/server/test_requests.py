@@ -23,6 +23,8 @@ def test_every_answer_is_json_that_ends_in_a_newline(call):
         assert answer.headers["Content-Type"] == "application/json"
         assert answer.raw.endswith(b"}\n")
         assert int(answer.headers["Content-Length"]) == len(answer.raw)
+    got, head = call("GET", "/prompt-templates"), call("HEAD", "/prompt-templates")
+    assert (head.raw, head.headers) == (b"", got.headers)
 
 
 @pytest.mark.parametrize(
@@ -46,12 +48,6 @@ def test_every_answer_is_json_that_ends_in_a_newline(call):
 )
 def test_paths_and_methods(call, method, path, status):
     assert call(method, path).status == status
-
-
-def test_head_has_the_headers_of_get_and_no_body(call):
-    got, head = call("GET", "/prompt-templates"), call("HEAD", "/prompt-templates")
-    assert head.raw == b""
-    assert head.headers == got.headers
 
 
 @pytest.mark.parametrize(
@@ -237,11 +233,8 @@ def test_query_parameters_are_checked(call, query, status):
     assert answer.status == status
     if status == 422:
         assert answer.body["detail"][0]["loc"][0] == "query"
-
-
-def test_a_filter_that_is_missing_here_is_called_so(call):
-    answer = call("GET", "/prompt-templates?created_after=2020-01-01")
-    assert answer.body["message"] == "created_after: not supported by this registry."
+        missing = answer.body["message"] == "created_after: not supported by this registry."
+        assert missing is query.startswith("created_after")
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,18 @@ def logged(number, request):
     }
 
 
+OPPOSITES = {
+    "is_not": "is",
+    "neq": "eq",
+    "not_in": "in",
+    "not_contains": "contains",
+    "key_not_equals": "key_equals",
+    "is_not_null": "is_null",
+    "is_not_empty": "is_empty",
+    "is_true": "is_false",
+}
+
+
 def matches(values, condition):
     """Whether a request, by ``logged``, meets a filter or a group."""
     if "filters" in condition:
@@ -123,23 +135,16 @@ def matches(values, condition):
         return all(results) if condition["logic"] == "AND" or not results else any(results)
     value, wanted = values[condition["field"]], condition.get("value")
     members = value if isinstance(value, list) else [value]
-    match condition["operator"]:
+    operator = condition["operator"]
+    if operator in OPPOSITES:
+        return not matches(values, condition | {"operator": OPPOSITES[operator]})
+    match operator:
         case "is" | "eq" | "key_equals":
             return wanted in members
-        case "is_not" | "neq" | "key_not_equals":
-            return wanted not in members
         case "in":
             return any(member in wanted for member in members)
-        case "not_in":
-            return not any(member in wanted for member in members)
-        case "contains" if isinstance(value, str):
-            return wanted.casefold() in value.casefold()
-        case "not_contains" if isinstance(value, str):
-            return wanted.casefold() not in value.casefold()
         case "contains":
-            return wanted in value
-        case "not_contains":
-            return wanted not in value
+            return wanted.casefold() in value.casefold() if isinstance(value, str) else wanted in value
         case "key_contains":
             return any(wanted.casefold() in member.casefold() for member in members)
         case "starts_with":
@@ -148,8 +153,6 @@ def matches(values, condition):
             return value.casefold().endswith(wanted.casefold())
         case "is_null" | "is_empty" | "is_false":
             return value is None or value is False or value == []
-        case "is_not_null" | "is_not_empty" | "is_true":
-            return not (value is None or value is False or value == [])
         case "between":
             return value is not None and wanted[0] <= value <= wanted[1]
         case "gt" | "after":

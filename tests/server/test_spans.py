@@ -86,27 +86,17 @@ def test_spans_are_kept_and_read_by_trace(call):
     }
 
 
-def test_null_counts_as_absent(call):
-    sent = {**SPAN, **dict.fromkeys(("events", "links", "parent_id", "log_request"))}
+def test_null_counts_as_absent_and_a_span_that_is_sent_again_replaces_the_first(call):
+    # Times may be written as text.
+    times = {key: str(SPAN[key]) for key in ("start_time", "end_time")}
+    sent = {**SPAN, **times, **dict.fromkeys(("events", "links", "parent_id", "log_request"))}
     for part, key in (("context", "trace_state"), ("resource", "schema_url")):
         sent[part] = {**SPAN[part], key: None}
-    assert call("POST", "/spans-bulk", {"spans": [sent]}).status == 201
-    span = trace(call)[0]
-    assert [span[key] for key in ("events", "links", "trace_state")] == [[], [], ""]
-    assert span["resource"]["schema_url"] == ""
-
-
-def test_times_may_be_written_as_text(call):
-    times = {key: str(SPAN[key]) for key in ("start_time", "end_time")}
-    assert call("POST", "/spans-bulk", {"spans": [{**SPAN, **times}]}).status == 201
-    assert trace(call)[0]["end_time"] == "2026-01-01T00:00:01.500000Z"
-
-
-def test_a_span_that_is_sent_again_replaces_the_first(call):
-    call("POST", "/spans-bulk", {"spans": [SPAN]})
-    again = call("POST", "/spans-bulk", {"spans": [{**SPAN, "name": "again"}]})
-    assert again.body["spans"][0]["id"] == 1
-    assert [span["name"] for span in trace(call)] == ["again"]
+    for body in (SPAN, sent | {"name": "again"}):
+        assert call("POST", "/spans-bulk", {"spans": [body]}).body["spans"][0]["id"] == 1
+    (span,) = trace(call)
+    assert [span[key] for key in ("name", "events", "links", "trace_state")] == ["again", [], [], ""]
+    assert (span["resource"]["schema_url"], span["end_time"]) == ("", "2026-01-01T00:00:01.500000Z")
 
 
 def test_a_span_brings_its_request(call):
@@ -119,13 +109,12 @@ def test_a_span_brings_its_request(call):
     assert (request["trace_id"], request["span_id"]) == (TRACE, ROOT)
     assert request["latency_ms"] == 1500  # the times of the span, because the request has none
     assert request["scores"] == [{"name": "default", "score": 80}]
-
-
-def test_without_its_prompt_the_span_is_kept_and_its_request_is_not(call):
-    body = {"spans": [{**SPAN, "log_request": {**LOG, "prompt_name": "nobody"}}]}
+    # Without its prompt, the span is kept and its request is not.
+    other = {**SPAN, "context": {**SPAN["context"], "span_id": CHILD}}
+    body = {"spans": [{**other, "log_request": {**LOG, "prompt_name": "nobody"}}]}
     answer = call("POST", "/spans-bulk", body)
     assert (answer.status, answer.body["request_logs"]) == (201, [])
-    assert trace(call)[0]["request_log_id"] is None
+    assert trace(call)[1]["request_log_id"] is None
 
 
 @pytest.mark.parametrize("is_request_first", [True, False])
@@ -327,15 +316,13 @@ def test_a_broken_body_is_refused(app, call, body, kind, headers, status):
     assert call("GET", f"/api/public/v2/traces/{TRACE}").status == 404
 
 
-def test_protobuf_that_could_take_gigabytes_is_not_parsed(app):
-    empty_spans = b"\n\x00" * (4 * 1024 * 1024 + 1)
-    answer = send(app, empty_spans)
-    assert (answer.status, "8,388,608 bytes" in answer.body["message"]) == (413, True)
-
-
-def test_protobuf_is_for_traces_only(app):
-    answer = send(app, GOOD, path="/track-request")
-    assert (answer.status, "must be application/json" in answer.body["message"]) == (415, True)
+def test_protobuf_is_for_traces_only_and_what_could_take_gigabytes_is_not_parsed(app):
+    for path, body, status, says in (
+        ("/v1/traces", b"\n\x00" * (4 * 1024 * 1024 + 1), 413, "8,388,608 bytes"),
+        ("/track-request", GOOD, 415, "must be application/json"),
+    ):
+        answer = send(app, body, path=path)
+        assert (answer.status, says in answer.body["message"]) == (status, True)
 
 
 def test_closing_traces_is_refused(call):

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sqlite3
 import stat
-import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from registry_server import chat, flat
@@ -12,6 +12,12 @@ from registry_server import chat, flat
 from promptsync.server.store import database
 from promptsync.server.store.database import Store, StoreError
 from promptsync.server.store.schema import APPLICATION_ID, SCHEMA_VERSION
+
+
+@pytest.fixture
+def store(tmp_path):
+    with contextlib.closing(Store(tmp_path / "registry.db")) as store:
+        yield store
 
 
 def test_a_new_database_draws_a_workspace_that_it_keeps(tmp_path):
@@ -22,17 +28,11 @@ def test_a_new_database_draws_a_workspace_that_it_keeps(tmp_path):
     ids = [store.workspace_id for store in stores]
     assert ids[0] == ids[1] != ids[2]
     for store in stores:
+        with store.read() as db:
+            names = ("application_id", "user_version", "journal_mode", "foreign_keys")
+            marks = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+        assert marks == [APPLICATION_ID, SCHEMA_VERSION, "wal", 1]
         store.close()
-
-
-def test_the_file_is_marked_as_a_registry(tmp_path):
-    store = Store(tmp_path / "registry.db")
-    with store.read() as db:
-        assert db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-        assert db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
-        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-        assert db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
-    store.close()
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,12 @@ def test_a_read_only_file_is_refused(tmp_path, monkeypatch):
         Store(path)
 
 
-def test_a_failed_transaction_leaves_nothing(tmp_path):
-    store = Store(tmp_path / "registry.db")
+def test_a_failed_transaction_leaves_nothing(store):
     with pytest.raises(ZeroDivisionError), store.write() as db:
         db.execute("INSERT INTO request_groups (created_at) VALUES ('x')")
         _ = 1 / 0
     with store.read() as db:
         assert db.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 0
-    store.close()
 
 
 def test_a_full_disk_refuses_a_publish_and_loses_nothing(call, publish, app):
@@ -118,14 +116,12 @@ def test_a_full_disk_refuses_a_publish_and_loses_nothing(call, publish, app):
     assert call("GET", "/prompt-templates/a").body["version"] == 1
 
 
-def test_a_reader_sees_one_state_while_others_write(tmp_path):
-    store = Store(tmp_path / "registry.db")
+def test_a_reader_sees_one_state_while_others_write(store):
     with store.read() as reader:
         assert reader.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 0
         with store.write() as writer:
             writer.execute("INSERT INTO request_groups (created_at) VALUES ('x')")
         assert reader.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 0
-    store.close()
 
 
 def test_the_writers_of_one_process_queue_before_sqlite_sees_them(tmp_path, monkeypatch):
@@ -135,39 +131,31 @@ def test_the_writers_of_one_process_queue_before_sqlite_sees_them(tmp_path, monk
         sqlite3, "connect", lambda *args, **options: connect(*args, **{**options, "timeout": 0})
     )
     store = Store(tmp_path / "registry.db")
-    errors = []
 
     def write():
-        try:
-            with store.write() as db:
-                db.execute("INSERT INTO request_groups (created_at) VALUES ('b')")
-        except sqlite3.OperationalError as error:
-            errors.append(error)
+        with store.write() as db:
+            db.execute("INSERT INTO request_groups (created_at) VALUES ('b')")
 
-    second = threading.Thread(target=write)
-    with store.write() as db:
-        db.execute("INSERT INTO request_groups (created_at) VALUES ('a')")
-        second.start()
-        second.join(0.2)  # long enough to be refused
-    second.join()
-    assert errors == []
+    with ThreadPoolExecutor() as pool:
+        with store.write() as db:
+            db.execute("INSERT INTO request_groups (created_at) VALUES ('a')")
+            second = pool.submit(write)
+            wait([second], timeout=0.2)  # long enough to be refused
+        second.result()
     with store.read() as db:
         assert db.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 2
     store.close()
 
 
-def test_a_writer_that_waits_too_long_fails_and_leaves_the_others_alone(tmp_path, monkeypatch):
+def test_a_writer_that_waits_too_long_fails_and_leaves_the_others_alone(store, monkeypatch):
     monkeypatch.setattr(database, "BUSY_SECONDS", 0)
-    store = Store(tmp_path / "registry.db")
     with store.write(), pytest.raises(sqlite3.OperationalError, match="locked"), store.write():
         pass
     with store.write(), store.read():
         pass
-    store.close()
 
 
-def test_a_closed_store_says_so_and_closes_what_is_returned(tmp_path):
-    store = Store(tmp_path / "registry.db")
+def test_a_closed_store_says_so_and_closes_what_is_returned(store):
     with store.read() as db:
         store.close()
         db.execute("SELECT 1")
@@ -178,21 +166,8 @@ def test_a_closed_store_says_so_and_closes_what_is_returned(tmp_path):
 
 
 def test_many_threads_may_create_one_database_at_once(tmp_path):
-    opened: list[Store] = []
-    failed: list[Exception] = []
-
-    def create():
-        try:
-            opened.append(Store(tmp_path / "registry.db"))
-        except Exception as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=create) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failed
-    assert len({store.workspace_id for store in opened}) == 1
-    for store in opened:
+    with ThreadPoolExecutor(8) as pool:
+        stores = list(pool.map(lambda _: Store(tmp_path / "registry.db"), range(8)))
+    assert len({store.workspace_id for store in stores}) == 1
+    for store in stores:
         store.close()

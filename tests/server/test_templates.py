@@ -13,18 +13,8 @@ def names(answer):
 # -- the list ------------------------------------------------------------------------------------------
 
 
-def test_list_items_have_the_recorded_and_the_declared_keys(call, publish):
-    publish("a", commit_message="m", tags=["t"])
-    item = call("GET", "/prompt-templates").body["items"][0]
-    assert " ".join(sorted(item)) == (
-        "commit_message external_ids folder_id full_folder_path id is_snippet metadata"
-        " parent_folder_name prompt_name prompt_template tags version"
-    )
-    assert (item["version"], item["commit_message"], item["tags"]) == (1, "m", ["t"])
-
-
-def test_publish_get_and_list_give_the_same_template(call, publish):
-    published = publish("a", metadata=OPENAI)
+def test_publish_get_and_list_give_the_same_template_with_the_recorded_keys(call, publish, app):
+    published = publish("a", metadata=OPENAI, commit_message="m", tags=["t"])
     listed = call("GET", "/prompt-templates").body["items"][0]
     raw = call("GET", "/prompt-templates/a").body
     rendered = call("POST", "/prompt-templates/a", {"skip_input_variable_rendering": True}).body
@@ -32,6 +22,16 @@ def test_publish_get_and_list_give_the_same_template(call, publish):
         for key in ("prompt_template", "metadata"):
             assert other[key] == published[key]
             assert list(other[key]) == list(published[key])
+        assert (other["version"], other["commit_message"], other["tags"]) == (1, "m", ["t"])
+    assert " ".join(sorted(listed)) == (
+        "commit_message external_ids folder_id full_folder_path id is_snippet metadata"
+        " parent_folder_name prompt_name prompt_template tags version"
+    )
+    assert " ".join(sorted(rendered)) == (
+        "commit_message custom_provider id llm_kwargs metadata prompt_name prompt_template"
+        " provider_base_url provider_id request_id snippets tags version warning workspace_id"
+    )
+    assert (rendered["workspace_id"], len(rendered["request_id"])) == (app.store.workspace_id, 32)
 
 
 def test_pages_are_stable_complete_and_end(call, publish):
@@ -99,23 +99,19 @@ def test_filters(call, shelf, query, expected):
 
 def test_a_label_shows_its_version(call, shelf):
     item = call("GET", "/prompt-templates?label=prod").body["items"][0]
-    assert item["version"] == 1
-    assert item["prompt_template"]["messages"][0]["content"][0]["text"] == "@@@tone@@@ old"
+    text = item["prompt_template"]["messages"][0]["content"][0]["text"]
+    assert (item["version"], text) == (1, "@@@tone@@@ old")
 
 
-def test_names_fold_case_beyond_ascii(call, publish):
-    publish("ÜBER straße")
+def test_names_fold_case_beyond_ascii_and_win_over_ids(call, publish):
+    first = publish("ÜBER straße")
     assert names(call("GET", "/prompt-templates?name=%C3%BCber%20STRASSE")) == ["ÜBER straße"]
-
-
-# -- which template ------------------------------------------------------------------------------------
-
-
-def test_a_name_wins_over_an_id(call, publish):
-    first = publish("first")
     second = publish(str(first["id"]))
     assert call("GET", f"/prompt-templates/{first['id']}").body["id"] == second["id"]
     assert call("GET", f"/prompt-templates/{second['id']}").body["prompt_name"] == str(first["id"])
+
+
+# -- which template ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("identifier", ["nobody", "999", "0", "-1", "9" * 40, "٣", "x" * 5000])
@@ -201,17 +197,6 @@ def test_variables_are_applied_as_the_sdk_mirrors_it(call, publish, metadata, bo
     assert (answer.body["warning"] is None) is (warning is None)
 
 
-def test_a_rendered_answer_has_the_recorded_keys(call, publish, app):
-    publish("a")
-    answer = call("POST", "/prompt-templates/a").body
-    assert " ".join(sorted(answer)) == (
-        "commit_message custom_provider id llm_kwargs metadata prompt_name prompt_template"
-        " provider_base_url provider_id request_id snippets tags version warning workspace_id"
-    )
-    assert answer["workspace_id"] == app.store.workspace_id
-    assert len(answer["request_id"]) == 32
-
-
 # -- snippets ------------------------------------------------------------------------------------------
 
 
@@ -227,45 +212,30 @@ def test_snippets_are_expanded_on_read_and_their_variables_join(call, nested_sni
     raw = call("GET", "/prompt-templates/parent")
     assert rendered_text(raw) == "[{mood} v1] {x} {mood} v1"
     assert raw.body["prompt_template"]["input_variables"] == ["mood", "x"]
-    assert raw.body["snippets"] == [
-        {"prompt_name": "outer", "version": 1},
-        {"prompt_name": "inner", "version": 1, "label": "prod"},
-        {"prompt_name": "inner", "version": 1},
-    ]
+    used = [{"prompt_name": "outer", "version": 1}, {"prompt_name": "inner", "version": 1}]
+    assert raw.body["snippets"] == [used[0], used[1] | {"label": "prod"}, used[1]]
     rendered = call("POST", "/prompt-templates/parent", {"input_variables": {"mood": "calm", "x": 1}})
     assert rendered_text(rendered) == "[calm v1] 1 calm v1"
-
-
-def test_a_raw_read_can_keep_the_references(call, nested_snippets):
+    # A raw read can keep the references.
     raw = call("GET", "/prompt-templates/parent?resolve_snippets=false")
     assert rendered_text(raw) == "@@@outer@@@ {x} @@@inner@version_number:1@@@"
-    assert raw.body["prompt_template"]["input_variables"] == ["x"]
-    assert raw.body["snippets"] == [
-        {"prompt_name": "outer", "version": 1},
-        {"prompt_name": "inner", "version": 1},
-    ]
+    assert (raw.body["prompt_template"]["input_variables"], raw.body["snippets"]) == (["x"], used)
 
 
-def test_a_new_snippet_version_changes_unpinned_parents_without_a_new_version(call, publish, nested_snippets):
-    publish("outer", completion("changed"))
-    raw = call("GET", "/prompt-templates/parent").body
-    assert raw["version"] == 1
-    assert raw["prompt_template"]["messages"][0]["content"][0]["text"].startswith("changed ")
-
-
-def test_expanding_a_snippet_whose_label_was_deleted_is_a_422(call, nested_snippets):
+def test_what_becomes_of_a_snippet_shows_in_its_parents(call, publish, nested_snippets):
+    outer = publish("outer", completion("changed @@@inner@label:prod@@@"))["id"]
+    raw = call("GET", "/prompt-templates/parent")
+    assert (raw.body["version"], rendered_text(raw)[:8]) == (1, "changed ")
+    # An archived snippet still renders.
+    call("DELETE", "/api/public/v2/folders/entities", {"entities": [{"id": outer, "type": "SNIPPET"}]})
+    assert rendered_text(call("GET", "/prompt-templates/parent")).startswith("changed ")
     label = call("GET", "/prompt-templates/inner/labels").body["release_labels"][0]
     call("DELETE", f"/prompt-labels/{label['release_label_id']}")
     assert call("GET", "/prompt-templates/parent").status == 422
     assert call("POST", "/prompt-templates/parent").status == 422
-    unresolved = call("GET", "/prompt-templates/outer?resolve_snippets=false")
+    publish("outer", completion("without it"))
+    unresolved = call("GET", "/prompt-templates/outer?version=2&resolve_snippets=false")
     assert (unresolved.status, unresolved.body["snippets"]) == (200, [])
-
-
-def test_an_archived_snippet_still_renders_in_its_parents(call, nested_snippets):
-    outer = call("GET", "/prompt-templates/outer").body["id"]
-    call("DELETE", "/api/public/v2/folders/entities", {"entities": [{"id": outer, "type": "SNIPPET"}]})
-    assert rendered_text(call("GET", "/prompt-templates/parent")).startswith("[")
 
 
 @pytest.mark.parametrize("name", ["a/b", "a/b c/d", "a/labels/x"])
@@ -310,19 +280,9 @@ GPT = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0, 
             "No model was passed for anthropic, so gpt-4o is used, the prompt's model of openai.",
         ),
         # The same provider keeps the parameters.
-        (
-            GPT,
-            {"model": "gpt-4"},
-            {**GPT, "name": "gpt-4"},
-            {"model": "gpt-4", "temperature": 0, "max_tokens": 5},
-            "",
-        ),
-        (
-            GPT,
-            {"provider": "openai", "model": "gpt-4"},
-            {**GPT, "name": "gpt-4"},
-            {"model": "gpt-4", "temperature": 0, "max_tokens": 5},
-            "",
+        *(
+            (GPT, {**same, "model": "gpt-4"}, {**GPT, "name": "gpt-4"}, GPT["parameters"], "")
+            for same in ({}, {"provider": "openai"})
         ),
         # A model among the parameters stays, as recorded.
         (

@@ -64,6 +64,9 @@ def test_a_prompt_renders_with_the_function_and_keeps_the_reference(call, publis
     assert raw["prompt_template"]["tools"] == tools
     assert raw["llm_kwargs"]["tools"] == [INLINE, WEATHER]
     assert call("GET", "/prompt-templates").body["items"][0]["prompt_template"]["tools"] == tools
+    # A completion has no tools: its unknown keys are kept, whatever they are.
+    publish("c", completion("x", tools=[reference(99)]))
+    assert call("POST", "/prompt-templates/c", {}).body["prompt_template"]["tools"] == [reference(99)]
 
 
 @pytest.mark.parametrize(
@@ -108,12 +111,6 @@ def test_a_tool_of_another_workspace_is_left_out_of_what_is_rendered(call, publi
     assert [tool["type"] for tool in rendered["llm_kwargs"]["tools"]] == ["function"]
 
 
-def test_a_completion_template_has_no_tools(call, publish) -> None:
-    # Its unknown keys are kept, whatever they are.
-    publish("p", completion("x", tools=[reference(99)]))
-    assert call("POST", "/prompt-templates/p", {}).body["prompt_template"]["tools"] == [reference(99)]
-
-
 def test_a_file_that_changes_changes_what_references_mean(opened) -> None:
     pins = [reference(7, label="prod"), reference(7, version_number=3), reference(9), reference(7)]
     with opened(FIXTURES) as app:
@@ -144,7 +141,8 @@ def test_a_file_that_changes_changes_what_references_mean(opened) -> None:
 def test_a_renamed_tool_keeps_its_versions(opened) -> None:
     with opened(FIXTURES) as app:
         Caller(app)("POST", PUBLISH, flat("p", chat(tools=[reference(7), reference(7, version_number=3)])))
-    with opened(FIXTURES.replace("get_weather", "look_up").replace("version: 3", "version: 4")) as app:
+    renamed = FIXTURES.replace("name: weather", "name: sky")
+    with opened(renamed.replace("get_weather", "look_up").replace("version: 3", "version: 4")) as app:
         rendered = Caller(app)("POST", "/prompt-templates/p", {}).body
     tools = rendered["prompt_template"]["tools"]
     assert [tool["function"]["name"] for tool in tools] == ["look_up", "get_weather"]
@@ -167,16 +165,13 @@ def test_the_model_of_an_agent_gets_the_function(tmp_path) -> None:
         assert [tool["function"]["name"] for tool in seen.get(timeout=120)] == ["get_time"]
 
 
-@pytest.mark.parametrize("identifier", ["7", "weather", "7?version=3", "7?label=prod"])
-def test_a_tool_is_read_by_its_id_or_name_at_a_version_or_label(call, identifier) -> None:
-    answer = call("GET", f"/api/public/v2/tool-registry/{identifier}")
-    assert answer.status == 200
-    tool = answer.body["tool_registry"]
-    assert (tool["id"], tool["name"], tool["description"]) == (7, "weather", "Look it up")
-    assert tool["tool_definition"] == tool["version"]["tool_definition"] == WEATHER
-    assert tool["version"]["number"] == 3
-
-
-@pytest.mark.parametrize("identifier", ["8", "nothing", "7?version=4", "7?label=x"])
-def test_a_tool_that_does_not_exist_is_not_found(call, identifier) -> None:
-    assert call("GET", f"/api/public/v2/tool-registry/{identifier}").status == 404
+def test_a_tool_is_read_by_its_id_or_name_at_a_version_or_label(call) -> None:
+    path = "/api/public/v2/tool-registry"
+    for identifier in ("7", "weather", "7?version=3", "7?label=prod"):
+        tool = call("GET", f"{path}/{identifier}").body["tool_registry"]
+        assert (tool["id"], tool["name"], tool["description"]) == (7, "weather", "Look it up")
+        assert tool["tool_definition"] == tool["version"]["tool_definition"] == WEATHER
+        assert tool["version"]["number"] == 3
+    # 1 and 2 are not ids of tools, only numbers of the database.
+    for identifier in ("1", "2", "8", "nothing", "7?version=4", "7?label=x"):
+        assert call("GET", f"{path}/{identifier}").status == 404
