@@ -5,7 +5,7 @@ The oracle records each decision with what its author had seen by then. That kno
 with working files, commits, stashes and versions. After each verb no sentence may be gone from a working file
 or from the newest version unless somebody who had seen it removed it, or it is listed as passed over.
 
-``PYTHONPATH=tests/history python tests/compare/real_walks.py --walks 100`` walks and prints what was counted.
+``python tests/compare/real_walks.py --walks 100`` walks and prints what was counted.
 """
 
 from __future__ import annotations

@@ -91,11 +91,6 @@ class Oracle:
         """Return the sentences that a text has although everybody who decided about them removed them."""
         return frozenset(one for one in text if self.standing(one, seen) == (False, True))
 
-    def contradicted(self, text: Text, seen: Seen, sentences: Iterable[int]) -> list[int]:
-        """Return those sentences about which the text says the opposite of every decision that stands."""
-        wrong = self.missing(text, seen) | self.returned(text, seen)
-        return [one for one in sentences if one in wrong]
-
     def changed(self, ours: Text, theirs: Text, seen: Seen) -> tuple[bool, bool, bool]:
         """Return whether ours changed, whether theirs did, and whether some sentence is unclear."""
         one = two = unclear = False
