@@ -30,7 +30,7 @@ CLAIMS: dict[str, list[str]] = {
     "moves the release label that your application loads only after your checks pass": [
         "deploy/test_tables_in_a_deploy.py::test_tables_run_before_anything_is_published",
         "deploy/test_tables_in_a_deploy.py::test_other_checks_run_once_the_tables_passed",
-        "workflows/test_whole_way.py::test_a_worse_text_that_is_merged_all_the_same_is_not_published",
+        "workflows/test_deploy_workflow.py::test_a_gate_that_fails_leaves_the_label_and_fails_the_run",
     ],
     "promptsync deploy scores it 87.5 where the live version has 100": [
         "test_screens.py::test_the_screens_are_not_stale",
@@ -61,7 +61,7 @@ CLAIMS: dict[str, list[str]] = {
         "pull/test_pulled_style.py::test_a_merge_changes_the_lines_of_the_words_that_changed",
     ],
     "scores and the rows that got worse, in the pull request": [
-        "workflows/test_whole_way.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
+        "workflows/test_check_workflow.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
     ],
     "take back a release": [
         "labels/test_labels.py::test_a_rollback_goes_to_the_version_before_and_says_so_ever_after",
@@ -95,9 +95,8 @@ CLAIMS: dict[str, list[str]] = {
         "workflows/test_check_workflow.py::test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summary",
     ],
     "uses the verdicts of the pull request if nothing that was tested has changed": [
-        "workflows/test_whole_way.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
-        "workflows/test_whole_way.py::test_a_row_that_is_edited_after_the_evaluation_makes_it_run_again",
-        "workflows/test_whole_way.py::test_a_row_that_another_merge_edits_makes_it_run_again",
+        "workflows/test_check_workflow.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
+        "deploy/test_tables_in_a_deploy.py::test_a_verdict_does_not_count_once_a_row_was_edited",
     ],
     "brings dashboard edits into one pull request every night": [
         "workflows/test_drift_workflow.py::test_edits_come_back_as_one_pull_request_that_the_next_nights_update",
@@ -124,12 +123,11 @@ CLAIMS: dict[str, list[str]] = {
         "labels/test_rollback_to_commit.py::test_if_one_label_does_not_move_none_does",
     ],
     "The jobs pass the key only to the commands that contact the registry": [
-        "workflows/test_secrets.py::test_each_step_sees_the_secrets_that_it_needs",
+        "workflows/test_check_workflow.py::test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summary",
         "workflows/test_gitlab_check.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
     ],
     "Forks get no key": [
-        "workflows/test_secrets.py::test_each_step_sees_the_secrets_that_it_needs",
-        "workflows/test_whole_way.py::test_nothing_is_evaluated_for_a_fork",
+        "workflows/test_check_workflow.py::test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_missing",
     ],
     "`PROMPTSYNC_READ_ONLY=1`": [
         "commands/test_read_only.py::test_a_command_that_changes_the_registry_is_refused",
@@ -168,10 +166,10 @@ CLAIMS: dict[str, list[str]] = {
         "deploy/test_dashboard_edits.py::test_the_plan_names_who_saved_it_and_the_command_that_brings_it_in",
     ],
     "evaluates before the merge | yes, beside the live version": [
-        "workflows/test_whole_way.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
+        "workflows/test_check_workflow.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
     ],
     "releases exactly what was evaluated | yes, with tables": [
-        "workflows/test_whole_way.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
+        "workflows/test_check_workflow.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
         "deploy/test_tables_in_a_deploy.py::test_a_colleague_who_publishes_while_tables_run_stops_the_deploy",
     ],
     "a rejected write | exit code 4 or 5": [

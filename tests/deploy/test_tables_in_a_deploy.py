@@ -154,11 +154,20 @@ def test_a_deploy_that_was_stopped_uses_its_verdicts_again(released: World) -> N
     assert started(released) == 0 and prod(released, "ab") == [2, 2]
 
 
-def test_a_verdict_does_not_count_once_a_row_of_its_sheet_was_edited(released: World) -> None:
+@pytest.mark.parametrize("where", ["in its sheet", "in its file"])
+def test_a_verdict_does_not_count_once_a_row_was_edited(released: World, where: str) -> None:
     change(released, "hello", "welcome", "a")
     released.faults.append(fault(publishing(), failing(500), times=100))
     assert released.run("deploy").code != 0
     released.faults.clear()
+    if where == "in its file":
+        rows = [{"name": f"Customer {number}"} for number in range(1, 13)]
+        released.put("evaluations/thanks.yaml", evaluation(["a", "b"], rows=rows))
+        released.commit()
+        released.forget()
+        released.ok("deploy")
+        assert started(released) == 2  # the live text, too
+        return
     place = next(seen.path for seen in released.seen if seen.path.endswith("/scorecard/recalculate"))
     sheet = place.removesuffix("/scorecard/recalculate")
     rows = released.call("GET", f"{sheet}/rows?include_columns=true").body

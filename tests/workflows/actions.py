@@ -80,6 +80,11 @@ class Done:
     def passed(self) -> bool:
         return "failure" not in self.outcomes.values()
 
+    @property
+    def trusted(self) -> dict[str, list[str]]:
+        """The steps that saw a secret, of those that ran."""
+        return {step: secrets for step, secrets in self.secrets.items() if secrets}
+
     def __str__(self) -> str:
         return f"{self.outcomes}\n{self.log}\n--- summary ---\n{self.summary}"
 

@@ -23,6 +23,15 @@ SPEC = "promptsync==1.2.3"
 SOFTER = ("You answer refund questions", "You answer questions about refunds")
 SETTLE = ("You answer refund questions", "You settle refunds")
 """What is replaced in ``support/refund``, and by what."""
+SCRIPTED = """
+models:
+  - name: scripted
+    answers:
+      - contains: Answer with a JSON object
+        answer: '"category" "urgency" "language" "order_number": A-8, A-17, A-31 "reason"'
+      - {contains: "", answer: I do not know.}
+"""
+"""A model that answers ``support/triage`` as its evaluation wants it, because the prompt says so."""
 _REPOSITORY = {"full_name": REPOSITORY, "default_branch": "main"}
 
 
@@ -172,7 +181,9 @@ def opened(template: Path, place: Path, source: Path = EXAMPLE) -> Iterator[Team
     place.mkdir()
     for file in template.glob("registry.db*"):
         shutil.copy(file, place)
-    with made(place, git=False, fixtures=declared_by(source)) as world:
+    files = declared_by(source)
+    files["registry.yaml"] += SCRIPTED
+    with made(place, git=False, fixtures=files) as world:
         shutil.rmtree(world.root)
         shutil.copytree(template / "copy", world.root)
         hub = GitHub(place / "github")

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 from actions import COMMIT, PACKAGE, Done
+from job import ARTIFACT
 from team import SOFTER, Team
 
 from promptsync import __version__
@@ -61,12 +62,15 @@ def test_one_step_deploys_and_its_outputs_say_what_was_released(team: Team) -> N
 
 def test_a_command_that_fails_fails_the_step_and_still_reports(team: Team) -> None:
     team.worsen()
-    done = run(team, use(command="deploy", remote=team.world.url, api_key=KEY, report="out/deploy.md"))
+    places = {"report": "out/deploy.md", "page": "x/prompts.html"}
+    done = run(team, use(command="deploy", remote=team.world.url, api_key=KEY, **places))
     assert done.outcomes["promptsync"] == "failure"
     assert done.outputs["promptsync"]["count"] == "0"
     report = Path(done.outputs["promptsync"]["report"])
     assert report == done.directory / "out" / "deploy.md"
     assert "triage accuracy" in report.read_text("utf-8")
+    assert done.outputs["promptsync"]["page-url"] == f"{ARTIFACT}prompts.html"
+    assert "triage accuracy" in done.artifacts["prompts.html"]
 
 
 def test_without_a_command_it_installs_and_puts_only_promptsync_on_the_path(team: Team) -> None:

@@ -7,10 +7,11 @@ import re
 from job import ARTIFACT
 from markdown_reader import active
 from scripted_registry import Seen
-from team import NUMBER, SOFTER, Team
+from team import NUMBER, SOFTER, SPEC, Team
 
 MARKER = "<!-- promptsync check -->"
 PLAN = "Plan and rehearsal"
+KEY = ["PROMPTLAYER_API_KEY"]
 LINK = f"[Report with differences and outputs]({ARTIFACT}"
 
 
@@ -44,7 +45,11 @@ def test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summa
     assert "+You answer questions about refunds" in comment
     assert done.summary[done.summary.index("**1 prompt") :].strip() in comment
     assert done.outcomes["Difference, without the registry"] == "skipped"
-    assert published(team) == []
+    assert published(team) == [] and team.hub.installed == [SPEC]
+    assert done.trusted == {"Evaluations": KEY, PLAN: KEY, "Comment": ["GITHUB_TOKEN"]}
+    assert [*done.secrets] == [
+        *("actions/checkout", "Install promptsync", "Lint", "Evaluations", "Report", PLAN, "Comment")
+    ]
     assert team.hub.secrets["PROMPTLAYER_API_KEY"] not in done.log + done.summary + comment
     # A merge group is planned and rehearsed without a comment.
     calls = team.hub.state["calls"]
@@ -52,6 +57,7 @@ def test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summa
     assert group.passed, str(group)
     assert "**1 prompt to release to `prod`**" in group.summary and "**Rehearsal passed" in group.summary
     assert group.outcomes["Comment"] == "skipped"
+    assert group.trusted == {"Evaluations": KEY, PLAN: KEY}
     assert team.hub.state["calls"] == calls and published(team) == []
     # A deploy can be bound to the plan that was reviewed.
     (fingerprint,) = re.findall(r"fingerprint `(\w+)`", comment)
@@ -82,7 +88,8 @@ def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_m
     team.world.forget()
     done = team.check(fork=True)
     assert done.passed, str(done)
-    assert done.outcomes[PLAN] == done.outcomes["Comment"] == "skipped"
+    assert {done.outcomes[step] for step in ("Evaluations", "Report", PLAN, "Comment")} == {"skipped"}
+    assert done.trusted == {}
     assert "PROMPTLAYER_API_KEY" in done.summary and "Skipped: the evaluations" in done.summary
     assert "**1 prompt differs**" in done.summary and "+You answer questions about refunds" in done.summary
     assert team.hub.state["calls"] == [] and team.world.seen == []
@@ -113,23 +120,39 @@ def test_a_lint_error_is_at_its_line_and_the_comment_says_it(team: Team) -> None
     assert "**Failed**" in body(team) and "prompts/support/refund.yaml" in body(team)
 
 
-def test_a_conflict_with_what_is_released_is_refused_and_told(team: Team) -> None:
-    version = team.edit_in_registry("support/refund", "You answer refund questions", "You settle refunds")
-    team.label("support/refund", version)
+def test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated(team: Team) -> None:
+    team.edit("support/triage", "name: gpt-4o-mini", "name: scripted")
+    done = team.world.run("deploy", PROMPTSYNC_REMOTE=team.world.url)
+    assert done.code == 0, str(done)
+    team.world.forget()
     team.branch()
-    team.edit("support/refund", *SOFTER)
-    done = team.check()
-    assert done.outcomes["Lint"] == "success" and done.outcomes[PLAN] == "failure"
-    assert "**Refused**" in body(team) and "support/refund" in body(team)
-    assert "You settle refunds" in body(team)
-
-
-def test_a_gate_that_would_stop_the_deploy_makes_the_check_red(team: Team) -> None:
-    team.branch()
+    with (team.world.root / "evaluations/triage-accuracy.yaml").open("a") as evaluation:
+        evaluation.write("max_drop: 10\n")
     team.worsen()
+    team.hub.variables["PROMPTSYNC_EVALUATE"] = "label"  # a team may pay only for pull requests with a label
     done = team.check()
+    assert done.passed and done.outcomes["Evaluations"] == "skipped", str(done)
+    assert "tables: 1 sheet to run" in body(team)
+    done = team.check(labels=("bug", "evaluate"))
     assert done.outcomes["Evaluations"] == "failure" and done.outcomes[PLAN] == "success"
     assert "support/triage (triage accuracy)" in body(team) and "minimum of 90" in body(team)
+    assert "row 1 got worse (" in body(team)
+    assert f"{LINK}prompts.html)" in body(team) and "got worse" in done.artifacts["prompts.html"]
+
+    team.world.git("revert", "--no-edit", "HEAD")
+    team.edit("support/triage", "Choose exactly one", "Choose one")
+    done = team.check(labels=("evaluate",))
+    assert done.passed, str(done)
+    assert "triage accuracy 100, evaluated in pull request 7" in body(team)
+    assert "row 1 got worse" not in body(team) and published(team) == []
+    event = team.merge()
+    team.world.forget()
+    done = team.deploy(event)
+    assert done.passed and "triage accuracy 100, evaluated in pull request 7" in done.summary, str(done)
+    assert team.world.label("support/triage", "prod") == 3
+    # Nothing is published twice, or evaluated.
+    assert team.deploy(event).passed and team.world.published == ["support/triage"]
+    assert not [seen for seen in team.world.writes if seen.path.endswith("/operations")]
 
 
 def test_a_break_makes_the_check_red_until_the_pull_request_says_what_it_needs(team: Team) -> None:
@@ -143,18 +166,6 @@ def test_a_break_makes_the_check_red_until_the_pull_request_says_what_it_needs(t
     done = team.check()
     assert done.outcomes[PLAN] == "success", str(done)
     assert "**Contract: nothing stops the deploy**" in body(team) and "shop >= 2.4" in body(team)
-
-
-def test_what_an_earlier_merge_left_over_does_not_stop_who_touches_none_of_it(team: Team) -> None:
-    team.worsen()
-    assert team.deploy().outcomes["Deploy"] == "failure"
-    team.branch()
-    (team.world.root / "README.md").write_text("Something else\n", "utf-8")
-    team.world.commit("Write")
-    done = team.check()
-    assert done.passed, str(done)
-    assert "pending from an earlier deploy" in done.summary and "Not rehearsed" in done.summary
-    assert team.hub.comments == []
 
 
 def test_a_plan_that_is_too_large_is_cut_with_counts(team: Team) -> None:

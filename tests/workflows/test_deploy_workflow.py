@@ -19,6 +19,10 @@ def test_what_was_merged_is_published_proven_and_released(team: Team) -> None:
     assert json.loads(done.job_outputs["released"]) == {"support/refund": 2}
     assert (done.job_outputs["label"], done.job_outputs["count"]) == ("prod", "1")
     assert team.world.label("support/refund", "prod") == 2
+    assert done.trusted == {
+        "Fetch the newest commit": ["GITHUB_TOKEN"],
+        "Deploy": ["PROMPTLAYER_API_KEY"],
+    }
     assert "**1 prompt released to `prod`**" in done.summary
     for part in ("published  support/refund  v2", "refund quality", "echo", "prod  v1 -> v2"):
         assert part in done.summary
@@ -59,18 +63,13 @@ def test_an_old_run_that_is_run_again_releases_nothing_past_newer_checks(team: T
     assert team.world.label("support/refund", "prod") == 2
 
 
-def test_by_hand_or_after_an_approval_it_deploys_the_newest_commit_of_the_default_branch(team: Team) -> None:
+def test_by_hand_it_deploys_the_newest_commit_of_the_default_branch(team: Team) -> None:
     team.edit("support/refund", *SOFTER)
     team.push()
     payload = {"inputs": None, "ref": "refs/heads/main", "repository": {"default_branch": "main"}}
     done = team.deploy(Event("workflow_dispatch", payload, "refs/heads/main", "main"))
     assert done.passed, str(done)
     assert team.world.label("support/refund", "prod") == 2
-    event = Event("repository_dispatch", {"action": "promptsync-approved"}, "refs/heads/main", "main")
-    team.edit("support/refund", "questions about refunds", "all questions about refunds")
-    team.push()
-    done = team.deploy(event)
-    assert done.passed and team.world.label("support/refund", "prod") == 3, str(done)
 
 
 def _approve(team: Team, *, protected: bool) -> None:

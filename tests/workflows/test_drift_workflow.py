@@ -42,7 +42,10 @@ def test_edits_come_back_as_one_pull_request_that_the_next_nights_update(team: T
     assert team.drift("repository_dispatch").passed
     assert team.hub.git("rev-parse", BRANCH) == first
     team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
-    assert team.drift().passed
+    team.hub.secrets["PROMPTSYNC_TOKEN"] = "ghp_of_a_machine_user"
+    done = team.drift()
+    assert done.passed, str(done)
+    assert done.trusted == {"Pull": ["PROMPTLAYER_API_KEY"], "Pull request": ["PROMPTSYNC_TOKEN"]}
     assert team.hub.git("rev-list", "--count", f"main..{BRANCH}") == "1"
     assert "support/triage" in pull(team)["body"] and "support/refund" in pull(team)["body"]
 
@@ -86,10 +89,6 @@ def test_its_merge_publishes_nothing_and_may_be_released(team: Team) -> None:
 
 def test_a_prompt_that_was_archived_is_told_with_the_ways_out(team: Team) -> None:
     team.world.archive("support/triage")
-    done = team.drift()
-    assert done.passed, str(done)
-    assert team.hub.pulls == []
-    assert "**1 prompt archived in the registry**" in done.summary and "support/triage" in done.summary
     team.edit_in_registry("support/refund", *SETTLE)
     assert team.drift().passed
     assert "**1 prompt archived in the registry**" in pull(team)["body"]
