@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from clock import Clock
 from scripted_registry import DROPPED, Reply, Seen
 from sheets_there import TABLES, check, declare, place, sheets, spoiled, tables, text, wanted
-from test_waiting import Clock
 from worlds import World, asking, failing, fault, once
 
 from promptsync.checks import runs as waiting

@@ -5,24 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
+from clock import Clock
 
 from promptsync.checks import runs as module
 from promptsync.checks.runs import Run, Status, follow, poll_agent, run_together
-
-
-class Clock:
-    """A clock that advances only in ``sleep``."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.pauses: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        self.pauses.append(seconds)
 
 
 @pytest.fixture

@@ -9,22 +9,13 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import pytest
+from clock import Clock
 
 from promptsync.registry.promptlayer.http import Throttle
 from promptsync.registry.protocol import Timeouts
 
 LIMIT = 32
 FIRST_RETRY = 0.5
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def happened(throttle: Throttle, what: str, count: int) -> None:

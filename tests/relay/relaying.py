@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+from clock import Clock
 from registry_server import running
 
 from promptsync.files.config import parse
@@ -109,13 +110,6 @@ def api(port: int = 0) -> Iterator[Api]:
 
 CLIENT = httpx.Client(trust_env=False, verify=False)
 """One for all tests: each would load certificates."""
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
