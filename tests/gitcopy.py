@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,16 +14,16 @@ from promptsync.files.worktree import scan
 from promptsync.project.project import open_project
 
 GITCONFIG = str(Path(__file__).with_name("gitconfig"))
-IDENTITY = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false")
 
 Files = Mapping[str, str]
 """Texts by path below the directory of promptsync.yaml."""
 
 
-def git(directory: Path, *arguments: str) -> str:
+def git(directory: Path, *arguments: str, check: bool = True, **environ: str) -> str:
     """Run git in a directory; return what it prints, without the last line end."""
+    command, environment = ["git", *arguments], {**os.environ, **environ}
     done = subprocess.run(
-        ["git", *IDENTITY, *arguments], cwd=directory, capture_output=True, text=True, check=True
+        command, cwd=directory, env=environment, capture_output=True, text=True, check=check
     )
     return done.stdout.removesuffix("\n")
 

@@ -27,6 +27,7 @@ import jsonschema_rs
 import pytest
 import yaml
 from evaluation_files import declared, put
+from gitcopy import git
 from registry_server import Caller, chat, completion
 from scripted_registry import DROPPED, KEY, Reply, Seen, reusing
 
@@ -222,11 +223,7 @@ class World:
         path.write_text(text.replace(old, new), "utf-8")
 
     def git(self, *arguments: str) -> str:
-        identity = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false")
-        done = subprocess.run(
-            ["git", *identity, *arguments], cwd=self.root, capture_output=True, text=True, check=True
-        )
-        return done.stdout
+        return git(self.root, *arguments)
 
     def commit(self, message: str = "Change prompts") -> None:
         self.git("add", "-A")

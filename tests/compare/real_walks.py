@@ -5,7 +5,7 @@ The oracle records each decision with what its author had seen by then. That kno
 with working files, commits, stashes and versions. After each verb no sentence may be gone from a working file
 or from the newest version unless somebody who had seen it removed it, or it is listed as passed over.
 
-``python tests/compare/real_walks.py --walks 100`` walks and prints what was counted.
+``PYTHONPATH=tests python tests/compare/real_walks.py --walks 100`` walks and prints what was counted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import os
 import re
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,23 +28,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
 import yaml
+from gitcopy import GITCONFIG, git
 from oracle import Oracle, Seen, Text
+from working_copy import Between, happening
 
 from promptsync.cli import run as run_verb
 from promptsync.files.config import load
-from promptsync.project.project import Project, open_project
+from promptsync.project.project import open_project
 from promptsync.prompt.prompt import Prompt
-from promptsync.push.actions import PushPlan
-from promptsync.push.apply import check_unmoved
-
-GITCONFIG = Path(__file__).parents[1] / "gitconfig"
 
 Document = Mapping[str, Any]
-Between = Callable[[], object]
-"""What happens between the plan and the publish of a push."""
 
 NAME = "support/refund"
 PATH = f"prompts/{NAME}.yaml"
@@ -337,21 +331,8 @@ class RealWalk:
     def git(self, where: Path, *arguments: str, check: bool = True) -> str:
         self._clock += 1
         when = f"{1_700_000_000 + 60 * self._clock} +0000"
-        environ = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.root),
-            "GIT_CONFIG_GLOBAL": str(GITCONFIG),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            **{f"GIT_{who}_NAME": "Ann" for who in ("AUTHOR", "COMMITTER")},
-            **{f"GIT_{who}_EMAIL": "ann@example.org" for who in ("AUTHOR", "COMMITTER")},
-            **{f"GIT_{who}_DATE": when for who in ("AUTHOR", "COMMITTER")},
-            "GIT_EDITOR": "true",
-        }
-        done = subprocess.run(
-            ["git", *arguments], cwd=where, env=environ, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0 or not check, (arguments, done.stdout, done.stderr)
-        return done.stdout.strip()
+        dates = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
+        return git(where, *arguments, check=check, **dates).strip()
 
     def head(self, clone: Clone) -> str:
         return self.git(clone.root, "rev-parse", "HEAD")
@@ -815,23 +796,6 @@ def _summary(code: int, document: Document) -> str:
     return ", ".join(parts)
 
 
-@contextlib.contextmanager
-def happening(between: Between | None) -> Iterator[None]:
-    """Let something happen once, after the next push looked at the registry and before it publishes."""
-    if between is None:
-        yield
-        return
-    waiting = [between]
-
-    def check_and_wait(project: Project, plan: PushPlan) -> None:
-        check_unmoved(project, plan)
-        if waiting:  # what happens may be a push as well
-            waiting.pop()()
-
-    with patch("promptsync.push.apply.check_unmoved", check_and_wait):
-        yield
-
-
 # -- the operations ---------------------------------------------------------------------------------------
 
 Operation = Callable[[RealWalk, Clone, Random], object]
@@ -1256,7 +1220,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--shrink", action="store_true", help="leave out the steps that do not matter")
     given = parser.parse_args()
-    os.environ |= {"GIT_CONFIG_GLOBAL": str(GITCONFIG), "GIT_CONFIG_NOSYSTEM": "1"}
+    os.environ |= {"GIT_CONFIG_GLOBAL": GITCONFIG, "GIT_CONFIG_NOSYSTEM": "1"}
     total, losses, begun = Counter[str](), Counter[str](), time.monotonic()
     for seed in range(given.first, given.first + given.walks):
         steps = random_steps(seed, given.steps)

@@ -8,9 +8,8 @@ import re
 import shlex
 import shutil
 import sqlite3
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +18,7 @@ from unittest.mock import patch
 
 import pytest
 import yaml
-from gitcopy import GITCONFIG
+from gitcopy import git
 from registry_server import chat
 
 from promptsync.cli import run
@@ -28,6 +27,9 @@ from promptsync.project.project import Project, open_project
 from promptsync.prompt.prompt import Prompt, Version
 from promptsync.push.actions import PushPlan
 from promptsync.push.apply import check_unmoved
+
+Between = Callable[[], object]
+"""What happens between the plan and the publish of a push."""
 
 NAME = "support/refund"
 CONFIG = "prompts: prompts\nremote: here\nremotes:\n  here: {{url: 'local:{registry}'}}\n"
@@ -49,7 +51,6 @@ class Copy:
     registry: Path
     capsys: pytest.CaptureFixture[str]
     base: str = "."
-    environ: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def project(self) -> Path:
@@ -59,28 +60,7 @@ class Copy:
         return self.project / "prompts" / f"{name}.yaml"
 
     def git(self, *arguments: str, check: bool = True) -> str:
-        environ = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(self.registry.parent),
-            "GIT_CONFIG_GLOBAL": GITCONFIG,
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_AUTHOR_NAME": "Ann",
-            "GIT_AUTHOR_EMAIL": "ann@example.org",
-            "GIT_COMMITTER_NAME": "Ann",
-            "GIT_COMMITTER_EMAIL": "ann@example.org",
-            "GIT_EDITOR": "true",
-            **self.environ,
-        }
-        done = subprocess.run(
-            ["git", "-c", "protocol.file.allow=always", *arguments],
-            cwd=self.root,
-            env=environ,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0 or not check, f"git {arguments}: {done.stdout}{done.stderr}"
-        return done.stdout.strip()
+        return git(self.root, *arguments, check=check).strip()
 
     def begin(self) -> Copy:
         """Make the repository with the configuration, nothing committed."""
@@ -277,14 +257,7 @@ class Copy:
 
     def push_after(self, rival: Callable[[], object]) -> list[int]:
         """Push, but let ``rival`` act after the last look at the list and before the publish."""
-        rivals = [rival]
-
-        def check_and_lose(project: Project, plan: PushPlan) -> None:
-            check_unmoved(project, plan)
-            if rivals:  # the rival may push as well
-                rivals.pop()()
-
-        with patch("promptsync.push.apply.check_unmoved", check_and_lose):
+        with happening(rival):
             code, found = self.run("push")
         assert (code, len(found["raced"])) == (3, 1), found
         return [one["version"] for one in found["published"]]
@@ -329,6 +302,23 @@ class Copy:
         """Do what no operation of the API can do."""
         with contextlib.closing(sqlite3.connect(self.registry)) as database, database:
             database.execute(statement, values)
+
+
+@contextlib.contextmanager
+def happening(between: Between | None) -> Iterator[None]:
+    """Let something happen once, after the next push looked at the registry and before it publishes."""
+    if between is None:
+        yield
+        return
+    waiting = [between]
+
+    def check_and_wait(project: Project, plan: PushPlan) -> None:
+        check_unmoved(project, plan)
+        if waiting:  # what happens may be a push as well
+            waiting.pop()()
+
+    with patch("promptsync.push.apply.check_unmoved", check_and_wait):
+        yield
 
 
 def _numbered(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
