@@ -74,19 +74,21 @@ def apart(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "matches"),
+    ("verb", "matches", "number"),
     [
-        *(("status", LISTING), ("status", LATER_PAGE), ("status", VERSION)),
-        *(("pull", VERSION), ("push", VERSION), ("push", LISTING)),
+        ("status", LISTING, signal.SIGTERM),
+        ("status", LATER_PAGE, signal.SIGINT),
+        ("pull", VERSION, signal.SIGINT),
+        ("push", LISTING, signal.SIGINT),
     ],
 )
-def test_ctrl_c_while_the_registry_is_read_ends_at_once(
-    apart: World, verb: str, matches: Callable[[Seen], bool]
+def test_ctrl_c_and_sigterm_while_the_registry_is_read_end_at_once(
+    apart: World, verb: str, matches: Callable[[Seen], bool], number: int
 ) -> None:
     before = apart.files()
     with hanging(apart, matches), apart.started(verb, "--json") as process:
         until(process, lambda: any(map(matches, apart.seen)))
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         ended(process)
     assert apart.writes == []
     assert apart.files() == before
@@ -107,13 +109,6 @@ def test_many_reads_at_once_are_left_too(apart: World) -> None:
     with hanging(apart, others), apart.started("status", "--json") as process:
         until(process, lambda: len([one for one in apart.seen if VERSION(one)]) >= 5)
         process.send_signal(signal.SIGINT)
-        ended(process)
-
-
-def test_sigterm_is_as_ctrl_c(apart: World) -> None:
-    with hanging(apart, LISTING), apart.started("status", "--json") as process:
-        until(process, lambda: bool(apart.seen))
-        process.send_signal(signal.SIGTERM)
         ended(process)
 
 

@@ -52,13 +52,12 @@ INTERRUPTED = [
 ]
 """The last step of each chapter that writes what others do not, before which most is left behind."""
 
-each_write = pytest.mark.parametrize(
-    ("chapter", "request_line", "number"),
-    [
-        *((chapter, request_line, 1) for chapter, request_line in WRITES),
-        *((chapter, "", number) for chapter in dict(WRITES) for number in range(1, 30) if FUZZ),
-    ],
-)
+
+def each_write(writes: Sequence[tuple[str, str]]) -> pytest.MarkDecorator:
+    """With these kinds of writes, and in ``make fuzz`` with every single write."""
+    rows = [(chapter, request_line, 1) for chapter, request_line in writes]
+    rows += [(chapter, "", number) for chapter in dict(WRITES) for number in range(1, 30) if FUZZ]
+    return pytest.mark.parametrize(("chapter", "request_line", "number"), rows)
 
 
 OUTSIDE = Session._called
@@ -180,7 +179,7 @@ def at_write(request_line: str, number: int, react: Callable[[Callable[[], Reply
     return fault
 
 
-@each_write
+@each_write(WRITES[::2])  # each takes a process of its own for every command
 def test_ctrl_c_during_a_write_removes_what_it_made(
     live: World,
     capsys: pytest.CaptureFixture[str],
@@ -205,7 +204,7 @@ def test_ctrl_c_during_a_write_removes_what_it_made(
     assert left(live) == []
 
 
-@each_write
+@each_write(WRITES)
 @pytest.mark.parametrize("is_after", [False, True] if FUZZ else [True])
 def test_after_a_500_all_is_removed(
     live: World, chapter: str, request_line: str, number: int, is_after: bool
