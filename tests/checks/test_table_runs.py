@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from sheets_there import TABLES, check, declare, place, requests, sheets, tables, text, wanted
+from tables import sheet_of
 from worlds import World, asking, failing, fault, made, once
 
+from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import NoSuchItem
 from promptsync.checks.results import CheckResult
 from promptsync.checks.tables import past_results, plan_tables
@@ -202,47 +204,28 @@ def test_too_many_cells_are_refused_before_anything_is_made(world: World) -> Non
 
 
 def test_a_table_of_the_dashboard_is_read_and_gets_sheets_beside_its_own(world: World) -> None:
-    table = world.call("POST", "/api/public/v2/tables", {"title": "Cases"}).body["table"]["id"]
-    (first,) = world.call("GET", f"/api/public/v2/tables/{table}/sheets").body["data"]
-    base = f"/api/public/v2/tables/{table}/sheets/{first['id']}"
-    columns = world.call("GET", f"{base}/columns").body
-    column = (columns.get("data") or columns.get("columns"))[0]["id"]
-    values = [{column: f"case {n}"} for n in range(3)]
-    assert world.call("POST", f"{base}/rows", {"count": 3, "values": values}).status < 300
-    world.publish("ask", "Say {q}")
-    config = {"template": {"name": "ask"}, "prompt_template_variable_mappings": {"question": "Column A"}}
-    body = {"title": "Answer", "type": "PROMPT_TEMPLATE", "config": config}
-    made = world.call("POST", f"{base}/columns", {**body, "dependencies": [{"column_id": column}]})
-    assert made.status == 201, made.body
-    answer = made.body["column"]["id"]
-    step = {
-        "title": "Case",
-        "primitive_type": "CONTAINS",
-        "primitive_config": {"source": answer, "value": "case 1"},
-    }
-    step |= {"source_column_ids": [answer]}
-    scorecard = {
-        "name": "Quality",
-        "steps": [step],
-        "aggregation": {"pass_threshold": 0.8, "warn_threshold": 0.6},
-    }
-    assert world.call("PATCH", f"{base}/scorecard", scorecard).status == 200
-    before = world.call("GET", f"{base}/rows").body
-    wanted_here = wanted(PLAIN)
-    named = replace(wanted_here, check=replace(wanted_here.check, name="Cases"))
-    result = check(world, named).all[0]
+    def run(name: str) -> CheckResult:
+        return check(world, replace(wanted(PLAIN), check=Check("table", name, ("ask",)))).all[0]
+
+    sheet = sheet_of(world.call, ["q"], [[f"case {number}"] for number in range(3)])
+    mappings = {"prompt_template_variable_mappings": {"question": "q"}}
+    answer = sheet.column("Answer", "PROMPT_TEMPLATE", template={"name": "ask"}, **mappings)
+    config = {"source": answer, "value": "case 1"}
+    step = {"title": "Case", "primitive_type": "CONTAINS", "primitive_config": config}
+    sheet.scorecard({**step, "source_column_ids": [answer]}, pass_threshold=0.8, warn_threshold=0.6)
+    before = sheet("GET", "/rows")
+    result = run("Refund quality")
     assert [row.output for row in result.run.rows] == [f"Say case {n}" for n in range(3)]
     assert [row.verdict for row in result.run.rows] == ["fail", "pass", "fail"]
-    assert world.call("GET", f"{base}/rows").body == before
-    by_id = replace(wanted_here, check=replace(wanted_here.check, name=table))
-    world.call("PATCH", f"/api/public/v2/tables/{table}", {"title": "Renamed"})
-    again = check(world, by_id).all[0]
+    assert sheet("GET", "/rows") == before
+    world.call("PATCH", f"{TABLES}/{sheet.table_id}", {"title": "Renamed"})
+    again = run(sheet.table_id)
     assert (again.run.reused, again.run.name) == (True, "Renamed")
-    with pytest.raises(NoSuchItem, match="has no table 'Cases'"):
-        check(world, named)
-    world.call("POST", "/api/public/v2/tables", {"title": "Renamed"})
+    with pytest.raises(NoSuchItem, match="has no table 'Refund quality'"):
+        run("Refund quality")
+    world.call("POST", TABLES, {"title": "Renamed"})
     with pytest.raises(UsageError, match="several tables named 'Renamed', with the ids"):
-        check(world, replace(wanted_here, check=replace(wanted_here.check, name="Renamed")))
+        run("Renamed")
 
 
 def test_the_requests_of_a_run_of_fifty_rows(world: World) -> None:

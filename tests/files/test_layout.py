@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 from seeds import examples
 from strategies import locals_, prompts, texts
 
@@ -77,59 +78,7 @@ def test_texts_are_written_in_the_house_style(text: str, lines: str) -> None:
     assert read(render_new(completion(text), Local())) == text
 
 
-def test_a_new_file_looks_as_a_person_would_write_it() -> None:
-    prompt = Prompt(
-        "support/refund",
-        {
-            "type": "chat",
-            "messages": [
-                {
-                    "role": "system",
-                    "template_format": "jinja2",
-                    "content": [{"type": "text", "text": "You answer.\n"}],
-                    "input_variables": [],
-                },
-                {
-                    "role": "user",
-                    "template_format": "jinja2",
-                    "content": [
-                        {"type": "text", "text": "{{ question }}"},
-                        {
-                            "type": "image_url",
-                            "image_url": {"url": "https://example.com/a.png", "detail": None},
-                        },
-                    ],
-                },
-            ],
-            "tools": [
-                {
-                    "type": "function",
-                    "function": {
-                        "name": "find",
-                        "parameters": {
-                            "type": "object",
-                            "properties": {"order": {"type": "string"}},
-                            "required": ["order"],
-                        },
-                    },
-                }
-            ],
-        },
-        {
-            "model": {"name": "gpt-4o", "provider": "openai", "parameters": {"temperature": 0.2}},
-            "owner": "support",
-        },
-        ("billing", "support"),
-    )
-    local = Local(
-        ("refund quality",),
-        ({"name": "bot", "input_variables": {"order": "A-17"}},),
-        ({"q": "?"},),
-        {"": ("7-3fa9c1a",)},
-    )
-    assert (
-        render_new(prompt, local)
-        == """\
+NEW = """\
 name: support/refund
 template_format: jinja2
 tags: [billing, support]
@@ -165,7 +114,19 @@ examples:
   - {q: "?"}
 synced: 7-3fa9c1a
 """
-    )
+
+
+def test_a_new_file_looks_as_a_person_would_write_it() -> None:
+    read = parse(NEW.encode(), "p.yaml", "p")
+    assert render_new(read.prompt, read.local) == NEW
+    # What the registry fills in, in an order of its own, is not written.
+    filled = {**read.prompt.template, "functions": [], "input_variables": ["question"]}
+    for message in filled["messages"]:
+        message |= {"input_variables": [], "template_format": "jinja2", "name": None}
+    filled["messages"][1]["content"][1]["image_url"]["detail"] = None
+    model = dict(reversed(read.prompt.metadata["model"].items()))
+    metadata = {"owner": "support", "model": model}
+    assert render_new(replace(read.prompt, template=filled, metadata=metadata), read.local) == NEW
 
 
 @pytest.mark.parametrize(

@@ -90,15 +90,6 @@ def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) 
 # -- moving --------------------------------------------------------------------------------------------
 
 
-def test_each_release_remembers_the_version_before(here: World) -> None:
-    apply(here, planned(here, 1))
-    assert here.labels("refund") == {"prod": 1, "prod.released": 1}
-    apply(here, planned(here, 2))
-    assert here.labels("refund") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
-    apply(here, planned(here, 4))
-    assert here.labels("refund") == {"prod": 4, "prod.previous": 2, "prod.released": 4}
-
-
 def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: World) -> None:
     here.point("refund", prod=4, prod_previous=2)
     (moved,) = apply(here, back(here))
@@ -142,18 +133,6 @@ def test_a_rollback_never_goes_up(here: World) -> None:
         back(here)
     with pytest.raises(UsageError, match="of another label"):
         back(here, "prod.previous")
-
-
-def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) -> None:
-    here.point("refund", prod=1)
-    change = planned(here, 2)
-    here.point("refund", prod=3)
-    receipt = apply_labels(here.library, [change])
-    (stayed,) = receipt.changed
-    assert not stayed.moved
-    assert "moved it to v3" in stayed.why
-    assert here.labels("refund") == {"prod": 3}
-    assert isinstance(receipt.error, Refused)
 
 
 def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) -> None:

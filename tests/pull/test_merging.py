@@ -368,7 +368,7 @@ def test_a_merge_takes_no_side_and_no_other_version(shop: World) -> None:
     mine = edit(shop, ("kind and brief", "curt"))
     dashboard(shop, ("kind and brief", "short"))
     ways = ("--merge", "--markers", "--passed-over")
-    sides = [f"{way} {side}" for way in ways for side in ("--theirs", "--ours")]
-    for flags in (*sides, "--merge --label prod", "--merge --version 1", "--merge --output out"):
+    others = ("--theirs", "--ours", "--label prod", "--version 1")
+    for flags in (*(f"{way} {other}" for way in ways for other in others), "--merge --output out"):
         done = shop.run("pull", "refund", *flags.split())
         assert (done.code, file(shop)) == (2, mine) and "cannot be combined" in done.err, flags

@@ -84,23 +84,6 @@ def test_a_pull_changes_the_lines_of_the_words_that_changed(styled: World) -> No
     assert set(styled.states().values()) == {"in-sync"}
 
 
-def test_a_number_that_is_equal_keeps_its_spelling_beside_one_that_changes(styled: World) -> None:
-    styled.publish("a", **_changed(styled, [], temperature=0.5))
-    styled.ok("pull")
-    assert _diff(styled) == [
-        "-  parameters: {max_tokens: 600, temperature: 0.20}   # tested",
-        "+  parameters: {max_tokens: 600, temperature: 0.5}   # tested",
-    ]
-
-
-def test_numbers_that_are_equal_are_no_change(styled: World) -> None:
-    styled.publish("a", **_changed(styled, []))
-    assert set(styled.states().values()) == {"in-sync"}
-    before = styled.files()
-    styled.ok("pull")
-    assert styled.files() == before
-
-
 def test_a_merge_changes_the_lines_of_the_words_that_changed(styled: World) -> None:
     styled.publish("a", **_changed(styled, REFUND[:1]))
     styled.edit("a", "'It''s about", "'It''s not about")
@@ -110,24 +93,3 @@ def test_a_merge_changes_the_lines_of_the_words_that_changed(styled: World) -> N
         "-      returns. Be brief and friendly, and say so when you do",
         "+      returns. Be short and friendly, and say so when you do",
     ]
-
-
-def test_a_bump_changes_the_line_of_the_pin(styled: World) -> None:
-    styled.publish("tone", content="Be very kind.")
-    styled.ok("pull")
-    styled.commit("Pull tone")
-    styled.ok("bump", "tone")
-    assert _diff(styled) == [
-        "-      @@@tone@version_number:1@@@ A second paragraph stays.",
-        "+      @@@tone@version_number:2@@@ A second paragraph stays.",
-    ]
-
-
-def test_messages_that_move_in_the_dashboard_take_their_lines_along(styled: World) -> None:
-    version = _changed(styled, [])
-    messages = version["prompt_template"]["messages"]
-    messages.insert(1, messages.pop())
-    styled.publish("a", **version)
-    styled.ok("pull")
-    line = '  - {role: user, content: "caf\\u00e9"}'
-    assert _diff(styled) == [f"+{line}", f"-{line}"]
