@@ -166,23 +166,13 @@ def test_a_text_that_came_back_different_is_altered_until_somebody_edits_it(copy
     alter(copy, 1, "Hello", "HELLO")
     assert copy.state() == "altered"
     assert copy.push() == []
-    copy.commit("Hello you")
-    assert copy.state() == "ahead"
-
-
-def test_an_altered_text_that_was_edited_there_is_behind(copy: Copy) -> None:
-    alter(copy, 1, "Hello", "HELLO")
-    copy.publish("HELLO you")
-    assert copy.state() == "behind"
-
-
-def test_an_uncommitted_text_that_came_back_different_is_altered_as_well(copy: Copy) -> None:
-    copy.write("Good day")
-    assert copy.push() == [2]
+    copy.write("Good day")  # uncommitted
+    assert copy.state() == "ahead" and copy.push() == [2]
     alter(copy, 2, "Good day", "GOOD DAY")
     copy.forget()
-    assert copy.state() == "altered"
-    assert copy.push() == []
+    assert copy.state() == "altered" and copy.push() == []
+    copy.publish("GOOD DAY to you")
+    assert copy.state() == "behind"
 
 
 # -- tags ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from working_copy import NAME, Copy
-from worlds import made
 
 
 @pytest.fixture
@@ -117,13 +116,6 @@ STORIES = {
         write Two
         is ahead
     """,
-    "what was reset and committed anew is not taken for amended": """
-        commit "Good day"
-        push -> 2
-        git reset -q --hard HEAD~1
-        commit Mine
-        is diverged
-    """,
     "a conflict that was kept ours is settled for everybody": """
         publish Theirs
         commit Mine
@@ -188,19 +180,6 @@ def test_a_sparse_checkout_hides_and_does_not_delete(copy: Copy) -> None:
         assert "git sparse-checkout add prompts/support" in copy.refused(*arguments)
     copy.git("sparse-checkout", "add", "prompts/support")
     assert copy.states() == dict.fromkeys([NAME, "other"], "in-sync")
-
-
-def test_a_project_in_a_directory_of_a_monorepo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    mono = Copy(tmp_path / "mono", tmp_path / "registry.db", capsys, base="services/bot").begin()
-    mono.commit("Hello")
-    assert mono.push() == [1]
-    mono.commit("Good day")
-    assert mono.state() == "ahead"
-    ci = mono.clone("ci")
-    assert ci.push() == [2]
-    assert mono.state() == "in-sync"
-    mono.git("checkout", "-q", "HEAD~1")
-    assert mono.state() == "behind"
 
 
 def test_a_repository_inside_another_one_is_a_repository_of_its_own(
@@ -277,13 +256,3 @@ def test_odd_settings_of_git_change_nothing(copy: Copy) -> None:
     copy.write("Good evening")
     copy.write("Tschüß", "höflich/gruß")
     assert copy.states() == {NAME: "ahead", "höflich/gruß": "ahead"}
-
-
-def test_without_git_the_key_of_the_first_push_is_the_base_of_what_follows(tmp_path: Path) -> None:
-    with made(tmp_path, git=False) as world:
-        world.write("a", "Hello")
-        world.ok("push")
-        world.edit("a", "Hello", "Hello you")
-        world.publish("a", "Hello there")
-        (prompt,) = world.run("status", "--json").document["prompts"]
-        assert (prompt["state"], prompt["base"]) == ("diverged", 1)

@@ -25,16 +25,6 @@ def pair(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Pair:
     return a, b
 
 
-@pytest.mark.parametrize("is_edited", [False, True])
-def test_a_version_of_the_other_file_is_not_included(pair: Pair, is_edited: bool) -> None:
-    a, b = pair
-    if is_edited:
-        a.commit("Good day from a")
-    assert a.state() == "diverged"
-    a.refused("push")
-    assert (b.said(), b.state()) == ("Hello from b", "in-sync")
-
-
 def test_a_version_that_only_adds_a_field_is_not_included(pair: Pair) -> None:
     a, b = pair
     a.write("Hello")
@@ -46,6 +36,9 @@ def test_a_version_that_only_adds_a_field_is_not_included(pair: Pair) -> None:
 
 def test_each_file_includes_its_own_versions(pair: Pair) -> None:
     a, b = pair
+    assert (a.state(), b.state()) == ("diverged", "in-sync")
+    a.commit("Good morning from a")
+    a.refused("push")
     a.ok("push", "--force", NAME, "-y")
     assert (a.state(), b.state()) == ("in-sync", "diverged")
     a.commit("Good day from a")
@@ -86,19 +79,11 @@ def _refuses_over_the_other_text(x: Copy) -> None:
     assert x.said() == "Hello from y"
 
 
-def test_a_version_of_another_file_on_a_branch_is_not_included(x: Copy) -> None:
+def test_a_version_of_another_file_on_a_branch_is_not_included_before_and_after_its_merge(x: Copy) -> None:
     x.git("switch", "-qc", "by")
     _copied(x)
     x.git("switch", "-q", "main")
     _refuses_over_the_other_text(x)
-
-
-def test_a_version_of_another_file_on_a_branch_that_is_merged_later_is_not_included(x: Copy) -> None:
-    x.git("switch", "-qc", "by")
-    _copied(x)
-    x.git("switch", "-q", "main")
-    x.commit("Hello from x")
-    x.refused("push")
     x.git("merge", "-q", "by")
     assert x.state() == "diverged"
 

@@ -72,6 +72,8 @@ def test_a_break_stops_the_deploy_before_anything_is_published(world: World) -> 
     refused = world.run("deploy", "--json")
     assert refused.document["error"]["code"] == "contract"
     assert contract(refused) == [("refund", "breaking", False)]
+    hint = world.run("deploy", "refund", "--label", "prod", "--json").document["error"]["hint"]
+    assert hint.startswith("promptsync deploy refund --breaking refund --label prod\n")
 
 
 @pytest.mark.parametrize("how", ["needs", "metadata", "flags"])
@@ -326,12 +328,6 @@ def test_the_hint_repeats_what_was_accepted_and_what_is_released_again(world: Wo
     hint = "promptsync deploy faq refund --again --breaking refund --breaking faq"
     assert f"hint: {hint}\n" in done.err
     world.ok(*hint.split()[1:])
-
-
-def test_the_hint_repeats_names_and_label(world: World) -> None:
-    breaks(world)
-    done = world.run("deploy", "refund", "--label", "prod")
-    assert "hint: promptsync deploy refund --breaking refund --label prod\n" in done.err
 
 
 def test_status_says_that_the_next_deploy_will_be_stopped(world: World) -> None:

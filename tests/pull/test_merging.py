@@ -93,31 +93,9 @@ def test_edits_in_two_messages_merge_and_the_rest_of_the_file_stays(shop: World)
     assert shop.states() == {"refund": "in-sync"}
 
 
-def test_text_here_and_a_parameter_there_merge(shop: World) -> None:
-    edit(shop, ("kind and brief", "very kind"))
-    dashboard(shop, metadata=model(temperature=0.7))
-    shop.ok("pull", "--merge", "refund")
-    assert "{temperature: 0.7}   # calm" in file(shop) and "Be very kind." in file(shop)
-
-
-def test_lines_of_one_text_and_inserted_messages_merge(shop: World) -> None:
-    messages = shop.read("refund")["prompt_template"]["messages"]
-    shots = [
-        {"role": role, "content": [{"type": "text", "text": f"{role} says"}]}
-        for role in ("user", "assistant")
-    ]
-    dashboard(shop, prompt_template={"type": "chat", "messages": [messages[0], *shots, messages[1]]})
-    dashboard(shop, ("Never", "Do not"))
-    edit(shop, ("You answer refund questions.", "You answer questions about refunds."))
-    shop.ok("pull", "--merge")
-    rules = "You answer questions about refunds.\nBe kind and brief.\nDo not promise money.\n"
-    assert texts(shop) == [rules, "user says", "assistant says", "{question}"]
-    assert "# the rules" in file(shop)
-
-
 LONG = "You answer questions. " + "Be brief and kind to all. " * 3 + "End politely. Never shout."
 LINES = "|\n" + "".join(f"    line {number}\n" for number in range(5))
-READ = "line 0\nline 1\nline 2\nline 3\nline 4"
+
 ENDS = (("line 0", "first"), ("line 3", "line three"))
 MERGED_LINES = "first\nline 1\nline 2\nline three\nline 4"
 ODD = '"one\\r\\ntwo\\u2028x\\nthree\\x85y\\n four \\n"'
@@ -171,20 +149,6 @@ def test_where_nobody_knows_the_tags_of_the_base_none_is_removed(world: World) -
     world.ok("pull", "--merge")
     assert prompt(world, "a").tags == ("kept", "theirs", "new", "mine")
     assert texts(world, "a") == ["Hello you"]
-
-
-def test_several_versions_there_and_a_second_merge_on_top_of_the_first(world: World) -> None:
-    world.put("prompts/a.yaml", f"messages:\n- role: user\n  content: {LINES}")
-    world.ok("push")
-    edit(world, ("line 0", "one"), name="a")
-    for change in (("line 2", "two"), ("two", "zwei")):
-        dashboard(world, change, name="a")
-    world.ok("pull", "--merge")
-    assert texts(world, "a") == [READ.replace("line 0", "one").replace("line 2", "zwei") + "\n"]
-    dashboard(world, ("line 4", "four"), name="a")
-    world.ok("pull", "--merge")
-    assert texts(world, "a") == ["one\nline 1\nzwei\nline 3\nfour\n"]
-    assert world.states() == {"a": "ahead"}
 
 
 def test_two_that_have_nothing_in_common_merge_only_where_they_agree(world: World) -> None:

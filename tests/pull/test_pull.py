@@ -68,13 +68,6 @@ def test_partial_writes_the_rest_of_what_a_file_cannot_hold_with_its_comments(th
     assert three.files()["prompts/a.yaml"] == before["prompts/a.yaml"]
 
 
-def test_what_only_the_registry_has_is_written(three: World) -> None:
-    three.publish("support/refund", "Money? {question}")
-    three.ok("pull")
-    assert "Money? {question}" in three.path("support/refund").read_text("utf-8")
-    assert set(three.states().values()) == {"in-sync"}
-
-
 def test_nothing_is_written_while_one_prompt_diverged(three: World) -> None:
     three.publish("a", "Theirs {name}")
     three.publish("new", "Theirs {name}")
@@ -199,15 +192,6 @@ def test_a_file_that_changed_or_appeared_meanwhile_is_refused_before_any_write(t
         with pytest.raises(Refused, match=r"b\.yaml changed since it was read"):
             apply_pull(project, plan)
     assert three.files() == before
-
-
-def test_files_with_the_line_ends_of_windows_are_pulled_into(three: World) -> None:
-    path = three.path("a")
-    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    three.publish("a", "Theirs {name}", metadata={"owner": "shop"})
-    three.ok("pull")
-    assert b"Theirs" in path.read_bytes()
-    assert three.states()["a"] == "in-sync"
 
 
 def test_a_dry_run_writes_nothing_and_says_so_first(three: World) -> None:

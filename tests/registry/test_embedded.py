@@ -9,7 +9,6 @@ import pytest
 from registry_server import running
 from scripted_registry import KEY, template
 
-from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import Rejected
 from promptsync.registry.open import LocalTransport, open_registry
@@ -17,12 +16,6 @@ from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.server.app import create_app
 
 TONE = Prompt("house/tone", {"type": "completion", "content": [{"type": "text", "text": "Be {how}."}]})
-PARENT = Prompt(
-    "support/refund: ü @#",
-    template("@@@house/tone@@@ Hi {name}"),
-    {"model": {"provider": "openai", "name": "gpt-4o"}, "owner": "support"},
-    ("billing", "support"),
-)
 
 
 @pytest.fixture(params=["in-process", "socket"])
@@ -34,46 +27,6 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PromptL
     else:
         with app, running(app) as url, PromptLayer(f"{url}/", KEY) as registry:
             yield registry
-
-
-def test_what_is_published_is_what_is_read_and_costs_one_request(registry: PromptLayer) -> None:
-    for number, prompt in enumerate((TONE, PARENT), start=1):
-        made = registry.prompts.publish(prompt, message=f"m (v{number})", labels=["prod"])
-        assert made.version == 1
-        version = registry.prompts.get(made.template_id, prompt.name)
-        assert digest(version.prompt) == digest(prompt)
-        assert set(version.prompt.tags) == set(prompt.tags)
-        assert version.message == f"m (v{number})"
-        assert version.prompt.extra == {}
-    assert registry.requests == 4
-    assert isinstance(registry.workspace_id, int)
-
-
-def test_moved_labels_are_read_in_both_ways(registry: PromptLayer) -> None:
-    registry.prompts.publish(TONE, message="m", labels=["prod"])
-    made = registry.prompts.publish(TONE, message="m")
-    (prod,) = registry.labels.of(made.template_id, TONE.name)
-    assert (prod.name, prod.version) == ("prod", 1)
-    registry.labels.set(made.template_id, TONE.name, "prod", 2, prod)
-    registry.labels.set(made.template_id, TONE.name, "dev", 1, None)
-    every = registry.labels.all()
-    assert every is not None
-    assert {(label.name, label.version, label.prompt_name) for label in every} == {
-        ("prod", 2, TONE.name),
-        ("dev", 1, TONE.name),
-    }
-    assert [version.version for version in registry.prompts.list(label="prod")] == [2]
-    assert registry.prompts.get(None, TONE.name, label="dev").version == 1
-    for _ in range(2):  # a lost first attempt is no error
-        registry.labels.delete(prod)
-    assert [label.name for label in registry.labels.of(made.template_id, TONE.name)] == ["dev"]
-
-
-def test_an_all_digit_name_is_not_mistaken_for_an_id(registry: PromptLayer) -> None:
-    first = registry.prompts.publish(Prompt("greet", template("one")), message="m")
-    digits = registry.prompts.publish(Prompt(str(first.template_id), template("two")), message="m")
-    for made, name in ((first, "greet"), (digits, str(first.template_id))):
-        assert registry.prompts.get(made.template_id, name).template_id == made.template_id
 
 
 def test_a_prompt_named_like_a_part_of_a_path_is_a_prompt(registry: PromptLayer) -> None:
