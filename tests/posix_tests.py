@@ -23,6 +23,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_idle_clients_are_served_where_the_system_allows_few_open_files",
         ],
         "test_walkthroughs.py": [],
+        "workflows/test_both_hosts.py": [],
         "workflows/test_check_workflow.py": [],
         "workflows/test_deploy_workflow.py": [],
         "workflows/test_drift_workflow.py": [],

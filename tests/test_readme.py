@@ -30,7 +30,7 @@ CLAIMS: dict[str, list[str]] = {
     "moves the release label that your application loads only after your checks pass": [
         "deploy/test_tables_in_a_deploy.py::test_tables_run_before_anything_is_published",
         "deploy/test_tables_in_a_deploy.py::test_other_checks_run_once_the_tables_passed",
-        "workflows/test_deploy_workflow.py::test_a_gate_that_fails_leaves_the_label_and_fails_the_run",
+        "workflows/test_both_hosts.py::test_a_check_that_fails_leaves_the_label_and_fails_the_run",
     ],
     "promptsync deploy scores it 87.5 where the live version has 100": [
         "test_screens.py::test_the_screens_are_not_stale",
@@ -85,7 +85,7 @@ CLAIMS: dict[str, list[str]] = {
         "commands/test_init_scaffold.py::test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do",
         "workflows/test_gitlab_check.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
         "workflows/test_gitlab_deploy.py::test_what_was_merged_is_checked_published_and_released",
-        "workflows/test_gitlab_deploy.py::test_edits_come_back_as_one_merge_request_that_the_next_nights_update",
+        "workflows/test_both_hosts.py::test_edits_come_back_as_one_pull_request_that_the_next_nights_update",
     ],
     "one prompt scores 87.5, the live version 100": [
         "test_screens.py::test_the_screens_are_not_stale",
@@ -99,11 +99,11 @@ CLAIMS: dict[str, list[str]] = {
         "deploy/test_tables_in_a_deploy.py::test_a_verdict_does_not_count_once_a_row_was_edited",
     ],
     "brings dashboard edits into one pull request every night": [
-        "workflows/test_drift_workflow.py::test_edits_come_back_as_one_pull_request_that_the_next_nights_update",
+        "workflows/test_both_hosts.py::test_edits_come_back_as_one_pull_request_that_the_next_nights_update",
     ],
     "publishes nothing that failed on a table; the label stays": [
         "deploy/test_tables_in_a_deploy.py::test_a_failed_deploy_publishes_nothing_and_says_so",
-        "workflows/test_deploy_workflow.py::test_a_gate_that_fails_leaves_the_label_and_fails_the_run",
+        "workflows/test_both_hosts.py::test_a_check_that_fails_leaves_the_label_and_fails_the_run",
     ],
     "`deploy` releases what is committed and names the edit it left out": [
         "push/test_present_state.py::test_what_somebody_does_before_the_publish_refuses_it",

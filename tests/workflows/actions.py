@@ -81,6 +81,11 @@ class Done:
         return "failure" not in self.outcomes.values()
 
     @property
+    def told(self) -> str:
+        """What a person reads."""
+        return self.summary
+
+    @property
     def trusted(self) -> dict[str, list[str]]:
         """The steps that saw a secret, of those that ran."""
         return {step: secrets for step, secrets in self.secrets.items() if secrets}

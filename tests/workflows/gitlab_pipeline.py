@@ -43,6 +43,11 @@ class Ended:
     def passed(self) -> bool:
         return self.code == 0
 
+    @property
+    def told(self) -> str:
+        """What a person reads."""
+        return self.log
+
     def __str__(self) -> str:
         return f"exit {self.code}\n{self.log}"
 

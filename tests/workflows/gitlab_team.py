@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,8 +11,8 @@ from pathlib import Path
 from evaluation_files import declared_by
 from gitlab_pipeline import Ended, Runner
 from gitlab_server import BOT, PROJECT, serving
-from team import EXAMPLE, SPEC, Developer
-from worlds import KEY, made
+from team import EXAMPLE, SPEC, Developer, copied
+from worlds import KEY
 
 from promptsync.cli import run as promptsync
 
@@ -67,22 +66,34 @@ class Team(Developer):
         assert [*jobs] == [name]
         return jobs[name]
 
+    def git(self, *arguments: str) -> str:
+        return self.runner.git(*arguments)
+
     @property
-    def notes(self) -> list[str]:
-        return [note["body"] for note in self.runner.project.notes]
+    def comments(self) -> list[str]:
+        notes = [note["body"] for note in self.runner.project.notes]
+        # A line that begins with a slash may be a quick action.
+        assert not any(line.startswith("/") for note in notes for line in note.splitlines())
+        return notes
+
+    @property
+    def requests(self) -> list[tuple[str, str, str, str]]:
+        requests = self.runner.project.requests
+        keys = ("source_branch", "target_branch", "title", "description")
+        assert not any(line.startswith("/") for one in requests for line in one["description"].splitlines())
+        return [tuple(one[key] for key in keys) for one in requests]
+
+    def take_key(self) -> None:
+        """Let the jobs have no key."""
+        del self.runner.variables["PROMPTLAYER_API_KEY"]
 
 
 @contextmanager
 def opened(template: Path, place: Path) -> Iterator[Team]:
     """A copy of the template of ``team``, with a project on GitLab and all variables set."""
-    place.mkdir()
-    for file in template.glob("registry.db*"):
-        shutil.copy(file, place)
     origin = place / "origin.git"
-    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", origin], check=True)
-    with made(place, git=False, fixtures=declared_by(EXAMPLE)) as world, serving(origin) as project:
-        shutil.rmtree(world.root)
-        shutil.copytree(template / "copy", world.root)
+    with copied(template, place, declared_by(EXAMPLE)) as world, serving(origin) as project:
+        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", origin], check=True)
         assert promptsync(["-C", str(world.root), "-q", "init", "--gitlab", "--package", SPEC], {}) == 0
         world.commit("Add the jobs for GitLab")
         project.tokens[TOKEN] = BOT

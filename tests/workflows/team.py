@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 from actions import REPOSITORY, ROOT, Done, Event, GitHub
 from evaluation_files import declared_by
+from markdown_reader import active
 from worlds import KEY, PUBLISH, World, made
 
 from promptsync.cli import run as promptsync
@@ -32,11 +35,15 @@ models:
       - {contains: "", answer: I do not know.}
 """
 """A model that answers ``support/triage`` as its evaluation wants it, because the prompt says so."""
+MARKER = "<!-- promptsync check -->"
+LINK = "[Report with differences and outputs](https://"
+DRIFT = "promptsync-drift-main"
+"""The branch on which dashboard edits come back."""
 _REPOSITORY = {"full_name": REPOSITORY, "default_branch": "main"}
 
 
 @dataclass
-class Developer:
+class Developer(ABC):
     """``world`` is the clone and the registry."""
 
     world: World
@@ -55,6 +62,50 @@ class Developer:
 
     def branch(self, name: str = "topic") -> None:
         self.world.git("switch", "-q", "-C", name, "main")
+
+    def write(self, path: str, text: str, message: str = "Write") -> None:
+        """Commit any file."""
+        self.world.put(path, text)
+        self.world.commit(message)
+
+    # -- what is there on the host ----------------------------------------------------------------------
+
+    @abstractmethod
+    def git(self, *arguments: str) -> str:
+        """Run git in the repository there."""
+
+    @property
+    @abstractmethod
+    def comments(self) -> list[str]:
+        """What stands on the pull request."""
+
+    @property
+    @abstractmethod
+    def requests(self) -> list[tuple[str, str, str, str]]:
+        """Branch, target, title and body of each pull request."""
+
+    @property
+    def comment(self) -> str:
+        """The one comment, which must be safe: no text of others is more than code in it."""
+        (comment,) = self.comments
+        marker, heading, *lines = comment.split("\n")
+        assert marker == MARKER and re.fullmatch(r"### Prompts at [0-9a-f]{40}", heading)
+        assert active([line for line in lines if not line.startswith(LINK)]) == []
+        assert len(comment) < 65_536
+        return comment
+
+    @property
+    def request(self) -> str:
+        """The body of the one pull request, which must be safe as well."""
+        ((branch, target, title, body),) = self.requests
+        assert (branch, target, title) == (DRIFT, "main", "Pull dashboard edits")
+        assert active(body.split("\n")) == []
+        return body
+
+    @property
+    def pulled(self) -> list[str]:
+        """The files that the pull request changes."""
+        return self.git("diff", "--name-only", f"main..{DRIFT}").splitlines()
 
     # -- somebody in the registry's own pages -----------------------------------------------------------
 
@@ -84,6 +135,21 @@ class Team(Developer):
     """``hub`` is GitHub."""
 
     hub: GitHub
+
+    def git(self, *arguments: str) -> str:
+        return self.hub.git(*arguments)
+
+    @property
+    def comments(self) -> list[str]:
+        return self.hub.comments
+
+    @property
+    def requests(self) -> list[tuple[str, str, str, str]]:
+        return [(pull["head"], pull["base"], pull["title"], pull["body"]) for pull in self.hub.pulls]
+
+    def take_key(self) -> None:
+        """Let the jobs have no key."""
+        self.hub.secrets.clear()
 
     # -- what the developer sends there -----------------------------------------------------------------
 
@@ -176,16 +242,23 @@ def build(place: Path, source: Path = EXAMPLE) -> None:
 
 
 @contextmanager
-def opened(template: Path, place: Path, source: Path = EXAMPLE) -> Iterator[Team]:
+def copied(template: Path, place: Path, files: Mapping[str, str]) -> Iterator[World]:
     """A copy of the template in a place of its own, with its registry on a socket."""
     place.mkdir()
     for file in template.glob("registry.db*"):
         shutil.copy(file, place)
-    files = declared_by(source)
-    files["registry.yaml"] += SCRIPTED
     with made(place, git=False, fixtures=files) as world:
         shutil.rmtree(world.root)
         shutil.copytree(template / "copy", world.root)
+        yield world
+
+
+@contextmanager
+def opened(template: Path, place: Path) -> Iterator[Team]:
+    """A copy of the template, with a repository on GitHub."""
+    files = declared_by(EXAMPLE)
+    files["registry.yaml"] += SCRIPTED
+    with copied(template, place, files) as world:
         hub = GitHub(place / "github")
         hub.variables["PROMPTSYNC_REMOTE"] = world.url
         hub.secrets["PROMPTLAYER_API_KEY"] = KEY

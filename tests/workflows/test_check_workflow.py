@@ -5,24 +5,11 @@ from __future__ import annotations
 import re
 
 from job import ARTIFACT
-from markdown_reader import active
 from scripted_registry import Seen
-from team import NUMBER, SOFTER, SPEC, Team
+from team import MARKER, NUMBER, SOFTER, SPEC, Team
 
-MARKER = "<!-- promptsync check -->"
 PLAN = "Plan and rehearsal"
 KEY = ["PROMPTLAYER_API_KEY"]
-LINK = f"[Report with differences and outputs]({ARTIFACT}"
-
-
-def body(team: Team) -> str:
-    """The one comment, which must be safe: no text of others is more than code in it."""
-    (comment,) = team.hub.comments
-    marker, heading, *lines = comment.split("\n")
-    assert marker == MARKER and re.fullmatch(r"### Prompts at [0-9a-f]{40}", heading)
-    assert active([line for line in lines if not line.startswith(LINK)]) == []
-    assert len(comment) < 65_536
-    return comment
 
 
 def published(team: Team) -> list[Seen]:
@@ -36,7 +23,7 @@ def test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summa
     team.world.forget()
     done = team.check()
     assert done.passed, str(done)
-    comment = body(team)
+    comment = team.comment
     assert "**1 prompt to release to `prod`**" in comment
     row = "  update  support/refund  v1 -> v2  prod v1 -> v2  refund quality >= 90, refund-agent"
     assert row in comment
@@ -95,31 +82,6 @@ def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_m
     assert team.hub.state["calls"] == [] and team.world.seen == []
 
 
-def test_a_change_of_no_prompt_is_told_in_the_summary_and_in_no_comment_that_is_not_there(
-    team: Team,
-) -> None:
-    team.branch()
-    (team.world.root / "README.md").write_text("Something else\n", "utf-8")
-    team.world.commit("Write")
-    done = team.check()
-    assert done.passed, str(done)
-    assert team.hub.comments == [] and "**Nothing to release to `prod`**" in done.summary
-    team.edit("support/refund", *SOFTER)
-    assert team.check().passed
-    team.world.git("revert", "--no-edit", "HEAD")
-    assert team.check().passed
-    assert "**Nothing to release to `prod`**" in body(team)
-
-
-def test_a_lint_error_is_at_its_line_and_the_comment_says_it(team: Team) -> None:
-    team.branch()
-    team.edit("support/refund", "refund_days }}", "refund_days }")
-    done = team.check()
-    assert done.outcomes["Lint"] == done.outcomes[PLAN] == "failure"
-    assert "::error file=prompts/support/refund.yaml,line=" in done.log
-    assert "**Failed**" in body(team) and "prompts/support/refund.yaml" in body(team)
-
-
 def test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated(team: Team) -> None:
     team.edit("support/triage", "name: gpt-4o-mini", "name: scripted")
     done = team.world.run("deploy", PROMPTSYNC_REMOTE=team.world.url)
@@ -132,19 +94,19 @@ def test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated(team: 
     team.hub.variables["PROMPTSYNC_EVALUATE"] = "label"  # a team may pay only for pull requests with a label
     done = team.check()
     assert done.passed and done.outcomes["Evaluations"] == "skipped", str(done)
-    assert "tables: 1 sheet to run" in body(team)
+    assert "tables: 1 sheet to run" in team.comment
     done = team.check(labels=("bug", "evaluate"))
     assert done.outcomes["Evaluations"] == "failure" and done.outcomes[PLAN] == "success"
-    assert "support/triage (triage accuracy)" in body(team) and "minimum of 90" in body(team)
-    assert "row 1 got worse (" in body(team)
-    assert f"{LINK}prompts.html)" in body(team) and "got worse" in done.artifacts["prompts.html"]
+    assert "support/triage (triage accuracy)" in team.comment and "minimum of 90" in team.comment
+    assert "row 1 got worse (" in team.comment
+    assert f"({ARTIFACT}prompts.html)" in team.comment and "got worse" in done.artifacts["prompts.html"]
 
     team.world.git("revert", "--no-edit", "HEAD")
     team.edit("support/triage", "Choose exactly one", "Choose one")
     done = team.check(labels=("evaluate",))
     assert done.passed, str(done)
-    assert "triage accuracy 100, evaluated in pull request 7" in body(team)
-    assert "row 1 got worse" not in body(team) and published(team) == []
+    assert "triage accuracy 100, evaluated in pull request 7" in team.comment
+    assert "row 1 got worse" not in team.comment and published(team) == []
     event = team.merge()
     team.world.forget()
     done = team.deploy(event)
@@ -160,12 +122,12 @@ def test_a_break_makes_the_check_red_until_the_pull_request_says_what_it_needs(t
     team.edit("support/delay-apology", "{order_number}", "{order_number}, {tracking_link}")
     done = team.check()
     assert done.outcomes[PLAN] == "failure"
-    assert "**Contract: 1 prompt would break applications**" in body(team)
-    assert "needs: app >= VERSION in prompts/support/delay-apology.yaml" in body(team)
+    assert "**Contract: 1 prompt would break applications**" in team.comment
+    assert "needs: app >= VERSION in prompts/support/delay-apology.yaml" in team.comment
     team.edit("support/delay-apology", "tags:", "needs: shop >= 2.4\ntags:")
     done = team.check()
     assert done.outcomes[PLAN] == "success", str(done)
-    assert "**Contract: nothing stops the deploy**" in body(team) and "shop >= 2.4" in body(team)
+    assert "**Contract: nothing stops the deploy**" in team.comment and "shop >= 2.4" in team.comment
 
 
 def test_a_plan_that_is_too_large_is_cut_with_counts(team: Team) -> None:
@@ -179,14 +141,6 @@ def test_a_plan_that_is_too_large_is_cut_with_counts(team: Team) -> None:
     team.world.commit("Many rules")
     done = team.check()
     assert done.outcomes["Comment"] == "success", str(done)
-    comment = body(team)
+    comment = team.comment
     assert comment.count("more lines, too much to show here") == 2
     assert "Many rules" in comment
-
-
-def test_hostile_texts_ping_nobody_and_cannot_pass_for_the_comment(team: Team) -> None:
-    team.branch()
-    lines = ["```", "</details>", MARKER, "@EVIL closes #1 ![](https://EVIL)", ""]
-    team.edit("support/refund", SOFTER[0], "\n      ".join(lines), f"```\n\n@EVIL {MARKER} #1")
-    assert team.check().outcomes["Comment"] == "success"
-    assert "@EVIL closes #1" in body(team)

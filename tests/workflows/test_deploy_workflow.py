@@ -34,35 +34,6 @@ def test_what_was_merged_is_published_proven_and_released(team: Team) -> None:
     assert "**Nothing to release to `prod`**" in done.summary
 
 
-def test_a_gate_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> None:
-    team.worsen()
-    done = team.deploy()
-    assert not done.passed
-    assert team.world.label("support/triage", "prod") == 1 and team.world.version("support/triage") == 1
-    assert done.job_outputs["count"] == "0"
-    assert "**Nothing was published or released; `prod` did not move**" in done.summary
-    assert "triage accuracy" in done.summary and "below the minimum" in done.summary
-    team.hub.secrets.clear()
-    done = team.deploy()
-    assert not done.passed
-    assert "PROMPTLAYER_API_KEY" in done.log and "PROMPTLAYER_API_KEY" in done.summary
-
-
-def test_an_old_run_that_is_run_again_releases_nothing_past_newer_checks(team: Team) -> None:
-    team.edit("support/refund", *SOFTER)
-    old = team.push()
-    evaluation = team.world.root / "evaluations/refund-quality.yaml"
-    evaluation.write_text(evaluation.read_text("utf-8").replace("min_score: 90", "min_score: 100"), "utf-8")
-    team.world.commit("Raise the minimum")
-    new = team.push()
-    done = team.deploy(old)
-    assert not done.passed
-    assert "main has a newer commit" in done.log and "main has a newer commit" in done.summary
-    assert team.world.label("support/refund", "prod") == 1 and team.world.version("support/refund") == 1
-    assert team.deploy(new).passed
-    assert team.world.label("support/refund", "prod") == 2
-
-
 def test_by_hand_it_deploys_the_newest_commit_of_the_default_branch(team: Team) -> None:
     team.edit("support/refund", *SOFTER)
     team.push()

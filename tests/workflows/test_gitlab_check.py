@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -17,11 +16,7 @@ import pytest
 import yaml
 from gitlab_server import BOT, PROJECT
 from gitlab_team import NUMBER, TOKEN, Team
-from markdown_reader import active
-from team import SOFTER
-
-MARKER = "<!-- promptsync check -->"
-LINK = "[Report with differences and outputs](https://gitlab.example.com/"
+from team import LINK, MARKER, SOFTER
 
 
 @pytest.fixture
@@ -31,25 +26,15 @@ def team(template: Path, tmp_path: Path) -> Iterator[Team]:
         yield team
 
 
-def note(team: Team) -> str:
-    """The one note, which must be safe: no text of others is more than code in it, or a quick action."""
-    (body,) = team.notes
-    marker, heading, *lines = body.split("\n")
-    assert marker == MARKER and re.fullmatch(r"### Prompts at [0-9a-f]{40}", heading)
-    assert active([line for line in lines if not line.startswith(LINK)]) == []
-    assert not any(line.startswith("/") for line in lines)
-    return body
-
-
 def test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports(team: Team) -> None:
     team.edit("support/refund", *SOFTER, "Soften the tone")
     team.world.forget()
     done = team.check()
     assert done.passed, str(done)
-    for text in (note(team), done.log, done.artifacts["prompts.md"]):
+    for text in (team.comment, done.log, done.artifacts["prompts.md"]):
         assert "**1 prompt to release to `prod`**" in text
         assert "+You answer questions about refunds" in text
-    assert "**Rehearsal passed, with" in note(team)
+    assert "**Rehearsal passed, with" in team.comment
     assert [seen for seen in team.world.writes if "/tables" not in seen.path] == []
     suites = ElementTree.fromstring(done.artifacts["rehearsal.xml"])
     assert suites.get("failures") == "0" and len(suites) > 0
@@ -71,11 +56,11 @@ def test_a_table_that_fails_makes_the_job_red_and_the_next_push_updates_the_note
     team.worsen()
     team.runner.variables["PROMPTSYNC_EVALUATE"] = "label"
     done = team.check({"CI_MERGE_REQUEST_LABELS": "bug,evaluated"})
-    assert done.passed and "prompts.html" not in done.artifacts and "minimum of 90" not in note(team)
+    assert done.passed and "prompts.html" not in done.artifacts and "minimum of 90" not in team.comment
     done = team.check({"CI_MERGE_REQUEST_LABELS": "bug,evaluate"})
     assert done.code == 1, str(done)
-    assert "support/triage (triage accuracy)" in note(team) and "minimum of 90" in note(team)
-    assert LINK in note(team) and "triage accuracy" in done.artifacts["prompts.html"]
+    assert "support/triage (triage accuracy)" in team.comment and "minimum of 90" in team.comment
+    assert LINK in team.comment and "triage accuracy" in done.artifacts["prompts.html"]
     suites = ElementTree.fromstring(done.artifacts["tables.xml"])
     assert int(suites.get("failures", "0")) > 0
     # Of others, notes with the same first line stay as they are, and there may be pages of them.
@@ -90,29 +75,6 @@ def test_a_table_that_fails_makes_the_job_red_and_the_next_push_updates_the_note
     mine = [one for one in team.runner.project.notes if one["author"]["id"] == BOT]
     assert len(mine) == 1 and "**Nothing to release to `prod`**" in mine[0]["body"]
     assert team.runner.project.notes[:120] == others
-
-
-def test_a_change_of_an_evaluation_runs_it_and_one_of_no_prompt_writes_no_note(team: Team) -> None:
-    (team.world.root / "README.md").write_text("Something else\n", "utf-8")
-    team.world.commit("Write")
-    done = team.check()
-    assert done.passed, str(done)
-    assert team.notes == [] and "**Nothing to release to `prod`**" in done.log
-    evaluation = team.world.root / "evaluations/refund-quality.yaml"
-    text = evaluation.read_text("utf-8")
-    assert "min_score: 90" in text
-    evaluation.write_text(text.replace("min_score: 90", "min_score: 80"), "utf-8")
-    team.world.commit("Lower the minimum")
-    assert team.check().passed
-    assert "refund quality" in note(team)
-
-
-def test_a_lint_error_is_in_the_log_and_the_note(team: Team) -> None:
-    team.edit("support/refund", "refund_days }}", "refund_days }")
-    done = team.check()
-    assert not done.passed
-    assert "prompts/support/refund.yaml:" in done.log
-    assert "**Failed**" in note(team) and "prompts/support/refund.yaml" in note(team)
 
 
 def test_a_fork_gets_lint_and_the_difference_and_is_told_what_is_missing(team: Team) -> None:
@@ -141,7 +103,7 @@ def test_without_a_key_or_a_token_the_job_does_what_it_can_and_says_the_rest(tea
     team.runner.variables["PROMPTSYNC_TOKEN"] = token
     del team.runner.variables["PROMPTLAYER_API_KEY"]
     assert team.check().passed
-    assert "is not available" in note(team) and "+You answer questions about refunds" in note(team)
+    assert "is not available" in team.comment and "+You answer questions about refunds" in team.comment
     team.runner.project.tokens.clear()
     done = team.check()
     assert done.code == 1 and "GitLab returned 401 to GET user" in done.log and "scope api" in done.log
@@ -165,7 +127,7 @@ def test_a_pipeline_for_the_merged_result_is_compared_with_the_target(team: Team
     }
     done = team.runner.run(merged, event)["prompts-check"]
     assert done.passed, str(done)
-    assert f"### Prompts at {topic}" in note(team)
+    assert f"### Prompts at {topic}" in team.comment
     assert "triage accuracy" not in done.artifacts["tables.xml"]
 
 
@@ -184,7 +146,7 @@ def test_no_line_of_a_note_is_a_quick_action(team: Team, tmp_path: Path) -> None
     """Older GitLabs take a line in a fence for one if another line of it has three backticks."""
     url = f"{team.runner.project.url}/api/v4"
     assert write_note(team, tmp_path, "````text\n```\n/merge\nthe end\n````\n", url).returncode == 0
-    assert team.notes == [f"{MARKER}\n````text\n```\n /merge\nthe end\n````\n"]
+    assert team.comments == [f"{MARKER}\n````text\n```\n /merge\nthe end\n````\n"]
 
 
 @pytest.mark.parametrize(
@@ -210,10 +172,3 @@ def test_a_gitlab_that_does_not_answer_is_named(team: Team, tmp_path: Path, answ
         thread.join()
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert done.stderr.startswith("error: no answer of GitLab to GET user: ")
-
-
-def test_hostile_texts_stay_in_their_fences_and_are_no_quick_actions(team: Team) -> None:
-    lines = ["```", "/close", "</details>", MARKER, "@EVIL closes #1 ![](https://EVIL)", ""]
-    team.edit("support/refund", SOFTER[0], "\n      ".join(lines), f"```\n\n/merge\n@EVIL {MARKER} #1")
-    team.check()
-    assert "@EVIL closes #1" in note(team)
