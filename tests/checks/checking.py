@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,19 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-from evaluation_files import contains, declared, evaluation, put
+import worlds
+from evaluation_files import contains, declared, evaluation
+from mutations import mutated
+from worlds import KEY, SHORT_WAITS, Seen, World, asking, failing, fault
 
 from promptsync.checks.assignment import Check, Selection, WantedVersions
 from promptsync.checks.catalog import find_checks
 from promptsync.checks.results import CheckResults, Standard
 from promptsync.checks.run_checks import run_checks
 from promptsync.project.target import LATEST, At
-from promptsync.prompt.prompt import Prompt
-from promptsync.registry.open import LocalTransport
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.protocol import Timeouts
-from promptsync.server.app import create_app
 from promptsync.server.checks.models import ModelError
 
 CASES = [
@@ -68,48 +65,30 @@ class Commanded:
 
 
 @dataclass
-class Line(httpx.BaseTransport):
-    """The line to a real registry: counts, and lets answers be changed or faults come instead."""
-
-    inner: httpx.BaseTransport
-    edits: list[Edit] = field(default_factory=list)
-    faults: dict[tuple[str, str], int] = field(default_factory=dict)
-    seen: list[str] = field(default_factory=list)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        path = request.url.raw_path.decode().partition("?")[0]
-        self.seen.append(f"{request.method} {path}")
-        for (method, part), status in self.faults.items():
-            if request.method == method and part in path:
-                return httpx.Response(status, stream=httpx.ByteStream(b'{"message": "out of order"}'))
-        response = self.inner.handle_request(request)
-        if not self.edits or "json" not in response.headers.get("Content-Type", ""):
-            return response
-        body = json.loads(response.read())
-        for edit in self.edits:
-            edit(path, body)
-        return httpx.Response(response.status_code, stream=httpx.ByteStream(json.dumps(body).encode()))
-
-    def close(self) -> None:
-        self.inner.close()
-
-
-@dataclass
 class Bench:
-    registry: PromptLayer
-    line: Line
+    world: World
     model: Commanded
+    registry: PromptLayer
 
     def publish(self, name: str, text: str = "{question}", *, snippet: bool = False) -> int:
-        block = [{"type": "text", "text": text}]
-        template = {"type": "chat", "messages": [{"role": "user", "content": block}]}
-        if snippet:
-            template = {"type": "completion", "content": block}
-        return self.registry.prompts.publish(Prompt(name, template), message="m").version
+        return self.world.publish(name, **{"content" if snippet else "text": text})
 
-    def label(self, label: str, version: int) -> None:
-        template_id = self.registry.prompts.get(None, "ask").template_id
-        self.registry.labels.set(template_id, "ask", label, version, None)
+    def edit(self, change: Edit) -> None:
+        """Let the registry give other answers from now on."""
+
+        def changed(seen: Seen, body: Any) -> Any:
+            change(seen.path, body)
+            return body
+
+        self.world.faults.append(mutated(changed))
+
+    def fail(self, method: str, part: str, status: int = 500) -> None:
+        """Let requests of this kind fail from now on."""
+        self.world.faults.insert(0, fault(asking(method, part), failing(status)))
+
+    @property
+    def seen(self) -> list[str]:
+        return [f"{seen.method} {seen.path}" for seen in self.world.seen]
 
     def run(
         self,
@@ -142,13 +121,13 @@ def agent(name: str, *prompts: str, **inputs: Any) -> Check:
 @contextmanager
 def made(directory: Path) -> Iterator[Bench]:
     """``ask`` and ``other`` are at version 1, which echoes the question."""
-    put(directory, FIXTURES)
     model = Commanded()
     model.go_on.set()
-    app = create_app(directory / "registry.db", fixtures=directory / "registry.yaml", model=model)
-    line = Line(LocalTransport(app))
-    with PromptLayer("local:", None, transport=line, timeouts=Timeouts(first_retry=0.001)) as registry:
-        bench = Bench(registry, line, model)
+    with (
+        worlds.made(directory, fixtures=FIXTURES, model=model) as world,
+        PromptLayer(world.url, KEY, timeouts=SHORT_WAITS) as registry,
+    ):
+        bench = Bench(world, model, registry)
         bench.publish("ask")
         bench.publish("other")
         try:

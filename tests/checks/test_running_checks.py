@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from checking import Bench, agent, evaluation
+from worlds import World
 
 from promptsync.checks.assignment import Check, Place, Selection
 from promptsync.checks.catalog import NoSuchItem, find_checks
@@ -28,8 +29,8 @@ def test_evaluations_and_agents_run_at_the_same_time(bench: Bench) -> None:
         "what",
     ]
     assert told[-1] == ("Running checks", 14, 14)
-    first_read = next(place for place, one in enumerate(bench.line.seen) if "execution-results" in one)
-    starts = [place for place, one in enumerate(bench.line.seen) if one.endswith("/run")]
+    first_read = next(place for place, one in enumerate(bench.seen) if "execution-results" in one)
+    starts = [place for place, one in enumerate(bench.seen) if one.endswith("/run")]
     assert len(starts) == 4 and max(starts) < first_read
 
 
@@ -59,17 +60,28 @@ def test_what_the_registry_lacks_is_named_with_its_places_before_anything_runs(b
         return caught.value
 
     error = find(evaluation("quality"), wrong)
-    assert error.message == "promptsync.yaml, checks[0] and 1 more: local: has no evaluation 'qualty'"
+    assert (
+        error.message
+        == f"promptsync.yaml, checks[0] and 1 more: {bench.registry.url} has no evaluation 'qualty'"
+    )
     assert "did you mean 'quality'" in error.hint
-    assert [line.count("did you mean") for line in find(wrong, agent("bto")).details] == [1, 0]
+    assert [line.count("did you mean") for line in find(wrong, agent("bto")).details] == [1]
+
+
+def test_what_the_embedded_registry_lacks_has_to_be_declared(local: World) -> None:
+    local.write("a", evaluations=["quality"])
+    local.commit()
+    done = local.run("deploy", "--label", "prod", "--yes")
+    assert done.code == 2 and "has no evaluation 'quality'" in done.err, str(done)
+    assert "the embedded registry has what its fixtures file and evaluation files declare" in done.err
 
 
 def test_a_registry_failure_is_reported_beside_the_other_results(bench: Bench) -> None:
-    bench.line.faults["GET", "/workflow-version-execution-results"] = 500
+    bench.fail("GET", "/workflow-version-execution-results")
     results = bench.run(evaluation("quality"), agent("bot"))
     assert (results.all[0].reason, results.all[1].run.status) == ("", Status.UNREADABLE)
     assert isinstance(results.error, RemoteError)
-    bench.line.faults["POST", "/run"] = 500
+    bench.fail("POST", "/run")
     assert isinstance(bench.run(evaluation("quality"), agent("bot")).error, Incomplete)
 
 

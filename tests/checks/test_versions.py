@@ -78,7 +78,7 @@ def test_a_run_of_another_version_does_not_count(
     bench: Bench, kind: str, name: str, wanted: int, why: str
 ) -> None:
     bench.publish("ask", "So: {question}")
-    bench.label("prod", 1)
+    bench.world.point("ask", prod=1)
     check = evaluation(name) if kind == "evaluation" else agent(name)
     results = bench.run(check, versions={"ask": wanted})
     assert gaps(results) == ([f"ask v{wanted} was not checked: {why}"] if why else [])
@@ -111,7 +111,7 @@ def test_a_run_of_one_prompt_does_not_check_another_which_needs_a_check_of_its_o
 
 
 def test_a_run_without_a_version_checks_what_is_still_the_latest_after_it(bench: Bench) -> None:
-    bench.line.edits.append(says_nothing)
+    bench.edit(says_nothing)
     assert bench.run(evaluation("quality"), versions={"ask": 1}).passed
     gone = bench.run(evaluation("quality", "nowhere"), versions={"nowhere": 1})
     assert gaps(gone)[0].endswith("the registry has no such prompt")
@@ -126,10 +126,10 @@ def test_a_run_without_a_version_checks_what_is_still_the_latest_after_it(bench:
 
 
 def test_the_latest_versions_that_cannot_be_read_check_nothing(bench: Bench) -> None:
-    bench.line.edits.append(says_nothing)
+    bench.edit(says_nothing)
 
     def fail(what: str, done: int, total: int) -> None:
-        bench.line.faults["GET", "prompt-templates"] = 500
+        bench.fail("GET", "prompt-templates")
 
     assert (
         "could not be read" in gaps(bench.run(evaluation("quality"), versions={"ask": 1}, progress=fail))[0]
@@ -149,7 +149,7 @@ def test_columns_name_prompts_that_the_report_does_not_name(bench: Bench) -> Non
             ]
             body["report"]["prompt_registry_id"] = body["report"]["prompt_version_number"] = None
 
-    bench.line.edits.append(several)
+    bench.edit(several)
     bench.publish("third")
     wanted = {"ask": 1, "other": 1, "third": 1}
     assert gaps(bench.run(evaluation("quality", *wanted), versions=wanted)) == [
@@ -184,7 +184,7 @@ def test_a_run_of_a_parent_checks_the_latest_snippets_that_it_renders(bench: Ben
 
 def test_an_agent_without_readable_nodes_checks_the_latest(bench: Bench) -> None:
     bench.publish("ask", "So: {question}")
-    bench.line.faults["GET", "/workflows/"] = 404
+    bench.fail("GET", "/workflows/", 404)
     assert bench.run(agent("old bot"), versions={"ask": 2}).passed
     assert not bench.run(agent("old bot"), versions={"ask": 1}).passed
 
@@ -193,6 +193,6 @@ def test_the_list_is_fetched_once_if_the_reports_say_what_they_ran(bench: Bench)
     names = [f"p{number}" for number in range(8)]
     for name in names:
         bench.publish(name)
-    bench.line.seen.clear()
+    bench.world.forget()
     assert bench.run(evaluation("quality"), versions={"ask": 1, **dict.fromkeys(names, 1)}).passed
-    assert bench.line.seen.count("GET /prompt-templates") == 1
+    assert bench.seen.count("GET /prompt-templates") == 1
