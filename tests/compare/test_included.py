@@ -171,7 +171,11 @@ def test_a_text_that_came_back_different_is_altered_until_somebody_edits_it(copy
     alter(copy, 2, "Good day", "GOOD DAY")
     copy.forget()
     assert copy.state() == "altered" and copy.push() == []
-    copy.publish("GOOD DAY to you")
+
+
+def test_an_altered_text_that_was_edited_there_is_behind(copy: Copy) -> None:
+    alter(copy, 1, "Hello", "HELLO")
+    copy.publish("HELLO you")
     assert copy.state() == "behind"
 
 

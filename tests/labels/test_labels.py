@@ -11,7 +11,6 @@ import pytest
 from worlds import Reply, Seen, World
 
 from promptsync.errors import Incomplete, Refused, UsageError
-from promptsync.files.config import load
 from promptsync.labels.move import ChangedLabel, LabelReceipt, apply_labels
 from promptsync.labels.plan import LabelChange, change_to, existing
 from promptsync.labels.rollback import plan_rollbacks
@@ -53,19 +52,6 @@ def back(here: World, label: str = "prod", to: int | None = None) -> LabelChange
 
 
 # -- reading -------------------------------------------------------------------------------------------
-
-
-def test_labels_are_read_of_all_prompts_in_scope_or_of_those_named(here: World) -> None:
-    here.point("refund", prod=2)
-    here.point("greet", prod=1, staging=2)
-    labels = {entry.listed.name: sorted(entry.labels) for entry in labelled(here.library)}
-    assert labels == {"greet": ["prod", "staging"], "refund": ["prod"]}
-    assert prompt(here).labels == {"prod": 2}
-    with (here.root / "promptsync.yaml").open("a") as config:
-        config.write("include: [greet]\n")
-    here.library.config = load(here.root / "promptsync.yaml")
-    assert [entry.listed.name for entry in labelled(here.library)] == ["greet"]
-    assert prompt(here, "refund").listed.name == "refund"
 
 
 def test_an_archived_prompt_is_called_archived(here: World) -> None:
@@ -148,14 +134,6 @@ def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) ->
     found = apply(here, *changes)
     assert [entry.moved for entry in found] == [True, False]
     assert here.labels("refund")["prod"] == 4  # it was not this run that moved it, so it is not moved back
-
-
-def test_what_is_true_already_costs_nothing(here: World) -> None:
-    here.point("refund", prod=3)
-    change = planned(here, 3)
-    before = here.library.registry.requests
-    assert [entry.moved for entry in apply(here, change)] == [True]
-    assert here.library.registry.requests == before
 
 
 def test_together_all_move_or_none(here: World) -> None:

@@ -128,6 +128,7 @@ def test_another_plan_than_the_expected_one_is_refused(three: World) -> None:
         (lambda: three.edit("a", "Ciao", "Salut"), ()),
         (lambda: three.edit("a", "Salut", "Ciao"), ("--partial",)),
         (lambda: None, ("--label", "prod")),
+        (lambda: None, ("a", "--force")),
         (lambda: three.edit("a", "name: a", "name: a\ntags: [new]"), ()),
         (lambda: three.edit("a", "\ntags: [new]", ""), ("--label", "prod")),
         (lambda: three.edit("b", "Hello", "Ciao"), ()),
