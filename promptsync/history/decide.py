@@ -184,7 +184,8 @@ def _base_in_git(graph: Graph, common: Includes, above: Includes) -> Base | None
             revision = shared_in_git(graph, number, common)
             if revision is None or revision.digest is None:
                 return None
-            return Base(revision.digest, None, revision.tags)
+            same = (head for head in graph.heads(common) if graph.digest(head) == revision.digest)
+            return Base(revision.digest, next(same, None), revision.tags)
     return None
 
 

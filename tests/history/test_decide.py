@@ -135,8 +135,16 @@ def test_git_may_know_a_newer_common_text() -> None:
     local = committed(*revisions)
     found = versions(FIRST, ("abc", f"({C3} v2)"))
     decision, _ = decided(local, found)
-    assert decision.base is not None and decision.base.digest == "ab"
+    assert decision.base is not None and (decision.base.digest, decision.base.version) == ("ab", None)
     assert decision.relation is Relation.DIVERGED
+
+
+def test_the_base_from_git_is_the_version_with_its_text() -> None:
+    """The usual branch: it began at the commit that was published, and both sides went on from there."""
+    local = committed(AT_FIRST, revision(C2, "ac", 0), revision(C3, "ab", 0))
+    decision, _ = decided(local, versions(FIRST, ("ac", f"({C2} v2)")))
+    assert decision.relation is Relation.DIVERGED
+    assert decision.base is not None and decision.base.version == 1
 
 
 def test_a_merge_commit_includes_what_both_sides_do() -> None:
