@@ -27,14 +27,6 @@ from promptsync.project.versions import routed_labels
 from promptsync.push.apply import apply_push
 from promptsync.push.receipt import PushReceipt
 
-_HINTS = {
-    "unknown-outcome": "promptsync status\npromptsync deploy",
-    "partial": "promptsync deploy",
-    "raced": "promptsync pull --merge\npromptsync deploy",
-    "remote": "promptsync doctor",
-}
-"""The commands to run after a push that failed within a deploy: its own hints would only push."""
-
 _NAMED = 8
 """Most prompts that a hint names."""
 
@@ -115,14 +107,13 @@ class DeployReceipt:
         runs = [
             f"{check.run.name}: {check.run.location} is still running" for check in self.results.under_way
         ]
-        hint = "promptsync deploy" if is_safe else "promptsync deploy\npromptsync label list"
+        hint = self.plan.options.command + ("" if is_safe else "\npromptsync label list")
         return Interrupted(f"interrupted: {published}{where}", hint=hint, details=[*notes, *runs])
 
     def _failure(self) -> PromptsyncError | None:
         """Return the error of the push or of the checks, with the commands that go on."""
-        error = self.push.error
-        if error is not None:
-            return error.replaced(hint=_HINTS.get(error.code, error.hint))
+        if self.push.error is not None:
+            return self.push.error
         error, failed = self.results.error, [result for result in self.results.all if result.reason]
         if error is None:
             return None
@@ -131,9 +122,10 @@ class DeployReceipt:
             hint = f"set {failed[0].run.name!r} to the latest version in the PromptLayer dashboard"
             return error.replaced(hint=f"{hint}\n{self._next_deploy}")
         if failed and all(result.run.status is Status.TIMED_OUT for result in failed):
-            return error.replaced(hint="promptsync deploy --timeout SECONDS")
+            again = shlex.join(["promptsync", "deploy", *self.plan.options.names, "--timeout", "SECONDS"])
+            return error.replaced(hint=again)
         is_no = isinstance(error, AnswerIsNo)
-        hint = f"fix the prompt and commit it\n{self._next_deploy}" if is_no else "promptsync deploy"
+        hint = f"fix the prompt and commit it\n{self._next_deploy}" if is_no else self.plan.options.command
         return error.replaced(hint=error.hint or hint)
 
     @property
@@ -147,7 +139,7 @@ class DeployReceipt:
         names = () if self.is_released else self.passed_others
         if len(names) > _NAMED:
             return "promptsync deploy --keep-going"
-        return shlex.join(["promptsync", "deploy", *names])
+        return shlex.join(["promptsync", "deploy", *names]) if names else self.plan.options.command
 
 
 def _skipped(plan: DeployPlan) -> Refused | None:
@@ -246,7 +238,7 @@ def _check_snippets(project: Project, plan: DeployPlan) -> None:
     if raced:
         raise Refused(
             f"the snippet {raced[0]!r} changed in {project.title} while the checks ran; nothing was released",
-            hint="promptsync pull --merge\npromptsync deploy",
+            hint=f"promptsync pull --merge\n{plan.options.command}",
             code="raced",
         )
 
@@ -256,10 +248,7 @@ def _publish(project: Project, receipt: DeployReceipt) -> bool:
     push = replace(push, actions=tuple(action for action in push.actions if action.name not in kept))
     if not push.actions:
         return True
-    try:
-        receipt.push = apply_push(project, push)
-    except Refused as error:
-        raise error.replaced(hint="promptsync deploy") from None
+    receipt.push = apply_push(project, push)
     return receipt.push.error is None
 
 

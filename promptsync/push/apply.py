@@ -75,7 +75,7 @@ def check_unmoved(project: Project, plan: PushPlan) -> None:
     if moved:
         raise Refused(
             f"the registry changed while the plan was made ({moved[0]}); nothing was published",
-            hint="promptsync push",
+            hint=plan.options.command,
             details=moved,
             code="remote-moved",
         )

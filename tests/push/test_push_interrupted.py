@@ -104,7 +104,7 @@ def test_ctrl_c_tells_what_was_done_in_one_document(many: World, count: int) -> 
     settles(many)
 
 
-@pytest.mark.parametrize("options", [(), ("--json",)])
+@pytest.mark.parametrize("options", [("--label", "staging", "--yes"), ("--json",)])
 def test_a_second_ctrl_c_does_not_wait_and_says_what_is_unknown(many: World, options: tuple[str]) -> None:
     def later(seen: Seen) -> bool:
         return publishing()(seen) and len(many.published) > 1  # the first one is sent alone
@@ -116,7 +116,7 @@ def test_a_second_ctrl_c_does_not_wait_and_says_what_is_unknown(many: World, opt
         out, err = process.communicate(timeout=120)
         stored = set(happened(many))
     assert process.returncode == 130, out + err
-    if options:
+    if "--json" in options:
         document = json.loads(out)
         unknown = {one["name"] for one in document["failed"] if one["unknown"]}
         assert len(unknown) == len(document["failed"])
@@ -126,7 +126,8 @@ def test_a_second_ctrl_c_does_not_wait_and_says_what_is_unknown(many: World, opt
         counts = f"1 prompt published, {len(unknown)} unknown, {COUNT + 1 - len(unknown)} skipped"
         assert out.endswith(f"\n{counts}\n")
         assert err.startswith(f"error: interrupted: 1 published, {len(unknown)} unknown\n")
-        assert err.endswith("hint: promptsync status\nhint: promptsync push\n")
+        assert "\nhint: promptsync status\nhint: promptsync -C " in err
+        assert err.endswith(" push --label staging --yes\n")  # without the label it would stay where it is
     assert unknown and stored <= {"p00", *unknown}
     settles(many)
 
