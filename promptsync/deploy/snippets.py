@@ -87,7 +87,8 @@ def check_live(
     raise Refused(
         f"the snippet {name!r} would be live immediately in {named_users(users)}, before any check runs "
         "with it; nothing was released",
-        hint=f"pin the current version, @@@{first.name}@version_number:{pinned}@@@, and deploy that\n"
+        hint=f"pin the current version, @@@{first.name}@version_number:{pinned}@@@, and deploy only what "
+        f"pins it: promptsync deploy {shlex.join(dict.fromkeys(user.name for user in users))}\n"
         f"then deploy the snippet, and move the pins: promptsync bump {shlex.quote(first.name)}",
         details=[
             f"{snippet}: live immediately in {named_users(users)}" for snippet, users in unchecked.items()

@@ -150,7 +150,7 @@ def _live(project: Project, plan: PushPlan) -> Refused | None:
     ]
     hint = (
         f"{deploy_command(project, users[0].label)}\n"
-        f"pin the current version, and deploy that: @@@{name}@version_number:{current}@@@"
+        f"or pin the current version, @@@{name}@version_number:{current}@@@, and deploy only what pins it"
     )
     return _nothing(
         f"the new version of {name!r} would be live immediately in {named_users(users)}, without checks",

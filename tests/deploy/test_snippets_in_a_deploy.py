@@ -105,9 +105,10 @@ def test_a_deploy_to_another_label_looks_at_what_is_live_in_prod(released: World
 def test_the_way_out_pins_the_snippet_releases_it_and_moves_the_pins(released: World) -> None:
     release(released, tone="A polite text.", a=UNPINNED)
     write(released, tone="Another polite text.")
-    assert released.run("deploy").code == 3
     write(released, a=PINNED)
-    assert released.run("deploy", "a").code == 0
+    refused = released.run("deploy")
+    assert refused.code == 3 and "deploy only what pins it: promptsync deploy a\n" in refused.err
+    released.ok("deploy", "a")
     released.ok("deploy")
     assert live(released).startswith("A polite text.")
     released.ok("bump", "tone")
