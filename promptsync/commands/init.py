@@ -119,7 +119,7 @@ def command(
         session.say(f"{output.style('note:', 'warn')} {note}")
     if commit is not False and paths and (result.imported is None or result.imported.error is None):
         _commit(session, result, paths, message, is_asked=commit is None)
-    return _shown(result, quiet=session.quiet, verbose=bool(session.verbose))
+    return _shown(session, result)
 
 
 def _commit(
@@ -269,17 +269,17 @@ class InitResult(Struct):
         )
 
 
-def _shown(result: InitResult, *, quiet: bool, verbose: bool) -> Outcome:
+def _shown(session: Session, result: InitResult) -> Outcome:
     """Return what was done, and the next steps."""
     imported = result.imported
-    steps = [*_steps(result)]
+    steps = [*_steps(result, session.environment.get("PROMPTLAYER_API_KEY") is not None)]
     body: dict[str, Any] = {"root": str(result.config.root), **result.paths, "committed": result.committed}
     body["next"] = [{"do": step} for step in steps]
     if result.package:
         body["package"] = result.package
     lines = result.path_lines()
     if imported is not None:
-        lines += ["", *_imported_lines(imported, result.config.include, verbose)]
+        lines += ["", *_imported_lines(imported, result.config.include, bool(session.verbose))]
         body |= {
             "include": list(result.config.include),
             "imported": bodies(imported.written, "name path version"),
@@ -288,7 +288,7 @@ def _shown(result: InitResult, *, quiet: bool, verbose: bool) -> Outcome:
             "not_included": imported.not_included,
         }
     error = result.error or (imported.error if imported is not None else None)
-    if not quiet and error is None:
+    if not session.quiet and error is None:
         lines += ["", "Next:", *numbered(steps)] if steps else []
         if result.kinds:
             pages = dict.fromkeys(page for kind, page in _PAGES.items() if kind in result.kinds)
@@ -312,7 +312,7 @@ def _imported_lines(imported: import_registry.Imported, patterns: Sequence[str],
     return lines
 
 
-def _steps(result: InitResult) -> Iterator[str]:
+def _steps(result: InitResult, has_key: bool) -> Iterator[str]:
     """Yield the commands in the order of doing: the first one, the commit, the first push."""
     config, imported, directory = result.config, result.imported, result.directory
     promptsync = shlex.join(["promptsync", *(["-C", directory] if directory else [])])
@@ -326,7 +326,8 @@ def _steps(result: InitResult) -> Iterator[str]:
         yield f"{promptsync} lint"
         yield f"{promptsync} {'render hello --example 1' if result.has_example else 'status'}"
     elif is_new:
-        yield from ("export PROMPTLAYER_API_KEY=…", f"{promptsync} pull")
+        yield from ([] if has_key else ["export PROMPTLAYER_API_KEY=…"])
+        yield f"{promptsync} pull"
         paths = [*paths, config.prompts] if result.written else []
     if paths:
         message = result.message if result.committed is None else SET_UP

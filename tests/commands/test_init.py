@@ -310,6 +310,8 @@ def test_a_registry_that_exists_is_pulled_from_first(
     assert config.default_remote == "production"
     assert config.remotes["production"].url == "https://api.example.com"
     assert config.remotes["local"].url == "local:"
+    assert run(["-C", str(tmp_path), "init"], {"PROMPTLAYER_API_KEY": "pl_1"}) == 0
+    assert f"  1. promptsync -C {tmp_path} pull\n" in capsys.readouterr().out
 
 
 def test_the_json_document_lists_what_was_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
