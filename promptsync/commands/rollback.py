@@ -48,7 +48,7 @@ def command(session: Session, names: tuple[str, ...], label: str | None, to: str
         number = version_number(to) if to is not None else None
         if number == 0:
             raise UsageError(f"--to {to} is not the number of a version, such as 7")
-        label = label or _only_label(project, names)
+        label = label or _only_label(session, project, names)
         target = find_target(project, to) if to is not None and number is None else None
         if not names and target is None:
             raise _no_names(label, to)
@@ -72,7 +72,7 @@ def command(session: Session, names: tuple[str, ...], label: str | None, to: str
     return outcome.replaced(body={**outcome.body, "skipped": skipped, "commit": commit})
 
 
-def _only_label(project: Project, names: Sequence[str]) -> str:
+def _only_label(session: Session, project: Project, names: Sequence[str]) -> str:
     """Return the only label of ``labels:``, or without that the only one of the named prompts."""
     known = sorted({*project.config.labels.values()})
     if names and not known:
@@ -80,10 +80,9 @@ def _only_label(project: Project, names: Sequence[str]) -> str:
         known = sorted(filter(is_own, labels))
     if len(known) == 1:
         return known[0]
-    label = shlex.quote(known[0]) if known else "LABEL"
     raise UsageError(
         f"specify the label: {' or '.join(known)}" if known else "specify the label with --label",
-        hint=f"promptsync rollback NAME --label {label}",
+        hint=session.command("--label", known[0] if known else "LABEL"),
         code="no-label",
     )
 
