@@ -16,7 +16,7 @@ _DRAFT: Final = -1
 
 @verb_group("dataset")
 def command() -> None:
-    """Datasets are created in the PromptLayer dashboard, or in the fixtures of the embedded registry.
+    """Datasets come from the PromptLayer dashboard. In the embedded registry, evaluation files are datasets.
 
     \b
     promptsync dataset list

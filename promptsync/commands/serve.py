@@ -71,7 +71,7 @@ DATABASE = "registry.db"
     "--fixtures",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="File with datasets, evaluations, agents and tools (default: that of the local: remote).",
+    help="File with agents, tools and models (default: that of the local: remote).",
 )
 @click.option(
     "--keep-requests",
