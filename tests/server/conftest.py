@@ -38,6 +38,15 @@ def publish(call):
     return published
 
 
+@pytest.fixture
+def archive(call):
+    def archived(template_id, kind="PROMPT"):
+        body = {"entities": [{"id": template_id, "type": kind}]}
+        assert call("DELETE", "/api/public/v2/folders/entities", body).body["moved_count"] == 1
+
+    return archived
+
+
 class Gate:
     """A model that answers one text after the other, each when it may, and repeats the text then."""
 

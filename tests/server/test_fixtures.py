@@ -11,6 +11,7 @@ from promptsync.files.evaluation import load_evaluations
 from promptsync.files.yaml.load import InvalidFile, text_of
 from promptsync.server.app import create_app
 from promptsync.server.checks.fixtures import FixtureError, parse_fixtures
+from promptsync.server.checks.models import Echo, models_of
 
 EXAMPLE = """
 agents:
@@ -84,11 +85,13 @@ def test_which_evaluations_are_reports(tmp_path, text, offered):
     assert (len(declared["dataset"]), len(declared["evaluation"])) == (1, offered)
 
 
-def test_the_example_of_the_manual_is_read():
+def test_the_examples_of_the_manual_are_read():
     manual = (Path(__file__).parents[2] / "docs/embedded-registry.md").read_text("utf-8")
-    (example,) = [
-        block for block in re.findall(r"```yaml\n(.*?)```", manual, re.S) if "protected_labels" in block
-    ]
+    blocks = re.findall(r"```yaml\n(.*?)```", manual, re.S)
+    (models,) = [block for block in blocks if block.startswith("models")]
+    declared = models_of(parse_fixtures(models.encode(), "registry.yaml").models, Echo(), {})
+    assert [pattern for pattern, _ in declared.named] == ["gpt-4o", "claude-*", "llm-assertion"]
+    (example,) = [block for block in blocks if "protected_labels" in block]
     fixtures = parse_fixtures(example.encode(), "registry.yaml")
     assert [item.name for item in fixtures.declared["workflow"]] == ["refund-agent"]
     assert fixtures.protected_labels == [{"name": "prod", "prompts": ["*"], "answer": "pending"}]

@@ -60,49 +60,30 @@ LOOPBACK = Hosts(8470, loopback=True, names=frozenset({"registry.test"}))
 PUBLIC = Hosts(8470, loopback=False, names=frozenset({"registry.test"}))
 
 
+HOSTS = {
+    (True, True): (
+        *("127.0.0.1:8470", "localhost:8470", "LocalHost:8470", "127.8.9.10:8470", "127.0.0.1:08470"),
+        *("[::1]:8470", "[::ffff:127.0.0.1]:8470"),
+        *("registry.test:8470", "registry.test:9000", "REGISTRY.test"),
+    ),
+    (False, True): (
+        *("127.0.0.1", "127.0.0.1:80", "localhost:9000", "0.0.0.0:8470", "[::]:8470", "[fe80::1]:8470"),
+        *("192.168.0.7:8470", "[::ffff:192.168.0.7]:8470"),
+    ),
+    (False, False): (
+        *("evil.example:8470", "evil.example", "localhost.evil.example:8470", "a.localhost:8470"),
+        *("127.0.0.1.evil.example:8470", "registry.test.evil.example:8470", "localhost.:8470"),
+        *("2130706433:8470", "0x7f.1:8470", "user@127.0.0.1:8470", "127.0.0.1:8470, evil.example"),
+        *("127.0.0.1:8470/", "127.0.0.1:", "127.0.0.1:x", "[::1", "[::1%25lo]:8470", ":8470"),
+        *("", " ", "*", "null"),
+    ),
+}
+"""Hosts by whether they are accepted on the loopback interface, and on a network."""
+
+
 @pytest.mark.parametrize(
     ("host", "on_loopback", "on_a_network"),
-    [
-        ("127.0.0.1:8470", True, True),
-        ("localhost:8470", True, True),
-        ("LocalHost:8470", True, True),
-        ("127.8.9.10:8470", True, True),
-        ("[::1]:8470", True, True),
-        ("[::ffff:127.0.0.1]:8470", True, True),
-        ("registry.test:8470", True, True),
-        ("registry.test:9000", True, True),
-        ("REGISTRY.test", True, True),
-        ("127.0.0.1", False, True),
-        ("127.0.0.1:80", False, True),
-        ("127.0.0.1:08470", True, True),
-        ("localhost:9000", False, True),
-        ("0.0.0.0:8470", False, True),
-        ("[::]:8470", False, True),
-        ("192.168.0.7:8470", False, True),
-        ("[::ffff:192.168.0.7]:8470", False, True),
-        ("a.localhost:8470", False, False),
-        ("[fe80::1]:8470", False, True),
-        ("evil.example:8470", False, False),
-        ("evil.example", False, False),
-        ("localhost.evil.example:8470", False, False),
-        ("127.0.0.1.evil.example:8470", False, False),
-        ("registry.test.evil.example:8470", False, False),
-        ("localhost.:8470", False, False),
-        ("2130706433:8470", False, False),
-        ("0x7f.1:8470", False, False),
-        ("user@127.0.0.1:8470", False, False),
-        ("127.0.0.1:8470, evil.example", False, False),
-        ("127.0.0.1:8470/", False, False),
-        ("127.0.0.1:", False, False),
-        ("127.0.0.1:x", False, False),
-        ("[::1", False, False),
-        ("[::1%25lo]:8470", False, False),
-        (":8470", False, False),
-        ("", False, False),
-        (" ", False, False),
-        ("*", False, False),
-        ("null", False, False),
-    ],
+    [(host, *accepted) for accepted, hosts in HOSTS.items() for host in hosts],
 )
 def test_hosts(host: str, on_loopback: bool, on_a_network: bool) -> None:
     assert LOOPBACK.accept(host) is on_loopback

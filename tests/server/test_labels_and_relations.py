@@ -97,10 +97,8 @@ def test_invalid_label_changes_are_refused(call, prompt, method, path, body, sta
     assert call(method, path, body).status == status
 
 
-def test_labels_of_an_archived_prompt_are_hidden_and_kept(call, publish, prompt):
-    call(
-        "DELETE", "/api/public/v2/folders/entities", {"entities": [{"id": prompt[0]["id"], "type": "PROMPT"}]}
-    )
+def test_labels_of_an_archived_prompt_are_hidden_and_kept(call, publish, archive, prompt):
+    archive(prompt[0]["id"])
     assert call("GET", "/prompt-templates/labels").body["release_labels"] == []
     assert call("PATCH", "/prompt-labels/1", {"prompt_version_number": 2}).status == 404
     publish("a")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
 from promptsync.files.yaml.load import InvalidFile, text_of
@@ -102,15 +99,6 @@ def test_what_is_wrong_with_an_entry_is_named(entry: str, says: str) -> None:
 def test_a_key_may_be_sent_to_this_machine(host: str) -> None:
     entry = f"models: [{{name: a, url: 'http://{host}/v1', key: A_KEY}}]"
     assert len(parse_fixtures(entry.encode(), "registry.yaml").models) == 1
-
-
-def test_the_example_of_the_manual_is_read() -> None:
-    manual = (Path(__file__).parents[2] / "docs/embedded-registry.md").read_text("utf-8")
-    (example,) = [
-        block for block in re.findall(r"```yaml\n(.*?)```", manual, re.S) if block.startswith("models")
-    ]
-    models = models_of(parse_fixtures(example.encode(), "registry.yaml").models, Echo(), {})
-    assert [pattern for pattern, _ in models.named] == ["gpt-4o", "claude-*", "llm-assertion"]
 
 
 def test_the_models_are_known_after_a_restart_and_the_key_is_never_stored(tmp_path) -> None:

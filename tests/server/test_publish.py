@@ -110,10 +110,9 @@ def test_labels_move_to_the_new_version_and_others_stay(call, publish):
     }
 
 
-def test_an_archived_name_comes_back_under_its_id_with_its_versions(call, publish):
+def test_an_archived_name_comes_back_under_its_id_with_its_versions(call, publish, archive):
     first = publish("a", tags=["t"])
-    archive = {"entities": [{"id": first["id"], "type": "PROMPT"}]}
-    assert call("DELETE", "/api/public/v2/folders/entities", archive).body["moved_count"] == 1
+    archive(first["id"])
     assert call("GET", "/prompt-templates/a").status == 404
     assert call("GET", f"/prompt-templates/{first['id']}").status == 404
     again = publish("a")
@@ -135,11 +134,10 @@ def test_an_archived_name_comes_back_under_its_id_with_its_versions(call, publis
         ("@@@gone@@@", "the name 'gone'"),
     ],
 )
-def test_a_reference_to_a_missing_snippet_is_a_422(call, publish, reference, says):
+def test_a_reference_to_a_missing_snippet_is_a_422(call, publish, archive, reference, says):
     publish("tone", completion("kind"))
     publish("talk")
-    gone = publish("gone", completion("x"))
-    call("DELETE", "/api/public/v2/folders/entities", {"entities": [{"id": gone["id"], "type": "SNIPPET"}]})
+    archive(publish("gone", completion("x"))["id"], "SNIPPET")
     answer = call("POST", PUBLISH, flat("parent", chat(f"Be {reference}")))
     assert answer.status == 422
     assert says in answer.body["message"]

@@ -42,26 +42,14 @@ CALL = {
     "metadata": {"user": "7"},
     "span_id": "00000000000000ab",
 }
+TOOL_CALLS = [
+    {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+    for call_id, name, arguments in (("c1", "find", '{"query": "Active users"}'), ("c2", "send", "x"))
+]
 FAILED = {
     **CALL,
     "kwargs": {"model": "gpt-4o", "messages": [{"role": "user", "content": "Call the tool"}]},
-    "request_response": {
-        "choices": [
-            {
-                "message": {
-                    "content": None,
-                    "tool_calls": [
-                        {
-                            "id": "c1",
-                            "type": "function",
-                            "function": {"name": "find", "arguments": '{"query": "Active users"}'},
-                        },
-                        {"id": "c2", "type": "function", "function": {"name": "send", "arguments": "x"}},
-                    ],
-                }
-            }
-        ]
-    },
+    "request_response": {"choices": [{"message": {"content": None, "tool_calls": TOOL_CALLS}}]},
     "request_start_time": 1767225800,
     "request_end_time": 1767225801,
     "metadata": None,

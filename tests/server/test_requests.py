@@ -53,18 +53,8 @@ def test_paths_and_methods(call, method, path, status):
 @pytest.mark.parametrize(
     "name",
     [
-        "a/labels",
-        "labels",
-        "by-external-id",
-        "50% off",
-        "a?b#c",
-        "../up",
-        "名前",
-        "a b",
-        "a%2Fb",
-        "x\ny",
-        "\N{NULL}",
-        "+",
+        *("a/labels", "labels", "by-external-id", "50% off", "a?b#c", "../up", "名前", "a b", "a%2Fb"),
+        *("x\ny", "\N{NULL}", "+"),
     ],
 )
 def test_any_name_is_addressed_by_its_encoded_form(call, publish, name):
@@ -149,20 +139,9 @@ def test_the_key_is_neither_stored_nor_echoed(tmp_path, call):
 @pytest.mark.parametrize(
     "raw",
     [
-        b"{",
-        b"nope",
-        b"\xff\xfe",
-        b'{"a": NaN}',
-        b'{"a": -Infinity}',
-        b'{"a": 1e999}',
-        b'{"a": ' + b"9" * 5000 + b"}",
-        b'{"a": "\\ud800"}',
+        *(b"{", b"nope", b"\xff\xfe", b"[]", b'"text"', b"3", b"[" * 200 + b"]" * 200, b"[" * 100_000),
+        *(b'{"a": %s}' % value for value in (b"NaN", b"-Infinity", b"1e999", b"9" * 5000, b'"\\ud800"')),
         b'{"\\udfff": 1}',
-        b"[" * 200 + b"]" * 200,
-        b"[" * 100_000,
-        b"[]",
-        b'"text"',
-        b"3",
     ],
 )
 def test_a_body_that_is_not_a_json_object_is_refused(call, raw):
@@ -203,30 +182,19 @@ def test_a_closed_application_answers_503(tmp_path):
     assert answer.headers["Retry-After"] == "1"
 
 
+QUERIES = {
+    200: ("page=999999999999999999", "per_page=1000", "page=", "name=null", "unknown=1"),
+    400: ("external_source=git&external_id=x", "&".join(["a=1"] * 500)),
+    422: (
+        *("page=0", "page=-1", "page=x", "page=٣", "page=99999999999999999999999", "per_page=0"),
+        *("status=gone", "sort_by=size", "sort_order=up", "is_snippet=perhaps", "is_snippet=null"),
+        *("per_page=null", "created_after=2020-01-01"),
+    ),
+}
+
+
 @pytest.mark.parametrize(
-    ("query", "status"),
-    [
-        ("page=0", 422),
-        ("page=-1", 422),
-        ("page=x", 422),
-        ("page=٣", 422),
-        ("page=99999999999999999999999", 422),
-        ("page=999999999999999999", 200),
-        ("per_page=0", 422),
-        ("per_page=1000", 200),
-        ("page=", 200),
-        ("status=gone", 422),
-        ("sort_by=size", 422),
-        ("sort_order=up", 422),
-        ("is_snippet=perhaps", 422),
-        ("is_snippet=null", 422),
-        ("per_page=null", 422),
-        ("name=null", 200),
-        ("created_after=2020-01-01", 422),
-        ("external_source=git&external_id=x", 400),
-        ("unknown=1", 200),
-        ("&".join(["a=1"] * 500), 400),
-    ],
+    ("query", "status"), [(query, status) for status, queries in QUERIES.items() for query in queries]
 )
 def test_query_parameters_are_checked(call, query, status):
     answer = call("GET", f"/prompt-templates?{query}")
@@ -258,21 +226,21 @@ def test_anything_but_a_date_time_is_a_value_error(value):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
+    ("method", "path"),
     [
-        ("POST", "/api/public/v2/env-vars", 404),
-        ("GET", "/api/public/v2/requests/suggestions", 404),
-        ("POST", "/rest/workflows", 404),
-        ("DELETE", "/reports/1/external-ids/a/b%2Fc", 404),
-        ("PUT", "/prompt-templates/by-external-id/git/1", 404),
-        ("GET", "/api/public/v2/tool-registry", 404),
-        ("OPTIONS", "/reports/1", 404),
+        ("POST", "/api/public/v2/env-vars"),
+        ("GET", "/api/public/v2/requests/suggestions"),
+        ("POST", "/rest/workflows"),
+        ("DELETE", "/reports/1/external-ids/a/b%2Fc"),
+        ("PUT", "/prompt-templates/by-external-id/git/1"),
+        ("GET", "/api/public/v2/tool-registry"),
+        ("OPTIONS", "/reports/1"),
     ],
 )
-def test_an_operation_that_is_missing_names_the_page_of_what_works(app, call, method, path, status):
+def test_an_operation_that_is_missing_names_the_page_of_what_works(app, call, method, path):
     answer = call(method, path, None if method == "GET" else {})
     # The SDKs repeat a request after a 5xx.
-    assert (answer.status, "docs/compatibility.md" in answer.body["message"]) == (status, True)
+    assert (answer.status, "docs/compatibility.md" in answer.body["message"]) == (404, True)
     assert Caller(app, key=None)(method, path).status == 401
 
 

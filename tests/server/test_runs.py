@@ -318,6 +318,10 @@ def test_all_outputs_are_by_node(call):
         "is_output_node": False,
         "model": "echo",
     }
+    failed = finished_run(call, "failing", everything=True).body
+    assert [node["status"] for node in failed.values()] == ["FAILED", "FAILED"]
+    assert "nobody" in failed["first"]["error_message"]
+    assert "'first' failed" in failed["second"]["error_message"]
 
 
 @pytest.mark.parametrize(
@@ -338,13 +342,6 @@ def test_which_outputs_are_by_node(call, agent, choice, values):
     answer = call("GET", f"{RESULTS}{execution}{choice}")
     shown = None if answer.status == 404 else {name: node["value"] for name, node in answer.body.items()}
     assert shown == values
-
-
-def test_a_failed_node_fails_those_after_it(call):
-    nodes = finished_run(call, "failing", everything=True).body
-    assert [node["status"] for node in nodes.values()] == ["FAILED", "FAILED"]
-    assert "nobody" in nodes["first"]["error_message"]
-    assert "'first' failed" in nodes["second"]["error_message"]
 
 
 def test_an_agent_is_described_both_ways(call):
@@ -397,26 +394,23 @@ def test_the_status_of_starting(call, what, body, status):
     assert call("POST", f"{path}/run", body).status == status
 
 
+READ = {
+    200: (f"{EVALUATIONS}/{{}}/rows", f"/workflows/{AGENT}?version=1", f"/workflows/{AGENT}?label=prod"),
+    400: ("/reports/{}/score",),
+    404: (
+        *("/reports/999", "/reports/999/score", f"{EVALUATIONS}/x/rows", f"{DATASETS}/999/rows"),
+        *("/workflows/nobody/labels", f"/workflows/{AGENT}?version=2", f"{RESULTS}999"),
+    ),
+    422: (
+        *(f"{path}?{query}" for path in LISTS for query in ("per_page=101", "sort_by=size")),
+        *(f"{EVALUATIONS}/{{}}/rows?per_page=101", f"{DATASETS}/1/rows?per_page=101"),
+        *(f"/workflows/{AGENT}?version=1&label=prod", "/workflow-version-execution-results"),
+    ),
+}
+
+
 @pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        *((f"{path}?{query}", 422) for path in LISTS for query in ("per_page=101", "sort_by=size")),
-        ("/reports/999", 404),
-        ("/reports/{}/score", 400),
-        ("/reports/999/score", 404),
-        (EVALUATIONS + "/x/rows", 404),
-        (EVALUATIONS + "/{}/rows", 200),
-        (EVALUATIONS + "/{}/rows?per_page=101", 422),
-        (DATASETS + "/999/rows", 404),
-        (DATASETS + "/1/rows?per_page=101", 422),
-        ("/workflows/nobody/labels", 404),
-        (f"/workflows/{AGENT}?version=1", 200),
-        (f"/workflows/{AGENT}?label=prod", 200),
-        (f"/workflows/{AGENT}?version=2", 404),
-        (f"/workflows/{AGENT}?version=1&label=prod", 422),
-        ("/workflow-version-execution-results", 422),
-        (f"{RESULTS}999", 404),
-    ],
+    ("path", "status"), [(path, status) for status, paths in READ.items() for path in paths]
 )
 def test_the_status_of_reading(call, path, status):
     assert call("GET", path.format(evaluation_id(call, "quality"))).status == status

@@ -13,16 +13,7 @@ from seeds import numbers, seed_of
 from promptsync.server.tracking.search import FIELDS as SEARCHED
 
 TEXTS = [
-    "",
-    "Money",
-    "my money",
-    "STRASSE",
-    "Straße 5",
-    "a_b a-b",
-    "x\0y",
-    "ﬁne",
-    "e\u0301te",
-    '"q" \' *',
+    *("", "Money", "my money", "STRASSE", "Straße 5", "a_b a-b", "x\0y", "ﬁne", "e\u0301te", '"q" \' *'),
     "名前",
 ]
 AMOUNTS = [0, 1, 2, 2.5, 2**53 + 1, 2**63 - 1]

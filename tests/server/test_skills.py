@@ -7,6 +7,7 @@ import json
 import stat
 import struct
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -189,34 +190,27 @@ def link(name: str, kind: int) -> zipfile.ZipInfo:
     return entry
 
 
-def with_flag(data: bytes, bit: int) -> bytes:
-    """Set a flag in both headers of the one entry."""
-    at = data.index(b"PK\x01\x02")
+def patched(data: bytes, changes: Callable[[int], dict[int, bytes]]) -> bytes:
+    """Change bytes of an archive with one entry; ``changes`` get the place of the directory."""
     changed = bytearray(data)
-    changed[6] |= bit
-    changed[at + 8] |= bit
+    for at, new in changes(data.index(b"PK\x01\x02")).items():
+        changed[at : at + len(new)] = new
     return bytes(changed)
 
 
-def lying(data: bytes) -> bytes:
-    """An entry that says that it is one byte long."""
-    at = data.index(b"PK\x01\x02")
-    changed = bytearray(data)
-    changed[22:26] = changed[at + 24 : at + 28] = struct.pack("<I", 1)
-    return bytes(changed)
+ENCRYPTED = patched(archive(("a", "1")), lambda directory: {6: b"\x01", directory + 8: b"\x01"})
+ONE_BYTE = struct.pack("<I", 1)
+LYING = patched(
+    archive(("a", b"\0" * (MAX_FILE + 1))), lambda directory: {22: ONE_BYTE, directory + 24: ONE_BYTE}
+)
+"""An entry that says that it is one byte long."""
+FAR_AWAY = patched(archive(("a", "1")), lambda _: {-6: struct.pack("<I", 2**32 - 2)})
+"""The directory is said to be at a place that no file has."""
 
 
 def twice() -> bytes:
     with pytest.warns(UserWarning, match="Duplicate name"):
         return archive(("a", "1"), ("a", "2"))
-
-
-def far_away() -> bytes:
-    """The directory is said to be at a place that no file has."""
-    data = bytearray(archive(("a", "1")))
-    at = data.index(b"PK\x05\x06")
-    data[at + 16 : at + 20] = struct.pack("<I", 2**32 - 2)
-    return bytes(data)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +219,7 @@ def far_away() -> bytes:
         (b"", "read as a ZIP file"),
         (b"PK\x03\x04", "read as a ZIP file"),
         (archive(("a", "1"))[:-30], "read as a ZIP file"),
-        (far_away(), "read as a ZIP file"),
+        (FAR_AWAY, "read as a ZIP file"),
         (archive(("../a", "1")), "'../a' is not a valid path"),
         (archive(("/a", "1")), "'/a' is not a valid path"),
         (archive(("a/./b", "1")), "'a/./b' is not a valid path"),
@@ -236,10 +230,10 @@ def far_away() -> bytes:
         (archive(("x" * 600, "1")), "is not a valid path"),
         (archive((link("a", stat.S_IFLNK), "/etc/passwd")), "'a' in the archive is not a plain file"),
         (archive((link("a", stat.S_IFIFO), "")), "is not a plain file"),
-        (with_flag(archive(("a", "1")), 0x1), "is encrypted"),
+        (ENCRYPTED, "is encrypted"),
         (archive(("a", "1"), method=zipfile.ZIP_LZMA), "is not a plain file"),
         (archive(("a", b"\0" * (MAX_FILE + 1))), "'a' is larger than 5,242,880 bytes"),
-        (lying(archive(("a", b"\0" * (MAX_FILE + 1)))), "read as a ZIP file"),
+        (LYING, "read as a ZIP file"),
         (archive(*((str(at), b"\0" * MAX_FILE) for at in range(7))), "33,554,432 bytes in total"),
         (archive(*((str(at), "") for at in range(MAX_ENTRIES + 1))), "more than 1,000 entries"),
         (archive(*((str(at), "") for at in range(MAX_FILES + 1))), "at most 100 files"),

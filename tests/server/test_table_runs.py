@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -411,10 +412,17 @@ def test_rows_come_in_pages_and_by_verdict(call: Any) -> None:
     assert failed["verdict_counts"] == {"pass": 4, "warn": 0, "fail": 3, "error": 0, "skipped": 0}
 
 
-@pytest.mark.parametrize(
-    "change",
-    ["cell", "row", "rows deleted", "column", "recalculation", "scorecard"],
-)
+CHANGES: dict[str, Callable[[SheetUnderTest], Any]] = {
+    "cell": lambda sheet: sheet("PATCH", f"/cells/{sheet.cells('expected')[0]['id']}", {"value": "other"}),
+    "row": lambda sheet: sheet("POST", "/rows", {"count": 1}, status=201),
+    "rows deleted": lambda sheet: sheet("DELETE", "/rows", {"row_indices": [0]}),
+    "column": lambda sheet: sheet.column("Mirror", "COMPOSITION", source="Output"),
+    "recalculation": lambda sheet: sheet.recalculate(statuses=[]),
+    "scorecard": lambda sheet: sheet.scorecard(contains(weight=2)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_every_change_of_the_sheet_makes_its_score_stale(call: Any, change: str) -> None:
     sheet = with_prompt(call, ROWS, metadata=None)
     sheet.recalculate()
@@ -422,18 +430,7 @@ def test_every_change_of_the_sheet_makes_its_score_stale(call: Any, change: str)
     assert sheet.score()["aggregate_score"] == pytest.approx(2 / 3)
     scorecard = sheet("GET", "/scorecard")["scorecard"]
     assert (scorecard["status"], scorecard["stale_state"]["is_stale"]) == ("completed", False)
-    if change == "cell":
-        sheet("PATCH", f"/cells/{sheet.cells('expected')[0]['id']}", {"value": "other"})
-    elif change == "row":
-        sheet("POST", "/rows", {"count": 1}, status=201)
-    elif change == "rows deleted":
-        sheet("DELETE", "/rows", {"row_indices": [0]})
-    elif change == "column":
-        sheet.column("Mirror", "COMPOSITION", source="Output")
-    elif change == "recalculation":
-        sheet.recalculate(statuses=[])
-    else:
-        sheet.scorecard(contains(weight=2))
+    CHANGES[change](sheet)
     payload = sheet("GET", "/scorecard")
     assert payload["scorecard"]["status"] == "stale"
     reasons = payload["scorecard"]["stale_state"]["reasons"]

@@ -57,13 +57,12 @@ def test_per_page_is_capped_at_100_and_30_by_default(call, publish):
 
 
 @pytest.fixture
-def shelf(call, publish):
+def shelf(publish, archive):
     publish("support/Refund", tags=["billing", "support"])
     publish("tone", completion("kind"))
     publish("greeting", chat("@@@tone@@@ old"), tags=["support"], release_labels=["prod"])
     publish("greeting", chat("@@@tone@@@ new"))
-    gone = publish("100%_gone")
-    call("DELETE", "/api/public/v2/folders/entities", {"entities": [{"id": gone["id"], "type": "PROMPT"}]})
+    archive(publish("100%_gone")["id"])
 
 
 @pytest.mark.parametrize(
@@ -222,12 +221,11 @@ def test_snippets_are_expanded_on_read_and_their_variables_join(call, nested_sni
     assert (raw.body["prompt_template"]["input_variables"], raw.body["snippets"]) == (["x"], used)
 
 
-def test_what_becomes_of_a_snippet_shows_in_its_parents(call, publish, nested_snippets):
+def test_what_becomes_of_a_snippet_shows_in_its_parents(call, publish, archive, nested_snippets):
     outer = publish("outer", completion("changed @@@inner@label:prod@@@"))["id"]
     raw = call("GET", "/prompt-templates/parent")
     assert (raw.body["version"], rendered_text(raw)[:8]) == (1, "changed ")
-    # An archived snippet still renders.
-    call("DELETE", "/api/public/v2/folders/entities", {"entities": [{"id": outer, "type": "SNIPPET"}]})
+    archive(outer, "SNIPPET")
     assert rendered_text(call("GET", "/prompt-templates/parent")).startswith("changed ")
     label = call("GET", "/prompt-templates/inner/labels").body["release_labels"][0]
     call("DELETE", f"/prompt-labels/{label['release_label_id']}")

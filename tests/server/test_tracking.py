@@ -178,10 +178,10 @@ def _message(role, text, **more):
 
 
 EXTRAS = {"refusal": None, "audio": None, "annotations": [], "function_call": None, "tool_calls": None}
-TOOL = {"name": "find", "description": "", "strict": False, "parameters": {"type": "object"}}
-CALLED = {"tool_id": None, "id": "c1", "type": "function"} | {
-    "function": {"name": "find", "arguments": '{"q":1}'}
-}
+OBJECT = {"type": "object"}
+TOOL = {"name": "find", "description": "", "strict": False, "parameters": OBJECT}
+FIND = {"name": "find", "arguments": '{"q":1}'}
+CALLED = {"tool_id": None, "id": "c1", "type": "function", "function": FIND}
 SYSTEM, USER = ({"role": role, "content": text} for role, text in (("system", "Hello"), ("user", "Hello")))
 LOOKED = [
     {"citations": None, "text": "I look", "type": "text"},
@@ -206,7 +206,7 @@ CALLS = [
         {
             "system": "Be kind",
             "messages": [USER],
-            "tools": [{"name": "find", "description": "", "input_schema": {"type": "object"}}],
+            "tools": [{"name": "find", "description": "", "input_schema": OBJECT}],
         },
         {"content": LOOKED},
         [_message("system", "Be kind"), HELLO, _message("assistant", "I look", tool_calls=[CALLED])],
@@ -229,17 +229,13 @@ def test_a_blueprint_has_the_keys_that_were_recorded(call, arguments, response, 
     }
 
 
-CALL = {"id": "c1", "name": "find", "arguments": '{"q":1}'}
-ASKED = [
-    ("system", "Be kind"),
-    ("user", "Find it"),
-    ("assistant", CALL),
-    ("tool", "c1", "none"),
-    ("assistant", "Hi"),
-]
+CALL = {"id": "c1", **FIND}
+ASKED = [("system", "Be kind"), ("user", "Find it"), ("assistant", CALL), ("tool", "c1", "none")]
 OUTPUT = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
-FUNCTION_CALL = {"type": "function_call", "id": "fc", "call_id": "c1", "name": "find", "arguments": '{"q":1}'}
+FUNCTION_CALL = {"type": "function_call", "id": "fc", "call_id": "c1", **FIND}
 REASONING = {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "Hm"}]}
+IMAGE = {"type": "image_generation_call", "id": "ig", "result": "aGk="}
+GEMINI_RESULT = {"functionResponse": {"name": "find", "response": {"none": True}}}
 TOOL_USE = {"toolUse": {"toolUseId": "c1", "name": "find", "input": {"q": 1}}}
 TOOL_RESULT = {"toolResult": {"toolUseId": "c1", "content": [{"text": "none"}]}}
 WEBP = {"inlineData": {"mimeType": "image/webp", "data": "-_8="}}
@@ -252,19 +248,14 @@ OTHER_CALLS = {
                 FUNCTION_CALL,
                 {"type": "function_call_output", "call_id": "c1", "output": "none"},
             ],
-            "tools": [{"type": "function", "name": "find", "parameters": {"type": "object"}}],
+            "tools": [{"type": "function", "name": "find", "parameters": OBJECT}],
         },
         {"object": "response", "output": [OUTPUT]},
-        ASKED,
+        [*ASKED, ("assistant", "Hi")],
     ),
     "a text, and an answer of several items": (
         {"input": "Find it"},
-        {
-            "output": [
-                *(REASONING, OUTPUT, FUNCTION_CALL),
-                {"type": "image_generation_call", "id": "ig", "result": "aGk="},
-            ]
-        },
+        {"output": [REASONING, OUTPUT, FUNCTION_CALL, IMAGE]},
         [("user", "Find it"), ("assistant", "thinking Hm", "Hi", CALL, "data:image/png;base64,aGk=")],
     ),
     "converse": (
@@ -276,33 +267,24 @@ OTHER_CALLS = {
                 {"role": "assistant", "content": [TOOL_USE]},
                 {"role": "user", "content": [TOOL_RESULT]},
             ],
-            "toolConfig": {
-                "tools": [{"toolSpec": {"name": "find", "inputSchema": {"json": {"type": "object"}}}}]
-            },
+            "toolConfig": {"tools": [{"toolSpec": {"name": "find", "inputSchema": {"json": OBJECT}}}]},
         },
         {"output": {"message": {"role": "assistant", "content": [{"text": "Hi"}]}}},
-        ASKED,
+        [*ASKED, ("assistant", "Hi")],
     ),
     "gemini": (
         {
             "history": [
                 {"role": "user", "parts": [{"text": "Find it"}]},
                 {"role": "model", "parts": [{"functionCall": {"name": "find", "args": {"q": 1}}}]},
-                {
-                    "role": "user",
-                    "parts": [{"functionResponse": {"name": "find", "response": {"none": True}}}],
-                },
+                {"role": "user", "parts": [GEMINI_RESULT]},
             ],
             "generation_config": {
                 "system_instruction": "Be kind",
-                "tools": [{"function_declarations": [{"name": "find", "parameters": {"type": "object"}}]}],
+                "tools": [{"function_declarations": [{"name": "find", "parameters": OBJECT}]}],
             },
         },
-        {
-            "candidates": [
-                {"content": {"role": "model", "parts": [{"text": "Hm", "thought": True}, {"text": "Hi"}]}}
-            ]
-        },
+        {"candidates": [{"content": {"parts": [{"text": "Hm", "thought": True}, {"text": "Hi"}]}}]},
         [
             *ASKED[:2],
             ("assistant", {**CALL, "id": "find"}),

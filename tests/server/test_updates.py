@@ -222,23 +222,20 @@ def test_a_token_is_for_one_channel_and_one_hour(app, call):
     assert details["expires"] - details["issued"] == 3_600_000
 
 
+CHANNELS = {
+    201: (f"workflows:1:run:{'a' * 200}",),
+    404: ("workflows:9:run:abc", "workflow_updates:9"),
+    422: (
+        *("", "x", "workflows:1", "workflows:1:run:", "workflows:x:run:abc", "workflow_updates:-1"),
+        *(f"workflows:1:run:{'a' * 201}", f"workflow_updates:{'9' * 30}"),
+        f"smart_sheets:smart_sheet%23{'a' * 36}",  # the SDK then polls
+    ),
+}
+
+
 @pytest.mark.parametrize(
     ("capability", "status"),
-    [
-        ("", 422),
-        ("x", 422),
-        ("workflows:1", 422),
-        ("workflows:1:run:", 422),
-        ("workflows:x:run:abc", 422),
-        (f"workflows:1:run:{'a' * 200}", 201),
-        (f"workflows:1:run:{'a' * 201}", 422),
-        ("workflows:9:run:abc", 404),
-        ("workflow_updates:9", 404),
-        (f"workflow_updates:{'9' * 30}", 422),
-        ("workflow_updates:-1", 422),
-        # The SDK then polls.
-        (f"smart_sheets:smart_sheet%23{'a' * 36}", 422),
-    ],
+    [(channel, status) for status, channels in CHANNELS.items() for channel in channels],
 )
 def test_which_channels_have_tokens(call, capability, status):
     assert call("POST", f"/ws-token-request-library?capability={capability}").status == status
@@ -282,18 +279,9 @@ def test_commands_that_are_refused(call, url):
 
 
 BROKEN = [
-    "x",
-    "[]",
-    "null",
-    "{}",
-    '{"subscribe": {}}',
-    '{"id": 0, "subscribe": {}}',
-    '{"id": "1", "subscribe": {}}',
-    '{"id": 9, "subscribe": []}',
-    '{"id": 9, "subscribe": {"channel": 1}}',
-    '{"id": 9, "connect": {"token": "x"}}',
-    "[" * 5000,
-    b"\xff\xfe",
+    *("x", "[]", "null", "{}", '{"subscribe": {}}', "[" * 5000, b"\xff\xfe"),
+    *('{"id": 0, "subscribe": {}}', '{"id": "1", "subscribe": {}}', '{"id": 9, "subscribe": []}'),
+    *('{"id": 9, "subscribe": {"channel": 1}}', '{"id": 9, "connect": {"token": "x"}}'),
 ]
 
 
