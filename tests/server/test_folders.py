@@ -37,15 +37,10 @@ def test_a_folder_knows_where_it_is(call, make, app):
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ({}, 400),
-        ({"name": ""}, 400),
-        ({"name": "x" * 256}, 400),
-        ({"name": 3}, 400),
-        ({"name": "taken"}, 400),
-        ({"name": "a/b"}, 400),
         ({"name": "x", "parent_id": 99}, 404),
-        ({"name": "x", "parent_id": "1"}, 400),
-        ({"name": "x", "workspace_id": 1}, 400),
+        ({}, 400),
+        *(({"name": name}, 400) for name in ("", "x" * 256, 3, "taken", "a/b")),
+        *(({"name": "x", key: value}, 400) for key, value in (("parent_id", "1"), ("workspace_id", 1))),
         ({"name": "x", "external_ids": [{"source": "git", "external_id": "1"}]}, 400),
     ],
 )
@@ -137,17 +132,13 @@ def test_invalid_entity_lists_are_refused(call, query, status):
 @pytest.mark.parametrize(
     ("entities", "status"),
     [
-        ([{"id": 1, "type": "FOLDER"}], 400),
         ([{"id": 9, "type": "PROMPT"}], 404),
         ([{"id": 1, "type": "PROMPT"}, {"id": 9, "type": "PROMPT"}], 404),
-        ([{"id": 1, "type": "WORKFLOW"}], 400),
-        ([{"id": 1, "type": "POEM"}], 400),
-        ([{"id": 1, "type": ["FOLDER"]}], 400),
-        ([{"id": 0, "type": "PROMPT"}], 400),
-        ([{"type": "PROMPT"}], 400),
-        ([3], 400),
-        ("x", 400),
-        (None, 400),
+        *(([{"id": 1, "type": kind}], 400) for kind in ("FOLDER", "WORKFLOW", "POEM", ["FOLDER"])),
+        *(
+            (entities, 400)
+            for entities in ([{"id": 0, "type": "PROMPT"}], [{"type": "PROMPT"}], [3], "x", None)
+        ),
     ],
 )
 def test_only_prompts_and_snippets_are_archived(call, make, publish, entities, status):

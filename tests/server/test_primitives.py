@@ -44,6 +44,10 @@ def sources(*names: str, **more: Any) -> dict[str, Any]:
     return {"sources": list(names), **more}
 
 
+BY_ID = {"type": "JSON", "json_path": "$.id"}
+FIRST_ITEM = {"source": "order", "json_path": "$.items[0].name"}
+
+
 @pytest.mark.parametrize(
     ("kind", "config", "result"),
     [
@@ -53,19 +57,17 @@ def sources(*names: str, **more: Any) -> dict[str, Any]:
         ("COMPARE", sources("list", target="[1, 2]"), True),
         ("COMPARE", sources("order", "same order", comparison_type="STRING"), False),
         ("COMPARE", sources("order", "same order", comparison_type={"type": "JSON"}), True),
-        (
-            "COMPARE",
-            sources("order", target={"id": 7.5}, comparison_type={"type": "JSON", "json_path": "$.id"}),
-            False,
-        ),
+        ("COMPARE", sources("order", target={"id": 7.5}, comparison_type=BY_ID), False),
         ("COMPARE", sources("flag", target=1, comparison_type="JSON"), False),
         ("COMPARE", sources("number", target=7, comparison_type="NUMBER"), True),
-        (
-            "COMPARE",
-            sources("number", target=8, comparison_type={"type": "NUMBER", "operator": "GTE"}),
-            False,
+        *(
+            (
+                "COMPARE",
+                sources("number", target=8, comparison_type={"type": "NUMBER", "operator": name}),
+                result,
+            )
+            for name, result in (("GTE", False), ("LT", True))
         ),
-        ("COMPARE", sources("number", target=8, comparison_type={"type": "NUMBER", "operator": "LT"}), True),
         ("CONTAINS", {"source": "Output", "value": "Refund"}, True),
         ("CONTAINS", {"source": "Output", "value_source": "expected"}, True),
         ("CONTAINS", {"source": "Output", "value": "money"}, False),
@@ -77,11 +79,7 @@ def sources(*names: str, **more: Any) -> dict[str, Any]:
         ("ASSERT_VALID", {"source": "number", "type": "number"}, True),
         ("ASSERT_VALID", {"source": "flag", "type": "number"}, False),
         ("JSON_PATH", {"source": "order", "json_path": "$.items[-1].name"}, "b"),
-        (
-            "JSON_PATH",
-            {"source": "order", "json_path": "$.items[0].name", "return_first_match": False},
-            ["a"],
-        ),
+        ("JSON_PATH", {**FIRST_ITEM, "return_first_match": False}, ["a"]),
         ("JSON_PATH", {"source": "order", "json_path": "$.nothing[0]"}, None),
         ("COMPOSITION", {"source": "list"}, [1, 2]),
     ],
@@ -120,7 +118,7 @@ def test_a_row_without_a_result_says_why(
         ("COMPARE", sources("a", "b", comparison_type="COSINE"), "comparison_type"),
         (
             "COMPARE",
-            sources("a", "b", comparison_type={"type": "JSON", "json_path": "$[?(@.x)]"}),
+            sources("a", "b", comparison_type=BY_ID | {"json_path": "$[?(@.x)]"}),
             "not a path of keys",
         ),
         ("CONTAINS", {"source": "a"}, "needs either value or value_source"),
@@ -217,6 +215,10 @@ def step(**keys: Any) -> ScoringStep:
     return ScoringStep("a step", "CONTAINS", primitive_config={"source": "Output", "value": "refund"}, **keys)
 
 
+def failure(behavior: str) -> dict[str, str]:
+    return {"required_step_failure_behavior": behavior}
+
+
 @pytest.mark.parametrize(
     ("steps", "scores", "how", "result"),
     [
@@ -228,14 +230,9 @@ def step(**keys: Any) -> ScoringStep:
         ([step(), step(weight=3)], [0.0, 1.0], {"pass_threshold": 0.7}, (0.75, "pass")),
         ([step(required=True), step(weight=9)], [0.0, 1.0], {}, (0.9, "fail")),
         ([step(required=True), step(weight=9)], [0.6, 1.0], {}, (0.96, "pass")),
-        (
-            [step(required=True), step(weight=9)],
-            [0.0, 1.0],
-            {"required_step_failure_behavior": "warn"},
-            (0.9, "warn"),
-        ),
-        ([step(required=True)], [0.0], {"required_step_failure_behavior": "warn"}, (0.0, "fail")),
-        ([step(required=True)], [0.0], {"required_step_failure_behavior": "error"}, (0.0, "error")),
+        ([step(required=True), step(weight=9)], [0.0, 1.0], failure("warn"), (0.9, "warn")),
+        ([step(required=True)], [0.0], failure("warn"), (0.0, "fail")),
+        ([step(required=True)], [0.0], failure("error"), (0.0, "error")),
         ([step(), step()], [None, 1.0], {}, (0.5, "error")),
     ],
 )
