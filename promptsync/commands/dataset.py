@@ -31,7 +31,7 @@ def list_command(session: Session) -> Outcome:
     promptsync dataset list
     promptsync dataset list --json | jq '.datasets[].name'
     """
-    return list_items(session, "datasets", list_datasets, ("VERSION", "COLUMNS"), _row)
+    return list_items(session, "datasets", list_datasets, ("VERSION", "COLUMNS", ""), _row)
 
 
 def _row(dataset: Dataset) -> tuple[str, ...]:

@@ -108,13 +108,12 @@ def table(rows: Iterable[tuple[str, ...]], *, free: bool = False, aside: bool = 
     rows out.
     """
     rows = list(rows)
-    longest = max(map(len, rows), default=0)
-    used = [column for column in range(longest) if any(any(row[column : column + 1]) for row in rows)]
-    kept = [[row[column] for column in used if column < len(row)] for row in rows]
-    widths = [max(width(row[at]) for row in kept if at < len(row)) for at in range(len(used))]
-    cut = sum(widths[:-1]) + 2 * len(widths[:-1]) if free and longest - 1 in used else None
+    columns = [column for column in zip(*rows, strict=True) if any(column)]
+    widths = [max(map(width, column)) for column in columns]
+    has_end = free and any(row[-1] for row in rows)
+    cut = sum(widths[:-1]) + 2 * len(widths[:-1]) if has_end else None
     lines: list[str] = []
-    for row in kept:
+    for row in zip(*columns, strict=True):
         text = "  ".join(map(padded, row, widths)).rstrip()
         lines.append(Line(text, len(text) - len(text.lstrip()) + 4, cut=cut, aside=aside))
     return lines
