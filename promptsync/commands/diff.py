@@ -86,8 +86,8 @@ def command(
             page.fence(unread)
         return Outcome(page.lines, document, code)
     lines = [*_lines(diffs, stat=stat, name_only=name_only), *unread]
-    if not lines and not session.quiet and not name_only:
-        lines = ["no differences"]
+    if not lines and not name_only:
+        lines = [output.aside("no differences")]
     return Outcome(lines, document, code)
 
 

@@ -60,7 +60,7 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
         (prompt, name) for prompt, only in shown for name in sorted(prompt.labels) if only in (None, name)
     ]
     outcome = show_labels.show_labels(rows, with_previous=session.verbose > 0 or label is not None)
-    if not outcome.lines and not session.quiet:
+    if not outcome.lines:
         session.say("no labels" if label is None else f"no prompt has the label {label}")
     return outcome
 

@@ -84,9 +84,8 @@ def _document(root: ElementTree.Element) -> str:
 def _unique(name: str, taken: set[str]) -> str:
     """Return a name that is not used yet, because CI systems merge tests of the same name."""
     shown = _xml(name)
-    numbered = (f"{shown} #{number}" for number in count(2))
-    free = next(name for name in chain([shown], numbered) if name not in taken)
-    taken.add(free)
+    names = chain([shown], (f"{shown} #{number}" for number in count(2)))
+    taken.add(free := next(name for name in names if name not in taken))
     return free
 
 
@@ -120,11 +119,7 @@ def _node_cases(result: CheckResult) -> Iterator[ElementTree.Element]:
 
 
 def _case(
-    name: str,
-    ending: str = "",
-    message: str = "",
-    kind: str = "",
-    text: str = "",
+    name: str, ending: str = "", message: str = "", kind: str = "", text: str = ""
 ) -> ElementTree.Element:
     """Return one test, which passed without an ``ending``; ``kind`` is the type of the failure."""
     case = ElementTree.Element("testcase", name=_xml(name))

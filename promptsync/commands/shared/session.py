@@ -160,16 +160,12 @@ class Session:
         error = outcome.error
         if error is not None and error.hint:
             error = error.replaced(hint="\n".join(map(self.command_on_remote, error.hint.splitlines())))
-        lines = [
-            Line(
-                line.replace(line.command, self.command_on_remote(line.command)),
-                line.indent,
-                aside=line.is_aside,
-            )
-            if isinstance(line, Line) and line.command
-            else line
-            for line in outcome.lines
-        ]
+        lines = list(outcome.lines)
+        for number, line in enumerate(lines):
+            if isinstance(line, Line) and line.command:
+                command = self.command_on_remote(line.command)
+                text = line.replace(line.command, command)
+                lines[number] = Line(text, line.indent, command, aside=line.is_aside)
         return outcome.replaced(lines=lines, error=error)
 
     def command_on_remote(self, command: str) -> str:
