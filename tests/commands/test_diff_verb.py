@@ -75,20 +75,10 @@ def test_short_forms_are_one_line_a_prompt(three: World) -> None:
     assert three.run("diff", "--exit-code", "d").code == 0
 
 
-def test_a_label_may_be_what_is_compared_with(three: World) -> None:
-    three.ok("push", "d", "--label", "prod")
-    three.edit("d", "Hello", "Ciao")
-    three.ok("push", "d")
-    assert three.ok("diff", "d", "--label", "prod", "--name-only").out == "d\n"
-
-
-def test_markdown_is_fenced(three: World) -> None:
+def test_markdown_is_fenced_cannot_be_broken_out_of_and_has_a_limit(three: World) -> None:
     markdown = three.ok("diff", "--format", "markdown").out
     assert markdown.startswith("**3 prompts differ**")
     assert markdown.count("<details>") == markdown.count("</details>") == 3
-
-
-def test_markdown_cannot_be_broken_out_of_and_has_a_limit(three: World) -> None:
     name = "x`</summary><script>@all"
     three.publish(name, "```\n</details>\n@everyone " + "long " * 30_000)
     three.publish("y", "```` {name}\n" * 3)

@@ -132,16 +132,13 @@ def ahead(world: World) -> World:
     return world
 
 
-def test_a_yes_on_the_terminal_publishes(ahead: World) -> None:
+def test_a_yes_on_the_terminal_publishes_and_no_answer_is_exit_130(ahead: World) -> None:
+    assert ahead.on_terminal("push", answer="").code == 130
+    assert ahead.writes == []
     done = ahead.on_terminal("push", answer="y\n")
     assert done.code == 0
     assert "v1 -> v2" in done.err and f"2 prompts to publish to team ({ahead.url}). Continue?" in done.err
     assert done.out == "2 prompts published\n"
-
-
-def test_no_answer_on_the_terminal_is_exit_130_and_publishes_nothing(ahead: World) -> None:
-    assert ahead.on_terminal("push", answer="").code == 130
-    assert ahead.writes == []
 
 
 def test_nobody_is_asked_when_there_is_no_need(ahead: World) -> None:

@@ -67,16 +67,13 @@ def test_a_person_is_reported_what_to_do_about_each(states: World) -> None:
 
 
 def test_differences_are_no_failure_unless_asked(world: World) -> None:
+    assert "no prompts yet" in world.ok("status").out
+    assert world.ok("status", "--json").document["prompts"] == []
     world.write("a")
     world.ok("status")
     assert world.run("status", "--exit-code").code == 1
     world.ok("push")
     assert "1 prompt, all in sync" in world.ok("status", "--exit-code").out
-
-
-def test_an_empty_working_copy_is_reported_what_to_begin_with(world: World) -> None:
-    assert "no prompts yet" in world.ok("status").out
-    assert world.ok("status", "--json").document["prompts"] == []
 
 
 def test_many_foreign_prompts_are_counted_and_listed_when_asked(world: World) -> None:
