@@ -72,7 +72,7 @@ def follow(clone: Copy, hint: str) -> None:
 # -- walks ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", numbers(count=6, fuzz=60))
+@pytest.mark.parametrize("number", numbers(count=8, fuzz=150))
 def test_nothing_is_lost_on_a_random_walk(tmp_path: Path, number: int) -> None:
     seed = seed_of(number)
     walk = RealWalk(tmp_path / "walk", seed, STEPS).walk()

@@ -145,10 +145,6 @@ class GitHub:
         place.write_text(json.dumps(before | values))
 
     @property
-    def comments(self) -> list[str]:
-        return [one["body"] for one in self.state["comments"]]
-
-    @property
     def pulls(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.state["pulls"]
         return found

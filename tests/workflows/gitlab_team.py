@@ -71,7 +71,7 @@ class Team(Developer):
 
     @property
     def comments(self) -> list[str]:
-        notes = [note["body"] for note in self.runner.project.notes]
+        notes = [note["body"] for note in self.runner.project.notes if note["author"]["id"] == BOT]
         # A line that begins with a slash may be a quick action.
         assert not any(line.startswith("/") for note in notes for line in note.splitlines())
         return notes

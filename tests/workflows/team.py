@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from actions import REPOSITORY, ROOT, Done, Event, GitHub
 from evaluation_files import declared_by
@@ -77,7 +76,7 @@ class Developer(ABC):
     @property
     @abstractmethod
     def comments(self) -> list[str]:
-        """What stands on the pull request."""
+        """What the jobs wrote on the pull request."""
 
     @property
     @abstractmethod
@@ -141,7 +140,7 @@ class Team(Developer):
 
     @property
     def comments(self) -> list[str]:
-        return self.hub.comments
+        return [one["body"] for one in self.hub.state["comments"] if one["user"]["login"].endswith("[bot]")]
 
     @property
     def requests(self) -> list[tuple[str, str, str, str]]:
@@ -215,14 +214,9 @@ class Team(Developer):
     def deploy(self, event: Event | None = None) -> Done:
         return self.hub.run("deploy.yml", event or self.push())
 
-    def drift(self, name: str = "schedule") -> Done:
-        payload: dict[str, Any] = {
-            "schedule": {"schedule": "17 3 * * *"},
-            "workflow_dispatch": {"inputs": None, "ref": "refs/heads/main"},
-            "repository_dispatch": {"action": "promptsync-drift", "client_payload": {"by": "$(exit 1)"}},
-        }[name]
-        payload = {**payload, "repository": _REPOSITORY}
-        return self.hub.run("drift.yml", Event(name, payload, "refs/heads/main", "main"))
+    def drift(self) -> Done:
+        payload = {"schedule": "17 3 * * *", "repository": _REPOSITORY}
+        return self.hub.run("drift.yml", Event("schedule", payload, "refs/heads/main", "main"))
 
 
 def example(root: Path, source: Path = EXAMPLE) -> None:

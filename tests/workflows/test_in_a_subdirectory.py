@@ -39,7 +39,7 @@ def test_check_deploy_and_drift_know_the_directory(below: Team) -> None:
     assert "**1 prompt differs**" in done.summary
     done = below.check()
     assert done.passed, str(done)
-    assert "support/refund  v1 -> v2" in below.hub.comments[0]
+    assert "support/refund  v1 -> v2" in below.comment
     edit(below, "refund_days }}", "refund_days }")
     assert f"::error file={REFUND},line=" in below.check().log
     below.edit_in_registry("support/refund", "You answer refund questions", "You settle refunds")
