@@ -81,6 +81,7 @@ FIRST_ITEM = {"source": "order", "json_path": "$.items[0].name"}
         ("JSON_PATH", {"source": "order", "json_path": "$.items[-1].name"}, "b"),
         ("JSON_PATH", {**FIRST_ITEM, "return_first_match": False}, ["a"]),
         ("JSON_PATH", {"source": "order", "json_path": "$.nothing[0]"}, None),
+        ("JSON_PATH", {"source": "order", "json_path": "$.items[0].name[0]"}, None),
         ("COMPOSITION", {"source": "list"}, [1, 2]),
     ],
 )

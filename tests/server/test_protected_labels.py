@@ -99,3 +99,10 @@ def test_protection_can_cover_one_prompt_and_removing_it_approves(opened: Opened
             label_id, _ = labels(call, name)["prod"]
             assert call("PATCH", f"/prompt-labels/{label_id}", {"prompt_version_number": 2}).status == 200
         assert (labels(call, "a")["prod"][1], labels(call, "team/b")["prod"][1]) == (2, there)
+
+
+def test_a_deletion_waits_for_approval_as_long_as_its_label_is_protected(opened: Opened) -> None:
+    call = opened("protected_labels: [prod]")
+    assert call("DELETE", f"/prompt-labels/{labels(call, 'a')['prod'][0]}").status == 200
+    for fixtures, is_kept in (("protected_labels: [prod, dev]", True), ("", False)):
+        assert ("prod" in labels(opened(fixtures), "a")) is is_kept

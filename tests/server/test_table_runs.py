@@ -337,13 +337,16 @@ def test_answers_over_a_network_come_several_at_a_time_and_in_their_rows(
     def answer(self: Any, template: Any, metadata: Any) -> str:
         together.wait()
         text: str = template["messages"][-1]["content"][0]["text"]
+        if text == "row 3":
+            raise ZeroDivisionError("odd")
         return text.upper()
 
     monkeypatch.setattr(Endpoint, "answer", answer)
     with create_app(tmp_path / "r.db", model=Endpoint("http://model.test/v1")) as app:
         sheet = with_prompt(Caller(app), [[f"row {number}", ""] for number in range(8)])
         sheet.recalculate()
-        assert sheet.values("Output") == [f"ROW {number}" for number in range(8)]
+        assert sheet.values("Output") == [None if at == 3 else f"ROW {at}" for at in range(8)]
+        assert sheet.cells("Output")[3]["error_message"] == "odd"
 
 
 def test_sheets_that_are_computed_together_ask_no_more_at_once_than_the_model_allows(

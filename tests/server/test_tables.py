@@ -194,12 +194,14 @@ def test_a_changed_column_makes_itself_and_what_reads_it_stale(sheet, app):
         answer = sheet("PATCH", f"/columns/{first}", change, status=400 if affected is None else 200)
         assert answer.get("affected_column_ids") == affected
         stale = {"STALE"} if affected else {"COMPLETED"}
-        assert {cell["status"] for cell in sheet.cells("copy")} == stale
+        assert {cell["status"] for title in ("same", "copy") for cell in sheet.cells(title)} == stale
         assert {cell["status"] for cell in sheet.cells("alone")} == {"COMPLETED"}
     assert sheet("DELETE", f"/columns/{first}")["stale_count"] == 2
     columns = {column["title"]: column for column in sheet("GET", "/columns")["data"]}
     assert columns["copy"]["dependencies"] == [{"column_id": first}]
     sheet("DELETE", f"/columns/{first}", status=404)
+    sheet.recalculate(column_ids=[second])
+    assert sheet.cells("copy")[0]["error_message"] == "the sheet has no column 'same'"
     # A sheet keeps its last column.
     *others, last = sheet.columns.values()
     for column_id in others:
