@@ -269,7 +269,7 @@ def _headers(scope: Message) -> dict[str, str]:
 
 
 def _environ(scope: Message, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    """Return of the environment of WSGI what an application of promptsync reads."""
+    """Return the parts of a WSGI environment that our applications read."""
     return {
         "REQUEST_METHOD": scope["method"],
         # The decoded path cannot tell a slash in a name from one between segments.

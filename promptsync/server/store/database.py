@@ -198,8 +198,8 @@ def _check_link(path: Path) -> None:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check that the database is a registry of this version; create the tables of a new one."""
     is_new = _is_new(connection, path)
-    # With the write-ahead log, readers never wait for a writer. SQLite does not switch to it while another
-    # process opens the file; then it does the next time.
+    # With the write-ahead log, readers never wait for a writer. SQLite cannot switch to it while another
+    # process opens the file, so then the next opening does.
     with suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA journal_mode = WAL")
     if not is_new:

@@ -145,7 +145,7 @@ class Call(SentRequest, frozen=True, kw_only=True):
             "name": name if isinstance(name, str) else None,
             "api_type": self.api_type or api_type,
         }
-        # Some providers have objects for parameters.
+        # Some providers group parameters in objects.
         for key in _NESTED:
             arguments = {**arguments, **as_mapping(arguments.get(key))}
         parameters = {key: value for key, value in arguments.items() if key not in _NOT_PARAMETERS}
