@@ -155,7 +155,9 @@ def _failures(result: CheckResult, standard: Standard) -> Iterator[Failure]:
 def _shortfalls(result: CheckResult, standard: Standard) -> Iterator[Failure]:
     check, run, score = result.check, result.run, result.run.score
     if run.failed:
-        yield Failure("failed-cell", f"{run.failed} failed {'cell' if run.failed == 1 else 'cells'}")
+        # Of an evaluation, the cells are listed; the rows of a table are, and they do not say why.
+        why = f": {run.failed_cells[0].reason}" if run.kind == "table" and run.failed_cells else ""
+        yield Failure("failed-cell", f"{run.failed} failed {'cell' if run.failed == 1 else 'cells'}{why}")
         return
     if score is None:
         if not standard.allow_unscored:

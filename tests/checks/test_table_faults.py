@@ -324,9 +324,9 @@ def scored(**values: Any) -> Callable[[Any], None]:
     [
         ("/calculations/", lambda body: body["calculation"].update(aggregate_score=1.5), "no score"),
         ("/calculations/", lambda body: body["calculation"].update(aggregate_score=-1), "no score"),
-        ("/scorecard/rows?", scored(aggregate_verdict="great"), "2 failed cells"),
+        ("/scorecard/rows?", scored(aggregate_verdict="great"), "2 failed cells: not scored"),
         ("/scorecard/rows?", scored(aggregate_verdict="PASS", aggregate_score=5), ""),
-        ("/scorecard/rows?", scored(row_index=0), "1 failed cell"),
+        ("/scorecard/rows?", scored(row_index=0), "1 failed cell: not scored"),
     ],
 )
 def test_a_score_or_a_verdict_that_cannot_be_is_none(
