@@ -9,7 +9,7 @@ from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.project.project import Project
 from promptsync.project.versions import labels_by_prompt, list_labels, read_labels, read_version
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import RELEASED, is_on_hold, is_own, released_name
+from promptsync.prompt.labels import RELEASED, is_own, position_of
 
 
 class Unreleased(Struct, frozen=True):
@@ -62,7 +62,7 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
         for item in lacking:
             there, version = labels.get(item.name, {}), item.version or 0
             if (now := there.get(label)) != version:
-                is_rolled_back = is_on_hold(version, now, there.get(f"{label}{RELEASED}"))
+                is_rolled_back = position_of(label, there).holds(version)
                 pairs.append((item, Unreleased(item.name, label, version, now, is_rolled_back)))
 
     def says_the_same(pair: tuple[Item, Unreleased]) -> bool:
@@ -85,8 +85,5 @@ def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: i
         there = (snapshot.labels or {}).get(name, {})
     else:  # only governed labels were read, without those beside them
         there = read_labels(project, listed) or {}
-    for label, now in there.items():
-        released = there.get(released_name(label) or "")
-        if is_own(label) and project.config.governs(label) and is_on_hold(version, now, released):
-            return label
-    return None
+    governed = (label for label in there if is_own(label) and project.config.governs(label))
+    return next((label for label in governed if position_of(label, there).holds(version)), None)

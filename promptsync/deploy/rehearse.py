@@ -135,7 +135,7 @@ def _seed(project: Project, copy: Project, label: str) -> None:
             copy.registry.labels.set(published.template_id, name, label, published.version, None)
         elif versions[name]:
             # The files may refer to a snippet of another repository by its labels.
-            for pointer in labels_of_prompt(project, listing[name]):
+            for pointer in labels_of_prompt(project, listing[name].template_id, name):
                 copy.registry.labels.set(published.template_id, name, pointer.name, pointer.version, None)
 
 

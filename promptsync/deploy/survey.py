@@ -27,7 +27,7 @@ from promptsync.project.versions import (
     read_version,
     routed_labels,
 )
-from promptsync.prompt.labels import Position, position_of, previous_name, released_name
+from promptsync.prompt.labels import Position, names_of, position_of
 from promptsync.prompt.prompt import Version, tag_set
 from promptsync.prompt.snippets import parents
 
@@ -131,9 +131,8 @@ def _touched(project: Project, latest: Snapshot, since: str | None) -> set[str]:
 
 def _read(project: Project, label: str) -> tuple[Snapshot, dict[str, Position]]:
     """Return both sides, and where the label of each prompt is."""
-    names = [name for name in (label, previous_name(label), released_name(label)) if name is not None]
     registry = project.registry  # opened before two threads need it
-    latest, labels = together(lambda: gather(project), lambda: list_labels(registry, names))
+    latest, labels = together(lambda: gather(project), lambda: list_labels(registry, names_of(label)))
     there = labels_by_prompt(labels or (), latest.listing.values())
     return latest, {item.name: position_of(label, there.get(item.name, {})) for item in latest.items}
 

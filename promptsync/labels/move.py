@@ -13,8 +13,8 @@ from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused,
 from promptsync.labels.plan import LabelChange
 from promptsync.project.project import Project
 from promptsync.project.versions import labels_of_prompt
-from promptsync.prompt.labels import Position, position_of, previous_name, released_name
-from promptsync.prompt.prompt import Label, Prompt, Version
+from promptsync.prompt.labels import Position, names_of, position_of
+from promptsync.prompt.prompt import Label
 from promptsync.registry.address import LOCAL
 from promptsync.registry.errors import FateUnknown, Rejected, TimedOut, Unsupported
 
@@ -219,10 +219,8 @@ class _Labels(msgspec.Struct, frozen=True):
 
     def beside(self, position: Position) -> _Steps:
         """Return the labels beside this one with their versions in ``position``."""
-        previous, released = previous_name(self.change.label), released_name(self.change.label)
-        if previous is None or released is None:
-            return ()
-        return ((previous, position.previous), (released, position.released))
+        versions = position.previous, position.released
+        return tuple(zip(names_of(self.change.label)[1:], versions, strict=False))
 
     def write(self, steps: _Steps) -> RemoteError | None:
         """Point labels at versions. Return an error: reading back shows what it means."""
@@ -243,9 +241,8 @@ class _Labels(msgspec.Struct, frozen=True):
 
 
 def _read(project: Project, change: LabelChange) -> _Labels:
-    # Only the id and the name are used to read labels.
-    prompt = Version(change.template_id, 0, Prompt(change.name, {}))
-    return _Labels(project, change, {label.name: label for label in labels_of_prompt(project, prompt)})
+    labels = labels_of_prompt(project, change.template_id, change.name)
+    return _Labels(project, change, {label.name: label for label in labels})
 
 
 def _move(before: _Labels) -> ChangedLabel:

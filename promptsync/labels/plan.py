@@ -144,7 +144,7 @@ def change_to(prompt: Labelled, label: str, version: int) -> LabelChange:
         prompt.labels.get(label),
         version,
         is_snippet=listed.prompt.template.get("type") == "completion",
-        is_on_hold=prompt.is_on_hold(label, version),
+        is_on_hold=prompt.position(label).holds(version),
     )
 
 

@@ -19,7 +19,7 @@ from promptsync.parallel import mapped
 from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.project.versions import Labelled, deploy_command, find_number, read_usable
-from promptsync.prompt.labels import is_own, position_of, previous_name, released_name
+from promptsync.prompt.labels import SUFFIX, is_own, names_of
 
 if TYPE_CHECKING:
     from promptsync.files.git.revisions import Revisions
@@ -48,9 +48,9 @@ def _rollback(project: Project, prompt: Labelled, label: str, number: int | None
                 f"{label!r} records the previous version of another label and has none itself",
                 hint="add --to N",
             )
-        before = position_of(label, prompt.labels).way_back
+        before = prompt.position(label).way_back
         if before is None:
-            why = f"no {previous_name(label)!r} records the version before it"
+            why = f"no {label + SUFFIX!r} records the version before it"
             raise _refusal(prompt, label, why)
         return change_to(prompt, label, min(now, before))
     change = change_to(prompt, label, find_number(project, prompt.listed, At(number), prompt.labels))
@@ -191,7 +191,7 @@ def _why(
     name = prompt.listed.name
     if version is not None:
         hint = deploy_command(project, label)
-        if prompt.is_on_hold(label, version):  # a deploy would keep it on hold
+        if prompt.position(label).holds(version):  # a deploy would keep it on hold
             hint = f"promptsync label move {shlex.join([f'{name}@{version}', label])}"
         return f"v{version} matches {target.ref}, but is not known to have been live", hint
     if not is_there:
@@ -204,7 +204,7 @@ def _why(
 
 def _near(prompt: Labelled, label: str) -> list[int]:
     """Return the versions that are or were live, according to the labels."""
-    position = position_of(label, prompt.labels)
+    position = prompt.position(label)
     versions = (position.version, position.way_back, position.released)
     return [version for version in dict.fromkeys(versions) if version is not None]
 
@@ -217,8 +217,8 @@ def _published(
     Of several it is the one under the label, then one that was live, then the newest one.
     """
     # Lists have the messages of the versions under a label and those beside it.
-    names = [label, previous_name(label), released_name(label)] if len(prompts) > 1 else []
-    lists = mapped(lambda name: project.registry.prompts.list(label=name), filter(None, names))
+    names = names_of(label) if len(prompts) > 1 else ()
+    lists = mapped(lambda name: project.registry.prompts.list(label=name), names)
     messages = {(listed.template_id, listed.version): listed.message for listed in chain(*lists)}
 
     def find(prompt: Labelled) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -13,7 +12,7 @@ from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS, mapped
 from promptsync.project.project import Project
 from promptsync.project.target import At, PromptAt, close_name
-from promptsync.prompt.labels import RELEASED, is_on_hold
+from promptsync.prompt.labels import RELEASED, Position, position_of
 from promptsync.prompt.prompt import Label, Version
 from promptsync.registry.errors import NotFound, Rejected, Unsupported, UnusablePrompt
 
@@ -37,9 +36,9 @@ class Labelled(Struct, frozen=True):
     listed: Version
     labels: Labels = {}
 
-    def is_on_hold(self, label: str, version: int) -> bool:
-        """Whether a label was moved back from a version, which is not released again by itself."""
-        return is_on_hold(version, self.labels.get(label), self.labels.get(label + RELEASED))
+    def position(self, label: str) -> Position:
+        """Return where a label points, with the labels beside it."""
+        return position_of(label, self.labels)
 
 
 def list_all(project: Project, *, label: str | None = None) -> list[Version]:
@@ -139,17 +138,19 @@ def labelled(
         items = sorted(in_scope, key=lambda item: item.name)
     labels = list_labels(project.registry, only) if len(items) != 1 else None
     if labels is None:
-        by_prompt = project.mapped("Reading labels", partial(labels_of_prompt, project), items)
+        by_prompt = project.mapped(
+            "Reading labels", lambda item: labels_of_prompt(project, item.template_id, item.name), items
+        )
         labels = [label for labels in by_prompt for label in labels]
     there = labels_by_prompt(labels, items)
     return [Labelled(item, there[item.name]) for item in items]
 
 
-def labels_of_prompt(project: Project, item: Version) -> list[Label]:
+def labels_of_prompt(project: Project, template_id: int, name: str) -> list[Label]:
     """Return the labels of one prompt, read again."""
     registry = project.registry
     try:
-        return registry.labels.of(item.template_id, item.name)
+        return registry.labels.of(template_id, name)
     except Unsupported:
         # Some registries list only all labels at once.
         everything = registry.labels.all()
@@ -158,8 +159,7 @@ def labels_of_prompt(project: Project, item: Version) -> list[Label]:
         return [
             label
             for label in everything
-            if label.template_id == item.template_id
-            or (label.template_id is None and label.prompt_name == item.name)
+            if label.template_id == template_id or (label.template_id is None and label.prompt_name == name)
         ]
 
 

@@ -29,14 +29,9 @@ def is_own(label: str) -> bool:
     return not label.endswith((SUFFIX, RELEASED))
 
 
-def previous_name(label: str) -> str | None:
-    """Return the label that remembers where a rollback of ``label`` goes; such a label itself has none."""
-    return label + SUFFIX if is_own(label) else None
-
-
-def released_name(label: str) -> str | None:
-    """Return the label that remembers the newest release; a label beside another one has none."""
-    return label + RELEASED if is_own(label) else None
+def names_of(label: str) -> tuple[str, ...]:
+    """Return a label, and the two beside it; a label beside another one has none."""
+    return (label, label + SUFFIX, label + RELEASED) if is_own(label) else (label,)
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -66,6 +61,14 @@ class Position(msgspec.Struct, frozen=True):
             return None  # it was taken back and is up again, and nothing says from where
         return previous if now == released else released
 
+    def holds(self, version: int) -> bool:
+        """Whether a version is on hold, so that it is not released again by itself: the label was moved back.
+
+        That may have happened in the dashboard, where the label may also have been removed. Nothing says
+        which versions below the newest release were live, so all above the label count.
+        """
+        return self.released is not None and (self.version or 0) < version <= self.released
+
     def moved_to(self, version: int | None) -> Position:
         """Return where the three belong once the label is at ``version``; without one, all are deleted.
 
@@ -87,17 +90,7 @@ class Position(msgspec.Struct, frozen=True):
 
 def position_of(label: str, versions: Mapping[str, int]) -> Position:
     """Return the position of a label, given the versions of all labels of the prompt."""
-    beside = (versions.get(name or "") for name in (previous_name(label), released_name(label)))
-    return Position(versions.get(label), *beside)
-
-
-def is_on_hold(version: int, now: int | None, released: int | None) -> bool:
-    """Whether a version is not released again by itself: a label at ``now`` was moved back from it.
-
-    That may have happened in the dashboard, where the label may also have been removed (``None``). Nothing
-    says which versions below the newest release were live, so all above the label count.
-    """
-    return released is not None and (now or 0) < version <= released
+    return Position(*map(versions.get, names_of(label)))
 
 
 def check_label(label: str) -> None:

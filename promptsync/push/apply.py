@@ -24,7 +24,7 @@ from promptsync.project.plan import PlannedFile, write_files
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.fields import changes
-from promptsync.prompt.labels import is_on_hold, released_name
+from promptsync.prompt.labels import RELEASED, Position
 from promptsync.prompt.prompt import Prompt, Version, tag_set
 from promptsync.prompt.snippets import rendered_in
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
@@ -247,7 +247,7 @@ class _Push:
         receipt, changes = self.receipt, []
         old, newest = (
             {version.name: version.version for version in self._project.registry.prompts.list(label=name)}
-            for name in (label, released_name(label) or "")
+            for name in (label, label + RELEASED)
         )
         actions = (action for action in self._plan.actions if label in action.labels)
         for action in sorted(actions, key=lambda action: action.name):
@@ -255,8 +255,11 @@ class _Push:
             labelled = result or action.item.listed
             if labelled is None or labelled.version is None:
                 continue
-            change = LabelChange(name, labelled.template_id, label, old.get(name), labelled.version)
-            if reason := _doubt(change, newest.get(name), result):
+            held = Position(old.get(name), released=newest.get(name)).holds(labelled.version)
+            change = LabelChange(
+                name, labelled.template_id, label, old.get(name), labelled.version, is_on_hold=held
+            )
+            if reason := _doubt(change, result):
                 receipt.labels.append(ChangedLabel(change, "stayed", reason))
                 message = f"{label!r} of {name!r} was not moved: {reason}"
                 refused = Refused(message, hint="promptsync label list", code="label-not-moved")
@@ -333,13 +336,13 @@ def _published(action: Action, version: int, template_id: int) -> Result:
     )
 
 
-def _doubt(change: LabelChange, newest: int | None, result: Result | None) -> str:
+def _doubt(change: LabelChange, result: Result | None) -> str:
     """Why a label should not move; empty when it should."""
     if result is not None and result.ending is not Ending.PUBLISHED:
         return result.reason
     if change.is_lower:
         return f"it is at v{change.old} already, and a push never moves a label back"
-    if is_on_hold(change.new or 0, change.old, newest):
+    if change.is_on_hold:
         how = f"rolled back to v{change.old}" if change.old is not None else "removed"
         again = f"promptsync deploy {shlex.quote(change.name)} --again"
         return f"it was {how}; {again} checks and releases it"

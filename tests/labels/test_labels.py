@@ -213,7 +213,7 @@ def test_a_move_that_waits_has_recorded_what_was_moved_in_the_dashboard(
     released.point("refund", prod=to)
     with pytest.raises(Refused, match="records the version before it" if to == 3 else "was rolled back"):
         back(released)
-    assert prompt(released).is_on_hold("prod", 3) == (to == 2)
+    assert prompt(released).position("prod").holds(3) == (to == 2)
 
 
 def test_a_way_back_that_cannot_be_kept_stops_the_release(released: World) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.errors import UsageError
-from promptsync.prompt.labels import Position, check_label, previous_name
+from promptsync.prompt.labels import Position, check_label, names_of
 
 WAYS = [
     # old, new, previous -> previous afterwards
@@ -63,8 +63,8 @@ def test_a_label_is_above_its_previous_one_exactly_after_a_release(
 
 
 def test_a_previous_label_has_no_previous_label() -> None:
-    assert previous_name("prod") == "prod.previous"
-    assert previous_name("prod.previous") is None
+    assert names_of("prod") == ("prod", "prod.previous", "prod.released")
+    assert names_of("prod.previous") == ("prod.previous",)
 
 
 @pytest.mark.parametrize("label", ["", " ", " prod", "prod ", "a\nb", "a\x1bb", "a\u202eb", "x" * 250])
