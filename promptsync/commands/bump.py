@@ -53,7 +53,7 @@ def command(
             session,
             project,
             plan=lambda: _plan(project, snippet, users, to),
-            apply=lambda made: write_files(project, made.moves, session.command()),
+            apply=lambda made: write_files(project, made.changes, session.command()),
             show=_shown,
             headline=_headline,
             needs_confirmation=lambda made: not made.is_empty,
@@ -81,7 +81,7 @@ def _headline(plan: BumpPlan) -> str:
     """Return how many prompts will pin which version, or why none will."""
     snippet = output.name(plan.snippet)
     if not plan.is_empty:
-        return f"{count(len(plan.moves), 'prompt')} to pin {snippet} v{plan.version}"
+        return f"{count(len(plan.changes), 'prompt')} to pin {snippet} v{plan.version}"
     if not plan.is_pinned:
         return f"nothing to bump: no prompt pins a version of {snippet}"
     return f"nothing to bump: every pin of {snippet} is v{plan.version}{' or later' if plan.above else ''}"
@@ -89,9 +89,9 @@ def _headline(plan: BumpPlan) -> str:
 
 def _shown(plan: BumpPlan, receipt: FilesReceipt | None) -> Outcome:
     """Return which pins will move, or with a receipt what was written."""
-    made, word = receipt or all_of(plan.moves), "bump" if receipt is None else "bumped"
+    made, word = receipt or all_of(plan.changes), "bump" if receipt is None else "bumped"
     rows = []
-    for move in made.of(plan.moves):
+    for move in made.of(plan.changes):
         versions = f"{version_list(move.versions)} -> v{plan.version}"
         rows.append(Row(word, "good", move.name, (versions, output.safe(move.path))))
     text = f"later than v{plan.version}; --to {plan.version} moves it down"
@@ -104,7 +104,7 @@ def _shown(plan: BumpPlan, receipt: FilesReceipt | None) -> Outcome:
     document = {
         **body(plan, "snippet version fingerprint"),
         "bumped": [
-            {**move, "to": plan.version} for move in bodies(made.of(plan.moves), "name path from=versions")
+            {**move, "to": plan.version} for move in bodies(made.of(plan.changes), "name path from=versions")
         ],
         "above": bodies(plan.above, "name=user version"),
         **body(made, "backups"),

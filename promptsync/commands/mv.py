@@ -10,11 +10,11 @@ from promptsync.commands.shared.action import carry_out, dry_run_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.errors import UsageError
-from promptsync.project.plan import FilesReceipt, write_files
+from promptsync.project.plan import FilesPlan, FilesReceipt, write_files
 from promptsync.project.target import names_at
 from promptsync.prompt.names import SUFFIXES, name_for
-from promptsync.pull.moves import MovePlan, plan_move
-from promptsync.show.outcome import Outcome, Row, bodies, row_lines
+from promptsync.pull.moves import plan_move
+from promptsync.show.outcome import Outcome, Row, row_lines
 from promptsync.terminal import output
 
 
@@ -48,13 +48,15 @@ def command(session: Session, old: str, new: str) -> Outcome:
         )
 
 
-def _shown(plan: MovePlan, receipt: FilesReceipt | None) -> Outcome:
+def _shown(plan: FilesPlan, receipt: FilesReceipt | None) -> Outcome:
     """Return which file moves where, and the name in it; with a receipt whether it moved."""
-    moves = [plan] if receipt is None or receipt.of(plan.changes) else []
-    path = plan.path if plan.path == plan.old_path else f"{plan.old_path} -> {plan.path}"
-    lines = row_lines(Row("moved", "good", move.name, (output.safe(path),)) for move in moves)
+    new, old = plan.changes[0], plan.changes[-1]
+    path = new.path if new is old else f"{old.path} -> {new.path}"
+    moved = []
+    if receipt is None or receipt.of(plan.changes):
+        moved.append({"name": new.name, "path": new.path, "old_path": old.path})
+    lines = row_lines(Row("moved", "good", new.name, (output.safe(path),)) for _ in moved)
     error = receipt.error if receipt is not None else None
     if receipt is not None and error is None:
         lines.append(output.aside("next: commit, then promptsync status"))
-    moved = bodies(moves, "name path old_path")
     return Outcome(lines, {"moved": moved, "fingerprint": plan.fingerprint}, error=error)

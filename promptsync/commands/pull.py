@@ -166,7 +166,7 @@ def _headline(plan: PullPlan) -> str:
 
 def _shown(plan: PullPlan, receipt: FilesReceipt | None) -> Outcome:
     """Return what a pull will write, or with a receipt what it did."""
-    made = receipt or all_of([*plan.writes, *plan.deletes])
+    made = receipt or all_of(plan.changes)
     lines = [*row_lines(planned(_rows(plan, made))), *backup_lines(made.backups)]
     lines += row_lines(planned(_skipped(plan)))
     if receipt is not None:

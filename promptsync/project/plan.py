@@ -67,6 +67,22 @@ class PlannedFile(Struct, frozen=True, kw_only=True):
     backup: bool = False
 
 
+class FilesPlan(Struct, frozen=True, kw_only=True):
+    """A plan that writes files and nothing else."""
+
+    changes: tuple[PlannedFile, ...] = ()
+    destructive: tuple[str, ...] = ()
+    refusal: Refused | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.changes
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint([[change.name, change.path, change.old, change.new] for change in self.changes])
+
+
 @dataclass
 class FilesReceipt:
     """Which of the planned files were written or deleted, also when that was stopped in between.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from promptsync.compare.git_state import needs_backup
 from promptsync.compare.not_released import rolled_back_from
@@ -15,7 +15,7 @@ from promptsync.errors import Refused, UsageError
 from promptsync.files.prompt_file import render_edit
 from promptsync.files.worktree import paths_for_new, pins_in
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.project.plan import PlannedFile, fingerprint
+from promptsync.project.plan import FilesPlan, PlannedFile
 from promptsync.project.project import Project
 from promptsync.project.target import At, unknown
 from promptsync.project.versions import no_such_version, read_version
@@ -24,24 +24,8 @@ from promptsync.prompt.snippets import repinned
 from promptsync.registry.errors import Unsupported
 
 
-class MovePlan(Struct, frozen=True):
-    """One file: the name that it will state, where it was and will be, and the changes that move it."""
-
-    name: str
-    old_path: str
-    path: str
-    changes: tuple[PlannedFile, ...]
-    is_empty: bool = False
-    destructive: Sequence[str] = ()
-    refusal: Refused | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint([self.name, self.old_path, self.path, self.changes[-1].old])
-
-
-def plan_move(project: Project, snapshot: Snapshot, old: str, new: str) -> MovePlan:
-    """Return the plan that gives the file of a prompt another name and path.
+def plan_move(project: Project, snapshot: Snapshot, old: str, new: str) -> FilesPlan:
+    """Return the plan that gives the file of a prompt another name and path: its new file, then its old one.
 
     Raises ``NoSuchPrompt`` without such a file, ``Refused`` if the new name is taken, and ``Unsupported`` if
     the registry would have to rename the prompt.
@@ -72,13 +56,9 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str) -> MoveP
     stated = structs.replace(file, prompt=structs.replace(file.prompt, name=file.own_name))
     text = render_edit(stated, structs.replace(file.prompt, name=new), file.local)
     if path == file.path:
-        changes = [PlannedFile(name=new, path=path, old=file.text, new=text)]
-    else:
-        changes = [
-            PlannedFile(name=new, path=path, old=None, new=text),
-            PlannedFile(name=new, path=file.path, old=file.text, new=None),
-        ]
-    return MovePlan(new, file.path, path, tuple(changes))
+        return FilesPlan(changes=(PlannedFile(name=new, path=path, old=file.text, new=text),))
+    added = PlannedFile(name=new, path=path, old=None, new=text)
+    return FilesPlan(changes=(added, PlannedFile(name=new, path=file.path, old=file.text, new=None)))
 
 
 class MovedPin(PlannedFile, frozen=True, kw_only=True):
@@ -87,25 +67,14 @@ class MovedPin(PlannedFile, frozen=True, kw_only=True):
     versions: tuple[int, ...]
 
 
-class BumpPlan(Struct, frozen=True):
+class BumpPlan(FilesPlan, frozen=True, kw_only=True):
     """Everything a bump will write. ``above`` are pins of later versions than ``version``: they stay."""
 
     snippet: str
     version: int
-    moves: tuple[MovedPin, ...] = ()
+    changes: tuple[MovedPin, ...] = ()
     above: tuple[Pin, ...] = ()
     is_pinned: bool = True
-    destructive: Sequence[str] = ()
-    refusal: Refused | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.moves
-
-    @property
-    def fingerprint(self) -> str:
-        moves = [[move.name, move.path, move.old, move.new] for move in self.moves]
-        return fingerprint([self.snippet, self.version, moves])
 
 
 def plan_bump(
@@ -148,7 +117,14 @@ def plan_bump(
             hint=f"change {snippet} and publish it\nadd --to {version} to pin it anyway",
             code="rolled-back",
         )
-    return BumpPlan(snippet, version, tuple(moves), tuple(above), bool(pinned), refusal=refusal)
+    return BumpPlan(
+        snippet=snippet,
+        version=version,
+        changes=tuple(moves),
+        above=tuple(above),
+        is_pinned=bool(pinned),
+        refusal=refusal,
+    )
 
 
 def _version(project: Project, snapshot: Snapshot, snippet: str, to: int | None) -> int:

@@ -19,7 +19,7 @@ from promptsync.files.disk import explained, real_path, write
 from promptsync.files.prompt_file import render_new
 from promptsync.files.worktree import paths_for_new
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.project.plan import FilesReceipt, PlannedFile, fingerprint, write_files
+from promptsync.project.plan import FilesPlan, FilesReceipt, PlannedFile, write_files
 from promptsync.project.project import Project
 from promptsync.project.target import At, resolve
 from promptsync.project.versions import list_all, no_such_version
@@ -55,19 +55,25 @@ class Blocked(Struct, frozen=True):
     unmerged: Unmerged | None = None
 
 
-class PullPlan(Struct, frozen=True):
-    """Everything a pull will write, rendered. ``skipped`` are all other prompts that are not in sync."""
+class PullPlan(FilesPlan, frozen=True, kw_only=True):
+    """Everything a pull will write, rendered, and then delete.
 
-    writes: tuple[Write, ...] = ()
-    deletes: tuple[PlannedFile, ...] = ()
+    ``skipped`` are all other prompts that are not in sync.
+    """
+
     blocked: tuple[Blocked, ...] = ()
     skipped: tuple[Item, ...] = ()
     options: PullOptions = PullOptions()
-    refusal: Refused | None = None
 
     @property
-    def is_empty(self) -> bool:
-        return not self.writes and not self.deletes
+    def writes(self) -> tuple[Write, ...]:
+        """The files that are written."""
+        return tuple(change for change in self.changes if isinstance(change, Write))
+
+    @property
+    def deletes(self) -> tuple[PlannedFile, ...]:
+        """The files that are deleted."""
+        return tuple(change for change in self.changes if change.new is None)
 
     @property
     def marked(self) -> tuple[Unmerged, ...]:
@@ -78,15 +84,6 @@ class PullPlan(Struct, frozen=True):
     def unmerged(self) -> tuple[Unmerged, ...]:
         """The prompts that are skipped because they do not merge."""
         return tuple(prompt.unmerged for prompt in self.blocked if prompt.unmerged is not None)
-
-    @property
-    def fingerprint(self) -> str:
-        writes = [[write.name, write.path, write.version, write.old, write.new] for write in self.writes]
-        return fingerprint([writes, [[gone.name, gone.path, gone.old] for gone in self.deletes]])
-
-    @property
-    def destructive(self) -> tuple[str, ...]:
-        return ("--prune",) if self.deletes else ()
 
     @property
     def error(self) -> PromptsyncError | None:
@@ -142,8 +139,8 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
         blocked.append(Blocked(item.name, item.path, reason(item), refusal))
     settled = {change.name for change in (*writes, *deletes)} | {prompt.name for prompt in blocked}
     return PullPlan(
-        writes=tuple(sorted(writes, key=lambda write: write.path)),
-        deletes=tuple(deletes),
+        changes=(*sorted(writes, key=lambda write: write.path), *deletes),
+        destructive=("--prune",) if deletes else (),
         blocked=tuple(sorted(blocked, key=lambda prompt: prompt.name)),
         skipped=tuple(item for item in items if item.name not in settled and item.state is not State.IN_SYNC),
         options=options,
@@ -152,7 +149,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
 
 def apply_pull(project: Project, plan: PullPlan) -> FilesReceipt:
     """Write the files of ``plan``; see ``write_files``."""
-    receipt = write_files(project, [*plan.writes, *plan.deletes], "promptsync pull")
+    receipt = write_files(project, plan.changes, "promptsync pull")
     if written := receipt.of(plan.writes):
         registry = project.registry
         entries = {write.name: write.entry for write in written}
@@ -276,7 +273,7 @@ def plan_materialise(project: Project, names: Sequence[str], at: At, *, theirs: 
         write = write_of(project, item, version, path=path, heads=heads, backup=theirs)
         if write.old != write.new:
             writes.append(write)
-    return PullPlan(tuple(sorted(writes, key=lambda write: write.path)))
+    return PullPlan(changes=tuple(sorted(writes, key=lambda write: write.path)))
 
 
 def _versions(

@@ -160,7 +160,7 @@ def import_prompts(project: Project, root: Path, drafted: ConfigDraft) -> Import
     writes.sort(key=lambda write: write.path)
     outcomes = start(root, drafted, example=False)
     with locked(root):
-        receipt = apply_pull(project, PullPlan(tuple(writes)))
+        receipt = apply_pull(project, PullPlan(changes=tuple(writes)))
     return Imported(
         outcomes=outcomes,
         written=receipt.of(writes),
