@@ -27,7 +27,7 @@ MAY_USE: dict[str, set[str]] = {
     "terminal": set(),
     "parallel": set(),
     "prompt": set(),
-    "lint": {"prompt"},
+    "lint": {"prompt", "files"},
     "history": {"prompt"},
     "rendering": {"prompt"},
     "declarations": {"prompt"},

@@ -12,7 +12,7 @@ from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.content import read_content
 from promptsync.compare.difference import Step, step
-from promptsync.compare.history import Histories, PromptHistory
+from promptsync.compare.history import PromptHistory, run
 from promptsync.files.worktree import scan
 from promptsync.history import decide
 from promptsync.history.graph import Graph, Includes, Lineage
@@ -132,7 +132,7 @@ def read_log(
         )
     history = _history(project, listed, versions)
     parents, passed_over, base = _read_graph(project, history, shown[-1].version)
-    nodes, lineage = history.graph.versions, history.lineage
+    nodes, lineage = history.versions, history.lineage
     commits = {version.version: _commit(version, nodes[version.version].digest, lineage) for version in shown}
     known = {commit for commit, _ in commits.values() if commit is not None}
     described = project.history.described(known) if project.history is not None else {}
@@ -188,14 +188,14 @@ def _read_graph(
         base = decide.decide(graph).base
         return parents, passed_over, base.version if base is not None else None
 
-    return Histories(project, {history.name: history}).run({history.name: outline})[history.name]
+    return run(project, [history], outline)[history.name]
 
 
 def _patch(history: PromptHistory, old: Version | None, new: Version) -> Step:
     """Return what a version changed; tags belong to the prompt and not to a version."""
     title = f"v{old.version} -> v{new.version}" if old is not None else f"nothing -> v{new.version}"
-    before = structs.replace(history.prompts[old.version], tags=()) if old is not None else None
-    return step(title, before, structs.replace(history.prompts[new.version], tags=()))
+    sides = (history.content(version.version) if version is not None else None for version in (old, new))
+    return step(title, *(structs.replace(side, tags=()) if side is not None else None for side in sides))
 
 
 def _commit(version: Version, content: str | None, lineage: Lineage) -> tuple[str | None, bool]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison
 from promptsync.compare.snapshot import Item, Snapshot, State
-from promptsync.errors import UsageError
 from promptsync.files.cache import Cache
 from promptsync.files.worktree import Worktree, scan
 from promptsync.parallel import together
@@ -41,7 +40,6 @@ def gather(
 
     # If several fail, the error of the first is raised: what the registry says comes before the files.
     listed, everything, worktree = together(lambda: list_all(project, label=label), read_labels, read_files)
-    _check_directory(project, worktree)
     comparison = ListComparison(project, listed, whole=label is None)
     files, listing = worktree.files, {version.name: version for version in listed}
     labels = labels_by_prompt(everything, listed) if everything is not None else None
@@ -75,21 +73,6 @@ def gather(
         label=label,
         labels=labels,
     )
-
-
-def _check_directory(project: Project, worktree: Worktree) -> None:
-    """Raise ``UsageError`` if the prompts directory never existed although this working copy had prompts."""
-    if worktree.files or (project.root / project.config.prompts).exists():
-        return
-    history = project.history
-    if history is None or history.commits:
-        return  # it existed, or may have: a pull restores what was deleted
-    if project.record().entries(project.record_url, None):
-        raise UsageError(
-            f"there is no directory {project.config.prompts!r} in {project.root}",
-            hint=f"fix the line prompts: in {project.config.path.name}, or create the directory",
-            code="prompts-directory",
-        )
 
 
 def offline_snapshot(project: Project) -> Snapshot:

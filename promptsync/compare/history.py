@@ -29,12 +29,15 @@ _UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY)
 Rule = Callable[[Graph], _Result]
 
 
-class PromptHistory:
-    """One prompt with its graph: its file, its revisions, and its versions as far as they were read.
+class PromptHistory(Graph):
+    """The graph of one prompt, with its file and what was read of its versions.
 
-    ``listed`` is the tracked version. ``prompts`` are the
-    contents of the versions beside the file, ``remote`` the same as they were read.
+    ``listed`` is the tracked version, and ``remote`` are the versions as they were read: ``contents`` has
+    them beside the file. ``marked`` are the full ids of the commits that marks name and ``HEAD`` does not
+    reach, ``None`` without one.
     """
+
+    contents: dict[str, Prompt]
 
     def __init__(
         self,
@@ -47,130 +50,111 @@ class PromptHistory:
         latest: int = 0,
     ) -> None:
         self.name = name
-        self.file = file
         self.listed = listed
+        self.prompt = file.prompt if file is not None else None
         self.decision: Decision | None = None
         self.remote: dict[int, Version] = {}
-        self.prompts: dict[int, Prompt] = {}
         self.marked: dict[str, str | None] = {}
-        """The full ids of the commits that marks name and ``HEAD`` does not reach, ``None`` without one."""
         text = None
         if file is not None:
             keys = project.keys_in(file.local.synced)
             text = Revision("", (), digest(file.prompt), tag_set(file.prompt), keys, file.path)
-        self.graph = Graph(_merged, text, lineage, tracked=listed.version, latest=latest)
-        self.graph.has_twin = bool(lineage.revisions) and project.shares_repository
+        super().__init__(_merged, text, lineage, tracked=listed.version, latest=latest)
+        self.has_twin = bool(lineage.revisions) and project.shares_repository
         if file is not None and text is not None:
-            self.graph.contents[text.digest or ""] = file.prompt
-
-    @property
-    def lineage(self) -> Lineage:
-        return self.graph.lineage
+            self.contents[text.digest or ""] = file.prompt
 
     def add(self, version: Version, content: Prompt | None = None) -> None:
         """Add a version that was read, with its content beside the file if that took more reading."""
         self.remote[version.version] = version
-        self.set(version, content or content_of(version, self.file.prompt if self.file else None))
+        self.set(version, content or content_of(version, self.prompt))
 
     def set(self, version: Version, content: Prompt) -> None:
         """Set the content of a version."""
         text = digest(content)
-        self.graph.contents.setdefault(text, content)
-        self.prompts[version.version] = content
-        self.graph.versions[version.version] = Node(version.version, text, version.message)
+        self.contents.setdefault(text, content)
+        self.versions[version.version] = Node(version.version, text, version.message)
+
+    def content(self, number: int) -> Prompt | None:
+        """Return the content of a version, ``None`` if it was not read or is gone."""
+        node = self.versions.get(number)
+        return self.contents.get(node.digest or "") if node is not None else None
 
     def keys(self, numbers: Iterable[int], workspace_id: int | None) -> tuple[Key, ...]:
         """Return the keys of those of the versions that were read."""
         prompt = identity(workspace_id, self.listed.template_id)
-        known = {number: self.graph.versions[number] for number in numbers if number in self.graph.versions}
-        return tuple(make_key(prompt, node.number, node.digest) for node in known.values() if node.digest)
-
-    def text(self, content: str) -> Prompt | None:
-        """Return the prompt with this digest, ``None`` if it was not read."""
-        prompt: Prompt | None = self.graph.contents.get(content)
-        return prompt
+        known = [self.versions[number] for number in numbers if number in self.versions]
+        return tuple(make_key(prompt, node.number, node.digest) for node in known if node.digest)
 
 
-class Histories:
-    """The histories of the prompts that both sides have or had."""
+def decide_all(project: Project, histories: Iterable[PromptHistory]) -> dict[str, PromptHistory]:
+    """Decide who changed what, and return the histories, with their decisions, by name."""
+    by_name = {history.name: history for history in histories}
+    for name, decision in run(project, by_name.values(), _decision).items():
+        by_name[name].decision = decision
+    return by_name
 
-    def __init__(self, project: Project, histories: Mapping[str, PromptHistory]) -> None:
-        self._project = project
-        self.by_name = histories
 
-    def decide(self) -> None:
-        """Decide who changed what; each history gets its decision."""
-        for name, decision in self.run(dict.fromkeys(self.by_name, _decision)).items():
-            self.by_name[name].decision = decision
+def run(project: Project, histories: Iterable[PromptHistory], rule: Rule[_Result]) -> dict[str, _Result]:
+    """Run a rule for each prompt until nothing is missing, and return the results by name."""
+    registry, waiting = project.registry, list(histories)
+    results: dict[str, _Result] = {}
+    while waiting:
+        missing: list[tuple[PromptHistory, Missing]] = []
+        for history in waiting:
+            texts = (history.file, *history.lineage.revisions)
+            # A key in ``synced:`` contains the workspace id, and finding that out may cost a request.
+            has_keys = any(text.keys for text in texts if text is not None)
+            workspace = registry.workspace_id if has_keys else registry.workspace_seen
+            history.identity = identity(workspace, history.listed.template_id)
+            try:
+                results[history.name] = rule(history)
+            except Missing as needs:
+                missing.append((history, needs))
+        _read_versions(
+            project, [(history, number) for history, needs in missing for number in needs.versions]
+        )
+        _find_commits(project, {history: needs.commits for history, needs in missing if needs.commits})
+        _read_texts(project, [history for history, needs in missing if needs.texts])
+        waiting = [history for history, _ in missing]
+    return results
 
-    def run(self, rules: Mapping[str, Rule[_Result]]) -> dict[str, _Result]:
-        """Run the rule of each prompt until nothing is missing, and return the results by name."""
-        registry = self._project.registry
-        results: dict[str, _Result] = {}
-        waiting = list(rules)
-        while waiting:
-            missing: dict[str, Missing] = {}
-            for name in waiting:
-                history = self.by_name[name]
-                texts = (history.graph.file, *history.lineage.revisions)
-                # A key in ``synced:`` contains the workspace id, and finding that out may cost a request.
-                has_keys = any(text.keys for text in texts if text is not None)
-                workspace = registry.workspace_id if has_keys else registry.workspace_seen
-                history.graph.identity = identity(workspace, history.listed.template_id)
-                try:
-                    results[name] = rules[name](history.graph)
-                except Missing as needs:
-                    missing[name] = needs
-            self._read_versions({name: needs.versions for name, needs in missing.items()})
-            self._find_commits({name: needs.commits for name, needs in missing.items() if needs.commits})
-            self._read_texts([name for name, needs in missing.items() if needs.texts])
-            waiting = list(missing)
-        return results
 
-    def _read_versions(self, wanted: Mapping[str, Iterable[int]]) -> None:
-        pairs = [(self.by_name[name], number) for name, numbers in wanted.items() for number in numbers]
+def _read_versions(project: Project, wanted: Iterable[tuple[PromptHistory, int]]) -> None:
+    def read(pair: tuple[PromptHistory, int]) -> None:
+        history, number = pair
+        version = read_usable(project, history.listed, number)
+        if version is None:
+            history.versions[number] = Node(number, None)
+        else:
+            history.add(version, read_content(project, version, history.prompt))
 
-        def read(pair: tuple[PromptHistory, int]) -> None:
-            history, number = pair
-            version = read_usable(self._project, history.listed, number)
-            if version is None:
-                history.graph.versions[number] = Node(number, None)
-            else:
-                file = history.file.prompt if history.file is not None else None
-                history.add(version, read_content(self._project, version, file))
+    project.mapped("Reading versions", read, wanted)
 
-        self._project.mapped("Reading versions", read, pairs)
 
-    def _find_commits(self, wanted: Mapping[str, Iterable[str]]) -> None:
-        """Find the commits that marks name, maybe on other branches, and the revisions that they reach."""
-        git = self._project.history
-        full = git.existing({commit for commits in wanted.values() for commit in commits}) if git else {}
-        marked: dict[str, str | None] = {}
-        for name, commits in wanted.items():
-            history = self.by_name[name]
-            history.marked |= {short: full.get(short) for short in commits}
-            # Those of earlier rounds are passed again, because all places are indexes into one list.
-            marked |= history.marked
-        lineages: Mapping[str, Lineage] = {}
-        if git is not None and any(marked.values()):
-            revisions = self._project.revisions(marked)
-            assert revisions is not None
-            lineages = revisions.of(wanted)
-        for name in wanted:
-            history = self.by_name[name]
-            old = history.lineage
-            history.graph.lineage = lineages.get(name) or Lineage(
-                old.revisions, old.head, dict.fromkeys(history.marked)
-            )
+def _find_commits(project: Project, wanted: Mapping[PromptHistory, Iterable[str]]) -> None:
+    """Find the commits that marks name, maybe on other branches, and the revisions that they reach."""
+    git = project.history
+    full = git.existing({commit for commits in wanted.values() for commit in commits}) if git else {}
+    marked: dict[str, str | None] = {}
+    for history, commits in wanted.items():
+        history.marked |= {short: full.get(short) for short in commits}
+        # Those of earlier rounds are passed again, because all places are indexes into one list.
+        marked |= history.marked
+    lineages: Mapping[str, Lineage] = {}
+    if any(marked.values()) and (revisions := project.revisions(marked)) is not None:
+        lineages = revisions.of([history.name for history in wanted])
+    for history in wanted:
+        old = history.lineage
+        unknown = Lineage(old.revisions, old.head, dict.fromkeys(history.marked))
+        history.lineage = lineages.get(history.name) or unknown
 
-    def _read_texts(self, names: Sequence[str]) -> None:
-        """Read all revisions of some prompts."""
-        revisions = self._project.revisions() if names else None
-        if revisions is None:
-            return
-        for name in names:
-            graph = self.by_name[name].graph
-            graph.contents = {**revisions.prompts(graph.lineage), **graph.contents}
+
+def _read_texts(project: Project, histories: Sequence[PromptHistory]) -> None:
+    """Read all revisions of some prompts."""
+    if histories and (revisions := project.revisions()) is not None:
+        for history in histories:
+            history.contents = {**revisions.prompts(history.lineage), **history.contents}
 
 
 def histories_of(project: Project, items: Sequence[Item]) -> dict[str, PromptHistory]:
@@ -207,7 +191,7 @@ class PassedOverVersions(Struct, frozen=True):
     @property
     def included(self) -> tuple[int, ...]:
         """The versions that a file includes once all of them are merged into it, newest first."""
-        graph = self.history.graph
+        graph = self.history
         numbers = (number for head in self.heads for number in head.numbers)
         return graph.heads(graph.of_file | graph.includes(graph.latest) | {*numbers})
 
@@ -222,10 +206,8 @@ def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, Passe
         project,
         [item for item in items if item.file and item.listed and item.state not in _UNSETTLED],
     )
-    heads_by_name = Histories(project, histories).run(dict.fromkeys(histories, passed_over))
-    passed = {
-        name: PassedOverVersions(heads, histories[name]) for name, heads in heads_by_name.items() if heads
-    }
+    by_name = run(project, histories.values(), passed_over)
+    passed = {name: PassedOverVersions(heads, histories[name]) for name, heads in by_name.items() if heads}
     # In a shallow clone the file may include a version through a commit that is not there.
     if passed and project.history is not None and project.history.shallow:
         raise too_shallow(f"which versions of {next(iter(passed))!r} its file includes")

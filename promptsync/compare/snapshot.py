@@ -96,7 +96,7 @@ class Item(Struct, frozen=True):
     def remote_digest(self) -> str | None:
         """The digest of the tracked version, ``None`` if its content was not read."""
         if self.history is not None:
-            return self.history.graph.versions[self.history.listed.version].digest
+            return self.history.versions[self.history.listed.version].digest
         return self.digest if self.state is State.IN_SYNC else None
 
     @property
@@ -126,7 +126,7 @@ class Item(Struct, frozen=True):
     @property
     def base_prompt(self) -> Prompt | None:
         """The content of the base with its tags; if those are unknown, none counts as removed."""
-        base = self.history.text(self.base.digest) if self.history is not None and self.base else None
+        base = self.history.contents.get(self.base.digest) if self.history and self.base else None
         if base is None or self.base is None:
             return None
         tags = self.base.tags
@@ -156,8 +156,8 @@ class Item(Struct, frozen=True):
 
     def content_of(self, version: Version) -> Prompt:
         """Return the content of a version without the additions of the registry."""
-        if self.history is not None and version.version in self.history.prompts:
-            return replace(self.history.prompts[version.version], tags=version.prompt.tags)
+        if self.history is not None and (content := self.history.content(version.version)) is not None:
+            return replace(content, name=version.name, tags=version.prompt.tags)
         if self.file is not None and self.state is State.IN_SYNC and version.version == self.version:
             return replace(self.file.prompt, tags=version.prompt.tags)
         return content_of(version, self.file.prompt if self.file is not None else None)

@@ -247,7 +247,7 @@ def published_version(item: Item) -> int | None:
         return item.version
     if item.state is not State.BEHIND or item.history is None:
         return None
-    versions = item.history.graph.versions.values()
+    versions = item.history.versions.values()
     return max((node.number for node in versions if node.digest == item.digest), default=None)
 
 

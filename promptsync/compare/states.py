@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison, content_of, read_content
 from promptsync.compare.git_state import origin_of, too_shallow
-from promptsync.compare.history import Histories, PromptHistory
+from promptsync.compare.history import PromptHistory, decide_all
 from promptsync.compare.snapshot import Item, Snapshot, State, with_tags
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.graph import Lineage
@@ -60,8 +60,7 @@ class Undecided(Struct):
             if name in self.listing and (name in self.files or self._lineage(name).head is not None)
         ]
         read = self.project.mapped("Reading versions", self._history, both)
-        histories = Histories(self.project, {history.name: history for history in read})
-        histories.decide()
+        histories = decide_all(self.project, read)
         absent = [name for name in names if name in self.files and name not in self.listing]
         archived: dict[str, Version] = {}
         # Under a label the list lacks every prompt without that label; it says nothing about archived ones.
@@ -70,7 +69,7 @@ class Undecided(Struct):
             archived = {version.name: version for version in deleted if version.name in absent}
         renamed = self._renamed([name for name in absent if name not in archived])
         return [
-            self._item(name, histories.by_name.get(name), archived.get(name), renamed)
+            self._item(name, histories.get(name), archived.get(name), renamed)
             for name in names
             # Pulled as a new prompt, the new name would leave the file with a copy of it behind.
             if name in self.files or name not in renamed.values()

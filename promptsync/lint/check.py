@@ -5,20 +5,23 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from promptsync.lint import references, structure, text
 from promptsync.lint.references import Snippets
-from promptsync.lint.rules import KnownPrompts, Located, Subject, leaves
+from promptsync.lint.rules import KnownPrompts, Subject, leaves
 from promptsync.prompt.evaluation import EvaluationFile, enough_rows
 from promptsync.prompt.names import look
 from promptsync.prompt.prompt import MAX_NAME, KeyPath, Problem
 from promptsync.prompt.snippets import FENCE, LABEL_PIN, VERSION_PIN
 from promptsync.prompt.template import template_variables
 
+if TYPE_CHECKING:
+    from promptsync.files.prompt_file import PromptFile
+
 
 def check(
-    files: Iterable[Located], known: KnownPrompts | None = None, reported: Iterable[Problem] = ()
+    files: Iterable[PromptFile], known: KnownPrompts | None = None, reported: Iterable[Problem] = ()
 ) -> list[Problem]:
     """Return the problems of ``files`` by path, line and column; an empty list when there are none.
 
@@ -66,7 +69,7 @@ def _among(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem
     """Check the names of all files against one another."""
     owners: dict[str, Subject] = {}
     looks: dict[str, str] = {look(name): name for name in known.templates}
-    for subject in sorted(subjects, key=lambda subject: str(subject.file.path)):
+    for subject in sorted(subjects, key=lambda subject: subject.file.path):
         name = subject.prompt.name
         if name in owners:
             message = f"The prompt {name!r} is also defined in {owners[name].file.path}."

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct, field
 
-from promptsync.prompt.prompt import KeyPath, Local, Problem, Prompt, Text, texts_of
+from promptsync.prompt.prompt import KeyPath, Problem, Text, texts_of
+
+if TYPE_CHECKING:
+    from promptsync.files.prompt_file import PromptFile
 
 Severity = Literal["error", "warning"]
 
@@ -116,24 +119,6 @@ KEY = r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[^\s\"'\[\]{},:][^:#\n]*?)\s*:(?:
 _BLOCK_SCALAR = re.compile(rf"(?:-\s+)*(?:{KEY})?([|>])[-+1-9]{{0,2}}\s*(?:#.*)?")
 
 
-class Located(Protocol):
-    """A prompt file that has been read.
-
-    ``position`` returns the line and column, from 1, of a key or item such as ``("messages", 0, "content")``,
-    or of the nearest thing around it that the file has.
-    """
-
-    @property
-    def path(self) -> Any: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def prompt(self) -> Prompt: ...
-    @property
-    def local(self) -> Local: ...
-    def position(self, keypath: KeyPath, /) -> tuple[int, int]: ...
-
-
 class KnownPrompts(Struct, frozen=True):
     """What is known beside the files under check.
 
@@ -152,7 +137,7 @@ class KnownPrompts(Struct, frozen=True):
 class Subject:
     """A file under check, with what several rules need, computed once."""
 
-    def __init__(self, file: Located) -> None:
+    def __init__(self, file: PromptFile) -> None:
         self.file = file
         self.prompt = file.prompt
         self.template = file.prompt.template
@@ -179,7 +164,7 @@ class Subject:
         """Return a problem at a path, or at a line and column ``within`` the text at that path."""
         line, column = self.place(path, within) if within else self.position(path)
         level = severity or RULES[rule].severity
-        return Problem(str(self.file.path), line, column, rule, message, level, hint)
+        return Problem(self.file.path, line, column, rule, message, level, hint)
 
     def in_metadata(self, path: KeyPath) -> KeyPath:
         """Return where a part of the model is: at the top of a file, unless it is in the metadata."""

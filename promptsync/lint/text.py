@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.lint.references import Snippets
-from promptsync.lint.rules import KEY, Located, Severity, Subject, leaves
+from promptsync.lint.rules import KEY, Severity, Subject, leaves
 from promptsync.prompt.prompt import JINJA2, Problem, Text, conflict_in, line_and_column
 from promptsync.prompt.snippets import FENCE
 from promptsync.prompt.template import syntax_error, variables
+
+if TYPE_CHECKING:
+    from promptsync.files.prompt_file import PromptFile
 
 # C0 and C1 without tab, LF, CR and NEL; zero-width blanks; bidirectional embeddings, overrides and isolates;
 # invisible tags, which can carry hidden instructions.
@@ -35,7 +38,7 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     yield from _scalars(subject)
 
 
-def first_conflict(file: Located) -> Problem | None:
+def first_conflict(file: PromptFile) -> Problem | None:
     """Return the problem of the first conflict markers in a file, ``None`` without any."""
     if _START not in file.text:
         return None
@@ -107,7 +110,7 @@ def _secrets(subject: Subject) -> Iterator[Problem]:
             message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
             hint = "Remove it, and revoke it if it was committed."
             place = line_and_column(source, match.start())
-            yield Problem(str(subject.file.path), *place, "api-key", message, hint=hint)
+            yield Problem(subject.file.path, *place, "api-key", message, hint=hint)
 
 
 _BRACES = "Write literal braces as {{ and }}, or use template_format: jinja2."

@@ -178,8 +178,7 @@ def edited(
 def _passed_over_steps(passed_over: PassedOverVersions) -> Iterator[MergeStep]:
     history = passed_over.history
     for head in passed_over.heads:
-        base = history.text(head.base) if head.base is not None else None
-        theirs = history.prompts.get(head.version)
+        base, theirs = history.contents.get(head.base or ""), history.content(head.version)
         # Tags belong to the prompt, not to its versions.
         base, theirs = (
             structs.replace(side, tags=()) if side is not None else None for side in (base, theirs)

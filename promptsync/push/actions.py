@@ -168,8 +168,7 @@ class Result(Struct, frozen=True):
 class PushPlan(Struct, frozen=True):
     """Everything a push will do, in order.
 
-    ``unfinished`` are the prompts whose uncommitted content an earlier push published before it was stopped:
-    their files do not say so yet. ``refusal`` says why the plan is shown and not carried out: a safety limit,
+    ``refusal`` says why the plan is shown and not carried out: a safety limit,
     a governed label that only ``deploy`` moves, or a live prompt that would change; with ``--skip-checks``
     those labels are ``governed``. ``live`` are the prompts that render a snippet immediately, by snippet,
     ``pins`` those that stay behind. ``snapshot`` is what the plan was made from.
@@ -177,7 +176,6 @@ class PushPlan(Struct, frozen=True):
 
     actions: tuple[Action, ...]
     skipped: tuple[Result, ...] = ()
-    unfinished: tuple[Item, ...] = ()
     options: PushOptions = PushOptions()
     workspace: str = ""
     refusal: Refused | None = None
@@ -225,7 +223,7 @@ class PushPlan(Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        return not self.actions and not self.unfinished
+        return not self.actions
 
     @property
     def destructive(self) -> tuple[str, ...]:

@@ -280,22 +280,13 @@ class _Push:
     def write_keys(self) -> None:
         """Write ``synced:`` into files whose uncommitted content was published."""
         receipt, project = self.receipt, self._project
-        published = [
-            (action.item, result.template_id, result.version or 0)
-            for action in self._plan.publishing
-            if action.item.origin.dirty and (result := self._results[action.name]).version is not None
-        ]
-        unfinished = [
-            (item, item.listed.template_id, item.listed.version)
-            for item in self._plan.unfinished
-            if item.listed is not None
-        ]
-        for item, template_id, version in sorted([*published, *unfinished], key=lambda entry: entry[0].name):
-            name, file = item.name, item.file
-            assert file is not None
+        for action in sorted(self._plan.publishing, key=lambda action: action.name):
+            name, file, result = action.name, action.file, self._results[action.name]
+            if not action.item.origin.dirty or result.version is None:
+                continue
             try:
-                prompt = identity(project.registry.workspace_id, template_id)
-                key = make_key(prompt, version, digest(file.prompt))
+                prompt = identity(project.registry.workspace_id, result.template_id)
+                key = make_key(prompt, result.version, digest(file.prompt))
                 text = render_edit(file, file.prompt, project.with_keys(file.local, [key]))
                 backup = needs_backup(project, file.path, file.text, text)
                 change = PlannedFile(name=name, path=file.path, old=file.text, new=text, backup=backup)
