@@ -64,7 +64,8 @@ def command(session: Session, names: tuple[str, ...], label: str | None, to: str
         if target is None:
             plan = plan_rollbacks(project, [(prompt, at.at.number) for prompt, at in chosen], label)
         else:
-            check_changeable(project, chosen[0][0].listed)  # before versions are read
+            first = chosen[0][0].listed
+            check_changeable(project, first.template_id, first.name)  # before versions are read
             plan = plan_rollback_to_commit(project, [prompt for prompt, _ in chosen], label, target)
         outcome = change_labels(session, project, plan)
     commit = target.id if target is not None else None

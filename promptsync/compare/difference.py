@@ -18,7 +18,7 @@ from promptsync.files.git.repository import Repository
 from promptsync.files.git.revisions import tree_at
 from promptsync.files.prompt_file import PromptFile, name_in, parse
 from promptsync.files.worktree import Worktree
-from promptsync.files.yaml.load import InvalidFile
+from promptsync.files.yaml.load import InvalidFile, check_valid
 from promptsync.project.project import Project
 from promptsync.project.target import At, PromptAt, find_prompt, may_have_version, resolve, unknown
 from promptsync.project.versions import Catalog, NoSuchVersion, find_version
@@ -197,8 +197,7 @@ def changed_since(project: Project, worktree: Worktree, since: str | None) -> Ch
     ``HEAD`` share. Content and tags count; comments, layout, path and local keys do not. Sends no request.
     Raises ``PromptsyncError`` when the state cannot be found, and ``InvalidFile`` for an unreadable file.
     """
-    if worktree.problems:
-        raise InvalidFile(worktree.problems)
+    check_valid(worktree.problems)
     history = project.history
     if history is None:
         raise UsageError(

@@ -17,7 +17,7 @@ from promptsync.compare.snippet_users import follows
 from promptsync.deploy.members import Fate, Member, Survey, with_drafts
 from promptsync.deploy.snippets import needed_snippets, references_in
 from promptsync.errors import Refused
-from promptsync.files.yaml.load import InvalidFile
+from promptsync.files.yaml.load import check_valid
 from promptsync.parallel import together
 from promptsync.project.project import Project
 from promptsync.project.versions import (
@@ -68,8 +68,7 @@ def make_survey(
     does not show who changed what.
     """
     latest, positions = _read(project, label)
-    if latest.problems:
-        raise InvalidFile(latest.problems)
+    check_valid(latest.problems)
     names = matching(project, latest, names)
     needed_by = needed_snippets(latest.worktree.files, names, label)
     chosen = {*names, *needed_by} or {item.name for item in latest.items}

@@ -16,7 +16,7 @@ from msgspec import convert
 from promptsync.files import schema
 from promptsync.files.worktree import read, walk
 from promptsync.files.yaml import load as yaml_load
-from promptsync.files.yaml.load import NESTING, InvalidFile, decode
+from promptsync.files.yaml.load import NESTING, InvalidFile, check_valid, decode
 from promptsync.prompt.evaluation import EvaluationFile, sources
 from promptsync.prompt.limits import checked_depth
 from promptsync.prompt.prompt import KeyPath, Problem
@@ -28,8 +28,7 @@ FOLDER: Final = "evaluations"
 def load_evaluations(root: Path) -> tuple[EvaluationFile, ...]:
     """Return the evaluation files of a working copy. Raises InvalidFile, with everything wrong in them."""
     files, problems = scan_evaluations(root)
-    if problems:
-        raise InvalidFile(problems)
+    check_valid(problems)
     return files
 
 
@@ -64,8 +63,7 @@ def parse(data: bytes, path: str, top: Path) -> EvaluationFile:
     loaded = yaml_load.load(data, path)
     if loaded.value is None:
         raise InvalidFile.at(path, "missing-key", "The file is empty: an evaluation has rows:.")
-    if problems := schema.check(loaded, path, "evaluation"):
-        raise InvalidFile(problems)
+    check_valid(schema.check(loaded, path, "evaluation"))
     value = {key: item for key, item in loaded.value.items() if item is not None}
     prompts = value.get("prompts", [])
     rows = value["rows"]
@@ -85,11 +83,10 @@ def parse(data: bytes, path: str, top: Path) -> EvaluationFile:
     }
     # In the schema 4.0 is an integer, too.
     file = convert(known, EvaluationFile, strict=False)
-    if problems := [
+    check_valid(
         Problem(path, *yaml_load.position(file.text, keypath), "evaluation", message, hint=hint)
         for keypath, message, hint in _contradictions(file)
-    ]:
-        raise InvalidFile(problems)
+    )
     return file
 
 

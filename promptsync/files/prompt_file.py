@@ -77,8 +77,7 @@ def parse(data: bytes, path: str, default_name: str, *, merge_keys: bool = False
     # A value that could not be read is reported once.
     lines = {problem.line for problem in problems if problem.rule != "yaml-duplicate-key"}
     problems += [problem for problem in schema.check(loaded, path, "prompt") if problem.line not in lines]
-    if problems:
-        raise InvalidFile(problems)
+    load.check_valid(problems)
     prompt, local = to_prompt(loaded.value, default_name)
     return PromptFile(path, loaded.text, prompt, local, loaded.value.get("name") or "")
 

@@ -252,7 +252,7 @@ def _move(before: _Labels) -> ChangedLabel:
     taken back or deleted, here or in the dashboard, has to be known before the label moves.
     """
     change, known = before.change, before.position
-    after = change.after(known)
+    after = change.restore or known.moved_to(change.new)
     beside = before.beside(after)
     goes_down = change.new is None or change.is_lower
     if change.new is None:

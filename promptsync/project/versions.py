@@ -171,19 +171,9 @@ def read_labels(project: Project, item: Version) -> Labels | None:
         return None
 
 
-def check_changeable(project: Project, some: Version | None) -> None:
-    """Raise ``Unsupported`` if the registry cannot change labels without a publish.
-
-    ``some`` is one of its prompts, if it has any.
-    """
-    labels = project.registry.labels
-    if some is not None:
-        is_possible = labels.can_change(some.template_id, some.name)
-    else:
-        # The response about an unknown prompt may be misread, so without a list of all labels it does not
-        # count.
-        is_possible = labels.can_change(0, "") or labels.all() is None
-    if not is_possible:
+def check_changeable(project: Project, template_id: int, name: str) -> None:
+    """Raise ``Unsupported`` if the registry cannot change labels, such as those of this prompt."""
+    if not project.registry.labels.can_change(template_id, name):
         raise Unsupported(
             f"{project.registry.url} cannot change release labels: it has no such operation",
             hint="promptsync doctor",

@@ -135,17 +135,7 @@ _loading = threading.Lock()
 
 @functools.lru_cache(maxsize=512)
 def _compile(text: str) -> CompiledTemplate:
-    return _environment().from_string(text)
-
-
-@functools.lru_cache(maxsize=1)
-def _environment() -> SandboxedEnvironment:
-    """Return the environment for rendering, in which templates cannot reach into Python."""
-    from jinja2 import ChainableUndefined
-
-    environment = _sandbox()
-    environment.undefined = ChainableUndefined
-    return environment
+    return _sandbox().from_string(text)
 
 
 @functools.lru_cache(maxsize=1)
@@ -154,7 +144,7 @@ def _reader() -> SandboxedEnvironment:
 
     While it looks for variables, jinja2 computes constant expressions, however large their values are.
     """
-    environment = _sandbox()
+    environment = _sandbox().overlay()
     environment.filters = dict.fromkeys(environment.filters, _not_computed)
     environment.tests = dict.fromkeys(environment.tests, _not_computed)
     environment.intercepted_binops = frozenset(environment.default_binop_table)
@@ -165,11 +155,13 @@ def _not_computed(*_: Any, **__: Any) -> Any:
     raise ValueError("known only when the template is rendered")
 
 
+@functools.lru_cache(maxsize=1)
 def _sandbox() -> SandboxedEnvironment:
+    """Return the environment for rendering, in which templates cannot reach into Python."""
     # One thread loads all of jinja2, because its modules import each other and two threads would deadlock.
     with _loading:
         import jinja2.meta
         import jinja2.sandbox
-    environment = jinja2.sandbox.SandboxedEnvironment()
+    environment = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.ChainableUndefined)
     del environment.globals["lipsum"]  # its text is random and of any length
     return environment

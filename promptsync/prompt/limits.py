@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, Final
 
-from promptsync.prompt.canonical import to_document
-from promptsync.prompt.prompt import Local, Prompt
+from promptsync.prompt.prompt import Prompt
 
 MAX_TEXT = 5_000_000
 """Longest text, in code points, that a prompt may render to."""
@@ -69,12 +68,8 @@ def is_deeper(value: Any, depth: int) -> bool:
 
 
 def is_too_deep(prompt: Prompt) -> bool:
-    """Whether the values of a prompt nest too deep for a file."""
-    parts = [prompt.template, prompt.metadata, prompt.extra]
-    if not is_deeper(parts, MAX_DEPTH - _MARGIN):
-        return False
-    # Only near the limit does it matter where a value is in a file.
-    return is_deeper(parts, MAX_DEPTH + _MARGIN) or is_deeper(to_document(prompt, Local()), MAX_DEPTH)
+    """Whether the values of a prompt certainly nest too deep for a file; writing one decides the rest."""
+    return is_deeper([prompt.template, prompt.metadata, prompt.extra], MAX_DEPTH + _MARGIN)
 
 
 def checked_depth(value: Any) -> Any:

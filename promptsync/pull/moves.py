@@ -14,7 +14,7 @@ from promptsync.compare.snippet_users import Pin, published_version
 from promptsync.errors import Refused, UsageError
 from promptsync.files.prompt_file import render_edit
 from promptsync.files.worktree import paths_for_new, pins_in
-from promptsync.files.yaml.load import InvalidFile
+from promptsync.files.yaml.load import check_valid
 from promptsync.project.plan import FilesPlan, PlannedFile
 from promptsync.project.project import Project
 from promptsync.project.target import At, unknown
@@ -30,8 +30,7 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str) -> Files
     Raises ``NoSuchPrompt`` without such a file, ``Refused`` if the new name is taken, and ``Unsupported`` if
     the registry would have to rename the prompt.
     """
-    if snapshot.problems:
-        raise InvalidFile(snapshot.problems)
+    check_valid(snapshot.problems)
     worktree = snapshot.worktree
     file = worktree.files.get(old)
     if file is None:
@@ -87,8 +86,7 @@ def plan_bump(
     argument that means no prompt with a pin of the snippet, and ``Refused`` for an unpublished snippet. The
     plan has a refusal if the version was rolled back.
     """
-    if snapshot.problems:
-        raise InvalidFile(snapshot.problems)
+    check_valid(snapshot.problems)
     version = _version(project, snapshot, snippet, to)
     in_scope = {name: file for name, file in snapshot.worktree.files.items() if project.config.in_scope(name)}
     pinned = pins_in(in_scope).get(snippet, {})

@@ -18,7 +18,7 @@ from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.disk import explained, real_path, write
 from promptsync.files.prompt_file import render_new
 from promptsync.files.worktree import paths_for_new
-from promptsync.files.yaml.load import InvalidFile
+from promptsync.files.yaml.load import check_valid
 from promptsync.project.plan import FilesPlan, FilesReceipt, PlannedFile, write_files
 from promptsync.project.project import Project
 from promptsync.project.target import At, resolve
@@ -107,8 +107,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     ``partial``, raises ``Conflict`` for a prompt that changed on both sides and that is neither merged nor
     settled by ``theirs`` or ``ours``, and ``MergeConflict`` for one that does not merge.
     """
-    if snapshot.problems:
-        raise InvalidFile(snapshot.problems)
+    check_valid(snapshot.problems)
     names = matching(project, snapshot, options.names)
     items = [item for item in snapshot.only(names) if not item.problem]
     if options.ours:
@@ -245,8 +244,7 @@ def plan_materialise(project: Project, names: Sequence[str], at: At, *, theirs: 
     For any other file this raises ``Refused``, unless ``theirs``: then a backup is made.
     """
     snapshot = gather(project)
-    if snapshot.problems:
-        raise InvalidFile(snapshot.problems)
+    check_valid(snapshot.problems)
     listed = snapshot.listing.values() if at.label is None else list_all(project, label=at.label)
     targets = _versions(project, listed, list(matching(project, snapshot, names)), at)
     items = [item for item in snapshot.only(()) if item.listed is not None and item.name in targets]

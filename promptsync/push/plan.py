@@ -12,7 +12,7 @@ from promptsync.compare.git_state import too_shallow
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.snippet_users import release_pointers
 from promptsync.files.prompt_file import PromptFile
-from promptsync.files.yaml.load import InvalidFile
+from promptsync.files.yaml.load import check_valid
 from promptsync.history.mark import check_message, identity, make_mark, with_mark
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
@@ -39,8 +39,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     ``Unsupported`` for labels that the registry cannot set. Nothing has been written then.
     """
     options = replace(options, message=check_options(options))
-    if snapshot.problems:
-        raise InvalidFile(snapshot.problems)
+    check_valid(snapshot.problems)
     named, force, restore = (
         matching(project, snapshot, names) for names in (options.names, options.force, options.restore)
     )
@@ -48,8 +47,8 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     options = replace(options, names=tuple(named), force=tuple(force), restore=tuple(restore))
     if stuck := [item for item in snapshot.unusable if item.name in options.names]:
         raise unusable(stuck, "push")
-    if options.labels:
-        check_changeable(project, next(iter(snapshot.listing.values()), None))
+    for listed in [*snapshot.listing.values()][:1] if options.labels else ():
+        check_changeable(project, listed.template_id, listed.name)
     prompts = project.registry.prompts
     under = {label: {at.name: at.version for at in prompts.list(label=label)} for label in options.labels}
     items = snapshot.only(options.names)
@@ -62,8 +61,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         raise moved
     files = snapshot.worktree.files
     publishing = sorted(name for name, kind in kinds.items() if kind in PUBLISHING)
-    if errors := _lint_errors(snapshot, [files[name] for name in publishing]):
-        raise InvalidFile(errors)
+    check_valid(_lint_errors(snapshot, [files[name] for name in publishing]))
     check_references(project, snapshot, publishing, options)
     order = {name: at for at, names in enumerate(levels(snapshot, publishing)) for name in names}
     actions = _actions(project, [item for item in items if item.name in kinds], kinds, options, under)

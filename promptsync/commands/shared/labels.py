@@ -18,7 +18,6 @@ from promptsync.project import versions
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, PromptAt, resolve
-from promptsync.prompt.prompt import Prompt, Version
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
 
@@ -88,7 +87,7 @@ def change_labels(
     if plan.pending and (session.dry_run or session.expect):
         plan = structs.replace(plan, workspace=workspace_of(project))
     for change in plan.pending[:1]:
-        versions.check_changeable(project, Version(change.template_id, 0, Prompt(change.name, {})))
+        versions.check_changeable(project, change.template_id, change.name)
     plan, warnings, failed = _checked(session, project, plan, skip_checks=skip_checks)
 
     return carry_out(

@@ -111,6 +111,12 @@ class InvalidFile(AnswerIsNo):
         return cls([Problem(path, *place, rule, message, hint=hint)])
 
 
+def check_valid(problems: Iterable[Problem]) -> None:
+    """Raise ``InvalidFile`` if there are problems."""
+    if found := tuple(problems):
+        raise InvalidFile(found)
+
+
 def text_of(problem: Problem) -> str:
     """Return a problem as one line: the place, the message and the hint."""
     hint = f" {problem.hint}" if problem.hint else ""
@@ -126,8 +132,7 @@ def load(data: bytes, path: str) -> Loaded:
     Raises InvalidFile, whose problems all name ``path``.
     """
     loaded, problems = load_all(data, path)
-    if problems:
-        raise InvalidFile(problems)
+    check_valid(problems)
     return loaded
 
 
