@@ -8,10 +8,9 @@ published. In a version that was made in the dashboard it counts if it differs f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
 
-from promptsync.files.cache import Entry
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
@@ -72,9 +71,8 @@ class ListComparison:
     def __init__(self, project: Project, listing: Sequence[Version], *, whole: bool) -> None:
         self._listing = listing
         self._whole = whole
-        self._record: dict[str, Entry] | None = None
-        self._workspace_id: int | None = None
-        self._project = project
+        self._registry = project.registry
+        self._entries = cache(lambda workspace: project.record().entries(project.registry.url, workspace))
 
     def equal(self, file: PromptFile, content: str, listed: Version) -> bool:
         """Whether the list alone is enough to be sure that a file equals the tracked version.
@@ -92,23 +90,13 @@ class ListComparison:
 
     def recorded(self, listed: Version, content: str) -> bool:
         """Whether this working copy has read or written this version with this content itself."""
-        entry = self.entries.get(listed.name)
+        # Until the first raw read the workspace is unknown, and the last one at this URL is assumed.
+        entry = self._entries(self._registry.workspace_seen).get(listed.name)
         return (
             entry is not None
             and (entry.template_id, entry.version) == (listed.template_id, listed.version)
             and entry.digest == content
         )
-
-    @property
-    def entries(self) -> dict[str, Entry]:
-        """What this working copy recorded about the remote, by name."""
-        registry = self._project.registry
-        if self._record is None or registry.workspace_seen != self._workspace_id:
-            # Until the first raw read the workspace is unknown, and the last one at this URL is assumed. The
-            # record must be read again if that was wrong.
-            self._workspace_id = registry.workspace_seen
-            self._record = self._project.record().entries(registry.url, registry.workspace_seen)
-        return self._record
 
     @cached_property
     def is_raw(self) -> bool:
