@@ -43,11 +43,6 @@ def needs_below(version: Version, file: Prompt | None) -> bool:
     return bool(without_additions(file, version.prompt)[1])
 
 
-def has_text(version: Version, text: Prompt) -> bool:
-    """Whether a version has the content of a prompt; the tags do not count."""
-    return digest(content_of(version, text)) == digest(text)
-
-
 def read_content(project: Project, version: Version, file: Prompt | None) -> Prompt:
     """Return the content of a version, see ``content_of``. Reads the version below where it matters."""
     if not needs_below(version, file):
@@ -57,9 +52,9 @@ def read_content(project: Project, version: Version, file: Prompt | None) -> Pro
     return content_of(version, file, below.prompt if below is not None else None)
 
 
-def has_text_of(project: Project, version: Version | None, file: Prompt) -> bool:
-    """Whether a version has the content of a file, see ``read_content``; ``None`` has none."""
-    return version is not None and digest(read_content(project, version, file)) == digest(file)
+def has_text(project: Project, version: Version | None, text: Prompt) -> bool:
+    """Whether a version has the content of a prompt, see ``read_content``; ``None`` has none."""
+    return version is not None and digest(read_content(project, version, text)) == digest(text)
 
 
 class ListComparison:

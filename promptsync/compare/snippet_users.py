@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from promptsync.compare.not_released import rolled_back_from
 from promptsync.compare.snapshot import Item, Snapshot, State
+from promptsync.errors import Refused
 from promptsync.files.worktree import pins_in
 from promptsync.project.project import Project
 from promptsync.project.versions import labelled, read_version
@@ -225,6 +226,22 @@ def named_users(users: Iterable[LiveUser]) -> str:
     shown = [f"{name} ({', '.join(under)})" if any(under) else name for name, under in labels.items()]
     more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
     return ", ".join(shown[:_LISTED]) + more
+
+
+def live_refusal(
+    live: Mapping[str, Iterable[LiveUser]], what: str, without: str, nothing: str, hint: str
+) -> Refused:
+    """Return the error for ``live`` prompts, by snippet, that would render new versions ``without`` checks.
+
+    ``what`` is the first of these snippets, and ``nothing`` was done.
+    """
+    users = {name: f"live immediately in {named_users(users)}" for name, users in live.items()}
+    return Refused(
+        f"{what} would be {next(iter(users.values()))}, {without}; nothing was {nothing}",
+        hint=hint,
+        details=[f"{name}: {where}" for name, where in users.items()] if len(users) > 1 else (),
+        code="live-snippets",
+    )
 
 
 # -- pins ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 
 from promptsync.compare.snapshot import Snapshot
-from promptsync.compare.snippet_users import LiveTexts, LiveUser, follows, named_users
+from promptsync.compare.snippet_users import LiveTexts, LiveUser, follows, live_refusal
 from promptsync.deploy.members import Survey
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile
@@ -81,22 +81,14 @@ def check_live(
     }
     if not unchecked:
         return
-    name, users = next(iter(unchecked.items()))
-    first = next(member for member in survey.releases if member.name == name)
+    first = next(member for member in survey.releases if member.name == next(iter(unchecked)))
     pinned = first.latest if first.publishes else first.released
-    raise Refused(
-        f"the snippet {name!r} would be live immediately in {named_users(users)}, before any check runs "
-        "with it; nothing was released",
-        hint=f"pin the current version, @@@{first.name}@version_number:{pinned}@@@, and deploy only what "
-        f"pins it: promptsync deploy {shlex.join(dict.fromkeys(user.name for user in users))}\n"
-        f"then deploy the snippet, and move the pins: promptsync bump {shlex.quote(first.name)}",
-        details=[
-            f"{snippet}: live immediately in {named_users(users)}" for snippet, users in unchecked.items()
-        ]
-        if len(unchecked) > 1
-        else (),
-        code="live-snippets",
-    )
+    users = shlex.join(dict.fromkeys(user.name for user in unchecked[first.name]))
+    hint = f"pin the current version, @@@{first.name}@version_number:{pinned}@@@, and deploy only what pins it: "
+    hint += f"promptsync deploy {users}\n"
+    hint += f"then deploy the snippet, and move the pins: promptsync bump {shlex.quote(first.name)}"
+    what, without = f"the snippet {first.name!r}", "before any check runs with it"
+    raise live_refusal(unchecked, what, without, "released", hint)
 
 
 def check_order(survey: Survey, checked_before: Collection[str]) -> None:

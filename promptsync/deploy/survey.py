@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.compare.conflict import Conflict, edit, may_have_moved, reason, unusable, where
-from promptsync.compare.content import has_text_of
+from promptsync.compare.content import has_text
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.snippet_users import follows
@@ -239,7 +239,7 @@ def _has_text(project: Project, item: Item, number: int) -> bool:
     """Whether a version has the content of the file."""
     if item.listed is None or item.file is None:
         return False
-    return has_text_of(project, read_version(project, item.listed, number), item.file.prompt)
+    return has_text(project, read_version(project, item.listed, number), item.file.prompt)
 
 
 def _parents_of(under: Item, item: Item) -> tuple[int, ...]:

@@ -69,22 +69,16 @@ class Revision(msgspec.Struct, frozen=True):
         return self.digest, self.tags, self.keys
 
 
-class Lineage:
+class Lineage(msgspec.Struct, frozen=True, dict=True):
     """All revisions that some commits reach, oldest first. ``head`` is the place of the one at ``HEAD``.
 
     ``commits`` maps commits that are not revisions, abbreviated as in a mark, to the place of the file's
     revision there: ``None`` if it has none, or if git does not have the commit.
     """
 
-    def __init__(
-        self,
-        revisions: Sequence[Revision] = (),
-        head: int | None = None,
-        commits: Mapping[str, int | None] | None = None,
-    ) -> None:
-        self.revisions = revisions
-        self.head = head
-        self.commits = commits or {}
+    revisions: Sequence[Revision] = ()
+    head: int | None = None
+    commits: Mapping[str, int | None] = {}
 
     @property
     def newest(self) -> Revision | None:

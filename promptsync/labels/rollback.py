@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from promptsync.compare.content import has_text_of
+from promptsync.compare.content import has_text
 from promptsync.compare.git_state import find_state, too_shallow
 from promptsync.errors import Refused, UsageError
 from promptsync.history.graph import Lineage
@@ -162,7 +162,7 @@ def _shows(
     place = lineage.commits[target.id]
     content = lineage.revisions[place].digest if place is not None else None
     text = revisions.prompts(lineage).get(content or "")
-    return text is not None and has_text_of(project, read_usable(project, prompt.listed, version), text)
+    return text is not None and has_text(project, read_usable(project, prompt.listed, version), text)
 
 
 def _commits_with(lineage: Lineage, target: TargetCommit) -> set[str]:

@@ -79,7 +79,7 @@ def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list
         file, version = item.file, item.archived
         if item.state is not State.DELETED_REMOTELY or item.origin.dirty or file is None:
             continue
-        if theirs or (version is not None and has_text(version, file.prompt)):
+        if theirs or has_text(project, version, file.prompt):
             backup = needs_backup(project, file.path, file.text, None)
             deletes.append(
                 PlannedFile(name=item.name, path=file.path, old=file.text, new=None, backup=backup)

@@ -31,7 +31,6 @@ from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.push.plan import levels
 from promptsync.push.receipt import PushReceipt
 from promptsync.registry.errors import FateUnknown, NotFound, RenamedRemotely, TimedOut
-from promptsync.registry.protocol import Registry
 
 
 def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
@@ -185,7 +184,11 @@ class _Push:
                     latest = self._new_version(action, is_late=is_late)
                 except RemoteError as unread:
                     return Result(action.name, Ending.UNKNOWN, f"{reason}; {unread.message}", error=unread)
-                if latest and latest.message == action.message and has_text(latest, action.prompt):
+                if (
+                    latest
+                    and latest.message == action.message
+                    and has_text(self._project, latest, action.prompt)
+                ):
                     return _published(action, latest.version, latest.template_id)
                 if latest:
                     reason = f"no response; v{latest.version} was published, by this push or by another user"
@@ -219,9 +222,9 @@ class _Push:
         actions = [action for action in self._plan.publishing if action.name in self.receipt.versions]
         if not actions:
             return
-        registry, results = self._project.registry, self._results
+        project, results = self._project, self._results
         try:
-            latest = registry.prompts.latest([action.name for action in actions])
+            latest = project.registry.prompts.latest([action.name for action in actions])
         except RemoteError as error:
             for action in actions:
                 results[action.name] = _uncertain(results[action.name], error)
@@ -230,7 +233,7 @@ class _Push:
 
         def confirm(action: Action) -> None:
             listed = listing.get(action.name)
-            results[action.name] = _read_back(registry, action, results[action.name], listed)
+            results[action.name] = _read_back(project, action, results[action.name], listed)
 
         self._project.for_each(confirm, actions)
 
@@ -343,25 +346,25 @@ def _doubt(change: LabelChange, result: Result | None) -> str:
 # -- reading back -------------------------------------------------------------------------------------------
 
 
-def _read_back(registry: Registry, action: Action, result: Result, listed: Version | None) -> Result:
+def _read_back(project: Project, action: Action, result: Result, listed: Version | None) -> Result:
     """Return the result of a publish, given the prompt as it was listed afterwards.
 
     The list can only confirm equality; a difference is confirmed with a raw read, because the list may have
     expanded snippets, or lag behind.
     """
-    number, prompt, name = result.version or 0, action.prompt, action.name
-    if listed is None or listed.version != number or not _is_unchanged(prompt, listed):
+    number, prompt, name, prompts = result.version or 0, action.prompt, action.name, project.registry.prompts
+    if listed is None or listed.version != number or not _is_unchanged(project, prompt, listed):
         try:
-            latest = registry.prompts.get(result.template_id, name)
+            latest = prompts.get(result.template_id, name)
             if latest.version < number:  # reads lag behind
-                latest = registry.prompts.get(result.template_id, name, version=number)
+                latest = prompts.get(result.template_id, name, version=number)
         except (NotFound, RenamedRemotely):
             return _raced(result, "but another user archived or renamed the prompt")
         except RemoteError as error:
             return _uncertain(result, error)
         if latest.version != number:
             return _raced(result, f"but another user published v{latest.version} after it")
-        if not _is_unchanged(prompt, latest):
+        if not _is_unchanged(project, prompt, latest):
             paths = dict.fromkeys(change.path for change in changes(prompt, content_of(latest, prompt)))
             fields = tuple(paths) or ("content",)
             reason = f"published as v{number}, but the registry returned {', '.join(fields)} differently"
@@ -382,5 +385,5 @@ def _uncertain(result: Result, error: RemoteError) -> Result:
     return replace(result, ending=Ending.UNKNOWN, reason=reason)
 
 
-def _is_unchanged(sent: Prompt, stored: Version) -> bool:
-    return tag_set(sent) == tag_set(stored.prompt) and has_text(stored, sent)
+def _is_unchanged(project: Project, sent: Prompt, stored: Version) -> bool:
+    return tag_set(sent) == tag_set(stored.prompt) and has_text(project, stored, sent)

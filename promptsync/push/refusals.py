@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Collection, Sequence
 
 from promptsync.compare.snapshot import Item, Snapshot
-from promptsync.compare.snippet_users import LiveTexts, LiveUser, direct_users, named_users
+from promptsync.compare.snippet_users import LiveTexts, LiveUser, direct_users, live_refusal, named_users
 from promptsync.errors import Refused
 from promptsync.project.project import Project
 from promptsync.project.versions import deploy_command, list_labels
@@ -116,8 +116,8 @@ def refusal(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused
     return live or _archived(project, plan, exact)
 
 
-def _nothing(message: str, *, hint: str, code: str, details: Sequence[str] = ()) -> Refused:
-    return Refused(f"{message}; nothing was published", hint=hint, code=code, details=details)
+def _nothing(message: str, *, hint: str, code: str) -> Refused:
+    return Refused(f"{message}; nothing was published", hint=hint, code=code)
 
 
 def _limit(project: Project, plan: PushPlan) -> Refused | None:
@@ -145,19 +145,10 @@ def _live(project: Project, plan: PushPlan) -> Refused | None:
         return None
     name, users = min(plan.live.items())
     current = next(action.current for action in plan.actions if action.name == name)
-    others = [
-        f"{snippet}: live immediately in {named_users(users)}" for snippet, users in sorted(plan.live.items())
-    ]
-    hint = (
-        f"{deploy_command(project, users[0].label)}\n"
-        f"or pin the current version, @@@{name}@version_number:{current}@@@, and deploy only what pins it"
-    )
-    return _nothing(
-        f"the new version of {name!r} would be live immediately in {named_users(users)}, without checks",
-        hint=hint,
-        details=others if len(others) > 1 else (),
-        code="live-snippets",
-    )
+    hint = f"{deploy_command(project, users[0].label)}\n"
+    hint += f"or pin the current version, @@@{name}@version_number:{current}@@@, and deploy only what pins it"
+    live = dict(sorted(plan.live.items()))
+    return live_refusal(live, f"the new version of {name!r}", "without checks", "published", hint)
 
 
 def _archived(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused | None:
