@@ -142,10 +142,10 @@ def conflict(items: Sequence[Item], nothing: str, *, command: str = "") -> Confl
 
     ``command`` is what was typed, if other prompts could be written: then ``--partial`` is worth a hint.
     """
-    return Conflict([(item, reason(item)) for item in items], nothing, "\n".join(_ways_out(items, command)))
+    return Conflict([(item, reason(item)) for item in items], nothing, "\n".join(ways_out(items, command)))
 
 
-def _ways_out(items: Sequence[Item], command: str) -> list[str]:
+def ways_out(items: Sequence[Item], command: str = "") -> list[str]:
     """Return the commands that resolve a conflict, first the one that loses nothing."""
     partial = [f"{command} --partial"] if command else []
     apart = [item.name for item in items if item.state is State.DIVERGED and item.file is not None]

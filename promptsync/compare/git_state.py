@@ -103,22 +103,21 @@ def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
     Local keys and comments count too, and so do deleted files. Outside of git there are none.
     """
     history = project.history
-    if history is None:
-        return []
-    return [*uncommitted_config(project), *_uncommitted(history, {*worktree.paths})]
+    prompts = _uncommitted(history, {*worktree.paths}) if history is not None else []
+    return [*uncommitted_config(project), *prompts]
 
 
 def uncommitted_config(project: Project) -> list[str]:
     """Return the paths of the configuration and of evaluation files that ``HEAD`` has differently."""
     from promptsync.files.git.repository import Repository
 
+    if project.history is None:
+        return []
     root, name = project.root, project.config.path.name
     below = {path.relative_to(root).as_posix() for path in (root / FOLDER).rglob("*") if path.is_file()}
     places = []
     for top, paths in (name, {name}), (FOLDER, below):
-        history = Repository.find(root, top)
-        if history is None:
-            return [name]
+        history = Repository(root, top)
         history.check_index()
         places += _uncommitted(history, paths)
     return places

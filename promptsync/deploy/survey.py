@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.compare.conflict import Conflict, edit, may_have_moved, reason, unusable, where
+from promptsync.compare.conflict import Conflict, may_have_moved, reason, unusable, ways_out
 from promptsync.compare.content import has_text
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
@@ -38,12 +38,11 @@ def _way_out(item: Item, latest: Item, label: str) -> str:
     """Return how to go on. An item compares with the ``latest`` version, or with the one under the label."""
     name = shlex.quote(item.name)
     if item.state is State.CONFLICT:
-        return edit(where(item))
+        return ways_out([item])[0]
     if item.state is State.DELETED_REMOTELY:
         return f"promptsync push {name} --restore\nor delete its file and commit that"
     if item.state is State.RENAMED_REMOTELY:
-        rename = f"promptsync mv {shlex.join([item.name, item.renamed_to or ''])}"
-        return f"{rename}\nor rename it back in the PromptLayer dashboard"
+        return f"{ways_out([item])[0]}\nor rename it back in the PromptLayer dashboard"
     seen = f" --label {shlex.quote(label)}" if item is not latest else ""
     # The live version may be one that the latest version passed over, and the file may equal the latest.
     how = "--passed-over" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"

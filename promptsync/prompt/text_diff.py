@@ -59,7 +59,10 @@ _Piece = tuple[str, int]
 
 def unified(old: str, new: str, context: int = 3) -> list[DiffLine]:
     """Return the hunks of the difference, none if the texts are equal."""
-    before, after = _pieces(old, new)
+    if not (old and new) or old.endswith("\n") == new.endswith("\n"):
+        # Most prompts do not end in a line break, so that is worth a note only if the two sides differ.
+        old, new = _ended(old), _ended(new)
+    before, after = _pieces(old), _pieces(new)
     matcher = matcher_of(*([text for text, _ in side] for side in (before, after)))
     # A part of a long line has no line break, but other lines lack one only at the end of a text.
     ends = [side[-1] for side in (before, after) if side and not side[-1][0].endswith("\n")]
@@ -84,27 +87,13 @@ def plain(lines: Sequence[DiffLine]) -> list[str]:
     return [signs[line.kind] + line.text for line in lines]
 
 
-def _pieces(old: str, new: str) -> tuple[list[_Piece], list[_Piece]]:
-    """Split both texts: equal lines alike, a changed block into sentences if any of its lines is long."""
-    before, after = _lines(old), _lines(new)
-    if not (before and after) or old.endswith("\n") == new.endswith("\n"):
-        # Most prompts do not end in a line break, so that is worth a note only if the two sides differ.
-        before, after = ([_ended(line) for line in lines] for lines in (before, after))
-    left: list[_Piece] = []
-    right: list[_Piece] = []
-    for tag, low, high, new_low, new_high in matcher_of(before, after).get_opcodes():
-        is_cut = tag != "equal" and any(map(_is_long, [*before[low:high], *after[new_low:new_high]]))
-        for pieces, lines, start, end in ((left, before, low, high), (right, after, new_low, new_high)):
-            for index in range(start, end):
-                line = lines[index]
-                pieces += [
-                    (part, index + 1) for part in (sentences(line) if is_cut or _is_long(line) else [line])
-                ]
-    return left, right
-
-
-def _is_long(line: str) -> bool:
-    return len(line) > LONG_LINE
+def _pieces(text: str) -> list[_Piece]:
+    """Split a text into lines, and long ones into sentences."""
+    return [
+        (part, number)
+        for number, line in enumerate(_lines(text), 1)
+        for part in (sentences(line) if len(line) > LONG_LINE else [line])
+    ]
 
 
 def sentences(line: str) -> list[str]:

@@ -138,8 +138,7 @@ def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused 
     from promptsync.compare.git_state import uncommitted_config
 
     label = next((change.label for change in up if is_governed(project, change.label)), None)
-    # Outside of git nothing is uncommitted.
-    places = uncommitted_config(project) if label is not None and project.history is not None else []
+    places = uncommitted_config(project) if label is not None else []
     if not places:
         return None
     return Refused(
