@@ -64,8 +64,10 @@ def command(session: Session, names: tuple[str, ...], label: str | None, to: str
         if target is None:
             plan = plan_rollbacks(project, [(prompt, at.at.number) for prompt, at in chosen], label)
         else:
-            first = chosen[0][0].listed
-            check_changeable(project, first.template_id, first.name)  # before versions are read
+            # Before versions are read.
+            check_changeable(
+                project, ((prompt.listed.template_id, prompt.listed.name) for prompt, _ in chosen)
+            )
             plan = plan_rollback_to_commit(project, [prompt for prompt, _ in chosen], label, target)
         outcome = change_labels(session, project, plan)
     commit = target.id if target is not None else None

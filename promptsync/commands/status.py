@@ -75,7 +75,10 @@ def command(
     check_apart(("--offline", offline), ("--label", label))
     counted = frozenset(State) - {State.IN_SYNC} if exit_code else _DRIFT if drift else frozenset()
     with session.project() as project:
-        snapshot = offline_snapshot(project) if offline else gather(project, label=label, with_labels=True)
+        if offline:
+            snapshot = offline_snapshot(project)
+        else:
+            snapshot = gather(project, label=label, labels=project.config.label_names)
         wanted = matching(project, snapshot, names)
         # Pins mean versions of the whole history, of which a label shows one.
         pins = () if offline or label is not None else find_pins(project, snapshot)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison
 from promptsync.compare.snapshot import Item, Snapshot, State
@@ -18,21 +20,22 @@ def gather(
     project: Project,
     *,
     label: str | None = None,
-    with_labels: bool = False,
+    labels: Collection[str] | None = None,
     latest: Snapshot | None = None,
     merge_keys: bool = False,
 ) -> Snapshot:
     """Return both sides, and the state of every prompt in scope.
 
     ``label`` tracks the versions under that label; ``latest`` is the snapshot without it, if there is one,
-    whose files and list are not read again. ``merge_keys`` reads files in which git could not merge
-    ``synced:`` alone, with the keys of both sides. Raises ``RemoteError`` if any part of the registry cannot
-    be read, and ``Refused`` if the visible git history cannot settle who changed what.
+    whose files and list are not read again. ``labels`` are those to read, ``None`` for none; where the
+    registry can list all, all are read. ``merge_keys`` reads files in which git could not merge ``synced:``
+    alone, with the keys of both sides. Raises ``RemoteError`` if any part of the registry cannot be read,
+    and ``Refused`` if the visible git history cannot settle who changed what.
     """
     registry = project.registry  # opened before several threads ask for it
 
     def read_labels() -> list[Label] | None:
-        return list_labels(registry, project.config.labels.values()) if with_labels else None
+        return list_labels(registry, labels) if labels is not None else None
 
     def read_files() -> Worktree:
         again = latest.worktree if latest is not None else None
@@ -42,10 +45,10 @@ def gather(
     listed, everything, worktree = together(lambda: list_all(project, label=label), read_labels, read_files)
     comparison = ListComparison(project, listed, whole=label is None)
     files, listing = worktree.files, {version.name: version for version in listed}
-    labels = labels_by_prompt(everything, listed) if everything is not None else None
+    there = labels_by_prompt(everything, listed) if everything is not None else None
     if label is None:  # for shell completion, which sends no request
         numbers = {version.name: version.version for version in listed}
-        names = None if labels is None else {name for own in labels.values() for name in own}
+        names = None if there is None else {name for own in there.values() for name in own}
         Cache(project.root).keep_names(project.record_url, numbers, names)
     broken = {*worktree.broken.values()}
     items, undecided = [], []
@@ -71,7 +74,7 @@ def gather(
         worktree=worktree,
         listing=listing,
         label=label,
-        labels=labels,
+        labels=there,
     )
 
 

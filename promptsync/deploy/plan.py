@@ -150,8 +150,8 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
     if survey.releases:
         if not options.allow_dirty:
             _check_committed(project, survey, is_named=bool(options.names))
-        for listed in [*survey.latest.listing.values()][:1]:
-            check_changeable(project, listed.template_id, listed.name)
+        listing = survey.latest.listing
+        check_changeable(project, ((listed.template_id, listed.name) for listed in listing.values()))
     push = _plan_push(project, survey, options)
     names = [member.name for member in survey.checked]
     if checks is None:

@@ -14,7 +14,6 @@ from promptsync.checks.catalog import list_checks
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
-from promptsync.files.cache import Record
 from promptsync.files.worktree import scan
 from promptsync.project.project import Project
 from promptsync.project.versions import labels_of_prompt, read_version
@@ -49,17 +48,6 @@ class Rehearsal:
         return text.replace(self.url, "the temporary registry")
 
 
-@dataclass
-class _Copy(Project):
-    """The working copy with the temporary registry; the working copy's own record stays as it is."""
-
-    private: Path | None = None
-
-    def record(self) -> Record:
-        assert self.private is not None
-        return Record(self.private)
-
-
 def rehearse(project: Project, options: DeployOptions, wanted: Selection) -> Rehearsal:
     """Deploy to an empty temporary registry, and return the receipt.
 
@@ -72,7 +60,8 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection) -> Reh
     with tempfile.TemporaryDirectory(prefix="promptsync-") as name:
         directory = Path(name)
         url = f"{LOCAL}{directory / 'registry.db'}"
-        copy = _Copy(
+        # The record of the working copy itself stays as it is.
+        with Project(
             project.config,
             "rehearsal",
             url,
@@ -81,9 +70,8 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection) -> Reh
             project.model,
             project.progress,
             project.on_wait,
-        )
-        copy.private = directory
-        with copy:
+            record_root=directory,
+        ) as copy:
             _seed(project, copy, options.label)
             # The temporary registry is empty, so every prompt counts as new and limits make no sense.
             # Nothing is live in it either, so there are no scores to compare with.

@@ -18,12 +18,9 @@ from promptsync.deploy.members import Fate, Member, Survey, with_drafts
 from promptsync.deploy.snippets import needed_snippets, references_in
 from promptsync.errors import Refused
 from promptsync.files.yaml.load import check_valid
-from promptsync.parallel import together
 from promptsync.project.project import Project
 from promptsync.project.versions import (
     RoutedLabel,
-    labels_by_prompt,
-    list_labels,
     read_version,
     routed_labels,
 )
@@ -66,8 +63,10 @@ def make_survey(
     prompts whose release would lose a live version, and ``Refused`` where the visible git history
     does not show who changed what.
     """
-    latest, positions = _read(project, label)
+    latest = gather(project, labels=names_of(label))
     check_valid(latest.problems)
+    there = latest.labels or {}
+    positions = {item.name: position_of(label, there.get(item.name, {})) for item in latest.items}
     names = matching(project, latest, names)
     needed_by = needed_snippets(latest.worktree.files, names, label)
     chosen = {*names, *needed_by} or {item.name for item in latest.items}
@@ -125,14 +124,6 @@ def _touched(project: Project, latest: Snapshot, since: str | None) -> set[str]:
     from promptsync.compare.difference import changed_since
 
     return {change.name for change in changed_since(project, latest.worktree, since).prompts}
-
-
-def _read(project: Project, label: str) -> tuple[Snapshot, dict[str, Position]]:
-    """Return both sides, and where the label of each prompt is."""
-    registry = project.registry  # opened before two threads need it
-    latest, labels = together(lambda: gather(project), lambda: list_labels(registry, names_of(label)))
-    there = labels_by_prompt(labels or (), latest.listing.values())
-    return latest, {item.name: position_of(label, there.get(item.name, {})) for item in latest.items}
 
 
 class _Decider(Struct, frozen=True):

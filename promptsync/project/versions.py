@@ -171,9 +171,11 @@ def read_labels(project: Project, item: Version) -> Labels | None:
         return None
 
 
-def check_changeable(project: Project, template_id: int, name: str) -> None:
-    """Raise ``Unsupported`` if the registry cannot change labels, such as those of this prompt."""
-    if not project.registry.labels.can_change(template_id, name):
+def check_changeable(project: Project, prompts: Iterable[tuple[int, str]]) -> None:
+    """Raise ``Unsupported`` if the registry cannot change labels; ``prompts`` are ids and names of some."""
+    labels, some = project.registry.labels, next(iter(prompts), None)
+    # The response about an unknown prompt may be misread, so without a list of all labels it does not count.
+    if not labels.can_change(*(some or (0, ""))) and (some is not None or labels.all() is not None):
         raise Unsupported(
             f"{project.registry.url} cannot change release labels: it has no such operation",
             hint="promptsync doctor",

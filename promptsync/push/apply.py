@@ -9,6 +9,7 @@ import shlex
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import groupby
 
 from msgspec.structs import replace
 
@@ -28,7 +29,6 @@ from promptsync.prompt.labels import RELEASED, Position
 from promptsync.prompt.prompt import Prompt, Version, tag_set
 from promptsync.prompt.snippets import rendered_in
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
-from promptsync.push.plan import levels
 from promptsync.push.receipt import PushReceipt
 from promptsync.registry.errors import FateUnknown, NotFound, RenamedRemotely, TimedOut
 
@@ -105,11 +105,10 @@ class _Push:
     # -- publishing and archiving -----------------------------------------------------------------------
 
     def publish_all(self) -> None:
-        actions, missing = {action.name: action for action in self._plan.publishing}, set[str]()
-        assert self._plan.snapshot is not None
-        for names in levels(self._plan.snapshot, [*actions]):
+        missing = set[str]()
+        for _, actions in groupby(self._plan.publishing, key=lambda action: action.level):
             ready = []
-            for action in map(actions.__getitem__, names):
+            for action in actions:
                 uses = {reference.name for reference in rendered_in(action.file.prompt.template)}
                 if uses & missing:
                     missing.add(action.name)

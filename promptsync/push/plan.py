@@ -47,8 +47,8 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     options = replace(options, names=tuple(named), force=tuple(force), restore=tuple(restore))
     if stuck := [item for item in snapshot.unusable if item.name in options.names]:
         raise unusable(stuck, "push")
-    for listed in [*snapshot.listing.values()][:1] if options.labels else ():
-        check_changeable(project, listed.template_id, listed.name)
+    if options.labels:
+        check_changeable(project, ((listed.template_id, listed.name) for listed in snapshot.listing.values()))
     prompts = project.registry.prompts
     under = {label: {at.name: at.version for at in prompts.list(label=label)} for label in options.labels}
     items = snapshot.only(options.names)
@@ -63,10 +63,14 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     publishing = sorted(name for name, kind in kinds.items() if kind in PUBLISHING)
     check_valid(_lint_errors(snapshot, [files[name] for name in publishing]))
     check_references(project, snapshot, publishing, options)
-    order = {name: at for at, names in enumerate(levels(snapshot, publishing)) for name in names}
-    actions = _actions(project, [item for item in items if item.name in kinds], kinds, options, under)
+    levels = _levels(files, publishing)
+    wanted = [item for item in items if item.name in kinds]
+    actions = [
+        replace(action, level=levels.get(action.name, 0))
+        for action in _actions(project, wanted, kinds, options, under)
+    ]
     plan = PushPlan(
-        actions=tuple(sorted(actions, key=lambda action: (order.get(action.name, 0), action.name))),
+        actions=tuple(sorted(actions, key=lambda action: (action.level, action.name))),
         skipped=tuple(
             Result(
                 item.name,
@@ -96,11 +100,11 @@ def check_options(options: PushOptions) -> str | None:
     return check_message(options.message, _LONGEST_MARK) if options.message is not None else None
 
 
-def levels(snapshot: Snapshot, names: Sequence[str]) -> list[list[str]]:
-    """Return names in groups, each of which only renders snippets of those before it."""
-    files = snapshot.worktree.files
+def _levels(files: Mapping[str, PromptFile], names: Sequence[str]) -> dict[str, int]:
+    """Return a level for each name, so that it only renders snippets of lower ones."""
     uses = {name: {used.name for used in rendered_in(files[name].prompt.template)} for name in names}
-    return publish_order({name: uses[name] & {*names} for name in names})
+    order = publish_order({name: uses[name] & {*names} for name in names})
+    return {name: level for level, names in enumerate(order) for name in names}
 
 
 # -- what is done with each prompt ----------------------------------------------------------------------

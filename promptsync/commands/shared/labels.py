@@ -87,7 +87,7 @@ def change_labels(
     if plan.pending and (session.dry_run or session.expect):
         plan = structs.replace(plan, workspace=workspace_of(project))
     for change in plan.pending[:1]:
-        versions.check_changeable(project, change.template_id, change.name)
+        versions.check_changeable(project, [(change.template_id, change.name)])
     plan, warnings, failed = _checked(session, project, plan, skip_checks=skip_checks)
 
     return carry_out(
