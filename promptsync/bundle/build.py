@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +104,7 @@ def _published(registry: Registry, prompts: Mapping[str, Prompt]) -> dict[str, B
     """Publish all prompts, snippets first, and return what an application would get."""
     uses = {name: {used.name for used in rendered_in(prompts[name].template)} for name in sorted(prompts)}
     made = {}
-    for name in chain.from_iterable(publish_order(uses)):
+    for name in publish_order(uses):
         for missing in sorted(uses[name] - prompts.keys()):
             raise _not_in_commit(f"{name!r} renders {missing!r}, which has no file there")
         template = map_texts(prompts[name].template, lambda text: replaced(text.text, _unpinned))

@@ -8,12 +8,12 @@ from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison
 from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.files.cache import Cache
-from promptsync.files.worktree import Worktree, scan
+from promptsync.files.worktree import scan
 from promptsync.parallel import together
 from promptsync.project.project import Project
 from promptsync.project.versions import labels_by_prompt, list_all, list_labels
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Label, tag_set
+from promptsync.prompt.prompt import tag_set
 
 
 def gather(
@@ -32,17 +32,13 @@ def gather(
     alone, with the keys of both sides. Raises ``RemoteError`` if any part of the registry cannot be read,
     and ``Refused`` if the visible git history cannot settle who changed what.
     """
-    registry = project.registry  # opened before several threads ask for it
-
-    def read_labels() -> list[Label] | None:
-        return list_labels(registry, labels) if labels is not None else None
-
-    def read_files() -> Worktree:
-        again = latest.worktree if latest is not None else None
-        return again or scan(project.root, project.config.prompts, merge_keys=merge_keys)
-
+    registry, prompts = project.registry, project.config.prompts  # opened before several threads ask for it
     # If several fail, the error of the first is raised: what the registry says comes before the files.
-    listed, everything, worktree = together(lambda: list_all(project, label=label), read_labels, read_files)
+    listed, everything, worktree = together(
+        lambda: list_all(project, label=label),
+        lambda: list_labels(registry, labels) if labels is not None else None,
+        lambda: latest.worktree if latest else scan(project.root, prompts, merge_keys=merge_keys),
+    )
     comparison = ListComparison(project, listed, whole=label is None)
     files, listing = worktree.files, {version.name: version for version in listed}
     there = labels_by_prompt(everything, listed) if everything is not None else None
@@ -67,8 +63,7 @@ def gather(
     if undecided:  # a tree in sync needs neither git nor a base
         from promptsync.compare.states import Undecided
 
-        prompts = Undecided(project, files, listing, comparison, label, latest)
-        items += prompts.decide(undecided)
+        items += Undecided(project, files, listing, comparison, label, latest).decide(undecided)
     return Snapshot(
         items=tuple(sorted(items, key=lambda item: item.name)),
         worktree=worktree,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from msgspec import structs
@@ -115,7 +114,7 @@ def _seed(project: Project, copy: Project, label: str) -> None:
         used = (rendered_in(version.prompt.template) for version in versions[name])
         needs[name] = {reference.name for references in used for reference in references}
         waiting |= needs[name]
-    for name in chain(*publish_order(needs)):
+    for name in publish_order(needs):
         for version in versions[name]:
             message = version.message or f"v{version.version}"
             published = copy.registry.prompts.publish(version.prompt, message=message)

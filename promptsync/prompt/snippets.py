@@ -197,22 +197,19 @@ Way = tuple[str, ...]
 """The snippets from a parent down to the one that changed."""
 
 
-def publish_order(prompts: Mapping[str, Collection[str]]) -> list[list[str]]:
-    """Return levels in which to publish prompts, so that each follows everything that it references.
+def publish_order(prompts: Mapping[str, Collection[str]]) -> dict[str, int]:
+    """Return prompts in the order in which to publish them, with levels: each only references lower ones.
 
     ``prompts`` maps each name to the names that it references; names that are not keys exist already. In a
     level, names keep the order of ``prompts``. Raises ``SnippetCycle``.
     """
     if cycle := find_cycle(prompts):
         raise SnippetCycle(cycle)
-    position = {name: index for index, name in enumerate(prompts)}
-    sorter = TopologicalSorter({name: set(needs) & position.keys() for name, needs in prompts.items()})
-    sorter.prepare()
-    levels = []
-    while sorter.is_active():
-        levels.append(sorted(sorter.get_ready(), key=position.__getitem__))
-        sorter.done(*levels[-1])
-    return levels
+    levels: dict[str, int] = {}
+    for name in TopologicalSorter(prompts).static_order():
+        needs = prompts.get(name, ())
+        levels[name] = max((levels[need] + 1 for need in needs if need in prompts), default=0)
+    return {name: levels[name] for name in sorted(prompts, key=levels.__getitem__)}
 
 
 def find_cycle(graph: Mapping[str, Collection[str]]) -> list[str] | None:

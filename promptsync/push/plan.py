@@ -63,7 +63,8 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     publishing = sorted(name for name, kind in kinds.items() if kind in PUBLISHING)
     check_valid(_lint_errors(snapshot, [files[name] for name in publishing]))
     check_references(project, snapshot, publishing, options)
-    levels = _levels(files, publishing)
+    uses = {name: {used.name for used in rendered_in(files[name].prompt.template)} for name in publishing}
+    levels = publish_order(uses)
     wanted = [item for item in items if item.name in kinds]
     actions = [
         replace(action, level=levels.get(action.name, 0))
@@ -98,13 +99,6 @@ def check_options(options: PushOptions) -> str | None:
     for label in options.labels:
         check_release_label(label, "promptsync push")
     return check_message(options.message, _LONGEST_MARK) if options.message is not None else None
-
-
-def _levels(files: Mapping[str, PromptFile], names: Sequence[str]) -> dict[str, int]:
-    """Return a level for each name, so that it only renders snippets of lower ones."""
-    uses = {name: {used.name for used in rendered_in(files[name].prompt.template)} for name in names}
-    order = publish_order({name: uses[name] & {*names} for name in names})
-    return {name: level for level, names in enumerate(order) for name in names}
 
 
 # -- what is done with each prompt ----------------------------------------------------------------------

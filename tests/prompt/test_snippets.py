@@ -118,7 +118,8 @@ def test_strings_survive_any_depth():
     ],
 )
 def test_prompts_are_published_after_what_they_reference(prompts, levels):
-    assert publish_order(prompts) == levels
+    found = publish_order(prompts)
+    assert [*found.items()] == [(name, at) for at, names in enumerate(levels) for name in names]
 
 
 def test_a_cycle_is_reported_as_a_path():
@@ -144,7 +145,7 @@ def test_cycles_are_found(graph, path):
 def test_long_chains_need_no_recursion():
     graph = {str(number): {str(number + 1)} for number in range(20_000)}
     assert find_cycle(graph) is None
-    assert len(publish_order(graph)) == 20_000
+    assert len({*publish_order(graph).values()}) == 20_000
 
 
 def test_text_blocks_are_expanded_recursively_and_nothing_else():
