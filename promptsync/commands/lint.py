@@ -20,7 +20,6 @@ from promptsync.files.schema import suggestion
 from promptsync.files.worktree import Worktree, scan
 from promptsync.files.yaml import load as yaml_load
 from promptsync.lint.check import check, check_evaluation
-from promptsync.lint.references import Snippets
 from promptsync.lint.rules import RULES, KnownPrompts
 from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.names import SUFFIXES
@@ -196,9 +195,9 @@ def _of_evaluations(config: Config, worktree: Worktree, files: Sequence[Evaluati
         tables.setdefault(entry.get("table", ""), []).append(entry["match"])
         tables.setdefault(entry.get("cases", ""), [])  # an agent gets the rows, and no prompt does
     templates = {name: file.prompt.template for name, file in worktree.files.items()}
-    snippets, names = Snippets((), KnownPrompts(templates)), {*templates, *worktree.broken.values()}
+    known, names = KnownPrompts(templates), {*templates, *worktree.broken.values()}
     for file in files:
-        for rule, keypath, message, hint in check_evaluation(file, snippets, names, tables.get(file.name)):
+        for rule, keypath, message, hint in check_evaluation(file, known, names, tables.get(file.name)):
             place = yaml_load.position(file.text, keypath)
             yield Problem(file.path, *place, rule, message, RULES[rule].severity, hint)
 

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from promptsync.lint import references, structure, text
-from promptsync.lint.references import Snippets
 from promptsync.lint.rules import KnownPrompts, Subject, leaves
 from promptsync.prompt.evaluation import EvaluationFile, enough_rows
 from promptsync.prompt.names import look
@@ -31,12 +32,14 @@ def check(
     """
     known = known or KnownPrompts()
     subjects = [Subject(file) for file in files]
-    snippets = Snippets(subjects, known)
-    problems = [*_among(subjects, known), *references.cycles(subjects, snippets)]
+    problems = [*_among(subjects, known)]
+    own = {subject.prompt.name: subject.template for subject in subjects}
+    known = replace(known, templates={**known.templates, **own})
+    problems += references.cycles(subjects, known)
     for subject in subjects:
         problems += _name(subject)
         for family in (structure, text, references):
-            problems += family.check(subject, snippets)
+            problems += family.check(subject, known)
     places = {(problem.path, problem.line, problem.column) for problem in reported}
     return sorted(
         problem for problem in problems if (problem.path, problem.line, problem.column) not in places
@@ -83,7 +86,7 @@ def _among(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem
 
 
 def check_evaluation(
-    file: EvaluationFile, snippets: Snippets, names: Collection[str], patterns: Sequence[str] | None
+    file: EvaluationFile, known: KnownPrompts, names: Collection[str], patterns: Sequence[str] | None
 ) -> Iterator[tuple[str, KeyPath, str, str]]:
     """Yield the rule, place, message and hint of each problem of a file among the prompts with these names.
 
@@ -104,9 +107,9 @@ def check_evaluation(
         hint = "Add rows, or remove max_drop: with too few, each change of a live prompt fails."
         yield "evaluation-few-rows", ("max_drop",), message, hint
     variables: dict[str, str] = {}
-    for name, template in snippets.templates.items():
+    for name, template in known.templates.items():
         if any(fnmatchcase(name, pattern) for pattern in (*file.prompts, *(patterns or ()))):
-            whole = snippets.expanded(template) or template
+            whole = known.expanded(template) or template
             variables |= dict.fromkeys(sorted(template_variables(whole)), name)
     for variable, prompt in variables.items():
         if file.variables.get(variable, variable) not in file.inputs:

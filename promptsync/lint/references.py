@@ -1,12 +1,10 @@
-"""Rules about snippet references, and the facts about snippets that the other families need."""
+"""Rules about snippet references."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 from promptsync.lint.rules import KnownPrompts, Severity, Subject, leaves
 from promptsync.prompt.prompt import KeyPath, Problem
@@ -14,55 +12,15 @@ from promptsync.prompt.snippets import (
     FENCE,
     Malformed,
     Reference,
-    SnippetError,
-    expand,
     find_cycle,
     references,
-    rendered_in,
     scan,
 )
 
 _MOST_CYCLES = 100
 
 
-class Snippets:
-    """The prompts that references can name, and the references between them."""
-
-    def __init__(self, subjects: Sequence[Subject], known: KnownPrompts) -> None:
-        self.known = known
-        own = {subject.prompt.name: subject.template for subject in subjects}
-        self.templates: dict[str, Mapping[str, Any]] = {**known.templates, **own}
-
-    @cached_property
-    def graph(self) -> dict[str, set[Reference]]:
-        """The prompts that contain references, with these references."""
-        every = {name: set(rendered_in(template)) for name, template in self.templates.items()}
-        return {name: used for name, used in every.items() if used}
-
-    @cached_property
-    def referenced(self) -> set[str]:
-        """The names of all prompts that others refer to."""
-        return {reference.name for used in self.graph.values() for reference in used}
-
-    @cached_property
-    def newest_pins(self) -> dict[str, tuple[int, str]]:
-        """The highest version of each snippet that a prompt pins, and the first prompt that pins it."""
-        newest: dict[str, tuple[int, str]] = {}
-        for user in sorted(self.graph):
-            for used in self.graph[user]:
-                if used.version is not None and used.version > newest.get(used.name, (0, ""))[0]:
-                    newest[used.name] = used.version, user
-        return newest
-
-    def expanded(self, template: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return a template with its snippets expanded, ``None`` if one of them is not in the repository."""
-        try:
-            return expand(template, lambda reference: self.templates[reference.name])
-        except (KeyError, SnippetError):
-            return None
-
-
-def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
+def check(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
     """Check the references of one file."""
     if not _may_refer(subject):
         return
@@ -74,9 +32,9 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
                 rule, path, f"This is not a snippet reference: {reference.reason}.", hint=hint
             )
             continue
-        target = snippets.templates.get(reference.name)
-        if target is None and reference.name not in snippets.known.unreadable:
-            yield from _missing(subject, path, reference, snippets.known)
+        target = known.templates.get(reference.name)
+        if target is None and reference.name not in known.unreadable:
+            yield from _missing(subject, path, reference, known)
         elif target is not None and target.get("type") == "chat":
             message = f"{reference} refers to a chat prompt; only a completion prompt can be a snippet."
             yield subject.problem("snippet-chat", path, message, hint="Move the text to a completion prompt.")
@@ -86,7 +44,7 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
             )
             hint = f"Pin it to a label or a version: {Reference(reference.name, label='LABEL')}."
             yield subject.problem("snippet-unpinned", path, message, hint=hint)
-        newest, owner = snippets.newest_pins.get(reference.name, (0, ""))
+        newest, owner = known.newest_pins.get(reference.name, (0, ""))
         if reference.version is not None and reference.version < newest:
             message = f"{reference} pins an old version; {owner} pins v{newest}."
             hint = f"promptsync bump {shlex.quote(reference.name)} {shlex.quote(subject.prompt.name)}"
@@ -94,12 +52,12 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     yield from _outside(subject)
 
 
-def cycles(subjects: Sequence[Subject], snippets: Snippets) -> Iterator[Problem]:
+def cycles(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem]:
     """Check that no snippet contains itself; a pinned reference may mean a version that does not."""
     if not any(_may_refer(subject) for subject in subjects):
         return
     files = {subject.prompt.name: subject for subject in subjects}
-    left = {name: {reference.name for reference in used} for name, used in snippets.graph.items()}
+    left = {name: {reference.name for reference in used} for name, used in known.references.items()}
     for _ in range(_MOST_CYCLES):
         circle = find_cycle(left)
         if circle is None:
@@ -114,7 +72,9 @@ def cycles(subjects: Sequence[Subject], snippets: Snippets) -> Iterator[Problem]
             at for at, used in _scanned(subject) if isinstance(used, Reference) and used.name == following
         )
         # A pin may lead to a version that does not belong to the circle.
-        unpinned = {(name, used.name) for name in circle for used in snippets.graph[name] if not used.pinned}
+        unpinned = {
+            (name, used.name) for name in circle for used in known.references[name] if not used.pinned
+        }
         severity: Severity = "error" if unpinned >= {*steps} else "warning"
         message = f"Snippets refer to one another in a circle: {' -> '.join(circle)}."
         hint = "Remove one of these references."
@@ -159,5 +119,5 @@ def _outside(subject: Subject) -> Iterator[Problem]:
     rendered = {text.path for text in subject.texts}
     for path, value in leaves(subject.template):
         if path not in rendered and isinstance(value, str) and FENCE in value and references(value):
-            message = f"{references(value)[0]} is in a place where the registry does not expand snippets."
+            message = f"{references(value)[0]} is in a place where the registry does not expand known."
             yield subject.problem("snippet-not-expanded", path, message)

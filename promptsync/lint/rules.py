@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from msgspec import Struct, field
 
 from promptsync.prompt.prompt import KeyPath, Problem, Text, texts_of
+from promptsync.prompt.snippets import Reference, SnippetError, expand, rendered_in
 
 if TYPE_CHECKING:
     from promptsync.files.prompt_file import PromptFile
@@ -119,10 +120,10 @@ KEY = r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[^\s\"'\[\]{},:][^:#\n]*?)\s*:(?:
 _BLOCK_SCALAR = re.compile(rf"(?:-\s+)*(?:{KEY})?([|>])[-+1-9]{{0,2}}\s*(?:#.*)?")
 
 
-class KnownPrompts(Struct, frozen=True):
-    """What is known beside the files under check.
+class KnownPrompts(Struct, frozen=True, dict=True):
+    """What is known of all prompts, those under check and others, and the references between them.
 
-    ``templates`` are the other prompts of the repository by name. ``registry`` are the names in the registry,
+    ``templates`` are the prompts of the repository by name. ``registry`` are the names in the registry,
     ``None`` when they were not fetched. ``in_scope`` says whether ``include`` takes a name in: a snippet that
     it leaves out may well exist without a file. ``unreadable`` are prompts whose files cannot be read: they
     are reported themselves, and references to them are not.
@@ -132,6 +133,34 @@ class KnownPrompts(Struct, frozen=True):
     registry: frozenset[str] | None = None
     in_scope: Callable[[str], bool] = lambda name: True
     unreadable: frozenset[str] = frozenset()
+
+    @cached_property
+    def references(self) -> dict[str, set[Reference]]:
+        """The prompts that contain references, with these references."""
+        every = {name: set(rendered_in(template)) for name, template in self.templates.items()}
+        return {name: used for name, used in every.items() if used}
+
+    @cached_property
+    def referenced(self) -> set[str]:
+        """The names of all prompts that others refer to."""
+        return {reference.name for used in self.references.values() for reference in used}
+
+    @cached_property
+    def newest_pins(self) -> dict[str, tuple[int, str]]:
+        """The highest version of each snippet that a prompt pins, and the first prompt that pins it."""
+        newest: dict[str, tuple[int, str]] = {}
+        for user in sorted(self.references):
+            for used in self.references[user]:
+                if used.version is not None and used.version > newest.get(used.name, (0, ""))[0]:
+                    newest[used.name] = used.version, user
+        return newest
+
+    def expanded(self, template: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return a template with its snippets expanded, ``None`` if one of them is not in the repository."""
+        try:
+            return expand(template, lambda reference: self.templates[reference.name])
+        except (KeyError, SnippetError):
+            return None
 
 
 class Subject:

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from promptsync.lint.references import Snippets
-from promptsync.lint.rules import Subject, numbered
+from promptsync.lint.rules import KnownPrompts, Subject, numbered
 from promptsync.prompt.prompt import FORMATS, KeyPath, Problem, as_mapping, format_of, readable
 from promptsync.prompt.shapes import (
     BLOCKS,
@@ -39,7 +38,7 @@ _HINTS = {
 }
 
 
-def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
+def check(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
     """Check the parts of one prompt, and its examples."""
     yield from _keys(subject)
     yield from _rejected(subject)
@@ -49,7 +48,7 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     yield from _blocks(subject, subject.template.get("content"), ("content",))
     if _is_empty(subject):
         yield subject.problem("empty-prompt", (), "The prompt has no text.", hint="Write its messages.")
-    yield from _examples(subject, snippets)
+    yield from _examples(subject, known)
     yield from _spelling(subject)
 
 
@@ -136,12 +135,12 @@ def _has_substance(content: Any) -> bool:
     return any(str(block.get("text", "x")).strip() for _, block in numbered(content))
 
 
-def _examples(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
+def _examples(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
     """Compare the names in the examples with the variables of the prompt and its snippets."""
     examples = subject.file.local.examples
     if not examples:
         return
-    whole = snippets.expanded(subject.template)
+    whole = known.expanded(subject.template)
     used = template_variables(whole or subject.template)
     valued = {name for example in examples for name in example}
     for name in sorted(used - valued):

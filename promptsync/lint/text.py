@@ -7,8 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from promptsync.lint.references import Snippets
-from promptsync.lint.rules import KEY, Severity, Subject, leaves
+from promptsync.lint.rules import KEY, KnownPrompts, Severity, Subject, leaves
 from promptsync.prompt.prompt import JINJA2, Problem, Text, conflict_in, line_and_column
 from promptsync.prompt.snippets import FENCE
 from promptsync.prompt.template import syntax_error, variables
@@ -25,9 +24,9 @@ _UNSEEN = re.compile(
 _START = "<<<<<<<"
 
 
-def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
+def check(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
     """Check the texts of one file."""
-    yield from _syntax(subject, snippets)
+    yield from _syntax(subject, known)
     for text in subject.texts:
         # All the characters in question are unprintable, which is far quicker to test.
         if not text.text.replace("\n", "").isprintable():
@@ -121,7 +120,7 @@ _DOUBLE = re.compile(r"(?<!\{)\{\{ *[A-Za-z_][\w.]{0,80}(?: *\|[^{}\n]{0,80})? *
 _UNKNOWN_NAME = ("no filter named ", "no test named ")
 
 
-def _syntax(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
+def _syntax(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
     """Check that each text can be rendered."""
     for text in subject.texts:
         error = syntax_error(text.text, text.template_format)
@@ -132,7 +131,7 @@ def _syntax(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
         reason, line, column = error
         message = f"This text cannot be rendered, so its variables stay as they are: {reason}."
         if text.template_format == JINJA2:
-            rule, hint, severity = "jinja-syntax", _UNRENDERED, _severity(subject, text, snippets)
+            rule, hint, severity = "jinja-syntax", _UNRENDERED, _severity(subject, text, known)
             message = f"jinja2: {reason.rstrip('.')}."
             if reason.startswith(_UNKNOWN_NAME):
                 rule, hint, severity = "jinja-name", "", "warning"
@@ -160,16 +159,16 @@ def _braces(subject: Subject, text: Text) -> Iterator[Problem]:
         yield subject.problem("fstring-jinja", text.path, message, hint=hint, within=within)
 
 
-def _severity(subject: Subject, text: Text, snippets: Snippets) -> Severity | None:
+def _severity(subject: Subject, text: Text, known: KnownPrompts) -> Severity | None:
     """Judge a broken text with its snippets expanded, because one may open a block that the text closes."""
     # If a snippet is not in the repository, it is unknown whether the whole text is broken.
     if FENCE in text.text:
-        whole = snippets.expanded({"content": text.text})
+        whole = known.expanded({"content": text.text})
         if whole is None:
             return "warning"
         return "error" if syntax_error(whole["content"], JINJA2) else None
     # A snippet is only a part, and may be closed by the text that contains it.
-    return "warning" if subject.prompt.name in snippets.referenced else "error"
+    return "warning" if subject.prompt.name in known.referenced else "error"
 
 
 # YAML 1.1 reads 010 as 8 and 1:30 as 90; it reads 1e3 as text.
