@@ -155,5 +155,5 @@ def _uncommitted(history: Repository, paths: Set[str]) -> list[str]:
     """Return the paths that differ from ``HEAD``."""
     if not history.born:
         return sorted(paths)
-    edited = {path for path in history.differing("HEAD") if path.endswith(SUFFIXES) or path in paths}
+    edited = {path for path in history.edited if path.endswith(SUFFIXES) or path in paths}
     return sorted((paths - history.head.keys()) | edited)

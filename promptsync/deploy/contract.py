@@ -6,7 +6,6 @@ prompts that render it, also in those that the deploy does not release: applicat
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
@@ -18,13 +17,10 @@ from promptsync.compare.snapshot import Snapshot, State, matching
 from promptsync.compare.snippet_users import LiveUser, follows
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import references_in
-from promptsync.errors import Refused
 from promptsync.project.project import Project
 from promptsync.project.target import check_exact
 from promptsync.prompt.contract import ContractChange, new_needs
 from promptsync.prompt.snippets import parents
-
-_LONG = 200
 
 
 class PromptContract(Struct, frozen=True):
@@ -137,24 +133,3 @@ def _contracts(
         return PromptContract(*at, changes, path, needs, is_accepted=needs is not None)
 
     return [changed for changed in project.mapped("Comparing", contract, readers) if changed.changes]
-
-
-def refusal(
-    contracts: Sequence[PromptContract], names: Sequence[str], again: bool, accepted: Sequence[str]
-) -> Refused | None:
-    """Return why a deploy of ``names``, by default of everything, would break applications."""
-    stopping = [contract for contract in contracts if contract.stops]
-    if not stopping:
-        return None
-    first, *others = stopping
-    more = f" (and {len(others)} more)" if others else ""
-    command = ["promptsync", "deploy", *names, *(["--again"] if again else [])]
-    for name in dict.fromkeys([*accepted, *(contract.name for contract in stopping)]):
-        command += ["--breaking", name]
-    return Refused(
-        f"{first.name!r} breaks applications that read {first.label} v{first.version}: "
-        f"{str(first.breaking[0])[:_LONG]}{more}; nothing was released",
-        hint=shlex.join(command)
-        + (f"\nor set needs: app >= VERSION in {first.path}, and commit it" if first.path else ""),
-        code="contract",
-    )

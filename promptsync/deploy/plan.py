@@ -19,7 +19,7 @@ from promptsync.checks.tested_text import TestedText, TestedTexts, Wanted, wante
 from promptsync.compare.git_state import uncommitted_config, uncommitted_paths
 from promptsync.compare.snapshot import State
 from promptsync.compare.snippet_users import LiveUser, Pins, find_pins
-from promptsync.deploy.contract import PromptContract, accepted_names, find_contracts, refusal
+from promptsync.deploy.contract import PromptContract, accepted_names, find_contracts
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order, live_at_once
 from promptsync.deploy.survey import make_survey
@@ -30,6 +30,9 @@ from promptsync.project.versions import check_changeable
 from promptsync.prompt.labels import check_release_label
 from promptsync.push.actions import Kind, PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push
+
+_LONG = 200
+"""The longest description of a change that an error quotes."""
 
 
 class DeployOptions(msgspec.Struct, frozen=True):
@@ -94,8 +97,22 @@ class DeployPlan(msgspec.Struct, frozen=True):
     @property
     def contract_refusal(self) -> Refused | None:
         """The applications that the deploy would break."""
+        stopping = [contract for contract in self.contracts if contract.stops]
+        if not stopping:
+            return None
+        first, *others = stopping
+        more = f" (and {len(others)} more)" if others else ""
         options = self.options
-        return refusal(self.contracts, options.names, options.again, options.breaking)
+        command = ["promptsync", "deploy", *options.names, *(["--again"] if options.again else [])]
+        for name in dict.fromkeys([*options.breaking, *(contract.name for contract in stopping)]):
+            command += ["--breaking", name]
+        hint = f"\nor set needs: app >= VERSION in {first.path}, and commit it" if first.path else ""
+        return Refused(
+            f"{first.name!r} breaks applications that read {first.label} v{first.version}: "
+            f"{str(first.breaking[0])[:_LONG]}{more}; nothing was released",
+            hint=f"{shlex.join(command)}{hint}",
+            code="contract",
+        )
 
     @property
     def destructive(self) -> tuple[str, ...]:

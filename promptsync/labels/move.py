@@ -109,8 +109,9 @@ def _undo(project: Project, changed: list[ChangedLabel], cause: str) -> bool:
     """Move back what moved, in the list itself; return whether Ctrl-C stopped that."""
 
     def undo(number: int) -> None:
-        label = changed[number]
-        undone = change_label(project, label.change.reversed(label.before))
+        label, change = changed[number], changed[number].change
+        change = replace(change, old=change.new, new=change.old, restore=label.before)
+        undone = change_label(project, change)
         if undone.moved:
             changed[number] = replace(label, ending="undone", why=f"moved back because {cause}")
         else:

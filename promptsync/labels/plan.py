@@ -41,10 +41,6 @@ class LabelChange(msgspec.Struct, frozen=True):
         """Whether the label moves to a lower version, which undoes a release."""
         return self.old is not None and self.new is not None and self.new < self.old
 
-    def reversed(self, before: Position) -> LabelChange:
-        """Return the change that undoes this one, given where the labels were before it was made."""
-        return msgspec.structs.replace(self, old=self.new, new=self.old, restore=before)
-
 
 class SkippedLabel(msgspec.Struct, frozen=True):
     """A label that stays at ``version`` although a commit was specified, and why."""

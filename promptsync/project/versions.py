@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -58,36 +59,33 @@ class Catalog(Mapping[str, Version]):
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._found: dict[str, Version | None] = {}
-        self._all: dict[str, Version] | None = None
+        self._searched = cache(self._search)
 
     def __getitem__(self, name: str) -> Version:
-        version = self._all.get(name) if self._all is not None else self._searched(name)
+        # What was listed is not searched.
+        version = self._listed.get(name) if "_listed" in vars(self) else self._searched(name)
         if version is None:
             raise KeyError(name)
         return version
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._listing())
+        return iter(self._listed)
 
     def __len__(self) -> int:
-        return len(self._listing())
+        return len(self._listed)
 
-    def _searched(self, name: str) -> Version | None:
-        if name not in self._found:
-            prompts = self._project.registry.prompts
-            version = next((item for item in prompts.list(name=name) if item.name == name), None)
-            if version is not None:
-                # Requests use the id in the path, where a registry may also find a prompt that is named
-                # "71". The client can avoid that only if it has seen such a name.
-                prompts.list(name=str(version.template_id))
-            self._found[name] = version
-        return self._found[name]
+    @cached_property
+    def _listed(self) -> dict[str, Version]:
+        return {item.name: item for item in list_all(self._project)}
 
-    def _listing(self) -> dict[str, Version]:
-        if self._all is None:
-            self._all = {item.name: item for item in list_all(self._project)}
-        return self._all
+    def _search(self, name: str) -> Version | None:
+        prompts = self._project.registry.prompts
+        version = next((item for item in prompts.list(name=name) if item.name == name), None)
+        if version is not None:
+            # Requests use the id in the path, where a registry may also find a prompt that is named "71". The
+            # client can avoid that only if it has seen such a name.
+            prompts.list(name=str(version.template_id))
+        return version
 
 
 # -- labels -------------------------------------------------------------------------------------------------

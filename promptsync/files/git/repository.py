@@ -262,19 +262,16 @@ class Repository(GitProgram):
         if self.head.get(path) == blob or blob in self._committed:
             return True
         # git may have converted the line ends.
-        return path in self.head and path not in self._edited
+        return path in self.head and path not in self.edited
 
     @cached_property
     def _committed(self) -> frozenset[str | None]:
         return frozenset(change.new for commit in self.commits for change in commit.changes)
 
     @cached_property
-    def _edited(self) -> frozenset[str]:
-        return self.differing("HEAD")
-
-    def differing(self, commit: str) -> frozenset[str]:
-        """Return the tracked paths below the prompts directory that differ from those in a commit."""
-        out = self.run("diff", *_RAW, commit, "--relative", "--", self._pathspec)
+    def edited(self) -> frozenset[str]:
+        """The tracked paths below the prompts directory that differ from those in ``HEAD``."""
+        out = self.run("diff", *_RAW, "HEAD", "--relative", "--", self._pathspec)
         return frozenset(_path(path) for path in out.split(b"\0")[1::2])
 
     def check_index(self) -> None:
