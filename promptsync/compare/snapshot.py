@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -13,29 +12,12 @@ from msgspec.structs import replace
 from promptsync.compare.content import content_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
+from promptsync.history.decide import State as State  # as a name of this module, too
 from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, PromptAt, resolve, unknown
 from promptsync.prompt.prompt import Problem, Prompt, Version, merged_tags, tag_set
 
 Tags = frozenset[str]
-
-
-class State(StrEnum):
-    """How the two sides of one prompt relate."""
-
-    IN_SYNC = "in-sync"
-    AHEAD = "ahead"
-    BEHIND = "behind"
-    DIVERGED = "diverged"
-    ALTERED = "altered"
-    CONFLICT = "conflict"
-    NEW = "new"
-    REMOTE_ONLY = "remote-only"
-    DELETED_LOCALLY = "deleted-locally"
-    DELETED_REMOTELY = "deleted-remotely"
-    RENAMED_REMOTELY = "renamed-remotely"
-    INVALID = "invalid"
-    UNKNOWN = "unknown"
 
 
 def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags) -> State:

@@ -88,7 +88,8 @@ class LiveTexts:
         self._project = project
         self._snapshot = snapshot
         self._items = {item.name: item for item in snapshot.items}
-        self._under = cache(self._read_label)
+        prompts = project.registry.prompts
+        self._under = cache(lambda label: {at.name: at.version for at in prompts.list(label=label)})
         self.references = cache(self._read)
         """Return the references in a version of a prompt, ``None`` if it cannot be read."""
 
@@ -169,9 +170,6 @@ class LiveTexts:
         if reference.label in pointers:
             return pointers[reference.label]
         return self._under(reference.label).get(reference.name)
-
-    def _read_label(self, label: str) -> dict[str, int]:
-        return {listed.name: listed.version for listed in self._project.registry.prompts.list(label=label)}
 
     def _read(self, name: str, version: int) -> Sequence[Reference] | None:
         item, listed = self._items.get(name), self._snapshot.listing.get(name)

@@ -198,7 +198,7 @@ class Undecided(Struct):
                 return State.REMOTE_ONLY
             is_included = decision is not None and decision.is_included
             return State.DELETED_LOCALLY if is_included else State.DIVERGED
-        text = State(decision.relation)
+        text = decision.relation
         ours, theirs = tag_set(file.prompt), tag_set(listed.prompt)
         if not self.project.registry.prompts.stores_tags:
             return State.ALTERED if text is State.IN_SYNC and ours else text

@@ -24,6 +24,7 @@ from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order, live_at_once
 from promptsync.deploy.survey import make_survey
 from promptsync.errors import Refused, UsageError
+from promptsync.files.git.repository import is_in_repository
 from promptsync.project.plan import fingerprint, workspace_of
 from promptsync.project.project import Project
 from promptsync.project.versions import check_changeable
@@ -183,15 +184,14 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
             hint="write an evaluation file, or add checks to promptsync.yaml",
             code="unchecked",
         )
-    in_git, workspace = project.in_git, workspace_of(project) if survey.releases else ""
     plan = DeployPlan(
         survey,
         push,
         checks,
         located,
         unchecked=unchecked,
-        workspace=workspace,
-        in_git=in_git,
+        workspace=workspace_of(project) if survey.releases else "",
+        in_git=is_in_repository(project.root),
         options=options,
     )
     return _with_live(project, plan) if survey.releases and not options.rehearses else plan

@@ -247,7 +247,7 @@ def _without_tags(item: Item) -> Item:
     decision = item.history.decision if item.history is not None else None
     if decision is None or item.file is None or item.state is State.IN_SYNC:
         return item
-    return replace(item, state=State(decision.relation))
+    return replace(item, state=decision.relation)
 
 
 def _has_news(item: Item) -> bool:

@@ -15,8 +15,8 @@ _MOST_AT_ONCE = 16
 """How many versions each round reads at most, until a common one is found."""
 
 
-class Relation(StrEnum):
-    """How the texts of the two sides are related.
+class State(StrEnum):
+    """How the two sides of one prompt relate; the first five are about their texts alone.
 
     ``ALTERED`` means that the file is what was published, and that the registry stored something else.
     """
@@ -26,6 +26,14 @@ class Relation(StrEnum):
     BEHIND = "behind"
     DIVERGED = "diverged"
     ALTERED = "altered"
+    CONFLICT = "conflict"
+    NEW = "new"
+    REMOTE_ONLY = "remote-only"
+    DELETED_LOCALLY = "deleted-locally"
+    DELETED_REMOTELY = "deleted-remotely"
+    RENAMED_REMOTELY = "renamed-remotely"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -48,7 +56,7 @@ class Decision(msgspec.Struct, frozen=True):
     says that the file already includes the tracked version.
     """
 
-    relation: Relation
+    relation: State
     base: Base | None
     push: tuple[int, ...]
     force: tuple[int, ...]
@@ -142,35 +150,35 @@ def _find_common(graph: Graph) -> Includes:
 
 def _relation(
     graph: Graph, common: tuple[int, ...], of_file: Includes, of_tracked: Includes
-) -> tuple[Relation, Base | None]:
+) -> tuple[State, Base | None]:
     tracked, theirs = graph.tracked, graph.digest(graph.tracked)
     ours = graph.file.digest if graph.file is not None else None
     if ours == theirs:
-        return Relation.IN_SYNC, _base_at(graph, tracked, of_file)
+        return State.IN_SYNC, _base_at(graph, tracked, of_file)
     if graph.file is not None and graph.was_sent_as(graph.file, tracked):
-        return Relation.ALTERED, _base_at(graph, tracked, of_file)
+        return State.ALTERED, _base_at(graph, tracked, of_file)
     # The registry's side has nothing new.
     if tracked in of_file:
-        return Relation.AHEAD, _base_at(graph, tracked, of_file)
+        return State.AHEAD, _base_at(graph, tracked, of_file)
     # Without a common version or one of the texts there is nothing to merge.
     if not common or ours is None or theirs is None:
-        return Relation.DIVERGED, _base_at(graph, common[0], of_file) if common else None
+        return State.DIVERGED, _base_at(graph, common[0], of_file) if common else None
     base = _base_in_git(graph, frozenset(common), of_tracked - of_file)
     if base is None:
         base = _base_at(graph, common[0], of_file)
         if len(common) > 1:
-            return Relation.DIVERGED, base
+            return State.DIVERGED, base
     # The file includes a version that the tracked one does not, so neither side builds on the other.
     fork = bool(of_file - of_tracked)
     if fork and theirs == base.digest:
         # The registry's side reverted the file's version on purpose, so the file must not simply win.
-        return Relation.DIVERGED, base
+        return State.DIVERGED, base
     result = graph.merged(base.digest, ours, theirs)
     if result == ours:
-        return Relation.AHEAD, base
+        return State.AHEAD, base
     if result == theirs and not fork:
-        return Relation.BEHIND, base
-    return Relation.DIVERGED, base
+        return State.BEHIND, base
+    return State.DIVERGED, base
 
 
 def _base_in_git(graph: Graph, common: Includes, above: Includes) -> Base | None:

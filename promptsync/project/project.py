@@ -134,13 +134,6 @@ class Project:
             and len(self.history.listed(f":(top,glob)**/{self.config.path.name}")) > 1
         )
 
-    @property
-    def in_git(self) -> bool:
-        """Whether the working copy is in a git repository. Does not load git."""
-        from promptsync.files.git.repository import is_in_repository
-
-        return is_in_repository(self.root)
-
     def revisions(self, commits: Mapping[str, str | None] | None = None) -> Revisions | None:
         """Return the git revisions of the prompts, ``None`` outside of git; see ``Revisions``."""
         from promptsync.files.git.revisions import Revisions

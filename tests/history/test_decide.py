@@ -17,7 +17,7 @@ from versions import (
     versions,
 )
 
-from promptsync.history.decide import Relation, passed_over
+from promptsync.history.decide import State, passed_over
 from promptsync.history.graph import Missing, Node
 
 FIRST = ("a", f"({C1} v1)")
@@ -111,7 +111,7 @@ def test_who_changed_what(
     reads: int,
 ) -> None:
     found, read = decided(local, versions(*rows))
-    assert found.relation is Relation(relation)
+    assert found.relation is State(relation)
     assert (found.push, found.pull) == (push, pull)
     assert len(read) == reads, read
 
@@ -126,7 +126,7 @@ def test_a_labelled_version_is_included_if_the_latest_one_includes_it() -> None:
     found = versions(("a", f"({C2} v1)"), ("ab", f"({C3} v2)"), ("abc", f"({C1} v3)"))
     local = committed(revision(C1, "abc"))
     decision, _ = decided(local, found, tracked=1)
-    assert decision.relation is Relation.AHEAD
+    assert decision.relation is State.AHEAD
 
 
 def test_git_may_know_a_newer_common_text() -> None:
@@ -136,14 +136,14 @@ def test_git_may_know_a_newer_common_text() -> None:
     found = versions(FIRST, ("abc", f"({C3} v2)"))
     decision, _ = decided(local, found)
     assert decision.base is not None and (decision.base.digest, decision.base.version) == ("ab", None)
-    assert decision.relation is Relation.DIVERGED
+    assert decision.relation is State.DIVERGED
 
 
 def test_the_base_from_git_is_the_version_with_its_text() -> None:
     """The usual branch: it began at the commit that was published, and both sides went on from there."""
     local = committed(AT_FIRST, revision(C2, "ac", 0), revision(C3, "ab", 0))
     decision, _ = decided(local, versions(FIRST, ("ac", f"({C2} v2)")))
-    assert decision.relation is Relation.DIVERGED
+    assert decision.relation is State.DIVERGED
     assert decision.base is not None and decision.base.version == 1
 
 
@@ -151,7 +151,7 @@ def test_a_merge_commit_includes_what_both_sides_do() -> None:
     revisions = (AT_FIRST, revision(C2, "ab", 0), revision(C3, "ac", 0), revision(C4, "abc", 1, 2))
     found = versions(FIRST, ("ab", f"({C2} v2)"), ("ac", f"({C3} v3^1)"))
     decision, _ = decided(committed(*revisions), found)
-    assert (decision.relation, decision.push) == (Relation.AHEAD, (3, 2))
+    assert (decision.relation, decision.push) == (State.AHEAD, (3, 2))
 
 
 def test_after_a_move_of_the_directory_the_first_revision_is_the_version_with_its_text() -> None:
@@ -161,7 +161,7 @@ def test_after_a_move_of_the_directory_the_first_revision_is_the_version_with_it
     assert decision.base is not None and decision.base.version == 1
     restored = versions(("a", f"({C1} v1)"), ("ab", f"({C2} v2)"), ("a", ""))
     decision, _ = decided(committed(*EDITED), restored)
-    assert decision.relation is Relation.BEHIND
+    assert decision.relation is State.BEHIND
 
 
 def test_a_force_includes_what_the_file_includes_and_nothing_else() -> None:
