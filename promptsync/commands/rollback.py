@@ -11,7 +11,7 @@ from promptsync.commands.shared.action import plan_options
 from promptsync.commands.shared.labels import change_labels, chosen_labels
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
-from promptsync.labels.rollback import find_target, plan_rollback_to_commit, plan_rollbacks
+from promptsync.labels.plan import find_target, plan_rollback_to_commit, plan_rollbacks
 from promptsync.project.project import Project
 from promptsync.project.target import At, version_number
 from promptsync.project.versions import check_changeable

@@ -33,7 +33,7 @@ from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.compare.not_released import Unreleased
-    from promptsync.deploy.contract import PromptContract
+    from promptsync.deploy.live import PromptContract
 
 _DRIFT = frozenset(
     {
@@ -114,7 +114,7 @@ def _releases(project: Project, snapshot: Snapshot) -> tuple[Sequence[Unreleased
         ]
     if not (releases or snapshot.of(State.AHEAD)):
         return (), ()
-    from promptsync.deploy.contract import next_contracts
+    from promptsync.deploy.live import next_contracts
 
     on_hold = [release.name for release in releases if release.is_rolled_back]
     return releases, next_contracts(project, snapshot, on_hold)

@@ -16,9 +16,9 @@ from promptsync.checks.results import CheckResults
 from promptsync.checks.run_checks import run_with_cases
 from promptsync.checks.runs import Status
 from promptsync.checks.tables import check_tables
+from promptsync.deploy.live import together
 from promptsync.deploy.members import Fate, Member
 from promptsync.deploy.plan import DeployPlan
-from promptsync.deploy.snippets import together
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.labels.move import ChangedLabel, apply_labels
 from promptsync.labels.plan import LabelChange

@@ -19,9 +19,15 @@ from promptsync.checks.tested_text import TestedText, TestedTexts, Wanted, wante
 from promptsync.compare.git_state import uncommitted_config, uncommitted_paths
 from promptsync.compare.snapshot import State
 from promptsync.compare.snippet_users import LiveUser, Pins, find_pins
-from promptsync.deploy.contract import PromptContract, accepted_names, find_contracts
+from promptsync.deploy.live import (
+    PromptContract,
+    accepted_names,
+    check_live,
+    check_order,
+    find_contracts,
+    live_at_once,
+)
 from promptsync.deploy.members import Survey
-from promptsync.deploy.snippets import check_live, check_order, live_at_once
 from promptsync.deploy.survey import make_survey
 from promptsync.errors import Refused, UsageError
 from promptsync.files.git.repository import is_in_repository

@@ -14,8 +14,8 @@ from promptsync.compare.content import has_text
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.snippet_users import follows
+from promptsync.deploy.live import needed_snippets, references_in
 from promptsync.deploy.members import Fate, Member, Survey, with_drafts
-from promptsync.deploy.snippets import needed_snippets, references_in
 from promptsync.errors import Refused
 from promptsync.files.yaml.load import check_valid
 from promptsync.project.project import Project

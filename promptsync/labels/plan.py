@@ -1,20 +1,30 @@
-"""Where release labels point, and where they should: plans of changes, made before anything is written."""
+"""Plans of label changes, made before anything is written: of moves, and of rollbacks, also to a commit."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from promptsync.compare.content import has_text
+from promptsync.compare.git_state import find_state, too_shallow
 from promptsync.compare.snippet_users import direct_users
-from promptsync.errors import Refused
+from promptsync.errors import Refused, UsageError
+from promptsync.history.graph import Lineage
+from promptsync.history.mark import parse_mark, shorten
+from promptsync.parallel import mapped
 from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import At
-from promptsync.project.versions import Labelled, deploy_command, no_such_version
-from promptsync.prompt.labels import Position
+from promptsync.project.versions import Labelled, deploy_command, find_number, no_such_version, read_usable
+from promptsync.prompt.labels import SUFFIX, Position, is_own, names_of
 from promptsync.prompt.prompt import Version
+
+if TYPE_CHECKING:
+    from promptsync.files.git.revisions import Revisions
 
 
 class LabelChange(msgspec.Struct, frozen=True):
@@ -160,3 +170,222 @@ def check_unused(project: Project, listed: Version, label: str) -> None:
             hint="publish them with another reference first, or add --force",
             code="label-in-use",
         )
+
+
+# -- rollbacks ----------------------------------------------------------------------------------------------
+
+_SUBJECT = 50
+"""Most characters of a commit's subject that are shown."""
+
+
+def plan_rollbacks(project: Project, prompts: Sequence[tuple[Labelled, int | None]], label: str) -> LabelPlan:
+    """Plan to undo releases: each label moves to its number, without one to where it was before.
+
+    What was rolled back already stays, so that a rollback that was stopped can be run again. Raises
+    ``Refused`` if nothing else is left, if the version before is unknown, and if a number is above the label.
+    """
+    changes = tuple(_rollback(project, prompt, label, number) for prompt, number in prompts)
+    if all(number is None for _, number in prompts) and all(change.old == change.new for change in changes):
+        raise _refusal(prompts[0][0], label, "its last release was rolled back already")
+    return LabelPlan(changes)
+
+
+def _rollback(project: Project, prompt: Labelled, label: str, number: int | None) -> LabelChange:
+    now = existing(prompt, label)
+    if number is None:
+        if not is_own(label):
+            raise UsageError(
+                f"{label!r} records the previous version of another label and has none itself",
+                hint="add --to N",
+            )
+        before = prompt.position(label).way_back
+        if before is None:
+            why = f"no {label + SUFFIX!r} records the version before it"
+            raise _refusal(prompt, label, why)
+        return change_to(prompt, label, min(now, before))
+    change = change_to(prompt, label, find_number(project, prompt.listed, At(number), prompt.labels))
+    if number > now:
+        raise Refused(
+            f"{label!r} of {change.name!r} is at v{now}; v{number} is newer",
+            hint=move_command(project, change),
+            code="higher-version",
+        )
+    return change
+
+
+def _refusal(prompt: Labelled, label: str, why: str, hint: str = "", more: int = 0) -> Refused:
+    """Return why no label moves; ``more`` prompts stay, too."""
+    name, version = shlex.quote(prompt.listed.name), prompt.labels.get(label)
+    to = f"\npromptsync rollback {name} --label {shlex.quote(label)} --to N" if version != 1 else ""
+    others = f" (and {more} more)" if more else ""
+    return Refused(
+        f"{label!r} of {prompt.listed.name!r} stays at v{version}: {why}{others}; no label was changed",
+        hint=hint or f"promptsync log {name}{to}",
+        code="nothing-to-roll-back",
+    )
+
+
+# -- to a commit --------------------------------------------------------------------------------------------
+
+
+class TargetCommit(msgspec.Struct, frozen=True):
+    """A commit whose versions the labels move to. ``ref`` is the argument, ``title`` its name for people."""
+
+    ref: str
+    id: str
+    title: str
+
+
+def find_target(project: Project, ref: str) -> TargetCommit:
+    """Return the commit that ``--to REF`` means. Sends no request.
+
+    Raises ``PromptsyncError`` with the way out where there is no git or this clone lacks the commit.
+    """
+    history = project.history
+    commit = find_state(history, ref, "--to") if history is not None else None
+    if history is None or commit is None:
+        what = "is before the first commit"
+        if history is None:
+            what = f"is neither a version nor a commit: {project.root} is not in a git repository"
+        hint = "promptsync rollback NAME --label LABEL --to N"
+        raise UsageError(f"--to {ref} {what}", hint=hint, code="no-commit")
+    short, subject, _ = history.described([commit])[commit]
+    return TargetCommit(ref, commit, f"{short} ({shorten(subject, _SUBJECT)})" if subject else short)
+
+
+def plan_rollback_to_commit(
+    project: Project, prompts: Sequence[Labelled], label: str, target: TargetCommit
+) -> LabelPlan:
+    """Plan to point the label of each prompt at the version that was published from a commit.
+
+    The marks of versions say from which commits they were published. A prompt that the commit lacks is
+    skipped, and one whose version was never live, because a rollback releases nothing new. The plan is
+    refused if nothing else is left to move, and if the version of a prompt in the commit is unknown. Raises
+    ``NoSuchVersion`` for a prompt without the label.
+    """
+    for prompt in prompts:
+        existing(prompt, label)
+    revisions = project.revisions({target.id: target.id})
+    assert revisions is not None
+    lineages = revisions.of([prompt.listed.name for prompt in prompts])
+    commits = {name: _commits_with(lineage, target) for name, lineage in lineages.items()}
+    versions = _published(project, prompts, label, commits)
+    changes, skipped = [], []
+    stuck, unknown = list[tuple[Labelled, str, str]](), list[tuple[Labelled, str, str]]()
+    for prompt in prompts:
+        name, now, lineage = prompt.listed.name, existing(prompt, label), lineages[prompt.listed.name]
+        version = versions.get(name)
+        if version is None and commits[name] and _shows(project, prompt, now, revisions, lineage, target):
+            version = now
+        if version is not None and (version <= now or version in _near(prompt, label)):
+            changes.append(change_to(prompt, label, version))
+            continue
+        reason, hint = _why(project, prompt, label, version, target, is_there=bool(commits[name]))
+        skipped.append(SkippedLabel(name, label, now, reason))
+        if version is None and commits[name]:
+            unknown.append((prompt, reason, hint))
+        # A prompt that has no file, here or in the commit, is no part of any release.
+        if commits[name] or (lineage.newest is not None and lineage.newest.digest is not None):
+            stuck.append((prompt, reason, hint))
+    plan = LabelPlan(tuple(changes), skipped=tuple(skipped), commit=target.title)
+    stuck = unknown or (stuck if plan.is_empty else [])
+    if not stuck:
+        return plan
+    (first, reason, hint), *others = stuck
+    refusal = _refusal(first, label, reason, hint, more=len(others))
+    if unknown and not hint and not plan.is_empty:
+        names = [change.name for change in plan.changes]
+        command = shlex.join(["promptsync", "rollback", *names, "--label", label, "--to", target.ref])
+        refusal = refusal.replaced(hint=f"{refusal.hint.splitlines()[-1]}\n{command}")
+    return msgspec.structs.replace(plan, refusal=refusal)
+
+
+def _shows(
+    project: Project,
+    prompt: Labelled,
+    version: int,
+    revisions: Revisions,
+    lineage: Lineage,
+    target: TargetCommit,
+) -> bool:
+    """Whether a version has the content that a prompt has in a commit, whoever published it."""
+    place = lineage.commits[target.id]
+    content = lineage.revisions[place].digest if place is not None else None
+    text = revisions.prompts(lineage).get(content or "")
+    return text is not None and has_text(project, read_usable(project, prompt.listed, version), text)
+
+
+def _commits_with(lineage: Lineage, target: TargetCommit) -> set[str]:
+    """Return the commits up to the target that have its content of a prompt: marks name one of them."""
+    place = lineage.commits[target.id]
+    content = lineage.revisions[place].digest if place is not None else None
+    commits, waiting = set[str](), [place] if place is not None and content is not None else []
+    while waiting:
+        revision = lineage.revisions[waiting.pop()]
+        if revision.digest == content and revision.commit not in commits:
+            commits.add(revision.commit)
+            waiting += revision.parents
+    return commits
+
+
+def _why(
+    project: Project,
+    prompt: Labelled,
+    label: str,
+    version: int | None,
+    target: TargetCommit,
+    *,
+    is_there: bool,
+) -> tuple[str, str]:
+    """Return why the label of a prompt stays where it is, and what to run, if that is special."""
+    name = prompt.listed.name
+    if version is not None:
+        hint = deploy_command(project, label)
+        if prompt.position(label).holds(version):  # a deploy would keep it on hold
+            hint = f"promptsync label move {shlex.join([f'{name}@{version}', label])}"
+        return f"v{version} matches {target.ref}, but is not known to have been live", hint
+    if not is_there:
+        return f"{target.ref} has no such prompt in {project.config.prompts}/", ""
+    if project.history is not None and project.history.shallow:  # it may lack the commits of marks
+        error = too_shallow(f"which version was published from {target.ref}")
+        return error.message, error.hint
+    return f"no version was published from its content in {target.ref}", ""
+
+
+def _near(prompt: Labelled, label: str) -> list[int]:
+    """Return the versions that are or were live, according to the labels."""
+    position = prompt.position(label)
+    versions = (position.version, position.way_back, position.released)
+    return [version for version in dict.fromkeys(versions) if version is not None]
+
+
+def _published(
+    project: Project, prompts: Sequence[Labelled], label: str, commits: Mapping[str, Collection[str]]
+) -> dict[str, int]:
+    """Return by name which version was published from one of the prompt's ``commits``.
+
+    Of several it is the one under the label, then one that was live, then the newest one.
+    """
+    # Lists have the messages of the versions under a label and those beside it.
+    names = names_of(label) if len(prompts) > 1 else ()
+    lists = mapped(lambda name: project.registry.prompts.list(label=name), names)
+    messages = {(listed.template_id, listed.version): listed.message for listed in chain(*lists)}
+
+    def find(prompt: Labelled) -> int | None:
+        for number in chain(_near(prompt, label), range(prompt.listed.version, 0, -1)):
+            key = prompt.listed.template_id, number
+            if key not in messages:
+                version = read_usable(project, prompt.listed, number)
+                messages[key] = version.message if version is not None else None
+            mark = parse_mark(messages[key])
+            # The mark of another version was copied with its message.
+            if mark is None or mark.version != number or mark.commit is None or mark.dirty:
+                continue
+            if any(commit.startswith(mark.commit) for commit in commits[prompt.listed.name]):
+                return number
+        return None
+
+    known = [prompt for prompt in prompts if commits[prompt.listed.name]]
+    numbers = project.mapped("Reading versions", find, known)
+    pairs = zip(known, numbers, strict=True)
+    return {prompt.listed.name: number for prompt, number in pairs if number is not None}

@@ -18,7 +18,7 @@ from promptsync.terminal import output
 
 if TYPE_CHECKING:
     from promptsync.checks.assignment import Check
-    from promptsync.deploy.contract import PromptContract
+    from promptsync.deploy.live import PromptContract
     from promptsync.deploy.plan import DeployPlan
     from promptsync.prompt.contract import ContractChange
     from promptsync.push.actions import PushPlan

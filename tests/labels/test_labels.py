@@ -12,8 +12,7 @@ from worlds import Reply, Seen, World
 
 from promptsync.errors import Incomplete, Refused, UsageError
 from promptsync.labels.move import ChangedLabel, LabelReceipt, apply_labels
-from promptsync.labels.plan import LabelChange, change_to, existing
-from promptsync.labels.rollback import plan_rollbacks
+from promptsync.labels.plan import LabelChange, change_to, existing, plan_rollbacks
 from promptsync.project.target import NoSuchPrompt, resolve
 from promptsync.project.versions import Catalog, Labelled, labelled
 from promptsync.registry.errors import Unsupported
