@@ -127,7 +127,10 @@ def _meaning(
 
 
 def _existing(text: str, known: Collection[str]) -> list[str]:
-    return [text] if text in known else matches(text, known)
+    """Return a name that exists, or the names that a pattern matches, whose ``*`` crosses ``/``."""
+    if text in known or not is_pattern(text):
+        return [text] if text in known else []
+    return [name for name in known if fnmatchcase(name, text)]
 
 
 def find_prompt(project: Project, name: str, listing: Mapping[str, Version]) -> Version:
@@ -231,11 +234,6 @@ def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuc
 def is_pattern(text: str) -> bool:
     """Whether a text has wildcards; a name that has some itself is still found as a name."""
     return bool(_WILD & set(text))
-
-
-def matches(text: str, known: Iterable[str]) -> list[str]:
-    """Return the names that a pattern matches, whose ``*`` crosses ``/``; ``[]`` for what is no pattern."""
-    return [name for name in known if fnmatchcase(name, text)] if is_pattern(text) else []
 
 
 def _suggestion(argument: str, known: Collection[str], prompts: str) -> str | None:
