@@ -297,8 +297,8 @@ def test_what_was_written_before_a_bump_stopped_is_in_the_receipt(
     monkeypatch.setattr(project_plan, "write", write)
     with published.project() as project:
         plan = plan_bump(project, gather(project), "tone")
-        receipt = write_files(project, plan.moves, "promptsync bump tone")
-    assert [move.name for move in receipt.of(plan.moves)] == ["a"]
+        receipt = write_files(project, plan.changes, "promptsync bump tone")
+    assert [move.name for move in receipt.of(plan.changes)] == ["a"]
     assert receipt.error is not None and receipt.error.exit_code == 5
     assert receipt.error.message == "the disk is full; 1 of 2 files written"
     assert (pins_of(published, "a"), pins_of(published, "b")) == ([3], [1])
