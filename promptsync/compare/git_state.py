@@ -97,6 +97,12 @@ def origin_of(project: Project, file: PromptFile | None, content: str | None, li
         first = same
 
 
+def is_uncommitted(project: Project, file: PromptFile) -> bool:
+    """Whether ``HEAD`` has the file differently, comments and local keys included."""
+    history = project.history
+    return history is None or history.head.get(file.path) != history.blob_of(file.text.encode())
+
+
 def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
     """Return the configuration, evaluation and prompt files that ``HEAD`` has differently, or not at all.
 

@@ -170,7 +170,8 @@ class Result(Struct, frozen=True):
 class PushPlan(Struct, frozen=True):
     """Everything a push will do, in order.
 
-    ``refusal`` says why the plan is shown and not carried out: a safety limit,
+    ``unfinished`` are the prompts whose uncommitted content an earlier push published before it was stopped:
+    their files do not say so yet. ``refusal`` says why the plan is shown and not carried out: a safety limit,
     a governed label that only ``deploy`` moves, or a live prompt that would change; with ``--skip-checks``
     those labels are ``governed``. ``live`` are the prompts that render a snippet immediately, by snippet,
     ``pins`` those that stay behind. ``snapshot`` is what the plan was made from.
@@ -178,6 +179,7 @@ class PushPlan(Struct, frozen=True):
 
     actions: tuple[Action, ...]
     skipped: tuple[Result, ...] = ()
+    unfinished: tuple[Item, ...] = ()
     options: PushOptions = PushOptions()
     workspace: str = ""
     refusal: Refused | None = None
@@ -225,7 +227,7 @@ class PushPlan(Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        return not self.actions
+        return not self.actions and not self.unfinished
 
     @property
     def destructive(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from promptsync.compare.content import content_of, has_text
 from promptsync.compare.git_state import needs_backup
+from promptsync.compare.snapshot import Item
 from promptsync.errors import Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.files.cache import Entry
 from promptsync.files.prompt_file import render_edit
@@ -282,13 +283,19 @@ class _Push:
     def write_keys(self) -> None:
         """Write ``synced:`` into files whose uncommitted content was published."""
         receipt, project = self.receipt, self._project
-        for action in sorted(self._plan.publishing, key=lambda action: action.name):
-            name, file, result = action.name, action.file, self._results[action.name]
-            if not action.item.origin.dirty or result.version is None:
+        published: list[tuple[Item, Result | Version | None]] = [
+            (action.item, self._results[action.name])
+            for action in self._plan.publishing
+            if action.item.origin.dirty
+        ]
+        published += [(item, item.listed) for item in self._plan.unfinished]
+        for item, target in sorted(published, key=lambda pair: pair[0].name):
+            name, file = item.name, item.file
+            if file is None or target is None or target.version is None:
                 continue
             try:
-                prompt = identity(project.registry.workspace_id, result.template_id)
-                key = make_key(prompt, result.version, digest(file.prompt))
+                prompt = identity(project.registry.workspace_id, target.template_id)
+                key = make_key(prompt, target.version, digest(file.prompt))
                 text = render_edit(file, file.prompt, project.with_keys(file.local, [key]))
                 backup = needs_backup(project, file.path, file.text, text)
                 change = PlannedFile(name=name, path=file.path, old=file.text, new=text, backup=backup)

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, conflict, may_have_moved, reason, unusable
 from promptsync.compare.content import content_of
-from promptsync.compare.git_state import too_shallow
+from promptsync.compare.git_state import is_uncommitted, too_shallow
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.snippet_users import release_pointers
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.yaml.load import check_valid
-from promptsync.history.mark import check_message, identity, make_mark, with_mark
+from promptsync.history.mark import check_message, identity, make_mark, parse_mark, with_mark
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
 from promptsync.project.versions import check_changeable
@@ -83,6 +83,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
             for item in items
             if item.state in SKIP_REASONS and item.name not in kinds
         ),
+        unfinished=tuple(item for item in items if _is_unfinished(project, item)),
         options=options,
         workspace=workspace_of(project) if actions else "",
         governed=tuple(filter(project.governs, sorted(options.labels))) if options.skip_checks else (),
@@ -210,6 +211,19 @@ def _message(action: Action, short: str | None, subject: str, message: str | Non
         word = {Kind.CREATE: "Add", Kind.RESTORE: "Restore"}.get(action.kind, "Update")
         subject = f"{word} {action.name}{' (not committed)' if short is not None else ''}"
     return with_mark(subject, mark, name=action.name)
+
+
+def _is_unfinished(project: Project, item: Item) -> bool:
+    """Whether an earlier push published the content and was stopped before it wrote ``synced:``."""
+    listed, file = item.listed, item.file
+    mark = parse_mark(listed.message) if listed is not None else None
+    if item.state is not State.IN_SYNC or listed is None or file is None or mark is None:
+        return False
+    # A version made from a commit needs no ``synced:``, and with another number the mark is a copied one.
+    if (mark.commit is not None and not mark.dirty) or mark.version != listed.version:
+        return False
+    keys = project.keys_in(file.local.synced)
+    return all(key.version != listed.version for key in keys) and is_uncommitted(project, file)
 
 
 def _lint_errors(snapshot: Snapshot, files: Sequence[PromptFile]) -> list[Problem]:
