@@ -209,8 +209,8 @@ def check_live(
     first = next(member for member in survey.releases if member.name == next(iter(unchecked)))
     pinned = first.latest if first.publishes else first.released
     users = shlex.join(dict.fromkeys(user.name for user in unchecked[first.name]))
-    hint = f"pin the current version, @@@{first.name}@version_number:{pinned}@@@, and deploy only what pins it: "
-    hint += f"promptsync deploy {users}\n"
+    hint = f"pin the current version, @@@{first.name}@version_number:{pinned}@@@, and deploy only what "
+    hint += f"pins it: promptsync deploy {users}\n"
     hint += f"then deploy the snippet, and move the pins: promptsync bump {shlex.quote(first.name)}"
     what, without = f"the snippet {first.name!r}", "before any check runs with it"
     raise live_refusal(unchecked, what, without, "released", hint)
