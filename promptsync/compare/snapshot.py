@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from promptsync.compare.content import content_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
-from promptsync.history.decide import State as State  # as a name of this module, too
 from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, PromptAt, resolve, unknown
 from promptsync.prompt.prompt import Problem, Prompt, Version, merged_tags, tag_set
+from promptsync.prompt.prompt import State as State  # as a name of this module, too
 
 Tags = frozenset[str]
 

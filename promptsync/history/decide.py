@@ -5,35 +5,13 @@ Also which versions were passed over: neither the latest version nor your files 
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
 from promptsync.history.graph import Graph, Includes, Missing, Revision, Tags
+from promptsync.prompt.prompt import State
 
 _MOST_AT_ONCE = 16
 """How many versions each round reads at most, until a common one is found."""
-
-
-class State(StrEnum):
-    """How the two sides of one prompt relate; the first five are about their texts alone.
-
-    ``ALTERED`` means that the file is what was published, and that the registry stored something else.
-    """
-
-    IN_SYNC = "in-sync"
-    AHEAD = "ahead"
-    BEHIND = "behind"
-    DIVERGED = "diverged"
-    ALTERED = "altered"
-    CONFLICT = "conflict"
-    NEW = "new"
-    REMOTE_ONLY = "remote-only"
-    DELETED_LOCALLY = "deleted-locally"
-    DELETED_REMOTELY = "deleted-remotely"
-    RENAMED_REMOTELY = "renamed-remotely"
-    INVALID = "invalid"
-    UNKNOWN = "unknown"
 
 
 class Base(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
 from typing import Any, Final, Literal
 
 import msgspec
@@ -178,6 +179,27 @@ class Version(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         return self.prompt.name
+
+
+class State(StrEnum):
+    """How the two sides of one prompt relate; the first five are about their texts alone.
+
+    ``ALTERED`` means that the file is what was published, and that the registry stored something else.
+    """
+
+    IN_SYNC = "in-sync"
+    AHEAD = "ahead"
+    BEHIND = "behind"
+    DIVERGED = "diverged"
+    ALTERED = "altered"
+    CONFLICT = "conflict"
+    NEW = "new"
+    REMOTE_ONLY = "remote-only"
+    DELETED_LOCALLY = "deleted-locally"
+    DELETED_REMOTELY = "deleted-remotely"
+    RENAMED_REMOTELY = "renamed-remotely"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
 
 
 def tag_set(prompt: Prompt) -> frozenset[str]:

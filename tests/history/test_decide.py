@@ -17,8 +17,9 @@ from versions import (
     versions,
 )
 
-from promptsync.history.decide import State, passed_over
+from promptsync.history.decide import passed_over
 from promptsync.history.graph import Missing, Node
+from promptsync.prompt.prompt import State
 
 FIRST = ("a", f"({C1} v1)")
 AT_FIRST = revision(C1, "a")
