@@ -60,7 +60,7 @@ def test_every_prompt_is_listed_with_who_changed_it(states: World) -> None:
 def test_a_person_is_reported_what_to_do_about_each(states: World) -> None:
     out = states.run("status").out
     assert all(state in out for state in EXPECTED.values() if state != "in-sync")
-    assert "prompts/broken.yaml:2:1:" in out and "v1 -> v2" in out
+    assert all(text in out for text in ("prompts/broken.yaml:2:1:", "v1 -> v2", "now new-name"))
     for advice in ("push", "pull", "push NAME --restore", "pull --prune", "lint"):
         assert re.search(rf"(  |or )promptsync {advice}(,|$)", out, re.M), advice
     assert states.run("status", "-q").out.count("\n") < out.count("\n")
