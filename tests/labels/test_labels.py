@@ -120,6 +120,18 @@ def test_a_rollback_never_goes_up(here: World) -> None:
         back(here, "prod.previous")
 
 
+def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) -> None:
+    here.point("refund", prod=1)
+    change = planned(here, 2)
+    here.point("refund", prod=3)
+    receipt = apply_labels(here.library, [change])
+    (stayed,) = receipt.changed
+    assert not stayed.moved
+    assert "moved it to v3" in stayed.why
+    assert here.labels("refund") == {"prod": 3}
+    assert isinstance(receipt.error, Refused)
+
+
 def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) -> None:
     here.point("refund", prod=1)
     here.point("greet", prod=1)
@@ -133,6 +145,14 @@ def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) ->
     found = apply(here, *changes)
     assert [entry.moved for entry in found] == [True, False]
     assert here.labels("refund")["prod"] == 4  # it was not this run that moved it, so it is not moved back
+
+
+def test_what_is_true_already_costs_nothing(here: World) -> None:
+    here.point("refund", prod=3)
+    change = planned(here, 3)
+    before = here.library.registry.requests
+    assert [entry.moved for entry in apply(here, change)] == [True]
+    assert here.library.registry.requests == before
 
 
 def test_together_all_move_or_none(here: World) -> None:
