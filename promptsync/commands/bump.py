@@ -64,7 +64,7 @@ def command(
 
 def _plan(project: Project, snippet: str, users: tuple[str, ...], to: int | None) -> BumpPlan:
     # What was rolled back is pinned only by its number.
-    snapshot = gather(project, labels=project.config.label_names if to is None else None)
+    snapshot = gather(project, labels=project.config.labels.values() if to is None else None)
     # A snippet out of scope is named as it is.
     named = [snippet] if snippet in snapshot.listing else [*matching(project, snapshot, [snippet])]
     if len(named) > 1:

@@ -78,7 +78,7 @@ def command(
         if offline:
             snapshot = offline_snapshot(project)
         else:
-            snapshot = gather(project, label=label, labels=project.config.label_names)
+            snapshot = gather(project, label=label, labels=project.config.labels.values())
         wanted = matching(project, snapshot, names)
         # Pins mean versions of the whole history, of which a label shows one.
         pins = () if offline or label is not None else find_pins(project, snapshot)

@@ -7,9 +7,9 @@ from msgspec import Struct
 from promptsync.compare.content import read_content
 from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.project.project import Project
-from promptsync.project.versions import read_version
+from promptsync.project.versions import labels_by_prompt, list_labels, read_labels, read_version
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import is_own, position_of
+from promptsync.prompt.labels import RELEASED, is_own, position_of
 
 
 class Unreleased(Struct, frozen=True):
@@ -53,6 +53,10 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
     if not lacking:
         return ()
     wanted = release_labels(project)
+    if not project.registry.labels.may_list_all:  # a list under a label may cost a request for each prompt
+        beside = list_labels(project.registry, [f"{label}{RELEASED}" for label in wanted])
+        more = labels_by_prompt(beside or (), snapshot.listing.values())
+        labels = {name: {**labels.get(name, {}), **there} for name, there in more.items()}
     pairs = []
     for label in wanted:
         for item in lacking:
@@ -76,6 +80,8 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
 
 def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: int) -> str | None:
     """Return the governed label from which a version was rolled back, ``None`` if none is known."""
-    there = (snapshot.labels or {}).get(name, {})
+    there, listed = (snapshot.labels or {}).get(name, {}), snapshot.listing.get(name)
+    if not project.registry.labels.may_list_all and listed is not None:  # of others none or some were read
+        there = read_labels(project, listed) or {}
     governed = (label for label in there if is_own(label) and project.config.governs(label))
     return next((label for label in governed if position_of(label, there).holds(version)), None)

@@ -15,7 +15,6 @@ from promptsync.files import schema
 from promptsync.files.disk import real_path
 from promptsync.files.yaml import load as yaml_load
 from promptsync.files.yaml.load import InvalidFile, text_of
-from promptsync.prompt.labels import names_of
 from promptsync.prompt.prompt import Problem
 
 FILE_NAME: Final = "promptsync.yaml"
@@ -88,11 +87,6 @@ class Config(Struct, frozen=True):
         These are the labels in ``labels:``; without ``labels:``, ``checks:`` governs every label.
         """
         return label in self.labels.values() if self.labels else bool(self.checks)
-
-    @property
-    def label_names(self) -> list[str]:
-        """The labels in ``labels:``, with those beside them."""
-        return [name for label in sorted({*self.labels.values()}) for name in names_of(label)]
 
     @property
     def is_guarding(self) -> bool:

@@ -97,9 +97,13 @@ def test_a_rollback_takes_the_only_label_of_the_named_prompts(kind: Kind, tmp_pa
         assert here.run("rollback", "support/refund", "-y").out.split()[-4:] == ["v2", "->", "v1", "lower"]
 
 
-def test_bump_does_not_pin_what_was_rolled_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "governs", ["labels: {main: prod}\n", "checks: [{match: '*', evaluation: refund quality}]\n"]
+)
+def test_bump_does_not_pin_what_was_rolled_back(tmp_path: Path, governs: str) -> None:
     with beside(vendor, tmp_path) as here:
-        govern(here)
+        path = here.root / "promptsync.yaml"
+        path.write_text(path.read_text() + governs)
         here.publish("tone", "Be cool.", release_labels=["prod"])
         here.write("support/refund", "@@@tone@version_number:1@@@ {question}")
         here.ok("pull")
@@ -122,6 +126,19 @@ def test_few_requests_show_the_releases_of_many_prompts(kind: Kind, tmp_path: Pa
             assert len(here.server.seen) < (8 if line == "status --json" else 6), (line, here.server.tried())
         assert len(here.run("status", "--json").document["prompts"]) == COUNT
         assert pending(here) == []
+
+
+def test_labels_beside_others_cost_no_requests_while_everything_is_released(tmp_path: Path) -> None:
+    """A list under a label costs a request for each prompt that has it."""
+    with beside(vendor, tmp_path) as here:
+        govern(here)
+        here.publish("tone", "Be cool.", release_labels=["prod"])
+        here.ok("pull")
+        here.ok("status")
+        before = len(here.server.seen)
+        here.point("tone", prod_previous=1, prod_released=2)
+        here.ok("status")
+        assert len(here.server.seen) == before
 
 
 def test_a_first_deploy_that_fails_leaves_no_label(tmp_path: Path) -> None:
