@@ -119,5 +119,5 @@ def _outside(subject: Subject) -> Iterator[Problem]:
     rendered = {text.path for text in subject.texts}
     for path, value in leaves(subject.template):
         if path not in rendered and isinstance(value, str) and FENCE in value and references(value):
-            message = f"{references(value)[0]} is in a place where the registry does not expand known."
+            message = f"{references(value)[0]} is in a place where the registry does not expand snippets."
             yield subject.problem("snippet-not-expanded", path, message)

@@ -95,7 +95,9 @@ def test_a_reference_outside_of_texts_is_not_expanded() -> None:
         "name: a\nmessages: [{role: user, content: hi}]\n"
         "tools:\n- {type: function, function: {name: f, description: '@@@tone@@@'}}\n"
     )
-    assert found(lint(text, TONE)) == [("snippet-not-expanded", "warning", 4, 40, "a.yaml")]
+    problems = lint(text, TONE)
+    assert found(problems) == [("snippet-not-expanded", "warning", 4, 40, "a.yaml")]
+    assert problems[0].message.endswith("where the registry does not expand snippets.")
 
 
 def test_examples_count_the_variables_of_snippets() -> None:
