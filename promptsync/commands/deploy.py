@@ -120,6 +120,9 @@ def command(
             headline=lambda made: show_deploy.headline(made, project.title),
             unchanged="nothing was released",
         )
+        if outcome.error is not None:  # such as a refusal, which the plan does not know
+            body, outputs = {**outcome.body, "passed": False}, {**outcome.outputs, "passed": "false"}
+            outcome = outcome.replaced(body=body, outputs=outputs)
         unwritten = None
         if rehearse or not session.dry_run:  # a plan alone has no results, so the files stay as they are
             unwritten = files.write(project, deploying.results, deploying.texts, outcome.error)

@@ -294,6 +294,10 @@ def test_the_fingerprint_covers_what_the_checks_must_reach(changed: World) -> No
     assert changed.run("deploy", "--expect", plans[1]).code == 3
     assert changed.writes == []
     assert changed.run("deploy", "--expect", plans[1], *strict).code == 0
+    outputs = changed.root.parent / "outputs"
+    refused = changed.run("deploy", "--expect", plans[1], "--json", GITHUB_OUTPUT=str(outputs))
+    assert (refused.code, refused.document["passed"]) == (3, False)
+    assert "passed=false" in outputs.read_text()
 
 
 def test_status_goes_to_a_branch_that_may_release(changed: World) -> None:
