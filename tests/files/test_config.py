@@ -160,6 +160,10 @@ def test_the_file_is_found_from_below(tmp_path: Path) -> None:
             ],
         ),
         (
+            "checks: [{match: x, table: e, min_score: 800}]\n",
+            ["1:31: checks[0].min_score: 800 is greater than the maximum of 100."],
+        ),
+        (
             "checks: [{match: x, table: e, max_drop: .nan}]\n",
             ["1:41: JSON has no number .nan. Quote it."],
         ),

@@ -124,6 +124,7 @@ def test_rows_in_a_file(tmp_path: Path, name: str, text: str | bytes, rows: list
         ("prompts: a", ["1:1: The file lacks the key rows."]),
         ("rows: 3", ["1:1: rows must be text or a list, but it is a whole number."]),
         ("rows: [{a: 1}]\nrow: x.csv", ["2:1: Unknown key row."]),
+        ("rows: [{a: 1}]\nmin_score: -1", ["2:1: min_score: -1 is less than the minimum of 0."]),
         ("rows: [{a: 1}]\nruns: 0", ["2:1: runs: 0 is less than the minimum of 1."]),
         (
             "rows: [{a: 1}]\nscorecard: {pass_threshold: 80}",
