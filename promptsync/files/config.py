@@ -123,11 +123,16 @@ def load(path: Path) -> Config:
 
 
 def parse(path: Path, data: bytes) -> Config:
-    """Return the configuration in the contents of a file, which need not exist. Raises ``InvalidFile``."""
-    loaded = yaml_load.load(data, path.name)
+    """Return the configuration in the contents of a file, which need not exist; raises what ``load`` does."""
+    try:
+        loaded = yaml_load.load(data, path.name)
+    except InvalidFile as error:
+        raise InvalidConfig(path, error.problems) from None
     problems = schema.check(loaded, path.name, "config") or [*_contradictions(loaded, path.name)]
     # Even a file with other problems may be committed, so a key in it is always reported.
-    yaml_load.check_valid([*problems, *_keys_in(loaded.text, path.name)])
+    problems += _keys_in(loaded.text, path.name)
+    if problems:
+        raise InvalidConfig(path, problems)
     value = loaded.value or {}
     remotes = _remotes(value)
     limits, evaluations = value.get("limits") or {}, value.get("evaluations") or {}
