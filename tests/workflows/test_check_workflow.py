@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from job import ARTIFACT
 from scripted_registry import Seen
 from team import MARKER, NUMBER, SOFTER, SPEC, Team
@@ -86,39 +87,81 @@ def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_m
     assert team.hub.state["calls"] == [] and team.world.seen == []
 
 
-def test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated(team: Team) -> None:
+LAST = 'Answer with a JSON object: "category", "urgency", "language", "order_number", "reason".'
+
+
+@pytest.fixture
+def live(team: Team) -> Team:
+    """``support/triage`` is live on a model that answers, and ends with the snippet ``support/last``."""
+    team.world.write("support/last", content=LAST)
+    team.edit("support/triage", LAST, "@@@support/last@@@")
     team.edit("support/triage", "name: gpt-4o-mini", "name: scripted")
     done = team.world.run("deploy", PROMPTSYNC_REMOTE=team.world.url)
     assert done.code == 0, str(done)
     team.world.forget()
     team.branch()
-    with (team.world.root / "evaluations/triage-accuracy.yaml").open("a") as evaluation:
-        evaluation.write("max_drop: 10\n")
-    team.worsen()
-    team.hub.variables["PROMPTSYNC_EVALUATE"] = "label"  # a team may pay only for pull requests with a label
-    done = team.check()
-    assert done.passed and done.outcomes["Evaluations"] == "skipped", str(done)
-    assert "tables: 1 sheet to run" in team.comment
-    done = team.check(labels=("bug", "evaluate"))
-    assert done.outcomes["Evaluations"] == "failure" and done.outcomes[PLAN] == "success"
-    assert "support/triage (triage accuracy)" in team.comment and "minimum of 90" in team.comment
-    assert "row 1 got worse (" in team.comment
-    assert f"({ARTIFACT}prompts.html)" in team.comment and "got worse" in done.artifacts["prompts.html"]
+    return team
 
-    team.world.git("revert", "--no-edit", "HEAD")
-    team.edit("support/triage", "Choose exactly one", "Choose one")
-    done = team.check(labels=("evaluate",))
+
+def edit_evaluation(team: Team, old: str, new: str) -> None:
+    path = team.world.root / "evaluations/triage-accuracy.yaml"
+    path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+
+
+def computed(team: Team) -> int:
+    """How many sheets were computed since ``forget``."""
+    return sum(seen.path.endswith("/operations") for seen in team.world.writes)
+
+
+def test_a_row_that_is_edited_after_the_evaluation_makes_it_run_again(live: Team) -> None:
+    live.edit("support/triage", "Choose exactly one", "Choose one")
+    assert live.check().passed
+    live.merge()
+    edit_evaluation(live, "are too small", "are too large")
+    live.world.commit("Edit a row")
+    live.world.forget()
+    done = live.deploy()
+    assert done.passed and "evaluated in pull request" not in done.summary, str(done)
+    assert computed(live) == 2 and live.world.label("support/triage", "prod") == 3  # the live text, too
+
+
+def test_a_snippet_that_makes_its_user_worse_is_red_and_not_published(live: Team) -> None:
+    live.world.write("support/last", content="Thank you.")
+    live.world.commit("Be polite")
+    done = live.check()
+    assert done.outcomes["Evaluations"] == "failure" and "support/triage" in live.comment, str(done)
+    done = live.deploy(live.merge())
+    assert done.outcomes["Deploy"] == "failure"
+    assert live.world.published == [] and live.world.label("support/last", "prod") == 1
+
+
+def test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated(live: Team) -> None:
+    edit_evaluation(live, "min_score: 90\n", "min_score: 90\nmax_drop: 10\n")
+    live.edit("support/triage", "@@@support/last@@@", "")
+    live.hub.variables["PROMPTSYNC_EVALUATE"] = "label"  # a team may pay only for pull requests with a label
+    done = live.check()
+    assert done.passed and done.outcomes["Evaluations"] == "skipped", str(done)
+    assert "tables: 1 sheet to run" in live.comment
+    done = live.check(labels=("bug", "evaluate"))
+    assert done.outcomes["Evaluations"] == "failure" and done.outcomes[PLAN] == "success"
+    assert "support/triage (triage accuracy)" in live.comment and "minimum of 90" in live.comment
+    assert "row 1 got worse (" in live.comment
+    assert f"({ARTIFACT}prompts.html)" in live.comment and "got worse" in done.artifacts["prompts.html"]
+
+    live.world.git("revert", "--no-edit", "HEAD")
+    live.edit("support/triage", "Choose exactly one", "Choose one")
+    done = live.check(labels=("evaluate",))
     assert done.passed, str(done)
-    assert "triage accuracy 100, evaluated in pull request 7" in team.comment
-    assert "row 1 got worse" not in team.comment and published(team) == []
-    event = team.merge()
-    team.world.forget()
-    done = team.deploy(event)
+    assert "triage accuracy 100, evaluated in pull request 7" in live.comment
+    assert "row 1 got worse" not in live.comment and published(live) == []
+    event = live.merge()
+    live.world.forget()
+    done = live.deploy(event)
     assert done.passed and "triage accuracy 100, evaluated in pull request 7" in done.summary, str(done)
-    assert team.world.label("support/triage", "prod") == 3
+    assert live.world.label("support/triage", "prod") == 3
     # Nothing is published twice, or evaluated.
-    assert team.deploy(event).passed and team.world.published == ["support/triage"]
-    assert not [seen for seen in team.world.writes if seen.path.endswith("/operations")]
+    assert live.deploy(event).passed and live.world.published == ["support/triage"]
+    assert computed(live) == 0
 
 
 def test_a_break_makes_the_check_red_until_the_pull_request_says_what_it_needs(team: Team) -> None:
