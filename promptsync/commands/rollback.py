@@ -85,7 +85,7 @@ def _only_label(session: Session, project: Project, names: Sequence[str]) -> str
         return known[0]
     raise UsageError(
         f"specify the label: {' or '.join(known)}" if known else "specify the label with --label",
-        hint=session.command("--label", known[0] if known else "LABEL"),
+        hint=session.command(f"--label={known[0] if known else 'LABEL'}"),
         code="no-label",
     )
 

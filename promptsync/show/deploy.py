@@ -81,7 +81,7 @@ def plan_lines(plan: DeployPlan) -> list[str]:
     if plan.is_empty:
         where = "what is committed" if plan.in_git else "what your files have"
         points = f"{output.name(plan.label)} points at {where}"
-        return [output.aside(points if plan.survey.latest.items else "no prompts to deploy")]
+        return [output.aside(points if plan.survey.latest.worktree.files else "no prompts to deploy")]
     lines = []
     if not plan.survey.under.listing and plan.survey.latest.listing:  # the label may be a typo
         lines.append(f"  {output.style('new label', 'warn')}  no prompt has {output.name(plan.label)} yet")

@@ -254,7 +254,7 @@ def test_a_rollback_takes_the_only_label_there_is(
     assert (ran.code, words in ran.err) == (code, True), ran.err
     assert here.label("refund", "prod") == (None if not labels else 2 if code else 1)
     if code and labels:
-        assert ran.err.endswith(" rollback refund --label prod\n")
+        assert ran.err.endswith(" rollback refund --label=prod\n")
 
 
 # -- registries with other ideas -----------------------------------------------------------------------

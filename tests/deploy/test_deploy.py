@@ -202,6 +202,8 @@ def test_nothing_to_release_reads_the_prompts_those_under_the_label_and_the_labe
     done = released.ok("deploy")
     assert "prod points at what is committed" in done.out
     assert paths(released) == {LIST: 2, LABELS: 1}
+    released.put("promptsync.yaml", "prompts: prompt\nlabels: {main: prod}\n")
+    assert "no prompts to deploy" in released.ok("deploy", "--allow-dirty").out
 
 
 @pytest.mark.parametrize("status", [404, 422, 403])
