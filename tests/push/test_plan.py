@@ -20,9 +20,7 @@ from promptsync.registry.errors import Rejected
 def told(digest: str) -> Any:
     """The history of a prompt whose version in the registry has this digest."""
     version = SimpleNamespace(version=3)
-    return SimpleNamespace(
-        listed=version, graph=SimpleNamespace(versions={3: Node(3, digest)}), decision=None
-    )
+    return SimpleNamespace(listed=version, versions={3: Node(3, digest)}, decision=None)
 
 
 ITEM = Item(
