@@ -221,11 +221,11 @@ def comment(directory: Path) -> Comment:
     template.mkdir()
     with contextlib.redirect_stdout(io.StringIO()):
         team.build(template, fixtures)
-    with team.opened(template, directory / "team", fixtures) as shop:
+    with team.opened(template, directory / "team", MODELS.read_text("utf-8")) as shop:
         shop.branch()
         shop.edit("support/refund", RULE, "", WORSE)
         shop.check()
-        (text,) = shop.hub.comments
+        (text,) = shop.comments
         return Comment("comment", text)
 
 

@@ -248,10 +248,10 @@ def copied(template: Path, place: Path, files: Mapping[str, str]) -> Iterator[Wo
 
 
 @contextmanager
-def opened(template: Path, place: Path) -> Iterator[Team]:
-    """A copy of the template, with a repository on GitHub."""
+def opened(template: Path, place: Path, models: str = SCRIPTED) -> Iterator[Team]:
+    """A copy of the template, with a repository on GitHub; ``models`` are added to ``registry.yaml``."""
     files = declared_by(EXAMPLE)
-    files["registry.yaml"] += SCRIPTED
+    files["registry.yaml"] += models
     with copied(template, place, files) as world:
         hub = GitHub(place / "github")
         hub.variables["PROMPTSYNC_REMOTE"] = world.url
