@@ -56,6 +56,7 @@ class LoggedVersion(Struct, frozen=True):
 @verb("log", is_long=True)
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
 @click.option(
+    "-n",
     "--max-count",
     type=click.IntRange(1),
     default=20,

@@ -120,9 +120,12 @@ def _meaning(
     # The error suggests a name for the shortest reading that has a similar one.
     texts = [text for text, _ in reversed(readings)]
     close = next((text for text in texts if close_name(text, everything) is not None), argument)
-    name, _, label = argument.rpartition("@")
-    if with_versions and name in everything:  # a label stands behind a colon
-        raise missing(argument, everything).replaced(hint=f"did you mean {f'{name}:{label}'!r}?")
+    first, dots, last = argument.partition("..")
+    name, _, label = first.rpartition("@")
+    if with_versions and name in everything:  # a label stands behind a colon, and a range is two arguments
+        pair = shlex.join([first, f"{name}@{last.rpartition('@')[2]}"])
+        hint = f"promptsync diff {pair}" if dots else f"did you mean {f'{name}:{label}'!r}?"
+        raise missing(argument, everything).replaced(hint=hint)
     raise missing(close, everything)
 
 

@@ -47,7 +47,8 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str) -> Files
         raise Unsupported(
             f"{project.title} cannot rename the prompt {old!r}: its API has no such operation; "
             "nothing was changed",
-            hint=f"rename it in the PromptLayer dashboard, then promptsync mv {shlex.join([old, new])}",
+            hint=f"rename it in the PromptLayer dashboard, then promptsync mv {shlex.join([old, new])}\n"
+            f"to publish a copy instead: promptsync new {shlex.join([new, '--from', old])}",
         )
     is_default = name_for(file.path.removeprefix(f"{worktree.prompts}/")) == old
     path = paths_for_new(worktree, [new])[new] if is_default else file.path

@@ -110,7 +110,7 @@ def test_the_log_is_cut_and_says_so(here: World) -> None:
     cut = here.ok("log", "support/refund", "--max-count", "1")
     assert cut.out.startswith("version 2") and "version 1" not in cut.out
     assert "--all" in cut.err
-    assert here.ok("log", "support/refund", "--max-count", "1", "--all").err == ""
+    assert here.ok("log", "support/refund", "-n", "1", "--all").err == ""
 
 
 def test_the_file_here_tells_the_base(here: World) -> None:
@@ -204,6 +204,9 @@ def test_what_is_given_is_what_is_meant(changed: World, verb: str) -> None:
         for other in ("show", "log", "open", "render"):
             done = changed.run(other, "support/refund@prod")
             assert "hint: did you mean 'support/refund:prod'?" in done.err
+        for of_two in ("support/refund@1..2", "support/refund@1..support/refund@2"):
+            done = changed.run("diff", of_two)
+            assert "hint: promptsync diff support/refund@1 support/refund@2\n" in done.err
 
 
 def test_paths_are_relative_to_where_one_is(changed: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,9 @@ def test_mv_cannot_rename_in_the_registry_and_changes_nothing(live: World) -> No
     done = live.run("mv", OLD, NEW, "--json")
     assert (done.code, done.document["error"]["code"]) == (4, "unsupported")
     assert "cannot rename the prompt" in done.document["error"]["message"]
-    assert done.document["error"]["hint"].endswith(f"then promptsync mv {OLD} {NEW}")
+    assert f"then promptsync mv {OLD} {NEW}\n" in done.document["error"]["hint"]
+    live.ok("new", NEW, "--from", OLD)
+    (live.root / "prompts" / f"{NEW}.yaml").unlink()
     assert live.files() == before
 
 

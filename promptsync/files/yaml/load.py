@@ -94,14 +94,13 @@ class InvalidFile(AnswerIsNo):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems))
-        first = self.problems[0]
-        others = len(self.problems) - 1
-        more = f" (and {others} more)" if others else ""
-        super().__init__(
-            f"{first.path}:{first.line}:{first.column}: {first.message}{more}",
-            hint="fix each of the lines listed above" if others else first.hint,
-            details=[text_of(problem) for problem in self.problems] if others else (),
-        )
+        first, count = self.problems[0], len(self.problems)
+        place = f"{first.path}:{first.line}:{first.column}"
+        if count > 1:
+            message, hint = f"{count} problems, the first at {place}", "fix each of the lines listed above"
+            super().__init__(message, hint=hint, details=[text_of(problem) for problem in self.problems])
+        else:
+            super().__init__(f"{place}: {first.message}", hint=first.hint)
 
     @classmethod
     def at(
