@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 from versions import (
     C1,
     C2,
@@ -138,6 +139,11 @@ def test_git_may_know_a_newer_common_text() -> None:
     decision, _ = decided(local, found)
     assert decision.base is not None and (decision.base.digest, decision.base.version) == ("ab", None)
     assert decision.relation is State.DIVERGED
+    # Somebody pushed what was not committed yet, on top of a commit that HEAD reaches.
+    decision, _ = decided(committed(AT_FIRST, revision(C2, "ab", 0), revision(C4, "b", 1)), {
+        **versions(FIRST), 2: Node(2, "abc", f"Say abc ({C2}+ v2)"),
+    })  # fmt: skip
+    assert decision.base is not None and decision.base.digest == "ab"
 
 
 def test_the_base_from_git_is_the_version_with_its_text() -> None:
@@ -168,6 +174,9 @@ def test_after_a_move_of_the_directory_the_first_revision_is_the_version_with_it
 def test_a_force_includes_what_the_file_includes_and_nothing_else() -> None:
     decision, _ = decided(committed(*EDITED), versions(FIRST, ("ac", "")))
     assert decision.force == (1,)
+    edited = uncommitted("ab", keys=[key(1, "a")])
+    decision, _ = decided(edited, versions(("a", "(v1)"), ("a", "")))  # saved again without a change
+    assert (decision.force, decision.is_included) == ((1,), False)
     decision, _ = decided(uncommitted("x"), versions(FIRST, ("ac", "")))
     assert decision.force == ()
 
@@ -176,6 +185,9 @@ def test_the_tags_of_the_base_are_those_of_the_revision_it_was_published_from() 
     tagged = committed(AT_FIRST, revision(C2, "ab", 0))
     decision, _ = decided(tagged, versions(FIRST))
     assert decision.base is not None and decision.base.tags == frozenset()
+    pulled = structs.replace(revision(C2, "ac", 0, keys=[key(2, "ac")]), tags=frozenset({"new"}))
+    decision, _ = decided(committed(AT_FIRST, pulled, revision(C3, "abc", 1)), versions(FIRST, ("ac", "")))
+    assert decision.base is not None and decision.base.tags == frozenset({"new"})
     decision, _ = decided(uncommitted("ab", keys=[key(1, "a")]), versions(("a", "(v1)")))
     assert decision.base is not None and decision.base.tags is None
 
