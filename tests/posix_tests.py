@@ -33,7 +33,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
     },
     "starts a shell script in the place of git": {
         "files/test_git_program.py": [
-            "test_a_hint_fits_the_failure",
+            "test_a_repository_of_somebody_else_has_a_hint_of_its_own",
             "test_a_program_that_may_not_be_run_is_none",
             "test_git_gets_the_environment_and_what_its_messages_and_paths_depend_on",
         ],
@@ -91,8 +91,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         ],
         "compare/test_no_deletion.py": ["test_files_that_are_gone_or_cannot_be_read_are_no_deletion"],
         "files/test_disk.py": [
-            "test_a_link_out_of_the_directory_is_not_followed",
-            "test_a_link_inside_stays_a_link",
+            "test_only_a_link_to_a_file_inside_is_followed",
             "test_the_cache_is_never_written_through_a_link",
         ],
         "server/test_bundle.py": ["test_a_link_that_moves_to_another_directory_is_followed"],
@@ -101,7 +100,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "deploy/test_branches.py": ["test_a_configuration_that_is_a_link_is_refused"],
         "files/test_evaluation.py": ["test_links_are_refused"],
         "files/test_worktree.py": [
-            "test_links_are_refused",
+            "test_links_and_what_is_no_regular_file_are_refused",
             "test_a_prompts_directory_behind_a_link_is_refused",
         ],
     },
@@ -120,10 +119,9 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_what_the_caller_closed_is_not_taken_for_a_file",
         ],
         "files/test_disk.py": [
-            "test_a_device_or_a_pipe_is_not_replaced_by_a_file",
+            "test_a_write_that_fails_leaves_the_old_file_and_nothing_else",
             "test_a_full_disk_leaves_the_old_file",
         ],
-        "files/test_worktree.py": ["test_what_is_no_regular_file_is_not_opened"],
         "pull/test_pull.py": ["test_a_disk_that_refuses_leaves_old_files_whole_and_tells_what_was_written"],
         "rendering/test_engine.py": [
             "test_reading_a_template_computes_nothing",

@@ -71,14 +71,11 @@ def test_everything_in_a_configuration_is_read(tmp_path: Path) -> None:
     )
 
 
-def test_an_empty_configuration_has_defaults(tmp_path: Path) -> None:
+def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     config = load(write(tmp_path, "# nothing yet\n"))
     assert (config.prompts, config.default_remote, config.limits_changes) == ("prompts", "local", 0.5)
     assert config.remotes == {"local": RemoteConfig("local", "local:")}
     assert config.prompts_path == tmp_path / "prompts"
-
-
-def test_the_only_remote_is_the_default(tmp_path: Path) -> None:
     assert load(write(tmp_path, "remotes: {eu: {url: 'https://eu.example'}}")).default_remote == "eu"
 
 
@@ -105,89 +102,55 @@ def test_the_file_is_found_from_below(tmp_path: Path) -> None:
     assert find(below) == path
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        (
-            "promts: x\nlimit: {}\n",
-            [
-                "1:1: Unknown key promts. Did you mean prompts?",
-                "2:1: Unknown key limit. Did you mean limits?",
-            ],
-        ),
-        ("remotes:\n  p: {}\n", ["2:3: remotes.p lacks the key url."]),
-        (
-            "remotes: {p: {url: ftp://x}}\n",
-            ["1:15: remotes.p.url must be local:, local:PATH, or an http or https URL."],
-        ),
-        (
-            "remote: prod\nremotes: {production: {url: 'local:'}}\n",
-            ["1:1: remote: prod is not one of the remotes: production."],
-        ),
-        ("remote: lokal\n", ["1:1: remote: lokal is not one of the remotes: local. Did you mean local?"]),
-        (
-            "labels: {main: no}\n",
-            ["1:10: labels.main must be text, but it is the boolean false in YAML. Quote it."],
-        ),
-        (
-            "labels: {on: prod}\n",
-            ['1:10: YAML reads the key on as a boolean, but a key must be text. Quote it: "on".'],
-        ),
-        (
-            "deploy: {dashboard_edits: ask}\n",
-            ['1:10: deploy.dashboard_edits: "ask" is not one of "pass-over" or "refuse".'],
-        ),
-        ("limits: {changes: 50}\n", ["1:10: limits.changes: 50 is greater than the maximum of 1."]),
-        ("checks: [{match: x}]\n", ["1:10: checks[0] needs one of table:, evaluation: and agent:."]),
-        (
-            "checks: [{match: x, table: t, agent: a}]\n",
-            ["1:10: checks[0] needs one of table:, evaluation: and agent:."],
-        ),
-        ("checks: [{match: x, evaluation: e, sheet: s}]\n", ["1:10: checks[0] lacks the key table."]),
-        ("limits: {cells: -1}\n", ["1:10: limits.cells: -1 is less than the minimum of 0."]),
-        (
-            "evaluations: {on_noise: no, keep: 0}\n",
-            [
-                '1:15: evaluations.on_noise: false is not one of "fail" or "warn".',
-                "1:29: evaluations.keep: 0 is less than the minimum of 1.",
-            ],
-        ),
-        (
-            "checks: [{match: x, table: e, max_drop: -1}, {match: x, table: e, max_drop: 101}]\n",
-            [
-                "1:31: checks[0].max_drop: -1 is less than the minimum of 0.",
-                "1:67: checks[1].max_drop: 101 is greater than the maximum of 100.",
-            ],
-        ),
-        (
-            "checks: [{match: x, table: e, min_score: 800}]\n",
-            ["1:31: checks[0].min_score: 800 is greater than the maximum of 100."],
-        ),
-        (
-            "checks: [{match: x, table: e, max_drop: .nan}]\n",
-            ["1:41: JSON has no number .nan. Quote it."],
-        ),
-        (
-            "checks: [{match: x, table: e, max_drop: few}]\n",
-            ["1:31: checks[0].max_drop must be a number, but it is text."],
-        ),
-        (
-            "checks: [{match: x, agent: bot, max_drop: 5}, {match: x, agent: bot, min_score: 5}]\n",
-            [f"1:10: checks[0] {NO_LIMIT}", f"1:47: checks[1] {NO_LIMIT}"],
-        ),
-        (
-            "checks: [{match: x, evaluation: e, max_drop: 5}]\n",
-            [f"1:10: checks[0] {NO_LIMIT}"],
-        ),
-        ('prompts: "a\\0b"\n', ["1:1: prompts is not a path that a file system allows."]),
-        (
-            f"remotes: {{p: {{url: 'local:', fixtures: {'a' * 300}}}}}\n",
-            ["1:30: remotes.p.fixtures is not a path that a file system allows."],
-        ),
-        ("include: support\n", ["1:1: include must be a list, but it is text."]),
-        ("- a\n", ["1:1: The file must be a mapping, but it is a list."]),
-    ],
-)
+REFUSED = [
+    (
+        "promts: x\nlimit: {}\n",
+        ["1:1: Unknown key promts. Did you mean prompts?", "2:1: Unknown key limit. Did you mean limits?"],
+    ),
+    ("- a\n", ["1:1: The file must be a mapping, but it is a list."]),
+    ("remotes:\n  p: {}\n", ["2:3: remotes.p lacks the key url."]),
+    (
+        "remotes: {p: {url: ftp://x}}\n",
+        ["1:15: remotes.p.url must be local:, local:PATH, or an http or https URL."],
+    ),
+    (
+        "remote: prod\nremotes: {production: {url: 'local:'}}\n",
+        ["1:1: remote: prod is not one of the remotes: production."],
+    ),
+    ("remote: lokal\n", ["1:1: remote: lokal is not one of the remotes: local. Did you mean local?"]),
+    (
+        "labels: {main: no}\n",
+        ["1:10: labels.main must be text, but it is the boolean false in YAML. Quote it."],
+    ),
+    (
+        "labels: {on: prod}\n",
+        ['1:10: YAML reads the key on as a boolean, but a key must be text. Quote it: "on".'],
+    ),
+    (
+        "deploy: {dashboard_edits: ask}\n",
+        ['1:10: deploy.dashboard_edits: "ask" is not one of "pass-over" or "refuse".'],
+    ),
+    ("limits: {changes: 50}\n", ["1:10: limits.changes: 50 is greater than the maximum of 1."]),
+    ("checks: [{match: x}]\n", ["1:10: checks[0] needs one of table:, evaluation: and agent:."]),
+    (
+        "checks: [{match: x, table: t, agent: a}]\n",
+        ["1:10: checks[0] needs one of table:, evaluation: and agent:."],
+    ),
+    ("checks: [{match: x, evaluation: e, sheet: s}]\n", ["1:10: checks[0] lacks the key table."]),
+    ("checks: [{match: x, table: e, max_drop: .nan}]\n", ["1:41: JSON has no number .nan. Quote it."]),
+    (
+        "checks: [{match: x, agent: bot, max_drop: 5}, {match: x, evaluation: e, max_drop: 5}]\n",
+        [f"1:10: checks[0] {NO_LIMIT}", f"1:47: checks[1] {NO_LIMIT}"],
+    ),
+    ('prompts: "a\\0b"\n', ["1:1: prompts is not a path that a file system allows."]),
+    (
+        f"remotes: {{p: {{url: 'local:', fixtures: {'a' * 300}}}}}\n",
+        ["1:30: remotes.p.fixtures is not a path that a file system allows."],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "found"), REFUSED)
 def test_an_invalid_configuration_is_refused_with_every_reason(
     tmp_path: Path, text: str, found: list[str]
 ) -> None:

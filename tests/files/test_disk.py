@@ -16,10 +16,17 @@ def names(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
 
 
-def test_a_file_is_made_with_its_directories_and_every_byte(tmp_path: Path) -> None:
-    write(tmp_path, "prompts/a/b.yaml", "é\r\nx\n", within="prompts")
-    assert (tmp_path / "prompts/a/b.yaml").read_bytes() == "é\r\nx\n".encode()
-    assert names(tmp_path) == ["prompts", "prompts/a", "prompts/a/b.yaml"]
+def test_a_file_comes_with_its_directories_and_every_byte_and_goes_with_those_that_it_empties(
+    tmp_path: Path,
+) -> None:
+    for path in ("prompts/a/b/c.yaml", "prompts/a/d.yaml"):
+        write(tmp_path, path, "é\r\nx\n", within="prompts")
+        assert (tmp_path / path).read_bytes() == "é\r\nx\n".encode()
+    delete(tmp_path, "prompts/a/b/c.yaml", within="prompts")
+    assert names(tmp_path) == ["prompts", "prompts/a", "prompts/a/d.yaml"]
+    delete(tmp_path, "prompts/a/d.yaml", within="prompts")
+    delete(tmp_path, "prompts/a/d.yaml", within="prompts")
+    assert names(tmp_path) == ["prompts"]
 
 
 def test_a_replaced_file_keeps_its_mode_and_a_new_one_follows_the_umask(tmp_path: Path) -> None:
@@ -50,41 +57,30 @@ def test_nothing_is_written_outside(tmp_path: Path, path: str) -> None:
     assert names(tmp_path) == ["root", "root/prompts"]
 
 
-def test_a_link_out_of_the_directory_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "root/prompts").mkdir(parents=True)
-    (tmp_path / "target").mkdir()
-    (tmp_path / "target/x.yaml").write_text("mine")
-    (tmp_path / "root/prompts/folder").symlink_to("../../target")
-    (tmp_path / "root/prompts/x.yaml").symlink_to("../../target/x.yaml")
+def test_only_a_link_to_a_file_inside_is_followed(tmp_path: Path) -> None:
+    root, target = tmp_path / "root", tmp_path / "target"
+    write(root, "prompts/real.yaml", "a")
+    write(target, "x.yaml", "mine")
+    links = {"link.yaml": "real.yaml", "folder": "../../target", "x.yaml": "../../target/x.yaml"}
+    for name, to in links.items():
+        (root / "prompts" / name).symlink_to(to)
     for path in ("prompts/folder/x.yaml", "prompts/folder/new.yaml", "prompts/x.yaml"):
         with pytest.raises(Refused):
-            write(tmp_path / "root", path, "yours", within="prompts")
-    assert names(tmp_path / "target") == ["x.yaml"]
-    assert (tmp_path / "target/x.yaml").read_text() == "mine"
-
-
-def test_a_link_inside_stays_a_link(tmp_path: Path) -> None:
-    write(tmp_path, "prompts/real.yaml", "a")
-    (tmp_path / "prompts/link.yaml").symlink_to("real.yaml")
-    write(tmp_path, "prompts/link.yaml", "b", within="prompts")
-    assert (tmp_path / "prompts/link.yaml").is_symlink()
-    assert (tmp_path / "prompts/real.yaml").read_text() == "b"
+            write(root, path, "yours", within="prompts")
+    assert names(target) == ["x.yaml"] and (target / "x.yaml").read_text() == "mine"
+    write(root, "prompts/link.yaml", "b", within="prompts")
+    assert (root / "prompts/link.yaml").is_symlink()
+    assert (root / "prompts/real.yaml").read_text() == "b"
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("x")
-    for path in ("folder", "file/a.yaml"):
-        with pytest.raises(PromptsyncError, match="could not write"):
-            write(tmp_path, path, "y")
-    assert names(tmp_path) == ["file", "folder"]
-
-
-def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(PromptsyncError, match="it is not a regular file"):
-        write(tmp_path, "pipe", "x")
-    assert (tmp_path / "pipe").is_fifo()
+    for path, reason in (("folder", ""), ("file/a.yaml", ""), ("pipe", "it is not a regular file")):
+        with pytest.raises(PromptsyncError, match=f"could not write.*{reason}"):
+            write(tmp_path, path, "y")
+    assert names(tmp_path) == ["file", "folder", "pipe"] and (tmp_path / "pipe").is_fifo()
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,23 +145,11 @@ def test_the_lock_keeps_another_run_out_until_it_is_released(tmp_path: Path) -> 
         raise AssertionError
     with locked(tmp_path):
         pass
-
-
-def test_a_lock_file_that_cannot_be_opened_is_an_error_of_its_own(tmp_path: Path) -> None:
+    (private_directory(tmp_path) / "lock").unlink(missing_ok=True)
     (private_directory(tmp_path) / "lock").mkdir()
     with pytest.raises(PromptsyncError, match="cannot lock") as caught, locked(tmp_path):
         raise AssertionError
     assert not isinstance(caught.value, Refused)
-
-
-def test_deleting_takes_the_directories_that_it_empties(tmp_path: Path) -> None:
-    for path in ("prompts/a/b/c.yaml", "prompts/a/d.yaml"):
-        write(tmp_path, path, "x")
-    delete(tmp_path, "prompts/a/b/c.yaml", within="prompts")
-    assert names(tmp_path) == ["prompts", "prompts/a", "prompts/a/d.yaml"]
-    delete(tmp_path, "prompts/a/d.yaml", within="prompts")
-    delete(tmp_path, "prompts/a/d.yaml", within="prompts")
-    assert names(tmp_path) == ["prompts"]
 
 
 def test_a_backup_is_a_copy_and_never_replaces_another(tmp_path: Path) -> None:

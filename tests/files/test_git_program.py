@@ -58,21 +58,15 @@ def test_a_failure_is_told_in_the_words_of_git(repository: Path) -> None:
     assert caught.value.hint == f"git -C {shlex.quote(str(repository))} cat-file"
 
 
-@pytest.mark.parametrize(
-    ("said", "hint"),
-    [
-        ("fatal: detected dubious ownership in repository at 'x'", "--add safe.directory "),
-        ("fatal: something else", " log"),
-    ],
-)
-def test_a_hint_fits_the_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, hint: str
+def test_a_repository_of_somebody_else_has_a_hint_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said = "fatal: detected dubious ownership in repository at 'x'"
     stand_in(tmp_path / "bin", f'#!/bin/sh\necho "{said}" >&2\nexit 128\n', monkeypatch)
     with pytest.raises(PromptsyncError) as caught:
         GitProgram(tmp_path).run("log")
     assert caught.value.message.endswith(said)
-    assert hint in caught.value.hint
+    assert "--add safe.directory " in caught.value.hint
 
 
 def test_a_program_that_may_not_be_run_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

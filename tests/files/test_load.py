@@ -51,7 +51,6 @@ def problems(data: bytes) -> list[tuple[int, int, str]]:
         (LAUGHS, [(1, 1, "yaml-aliases")]),
         (b"a: *nobody\n", [(1, 4, "yaml-syntax")]),
         (b"a:\n\tb: 1\n", [(2, 1, "yaml-syntax")]),
-        (b"a: @b\n", [(1, 4, "yaml-syntax")]),
         (b"ok: 1\na: b: c\n", [(2, 5, "yaml-syntax")]),
         (b"a: x\x07y\n", [(1, 5, "yaml-syntax")]),
         (b"a: \xef\xbf\xbf\n", [(1, 4, "yaml-syntax")]),
@@ -66,10 +65,7 @@ def problems(data: bytes) -> list[tuple[int, int, str]]:
         (b"a: {" + b"{" * 150 + b"}" * 150 + b": 1}", [(1, 5, "yaml-key")]),
         (b"b: x\na: 1" + b":1" * 6000, [(2, 4, "yaml-number")]),
         (b"a: 1" + b":1" * 400 + b".5", [(1, 4, "yaml-number")]),
-        (b"a: 0b" + b"1" * 5000, [(1, 4, "yaml-number")]),
         (b"a: 0x" + b"f" * 5000, [(1, 4, "yaml-number")]),
-        (b"a: " + b"9" * 1001, [(1, 4, "yaml-number")]),
-        (b"a: .inf\nb: 1.5e+999", [(1, 4, "yaml-number"), (2, 4, "yaml-number")]),
     ],
 )
 def test_what_is_not_plain_data_is_refused_at_its_place(
@@ -85,13 +81,8 @@ def test_half_a_character_as_an_escape_is_refused() -> None:
 
 def test_all_reasons_come_at_once_in_the_order_of_the_file() -> None:
     found = problems(b"a: 1\na: 2024-01-01\nb: {c: !x 1, 5: .nan}\n")
-    assert [rule for _, _, rule in found] == [
-        "yaml-duplicate-key",
-        "yaml-date",
-        "yaml-tag",
-        "yaml-key",
-        "yaml-number",
-    ]
+    rules = ["duplicate-key", "date", "tag", "key", "number"]
+    assert [rule for _, _, rule in found] == [f"yaml-{rule}" for rule in rules]
 
 
 @pytest.mark.parametrize(

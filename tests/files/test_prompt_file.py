@@ -35,117 +35,70 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
     )
     content = [{"type": "text", "text": "{{ q }}"}]
     assert file.prompt == Prompt(
-        "b",
-        {"type": "chat", "messages": [{"role": "user", "template_format": "jinja2", "content": content}]},
+        "b", {"type": "chat", "messages": [{"role": "user", "template_format": "jinja2", "content": content}]}
     )
     assert (file.path, file.local, file.text[:4]) == ("a/b.yaml", Local(), "# hi")
     assert file.position(("messages", 0, "content", 0, "text")) == (5, 5)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", ["1:1 missing-key: The file is empty: a prompt has messages: or content:."]),
-        ("- a\n", ["1:1 wrong-type: The file must be a mapping, but it is a list."]),
-        (
-            "name: p\n",
-            [
-                "1:1 prompt-kind: A prompt has either messages: (chat) or content: (completion). "
-                "Write one of them."
-            ],
-        ),
-        (
-            "content: x\nmessages: []\n",
-            [
-                "1:1 prompt-kind: A prompt has either messages: (chat) or content: (completion), not "
-                "both. Write one of them."
-            ],
-        ),
-        (
-            "content: x\nmodel: gpt-4o\n",
-            [
-                "2:1 wrong-type: model must be a mapping, but it is text. "
-                "Write model: {provider: openai, name: gpt-4o}, with its provider."
-            ],
-        ),
-        (
-            "name: no\ncontent: x\n",
-            ["1:1 wrong-type: name must be text, but it is the boolean false in YAML. Quote it."],
-        ),
-        (
-            "content: 012\ntags: [a, 1.0]\n",
-            [
-                "1:1 wrong-type: content must be text or a list, but it is a whole number. Quote it.",
-                "2:11 wrong-type: tags[1] must be text, but it is a number. Quote it.",
-            ],
-        ),
-        (
-            "content: x\nevaluation: [a]\nmesages: []\n",
-            [
-                "2:1 unknown-key: Unknown key evaluation. Did you mean evaluations?",
-                "3:1 unknown-key: Unknown key mesages. Did you mean messages?",
-            ],
-        ),
-        (
-            "content: x\ntemperature: 0.2\nmax_token: 9\nprovider: openai\n",
-            [
-                "2:1 unknown-key: Unknown key temperature. Write temperature: in model.parameters.",
-                "3:1 unknown-key: Unknown key max_token. Write max_tokens: in model.parameters.",
-                "4:1 unknown-key: Unknown key provider. Write it in model.",
-            ],
-        ),
-        ("content:\n", ["1:1 wrong-type: content must be text or a list, but it is empty."]),
-        (
-            "messages:\n  - content: x\n  - role: on\n    content: {a: b}\n",
-            [
-                "2:5 missing-key: messages[0] lacks the key role.",
-                "3:5 wrong-type: messages[1].role must be text, but it is the boolean true in YAML. "
-                "Quote it.",
-                "4:5 wrong-type: messages[1].content must be text or a list, but it is a mapping. "
-                "Text that starts with { or contains a colon must be quoted.",
-            ],
-        ),
-        (
-            "content: [{type: text, text: 5}, {text: no}]\n",
-            [
-                "1:24 wrong-type: content[0].text must be text, but it is a whole number. Quote it.",
-                "1:35 wrong-type: content[1].text must be text, but it is the boolean false in YAML. "
-                "Quote it.",
-            ],
-        ),
-        (
-            "content: x\nmodel: {name: m}\nmetadata: {model: {name: n}}\n",
-            ["3:1 schema: metadata has model, which is also at the top of the file; keep one of them."],
-        ),
-        (
-            "content: x\nneeds: app >= 2\nmetadata: {needs: app}\n",
-            ["3:1 schema: metadata has needs, which is also at the top of the file; keep one of them."],
-        ),
-        (
-            "content: x\nneeds: app >= VERSION\n",
-            ["2:1 schema: needs says VERSION; write the version of your application instead."],
-        ),
-        (
-            "content: x\nneeds: 2.4\n",
-            ["2:1 wrong-type: needs must be text, but it is a number. Quote it."],
-        ),
-        (
-            "content: x\nextra: {template: {tools: []}, versoin: {}}\n",
-            [
-                "2:9 schema: extra.template has a key that belongs at the top of the file; move it there.",
-                "2:32 unknown-key: Unknown key extra.versoin. Did you mean version?",
-            ],
-        ),
-        (
-            "content: x\nsynced: 0-3fa9c1a\n",
-            [
-                "2:1 schema: synced is not a version and seven hex digits, such as 7-3fa9c1a: delete "
-                "the line, then run promptsync pull."
-            ],
-        ),
-        ("content: x\nagents: [{}]\n", ["2:10 missing-key: agents[0] lacks the key name."]),
-    ],
+ONE_OF = "1:1 prompt-kind: A prompt has either messages: (chat) or content: (completion)"
+TWICE = "schema: metadata has {0}, which is also at the top of the file; keep one of them."
+SYNCED = (
+    "schema: synced is not a version and seven hex digits, such as 7-3fa9c1a: "
+    "delete the line, then run promptsync pull."
 )
+REFUSED: list[tuple[str, list[str]]] = [
+    ("", ["1:1 missing-key: The file is empty: a prompt has messages: or content:."]),
+    ("- a\n", ["1:1 wrong-type: The file must be a mapping, but it is a list."]),
+    ("name: p\n", [f"{ONE_OF}. Write one of them."]),
+    ("content: x\nmessages: []\n", [f"{ONE_OF}, not both. Write one of them."]),
+    (
+        "content: x\nmodel: gpt-4o\n",
+        ["2:1 wrong-type: model must be a mapping, but it is text. "
+         "Write model: {provider: openai, name: gpt-4o}, with its provider."],
+    ),
+    (
+        "content: 012\ntags: [a, 1.0, no]\n",
+        ["1:1 wrong-type: content must be text or a list, but it is a whole number. Quote it.",
+         "2:11 wrong-type: tags[1] must be text, but it is a number. Quote it.",
+         "2:16 wrong-type: tags[2] must be text, but it is the boolean false in YAML. Quote it."],
+    ),
+    (
+        "content: x\nevaluation: [a]\ntemperature: 0.2\nmax_token: 9\nprovider: openai\n",
+        ["2:1 unknown-key: Unknown key evaluation. Did you mean evaluations?",
+         "3:1 unknown-key: Unknown key temperature. Write temperature: in model.parameters.",
+         "4:1 unknown-key: Unknown key max_token. Write max_tokens: in model.parameters.",
+         "5:1 unknown-key: Unknown key provider. Write it in model."],
+    ),
+    ("content:\n", ["1:1 wrong-type: content must be text or a list, but it is empty."]),
+    (
+        "messages:\n  - content: x\n  - role: on\n    content: {a: b}\n",
+        ["2:5 missing-key: messages[0] lacks the key role.",
+         "3:5 wrong-type: messages[1].role must be text, but it is the boolean true in YAML. Quote it.",
+         "4:5 wrong-type: messages[1].content must be text or a list, but it is a mapping. "
+         "Text that starts with { or contains a colon must be quoted."],
+    ),
+    (
+        "content: [{type: text, text: 5}]\n",
+        ["1:24 wrong-type: content[0].text must be text, but it is a whole number. Quote it."],
+    ),
+    ("content: x\nmodel: {name: m}\nmetadata: {model: {name: n}}\n", [f"3:1 {TWICE.format('model')}"]),
+    ("content: x\nneeds: app >= 2\nmetadata: {needs: app}\n", [f"3:1 {TWICE.format('needs')}"]),
+    (
+        "content: x\nneeds: app >= VERSION\n",
+        ["2:1 schema: needs says VERSION; write the version of your application instead."],
+    ),
+    (
+        "content: x\nextra: {template: {tools: []}, versoin: {}}\n",
+        ["2:9 schema: extra.template has a key that belongs at the top of the file; move it there.",
+         "2:32 unknown-key: Unknown key extra.versoin. Did you mean version?"],
+    ),
+    ("content: x\nsynced: 0-3fa9c1a\n", [f"2:1 {SYNCED}"]),
+    ("content: x\nagents: [{}]\n", ["2:10 missing-key: agents[0] lacks the key name."]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), REFUSED)
 def test_a_file_that_says_something_else_is_refused_with_every_reason(text: str, expected: list[str]) -> None:
     assert problems(text) == expected
 
@@ -171,25 +124,20 @@ def test_every_document_fits_the_published_schema(prompt: Prompt, local: Local) 
     jsonschema.Draft202012Validator(schema.schema("prompt")).validate(to_document(prompt, local))
 
 
-@pytest.mark.parametrize("kind", ["prompt", "config"])
-def test_the_schemas_are_valid_and_describe_every_key(kind: schema.Kind) -> None:
-    loaded = json.loads(schema.schema_text(kind))
-    jsonschema.Draft202012Validator.check_schema(loaded)
-    assert all(part["description"] for part in loaded["properties"].values())
-
-
-def test_the_schema_knows_the_keys_of_a_document() -> None:
-    assert set(schema.schema("prompt")["properties"]) == {
+def test_the_schemas_describe_every_key_and_offer_every_role_block_and_the_longest_name() -> None:
+    kinds: tuple[schema.Kind, ...] = ("prompt", "config")
+    for kind in kinds:
+        loaded = json.loads(schema.schema_text(kind))
+        jsonschema.Draft202012Validator.check_schema(loaded)
+        assert all(part["description"] for part in loaded["properties"].values())
+    prompt = schema.schema("prompt")
+    assert set(prompt["properties"]) == {
         *("name", "template_format", "tags", "model", "needs", "metadata", "messages", "content", "extra"),
         *(*TEMPLATE_KEYS, *LOCAL_KEYS),
     }
-
-
-def test_the_schema_offers_every_role_and_block_type_and_the_longest_name() -> None:
-    assert schema.schema("prompt")["properties"]["name"]["maxLength"] == MAX_NAME
-    shapes = schema.schema("prompt")["$defs"]
-    assert shapes["message"]["properties"]["role"]["examples"] == list(ROLES)
-    assert shapes["block"]["properties"]["type"]["examples"] == list(BLOCKS)
+    assert prompt["properties"]["name"]["maxLength"] == MAX_NAME
+    assert prompt["$defs"]["message"]["properties"]["role"]["examples"] == list(ROLES)
+    assert prompt["$defs"]["block"]["properties"]["type"]["examples"] == list(BLOCKS)
 
 
 @pytest.mark.parametrize("where", ["in a new file", "in an old file"])

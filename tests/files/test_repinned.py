@@ -21,10 +21,8 @@ def repinned(text: str, *, name: str = "tone", moved: tuple[int, ...] = (1,), ve
 
 IN_PLACE = {
     "literal block": "name: p\ncontent: |  # see\n    Hi\n\n    {pin}  \n    Bye\n\n# end\n",
-    "block indicator": "name: p\ncontent: |2+\n    Hi\n  {pin}\n\n",
     "folded block": "name: p\ncontent: >-\n   Hi {pin}\n   there\n",
     "double quotes": 'name: p\ncontent: "Hi\\t{pin} \\u00e9"   # a comment\n',
-    "single quotes": "name: p\ncontent: 'It''s {pin}'\n",
     "plain, on two lines": "name: p\ncontent: Hi {pin}\n  and more\n",
     "Windows line ends": "name: p\r\ncontent: |\r\n  Hi {pin}\r\n  Bye\r\n",
     "flow": "{{name: p, messages: [{{role: user, content: 'Hi {pin}'}}]}}\n",
@@ -32,7 +30,6 @@ IN_PLACE = {
     "several": "name: p\ncontent: |\n  {pin} {pin}\n  @@@tone@@@ @@@tone@label:prod@@@ {pin}\n",
     "a wide sign before it": "name: p\ncontent: |\n  👩‍💻 日本 {pin}\n",
     "comments that have the pin": f"# {PIN}\nname: p\ncontent: |  # {PIN}\n  {{pin}}\n# {PIN}\n",
-    "keys in odd places": "messages:\n\n  - content: '{pin}'\n    role: system\n\nname: p\n",
 }
 
 

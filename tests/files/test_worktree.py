@@ -33,69 +33,49 @@ def rules(worktree: Worktree) -> list[tuple[str, str]]:
 
 
 def test_files_are_found_by_the_names_of_their_prompts(tmp_path: Path) -> None:
+    assert scan(tmp_path, "prompts") == Worktree(tmp_path, "prompts")
+    found = ("a.yaml", "deep/er/b.yml", "%2E%2E.yaml")
+    skipped = (".hidden.yaml", ".git/x.yaml", "#a.yaml#", "a.yaml~", "README.md", "../other/d.yaml")
     tree(
-        tmp_path,
-        {
-            "prompts/a.yaml": PROMPT,
-            "prompts/deep/er/b.yml": PROMPT,
-            "prompts/c.yaml": "name: another/name\ncontent: x\n",
-            "prompts/%2E%2E.yaml": PROMPT,
-            "prompts/.hidden.yaml": "{",
-            "prompts/.git/x.yaml": "{",
-            "prompts/#a.yaml#": "{",
-            "prompts/a.yaml~": "{",
-            "prompts/README.md": "{",
-            "other/d.yaml": "{",
-        },
+        tmp_path, {f"prompts/{path}": PROMPT for path in found} | {f"prompts/{path}": "{" for path in skipped}
     )
-    found = scan(tmp_path, "prompts")
-    assert {name: file.path for name, file in found.files.items()} == {
+    tree(tmp_path, {"prompts/c.yaml": "name: another/name\ncontent: x\n", "draft.yaml": PROMPT})
+    worktree = scan(tmp_path, "prompts")
+    assert {name: file.path for name, file in worktree.files.items()} == {
         "..": "prompts/%2E%2E.yaml",
         "a": "prompts/a.yaml",
         "another/name": "prompts/c.yaml",
         "deep/er/b": "prompts/deep/er/b.yml",
     }
-    assert found.problems == ()
+    assert worktree.problems == ()
+    # Given files alone are read, wherever they are.
+    given = [tmp_path / path for path in ("prompts/a.yaml", "prompts/deep", "draft.yaml", "gone.yaml")]
+    worktree = load_paths(tmp_path, "prompts", given)
+    assert sorted(worktree.files) == ["a", "deep/er/b", "draft"]
+    assert rules(worktree) == [("gone.yaml", "file-unreadable")]
 
 
-def test_a_missing_directory_is_empty(tmp_path: Path) -> None:
-    assert scan(tmp_path, "prompts") == Worktree(tmp_path, "prompts")
+def test_what_is_wrong_with_one_file_stops_no_other(tmp_path: Path) -> None:
+    files = {"a": PROMPT, "b": "{", "c": "content: 1\n", "z": "# copy\nname: a\ncontent: x\n"}
+    tree(tmp_path, {f"prompts/{name}.yaml": text for name, text in files.items()})
+    tree(tmp_path, {"prompts/d.YAML": PROMPT, "prompts/e.yaml": "x" * 6_000_000})
+    found = scan(tmp_path, "prompts")
+    assert [*found.files] == ["a"]
+    assert rules(found) == [
+        ("prompts/b.yaml", "yaml-syntax"),
+        ("prompts/c.yaml", "wrong-type"),
+        ("prompts/d.YAML", "file-refused"),
+        ("prompts/e.yaml", "file-size"),
+        ("prompts/z.yaml", "name-duplicate"),
+    ]
+    assert found.problems[-1].line == 2 and "prompts/a.yaml also contains" in found.problems[-1].message
+    assert found.paths == tuple(f"prompts/{name}.yaml" for name in "abcez")
 
 
 def test_a_file_in_the_place_of_the_directory_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "prompts").write_text("x")
     with pytest.raises(UsageError, match="cannot be read"):
         scan(tmp_path, "prompts")
-
-
-def test_broken_files_are_problems_and_stop_nothing(tmp_path: Path) -> None:
-    tree(
-        tmp_path,
-        {
-            "prompts/a.yaml": PROMPT,
-            "prompts/b.yaml": "{",
-            "prompts/c.yaml": "content: 1\n",
-            "prompts/d.YAML": PROMPT,
-        },
-    )
-    (tmp_path / "prompts/e.yaml").write_bytes(b"x" * 6_000_000)
-    found = scan(tmp_path, "prompts")
-    assert list(found.files) == ["a"]
-    assert rules(found) == [
-        ("prompts/b.yaml", "yaml-syntax"),
-        ("prompts/c.yaml", "wrong-type"),
-        ("prompts/d.YAML", "file-refused"),
-        ("prompts/e.yaml", "file-size"),
-    ]
-    assert found.paths == ("prompts/a.yaml", "prompts/b.yaml", "prompts/c.yaml", "prompts/e.yaml")
-
-
-def test_two_files_with_one_name_are_a_problem_at_the_second(tmp_path: Path) -> None:
-    tree(tmp_path, {"prompts/a.yaml": PROMPT, "prompts/b.yaml": "# copy\nname: a\ncontent: x\n"})
-    found = scan(tmp_path, "prompts")
-    assert [(p.path, p.line, p.rule) for p in found.problems] == [("prompts/b.yaml", 2, "name-duplicate")]
-    assert "prompts/a.yaml also contains" in found.problems[0].message
-    assert found.files["a"].path == "prompts/a.yaml"
 
 
 def test_paths_that_some_systems_take_for_one_are_a_problem(tmp_path: Path) -> None:
@@ -105,7 +85,7 @@ def test_paths_that_some_systems_take_for_one_are_a_problem(tmp_path: Path) -> N
     assert rules(scan(tmp_path, "prompts")) == [("prompts/a.yaml", "path-twin")]
 
 
-def test_links_are_refused(tmp_path: Path) -> None:
+def test_links_and_what_is_no_regular_file_are_refused(tmp_path: Path) -> None:
     tree(tmp_path, {"prompts/real/a.yaml": PROMPT, "notes.txt": "x"})
     prompts = tmp_path / "prompts"
     links = {"inside.yaml": "real/a.yaml", "folder": "real", "gone.yaml": "nowhere", "gone": "nowhere"}
@@ -113,9 +93,11 @@ def test_links_are_refused(tmp_path: Path) -> None:
         (prompts / name).symlink_to(target)
     (prompts / "notes.txt").symlink_to("../notes.txt")
     (prompts / "real" / "loop").symlink_to("..")
+    os.mkfifo(prompts / "pipe.yaml")
     found = scan(tmp_path, "prompts")
     assert sorted(found.files) == ["real/a"]
-    assert set(rules(found)) == {(f"prompts/{name}", "file-refused") for name in (*links, "real/loop")}
+    refused = (*links, "real/loop", "pipe.yaml")
+    assert set(rules(found)) == {(f"prompts/{name}", "file-refused") for name in refused}
 
 
 @pytest.mark.parametrize("place", ["link", "link/below"])
@@ -125,12 +107,6 @@ def test_a_prompts_directory_behind_a_link_is_refused(tmp_path: Path, place: str
     with pytest.raises(UsageError, match="is a symbolic link") as caught:
         scan(tmp_path, place)
     assert str(tmp_path / "real") in (caught.value.hint or "")
-
-
-def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
-    tree(tmp_path, {"prompts/a.yaml": PROMPT})
-    os.mkfifo(tmp_path / "prompts/pipe.yaml")
-    assert rules(scan(tmp_path, "prompts")) == [("prompts/pipe.yaml", "file-refused")]
 
 
 def test_a_name_that_is_not_utf8_is_a_problem_that_can_be_printed(tmp_path: Path) -> None:
@@ -151,33 +127,12 @@ def test_an_unreadable_file_is_a_problem(tmp_path: Path) -> None:
     assert rules(scan(tmp_path, "prompts")) == [("prompts/a.yaml", "file-unreadable")]
 
 
-def test_given_files_alone_are_read(tmp_path: Path) -> None:
-    tree(
-        tmp_path,
-        {"prompts/a.yaml": PROMPT, "prompts/b/c.yaml": PROMPT, "prompts/d.yaml": "{", "draft.yaml": PROMPT},
-    )
-    given = [
-        tmp_path / "prompts/a.yaml",
-        tmp_path / "prompts/b",
-        tmp_path / "draft.yaml",
-        tmp_path / "gone.yaml",
-    ]
-    found = load_paths(tmp_path, "prompts", given)
-    assert {name: file.path for name, file in found.files.items()} == {
-        "a": "prompts/a.yaml",
-        "b/c": "prompts/b/c.yaml",
-        "draft": "draft.yaml",
-    }
-    assert rules(found) == [("gone.yaml", "file-unreadable")]
-
-
 def test_a_new_prompt_gets_a_path_of_its_own(tmp_path: Path) -> None:
     tree(tmp_path, {"prompts/refund.yaml": PROMPT, "prompts/broken.yaml": "{"})
     found = scan(tmp_path, "prompts")
-    assert paths_for_new(found, ["support/refund"])["support/refund"] == "prompts/support/refund.yaml"
-    chosen = paths_for_new(found, ["Refund", "broken", "Twin", "twin", "../up"])
-    assert chosen["../up"] == "prompts/%2E%2E/up.yaml"
-    assert chosen["Twin"] == "prompts/Twin.yaml"
+    chosen = paths_for_new(found, ["support/refund", "Refund", "broken", "Twin", "twin", "../up"])
+    assert chosen["support/refund"] == "prompts/support/refund.yaml"
+    assert (chosen["../up"], chosen["Twin"]) == ("prompts/%2E%2E/up.yaml", "prompts/Twin.yaml")
     for name in ("Refund", "broken", "twin"):
         assert chosen[name].startswith(f"prompts/{name}~")
 
