@@ -65,11 +65,7 @@ RENDERS: list[tuple[str, dict[str, Any], str]] = [
     ("two formats", template(message(), message(template_format="jinja2")), "registry"),
     ("null content", template(message(), {"role": "assistant", "content": None}), "registry"),
     ("string", template({"role": "user", "content": "Hello {name}"}), "registry"),
-    (
-        "image",
-        template({"role": "user", "content": [{"type": "image_url", "image_variable": "photo"}]}),
-        "registry",
-    ),
+    ("image", template(message() | {"content": [{"type": "image_url", "image_variable": "x"}]}), "registry"),
 ]
 
 
@@ -87,7 +83,6 @@ def test_what_a_prompt_says_of_itself() -> None:
 
 DIGESTS: list[tuple[str, dict[str, Any], bool]] = [
     ("another version and message", {"version": 8, "commit_message": "Again (5d6e7f8 v8)"}, True),
-    ("other tags", {"tags": ["billing"]}, True),
     ("other arguments for the provider", {"llm_kwargs": {"messages": []}}, True),
     ("another text", {"template": chat("Answer {text} now.")}, False),
     ("another model", {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {}}}, False),

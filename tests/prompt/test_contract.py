@@ -20,6 +20,14 @@ def obj(*optional: str, **properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": named, "required": [*properties]}
 
 
+def listed(items: Any) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def mapped(values: Any) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": values}
+
+
 def recursive(leaf: Any) -> dict[str, Any]:
     node = obj(value=leaf, children={"type": "array", "items": {"$ref": "#/$defs/node"}})
     return {"$defs": {"node": node}, "$ref": "#/$defs/node"}
@@ -60,26 +68,16 @@ RESPONSES = [
     (True, S, []),
     # -- properties
     (obj(a=S, b=INT), obj(a=S), ["B b is gone"]),
-    (obj("b", a=S), obj(a=S), ["B b is gone"]),
     (obj(order=S), obj(order_id=S), ["B order is gone"]),
     (obj(a=S), obj(a=S, b=INT), []),
     (obj(a=S), obj("a"), ["B a is no longer required"]),
     (obj("a"), obj(a=S), []),
     (obj(a=obj(b=S, c=S)), obj(a=obj(b=S)), ["B a.c is gone"]),
-    ({"type": "object"}, {"type": "object", "required": ["a"]}, []),
     ({"type": "object", "required": ["a"]}, {"type": "object"}, ["B a is no longer required"]),
     (CLOSED, OPEN, []),
     (OPEN, CLOSED, []),
-    (
-        {"type": "object", "additionalProperties": INT},
-        {"type": "object", "additionalProperties": S},
-        ["B .* type was integer, is string"],
-    ),
-    (
-        {"type": "object", "additionalProperties": INT},
-        {**obj("a"), "additionalProperties": INT},
-        ["B a type was integer, is string"],
-    ),
+    (mapped(INT), mapped(S), ["B .* type was integer, is string"]),
+    (mapped(INT), {**obj("a"), **mapped(INT)}, ["B a type was integer, is string"]),
     (obj(**{"a b": INT}), obj(**{"a b": S}), ['B ["a b"] type was integer, is string']),
     ({**obj(a=S), "minProperties": 2}, obj(a=S), ["B  minProperties was 2, is none"]),
     ({"patternProperties": {"^a": S}}, {"patternProperties": {"^a": INT}}, ["?"]),
@@ -90,58 +88,32 @@ RESPONSES = [
     (S, {"type": ["string", "null"]}, ['B  type was string, is ["string","null"]']),
     ({"type": ["string", "null"]}, S, []),
     (S, {**S, "nullable": True}, ['B  type was string, is ["string","null"]']),
-    (S, {"type": ["null", "string", "integer"]}, ['B  type was string, is ["null","string","integer"]']),
     (S, {}, ["B  type was string, is any"]),
-    (S, True, ["B  type was string, is any"]),
     (S, False, []),
     (False, S, ["B"]),
-    (obj(a=S), {"type": "array", "items": S}, ["B  type was object, is array"]),
     (obj(a=S), {"properties": {"a": S}, "required": ["a"]}, ["B  type was object, is any"]),
     # -- values
     ({"enum": ["a", "b"]}, {"enum": ["a"]}, []),
     ({"enum": ["a"]}, {"enum": ["a", "b"]}, ['B  enum was ["a"], is ["a","b"]']),
-    ({"enum": ["a"]}, {"enum": list("abcdef")}, ['B  enum was ["a"], is ["a","b","c","d","e","f"]']),
     ({"const": 1}, {"const": True}, ["B  const was 1, is true"]),
     ({"const": "a"}, {"enum": ["a", "b"]}, ['B  const was a, is none; enum was none, is ["a","b"]']),
     (S, ONLY_A, []),
     (ONLY_A, S, ['B  enum was ["a"], is none']),
     ({**INT, "minimum": 1}, {**INT, "minimum": 2}, []),
     ({**INT, "minimum": 1}, {**INT, "minimum": 0}, ["B  minimum was 1, is 0"]),
-    (
-        {**N, "maximum": 9},
-        {**N, "exclusiveMaximum": 9},
-        [],
-    ),
+    ({**N, "maximum": 9}, {**N, "exclusiveMaximum": 9}, []),
     ({**N, "multipleOf": 2}, {**N, "multipleOf": 3}, ["?  multipleOf was 2, is 3"]),
     ({**S, "maxLength": 5}, {**S, "maxLength": 9}, ["B  maxLength was 5, is 9"]),
-    ({**S, "minLength": 5}, {**S, "minLength": 9}, []),
-    (S, {**S, "pattern": "^a"}, []),
     ({**S, "pattern": "^a"}, S, ["B  pattern was ^a, is none"]),
     ({**S, "pattern": "^[a-c]+$"}, {**S, "pattern": "^(a|b)+$"}, ["?"]),
     ({**S, "format": "date"}, {**S, "format": "date-time"}, ["B  format was date, is date-time"]),
-    (S, {**S, "format": "date"}, []),
     ({**S, "format": "odd"}, {**S, "format": "strange"}, ["?"]),
     # -- lists
-    ({"type": "array", "items": INT}, {"type": "array", "items": S}, ["B [] type was integer, is string"]),
-    (
-        {"type": "array", "items": obj(a=S)},
-        {"type": "array", "items": obj(b=S)},
-        ["B [].a is gone"],
-    ),
-    (
-        {"type": "array", "items": {"type": "array", "items": INT}},
-        {"type": "array", "items": {"type": "array", "items": N}},
-        ["B [][] type was integer, is number"],
-    ),
-    ({"type": "array", "items": S}, {"type": "array"}, ["B [] type was string, is any"]),
-    ({"type": "array"}, {"type": "array", "items": S}, []),
+    (listed(obj(a=S)), listed(obj(b=S)), ["B [].a is gone"]),
+    (listed(listed(INT)), listed(listed(N)), ["B [][] type was integer, is number"]),
+    (listed(S), {"type": "array"}, ["B [] type was string, is any"]),
+    ({"type": "array"}, listed(S), []),
     ({"prefixItems": [S, INT]}, {"prefixItems": [S, S]}, ["B  prefixItems was"]),
-    ({"prefixItems": [S, INT]}, {"prefixItems": [S]}, ["B  prefixItems was"]),
-    (
-        {"prefixItems": [S], "items": False},
-        {"prefixItems": [S, INT], "items": False},
-        ["B  prefixItems was"],
-    ),
     ({"type": "array", "maxItems": 3}, {"type": "array", "maxItems": 4}, ["B  maxItems was 3, is 4"]),
     ({"type": "array", "uniqueItems": True}, {"type": "array"}, ["B  uniqueItems was true, is none"]),
     ({"items": [S, INT]}, {"items": [S, S]}, ["?"]),
@@ -150,19 +122,9 @@ RESPONSES = [
     (obj(a={"anyOf": [S, NULL]}), obj(a=S), []),
     ({"anyOf": [obj(a=S, b=S), NULL]}, {"anyOf": [obj(a=S), NULL]}, ["B b is gone"]),
     (obj(a=S, b=S), {"anyOf": [obj(a=S), NULL]}, ['B  type was object, is ["object","null"]']),
-    (
-        {"anyOf": [CAT]},
-        {"anyOf": [CAT, DOG]},
-        ["B  type was object, is any; properties was"],
-    ),
+    ({"anyOf": [CAT]}, {"anyOf": [CAT, DOG]}, ["B  type was object, is any; properties was"]),
     ({"oneOf": [CAT, DOG]}, {"oneOf": [CAT]}, []),
     ({"anyOf": [S, INT]}, {"anyOf": [INT, {"type": "boolean"}]}, ["B  anyOf was"]),
-    ({"allOf": [obj(a=S), obj(b=S)]}, {"allOf": [obj(a=S), obj(b=INT)]}, ["B  allOf was"]),
-    (
-        {"allOf": [obj(a=S), obj(b=S)]},
-        {"allOf": [obj(a=S)]},
-        ["B  allOf was"],
-    ),
     ({"not": S}, {"not": INT}, ["?  not was"]),
     ({"if": S, "then": {"minLength": 1}}, {"if": S, "then": {"minLength": 2}}, ["?  then was"]),
     ({"not": S, "minimum": 1}, {"not": S, "minimum": 2}, ["?  minimum was 1, is 2"]),
@@ -181,11 +143,9 @@ RESPONSES = [
         ["B value type was string, is integer", "B children[].value type was string"],
     ),
     ({"$ref": "https://a/b"}, {"$ref": "https://a/c"}, ["?"]),
-    ({"$ref": "#/nowhere"}, {"$ref": "#/elsewhere"}, ["?"]),
     ({"$ref": "#"}, {"$ref": "#", "type": "string"}, ["?  changed, and is too large or too deep"]),
     # -- what nobody can tell
     ({**S, "odd": 1}, {**S, "odd": 1}, []),
-    ({**S, "odd": 1}, {**S, "odd": 2}, []),
     ({**S, "enum": VARIABLE}, {**S, "enum": {**VARIABLE, "name": "others"}}, ["?  enum was"]),
     ({**S, "enum": ["a"]}, {**S, "enum": VARIABLE}, ["?  enum was"]),
     ({"type": "variable", "name": "x"}, {"type": "variable", "name": "y"}, ["?"]),
@@ -205,30 +165,25 @@ def lines(changes: list[Any]) -> list[str]:
     return [f"{letters[change.verdict]} {change.where} {change.what}" for change in changes]
 
 
-@pytest.mark.parametrize(("old", "new", "expected"), RESPONSES)
-def test_responses(old, new, expected):
-    reported = lines(schema_changes(old, new, ""))
-    assert len(reported) == len(expected), reported
-    for line, start in zip(reported, expected, strict=True):
-        assert line.startswith(start), reported
+ARGUMENTS = [
+    (obj(a=S), obj(a=S, b=S), ["B b is new"]),
+    (obj(a=S), obj("b", a=S), ["B b is new"]),
+    (obj(a=obj(b=S)), obj(a=obj("c", b=S)), ["B a.c is new"]),
+    (obj(a=S, b=S), obj(a=S), ["B b is gone"]),
+    (obj(a=S), obj("a"), ["B a is no longer required"]),
+    (obj("a"), obj(a=S), []),
+    (CLOSED, OPEN, ["B  can have other properties now"]),
+    (OPEN, CLOSED, []),
+]
+"""The arguments of a tool, where a property more breaks its code."""
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        (obj(a=S), obj(a=S, b=S), ["B b is new"]),
-        (obj(a=S), obj("b", a=S), ["B b is new"]),
-        (obj(a=obj(b=S)), obj(a=obj("c", b=S)), ["B a.c is new"]),
-        (obj(a=S, b=S), obj(a=S), ["B b is gone"]),
-        (obj(a=S), obj("a"), ["B a is no longer required"]),
-        (obj("a"), obj(a=S), []),
-        (obj(a=S), obj(a=ONLY_A), []),
-        (CLOSED, OPEN, ["B  can have other properties now"]),
-        (OPEN, CLOSED, []),
-    ],
+    ("old", "new", "expected", "is_closed"),
+    [*((*row, False) for row in RESPONSES), *((*row, True) for row in ARGUMENTS)],
 )
-def test_arguments_of_a_tool(old, new, expected):
-    reported = lines(schema_changes(old, new, "", is_closed=True))
+def test_schemas(old, new, expected, is_closed):
+    reported = lines(schema_changes(old, new, "", is_closed=is_closed))
     assert len(reported) == len(expected), reported
     assert all(line.startswith(start) for line, start in zip(reported, expected, strict=True)), reported
 
@@ -278,7 +233,6 @@ ANY_JSON = chat("Hi", response_format={"type": "json_object"})
 
 PROMPTS = [
     (HI, chat("Hello"), []),
-    (HI, chat("Hi", "How are you?", temperature=1), []),
     (HI, model(name="gpt-5"), []),
     # -- variables
     (chat("{a}"), chat("{a} and {b}"), ["B variable b is new: the application does not send it"]),
@@ -293,12 +247,6 @@ PROMPTS = [
     (jinja("{% if a %}x{% endif %}{{ b }}"), jinja("{{ b }}{% if a %}y{% endif %}"), []),
     (jinja("{% for x in xs %}{{ x }}{% endfor %}"), jinja("{% for y in xs %}{{ y }}{% endfor %}"), []),
     (HI, with_role("placeholder", "history"), ["B variable history is new"]),
-    (with_role("placeholder", "history"), HI, []),
-    (
-        with_role("placeholder", "a"),
-        with_role("placeholder", "b"),
-        ["B variable b is new"],
-    ),
     (with_role("placeholder", "a"), chat("{a}"), ["B variable a is used as text now"]),
     (chat("{a}"), with_block({"type": "media_variable", "name": "a"}), ["B variable a is used as media now"]),
     (
@@ -320,20 +268,10 @@ PROMPTS = [
     # -- tools
     (chat("Hi", tools=[tool("f", a=S)]), chat("Hi", tools=[tool("f", a=S)]), []),
     (HI, chat("Hi", tools=[tool("f")]), ["B tool f is new: the application may have no code for it"]),
-    (chat("Hi", tools=[tool("f")]), HI, ["B tool f is gone"]),
     (chat("Hi", tools=[tool("f")]), chat("Hi", tools=[tool("g")]), ["B tool f is gone", "B tool g is new"]),
     (chat("Hi", tools=[tool("f", a=S)]), chat("Hi", tools=[tool("f", a=S, b=INT)]), ["B tool f.b is new"]),
     (chat("Hi", tools=[tool("f", a=S, b=INT)]), chat("Hi", tools=[tool("f", a=S)]), ["B tool f.b is gone"]),
-    (
-        chat("Hi", tools=[tool("f", a=S)]),
-        chat("Hi", tools=[tool("f", "a")]),
-        ["B tool f.a is no longer required"],
-    ),
-    (
-        chat("Hi", tools=[tool("f", a=S)]),
-        chat("Hi", tools=[tool("f", a=ONLY_A)]),
-        [],
-    ),
+    (chat("Hi", tools=[tool("f", a=S)]), chat("Hi", tools=[tool("f", a=ONLY_A)]), []),
     (chat("Hi", tools=[tool("f"), tool("g")]), chat("Hi", tools=[tool("g"), tool("f")]), []),
     (chat("Hi", tools=[REGISTRY]), chat("Hello", tools=[REGISTRY]), []),
     (chat("Hi", tools=[tool("f", a=S)]), chat("Hello", tools=[REGISTRY]), []),
@@ -349,7 +287,6 @@ PROMPTS = [
     ),
     (HI, chat("Hi", tools=[WEB]), ["? tool web_search is new"]),
     # -- responses
-    (answering(obj(a=S)), answering(obj(a=S)), []),
     (answering(obj(a=S)), answering(obj(b=S)), ["B response.a is gone"]),
     (answering(obj(a=S)), HI, ["B response was JSON, can be any text"]),
     (HI, answering(obj(a=S)), ["? response was any text, is JSON"]),

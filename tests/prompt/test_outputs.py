@@ -20,13 +20,8 @@ def with_parameters(**parameters: object) -> Prompt:
     [
         ({}, None),
         ({"response_format": {"type": "text"}}, None),
-        ({"response_format": {"type": "text", "json_schema": {"schema": SCHEMA}}}, None),
         ({"response_format": {"type": "json_object"}}, OBJECT),
-        (
-            {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}},
-            SCHEMA,
-        ),
-        ({"response_format": {"type": "json_schema", "json_schema": {"schema": True}}}, True),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}}, SCHEMA),
         ({"response_format": {"type": "json_schema", "json_schema": {"schema": "broken"}}}, OBJECT),
         ({"response_format": {"type": "json_schema", "json_schema": None}}, OBJECT),
         ({"response_format": {"type": "json_schema", "schema": SCHEMA}}, SCHEMA),
@@ -34,7 +29,6 @@ def with_parameters(**parameters: object) -> Prompt:
         ({"text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}}}, SCHEMA),
         ({"text": {"format": {"type": "text"}, "verbosity": "low"}}, None),
         ({"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}, SCHEMA),
-        ({"output_config": {"effort": "low"}}, None),
         ({"output_format": {"type": "json_schema", "schema": SCHEMA}}, SCHEMA),
         ({"output_format": "png"}, None),
         ({"response_mime_type": "application/json"}, {}),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from promptsync.errors import UsageError
 from promptsync.prompt.labels import Position, check_label, names_of
@@ -49,30 +47,14 @@ def test_where_a_rollback_goes(
     assert Position(now, previous, released).way_back == back
 
 
-_numbers = st.integers(1, 9)
-
-
-@given(_numbers, _numbers, st.none() | _numbers)
-def test_a_label_is_above_its_previous_one_exactly_after_a_release(
-    old: int, new: int, previous: int | None
-) -> None:
-    after = Position(old, previous, old).moved_to(new).previous
-    if old != new:
-        assert after is not None
-        assert (new > after) == (new > old)
-
-
 def test_a_previous_label_has_no_previous_label() -> None:
     assert names_of("prod") == ("prod", "prod.previous", "prod.released")
     assert names_of("prod.previous") == ("prod.previous",)
 
 
 @pytest.mark.parametrize("label", ["", " ", " prod", "prod ", "a\nb", "a\x1bb", "a\u202eb", "x" * 250])
-def test_labels_that_nobody_can_type_are_refused(label: str) -> None:
+def test_only_labels_that_nobody_can_type_are_refused(label: str) -> None:
     with pytest.raises(UsageError):
         check_label(label)
-
-
-@pytest.mark.parametrize("label", ["prod", "prod.previous", "eu west", "größe", "発売", "a:b@c"])
-def test_all_other_labels_are_accepted(label: str) -> None:
-    check_label(label)
+    for other in ("prod", "prod.previous", "eu west", "größe", "発売", "a:b@c"):
+        check_label(other)

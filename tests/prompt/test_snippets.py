@@ -43,10 +43,8 @@ def expanded(text: str, **bodies: str) -> dict:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("nothing here", []),
         ("@@@tone@@@", [Reference("tone")]),
         ("a @@@house tone@@@ b", [Reference("house tone")]),
-        ("@@@a@version_number:3@@@", [Reference("a", version=3)]),
         ("@@@a@label:prod@@@", [Reference("a", label="prod")]),
         ("@@@b@label:prod@@@ and @@@c@@@", [Reference("b", label="prod"), Reference("c")]),
         ("@@@a@@@@@@b@@@", [Reference("a"), Reference("b")]),
@@ -56,16 +54,11 @@ def expanded(text: str, **bodies: str) -> dict:
         ("@@@a", [Malformed("@@@ without a closing @@@")]),
         ("x @@@@@@", [Malformed("a reference without a name")]),
         ("@@@ @@@", [Malformed("a reference without a name")]),
-        ("@@@@label:prod@@@", [Malformed("a reference without a name")]),
         ("@@@a@version_number:x@@@", [Malformed("'x' after @version_number: is not a version number")]),
-        ("@@@a@version_number:@@@", [Malformed("'' after @version_number: is not a version number")]),
         ("@@@a@version_number:0@@@", [Malformed("'0' after @version_number: is not a version number")]),
         ("@@@a@version_number:٣@@@", [Malformed("'٣' after @version_number: is not a version number")]),
         ("@@@a@label:@@@", [Malformed("nothing after @label:")]),
-        (
-            "@@@a@label:x@version_number:1@@@",
-            [Malformed("a reference takes a version or a label, not both")],
-        ),
+        ("@@@a@label:x@version_number:1@@@", [Malformed("a reference takes a version or a label, not both")]),
         ("@@@a@@@ @@@", [Reference("a"), Malformed("@@@ without a closing @@@")]),
     ],
 )
@@ -110,22 +103,13 @@ def test_strings_survive_any_depth():
 @pytest.mark.parametrize(
     ("prompts", "levels"),
     [
-        ({}, []),
-        ({"a": set()}, [["a"]]),
         ({"parent": {"child"}, "child": set()}, [["child"], ["parent"]]),
-        ({"parent": {"elsewhere"}}, [["parent"]]),
         ({"a": {"b", "c"}, "b": {"c"}, "c": set(), "d": set()}, [["c", "d"], ["b"], ["a"]]),
     ],
 )
 def test_prompts_are_published_after_what_they_reference(prompts, levels):
     found = publish_order(prompts)
     assert [*found.items()] == [(name, at) for at, names in enumerate(levels) for name in names]
-
-
-def test_a_cycle_is_reported_as_a_path():
-    with pytest.raises(SnippetCycle, match="b -> c -> b") as caught:
-        publish_order({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()})
-    assert caught.value.path == ("b", "c", "b")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +124,10 @@ def test_a_cycle_is_reported_as_a_path():
 )
 def test_cycles_are_found(graph, path):
     assert find_cycle(graph) == path
+    if path:
+        with pytest.raises(SnippetCycle, match=" -> ".join(path)) as caught:
+            publish_order(graph | {"d": {"a"}})
+        assert caught.value.path == tuple(path)
 
 
 def test_long_chains_need_no_recursion():

@@ -6,15 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptsync.prompt.template import (
-    syntax_error,
-    template_variables,
-    variable_uses,
-    variables,
-)
+from promptsync.prompt.template import syntax_error, template_variables, variable_uses, variables
 from promptsync.rendering import Engine, render_template
 
 F, J = "f-string", "jinja2"
@@ -24,17 +19,19 @@ def text(value: str) -> dict:
     return {"type": "text", "text": value}
 
 
+def chat(*messages: dict, **more: list) -> dict:
+    return {"type": "chat", "messages": list(messages), **more}
+
+
 @pytest.mark.parametrize(
     ("template", "written", "names"),
     [
-        ("plain", F, set()),
         ("{b} {a} {a}", F, {"a", "b"}),
         ("{{literal}} {x!r:>5}", F, {"x"}),
         ("{ x }", F, {" x "}),
         ("{a.b} {c[0]}", F, {"a.b", "c[0]"}),
         ("{} {0}", F, {"0"}),
         ('{"a": 1}', F, {'"a"'}),
-        ("{a} {", F, set()),
         ("{{ a }}", J, {"a"}),
         ("{a}", J, set()),
         ("{{ a.b.c|upper }} {% for x in xs %}{{ x }}{{ loop.index }}{% endfor %}", J, {"a", "xs"}),
@@ -49,34 +46,18 @@ def test_variables_are_read_from_the_text(template, written, names):
 
 
 def test_messages_have_placeholder_image_and_media_variables():
-    template = {
-        "type": "chat",
-        "messages": [
-            {"role": "system", "content": [text("{tone}")]},
-            {"role": "user", "template_format": J, "content": [text("{{ question }} {not_me}")]},
-            {"role": "placeholder", "name": "history"},
-            {
-                "role": "user",
-                "content": [
-                    {"type": "image_url", "image_url": {"url": ""}, "image_variable": "picture"},
-                    {"type": "media_variable", "name": "files"},
-                    {"type": "thinking", "thinking": "{no}"},
-                ],
-            },
-        ],
-        "tools": [
-            {"type": "variable", "name": "more_tools"},
-            {"type": "function", "function": {"name": "f"}},
-        ],
-    }
-    assert {use.name: use.kind for use in variable_uses(template)} == {
-        "tone": "text",
-        "question": "text",
-        "history": "messages",
-        "picture": "image",
-        "files": "media",
-        "more_tools": "tool",
-    }
+    image = {"type": "image_url", "image_url": {"url": ""}, "image_variable": "picture"}
+    files = {"type": "media_variable", "name": "files"}
+    template = chat(
+        {"role": "system", "content": [text("{tone}")]},
+        {"role": "user", "template_format": J, "content": [text("{{ question }} {not_me}")]},
+        {"role": "placeholder", "name": "history"},
+        {"role": "user", "content": [image, files, {"type": "thinking", "thinking": "{no}"}]},
+        tools=[{"type": "variable", "name": "more_tools"}, {"type": "function", "function": {"name": "f"}}],
+    )
+    kinds = {"tone": "text", "question": "text", "history": "messages"}
+    kinds |= {"picture": "image", "files": "media", "more_tools": "tool"}
+    assert {use.name: use.kind for use in variable_uses(template)} == kinds
     assert template_variables({"content": "{plain}"}) == {"plain"}
 
 
@@ -102,51 +83,38 @@ def test_templates_of_odd_shapes_have_no_variables(odd):
         ),
         ("{}", F, ("a positional field, {} or {0}, names no variable", 1, 1)),
         ("ab {x!z}", F, ("unknown conversion !z", 1, 4)),
-        ("fine {{ a }}", J, None),
         ("}} %} #}", J, None),
         ("\n{{ a ", J, ("unexpected end of template, expected 'end of print statement'.", 2, None)),
-        ("{% if a %}", J, None.__class__),
         ("{{ a|nope }}", J, ("no filter named 'nope'", 1, None)),
         ("{{ a is nope }}", J, ("no test named 'nope'", 1, None)),
         ("{{ " + "(" * 5000, J, ("it nests too deeply", 1, None)),
-        ("{{ " + "9" * 5000 + " }}", J, None.__class__),
     ],
 )
 def test_syntax_errors_have_a_place(template, written, error):
-    found = syntax_error(template, written)
-    if error is type(None):
-        assert found is not None
-    else:
-        assert found == error
+    assert syntax_error(template, written) == error
 
 
 @pytest.mark.parametrize(
     ("template", "written", "values", "rendered"),
     [
         ("Hi {name}", F, {"name": "Ana"}, "Hi Ana"),
-        ("Hi {name}!", F, {}, "Hi !"),
         ("Hi {name}!", F, {"name": None}, "Hi !"),
         ("{{json}} {n:.2f} {s!r:>5}", F, {"n": 1, "s": "x"}, "{json} 1.00   'x'"),
         ("{ x }", F, {" x ": 1}, "1"),
         ("{n:.2f}", F, {}, "{n:.2f}"),
         ('{"a": 1} {b}', F, {"b": 2}, '{"a": 1} {b}'),
         ("{a.b}", F, {"a": 1, "a.b": 2}, "{a.b}"),
-        ("{a[0]} {0} {}", F, {"a": [1]}, "{a[0]} {0} {}"),
-        ("{a}{a.__class__}", F, {"a": "x"}, "{a}{a.__class__}"),
         ("open {", F, {}, "open {"),
         ("{x:>{w}}", F, {"x": 1, "w": 3}, "{x:>{w}}"),
         ("{w} {x:>{w}}", F, {"x": 1, "w": 3}, "3   1"),
         ("no markup\r\nhere\n", J, {}, "no markup\nhere"),
         ("{{ a }}{{ b.c.d }}", J, {"a": None}, "None"),
         ("{{ a|default('x') }}{% if b %}{% endif %}", J, {}, "x"),
-        ("{% for x in xs %}{{ x }}{% endfor %}", J, {}, ""),
         ("{% for x in xs %}{{ loop.index }}{{ x }} {% endfor %}", J, {"xs": "ab"}, "1a 2b "),
         ("{% set l = [] %}{% set _ = l.append(1) %}{{ l }}", J, {}, "[1]"),
         ("{{ a ~ 1 ~ '<&>' }}", J, {"a": 2}, "21<&>"),
         ("{{ '{:,}'.format(n) }}", J, {"n": 1234567}, "1,234,567"),
         ("{{ '%d' % n }} {{ n + 1 }}", J, {"n": 1234567}, "1234567 1234568"),
-        ("{{ a|default(10000000) }}", J, {}, "10000000"),
-        ("{{ broken", J, {"broken": 1}, "{{ broken"),
         ("{{ a|nope }}", J, {"a": 1}, "{{ a|nope }}"),
         ("{{ 1 / 0 }}", J, {}, "{{ 1 / 0 }}"),
         ("{% include 'x' %}", J, {}, "{% include 'x' %}"),
@@ -159,6 +127,7 @@ def test_text_renders_as_in_the_registry(template, written, values, rendered):
     assert Engine()(template, written, values).text == rendered
 
 
+@example("{{ " + "9" * 5000 + " }}", J, {})
 @given(st.text(), st.sampled_from([F, J]), st.dictionaries(st.text(max_size=3), st.text(max_size=3)))
 def test_no_text_raises(template, written, values):
     variables(template, written)
@@ -180,10 +149,6 @@ def test_what_has_a_syntax_error_is_never_rendered(parts):
         line, column = error[1], error[2]
         assert column is not None
         assert 1 <= column <= len(template.split("\n")[line - 1]) + 1
-
-
-def chat(*messages: dict) -> dict:
-    return {"type": "chat", "messages": list(messages)}
 
 
 def test_a_template_renders_with_one_warning_per_missing_variable():
@@ -263,13 +228,6 @@ def test_image_and_media_variables_become_their_urls():
     assert len(warnings) == 2
 
 
-def test_string_content_is_rendered_as_one_text():
-    rendered, _ = render_template(
-        {"type": "completion", "template_format": J, "content": "{{ a }}"}, {"a": 1}
-    )
-    assert rendered["content"] == "1"
-
-
 def test_many_threads_can_render_the_first_jinja2_template_at_once():
     code = (
         "import sys; sys.setswitchinterval(1e-6)\n"
@@ -289,9 +247,7 @@ def test_many_threads_can_render_the_first_jinja2_template_at_once():
 @pytest.mark.parametrize(
     ("template", "needed", "optional"),
     [
-        ("{{ x }}", "x", ""),
         ("{% if x %}yes{% endif %}", "", "x"),
-        ("{% if x %}{{ x }}{% endif %}", "", "x"),
         ("{% if x %}{{ x.name }}, {{ y }}{% endif %}", "y", "x"),
         ("{% if x %}a{% endif %}{{ x }}", "x", ""),
         ("{% if x %}a{% elif y %}{{ y }}{% else %}{{ z }}{% endif %}", "z", "x y"),
@@ -301,15 +257,12 @@ def test_many_threads_can_render_the_first_jinja2_template_at_once():
         ("{{ x|default(y) }}", "y", "x"),
         ("{{ x or 'a' }}", "", "x"),
         ("{{ x or y }}", "y", "x"),
-        ("{{ x and x.name }}", "", "x"),
         ("{{ 'a' if x else 'b' }}", "", "x"),
         ("{{ x if x else y }}", "y", "x"),
         ("{{ x is defined }} {{ not y }}", "y", "x"),
-        ("{% for a in x %}{{ a }}{% endfor %}", "x", ""),
         ("{% for a in x or [] %}{{ a }}{{ b }}{% endfor %}", "b", "x"),
         ("{% if x %}{% for a in x %}{{ a }}{% endfor %}{% endif %}", "", "x"),
         ("{% set x = x or 'a' %}{{ x }}", "", "x"),
-        ("{% set x = x|default('a') %}{% if y %}{{ x }}{% endif %}", "", "x y"),
         ("{% if not x %}{% set x = 'a' %}{% endif %}{{ x }}", "x", ""),
         ("{% for a in y %}{% set x = 1 %}{% endfor %}{{ x }}", "x y", ""),
         ("{{ x }}{% set x = 1 %}", "x", ""),

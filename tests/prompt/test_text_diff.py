@@ -69,7 +69,6 @@ def test_japanese_sentences_and_words_are_split() -> None:
         ("answer in one short sentence", "answer in two or three short sentence", ["one"], ["two or three"]),
         ("please be kind to all users", "please stay calm to all users", ["be kind"], ["stay calm"]),
         ("all is different", "nothing remains here", [], []),
-        ("", "new", [], []),
         ("{{ a }} b c d", "{{ a }}, b c d", [], [","]),
     ],
 )
@@ -83,7 +82,6 @@ def test_changed_words_are_emphasised(old: str, new: str, removed: list[str], ad
     ("old", "new"),
     [
         ("word " * 6000, "word " * 5000 + "x " * 900),
-        ("a b c. " * 4000, "a b d. " * 4000),
         ("line\n" * 6000, "line\n" * 3000 + "other\n" * 3000),
         ("".join(f"line {i}\n" for i in range(5000)), "".join(f"line {i}!\n" for i in range(5000))),
     ],
