@@ -14,10 +14,10 @@ def lint(*texts: str, known: KnownPrompts | None = None, **named: str) -> list[P
     return check([parse(text.encode(), f"{name}.yaml", name) for name, text in files.items()], known)
 
 
-def found(problems: list[Problem], *without: str) -> list[tuple[str, str, int, int, str]]:
-    """Return the problems as short rows."""
+def found(problems: list[Problem], *without: str) -> list[str]:
+    """Return the problems as short lines."""
     return [
-        (problem.rule, problem.severity, problem.line, problem.column, problem.path)
+        f"{problem.path}:{problem.line}:{problem.column} {problem.severity} {problem.rule}"
         for problem in problems
         if problem.rule not in without
     ]

@@ -25,7 +25,7 @@ MIXED = "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5"
 )
 def test_a_key_is_an_error_that_does_not_repeat_it(key: str, issuer: str) -> None:
     problems = lint(f"name: a\ncontent: hi\n# the key is {key}\n")
-    assert found(problems) == [("api-key", "error", 3, 14, "a.yaml")]
+    assert found(problems) == ["a.yaml:3:14 error api-key"]
     assert issuer in problems[0].message
     assert key not in problems[0].message + problems[0].hint
 
@@ -91,26 +91,23 @@ def test_an_unquoted_value_that_yaml_reads_as_something_else_is_a_warning(line: 
         "note: |\n    answer: no",
         "note: 'x'  # a: no",
         "mode: 0x1f",
+        "rates: |\n    Answer: no\n    at: 12:30\n    - yes",
     ],
 )
 def test_values_that_are_what_they_look_like_are_left_alone(line: str) -> None:
     assert lint(f"content: hi\nmetadata:\n  {line}\n") == []
 
 
-def test_a_text_that_mentions_such_values_is_left_alone() -> None:
-    assert lint("content: |\n  Answer: no\n  at: 12:30\n  - yes\nmetadata: {ok: true}\n") == []
-
-
 @pytest.mark.parametrize(
-    ("text", "line", "column"),
+    ("text", "place"),
     [
-        ("{content: hi, metadata: {owner: no}}\n", 1, 26),
-        ("metadata: {owner: no}\ncontent: hi\n", 1, 12),
-        ("metadata:\n  # why\n  a:\n  - {b: no}\ncontent: hi\n", 4, 6),
-        ("messages: [{role: user, content: hi}]\ntools:\n- type: x\n- a: no\n  type: x\n", 4, 3),
-        ("content: hi\nmodel: {provider: p, name: n, parameters: {a: yes}}\n", 2, 44),
-        ("content: '{a}'\nexamples:\n- a: no\n", 3, 3),
+        ("{content: hi, metadata: {owner: no}}\n", "1:26"),
+        ("metadata: {owner: no}\ncontent: hi\n", "1:12"),
+        ("metadata:\n  # why\n  a:\n  - {b: no}\ncontent: hi\n", "4:6"),
+        ("messages: [{role: user, content: hi}]\ntools:\n- type: x\n- a: no\n  type: x\n", "4:3"),
+        ("content: hi\nmodel: {provider: p, name: n, parameters: {a: yes}}\n", "2:44"),
+        ("content: '{a}'\nexamples:\n- a: no\n", "3:3"),
     ],
 )
-def test_such_values_are_found_in_every_style_of_file(text: str, line: int, column: int) -> None:
-    assert found(lint(text)) == [("yaml-scalar", "warning", line, column, "a.yaml")]
+def test_such_values_are_found_in_every_style_of_file(text: str, place: str) -> None:
+    assert found(lint(text)) == [f"a.yaml:{place} warning yaml-scalar"]
