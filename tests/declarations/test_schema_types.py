@@ -36,74 +36,58 @@ def record(properties: Any, *keys: str, **others: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": [*keys], **others}
 
 
+def listed(items: Any) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
 STEP = record({"title": TEXT, "minutes": NUMBER}, "title")
 NODE = record({"value": TEXT, "next": {"anyOf": [{"$ref": "#/$defs/node"}, NULL]}}, "value")
 SHAPES = [
     record({"kind": {"const": "circle"}, "radius": {"type": "number"}}, "kind", "radius"),
     record({"kind": {"const": "square"}, "side": NUMBER}, "kind", "side"),
 ]
-TERM = {
-    "anyOf": [TEXT, record({"left": {"$ref": "#/$defs/term"}, "operator": TEXT}, "left")],
-}
+TERM = {"anyOf": [TEXT, record({"left": {"$ref": "#/$defs/term"}, "operator": TEXT}, "left")]}
+REFERENCE: dict[str, Any] = {"$ref": "#/$defs/step"}
+DEFINED: dict[str, Any] = {"$defs": {"step": STEP}}
+ODD = ("", "ключ", "ﬁ", "__proto__", "__x")
+KEYWORDS = ("class", "def", "None", "self", "type", "new", "constructor", "list", "Any", "float")
 HOSTILE = '*/ """ \\ \' ${x} `\n#: x\r\n@ts-ignore\n# type: ignore\u2028export const evil = 1 \u202e'
 
-SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
-    ("text", record({"a": TEXT}, "a"), [{"a": "x"}], [{"a": 1}, {}]),
-    ("optional", record({"a": TEXT, "b": NUMBER}, "a"), [{"a": ""}, {"a": "", "b": 1}], [{"b": 1}]),
-    (
-        "scalars",
-        record({"i": NUMBER, "n": {"type": "number"}, "b": {"type": "boolean"}}),
-        [{"n": 1.5, "b": True}],
-        [{"b": "x"}],
-    ),
-    (
-        "enum",
-        record({"a": {"enum": ["low", "high", 3, True, None]}}, "a"),
-        [{"a": "low"}, {"a": 3}, {"a": None}],
-        [{"a": "x"}, {"a": 4}],
-    ),
-    ("enum of objects", record({"a": {"enum": ["x", {"k": 1}, 1.5]}}), [{"a": {"k": 1}}, {"a": 1.5}], []),
-    ("enum of long numbers", record({"a": {"enum": ["x", 2**62]}}), [{"a": 2**62}], [{"a": "y"}]),
-    ("const", record({"a": {"const": "refund"}}, "a"), [{"a": "refund"}], [{"a": "other"}]),
-    (
-        "types",
-        record({"a": {"type": ["string", "integer", "null"]}}, "a"),
-        [{"a": "x"}, {"a": 1}, {"a": None}],
-        [{"a": []}],
-    ),
-    (
-        "nested arrays",
-        record({"a": {"type": "array", "items": {"type": "array", "items": NUMBER}}}),
-        [{"a": [[1], []]}],
-        [{"a": [1]}],
-    ),
-    (
-        "array of objects",
-        record({"a": {"type": "array", "items": STEP}}, "a"),
-        [{"a": [{"title": "x"}]}],
-        [{"a": [{}]}],
-    ),
-    ("array of anything", record({"a": {"type": "array"}}), [{"a": [1, "x", None]}], [{"a": "x"}]),
-    (
-        "tuple",
-        record({"a": {"type": "array", "prefixItems": [TEXT, NUMBER], "items": False}}),
-        [{"a": ["x", 1]}],
-        [{"a": 1}],
-    ),
-    ("open tuple", record({"a": {"type": "array", "prefixItems": [TEXT]}}), [{"a": ["x", None]}], [{"a": 1}]),
+PARTS: list[tuple[str, Any, list[Any], list[Any]]] = [
+    ("text", TEXT, ["x", ""], [1, None]),
+    ("number", {"type": "number"}, [1.5, 1], ["x"]),
+    ("integer", NUMBER, [1], ["x", 1.5]),
+    ("boolean", {"type": "boolean"}, [True], ["x", 1]),
+    ("enum", {"enum": ["low", "high", 3, True, None]}, ["low", 3, None], ["x", 4]),
+    ("enum of objects", {"enum": ["x", {"k": 1}, 1.5]}, [{"k": 1}, 1.5], []),
+    ("enum of long numbers", {"enum": ["x", 2**62]}, [2**62], ["y"]),
+    ("const", {"const": "refund"}, ["refund"], ["other"]),
+    ("types", {"type": ["string", "integer", "null"]}, ["x", 1, None], [[]]),
+    ("nested arrays", listed(listed(NUMBER)), [[[1], []]], [[1]]),
+    ("array of objects", listed(STEP), [[{"title": "x"}]], [[{}]]),
+    ("array of anything", {"type": "array"}, [[1, "x", None]], ["x"]),
+    ("tuple", {"type": "array", "prefixItems": [TEXT, NUMBER], "items": False}, [["x", 1]], [1]),
+    ("open tuple", {"type": "array", "prefixItems": [TEXT]}, [["x", None]], [1]),
     (
         "nullable object",
-        record({"a": {"type": ["object", "null"], "properties": {"b": TEXT}, "required": ["b"]}}),
-        [{"a": None}, {"a": {"b": ""}}],
-        [{"a": {"b": 1}}],
+        {"type": ["object", "null"], "properties": {"b": TEXT}, "required": ["b"]},
+        [None, {"b": ""}],
+        [{"b": 1}],
     ),
+    ("one of", {"oneOf": SHAPES}, [{"kind": "circle", "radius": 1.5}], [{"kind": "square"}]),
+    ("anything", True, [1, None, []], []),
+]
+"""What a required property is, with values that it accepts, and values that its type must not accept."""
+
+SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
+    *(
+        (name, record({"a": part}, "a"), *([{"a": value} for value in values] for values in both))
+        for name, part, *both in PARTS
+    ),
+    ("optional", record({"a": TEXT, "b": NUMBER}, "a"), [{"a": ""}, {"a": "", "b": 1}], [{"b": 1}, {}]),
     (
         "reference",
-        record(
-            {"a": {"$ref": "#/$defs/step"}, "b": {"type": "array", "items": {"$ref": "#/$defs/step"}}},
-            "a",
-            **{"$defs": {"step": STEP}},
-        ),
+        record({"a": REFERENCE, "b": listed(REFERENCE)}, "a", **DEFINED),
         [{"a": {"title": "x"}, "b": [{"title": "y", "minutes": 1}]}],
         [{"a": {"minutes": 1}}],
     ),
@@ -115,7 +99,7 @@ SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
     ),
     (
         "recursive root",
-        record({"value": TEXT, "children": {"type": "array", "items": {"$ref": "#"}}}, "value", "children"),
+        record({"value": TEXT, "children": listed({"$ref": "#"})}, "value", "children"),
         [{"value": "a", "children": [{"value": "b", "children": []}]}],
         [{"value": "a", "children": {}}],  # what is inside itself can be anything
     ),
@@ -137,21 +121,10 @@ SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
         [{"a": 1}],
         [{"a": "x"}],
     ),
-    (
-        "one of",
-        record({"a": {"oneOf": SHAPES}}, "a"),
-        [{"a": {"kind": "circle", "radius": 1.5}}, {"a": {"kind": "square", "side": 1}}],
-        [{"a": {"kind": "square"}}],
-    ),
-    (
-        "any of at the root",
-        {"anyOf": [STEP, {"type": "array", "items": STEP}]},
-        [{"title": "x"}, [{"title": "x"}]],
-        [[1], {}],
-    ),
+    ("any of at the root", {"anyOf": [STEP, listed(STEP)]}, [{"title": "x"}, [{"title": "x"}]], [[1], {}]),
     (
         "all of one reference",
-        record({"a": {"allOf": [{"$ref": "#/$defs/step"}], "description": "x"}}, **{"$defs": {"step": STEP}}),
+        record({"a": {"allOf": [REFERENCE], "description": "x"}}, **DEFINED),
         [{"a": {"title": "x"}}],
         [{"a": {}}],
     ),
@@ -164,58 +137,24 @@ SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
     ),
     ("any object", {"type": "object"}, [{}, {"a": [1]}], ["x"]),
     ("empty object", {"type": "object", "properties": {}, "additionalProperties": False}, [{}], [{"a": 1}]),
-    ("true", record({"a": True, "b": {}}, "a"), [{"a": 1}, {"a": None, "b": []}], [{}]),
     ("false", record({"a": False, "b": TEXT}), [{"b": "x"}], [{"a": 1}]),
     ("root true", True, [1, "x", None], []),
     ("required without a schema", {"type": "object", "required": ["a"]}, [{"a": 1}], [{}]),
     (
         "odd keys",
-        record(
-            {
-                "a-b": TEXT,
-                "1st": NUMBER,
-                "": TEXT,
-                "ключ": TEXT,
-                "ﬁ": TEXT,
-                "a b": STEP,
-                "__proto__": TEXT,
-                "__x": TEXT,
-                "😀": NUMBER,
-            },
-            "a-b",
-        ),
+        record({"a-b": TEXT, "a b": STEP, "1st": NUMBER, "😀": NUMBER, **dict.fromkeys(ODD, TEXT)}, "a-b"),
         [{"a-b": "", "1st": 1, "ﬁ": "x", "a b": {"title": ""}, "__x": "", "😀": 1}],
         [{"a-b": 1}, {"1st": 1}],
     ),
     (
-        "keywords",
-        record(
-            {
-                "class": TEXT,
-                "def": TEXT,
-                "None": TEXT,
-                "self": TEXT,
-                "type": TEXT,
-                "new": TEXT,
-                "constructor": NUMBER,
-            },
-            "class",
-        ),
-        [{"class": "x", "type": "y", "constructor": 1}],
-        [{"type": "x"}],
-    ),
-    (
-        "names of types",
-        record(
-            {"str": NUMBER, "list": TEXT, "Any": TEXT, "float": TEXT, "x": {"type": "array", "items": TEXT}},
-            "str",
-        ),
-        [{"str": 1, "x": ["y"]}],
-        [{"str": "x"}],
+        "keywords and names of types",
+        record({"str": NUMBER, "x": listed(TEXT), **dict.fromkeys(KEYWORDS, TEXT)}, "str", "class"),
+        [{"str": 1, "class": "x", "x": ["y"], "type": "y", "constructor": "z"}],
+        [{"str": "x", "class": "x"}, {"type": "x"}],
     ),
     (
         "names alike",
-        record({"a_b": STEP, "a-b": STEP, "aB": {"type": "array", "items": SHAPES[0]}}),
+        record({"a_b": STEP, "a-b": STEP, "aB": listed(SHAPES[0])}),
         [{"a_b": {"title": ""}, "aB": [{"kind": "circle", "radius": 1}]}],
         [{"a-b": {}}],
     ),
@@ -255,18 +194,10 @@ READ: list[tuple[str, Any, list[Any], list[Any]]] = [
         [{"a": "x"}],
         [{}, {"a": 1}],
     ),
-    (
-        "all of",
-        {"allOf": [{"$ref": "#/$defs/step"}, record({"b": NUMBER}, "b")], "$defs": {"step": STEP}},
-        [{"title": "x", "b": 1}],
-        [],
-    ),
+    ("all of", {"allOf": [REFERENCE, record({"b": NUMBER}, "b")], **DEFINED}, [{"title": "x", "b": 1}], []),
     (
         "reference beside keys",
-        record(
-            {"a": {"$ref": "#/$defs/step", "properties": {"b": TEXT}, "required": ["b"]}},
-            **{"$defs": {"step": STEP}},
-        ),
+        record({"a": {**REFERENCE, "properties": {"b": TEXT}, "required": ["b"]}}, **DEFINED),
         [{"a": {"title": "x"}}],
         [{"a": {}}],
     ),
@@ -384,18 +315,9 @@ def test_mypy_accepts_the_module_and_the_values(tmp_path: Path) -> None:
     (tmp_path / "values.py").write_text("\n".join(lines), "utf-8")
     assert run([*EXAMPLES, "--lang", "python", "-o", str(tmp_path / "examples.py")], {}) == 0
     (tmp_path / "reader.py").write_text(READER, "utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--config-file=",
-        "--no-incremental",
-        "declared.py",
-        "values.py",
-        "examples.py",
-        "reader.py",
-    ]
+    options = ("--strict", "--config-file=", "--no-incremental")
+    files = ("declared.py", "values.py", "examples.py", "reader.py")
+    command = [sys.executable, "-m", "mypy", *options, *files]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
     errors = [line for line in done.stdout.splitlines() if ": error:" in line]
     assert [line for line in errors if not line.startswith("values.py:")] == []
@@ -474,19 +396,8 @@ def test_typescript_accepts_the_module_and_the_values(tmp_path: Path, tsc: str) 
         "export const typo: boolean = answer.urgency === 'hihg';",
     ]
     (tmp_path / "values.ts").write_text("\n".join(lines), "utf-8")
-    command = [
-        "node",
-        tsc,
-        "--strict",
-        "--noEmit",
-        "--target",
-        "es2022",
-        "--module",
-        "es2022",
-        "--moduleResolution",
-        "bundler",
-        "values.ts",
-    ]
+    options = ("--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler")
+    command = ["node", tsc, "--strict", "--noEmit", *options, "values.ts"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
     assert done.stdout == "" and done.returncode == 0
 
@@ -579,7 +490,7 @@ def test_whatever_the_texts_are_there_is_nothing_but_declarations(
 
 
 def test_no_comment_tells_a_compiler_something() -> None:
-    told = [
+    told = (
         "type: ignore",
         "mypy: ignore-errors",
         "@ts-nocheck",
@@ -587,7 +498,7 @@ def test_no_comment_tells_a_compiler_something() -> None:
         "noqa",
         "eslint-disable",
         "*/",
-    ]
+    )
     for language, text in itertools.product(LANGUAGES, told):
         lines = module(language, {"a": record({"b": {**TEXT, "description": text}})}, text).splitlines()
         for line in lines:
