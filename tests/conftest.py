@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +32,10 @@ assert callable(providers._get_local_constants)
 providers._get_local_constants = lambda: providers._local_constants
 
 os.environ |= {"GIT_CONFIG_GLOBAL": GITCONFIG, "GIT_CONFIG_NOSYSTEM": "1"}
+
+# Some containers set this. Each process would compile the tests, promptsync and the SDKs again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The tests make hundreds of repositories and databases, which is much faster in memory than on a disk.
 MEMORY = Path("/dev/shm")
@@ -62,6 +68,15 @@ def pytest_report_header() -> list[str]:
     return [
         f"skipped without POSIX: {name}: {reason}" for name, reason in skipped.items() if "::" not in name
     ]
+
+
+def pytest_collection() -> None:
+    gc.disable()  # nearly all that a collection of tests makes stays; looking for the rest takes seconds
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
