@@ -35,8 +35,7 @@ def thanks(count: int, **more: Any) -> str:
 
 def add_polite(world: World, evaluation: str) -> None:
     """Commit ``a`` and ``b``, which are polite, with their evaluation; ``main`` releases to ``prod``."""
-    config = world.root / "promptsync.yaml"
-    config.write_text(f"{config.read_text()}labels: {{main: prod}}\n")
+    world.configure("labels: {main: prod}")
     world.put("evaluations/thanks.yaml", evaluation)
     for name in "ab":
         world.write(name, "A polite hello, {name}", model=MODEL)

@@ -176,9 +176,13 @@ class World:
             out, err = process.communicate(timeout=600)
         return Run(process.returncode, out, err, arguments[0])
 
-    def ok(self, *arguments: str) -> Run:
-        done = self.run(*arguments)
-        assert done.code == 0, str(done)
+    def ok(self, *arguments: str, **environ: str) -> Run:
+        return self.exits(0, *arguments, **environ)
+
+    def exits(self, code: int, *arguments: str, **environ: str) -> Run:
+        """Run a command line as ``run`` does, which has to end with an exit code."""
+        done = self.run(*arguments, **environ)
+        assert done.code == code, str(done)
         return done
 
     def states(self) -> dict[str, str]:
@@ -221,6 +225,13 @@ class World:
         text = path.read_text("utf-8")
         assert old in text
         path.write_text(text.replace(old, new), "utf-8")
+
+    def configure(self, text: str, *, instead: str = "") -> None:
+        """Add a line to promptsync.yaml, or put a text in the place of another one."""
+        path = self.root / "promptsync.yaml"
+        before = path.read_text("utf-8")
+        assert instead in before
+        path.write_text(before.replace(instead, text) if instead else f"{before}{text}\n", "utf-8")
 
     def git(self, *arguments: str) -> str:
         return git(self.root, *arguments)

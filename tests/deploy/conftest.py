@@ -15,11 +15,10 @@ def world(tmp_path: Path) -> Iterator[World]:
     """Evaluations check ``a``, ``b``, ``c`` with a minimum of 100, an agent ``d``; nothing is published."""
 
     def build(world: World) -> None:
-        config = world.root / "promptsync.yaml"
-        gates = "".join(
-            f"- {{match: {name}, evaluation: {name} is polite, min_score: 100}}\n" for name in "abc"
+        gates = "\n".join(
+            f"- {{match: {name}, evaluation: {name} is polite, min_score: 100}}" for name in "abc"
         )
-        config.write_text(f"{config.read_text()}labels: {{main: prod}}\nchecks:\n{gates}")
+        world.configure(f"labels: {{main: prod}}\nchecks:\n{gates}")
         for name in "abc":
             world.write(name, "A polite hello, {name}", tags=["greeting"])
         world.write("d", "A polite bye, {name}", agents=[{"name": "bot", "input_variables": {"name": "Ada"}}])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from deploying import ab_release, change, prod
-from worlds import Reply, World, asking, fault, once
+from worlds import World, asking, failing, fault, once
 
 ROUTES = "prod returns v{} and v{}: an A/B release routes it"
 
@@ -27,45 +27,39 @@ def twice(released: World) -> World:
 
 
 def test_a_status_says_what_else_the_label_returns(twice: World) -> None:
-    done = twice.ok("status", "--json")
-    assert done.document["routed"] == []
-    plain = len(twice.seen)
+    assert twice.ok("status", "--json", "--exit-code").document["routed"] == []
+    assert len(twice.seen) == 3  # the prompts, the labels, and what prod returns
     twice.faults.append(ab_release(twice, "a", 2))
-    twice.forget()
     for options in ((), ("--label", "prod")):
-        done = twice.ok("status", *options)
-        assert f"routed  a: {ROUTES.format(3, 2)}" in done.out
-    done = twice.run("status", "--json", "--exit-code")
+        assert f"routed  a: {ROUTES.format(3, 2)}" in twice.ok("status", *options).out
+    done = twice.exits(1, "status", "--json", "--exit-code")
     assert done.document["routed"] == [{"name": "a", "label": "prod", "version": 3, "other": 2}]
-    assert done.code == 1
-    assert twice.run("status", "b").out.count("routed") == 0
-    twice.faults.clear()
-    twice.forget()
-    twice.ok("status", "--exit-code")
-    assert len(twice.seen) == plain == 3  # the prompts, the labels, and what prod returns
+    assert "routed" not in twice.run("status", "b").out
+    # A share of the reads is noticed when it is read.
+    twice.faults[:] = [ab_release(twice, "a", 2, lambda read: read % 3 == 2)]
+    assert ["routed" in twice.ok("status").out for _ in range(6)] == [False, False, True] * 2
+    # A registry without a list of labels is read twice.
+    twice.faults[:] = [fault(asking("GET", "/prompt-templates/labels"), failing(404))]
+    assert "routed" not in twice.ok("status").out
+    twice.faults.append(ab_release(twice, "a", 2, lambda read: read == 1))
+    assert f"routed  a: {ROUTES.format(3, 2)}" in twice.ok("status").out
 
 
 def test_a_deploy_skips_what_is_routed_and_releases_the_others(twice: World) -> None:
     twice.faults.append(ab_release(twice, "a", 2))
-    done = twice.run("deploy", "--json")
-    assert done.code == 3 and done.document["labels"] == []
-    assert done.document["skipped"][0] | {"reason": ""} == {
-        "name": "a",
-        "state": "routed",
-        "reason": "",
-        "touched": True,
-    }
-    assert ROUTES.format(3, 2) in done.document["error"]["message"]
+    document = twice.exits(3, "deploy", "--json").document
+    (skipped,) = document["skipped"]
+    assert (skipped["name"], skipped["state"], skipped["touched"]) == ("a", "routed", True)
+    assert document["labels"] == [] and ROUTES.format(3, 2) in document["error"]["message"]
     done = twice.run("deploy")
     assert f"skipped  a: {ROUTES.format(3, 2)}; end it in the PromptLayer dashboard" in done.out, str(done)
     assert "points at what is committed" not in done.out
     change(twice, "hello", "good day", "ab")
-    done = twice.run("deploy")
-    assert done.code == 3 and "1 prompt released to prod" in done.out, str(done)
+    assert "1 prompt released to prod" in twice.exits(3, "deploy").out
     assert prod(twice, "ab") == [3, 2] and twice.version("a") == 3
-    assert twice.run("deploy", "--since", "HEAD", "--json").code == 0  # this push changed nothing of it
-    twice.faults.clear()
-    twice.ok("deploy")
+    twice.ok("deploy", "--since", "HEAD", "--json")  # this push changed nothing of it
+    twice.faults[:] = [ab_release(twice, "a", 3, lambda read: read == 1)]
+    twice.ok("deploy")  # a list that is behind once is read again
     assert prod(twice, "ab") == [4, 2]
 
 
@@ -75,41 +69,19 @@ def test_a_deploy_that_is_routed_elsewhere_after_the_move_claims_no_release(
     change(released, "hello", "welcome", "ab")
     released.faults.append(ab_release(released, "a", 1, lambda read: read > 0))
     output = tmp_path / "output"
-    done = released.run("deploy", "--json", GITHUB_OUTPUT=str(output))
-    document = done.document
-    assert (done.code, document["error"]["code"], document["passed"]) == (5, "routed", False), str(done)
+    document = released.exits(5, "deploy", "--json", GITHUB_OUTPUT=str(output)).document
+    assert (document["error"]["code"], document["passed"]) == ("routed", False)
     assert document["error"]["message"] == f"'a' is not released: {ROUTES.format(2, 1)}"
     assert [label["reason"] for label in document["labels"]] == [ROUTES.format(2, 1), ""]
     assert 'released={"b": 2}' in output.read_text("utf-8")
     assert prod(released, "ab") == [2, 2]  # nothing is undone unasked
-    done = released.run("deploy")
-    assert done.code == 3 and ROUTES.format(2, 1) in done.err
+    assert ROUTES.format(2, 1) in released.exits(3, "deploy").err
     released.faults.clear()
     released.ok("deploy")
 
 
-def test_a_list_that_is_behind_once_is_read_again(released: World) -> None:
-    change(released, "hello", "welcome", "a")
-    released.faults.append(ab_release(released, "a", 1, lambda read: read == 1))
-    released.ok("deploy")
-
-
-def test_a_share_of_the_reads_is_noticed_when_it_is_read(twice: World) -> None:
-    twice.faults.append(ab_release(twice, "a", 2, lambda read: read % 3 == 2))
-    assert ["routed" in twice.ok("status").out for _ in range(6)] == [False, False, True] * 2
-
-
 @pytest.mark.parametrize("verb", ["status", "deploy"])
 def test_a_label_that_moves_between_the_reads_is_not_routed(twice: World, verb: str) -> None:
-    listing = asking("GET", "label=prod")
-    twice.faults.append(once(listing, lambda: twice.point("a", prod=2)))
+    twice.faults.append(once(asking("GET", "label=prod"), lambda: twice.point("a", prod=2)))
     done = twice.run(verb)
     assert "routed" not in done.out and "A/B" not in done.out + done.err, str(done)
-
-
-def test_a_registry_without_a_list_of_labels_is_read_twice(twice: World) -> None:
-    none = Reply({"message": "no prompt labels"}, 404)
-    twice.faults.append(fault(asking("GET", "/prompt-templates/labels"), none))
-    twice.ok("status")
-    twice.faults.append(ab_release(twice, "a", 2, lambda read: read == 1))
-    assert f"routed  a: {ROUTES.format(3, 2)}" in twice.ok("status").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -135,37 +136,29 @@ def test_a_workflow_may_name_the_branch_of_its_commit_only_where_git_knows_none(
     assert done.code == 3 and BRANCH in done.err, str(done)
 
 
-@pytest.mark.parametrize(
-    ("place", "options"),
-    [(feature, ["--rehearse", "--yes"]), (detached_feature, ["-n"]), (detached_feature, ["--rehearse"])],
-)
-def test_a_rehearsal_and_a_dry_run_change_nothing_and_say_what_may_release(
-    changed: World, place: Callable[[World], None], options: list[str]
-) -> None:
-    place(changed)
-    changed.forget()
-    message = BRANCH if place is feature else DETACHED
-    done = changed.run("deploy", "--label", "prod", *options)
-    assert done.code == 0, str(done)
-    assert changed.writes == []
-    assert done.out.startswith("DRY RUN: nothing was released\n") and f"not from here  {message}" in done.out
-    for line in done.out.splitlines():
-        assert " released" not in line or "nothing was released" in line
-    found = changed.run("deploy", "--label", "prod", *options, "--json").document
-    assert (found["dry_run"], found["passed"]) == (True, "--rehearse" in options)
-    assert found["not_from_here"] == message
-    assert message in changed.run("deploy", "--label", "prod", *options, "--format", "markdown").out
+def test_a_rehearsal_and_a_dry_run_change_nothing_and_say_what_may_release(changed: World) -> None:
+    for place, message, options in (
+        (feature, BRANCH, ["--rehearse", "--yes"]),
+        (detached_feature, DETACHED, ["-n"]),
+    ):
+        place(changed)
+        changed.forget()
+        done = changed.ok("deploy", "--label", "prod", *options)
+        assert changed.writes == [] and "not from here  " + message in done.out
+        assert done.out.startswith("DRY RUN: nothing was released\n")
+        found = changed.run("deploy", "--label", "prod", *options, "--json").document
+        assert (found["dry_run"], found["passed"]) == (True, "--rehearse" in options)
+        assert found["not_from_here"] == message
+        assert message in changed.run("deploy", "--label", "prod", *options, "--format", "markdown").out
 
 
 def test_a_rehearsal_that_fails_releases_nothing_and_writes_its_results(changed: World) -> None:
     put(changed.root, FIXTURES)
-    config = changed.root / "promptsync.yaml"
-    config.write_text(config.read_text().replace("'}}", "', fixtures: registry.yaml}}", 1))
+    changed.configure("', fixtures: registry.yaml}}", instead="'}}")
     change(changed, "polite", "rude")
     changed.forget()
     junit = changed.root.parent / "junit.xml"
-    done = changed.run("deploy", "--rehearse", "--junit", str(junit))
-    assert done.code == 1, str(done)
+    done = changed.exits(1, "deploy", "--rehearse", "--junit", str(junit))
     assert "rehearsal failed, with these files in a temporary registry; nothing was released" in done.out
     assert "error: the rehearsal failed: " in done.err and "published" not in done.out
     assert changed.writes == [] and 'failures="1"' in junit.read_text()
@@ -176,8 +169,7 @@ def test_a_rehearsal_that_fails_releases_nothing_and_writes_its_results(changed:
 
 
 def lower_minimum(world: World) -> None:
-    config = world.root / "promptsync.yaml"
-    config.write_text(config.read_text().replace("min_score: 100", "min_score: 0"))
+    world.configure("min_score: 0", instead="min_score: 100")
 
 
 def without_agents(world: World) -> None:
@@ -188,33 +180,69 @@ def without_a_user(world: World) -> None:
     world.path("d").unlink()
 
 
+def other_rows(world: World) -> None:
+    world.put("evaluations/x.csv", "a\n2\n")
+
+
+def other_evaluation(world: World) -> None:
+    world.put("evaluations/x.yaml", "rows: [{a: 2}]\n")
+
+
+def new_evaluation(world: World) -> None:
+    world.put("evaluations/new.yaml", "rows: [{a: 2}]\n")
+
+
+def without_an_evaluation(world: World) -> None:
+    (world.root / "evaluations/x.yaml").unlink()
+
+
 @pytest.mark.parametrize(
-    ("change", "path"),
+    ("change", "path", "is_of_all"),
     [
-        (lower_minimum, "promptsync.yaml"),
-        (without_agents, "prompts/d.yaml"),
-        (without_a_user, "prompts/d.yaml"),
+        (lower_minimum, "promptsync.yaml", True),
+        (without_agents, "prompts/d.yaml", False),
+        (without_a_user, "prompts/d.yaml", False),
+        (other_rows, "evaluations/x.csv", True),
+        (other_evaluation, "evaluations/x.yaml", True),
+        (new_evaluation, "evaluations/new.yaml", True),
+        (without_an_evaluation, "evaluations/x.yaml", True),
     ],
 )
-def test_checks_are_those_of_the_commit(changed: World, change: Callable[[World], None], path: str) -> None:
+def test_checks_are_those_of_the_commit(
+    changed: World, change: Callable[[World], None], path: str, *, is_of_all: bool
+) -> None:
+    """Files of other prompts do not hold up a named one."""
+    changed.put("evaluations/x.yaml", "rows: x.csv\n")
+    changed.put("evaluations/x.csv", "a\n1\n")
+    changed.commit("Add an evaluation")
     change(changed)
     changed.forget()
-    for options in ([], ["a"] if path == "promptsync.yaml" else [], ["--dry-run"]):
-        done = changed.run("deploy", *options)
-        assert done.code == 3 and f"{path} has changes that are not committed" in done.err, str(done)
-        assert f"git add {'promptsync.yaml' if 'sync' in path else 'prompts'} && git commit" in done.err
+    for options in ([], ["--dry-run"], *([["a"]] if is_of_all else [])):
+        done = changed.exits(3, "deploy", *options)
+        assert f"{path} has changes that are not committed; deploy" in done.err
+        assert f"git add {'prompts' if path.startswith('prompts') else path}" in done.err
     assert changed.writes == []
-    assert changed.run("deploy", "--allow-dirty").code == 0
+    changed.ok("deploy", "--allow-dirty" if is_of_all else "a")
+    assert changed.label("a", "prod") == 2
 
 
-def test_a_file_that_git_does_not_watch_is_refused(changed: World) -> None:
+def test_files_that_git_does_not_watch_or_have_are_refused(changed: World) -> None:
     changed.forget()
     for path in ("promptsync.yaml", "prompts/d.yaml"):
         changed.git("update-index", "--assume-unchanged", path)
-        done = changed.run("deploy")
-        assert done.code == 3 and f"git ignores changes in {path}" in done.err, str(done)
+        assert f"git ignores changes in {path}" in changed.exits(3, "deploy").err
         changed.git("update-index", "--no-assume-unchanged", path)
+    changed.edit("a", "welcome", "good day")
+    assert "prompts/a.yaml has changes that are not committed; deploy" in changed.exits(3, "deploy", "a").err
     assert changed.writes == []
+
+
+def test_of_a_snippet_uncommitted_files_of_others_count(released: World) -> None:
+    released.write("tone", content="A polite tone.")
+    released.commit("Add a snippet")
+    released.write("a", "Another polite hello, {name}", tags=["greeting"])
+    done = released.exits(3, "deploy", "tone")
+    assert "prompts/a.yaml has changes that are not committed" in done.err
 
 
 def test_a_configuration_that_is_a_link_is_refused(changed: World) -> None:
@@ -222,42 +250,30 @@ def test_a_configuration_that_is_a_link_is_refused(changed: World) -> None:
     config.rename(changed.root / "shared.yaml")
     config.symlink_to("shared.yaml")
     changed.commit("Share the configuration")
-    done = changed.run("deploy")
-    assert done.code == 2 and "This is a symbolic link" in done.err, str(done)
+    assert "This is a symbolic link" in changed.exits(2, "deploy").err
 
 
-def test_uncommitted_files_of_others_do_not_hold_up_a_named_prompt(changed: World) -> None:
-    changed.write("wip", "Half a {thought}")
-    changed.edit("b", "hello", "welcome")
-    changed.edit("a", "welcome", "good day")
-    done = changed.run("deploy", "a")
-    assert done.code == 3 and "prompts/a.yaml has changes that are not committed; deploy" in done.err
-    changed.git("checkout", "prompts/a.yaml")
-    assert changed.run("deploy").code == 3
-    changed.ok("deploy", "a")
-    assert [changed.label(name, "prod") for name in ("a", "b", "wip")] == [2, 1, None]
-
-
-def test_evaluation_files_that_are_not_committed_stop_a_deploy(changed: World) -> None:
-    changed.put("evaluations/x.yaml", "rows: x.csv\n")
-    changed.put("evaluations/x.csv", "a\n1\n")
-    changed.commit("Add an evaluation")
-    for path, text in (
-        ("evaluations/x.csv", "a\n2\n"),
-        ("evaluations/x.yaml", "rows: [{a: 2}]\n"),
-        ("evaluations/new.yaml", "rows: [{a: 2}]\n"),
-        ("evaluations/new.yaml", None),
-    ):
-        if text is not None:
-            changed.put(path, text)
-        else:
-            (changed.root / path).unlink()
-        for names in ([], ["a"]):
-            done = changed.run("deploy", *names)
-            assert done.code == 3 and f"{path} has changes that are not committed; deploy" in done.err
-            assert f"git add {path}" in done.err
-        changed.commit("Change it")
-    changed.ok("deploy", "a")
+@pytest.mark.parametrize("place", ["prompts", "prompts/shared"])
+def test_prompts_of_a_submodule_are_refused(released: World, place: str) -> None:
+    released.edit("b", "hello", "welcome")
+    (released.root / "prompts/shared").mkdir()
+    for name in "ad":
+        shutil.move(released.path(name), released.root / "prompts/shared")
+    released.commit("Group prompts")
+    lib = released.root.parent / "lib"
+    shutil.move(released.root / place, lib)
+    for command in ("init -q -b main", "add --all", "commit -qm Share"):
+        released.git("-C", str(lib), *command.split())
+    released.git("rm", "-rq", "--cached", place)
+    released.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(lib), place)
+    released.git("config", "submodule.prompts.ignore", "all")
+    released.commit("Use a submodule")
+    released.forget()
+    for arguments in (), ("--dry-run",), ("b",):
+        done = released.exits(3, "deploy", *arguments)
+        assert f"error: {place} is a submodule" in done.err
+        assert "hint: move promptsync.yaml into the submodule and run promptsync there\n" in done.err
+    assert released.writes == []
 
 
 def test_a_broken_evaluation_file_stops_no_status_and_no_rollback(changed: World) -> None:
@@ -270,15 +286,7 @@ def test_a_broken_evaluation_file_stops_no_status_and_no_rollback(changed: World
     changed.ok("rollback", "a", "--label", "prod", "--yes")
     assert changed.label("a", "prod") == 1
     # Before it is committed, no label moves up.
-    assert changed.run("label", "move", "a@2", "prod", "--yes").code == 3
-
-
-def test_of_a_snippet_uncommitted_files_of_others_count(released: World) -> None:
-    released.write("tone", content="A polite tone.")
-    released.commit("Add a snippet")
-    released.write("a", "Another polite hello, {name}", tags=["greeting"])
-    done = released.run("deploy", "tone")
-    assert done.code == 3 and "prompts/a.yaml has changes that are not committed" in done.err, str(done)
+    changed.exits(3, "label", "move", "a@2", "prod", "--yes")
 
 
 def test_the_fingerprint_covers_what_the_checks_must_reach(changed: World) -> None:
@@ -290,14 +298,13 @@ def test_the_fingerprint_covers_what_the_checks_must_reach(changed: World) -> No
     assert len({*plans}) == len(plans)
     assert fingerprint("--rehearse", *strict) == plans[1]
     changed.forget()
-    assert changed.run("deploy", "--expect", plans[0], *strict).code == 3
-    assert changed.run("deploy", "--expect", plans[1]).code == 3
+    changed.exits(3, "deploy", "--expect", plans[0], *strict)
+    changed.exits(3, "deploy", "--expect", plans[1])
     assert changed.writes == []
-    assert changed.run("deploy", "--expect", plans[1], *strict).code == 0
+    changed.ok("deploy", "--expect", plans[1], *strict)
     outputs = changed.root.parent / "outputs"
-    refused = changed.run("deploy", "--expect", plans[1], "--json", GITHUB_OUTPUT=str(outputs))
-    assert (refused.code, refused.document["passed"]) == (3, False)
-    assert "passed=false" in outputs.read_text()
+    refused = changed.exits(3, "deploy", "--expect", plans[1], "--json", GITHUB_OUTPUT=str(outputs))
+    assert refused.document["passed"] is False and "passed=false" in outputs.read_text()
 
 
 def test_status_goes_to_a_branch_that_may_release(changed: World) -> None:

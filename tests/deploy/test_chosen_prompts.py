@@ -41,60 +41,44 @@ def with_snippet(released: World) -> World:
 
 
 def test_named_prompts_are_released_without_the_others(failing_a: World) -> None:
-    done = failing_a.run("deploy", "b", "prompts/c.yaml", "--json")
-    assert done.code == 0, str(done)
+    """A conflict in another one does not hold them up."""
+    version = failing_a.publish("a", "An edit, polite, {name}", release_labels=["prod"])
+    failing_a.exits(3, "deploy")
+    failing_a.exits(2, "deploy", "nobody")
+    done = failing_a.ok("deploy", "[b]", "prompts/c.yaml", "--json")
     assert [member["name"] for member in done.document["members"]] == ["b", "c"]
     assert sorted(failing_a.published) == ["b", "c"]
-    assert versions(failing_a) == {"a": 1, "b": 2, "c": 2, "tone": None}
+    assert versions(failing_a) == {"a": version, "b": 2, "c": 2, "tone": None}
 
 
-@pytest.mark.parametrize(("names", "code"), [(["[bc]"], 0), (["nobody"], 2), (["a"], 1)])
-def test_names_are_patterns_too_and_have_to_exist(failing_a: World, names: list[str], code: int) -> None:
-    done = failing_a.run("deploy", *names)
-    assert done.code == code, str(done)
-    assert (failing_a.label("b", "prod") == 2) == (code == 0)
-
-
-def test_a_conflict_elsewhere_does_not_hold_up_a_named_prompt(failing_a: World) -> None:
-    version = failing_a.publish("a", "An edit, polite, {name}", release_labels=["prod"])
-    assert failing_a.run("deploy").code == 3
-    assert failing_a.run("deploy", "b").code == 0
-    assert (failing_a.label("a", "prod"), failing_a.label("b", "prod")) == (version, 2)
-
-
-def test_a_failed_check_releases_nothing_and_says_how_to_release_the_others(failing_a: World) -> None:
-    done = failing_a.run("deploy")
-    assert done.code == 1, str(done)
+def test_a_failed_check_releases_nothing_and_says_how_to_release_the_others(
+    failing_a: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = failing_a.exits(1, "deploy")
     assert versions(failing_a) == dict.fromkeys("abc", 1) | {"tone": None}
     assert "nothing was released; prod did not move; 2 other prompts passed" in done.out
     assert done.err.endswith("hint: promptsync deploy b c\n")
-    assert failing_a.run("deploy", "b", "c").code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr("promptsync.deploy.apply._NAMED", 1)
+        assert failing_a.run("deploy").err.endswith("hint: promptsync deploy --keep-going\n")
+    failing_a.ok("deploy", "b", "c")
     assert versions(failing_a) == {"a": 1, "b": 2, "c": 2, "tone": None}
-    assert failing_a.run("deploy", "a").err.endswith(" deploy a\n")  # and not everything
-
-
-def test_where_many_passed_the_way_on_is_to_keep_going(
-    failing_a: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("promptsync.deploy.apply._NAMED", 1)
-    assert failing_a.run("deploy").err.endswith("hint: promptsync deploy --keep-going\n")
+    assert failing_a.exits(1, "deploy", "a").err.endswith(" deploy a\n")  # and not everything
 
 
 def test_the_way_on_does_not_name_prompts_without_checks(released: World) -> None:
     """A failed check may have run them."""
     released.write("sql", "Select {name}")
     change(released, "polite", "rude")
-    done = released.run("deploy")
-    assert done.code == 1 and done.err.endswith(" deploy\n"), str(done)
-    assert "other prompt" not in done.out
+    done = released.exits(1, "deploy")
+    assert done.err.endswith(" deploy\n") and "other prompt" not in done.out
     released.ok("deploy", "sql")
     assert (released.label("a", "prod"), released.label("sql", "prod")) == (1, 1)
 
 
 def test_keep_going_releases_what_passed_and_says_what_it_kept_back(failing_a: World, tmp_path: Path) -> None:
     junit = tmp_path / "junit.xml"
-    done = failing_a.run("deploy", "--keep-going", "--junit", str(junit))
-    assert done.code == 1, str(done)
+    done = failing_a.exits(1, "deploy", "--keep-going", "--junit", str(junit))
     assert versions(failing_a) == {"a": 1, "b": 2, "c": 2, "tone": None}
     assert "kept back  a: its checks failed" in done.out
     assert "2 prompts released to prod, 1 kept back" in done.out
@@ -118,8 +102,7 @@ def test_a_named_prompt_brings_the_snippets_that_it_needs(released: World) -> No
     released.commit("Use a snippet")
     plan = released.run("deploy", "a", "--dry-run")
     assert "released too, because a renders it" in plan.out and "because tone renders it" in plan.out
-    done = released.run("deploy", "a", "--json")
-    assert done.code == 0, str(done)
+    done = released.ok("deploy", "a", "--json")
     needed_by = {member["name"]: member["needed_by"] for member in done.document["members"]}
     assert needed_by == {"a": None, "tone": "a", "inner": "tone"}
     assert (released.label("tone", "prod"), released.label("inner", "prod")) == (1, 1)
@@ -133,12 +116,8 @@ def test_a_pinned_snippet_is_not_brought(released: World) -> None:
     released.write("a", "@@@tone@version_number:1@@@ hello, {name}", tags=["greeting"])
     released.edit("tone", "polite", "very polite")
     released.commit("Pin it")
-    assert released.run("deploy", "a").code == 0
-    assert (released.label("a", "prod"), released.label("tone", "prod"), released.version("tone")) == (
-        2,
-        None,
-        1,
-    )
+    released.ok("deploy", "a")
+    assert versions(released) == {"a": 2, "b": 1, "c": 1, "tone": None} and released.version("tone") == 1
 
 
 @pytest.mark.parametrize(
@@ -162,15 +141,12 @@ def test_a_snippet_and_its_users_stand_or_fall_together(
     assert versions(with_snippet) == released | dict.fromkeys(kept, 1)
 
 
-# -- JUnit --------------------------------------------------------------------------------------------------
-
-
 def test_a_deploy_that_stops_for_another_reason_is_an_error_in_junit(
     failing_a: World, tmp_path: Path
 ) -> None:
     junit = tmp_path / "junit.xml"
     failing_a.faults.append(fault(asking("PATCH", "prompt-labels"), failing(403)))
-    assert failing_a.run("deploy", "b", "--junit", str(junit)).code == 4
+    failing_a.exits(4, "deploy", "b", "--junit", str(junit))
     root = ElementTree.parse(junit).getroot()
     assert [case.attrib["name"] for case in root] == ["b is polite", "deploy"]
     assert root.attrib["errors"] == "1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from deploying import change, prod
@@ -34,28 +35,19 @@ def test_only_what_changed_is_published_checked_and_moved(released: World) -> No
 
 def test_what_a_failed_check_left_pending_is_checked_again_before_it_is_released(released: World) -> None:
     change(released, "polite", "rude", "a")
-    failed = released.run("deploy", "--json")
-    assert (failed.code, failed.document["passed"]) == (1, False)
-    assert [label["moved"] for label in failed.document["labels"]] == [False]
+    failed = released.exits(1, "deploy", "--json").document
+    assert failed["passed"] is False and [label["moved"] for label in failed["labels"]] == [False]
     change(released, "hello", "welcome", "b")
-    done = released.run("deploy", "--since", "HEAD~1", "--json")
-    assert (done.code, done.document["pending"]) == (1, ["a"])
+    document = released.exits(1, "deploy", "--since", "HEAD~1", "--json").document
+    assert document["pending"] == ["a"]
     assert "pending  a: " in released.run("deploy", "--since", "HEAD~1").out
-    checked = sorted(run["evaluation"] for run in done.document["eval"]["runs"])
+    checked = sorted(run["evaluation"] for run in document["eval"]["runs"])
     assert checked == ["a is polite", "b is polite"]
     assert prod(released) == [1, 1, 1, 1]
     assert released.version("a") == 2  # three deploys published it once
     change(released, "rude", "polite and brief", "a")
-    done = released.run("deploy", "--since", "HEAD~1", "--json")
-    assert (done.code, done.document["pending"]) == (0, ["b"]), str(done)
+    assert released.ok("deploy", "--since", "HEAD~1", "--json").document["pending"] == ["b"]
     assert prod(released) == [3, 2, 1, 1]
-
-
-def test_a_minimum_of_the_command_line_is_enough_to_stop_a_release(released: World) -> None:
-    released.write("a", "A {name} hello", evaluations=["a is polite"])
-    released.commit()
-    done = released.run("deploy", "--min-score", "50")
-    assert done.code == 1 and "minimum" in done.err
 
 
 def test_a_dry_run_writes_nothing_and_prints_the_whole_sequence(released: World) -> None:
@@ -99,30 +91,29 @@ def test_a_prompt_without_checks_is_named_and_refused_when_checks_are_required(w
 
 
 def test_a_limit_that_an_evaluation_would_ignore_is_a_usage_error(world: World) -> None:
-    done = world.run("deploy", "--max-drop", "5")
-    assert done.code == 2, str(done)
+    done = world.exits(2, "deploy", "--max-drop", "5")
     assert "--max-drop compares the rows of tables, and 'a is polite' is an evaluation" in done.err
     assert world.writes == []
     world.ok("deploy", "d", "--max-drop", "5")  # an agent never had a score
 
 
-def test_an_evaluation_that_the_registry_does_not_have_is_found_before_anything_is_published(
+def test_checks_have_to_exist_and_reach_the_version_and_the_minimum_of_the_command_line(
     released: World,
 ) -> None:
-    released.write("a", "Another polite text, {name}", evaluations=["a is polit"])
+    released.write("a", "Another polite {name}", evaluations=["a is polit"])
     released.commit()
-    done = released.run("deploy")
-    assert done.code == 2 and "a is polite" in done.err
+    assert "a is polit" in released.exits(2, "deploy").err
     assert released.writes == []
-
-
-def test_a_run_on_another_version_does_not_count(released: World) -> None:
-    released.write("a", "Another polite text, {name}", evaluations=["a under prod"])
+    released.write("a", "Another polite {name}", evaluations=["a under prod"])  # which runs the live version
     released.commit()
-    assert released.run("deploy", "--json").code == 1
-    assert released.label("a", "prod") == 1
+    released.exits(1, "deploy")
+    assert prod(released) == [1, 1, 1, 1]
     released.ok("deploy", "--allow-unbound")
-    assert released.label("a", "prod") == 2
+    assert prod(released) == [2, 1, 1, 1]
+    released.write("a", "A {name} hello")
+    released.configure("min_score: 0", instead="min_score: 100")
+    released.commit()
+    assert "minimum" in released.exits(1, "deploy", "--min-score", "50").err
 
 
 def test_a_prompt_deleted_in_git_keeps_its_label_and_is_named(released: World) -> None:
@@ -139,15 +130,14 @@ def test_an_old_commit_does_not_take_a_newer_release_back(released: World) -> No
     released.forget()
     done = released.ok("deploy", "--label", "prod", "--older", "--since", "HEAD", "--json")
     assert [prompt["state"] for prompt in done.document["skipped"]] == ["behind"]
+    touched = released.exits(3, "deploy", "--label", "prod", "--older")
+    assert "'a' was skipped: the label is ahead of this commit" in touched.err
     assert released.writes == [] and released.label("a", "prod") == 2
-    touched = released.run("deploy", "--label", "prod", "--older")
-    assert touched.code == 3 and "'a' was skipped: the label is ahead of this commit" in touched.err
 
 
 def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:
     shutil.rmtree(world.root / ".git")
-    done = world.run("deploy")
-    assert done.code == 2
+    done = world.exits(2, "deploy")
     assert "a directory outside of git" in done.err and "--label" in done.err
     world.ok("deploy", "--label", "prod")
     assert "prod points at what your files have" in world.ok("deploy", "--label", "prod").out
@@ -177,8 +167,7 @@ def test_a_request_that_fails_leaves_the_labels_and_advises_to_deploy_again(rele
         change(released, text, f"polite {number}", "ad")
         text = f"polite {number}"
         released.faults.append(fault(asking(method, part), failing(status)))
-        done = released.run("deploy")
-        assert done.code == code, str(done)
+        done = released.exits(code, "deploy")
         assert hint in done.err.partition("hint: ")[2]
         assert "promptsync push" not in done.err and "fix the prompt" not in done.err
         assert prod(released) == [number, 1, 1, number]
@@ -196,23 +185,25 @@ def paths(world: World) -> Counter[str]:
     return requests
 
 
+def of_others(seen: object, forward: object) -> Reply:
+    """A list in which each label belongs to another prompt."""
+    label = {"release_label": "prod", "prompt_version_number": 1, "prompt_id": 900}
+    return Reply({"release_labels": [{**label, "release_label_id": 90 + number} for number in range(4)]})
+
+
 def test_nothing_to_release_reads_the_prompts_those_under_the_label_and_the_labels_once(
     released: World,
 ) -> None:
-    done = released.ok("deploy")
-    assert "prod points at what is committed" in done.out
+    assert "prod points at what is committed" in released.ok("deploy").out
     assert paths(released) == {LIST: 2, LABELS: 1}
+    # Without a list of labels: the latest versions, those under the label, twice, and those under the two
+    # labels beside it.
+    for answer, lists in (*((failing(status), 5) for status in (404, 422, 403)), (of_others, 2)):
+        released.faults[:] = [fault(asking("GET", LABELS), answer)]
+        released.ok("deploy")
+        assert paths(released) == {LIST: lists, LABELS: 1}
     released.put("promptsync.yaml", "prompts: prompt\nlabels: {main: prod}\n")
     assert "no prompts to deploy" in released.ok("deploy", "--allow-dirty").out
-
-
-@pytest.mark.parametrize("status", [404, 422, 403])
-def test_a_registry_without_a_list_of_labels_is_read_by_label(released: World, status: int) -> None:
-    released.faults.append(fault(asking("GET", LABELS), failing(status, "Prompt not found: labels")))
-    released.ok("deploy")
-    # the latest versions, those under the label, twice, and those under the two labels beside it
-    requests = paths(released)
-    assert (requests[LIST], requests[LABELS]) == (5, 1)
 
 
 def recorded(world: World) -> None:
@@ -232,25 +223,14 @@ def added(world: World) -> None:
 
 @pytest.mark.parametrize("state", [recorded, pushed, added])
 def test_a_prompt_whose_label_is_not_recorded_at_its_latest_version_is_checked_and_released(
-    released: World, state: object
+    released: World, state: Callable[[World], None]
 ) -> None:
-    assert callable(state)
     state(released)
     released.forget()
     document = released.ok("deploy", "--json").document
     assert [run["evaluation"] for run in document["eval"]["runs"]] == ["a is polite"]
     assert released.published == []
     assert released.label("a", "prod") == released.label("a", "prod.released") == released.version("a")
-
-
-def test_a_label_of_another_prompt_with_that_name_does_not_count(released: World) -> None:
-    def of_others(seen: object, forward: object) -> Reply:
-        label = {"release_label": "prod", "prompt_version_number": 1, "prompt_id": 900}
-        return Reply({"release_labels": [{**label, "release_label_id": 90 + number} for number in range(4)]})
-
-    released.faults.append(fault(asking("GET", LABELS), of_others))
-    released.ok("deploy")
-    assert paths(released)[LIST] == 2
 
 
 def test_a_deploy_of_20_prompts_among_40_needs_few_requests(world: World) -> None:

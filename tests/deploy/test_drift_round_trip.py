@@ -68,6 +68,14 @@ def here(world: World) -> str:
     return world.path("a").read_text("utf-8")
 
 
+def assert_settled(world: World) -> None:
+    """Neither a deploy nor the nightly job has anything to do."""
+    world.forget()
+    assert "nothing to release" in world.ok("deploy").out
+    assert world.ok(*DRIFT).out == "nothing to pull\n"
+    assert world.writes == [] and set(world.states().values()) == {"in-sync"}
+
+
 @pytest.mark.parametrize("how", ["squash", "--no-ff"])
 def test_a_draft_comes_back_and_is_released_once(shop: World, how: str) -> None:
     draft = edit_there(shop, 0, "a draft")
@@ -83,21 +91,15 @@ def test_a_draft_comes_back_and_is_released_once(shop: World, how: str) -> None:
     assert shop.published == ["a"]
     assert shop.label("a", "prod") == shop.version("a") == draft + 2
     assert "a draft." in shop.text("a") and "+" not in shop.messages("a")[-1]
+    assert_settled(shop)
 
-    shop.forget()
-    assert "nothing to release" in shop.ok("deploy").out
-    assert shop.ok(*DRIFT).out == "nothing to pull\n"
-    assert shop.writes == [] and set(shop.states().values()) == {"in-sync"}
-
-
-@pytest.mark.parametrize("how", ["squash", "--no-ff"])
-def test_an_edit_that_nothing_passed_over_is_released_as_the_version_it_is(shop: World, how: str) -> None:
-    edited = edit_there(shop, 0, "an edit")
+    # What nothing passed over is released as the version that it is.
+    edited = edit_there(shop, 2, "an edit")
     drift(shop, how)
     shop.forget()
     shop.ok("deploy")
     assert shop.published == [] and shop.label("a", "prod") == shop.version("a") == edited
-    assert shop.ok(*DRIFT).out == "nothing to pull\n"
+    assert_settled(shop)
 
 
 def test_a_reviewer_who_drops_the_text_is_not_asked_again(shop: World) -> None:
@@ -108,10 +110,7 @@ def test_a_reviewer_who_drops_the_text_is_not_asked_again(shop: World) -> None:
     shop.edit("a", "a draft.", BEGINNING[0])
     shop.commit("Pull what was edited in the registry, but for the draft (#7)")
     shop.git("clean", "-qxfd", ".promptsync")
-    shop.forget()
-    assert "nothing to release" in shop.ok("deploy").out
-    assert shop.ok(*DRIFT).out == "nothing to pull\n"
-    assert shop.writes == [] and set(shop.states().values()) == {"in-sync"}
+    assert_settled(shop)
 
 
 def test_a_draft_below_a_release_that_its_gate_stopped_comes_back_all_the_same(shop: World) -> None:
@@ -146,7 +145,7 @@ def test_main_and_the_registry_go_on_while_the_pull_request_is_open(shop: World)
     for word in ("a draft.", "a release.", "the next release.", "another edit."):
         assert word in shop.text("a")
     assert shop.label("a", "prod") == shop.version("a")
-    assert shop.ok(*DRIFT).out == "nothing to pull\n"
+    assert_settled(shop)
 
 
 def test_a_draft_that_clashes_with_the_release_is_reported_until_somebody_decides(shop: World) -> None:
@@ -158,8 +157,7 @@ def test_a_draft_that_clashes_with_the_release_is_reported_until_somebody_decide
         assert done.code == 3 and "passed-over v2 does not merge" in done.out
     shop.ok("pull", "--no-passed-over", "a")
     shop.commit("The release is right")
-    assert shop.ok(*DRIFT).out == "nothing to pull\n"
-    assert "nothing to release" in shop.ok("deploy").out
+    assert_settled(shop)
 
 
 @pytest.mark.parametrize("number", numbers(count=5, fuzz=30))
@@ -183,6 +181,4 @@ def test_whatever_happens_in_whatever_order_no_edit_is_lost(shop: World, number:
     expected = [f"{said[at]}." if at in said else was for at, was in enumerate(BEGINNING)]
     assert places(shop.text("a")) == expected
     assert shop.label("a", "prod") == shop.version("a")
-    assert shop.ok(*DRIFT).out == "nothing to pull\n"
-    assert "nothing to release" in shop.ok("deploy").out
-    assert set(shop.states().values()) == {"in-sync"}
+    assert_settled(shop)

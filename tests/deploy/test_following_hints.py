@@ -109,8 +109,7 @@ def archived(world: World) -> None:
 
 def new(world: World) -> None:
     """A first version that fails, so that there is no label yet."""
-    config = world.root / "promptsync.yaml"
-    config.write_text(config.read_text().replace("match: a,", "match: 'e*',"))
+    world.configure("match: 'e*',", instead="match: a,")
     world.write("e", "A rude hello, {name}", evaluations=["a is polite"])
     world.edit("a", "polite", "rude")
     world.commit("Add e")
@@ -151,8 +150,7 @@ def on_another_branch(world: World) -> None:
 
 def checked_on_another_version(world: World) -> None:
     """The evaluation runs what prod points at, and never the version that is to be released."""
-    config = world.root / "promptsync.yaml"
-    config.write_text(config.read_text().replace("evaluation: a is polite", "evaluation: a under prod"))
+    world.configure("evaluation: a under prod", instead="evaluation: a is polite")
     rejected(world)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 
-import pytest
 from worlds import World
 
 
@@ -15,31 +14,22 @@ def in_ci(world: World) -> None:
     world.root = world.root.parent / "ci"
 
 
-@pytest.fixture
-def renamed(released: World) -> World:
+def test_a_fresh_clone_sees_the_rename_below_the_edit_and_says_what_brings_it_in(released: World) -> None:
     released.rename("a", "z")
     released.publish("z", "A polite edit, {name}", tags=["greeting"])
     in_ci(released)
     released.forget()
-    return released
-
-
-@pytest.mark.parametrize("verb", ["deploy", "push"])
-def test_a_fresh_clone_sees_the_rename_below_the_edit(renamed: World, verb: str) -> None:
-    done = renamed.run(verb)
-    assert done.code == 3, str(done)
-    assert "'a'" in done.err and "hint: promptsync mv a z" in done.err
-    assert renamed.writes == []
-
-
-def test_what_the_refusal_says_brings_the_edit_in(renamed: World) -> None:
-    renamed.ok("mv", "a", "z")
-    renamed.commit("Rename a to z")
-    assert renamed.states()["z"] == "behind"
-    renamed.ok("pull")
-    renamed.commit("Pull the edit")
-    renamed.ok("deploy")
-    assert renamed.label("z", "prod") == 2
+    for verb in ("deploy", "push"):
+        done = released.exits(3, verb)
+        assert "'a'" in done.err and "hint: promptsync mv a z" in done.err
+    assert released.writes == []
+    released.ok("mv", "a", "z")
+    released.commit("Rename a to z")
+    assert released.states()["z"] == "behind"
+    released.ok("pull")
+    released.commit("Pull the edit")
+    released.ok("deploy")
+    assert released.label("z", "prod") == 2
 
 
 def test_a_prompt_that_was_pulled_into_its_file_is_found_by_the_key(released: World) -> None:

@@ -30,11 +30,6 @@ def release(world: World, **texts: str) -> None:
     world.forget()
 
 
-def only(world: World, *names: str) -> None:
-    config = world.root / "promptsync.yaml"
-    config.write_text(f"{config.read_text()}include: [{', '.join((*'abcd', *names))}]\n")
-
-
 def live(world: World, name: str = "a") -> str:
     """What an application gets for ``name``."""
     answer = world.call("POST", f"/prompt-templates/{name}", {"label": "prod"})
@@ -45,6 +40,14 @@ def live(world: World, name: str = "a") -> str:
 # -- what would be live immediately ------------------------------------------------------------------------
 
 
+def unpinned(world: World) -> None:
+    release(world, tone="A polite text.", a=UNPINNED)
+
+
+def by_label(world: World) -> None:
+    release(world, tone="A polite text.", a=BY_LABEL)
+
+
 def nested(world: World) -> None:
     release(world, tone="A polite text.", outer=f"So: {UNPINNED}", a="@@@outer@@@")
 
@@ -52,37 +55,35 @@ def nested(world: World) -> None:
 def elsewhere(world: World) -> None:
     release(world, tone="A polite text.")
     world.publish("bots/faq", f"{UNPINNED} {{name}}", release_labels=["prod"])
-    only(world, "tone")
+    world.configure("include: [a, b, c, d, tone]")
     world.commit("Only these")
 
 
-def without_it_in_the_newest(world: World) -> None:
-    release(world, tone="A polite text.", a=UNPINNED)
+def not_in_the_newest_version(world: World) -> None:
+    unpinned(world)
     write(world, a="")
     world.ok("push")
 
 
-USERS: dict[str, tuple[Callable[[World], None], str]] = {
-    "unpinned": (lambda world: release(world, tone="A polite text.", a=UNPINNED), "a (prod)"),
-    "by label": (lambda world: release(world, tone="A polite text.", a=BY_LABEL), "a (prod)"),
-    "nested": (nested, "a (prod), outer (prod)"),
-    "elsewhere": (elsewhere, "bots/faq (prod)"),
-    "not in the newest version": (without_it_in_the_newest, "a (prod)"),
-}
-
-
-@pytest.mark.parametrize("use", USERS)
+@pytest.mark.parametrize(
+    ("use", "users"),
+    [
+        (unpinned, "a (prod)"),
+        (by_label, "a (prod)"),
+        (nested, "a (prod), outer (prod)"),
+        (elsewhere, "bots/faq (prod)"),
+        (not_in_the_newest_version, "a (prod)"),
+    ],
+)
 def test_a_snippet_that_is_live_before_its_checks_is_refused_with_its_users(
-    released: World, use: str
+    released: World, use: Callable[[World], None], users: str
 ) -> None:
-    make, users = USERS[use]
-    make(released)
+    use(released)
     write(released, tone="A rude text.")
     before = live(released)
     released.forget()
     for more in ((), ("tone",), ("--dry-run",)):
-        done = released.run("deploy", *more)
-        assert done.code == 3, str(done)
+        done = released.exits(3, "deploy", *more)
         assert f"'tone' would be live immediately in {users}" in done.err
         assert "@@@tone@version_number:1@@@" in done.err and "promptsync bump tone" in done.err
     assert released.writes == [] and live(released) == before
@@ -96,26 +97,9 @@ def test_a_deploy_to_another_label_looks_at_what_is_live_in_prod(released: World
     write(released, tone="A rude text.")
     released.ok("push", "tone")
     released.forget()
-    done = released.run("deploy", "--label", "staging", "--json")
-    assert (done.code, done.document["error"]["code"]) == (3, "live-snippets"), str(done)
-    assert "live immediately in a (prod)" in done.document["error"]["message"]
+    error = released.exits(3, "deploy", "--label", "staging", "--json").document["error"]
+    assert error["code"] == "live-snippets" and "live immediately in a (prod)" in error["message"]
     assert released.writes == []
-
-
-def test_the_way_out_pins_the_snippet_releases_it_and_moves_the_pins(released: World) -> None:
-    release(released, tone="A polite text.", a=UNPINNED)
-    write(released, tone="Another polite text.")
-    write(released, a=PINNED)
-    refused = released.run("deploy")
-    assert refused.code == 3 and "deploy only what pins it: promptsync deploy a\n" in refused.err
-    released.ok("deploy", "a")
-    released.ok("deploy")
-    assert live(released).startswith("A polite text.")
-    released.ok("bump", "tone")
-    released.commit("Use the new tone")
-    done = released.ok("deploy", "--json").document
-    assert [run["evaluation"] for run in done["eval"]["runs"]] == ["a is polite"]
-    assert live(released).startswith("Another polite text.")
 
 
 @pytest.mark.parametrize(("text", "code"), [("Another polite text.", 0), ("A rude text.", 1)])
@@ -128,13 +112,11 @@ def test_what_is_live_already_is_checked_by_its_users_before_its_label_moves(
     released.ok("deploy")
     write(released, tone=text)
     released.ok("push", "tone", "--skip-checks")
-    planned = released.ok("deploy", "-n").out
-    assert "renders a changed snippet" in planned
-    done = released.run("deploy", "--json")
-    assert done.code == code, str(done)
-    assert [run["evaluation"] for run in done.document["eval"]["runs"]] == ["a is polite"]
-    assert [member["name"] for member in done.document["members"] if member["dependant"]] == ["a"]
-    assert done.document["unchecked"] == []
+    assert "renders a changed snippet" in released.ok("deploy", "-n").out
+    document = released.exits(code, "deploy", "--json").document
+    assert [run["evaluation"] for run in document["eval"]["runs"]] == ["a is polite"]
+    assert [member["name"] for member in document["members"] if member["dependant"]] == ["a"]
+    assert document["unchecked"] == []
     assert released.label("tone", "prod") == (1 if code else 2)
 
 
@@ -168,10 +150,14 @@ def test_a_snippet_is_deployed_before_the_prompts_that_render_it_by_the_label(
 ) -> None:
     state(released)
     released.forget()
+    if state is new_use:  # only a deploy gives the snippet its first label
+        assert released.exits(3, "push").err.endswith("hint: promptsync deploy tone --label prod\n")
+        done = released.exits(3, "deploy", "--label", "staging")
+        assert "'a' uses the snippet 'tone' at the label 'prod', which it does not have" in done.err
+        assert "hint: promptsync deploy tone --label prod\n" in done.err
     for more in ((), ("a",)):
-        done = released.run("deploy", *more, "--json")
-        assert (done.code, done.document["error"]["code"]) == (3, "snippets-first"), str(done)
-        assert done.document["error"]["hint"] == "promptsync deploy tone"
+        error = released.exits(3, "deploy", *more, "--json").document["error"]
+        assert (error["code"], error["hint"]) == ("snippets-first", "promptsync deploy tone")
     assert released.writes == []
     released.ok("deploy", "tone")
     at = released.label("tone", "prod")
@@ -182,65 +168,50 @@ def test_a_snippet_is_deployed_before_the_prompts_that_render_it_by_the_label(
 
 
 def test_a_snippet_that_is_deployed_first_passes_its_own_checks(released: World) -> None:
-    config = released.root / "promptsync.yaml"
-    config.write_text(f"{config.read_text()}- {{match: tone, evaluation: tone is polite, min_score: 100}}\n")
+    released.configure("- {match: tone, evaluation: tone is polite, min_score: 100}")
     write(released, tone="A rude text.", a=BY_LABEL)
-    done = released.run("deploy", "tone")
-    assert done.code == 1 and "tone is polite: 0 on the echo model is below the minimum of 100" in done.err, (
-        str(done)
-    )
+    done = released.exits(1, "deploy", "tone")
+    assert "tone is polite: 0 on the echo model is below the minimum of 100" in done.err
     assert (released.label("tone", "prod"), released.label("a", "prod")) == (None, 1)
     write(released, tone="A polite text.")
     released.ok("deploy", "tone")
-    released.ok("deploy")
-    assert (released.label("tone", "prod"), released.label("a", "prod")) == (2, 2)
-
-
-def test_a_deploy_to_another_label_does_not_give_a_new_snippet_the_governed_one(released: World) -> None:
-    config = released.root / "promptsync.yaml"
-    config.write_text(config.read_text().replace("{main: prod}", "{main: prod, dev: staging}"))
-    new_use(released)
-    released.git("switch", "-qc", "dev")
-    for options in (("--dry-run",), ()):
-        done = released.run("deploy", "--label", "staging", *options)
-        assert done.code == 3, str(done)
-        assert "'a' uses the snippet 'tone' at the label 'prod', which it does not have" in done.err
-        assert "hint: promptsync deploy tone --label prod\n" in done.err
-    assert released.writes == []
+    assert released.label("tone", "prod") == 2
 
 
 def test_a_rehearsal_needs_no_order_and_knows_snippets_of_other_repositories(released: World) -> None:
-    only(released, "tone")
+    released.configure("include: [a, b, c, d, tone]")
     released.publish("foreign", content="polite words", release_labels=["prod", "stable"])
     released.publish("outer", content="@@@foreign@label:stable@@@ again", release_labels=["prod"])
     write(released, tone="A polite text.", b=PINNED)
     write(released, a=f"{BY_LABEL} @@@foreign@label:stable@@@ @@@outer@label:prod@@@")
     released.ok("deploy", "tone")
-    done = released.run("deploy", "--rehearse")
-    assert done.code == 0, str(done)
-    assert "rehearsal passed" in done.out
+    assert "rehearsal passed" in released.ok("deploy", "--rehearse").out
     assert (released.label("a", "prod"), released.label("tone", "prod")) == (1, 1)
 
 
 # -- pinned snippets ----------------------------------------------------------------------------------------
 
 
-def test_a_deploy_names_who_keeps_the_old_text(released: World) -> None:
-    release(released, tone="A polite text.", a=PINNED)
+def test_the_way_out_pins_the_snippet_releases_it_and_moves_the_pins(released: World) -> None:
+    unpinned(released)
     write(released, tone="Another polite text.")
+    write(released, a=PINNED)
+    assert "deploy only what pins it: promptsync deploy a\n" in released.exits(3, "deploy").err
+    released.ok("deploy", "a")
     planned = released.ok("deploy", "-n").out
     assert "      once v2 is published, a will still pin v1; promptsync bump tone\n" in planned
     assert sum(" tone " in line for line in planned.splitlines()) == 1
     assert "once v2 is published, a will still" in released.ok("deploy", "-n", "--format", "markdown").out
+    document = released.ok("deploy", "-n", "--json").document
     expected = [{"name": "a", "snippet": "tone", "pinned": 1, "version": 2, "problem": "outdated"}]
-    assert released.ok("deploy", "-n", "--json").document["pins"] == expected
-    assert released.ok("deploy", "-n", "--json").document["unchecked"] == ["tone"]
+    assert (document["pins"], document["unchecked"]) == (expected, ["tone"])
     assert "  pinned  tone: a still pins v1, not v2; promptsync bump tone\n" in released.ok("deploy").out
     assert released.label("tone", "prod") == 2 and live(released).startswith("A polite text.")
     released.ok("bump", "tone")
     released.commit("Use the new tone")
-    assert "pinned" not in released.ok("deploy").out
-    assert released.ok("deploy", "--json").document["pins"] == []
+    document = released.ok("deploy", "--json").document
+    assert [run["evaluation"] for run in document["eval"]["runs"]] == ["a is polite"]
+    assert document["pins"] == [] and live(released).startswith("Another polite text.")
 
 
 def test_a_snippet_that_was_pushed_before_is_named_when_it_is_released(released: World) -> None:
@@ -271,15 +242,14 @@ def test_a_label_that_makes_a_snippet_live_at_once_moves_only_on_purpose(
     released.forget()
     command = verb.format(label=label).split()
     for more in ((), ("--dry-run",)):
-        done = released.run(*command, *more)
-        assert done.code == 3 and released.writes == [], str(done)
+        done = released.exits(3, *command, *more)
         assert "v2 of 'tone' is unchecked in live prompts: live immediately in a (prod)" in done.err
         assert "tone: v2 is unchecked in live prompts: live immediately in a (prod)" in done.out
     asked = released.on_terminal(*command, answer="n\n")
     assert (asked.code, released.writes) == (1, [])
-    assert (
+    question = (
         f"{label} moves on 1 prompt, to a version that is unchecked in live prompts: tone v2. Continue?"
-        in asked.err
     )
+    assert question in asked.err
     released.ok(*command, "--skip-checks")
     assert released.label("tone", label) == 2

@@ -36,25 +36,15 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world.built(build)
 
 
-PLAN = "tables: 2 sheets to run with 24 cells and 24 model calls"
-
-
-def test_the_plan_says_what_tables_compute_and_changes_nothing(world: World) -> None:
-    plan = world.ok("deploy", "-n")
-    assert PLAN in plan.out and "thanks >= 90" in plan.out
-    assert world.writes == []
-
-
 @pytest.mark.parametrize("how", ["option", "configuration"])
-def test_more_cells_than_the_limit_are_refused_before_anything_is_made(world: World, how: str) -> None:
-    options = ("--max-cells", "23")
+def test_the_plan_counts_cells_and_more_than_the_limit_are_refused(world: World, how: str) -> None:
+    plan = world.ok("deploy", "-n")
+    assert "tables: 2 sheets to run with 24 cells and 24 model calls" in plan.out
+    assert "thanks >= 90" in plan.out
     if how == "configuration":
-        config = world.root / "promptsync.yaml"
-        config.write_text(f"{config.read_text()}limits: {{cells: 23}}\n")
+        world.configure("limits: {cells: 23}")
         world.commit("Limit the cells")
-        options = ()
-    done = world.run("deploy", *options)
-    assert done.code == 3, str(done)
+    done = world.exits(3, "deploy", *(("--max-cells", "23") if how == "option" else ()))
     assert "the checks would compute 24 cells with 24 model calls; the limit is 23" in done.err
     assert "add --max-cells 24" in done.err
     assert world.writes == []
@@ -110,90 +100,76 @@ def test_tables_run_before_anything_is_published(world: World) -> None:
     assert prod(world, "ab") == [1, 1]
 
 
-def test_a_failed_deploy_publishes_nothing_and_says_so(released: World) -> None:
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_failed_deploy_publishes_nothing_and_says_so(released: World, *, is_named: bool) -> None:
     released.edit("b", "polite", "very polite")
     change(released, "polite", "rude", "a")
-    done = released.run("deploy")
-    assert done.code == 1
+    done = released.exits(1, "deploy")
     assert "nothing was published or released; prod did not move; 1 other prompt passed" in done.out
     assert "a (thanks): row 1 got worse (Says thanks)" in done.out
     assert "hint: promptsync deploy b" in done.err
     assert released.published == [] and prod(released, "ab") == [1, 1]
-    # The hint ends in a release of the other one, which was checked already.
+    # The hint ends in a release of the other one, which was checked already, as does another option.
     released.forget()
-    done = released.ok("deploy", "b")
+    done = released.ok("deploy", "b") if is_named else released.exits(1, "deploy", "--keep-going")
     assert "thanks 100, evaluated in commit" in done.out
-    assert (started(released), prod(released, "ab")) == (0, [1, 2])
+    assert is_named or "1 prompt released to prod, 1 kept back" in done.out
+    assert (started(released), prod(released, "ab")) == (0, [1, 2]) and released.published == ["b"]
 
 
-def test_what_passed_is_published_and_released_alone_on_purpose(released: World) -> None:
-    released.edit("b", "polite", "very polite")
-    change(released, "polite", "rude", "a")
-    done = released.run("deploy", "--keep-going")
-    assert done.code == 1 and "1 prompt released to prod, 1 kept back" in done.out
-    assert released.published == ["b"] and prod(released, "ab") == [1, 2]
-
-
-def test_the_live_text_is_not_run_again(released: World) -> None:
+@pytest.mark.parametrize(("reuse", "sheets"), [("", 1), ("evaluations: {reuse: 0}", 2)])
+def test_the_live_text_is_not_run_again_within_the_hours_that_a_result_counts(
+    released: World, reuse: str, sheets: int
+) -> None:
+    released.configure(reuse)
     change(released, "hello", "welcome", "a")
     released.ok("deploy")
-    assert started(released) == 1
+    assert started(released) == sheets
 
 
-def test_a_deploy_that_was_stopped_uses_its_verdicts_again(released: World) -> None:
+@pytest.fixture
+def stopped(released: World) -> World:
+    """Both have a new text, and the deploy that checked them could publish neither."""
     change(released, "hello", "welcome", "ab")
     released.faults.append(fault(publishing(), failing(500), times=100))
     assert released.run("deploy").code != 0
     assert started(released) == 2
     released.faults.clear()
-    released.forget()
-    plan = released.ok("deploy", "-n")
-    assert "thanks 100, evaluated in commit" in plan.out
-    assert "tables: nothing to run" in plan.out
-    released.ok("deploy")
-    assert started(released) == 0 and prod(released, "ab") == [2, 2]
+    return released
 
 
-@pytest.mark.parametrize("where", ["in its sheet", "in its file"])
-def test_a_verdict_does_not_count_once_a_row_was_edited(released: World, where: str) -> None:
-    change(released, "hello", "welcome", "a")
-    released.faults.append(fault(publishing(), failing(500), times=100))
-    assert released.run("deploy").code != 0
-    released.faults.clear()
-    if where == "in its file":
+def test_a_deploy_that_was_stopped_uses_its_verdicts_again(stopped: World) -> None:
+    stopped.forget()
+    plan = stopped.ok("deploy", "-n")
+    assert "thanks 100, evaluated in commit" in plan.out and "tables: nothing to run" in plan.out
+    stopped.ok("deploy")
+    assert started(stopped) == 0 and prod(stopped, "ab") == [2, 2]
+
+
+@pytest.mark.parametrize(("where", "sheets"), [("in a sheet", 1), ("in the file", 4)])
+def test_a_verdict_does_not_count_once_a_row_was_edited(stopped: World, where: str, sheets: int) -> None:
+    if where == "in the file":
         rows = [{"name": f"Customer {number}"} for number in range(1, 13)]
-        released.put("evaluations/thanks.yaml", evaluation(["a", "b"], rows=rows))
-        released.commit()
-        released.forget()
-        released.ok("deploy")
-        assert started(released) == 2  # the live text, too
-        return
-    place = next(seen.path for seen in released.seen if seen.path.endswith("/scorecard/recalculate"))
-    sheet = place.removesuffix("/scorecard/recalculate")
-    rows = released.call("GET", f"{sheet}/rows?include_columns=true").body
-    (column,) = [column for column in rows["columns"] if column["title"] == "name"]
-    cell = rows["data"][0]["cells"][column["id"]]
-    answer = released.call("PATCH", f"{sheet}/cells/{cell['id']}", {"value": "Somebody else"})
-    assert answer.status == 200, answer.body
-    released.forget()
-    released.ok("deploy")
-    assert started(released) == 1
-
-
-def test_zero_hours_run_everything_again(released: World) -> None:
-    config = released.root / "promptsync.yaml"
-    config.write_text(f"{config.read_text()}evaluations: {{reuse: 0}}\n")
-    change(released, "hello", "welcome", "a")
-    released.ok("deploy")
-    assert started(released) == 2
+        stopped.put("evaluations/thanks.yaml", evaluation(["a", "b"], rows=rows))
+        stopped.commit()
+    else:
+        place = next(seen.path for seen in stopped.seen if seen.path.endswith("/scorecard/recalculate"))
+        sheet = place.removesuffix("/scorecard/recalculate")
+        rows = stopped.call("GET", f"{sheet}/rows?include_columns=true").body
+        (column,) = [column for column in rows["columns"] if column["title"] == "name"]
+        cell = rows["data"][0]["cells"][column["id"]]
+        answer = stopped.call("PATCH", f"{sheet}/cells/{cell['id']}", {"value": "Somebody else"})
+        assert answer.status == 200, answer.body
+    stopped.forget()
+    stopped.ok("deploy")
+    assert started(stopped) == sheets  # after an edit of the file those of the live texts, too
 
 
 def test_a_colleague_who_publishes_while_tables_run_stops_the_deploy(released: World) -> None:
     change(released, "hello", "welcome", "a")
     computing = asking("POST", "/operations")
     released.faults.append(once(computing, lambda: released.publish("a", "A rude hello, {name}")))
-    done = released.run("deploy")
-    assert done.code == 3 and "changed" in done.err, str(done)
+    assert "changed" in released.exits(3, "deploy").err
     assert released.published == [] and prod(released, "a") == [1]
 
 
@@ -212,32 +188,26 @@ def with_tone(world: World) -> None:
     world.ok("deploy")
 
 
-def test_a_snippet_whose_users_get_worse_is_not_published(with_tone: World) -> None:
+def test_a_snippet_is_published_if_its_users_stay_good_without_a_pin(with_tone: World) -> None:
     change(with_tone, "polite", "rude", ["tone"])
-    done = with_tone.run("deploy")
-    assert done.code == 1 and "nothing was published or released" in done.out, str(done)
+    done = with_tone.exits(1, "deploy")
+    assert "nothing was published or released" in done.out
     assert "a v1 (thanks): row 1 got worse" in done.out and "b v1 (thanks): row 1" in done.out
+    with_tone.exits(1, "deploy", "--keep-going")
     assert with_tone.published == [] and prod(with_tone, ["tone", "a", "b"]) == [1, 1, 1]
-    done = with_tone.run("deploy", "--keep-going")
-    assert done.code == 1 and with_tone.published == []
-
-
-def test_a_snippet_whose_users_stay_good_is_released_without_a_pin(with_tone: World) -> None:
-    change(with_tone, "polite", "very polite", ["tone"])
+    # The files no longer need the snippet, but the live versions render it until the label moves.
+    for name in "ab":
+        with_tone.write(name, "A polite hello, {name}", model=MODEL)
+    with_tone.commit("Without the snippet")
+    done = with_tone.exits(1, "deploy")
+    assert "a v1 (thanks): row 1 got worse" in done.out and "a (thanks): row 1" not in done.out
+    assert with_tone.published == []
+    with_tone.git("revert", "--no-edit", "HEAD")
+    change(with_tone, "rude", "very polite", ["tone"])
+    with_tone.forget()
     with_tone.ok("deploy")
     assert with_tone.published == ["tone"] and prod(with_tone, ["tone", "a", "b"]) == [2, 1, 1]
     assert started(with_tone) == 2
-
-
-def test_the_live_text_is_checked_with_the_new_snippet_too(with_tone: World) -> None:
-    """``a`` no longer needs the snippet, but its live version renders it until the label moves."""
-    with_tone.write("a", "A polite hello, {name}", model=MODEL)
-    with_tone.write("b", "A polite hello, {name}", model=MODEL)
-    change(with_tone, "polite", "rude", ["tone"])
-    done = with_tone.run("deploy")
-    assert done.code == 1 and "nothing was published or released" in done.out, str(done)
-    assert "a v1 (thanks): row 1 got worse" in done.out and "a (thanks): row 1" not in done.out
-    assert with_tone.published == []
 
 
 def test_a_dashboard_edit_of_a_user_is_not_what_is_checked(with_tone: World) -> None:
@@ -251,33 +221,21 @@ def test_a_live_prompt_of_others_is_checked_where_a_table_is_named_for_it(with_t
     with_tone.publish("theirs", "A @@@tone@@@ bye, {name}", metadata={"model": MODEL})
     with_tone.point("theirs", prod=1)
     change(with_tone, "polite", "rude and polite", ["tone"])
-    refused = with_tone.run("deploy")
-    assert refused.code == 3 and "would be live immediately in theirs (prod)" in refused.err, str(refused)
+    assert "would be live immediately in theirs (prod)" in with_tone.exits(3, "deploy").err
     with_tone.put("evaluations/thanks.yaml", evaluation(["a", "b", "theirs"]))
     with_tone.commit("Check all prompts")
-    done = with_tone.run("deploy", "--keep-going")
-    assert done.code == 1 and "theirs v1 (thanks): row 1 got worse" in done.out, str(done)
+    assert "theirs v1 (thanks): row 1 got worse" in with_tone.exits(1, "deploy", "--keep-going").out
     assert with_tone.published == []
-    with_tone.edit("tone", "rude and polite", "most polite")
-    with_tone.commit("Be polite")
+    change(with_tone, "rude and polite", "most polite", ["tone"])
     with_tone.ok("deploy")
     assert with_tone.published == ["tone"]
-
-
-def test_a_label_that_a_snippet_does_not_have_yet_still_comes_first(released: World) -> None:
-    released.write("new", content="polite")
-    released.write("a", "A @@@new@label:prod@@@ hello, {name}", model=MODEL)
-    released.commit("Add a snippet and its user")
-    done = released.run("deploy")
-    assert done.code == 3 and "hint: promptsync deploy new" in done.err, str(done)
 
 
 # -- other checks, and labels that are moved by hand ----------------------------------------------------
 
 
 def test_other_checks_run_once_the_tables_passed(released: World) -> None:
-    config = released.root / "promptsync.yaml"
-    config.write_text(f"{config.read_text()}checks: [{{match: a, agent: bot}}]\n")
+    released.configure("checks: [{match: a, agent: bot}]")
     change(released, "polite", "rude", "a")
     done = released.run("deploy", "--json").document
     assert [run["passed"] for run in done["eval"]["runs"]] == [False] and done["agents"]["runs"] == []
@@ -312,15 +270,6 @@ def test_the_first_deploy_says_which_prompts_are_live_already(world: World) -> N
     assert prod(world, "ab") == [1, 1]
 
 
-def test_what_ran_on_the_echo_model_does_not_count_for_a_label(released: World) -> None:
-    released.write("a", "Thank you, {name}")  # no model, so it is the echo
-    released.commit()
-    assert "ran on the echo model" in released.ok("deploy", "--breaking", "a").out
-    released.point("a", prod=1)
-    moved = released.run("label", "move", "a", "prod", "--version", "2", "--dry-run", "--json").document
-    assert moved["warnings"][0]["reason"] == "thanks ran on the echo model"
-
-
 @pytest.mark.parametrize("label", ["", "@label:prod"])
 def test_a_snippet_that_a_colleague_changes_while_tables_run_stops_the_deploy(
     with_tone: World, label: str
@@ -333,8 +282,7 @@ def test_a_snippet_that_a_colleague_changes_while_tables_run_stops_the_deploy(
         with_tone.point("tone", prod=2)
 
     with_tone.faults.append(once(asking("POST", "/operations"), edit))
-    done = with_tone.run("deploy")
-    assert done.code == 3, str(done)
+    done = with_tone.exits(3, "deploy")
     assert "the snippet 'tone' changed" in done.err and "hint: promptsync pull --merge" in done.err
     assert with_tone.published == []
     # The dashboard edit is tested as soon as it is in the files.
@@ -359,11 +307,13 @@ def test_a_live_text_whose_snippet_is_gone_does_not_block_the_next_one(
     assert "a v1 is live, and @@@tone@@@ in a exists neither in your files nor in" in done.out
 
 
-def test_cases_that_ran_on_the_echo_model_are_said_to_have_no_score(released: World) -> None:
-    config = released.root / "promptsync.yaml"
-    config.write_text(f"{config.read_text()}checks: [{{match: a, agent: bot, cases: thanks}}]\n")
-    released.put("evaluations/thanks.yaml", evaluation("b"))
-    released.write("a", "Go away, {name}")  # no model, so it is the echo
+def test_what_ran_on_the_echo_model_has_no_score(released: World) -> None:
+    released.configure("checks: [{match: a, agent: bot, cases: thanks}]")
+    released.write("a", "Thank you, {name}")  # no model, so it is the echo
     released.commit()
     done = released.ok("deploy", "--breaking", "a")
+    assert "ran on the echo model" in done.out
     assert "warning: bot: the outputs for thanks come from the echo model, so they have no score" in done.err
+    released.point("a", prod=1)
+    moved = released.run("label", "move", "a", "prod", "--version", "2", "--dry-run", "--json").document
+    assert "thanks ran on the echo model" in moved["warnings"][0]["reason"]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from deploying import change
 from worlds import Seen, World
 
 
 def tags(world: World) -> list[str]:
     return sorted(world.read("a")["tags"])
+
+
+def welcome(world: World, name: str = "a", old: str = "hello", new: str = "welcome") -> None:
+    change(world, old, new, name)
 
 
 @pytest.mark.parametrize(
@@ -36,8 +43,7 @@ def test_a_deploy_merges_the_tags_of_both_sides(
 
 
 def test_a_tag_of_the_dashboard_alone_publishes_nothing(released: World) -> None:
-    released.edit("a", "hello", "welcome")
-    released.commit("Welcome")
+    welcome(released)
     released.ok("push")
     released.tag("a", "greeting", "vip")
     released.ok("deploy")
@@ -45,32 +51,32 @@ def test_a_tag_of_the_dashboard_alone_publishes_nothing(released: World) -> None
     assert tags(released) == ["greeting", "vip"]
 
 
-def test_a_tag_that_a_dashboard_version_removed_stays_removed(released: World) -> None:
-    released.write("a", "A polite hello, {name}", tags=["greeting", "old"])
-    released.commit("Tag it")
-    released.ok("deploy")
-    released.publish("a", "A polite hello, {name}", tags=["greeting"])
+def by_a_version(world: World) -> None:
+    world.write("a", "A polite hello, {name}", tags=["greeting", "old"])
+    world.commit("Tag it")
+    world.ok("deploy")
+    world.publish("a", "A polite hello, {name}", tags=["greeting"])
+
+
+def after_a_pull(world: World) -> None:
+    world.tag("a", "greeting", "old")
+    world.ok("pull")
+    world.commit("Pull")
+    world.tag("a", "greeting")
+
+
+@pytest.mark.parametrize("remove", [by_a_version, after_a_pull])
+def test_a_tag_that_was_removed_in_the_dashboard_stays_removed(
+    released: World, remove: Callable[[World], None]
+) -> None:
+    remove(released)
     assert released.states()["a"] == "behind"
-    released.edit("b", "hello", "welcome")
-    released.commit("Welcome")
+    welcome(released, "b")
     assert [member["name"] for member in released.ok("deploy", "--json").document["members"]] == ["b"]
-    released.edit("a", "hello", "welcome")
-    released.commit("Welcome, too")
+    welcome(released)
+    released.exits(3, "push")
     released.ok("deploy")
-    assert (tags(released), released.label("a", "prod")) == (["greeting"], 4)
-
-
-def test_a_tag_that_was_pulled_and_then_removed_in_the_dashboard_stays_removed(released: World) -> None:
-    released.tag("a", "greeting", "vip")
-    released.ok("pull")
-    released.commit("Pull")
-    released.tag("a", "greeting")
-    assert released.states()["a"] == "behind"
-    released.edit("a", "hello", "welcome")
-    released.commit("Welcome")
-    assert released.run("push").code == 3
-    released.ok("deploy")
-    assert tags(released) == ["greeting"]
+    assert (tags(released), released.label("a", "prod")) == (["greeting"], released.version("a"))
 
 
 def test_a_tag_that_the_file_got_after_a_pull_of_tags_is_published(released: World) -> None:
@@ -84,30 +90,24 @@ def test_a_tag_that_the_file_got_after_a_pull_of_tags_is_published(released: Wor
     assert tags(released) == ["greeting", "new", "vip"]
 
 
-def test_a_forced_push_keeps_the_tags_of_the_dashboard(released: World) -> None:
+def test_a_forced_push_keeps_the_tags_of_both_sides(released: World) -> None:
     released.publish("a", "Theirs {name}", tags=["greeting", "vip"])
-    released.edit("a", "hello", "welcome")
-    released.commit("Welcome")
+    welcome(released)
     kept = "kept  a: the tags from the dashboard: vip; promptsync pull a"
     assert kept in released.ok("push", "a", "--force", "-n").out
     assert kept in released.ok("push", "a", "--force", "-y").out
     assert tags(released) == ["greeting", "vip"]
-
-
-def test_a_forced_push_publishes_every_tag_of_the_file(released: World) -> None:
-    """One of them was removed in the dashboard."""
+    # Every tag of the file is published, also one that was removed in the dashboard.
     released.publish("a", "Theirs {name}", tags=[])
     released.edit("a", "- greeting", "- greeting\n- new")
-    released.edit("a", "hello", "welcome")
-    released.commit("Welcome")
+    welcome(released, old="welcome", new="good day")
     released.ok("push", "a", "--force", "-y")
     assert tags(released) == ["greeting", "new"]
     assert released.states()["a"] == "in-sync"
 
 
 def test_a_tag_that_is_added_after_the_plan_was_made_stops_the_deploy(released: World) -> None:
-    released.edit("a", "hello", "welcome")
-    released.commit("Welcome")
+    welcome(released)
     lists = iter(range(1_000))
 
     def somebody_tags(seen: Seen, forward: object) -> None:
@@ -115,9 +115,8 @@ def test_a_tag_that_is_added_after_the_plan_was_made_stops_the_deploy(released: 
             released.tag("a", "greeting", "vip")
 
     released.faults.append(somebody_tags)
-    done = released.run("deploy")
-    assert done.code == 3, str(done)
-    assert "a: its tags" in done.err and released.published == []
+    assert "a: its tags" in released.exits(3, "deploy").err
+    assert released.published == []
     released.faults.clear()
     released.ok("deploy")
     assert tags(released) == ["greeting", "vip"]

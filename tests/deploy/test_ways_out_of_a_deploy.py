@@ -74,9 +74,7 @@ def test_a_refusal_names_no_label_that_the_prompt_does_not_have(tmp_path: Path) 
         world.publish("a", "Theirs")
         world.write("a", "Mine")
         world.commit()
-        done = world.run("deploy", "--label", "prod")
-        assert done.code == 3
-        assert ["diff", "a"] in commands(done)
+        assert ["diff", "a"] in commands(world.exits(3, "deploy", "--label", "prod"))
 
 
 def test_what_is_on_hold_is_released_by_the_command_for_names_with_blanks_too(released: World) -> None:
@@ -87,9 +85,7 @@ def test_what_is_on_hold_is_released_by_the_command_for_names_with_blanks_too(re
     released.commit()
     released.ok("deploy", "--label", "my label")
     released.ok("rollback", "x y", "--label", "my label", "-y")
-    done = released.run("deploy", "--label", "my label")
-    assert done.code == 3
-    (command,) = commands(done)
+    (command,) = commands(released.exits(3, "deploy", "--label", "my label"))
     released.ok(*command)
     assert released.label("x y", "my label") == 2
     released.ok("deploy", "--label", "my label")
@@ -97,19 +93,16 @@ def test_what_is_on_hold_is_released_by_the_command_for_names_with_blanks_too(re
 
 def test_an_archived_live_prompt_is_restored_by_hand_or_left_out(released: World) -> None:
     released.archive("c")
-    done = released.run("deploy")
-    assert done.code == 3
-    (command,) = commands(done)
-    refused = released.run(*command)
-    assert (refused.code, "'c' has the label prod" in refused.err) == (3, True), str(refused)
+    (command,) = commands(released.exits(3, "deploy"))
+    assert "'c' has the label prod" in released.exits(3, *command).err
     released.path("c").unlink()
     released.commit("Delete c")
     released.ok("deploy")
 
 
-@pytest.mark.parametrize("label", ["", "prod.previous", "prod.released"])
-def test_a_label_that_is_empty_or_kept_for_another_is_a_usage_error(released: World, label: str) -> None:
-    assert released.run("deploy", "--label", label).code == 2
+def test_a_label_that_is_empty_or_kept_for_another_is_a_usage_error(released: World) -> None:
+    for label in ("", "prod.previous", "prod.released"):
+        released.exits(2, "deploy", "--label", label)
     assert released.seen == []
 
 
@@ -121,8 +114,7 @@ def test_a_label_that_moves_while_the_registry_is_read_never_goes_down(released:
         released.publish("a", "A polite hello, {name}", tags=["greeting"], release_labels=["prod"])
 
     released.faults.append(once(asking("GET", "label=prod"), somebody_releases))
-    done = released.run("deploy")
-    assert done.code == 3 and "hint: promptsync deploy\n" in done.err, str(done)
+    assert "hint: promptsync deploy\n" in released.exits(3, "deploy").err
     assert released.label("a", "prod") == 3
 
 
@@ -131,8 +123,7 @@ def test_a_result_file_that_cannot_be_written_does_not_unsay_a_release(released:
     place = released.root / "out"
     place.mkdir()
     released.faults.append(once(publishing(), place.rmdir))
-    done = released.run("deploy", "--junit", "out/junit.xml", "--json")
-    assert (done.code, done.document["passed"]) == (2, True), str(done)
+    assert released.exits(2, "deploy", "--junit", "out/junit.xml", "--json").document["passed"]
     assert released.label("a", "prod") == 2
 
 
@@ -144,5 +135,5 @@ def test_checks_whose_time_was_up_advise_to_wait_and_not_to_fix_the_prompt(relea
         return replace(reply, body={**json.loads(str(reply.body)), "status": "RUNNING"})
 
     released.faults.append(fault(asking("GET", "/evaluations/"), running))
-    done = released.run("deploy", "--timeout", "0.2")
-    assert done.code == 1 and "hint: promptsync deploy --timeout SECONDS" in done.err, str(done)
+    done = released.exits(1, "deploy", "--timeout", "0.2")
+    assert "hint: promptsync deploy --timeout SECONDS" in done.err
