@@ -20,8 +20,7 @@ WARNING = (
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     with made(tmp_path) as world:
-        config = world.root / "promptsync.yaml"
-        config.write_text(f"{config.read_text()}labels: {{main: prod}}\n")
+        world.configure("labels: {main: prod}")
         yield world
 
 
