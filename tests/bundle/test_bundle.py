@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from evaluation_files import declared
 from registry_server import chat
 from scripted_registry import Reply, Seen
-from worlds import World, made
+from worlds import World, asking, changed, failing, fault, made, once
 
 from promptsync.files.schema import schema
 from promptsync.prompt.bundle import Bundle, decode
@@ -26,13 +26,11 @@ tools:
 )
 TOOL = {"type": "registry", "tool_registry_id": 7}
 MODEL = {"provider": "openai", "name": "gpt-4o-mini", "parameters": {"temperature": 0.2}}
-REAL = Path(__file__).parents[3] / "shared" / "data" / "real-prompts.csv"
 
 
 def released(world: World) -> None:
     """Four prompts under prod, one of them at its older version, and one that has no label."""
-    config = world.root / "promptsync.yaml"
-    config.write_text(config.read_text("utf-8") + "labels: {main: prod}\n", "utf-8")
+    world.configure("labels: {main: prod}")
     world.write("tone", content="Be kind. @@@sign-off@@@")
     world.write("sign-off", content="Sign as {team}.")
     world.write("refund", "@@@tone@@@ Answer {text}", model=MODEL)
@@ -80,9 +78,8 @@ def test_it_has_what_the_label_means_with_snippets_in_place(here: World) -> None
 
 
 def test_it_is_what_an_application_gets_that_renders_by_itself(here: World) -> None:
-    bundle = written(here)
     body = {"label": "prod", "skip_input_variable_rendering": True}
-    for name, prompt in bundle.prompts.items():
+    for name, prompt in written(here).prompts.items():
         answer = here.call("POST", f"/prompt-templates/{name}", body).body
         assert prompt.response == {key: value for key, value in answer.items() if key != "request_id"}
 
@@ -113,23 +110,17 @@ def test_it_costs_one_request_for_each_prompt_and_one_for_each_list(here: World)
 
 
 def test_only_prompts_in_scope_are_in_it(here: World) -> None:
-    config = here.root / "promptsync.yaml"
-    config.write_text(config.read_text("utf-8") + 'include: ["re*"]\n', "utf-8")
+    here.configure('include: ["re*"]')
     bundle = written(here)
-    assert list(bundle.prompts) == ["refund"]
-    assert "Be kind" in texts(bundle)
+    assert list(bundle.prompts) == ["refund"] and "Be kind" in texts(bundle)
 
 
 def test_a_placeholder_is_for_the_registry_and_the_command_says_so(here: World) -> None:
-    here.publish(
-        "history",
-        prompt_template={"type": "chat", "messages": [{"role": "placeholder", "name": "turns"}]},
-        release_labels=["prod"],
-    )
+    template = {"type": "chat", "messages": [{"role": "placeholder", "name": "turns"}]}
+    here.publish("history", prompt_template=template, release_labels=["prod"])
     run = here.run("bundle", "-o", "prompts.json")
     assert "note: only serve renders history; the SDKs cannot do it locally" in run.out
-    assert "only serve" not in here.run("bundle", "-q", "-o", "prompts.json").out
-    prompts = {each["name"]: each for each in here.run("bundle", "--json").document["prompts"]}
+    prompts = {prompt["name"]: prompt for prompt in here.run("bundle", "--json").document["prompts"]}
     assert (prompts["history"]["renders"], prompts["refund"]["renders"]) == ("registry", "anywhere")
 
 
@@ -149,16 +140,8 @@ def test_registry_tools_are_in_place(tmp_path: Path) -> None:
 def test_a_release_that_changes_in_the_meantime_is_noticed_and_nothing_is_written(
     here: World, change: Callable[[World], object]
 ) -> None:
-    moved: list[Seen] = []
-
-    def move(seen: Seen, forward: Callable[[Seen], Reply]) -> None:
-        if seen.method == "POST" and seen.path.startswith("/prompt-templates/") and not moved:
-            moved.append(seen)
-            change(here)
-
-    here.faults.append(move)
-    run = here.run("bundle", "-o", "prompts.json")
-    assert (len(moved), run.code) == (1, 3)
+    here.faults.append(once(asking("POST", "/prompt-templates/"), lambda: change(here)))
+    run = here.exits(3, "bundle", "-o", "prompts.json")
     assert "prod moved, or a snippet changed, while the prompts were read" in run.err
     assert not (here.root / "prompts.json").exists()
 
@@ -167,24 +150,15 @@ def test_a_prompt_that_cannot_be_read_leaves_the_old_bundle_as_it_is(here: World
     written(here)
     before = (here.root / "prompts.json").read_bytes()
     here.point("refund", prod=2)
-    number = here.read("refund")["id"]
-    here.faults.append(
-        lambda seen, forward: Reply({"message": "boom"}, 500) if seen.path.endswith(f"/{number}") else None
-    )
-    assert here.run("bundle", "-o", "prompts.json").code == 4
+    here.faults.append(fault(asking("POST", f"/{here.read('refund')['id']}"), failing(500)))
+    here.exits(4, "bundle", "-o", "prompts.json")
     assert (here.root / "prompts.json").read_bytes() == before
 
 
 def test_a_registry_that_fills_the_variables_in_all_the_same_is_refused(here: World) -> None:
-    def filling(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
-        if seen.method != "POST":
-            return None
-        return forward(Seen(seen.method, seen.target, seen.headers, {"version": seen.body["version"]}))
-
-    here.faults.append(filling)
-    run = here.run("bundle")
-    assert run.code == 4
-    assert "only with its variables filled in" in run.err
+    filling = changed(lambda body: body.pop("skip_input_variable_rendering"))
+    here.faults.append(fault(asking("POST", "/prompt-templates/"), filling))
+    assert "only with its variables filled in" in here.exits(4, "bundle").err
 
 
 ODD: list[tuple[dict[str, Any], int]] = [
@@ -203,16 +177,13 @@ ODD: list[tuple[dict[str, Any], int]] = [
 
 def test_an_odd_response_makes_a_bundle_that_can_be_read_or_none(here: World) -> None:
     file = here.root / "prompts.json"
-    for changed, code in ODD:
+    for odd, code in ODD:
 
-        def change(seen: Seen, forward: Callable[[Seen], Reply], changed: Any = changed) -> Reply | None:
-            if seen.method != "POST":
-                return None
-            return Reply({**json.loads(forward(seen).body), **changed})
+        def answer(seen: Seen, forward: Callable[[Seen], Reply], odd: Any = odd) -> Reply:
+            return Reply({**json.loads(forward(seen).body), **odd})
 
-        here.faults[:] = [change]
-        run = here.run("bundle", "-o", "prompts.json")
-        assert run.code == code, str(run)
+        here.faults[:] = [fault(asking("POST", "/prompt-templates/"), answer)]
+        here.exits(code, "bundle", "-o", "prompts.json")
         if code == 0:
             assert len(decode(file.read_bytes()).prompts) == 4
             file.unlink()
@@ -222,10 +193,6 @@ def test_an_odd_response_makes_a_bundle_that_can_be_read_or_none(here: World) ->
 # -- from a commit -------------------------------------------------------------------------------------------
 
 
-def digests(bundle: Bundle) -> dict[str, str]:
-    return {name: prompt.digest for name, prompt in bundle.prompts.items()}
-
-
 def test_a_commit_has_the_content_of_its_release_without_any_request(here: World) -> None:
     label = written(here)
     here.edit("refund", "Answer", "Uncommitted")
@@ -233,23 +200,25 @@ def test_a_commit_has_the_content_of_its_release_without_any_request(here: World
     bundle = written(here, "--from", "HEAD", file="commit.json")
     assert here.seen == []
     assert bundle.commit == here.git("rev-parse", "HEAD").strip() and bundle.label is None
-    assert digests(bundle) == {**digests(label), "draft": bundle.prompts["draft"].digest}
+    digests = {name: prompt.digest for name, prompt in bundle.prompts.items()}
+    assert digests.pop("draft") and digests == {name: each.digest for name, each in label.prompts.items()}
     response = bundle.prompts["refund"].response
     assert [response[key] for key in ("id", "version", "workspace_id", "commit_message")] == [None] * 4
     assert here.ok("bundle", "--from", "HEAD").out.encode() == (here.root / "commit.json").read_bytes()
 
 
-def test_an_older_commit_has_its_own_files(here: World) -> None:
+def test_a_commit_has_its_own_files_and_a_pinned_snippet_is_as_in_them(here: World) -> None:
+    here.write("pinned", "@@@tone@version_number:3@@@ {text}")
+    here.commit("Pin")
+    assert "Be kind. Sign as {team}. {text}" in texts(written(here, "--from", "HEAD"))
     here.edit("refund", "Answer", "Reply to")
     here.commit("Reply")
     assert "Reply to" in texts(written(here, "--from", "HEAD"))
     assert "Reply to" not in texts(written(here, "--from", "HEAD~1"))
-
-
-def test_a_pinned_snippet_is_as_in_the_commit(here: World) -> None:
-    here.write("pinned", "@@@tone@version_number:3@@@ {text}")
-    here.commit("Pin")
-    assert "Be kind. Sign as {team}. {text}" in texts(written(here, "--from", "HEAD"))
+    here.git("clone", "-q", "--depth", "1", here.root.as_uri(), str(here.root.parent / "shallow"))
+    here.root = here.root.parent / "shallow"
+    written(here, "--from", "HEAD")
+    assert "git fetch --unshallow" in here.exits(3, "bundle", "--from", "HEAD~1").err
 
 
 Prepare = Callable[[World], object]
@@ -269,9 +238,9 @@ def two_files(world: World) -> None:
     world.commit()
 
 
-def include_nothing(world: World) -> None:
-    config = world.root / "promptsync.yaml"
-    config.write_text(config.read_text("utf-8") + 'include: ["other/*"]\n', "utf-8")
+def broken(world: World) -> None:
+    world.put("prompts/greet.yaml", "name: [")
+    world.commit()
 
 
 LACKING: list[tuple[Prepare, str, int, str]] = [
@@ -279,9 +248,11 @@ LACKING: list[tuple[Prepare, str, int, str]] = [
     (_commit(a={"text": "{x}", "tools": [TOOL]}), "HEAD", 3, "'a' has a tool of the registry"),
     (_commit(a={"content": "@@@a@@@"}), "HEAD", 1, "Snippet cycle"),
     (two_files, "HEAD", 3, "two files of HEAD contain the same prompt"),
-    (include_nothing, "HEAD", 2, "HEAD has no prompt in scope"),
+    (lambda world: world.configure('include: ["other/*"]'), "HEAD", 2, "HEAD has no prompt in scope"),
+    (broken, "HEAD", 1, "error: prompts/greet.yaml:"),
     (lambda world: None, "HEAD~9", 2, "this clone has no commit HEAD~9"),
     (lambda world: None, "0" * 40, 2, "no commit"),
+    (lambda world: shutil.rmtree(world.root / ".git"), "HEAD", 2, "git"),
 ]
 
 
@@ -290,59 +261,26 @@ def test_what_a_commit_lacks_is_said(
     here: World, prepare: Prepare, revision: str, code: int, why: str
 ) -> None:
     prepare(here)
-    run = here.run("bundle", "--from", revision, "-o", "prompts.json")
-    assert (run.code, why in run.err) == (code, True), str(run)
+    assert why in here.exits(code, "bundle", "--from", revision, "-o", "prompts.json").err
     assert not (here.root / "prompts.json").exists()
-
-
-def test_a_shallow_clone_says_what_to_fetch(here: World) -> None:
-    here.write("more", "More {text}")
-    here.commit("More")
-    here.git("clone", "-q", "--depth", "1", here.root.as_uri(), str(here.root.parent / "shallow"))
-    here.root = here.root.parent / "shallow"
-    written(here, "--from", "HEAD")
-    run = here.run("bundle", "--from", "HEAD~1")
-    assert (run.code, "git fetch --unshallow" in run.err) == (3, True), str(run)
-
-
-def test_outside_of_git_there_is_no_commit(tmp_path: Path) -> None:
-    with made(tmp_path, git=False) as world:
-        assert world.run("bundle", "--from", "HEAD").code == 2
 
 
 # -- is it up to date? ---------------------------------------------------------------------------------------
 
 
-def change_nothing(world: World) -> None:
-    world.publish("draft", "Another draft")
+CHECKS: dict[str, tuple[Prepare, list[list[Any]]]] = {
+    "nothing that is released": (lambda world: world.publish("draft", "Another draft"), []),
+    "moved": (lambda world: world.point("refund", prod=2), [["refund", "changed", 1, 2]]),
+    "added": (lambda world: world.point("draft", prod=1), [["draft", "added", None, 1]]),
+    "removed": (lambda world: world.remove_label("greet", "prod"), [["greet", "removed", 1, None]]),
+    "snippet": (
+        lambda world: world.publish("sign-off", content="Sign as {team}, please."),
+        [["refund", "changed", 1, 1], ["tone", "changed", 1, 1]],
+    ),
+}
 
 
-def move(world: World) -> None:
-    world.point("refund", prod=2)
-
-
-def add(world: World) -> None:
-    world.point("draft", prod=1)
-
-
-def remove(world: World) -> None:
-    world.remove_label("greet", "prod")
-
-
-def new_snippet(world: World) -> None:
-    world.publish("sign-off", content="Sign as {team}, please.")
-
-
-CHECKS: list[tuple[Prepare, list[list[Any]]]] = [
-    (change_nothing, []),
-    (move, [["refund", "changed", 1, 2]]),
-    (add, [["draft", "added", None, 1]]),
-    (remove, [["greet", "removed", 1, None]]),
-    (new_snippet, [["refund", "changed", 1, 1], ["tone", "changed", 1, 1]]),
-]
-
-
-@pytest.mark.parametrize(("change", "expected"), CHECKS, ids=[change.__name__ for change, _ in CHECKS])
+@pytest.mark.parametrize(("change", "expected"), CHECKS.values(), ids=CHECKS)
 def test_a_check_says_what_moved_and_writes_nothing(
     here: World, change: Prepare, expected: list[list[Any]]
 ) -> None:
@@ -365,41 +303,28 @@ def test_the_bundle_of_a_commit_is_checked_against_a_commit(here: World) -> None
     written(here, "--from", "HEAD")
     here.write("unrelated", "A new prompt of {x}")
     here.commit("Add one")
-    run = here.run("bundle", "--check", "prompts.json")
-    assert (run.code, run.lines[0]) == (3, ["added", "unrelated"]), str(run)
+    run = here.exits(3, "bundle", "--check", "prompts.json")
+    assert run.lines[0] == ["added", "unrelated"]
     assert "hint: promptsync bundle --from HEAD -o prompts.json" in run.err
 
 
-def _with(content: bytes) -> Prepare:
-    return lambda world: world.put("prompts.json", content)
-
-
-NO_BUNDLE: list[tuple[Prepare, str]] = [
-    (lambda world: None, "prompts.json cannot be read: No such file"),
-    (_with(b'{"format": "promptsync-bundle/1", "prom'), "prompts.json is not a bundle: it is not JSON"),
-    (_with(b'{"format": "promptsync-bundle/2"}'), "is a bundle in the format 'promptsync-bundle/2'"),
+NO_BUNDLE: list[tuple[bytes | None, str]] = [
+    (None, "prompts.json cannot be read: No such file"),
+    (b'{"format": "promptsync-bundle/1", "prom', "prompts.json is not a bundle: it is not JSON"),
+    (b'{"format": "promptsync-bundle/2"}', "is a bundle in the format 'promptsync-bundle/2'"),
 ]
 
 
 def test_what_cannot_be_checked_is_a_usage_error(here: World) -> None:
-    for prepare, why in NO_BUNDLE:
-        prepare(here)
-        run = here.run("bundle", "--check", "prompts.json")
-        assert (run.code, why in run.err) == (2, True), str(run)
+    for content, why in NO_BUNDLE:
+        if content is not None:
+            here.put("prompts.json", content)
+        run = here.exits(2, "bundle", "--check", "prompts.json")
+        assert why in run.err
         assert "hint: promptsync bundle" in run.err or "hint: promptsync help bundle" in run.err
-
-
-def test_no_hint_overwrites_a_file_that_is_not_a_bundle(here: World) -> None:
-    run = here.run("bundle", "--check", "promptsync.yaml")
-    assert (run.code, "-o" in run.err) == (2, False), str(run)
-    assert "hint: promptsync help bundle\n" in run.err
-
-
-def test_a_broken_file_of_the_commit_is_named_with_its_directory(here: World) -> None:
-    here.put("prompts/greet.yaml", "name: [")
-    here.commit("Break it")
-    run = here.run("bundle", "--from", "HEAD", "-o", "prompts.json")
-    assert run.code == 1 and "error: prompts/greet.yaml:" in run.err, str(run)
+    # No hint overwrites a file that is not a bundle.
+    run = here.exits(2, "bundle", "--check", "promptsync.yaml")
+    assert "-o" not in run.err and "hint: promptsync help bundle\n" in run.err
 
 
 # -- the command ---------------------------------------------------------------------------------------------
@@ -417,13 +342,9 @@ WRONG: list[tuple[str, str]] = [
 
 def test_options_that_make_no_sense_are_usage_errors(here: World) -> None:
     for options, why in WRONG:
-        run = here.run("bundle", *options.split())
-        assert (run.code, why.partition(" HEAD")[0] in run.err) == (2, True), str(run)
-
-
-def test_without_a_label_for_the_branch_one_must_be_named(world: World) -> None:
-    run = world.run("bundle")
-    assert (run.code, "hint: promptsync bundle --label LABEL" in run.err) == (2, True), str(run)
+        assert why.partition(" HEAD")[0] in here.exits(2, "bundle", *options.split()).err
+    here.configure("", instead="labels: {main: prod}\n")
+    assert "hint: promptsync bundle --label LABEL" in here.exits(2, "bundle").err
 
 
 def test_what_it_prints_is_quiet_and_safe_on_a_terminal(here: World) -> None:
@@ -432,16 +353,3 @@ def test_what_it_prints_is_quiet_and_safe_on_a_terminal(here: World) -> None:
     assert (quiet.out, quiet.err) == ("out/prompts.json: 5 prompts under prod\n", "")
     assert "\u202e" in here.run("bundle").out
     assert "\u202e" not in here.screen("bundle")
-
-
-@pytest.mark.skipif(not REAL.is_file(), reason=f"the prompts are not here: {REAL}")
-def test_real_prompts_are_bundled_as_they_were_published(world: World) -> None:
-    with REAL.open(encoding="utf-8", newline="") as file:
-        prompts = {row["act"]: row["prompt"] for row in csv.DictReader(file)}
-    for name, text in prompts.items():
-        world.publish(name, text, release_labels=["prod"])
-    bundle = written(world, "--label", "prod")
-    assert {
-        name: prompt.response["prompt_template"]["messages"][0]["content"][0]["text"]
-        for name, prompt in bundle.prompts.items()
-    } == prompts

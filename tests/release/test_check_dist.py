@@ -68,61 +68,54 @@ def checked(dist: Path) -> list[str]:
     return done.stderr.splitlines()
 
 
+SDIST, BUILT = "promptsync-0.1.0.tar.gz", "promptsync-0.1.0-py3-none-any.whl"
+CHECK_YML, CACHED = "promptsync/starter/workflows/check.yml", "tests/__pycache__/test_a.pyc"
+
+
+def replaced(old: str, new: str) -> dict[str, object]:
+    assert old in METADATA
+    return {"metadata": METADATA.replace(old, new)}
+
+
+WRONG: list[tuple[dict[str, object], str]] = [
+    ({"sdist": [*COMMITTED[1:], "PKG-INFO"]}, f"{SDIST} lacks pyproject.toml"),
+    (
+        {"sdist": [*COMMITTED, "PKG-INFO", CACHED]},
+        f"{SDIST} has {CACHED}, which does not belong there",
+    ),
+    ({"wheel": [name for name in WHEEL if name != CHECK_YML]}, f"{BUILT} lacks {CHECK_YML}"),
+    (
+        {"wheel": [*WHEEL, "tests/test_a.py"]},
+        f"{BUILT} has tests/test_a.py, which does not belong there",
+    ),
+    (replaced("Keywords: git\n", ""), "metadata: keywords is missing"),
+    (
+        replaced("Environment :: Console", "Environment :: Nowhere"),
+        "metadata: 'Environment :: Nowhere' is not a classifier of PyPI",
+    ),
+    (replaced("markdown", "x-rst"), "metadata: the description is text/x-rst, not text/markdown"),
+    (replaced("Version: 0.1.0", "Version: new"), "metadata: 'new' is invalid for 'version'"),
+    (
+        {"metadata": f"{METADATA}[First steps](docs/first-steps.md)\n"},
+        "metadata: the description links docs/first-steps.md, which is not on PyPI",
+    ),
+    (
+        {"metadata": f'{METADATA}<img src="docs/status.svg">\n'},
+        "metadata: the description links docs/status.svg, which is not on PyPI",
+    ),
+    ({"version": "0.2.0"}, f"promptsync-0.2.0.tar.gz and {BUILT} have different versions"),
+]
+
+
 def test_a_wheel_and_an_sdist_of_the_committed_files_pass(tmp_path: Path) -> None:
     built(tmp_path / "dist")
     assert checked(tmp_path / "dist") == []
+    (tmp_path / "dist/promptsync-0.0.9.tar.gz").write_bytes(b"")  # of another build
+    (problem,) = checked(tmp_path / "dist")
+    assert problem.startswith("expected one sdist and one wheel for every system, not [")
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"sdist": [*COMMITTED[1:], "PKG-INFO"]}, "promptsync-0.1.0.tar.gz lacks pyproject.toml"),
-        (
-            {"sdist": [*COMMITTED, "PKG-INFO", "tests/__pycache__/test_a.pyc"]},
-            "promptsync-0.1.0.tar.gz has tests/__pycache__/test_a.pyc, which does not belong there",
-        ),
-        (
-            {"wheel": [one for one in WHEEL if not one.endswith("check.yml")]},
-            "promptsync-0.1.0-py3-none-any.whl lacks promptsync/starter/workflows/check.yml",
-        ),
-        (
-            {"wheel": [*WHEEL, "tests/test_a.py"]},
-            "promptsync-0.1.0-py3-none-any.whl has tests/test_a.py, which does not belong there",
-        ),
-        ({"metadata": METADATA.replace("Keywords: git\n", "")}, "metadata: keywords is missing"),
-        (
-            {"metadata": METADATA.replace("Environment :: Console", "Environment :: Nowhere")},
-            "metadata: 'Environment :: Nowhere' is not a classifier of PyPI",
-        ),
-        (
-            {"metadata": METADATA.replace("markdown", "x-rst")},
-            "metadata: the description is text/x-rst, not text/markdown",
-        ),
-        (
-            {"metadata": METADATA.replace("Version: 0.1.0", "Version: new")},
-            "metadata: 'new' is invalid for 'version'",
-        ),
-        (
-            {"metadata": f"{METADATA}[First steps](docs/first-steps.md)\n"},
-            "metadata: the description links docs/first-steps.md, which is not on PyPI",
-        ),
-        (
-            {"metadata": f'{METADATA}<img src="docs/status.svg">\n'},
-            "metadata: the description links docs/status.svg, which is not on PyPI",
-        ),
-        (
-            {"version": "0.2.0"},
-            "promptsync-0.2.0.tar.gz and promptsync-0.1.0-py3-none-any.whl have different versions",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("changes", "named"), WRONG)
 def test_what_is_wrong_is_named(tmp_path: Path, changes: dict[str, object], named: str) -> None:
     built(tmp_path / "dist", **changes)  # type: ignore[arg-type]
     assert checked(tmp_path / "dist") == [named]
-
-
-def test_a_file_of_another_build_in_the_directory_is_named(tmp_path: Path) -> None:
-    built(tmp_path / "dist")
-    (tmp_path / "dist/promptsync-0.0.9.tar.gz").write_bytes(b"")
-    (problem,) = checked(tmp_path / "dist")
-    assert problem.startswith("expected one sdist and one wheel for every system, not [")

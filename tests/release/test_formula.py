@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / ".ci/formula.py"
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
@@ -22,12 +20,6 @@ def run(*arguments: Path, sent: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, input=sent, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture
-def sdist(tmp_path: Path) -> Path:
-    (tmp_path / "promptsync-0.1.0.tar.gz").write_bytes(b"sources")
-    return tmp_path / "promptsync-0.1.0.tar.gz"
-
-
 def needed_to_run() -> dict[str, tuple[str, str]]:
     """The version and hashes of each locked package that promptsync or one of its dependencies needs."""
     pins = {name: (version, hashes) for name, version, hashes, _ in PIN.findall(LOCK)}
@@ -38,14 +30,12 @@ def needed_to_run() -> dict[str, tuple[str, str]]:
     return {name: pins[name] for name in needed - {"promptsync"}}
 
 
-def test_it_has_the_built_sdist(sdist: Path) -> None:
-    text = run(sdist).stdout
+def test_it_has_the_built_sdist_and_each_locked_package_or_homebrew_has_it(tmp_path: Path) -> None:
+    sdist = tmp_path / "promptsync-0.1.0.tar.gz"
+    sdist.write_bytes(b"sources")
+    text, needed = run(sdist).stdout, needed_to_run()
     assert f'/packages/source/p/promptsync/{sdist.name}"\n' in text
     assert f'\n  sha256 "{hashlib.sha256(b"sources").hexdigest()}"\n' in text
-
-
-def test_each_locked_package_is_a_resource_of_that_version_or_comes_from_homebrew(sdist: Path) -> None:
-    text, needed = run(sdist).stdout, needed_to_run()
     assert {"click", "httpx", "jsonschema-rs"} <= set(needed) and "hatchling" not in needed
     resources = {name: (url, digest) for name, url, digest in RESOURCE.findall(text)}
     assert list(resources) == sorted(resources) and text.count("resource ") == len(resources)

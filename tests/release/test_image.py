@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -16,15 +16,10 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / ".ci/image.py"
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("image", SCRIPT)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-image = load()
+spec = importlib.util.spec_from_file_location("image", SCRIPT)
+assert spec and spec.loader
+image: Any = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(image)
 STEPS = image.steps_of((ROOT / "Containerfile").read_text("utf-8"))
 
 
@@ -54,6 +49,19 @@ def test_what_is_copied_exists_and_nothing_else_is_sent_to_the_engine() -> None:
     assert [name for name in copied if not (ROOT / name).exists()] == []
 
 
+@pytest.fixture
+def directory(tmp_path: Path) -> Any:
+    """Where steps run without an engine; of the files only ``sources`` is sent to it."""
+    context, work = tmp_path / "context", tmp_path / "work"
+    (context / "sources/__pycache__").mkdir(parents=True)
+    (context / "sources/a.py").write_text("", "utf-8")
+    (context / ".dockerignore").write_text("*\n!sources\n", "utf-8")
+    (work / "root").mkdir(parents=True)
+    made = image.CleanDirectory(context, work)
+    made.environment = dict(os.environ)
+    return made
+
+
 @pytest.mark.parametrize(
     ("step", "message"),
     [
@@ -64,28 +72,18 @@ def test_what_is_copied_exists_and_nothing_else_is_sent_to_the_engine() -> None:
     ],
 )
 def test_a_step_that_fails_or_cannot_run_stops_the_rest(
-    step: tuple[str, str], message: str, tmp_path: Path
+    step: tuple[str, str], message: str, directory: Any, tmp_path: Path
 ) -> None:
-    context, work = tmp_path / "context", tmp_path / "work"
-    context.mkdir()
-    (context / ".dockerignore").write_text("*\n!sources\n", "utf-8")
-    (work / "root").mkdir(parents=True)
-    directory = image.CleanDirectory(context, work)
-    directory.environment = dict(os.environ)
     with pytest.raises(SystemExit, match=message):
         directory.run([image.Step(*step), image.Step("RUN", "touch later")])
-    assert not (work / "root/later").exists()
+    assert not (tmp_path / "work/root/later").exists()
 
 
-def test_steps_run_in_their_directory_and_a_stage_can_copy_from_another(tmp_path: Path) -> None:
-    context, work = tmp_path / "context", tmp_path / "work"
-    (context / "sources/__pycache__").mkdir(parents=True)
-    (context / "sources/a.py").write_text("", "utf-8")
-    (context / ".dockerignore").write_text("*\n!sources\n", "utf-8")
-    (work / "root").mkdir(parents=True)
-    directory = image.CleanDirectory(context, work)
+def test_steps_run_in_their_directory_and_a_stage_can_copy_from_another(
+    directory: Any, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
     text = "WORKDIR /build\nCOPY sources sources\nENV NAME=made\nRUN cp sources/a.py $NAME.py\nUSER 7:7\n"
-    directory.environment = dict(os.environ)
     directory.run(image.steps_of(text))
     assert sorted(path.name for path in (work / "root/build").rglob("*")) == ["a.py", "made.py", "sources"]
     assert directory.user == "7:7"

@@ -38,27 +38,18 @@ def test_actionlint_and_shellcheck_accept_them() -> None:
 
 
 @each_file
-def test_actions_are_pinned_to_commits_with_their_version_beside_them(file: Path) -> None:
-    used = [one for one in re.findall(r"uses: (.*)", file.read_text("utf-8")) if not one.startswith("./")]
+def test_what_a_workflow_uses_and_may_do(file: Path) -> None:
+    text, workflow = file.read_text("utf-8"), read(file.stem)
+    used = [action for action in re.findall(r"uses: (.*)", text) if not action.startswith("./")]
     assert used
-    for one in used:
-        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one), one
-
-
-@each_file
-def test_a_job_has_only_the_rights_that_it_names_and_no_secret(file: Path) -> None:
-    workflow = read(file.stem)
-    assert workflow["permissions"] == {}
+    for action in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+    assert workflow["permissions"] == {} and "secrets." not in text
     publishing = {"publish": {"id-token": "write"}, "publish-image": {"packages": "write"}}
     for name, job in workflow["jobs"].items():
         assert job["permissions"] == publishing.get(name, {"contents": "read"}), name
-    assert "secrets." not in file.read_text("utf-8")
-
-
-@each_file
-def test_no_value_becomes_part_of_a_script(file: Path) -> None:
-    steps = [step for job in read(file.stem)["jobs"].values() for step in job.get("steps", ())]
-    assert [step for step in steps if "${{" in step.get("run", "")] == []
+        # No value becomes part of a script.
+        assert [step for step in job.get("steps", ()) if "${{" in step.get("run", "")] == []
 
 
 def test_the_job_that_publishes_runs_no_code_of_this_repository_and_waits_for_everything_else() -> None:

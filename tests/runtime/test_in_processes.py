@@ -64,8 +64,8 @@ print(prompt.source, prompt["version"], [name for name in sys.modules if name.st
         assert outside(script, url, cwd=copy.parent, path=str(copy.parent)) == "bundle 7 []\n"
 
 
-def test_threads_that_hang_are_bounded_and_an_exit_does_not_wait_for_them(tmp_path: Path) -> None:
-    """The server sees at most a request for each thread, and none in the pause; it never answers."""
+def never_answered(script: str, bundle: Path) -> tuple[str, int]:
+    """What a script prints whose registry answers no request, and how many it got."""
     seen: list[Seen] = []
     end = threading.Event()
 
@@ -74,6 +74,15 @@ def test_threads_that_hang_are_bounded_and_an_exit_does_not_wait_for_them(tmp_pa
         end.wait()
         return Reply()
 
+    with serving(react) as url:
+        try:
+            return outside(script, url, str(write_bundle(bundle))), len(seen)
+        finally:
+            end.set()
+
+
+def test_threads_that_hang_are_bounded_and_an_exit_does_not_wait_for_them(tmp_path: Path) -> None:
+    """The server sees at most a request for each thread, and none in the pause."""
     script = f"""{CLIENT}
 prompts = Prompts(client, sys.argv[2], timeout=0.2, retry_after=1000)
 sources = []
@@ -85,23 +94,11 @@ before = threading.active_count()
 for _ in range(100): assert prompts.get("support/refund").reason == "paused after: no answer in 0.2 s"
 print(set(sources), len(sources), threading.active_count() <= before <= 101, prompts.counts["bundle"])
 """
-    with serving(react) as url:
-        try:
-            printed = outside(script, url, str(write_bundle(tmp_path / "prompts.json")))
-        finally:
-            end.set()
-    assert printed == "{'bundle'} 100 True 200\n"
-    assert 1 <= len(seen) <= 100
+    printed, requests = never_answered(script, tmp_path / "prompts.json")
+    assert printed == "{'bundle'} 100 True 200\n" and 1 <= requests <= 100
 
 
 def test_the_more_calls_hang_the_longer_is_the_pause(tmp_path: Path) -> None:
-    end, seen = threading.Event(), []
-
-    def react(request: Seen) -> Reply:
-        seen.append(request)
-        end.wait()
-        return Reply()
-
     script = f"""{CLIENT}
 from promptsync import runtime
 class Clock:
@@ -113,11 +110,7 @@ for seconds in (0, 9, 2, 9, 2, 11, 10):
     clock.now += seconds
     print(prompts.get("support/refund").reason[:6])
 """
-    with serving(react) as url:
-        try:
-            printed = outside(script, url, str(write_bundle(tmp_path / "prompts.json")))
-        finally:
-            end.set()
+    printed, _ = never_answered(script, tmp_path / "prompts.json")
     assert printed.split("\n")[:-1] == ["no ans", "paused", "no ans", "paused", "paused", "no ans", "paused"]
 
 
