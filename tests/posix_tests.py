@@ -26,10 +26,8 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "workflows/test_both_hosts.py": [],
         "workflows/test_check_workflow.py": [],
         "workflows/test_deploy_workflow.py": [],
-        "workflows/test_drift_workflow.py": [],
         "workflows/test_gitlab_check.py": [],
-        "workflows/test_gitlab_deploy.py": [],
-        "workflows/test_in_a_subdirectory.py": [],
+        "workflows/test_gitlab_drift.py": [],
     },
     "starts a shell script in the place of git": {
         "files/test_git_program.py": [
@@ -69,7 +67,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "commands/test_pager.py": [],
     },
     "creates symbolic links, for which Windows requires a privilege": {
-        "deploy/test_committed_elsewhere.py": [],
         "commands/test_bad_input.py": [
             "test_a_bad_file_is_reported_with_its_place_and_nothing_is_published",
             "test_other_files_have_the_same_limits",
@@ -97,7 +94,10 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "server/test_bundle.py": ["test_a_link_that_moves_to_another_directory_is_followed"],
         "pull/test_pull.py": ["test_wrong_usage_is_reported_and_writes_nothing"],
         "compare/test_changed_places.py": ["test_a_prompts_directory_that_is_a_link_is_refused"],
-        "deploy/test_branches.py": ["test_a_configuration_that_is_a_link_is_refused"],
+        "deploy/test_branches.py": [
+            "test_a_configuration_that_is_a_link_is_refused",
+            "test_prompts_of_a_submodule_are_refused",
+        ],
         "files/test_evaluation.py": ["test_links_are_refused"],
         "files/test_worktree.py": [
             "test_links_and_what_is_no_regular_file_are_refused",

@@ -84,7 +84,7 @@ CLAIMS: dict[str, list[str]] = {
     "`promptsync init --github` or `init --gitlab` writes three jobs; any other CI needs five commands": [
         "commands/test_init_scaffold.py::test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do",
         "workflows/test_gitlab_check.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
-        "workflows/test_gitlab_deploy.py::test_what_was_merged_is_checked_published_and_released",
+        "workflows/test_both_hosts.py::test_what_was_merged_is_checked_published_and_released",
         "workflows/test_both_hosts.py::test_edits_come_back_as_one_pull_request_that_the_next_nights_update",
     ],
     "one prompt scores 87.5, the live version 100": [
@@ -127,7 +127,7 @@ CLAIMS: dict[str, list[str]] = {
         "workflows/test_gitlab_check.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
     ],
     "Forks get no key": [
-        "workflows/test_check_workflow.py::test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_missing",
+        "workflows/test_both_hosts.py::test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_missing",
     ],
     "`PROMPTSYNC_READ_ONLY=1`": [
         "commands/test_read_only.py::test_a_command_that_changes_the_registry_is_refused",
@@ -157,8 +157,7 @@ CLAIMS: dict[str, list[str]] = {
     ],
     "starts the drift job ten seconds after a dashboard edit, by webhook": [
         "relay/test_dispatch.py::test_a_burst_starts_one_workflow_after_ten_seconds",
-        "workflows/test_drift_workflow.py::test_a_webhook_becomes_a_pull_request_through_the_relay",
-        "workflows/test_gitlab_deploy.py::test_a_webhook_becomes_a_merge_request_through_the_relay",
+        "workflows/test_both_hosts.py::test_a_webhook_starts_the_drift_job_through_the_relay",
     ],
     # The cells about others come from their sources and their documentation.
     "a dashboard edit in between | refused or named, mergeable": [

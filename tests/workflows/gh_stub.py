@@ -5,6 +5,7 @@ Its state is a JSON file that ``FAKE_GITHUB`` names, with comments and pull requ
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -34,8 +35,7 @@ def main(arguments: list[str]) -> int:
     state["calls"].append(arguments)
     try:
         if arguments != ["auth", "setup-git"]:
-            assert arguments[0] == "api", arguments
-            call(state, Call(arguments[1:]))
+            call(state, options().parse_args(arguments))
     except Answer as answer:
         sys.stderr.write(f"gh: {answer}\n")
         return 1
@@ -44,113 +44,98 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-class Call:
+def options() -> argparse.ArgumentParser:
     """The arguments of ``gh api`` that our files use; another one is an error."""
-
-    def __init__(self, arguments: list[str]) -> None:
-        self.method, self.fields, self.query = "GET", {}, ""
-        self.silent = self.paginate = False
-        rest = iter(arguments)
-        endpoint = ""
-        for one in rest:
-            if one in ("--silent", "--paginate"):
-                setattr(self, one[2:], True)
-            elif one == "--method":
-                self.method = next(rest)
-            elif one == "--jq":
-                self.query = next(rest)
-            elif one in ("-f", "-F"):
-                key, _, value = next(rest).partition("=")
-                self.fields[key] = Path(value[1:]).read_text() if one == "-F" and value[0] == "@" else value
-            else:
-                assert not one.startswith("-") and not endpoint, arguments
-                endpoint = one
-        parts = urlsplit(endpoint)
-        self.path = parts.path
-        self.parameters = {key: values[0] for key, values in parse_qs(parts.query).items()}
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("command", choices=["api"])
+    parser.add_argument("endpoint", type=urlsplit)
+    parser.add_argument("--silent", action="store_true")
+    parser.add_argument("--paginate", action="store_true")
+    parser.add_argument("--method", default="GET")
+    parser.add_argument("--jq", default=".")
+    parser.add_argument(
+        "-f", action="append", default=[], dest="fields", type=lambda text: text.split("=", 1)
+    )
+    parser.add_argument("-F", action="append", dest="fields", type=read_field)
+    return parser
 
 
-def call(state: dict[str, Any], asked: Call) -> None:
-    repository = f"repos/{state['repository']}"
-    assert asked.path.startswith(repository), asked.path
-    path = asked.path.removeprefix(repository)
-    if asked.method != "GET":
-        if state["token"] != "write":
-            raise Answer("Resource not accessible by integration (HTTP 403)")
-        if len(asked.fields.get("body", "")) > LONGEST:
-            raise Answer("Validation Failed: body is too long (maximum is 65536 characters) (HTTP 422)")
+def read_field(text: str) -> list[str]:
+    """A field whose value may be a file."""
+    key, _, value = text.partition("=")
+    return [key, Path(value[1:]).read_text() if value[0] == "@" else value]
+
+
+def call(state: dict[str, Any], asked: argparse.Namespace) -> None:
+    repository, fields = f"repos/{state['repository']}", dict(asked.fields)
+    assert asked.endpoint.path.startswith(repository), asked.endpoint
+    path = asked.endpoint.path.removeprefix(repository)
+    if asked.method == "GET":
+        fields = {key: values[0] for key, values in parse_qs(asked.endpoint.query).items()}
+    elif state["token"] != "write":
+        raise Answer("Resource not accessible by integration (HTTP 403)")
+    elif len(fields.get("body", "")) > LONGEST:
+        raise Answer("Validation Failed: body is too long (maximum is 65536 characters) (HTTP 422)")
     for pattern, method, handler in ROUTES:
         found = re.fullmatch(pattern, path)
         if found and method == asked.method:
-            show(asked, handler(state, asked, *map(int, found.groups())))
+            show(asked, handler(state, fields, *map(int, found.groups())))
             return
     raise Answer(f"Not Found (HTTP 404): {asked.method} {path}")
 
 
-def show(asked: Call, found: Any) -> None:
+def show(asked: argparse.Namespace, found: Any) -> None:
     if asked.silent:
         return
     pages = [found]
     if isinstance(found, list):
         pages = [found[at : at + PAGE] for at in range(0, len(found), PAGE)] or [[]]
-        pages = pages if asked.paginate else pages[:1]
-    for page in pages:
-        for value in jq.compile(asked.query or ".").input_value(page).all():
+    for page in pages if asked.paginate else pages[:1]:
+        for value in jq.compile(asked.jq).input_value(page).all():
             sys.stdout.write(f"{value if isinstance(value, str) else json.dumps(value)}\n")
 
 
-def comments(state: dict[str, Any], asked: Call, number: int) -> list[Any]:
-    return [one for one in state["comments"] if one["issue"] == number]
+def comments(state: dict[str, Any], fields: dict[str, str], number: int) -> list[Any]:
+    return [comment for comment in state["comments"] if comment["issue"] == number]
 
 
-def new_comment(state: dict[str, Any], asked: Call, number: int) -> Any:
-    comment = {
-        "id": 1_000 + len(state["comments"]),
-        "issue": number,
-        "user": {"login": BOT},
-        "body": asked.fields["body"],
-    }
+def new_comment(state: dict[str, Any], fields: dict[str, str], number: int) -> Any:
+    comment = {"id": 1_000 + len(state["comments"]), "issue": number, "user": {"login": BOT}, **fields}
     state["comments"].append(comment)
     return comment
 
 
-def edit_comment(state: dict[str, Any], asked: Call, number: int) -> Any:
-    comment = next(one for one in state["comments"] if one["id"] == number)
+def edit_comment(state: dict[str, Any], fields: dict[str, str], number: int) -> Any:
+    comment = next(comment for comment in state["comments"] if comment["id"] == number)
     if comment["user"]["login"] != BOT:
         raise Answer("a comment of somebody else was edited")
-    comment["body"] = asked.fields["body"]
+    comment.update(fields)
     return comment
 
 
-def pulls(state: dict[str, Any], asked: Call) -> list[Any]:
-    wanted = asked.parameters
-    owner, _, head = wanted["head"].partition(":")
+def pulls(state: dict[str, Any], fields: dict[str, str]) -> list[Any]:
+    owner, _, head = fields["head"].partition(":")
     assert owner == state["repository"].split("/")[0]
-    keys = {"state": wanted["state"], "base": wanted["base"], "head": head}
-    return [one for one in state["pulls"] if all(one[key] == value for key, value in keys.items())]
+    keys = {"state": fields["state"], "base": fields["base"], "head": head}
+    return [pull for pull in state["pulls"] if keys.items() <= pull.items()]
 
 
-def new_pull(state: dict[str, Any], asked: Call) -> Any:
-    head, base = asked.fields["head"], asked.fields["base"]
-    ahead = subprocess.run(
-        ["git", "--git-dir", state["origin"], "rev-list", "--count", f"{base}..{head}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    if ahead.stdout.strip() == "0":
+def new_pull(state: dict[str, Any], fields: dict[str, str]) -> Any:
+    head, base = fields["head"], fields["base"]
+    count = ["git", "--git-dir", state["origin"], "rev-list", "--count", f"{base}..{head}"]
+    if subprocess.check_output(count, text=True).strip() == "0":
         raise Answer(f"Validation Failed: No commits between {base} and {head} (HTTP 422)")
-    if any(one["head"] == head and one["state"] == "open" for one in state["pulls"]):
+    if any(pull["head"] == head and pull["state"] == "open" for pull in state["pulls"]):
         raise Answer(f"Validation Failed: A pull request already exists for {head} (HTTP 422)")
-    pull = {**asked.fields, "number": 40 + len(state["pulls"]), "state": "open"}
+    pull = {**fields, "number": 40 + len(state["pulls"]), "state": "open"}
     state["pulls"].append(pull)
     return pull
 
 
-def edit_pull(state: dict[str, Any], asked: Call, number: int) -> Any:
-    pull = next(one for one in state["pulls"] if one["number"] == number)
-    assert set(asked.fields) <= {"title", "body"}
-    pull.update(asked.fields)
+def edit_pull(state: dict[str, Any], fields: dict[str, str], number: int) -> Any:
+    pull = next(pull for pull in state["pulls"] if pull["number"] == number)
+    assert set(fields) <= {"title", "body"}
+    pull.update(fields)
     return pull
 
 

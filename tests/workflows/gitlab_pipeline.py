@@ -48,6 +48,11 @@ class Ended:
         """What a person reads."""
         return self.log
 
+    @property
+    def trusted(self) -> list[str]:
+        """The commands that had a secret, but for those of git."""
+        return [line for line in self.seen if line.endswith((" key", " token")) and line[:4] != "git "]
+
     def __str__(self) -> str:
         return f"exit {self.code}\n{self.log}"
 

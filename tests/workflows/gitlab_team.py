@@ -50,11 +50,20 @@ class Team(Developer):
 
     def check(self, more: Mapping[str, str] = {}, *, fork: bool = False) -> Ended:
         sha, event = self.merge_request()
+        if fork:  # it lacks the variables of the project, but this one would have to be there
+            event["PROMPTSYNC_REMOTE"] = self.world.url
         return self._only("prompts-check", sha, {**event, **more}, fork=fork)
 
     def deploy(self, sha: str | None = None, **more: str) -> Ended:
         event = {"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "main"}
         return self._only("prompts-deploy", sha or self.push(), {**event, **more})
+
+    def triggered(self, form: dict[str, str]) -> Ended:
+        """Run the pipeline that the form of a trigger asks for."""
+        event = {"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": form.pop("ref")}
+        event |= {name.removeprefix("variables[").removesuffix("]"): value for name, value in form.items()}
+        (done,) = self.runner.run(self.git("rev-parse", event["CI_COMMIT_BRANCH"]), event).values()
+        return done
 
     def drift(self) -> Ended:
         event = {"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "main"}
@@ -82,6 +91,14 @@ class Team(Developer):
         keys = ("source_branch", "target_branch", "title", "description")
         assert not any(line.startswith("/") for one in requests for line in one["description"].splitlines())
         return [tuple(one[key] for key in keys) for one in requests]
+
+    @property
+    def calls(self) -> list[str]:
+        return self.runner.project.calls
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return self.runner.variables
 
     def take_key(self) -> None:
         """Let the jobs have no key."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from actions import REPOSITORY, ROOT, Done, Event, GitHub
 from evaluation_files import declared_by
@@ -84,6 +85,16 @@ class Developer(ABC):
         """Branch, target, title and body of each pull request."""
 
     @property
+    @abstractmethod
+    def calls(self) -> list[Any]:
+        """The requests to the host's API."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, str]:
+        """The variables of the repository there."""
+
+    @property
     def comment(self) -> str:
         """The one comment, which must be safe: no text of others is more than code in it."""
         (comment,) = self.comments
@@ -125,8 +136,7 @@ class Developer(ABC):
 
     def label(self, name: str, version: int, label: str = "prod") -> None:
         move = ("label", "move", name, label, "--version", str(version), "--skip-checks")
-        done = self.world.run(*move, PROMPTSYNC_REMOTE=self.world.url)
-        assert done.code == 0, str(done)
+        self.world.ok(*move, PROMPTSYNC_REMOTE=self.world.url)
 
 
 @dataclass
@@ -145,6 +155,14 @@ class Team(Developer):
     @property
     def requests(self) -> list[tuple[str, str, str, str]]:
         return [(pull["head"], pull["base"], pull["title"], pull["body"]) for pull in self.hub.pulls]
+
+    @property
+    def calls(self) -> list[Any]:
+        return self.hub.state["calls"]  # type: ignore[no-any-return]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return self.hub.variables
 
     def take_key(self) -> None:
         """Let the jobs have no key."""
@@ -214,6 +232,17 @@ class Team(Developer):
     def deploy(self, event: Event | None = None) -> Done:
         return self.hub.run("deploy.yml", event or self.push())
 
+    def dispatched(self, kind: str) -> Done:
+        """Run what a request to dispatch starts, which anybody with the token may send."""
+        payload = {
+            "action": kind,
+            "client_payload": {"by": "$(exit 1)"},
+            "branch": "main",
+            "repository": {"full_name": REPOSITORY},
+        }
+        event = Event("repository_dispatch", payload, "refs/heads/main", "main")
+        return self.hub.run("drift.yml" if kind.endswith("drift") else "deploy.yml", event)
+
     def drift(self) -> Done:
         payload = {"schedule": "17 3 * * *", "repository": _REPOSITORY}
         return self.hub.run("drift.yml", Event("schedule", payload, "refs/heads/main", "main"))
@@ -231,8 +260,7 @@ def build(place: Path, source: Path = EXAMPLE) -> None:
     with made(place, fixtures=declared_by(source)) as world:
         example(world.root, source)
         world.commit("Start with the example")
-        done = world.run("deploy", PROMPTSYNC_REMOTE=world.url)
-        assert done.code == 0, str(done)
+        world.ok("deploy", PROMPTSYNC_REMOTE=world.url)
 
 
 @contextmanager

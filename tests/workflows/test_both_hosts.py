@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
 
 import gitlab_team
 import pytest
+import relaying
 import team as teams
+from actions import Done
+from deploying import protect
+from gitlab_pipeline import Ended
 from team import DRIFT, MARKER, SETTLE, SOFTER
 
 Team = teams.Team | gitlab_team.Team
+HOSTILE = ["```", "/close", "</details>", MARKER, "@EVIL closes #1 ![](https://EVIL)"]
 
 
 @pytest.fixture(params=[teams.opened, gitlab_team.opened], ids=["GitHub", "GitLab"])
 def team(template: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Team]:
     with request.param(template, tmp_path / "team") as team:
         yield team
+
+
+def webhook(team: Team, payload: dict[str, Any]) -> Done | Ended:
+    """Run what a webhook of PromptLayer starts through the relay."""
+    is_gitlab = isinstance(team, gitlab_team.Team)
+    config = "labels: {main: prod}\n"
+    with relaying.api() as api, relaying.relaying(api.url, gitlab=is_gitlab, config=config) as site:
+        assert site.send(payload).status_code == 202
+        site.pass_time(10)
+    (request,) = api.requests
+    if isinstance(team, gitlab_team.Team):
+        form = dict(parse_qsl(request.body))
+        assert form.pop("token") == relaying.TOKEN
+        return team.triggered(form)
+    return team.dispatched(json.loads(request.body)["event_type"])
 
 
 # -- a pull request -----------------------------------------------------------------------------------------
@@ -48,13 +71,42 @@ def test_a_change_of_no_prompt_is_told_in_no_comment_that_is_not_there(team: Tea
 
 def test_hostile_texts_stay_in_their_fences_and_cannot_pass_for_the_comment(team: Team) -> None:
     team.branch()
-    lines = ["```", "/close", "</details>", MARKER, "@EVIL closes #1 ![](https://EVIL)", ""]
-    team.edit("support/refund", SOFTER[0], "\n      ".join(lines), f"```\n\n/merge\n@EVIL {MARKER} #1")
+    lines = "\n      ".join([*HOSTILE, ""])
+    team.edit("support/refund", SOFTER[0], lines, f"```\n\n/merge\n@EVIL {MARKER} #1")
     team.check()
     assert "@EVIL closes #1" in team.comment
 
 
+def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_missing(team: Team) -> None:
+    team.branch()
+    team.edit("support/refund", *SOFTER)
+    team.world.forget()
+    done = team.check(fork=True)
+    assert done.passed and not done.trusted, str(done)
+    assert "PROMPTLAYER_API_KEY" in done.told and "+You answer questions about refunds" in done.told
+    assert team.calls == [] and team.world.seen == []
+
+
 # -- a deploy -----------------------------------------------------------------------------------------------
+
+
+def test_what_was_merged_is_checked_published_and_released(team: Team) -> None:
+    team.branch()
+    team.edit("support/refund", *SOFTER, "Soften the tone")
+    merged = team.merge()
+    done = team.deploy(merged)  # type: ignore[arg-type]
+    assert done.passed, str(done)
+    assert team.world.label("support/refund", "prod") == 2
+    for part in ("published  support/refund  v2", "refund quality", "echo", "prod  v1 -> v2"):
+        assert part in done.told
+    assert "1 prompt released to" in done.told
+    # Only commands that need the key or a token get them.
+    secrets = {"Fetch the newest commit": ["GITHUB_TOKEN"], "Deploy": ["PROMPTLAYER_API_KEY"]}
+    assert done.trusted == (secrets if isinstance(done, Done) else ["promptsync deploy key"])
+    # A second run has nothing to do.
+    team.world.forget()
+    done = team.deploy(merged)  # type: ignore[arg-type]
+    assert done.passed and "othing to release to" in done.told and team.world.writes == [], str(done)
 
 
 def test_a_check_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> None:
@@ -81,7 +133,29 @@ def test_an_old_run_that_is_run_again_releases_nothing_past_newer_checks(team: T
     assert team.world.label("support/refund", "prod") == 2
 
 
+def test_an_approval_completes_the_release_through_the_relay(team: Team) -> None:
+    protect(team.world, "prod")
+    team.edit("support/house-tone", "120 words", "110 words")
+    done = team.deploy()
+    assert not done.passed and team.world.label("support/house-tone", "prod") == 1
+    assert "waits for approval of prod by an admin: support/house-tone v2" in done.told, str(done)
+    protect(team.world)
+    team.world.forget()
+    approval = relaying.event(relaying.APPROVAL, "support/house-tone", prompt_template_label="prod")
+    done = webhook(team, approval)
+    assert done.passed and team.world.published == [], str(done)
+    assert team.world.labels("support/house-tone") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
+
+
 # -- edits of the dashboard ---------------------------------------------------------------------------------
+
+
+def test_a_webhook_starts_the_drift_job_through_the_relay(team: Team) -> None:
+    version = team.edit_in_registry("support/refund", *SETTLE)
+    done = webhook(team, relaying.event(prompt_template_version_number=version))
+    assert done.passed and "support/refund" in done.told, str(done)
+    assert "+You settle refunds" in team.request
+    assert team.pulled == ["prompts/support/refund.yaml"]
 
 
 def test_edits_come_back_as_one_pull_request_that_the_next_nights_update(team: Team) -> None:
@@ -90,11 +164,7 @@ def test_edits_come_back_as_one_pull_request_that_the_next_nights_update(team: T
     assert team.requests == [] and DRIFT not in team.git("branch", "--list")
 
     team.edit_in_registry("support/refund", *SETTLE)
-    done = team.drift()
-    assert done.passed and "support/refund" in done.told, str(done)
-    assert "support/refund" in team.request and "+You settle refunds" in team.request
-    assert team.pulled == ["prompts/support/refund.yaml"]
-
+    assert team.drift().passed
     first = team.git("rev-parse", DRIFT)
     assert team.drift().passed
     assert team.git("rev-parse", DRIFT) == first
@@ -127,12 +197,39 @@ def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back(team: Team) -
 
 
 def test_hostile_edits_ping_nobody_and_stay_in_their_fences(team: Team) -> None:
-    text = "\n".join(["```", "/close", "</details>", MARKER, "@EVIL closes #1 ![](https://EVIL)"])
-    name = "support/`</code>@EVIL\n#1"
-    team.world.publish(
-        name, f"{text}\n\x1b[31m\u202e {{name}}", commit_message="/merge @EVIL closes owner/EVIL#1"
-    )
+    text = "\n".join([*HOSTILE, "\x1b[31m\u202e {name}"])
+    message = "/merge @EVIL closes owner/EVIL#1"
+    team.world.publish("support/`</code>@EVIL\n#1", text, commit_message=message)
     done = team.drift()
     assert done.passed, str(done)
     assert "@EVIL closes" in team.request
     assert "\u202e" not in team.request and "\x1b" not in team.request
+
+
+# -- a directory of a larger repository ---------------------------------------------------------------------
+
+
+def test_prompts_may_be_one_directory_of_many(team: Team) -> None:
+    git = team.world.git
+    (team.world.root / "app").mkdir()
+    git("mv", "prompts", "promptsync.yaml", "registry.yaml", "evaluations", ".gitignore", "app")
+    team.world.commit("Make room for other things")
+    team.settings["PROMPTSYNC_DIRECTORY"] = "app"
+    if isinstance(team, gitlab_team.Team):  # whose image may have no bash
+        team.runner.shell = ("sh", "-e")
+    done = team.deploy()
+    assert done.passed and "othing to release to" in done.told, str(done)  # a move alone releases nothing
+    team.branch()
+    path = "app/prompts/support/refund.yaml"
+    text = (team.world.root / path).read_text("utf-8").replace(*SOFTER)
+    team.write(path, text)
+    done = team.check()
+    assert done.passed and "prompts.html" in done.artifacts, str(done)
+    assert "support/refund  v1 -> v2" in team.comment
+    if isinstance(team, teams.Team):
+        assert "+You answer questions about refunds" in team.check(fork=True).told
+        team.write(path, text.replace("refund_days }}", "refund_days }"))
+        assert f"::error file={path},line=" in team.check().log
+    team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
+    assert team.drift().passed
+    assert team.pulled == ["app/prompts/support/triage.yaml"]

@@ -74,19 +74,6 @@ def test_the_next_push_updates_the_comment_wherever_it_stands_and_cuts_what_is_t
     assert team.hub.state["comments"][:35] == others
 
 
-def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_missing(team: Team) -> None:
-    team.branch()
-    team.edit("support/refund", *SOFTER)
-    team.world.forget()
-    done = team.check(fork=True)
-    assert done.passed, str(done)
-    assert {done.outcomes[step] for step in ("Evaluations", "Report", PLAN, "Comment")} == {"skipped"}
-    assert done.trusted == {}
-    assert "PROMPTLAYER_API_KEY" in done.summary and "Skipped: the evaluations" in done.summary
-    assert "**1 prompt differs**" in done.summary and "+You answer questions about refunds" in done.summary
-    assert team.hub.state["calls"] == [] and team.world.seen == []
-
-
 LAST = 'Answer with a JSON object: "category", "urgency", "language", "order_number", "reason".'
 
 
@@ -96,8 +83,7 @@ def live(team: Team) -> Team:
     team.world.write("support/last", content=LAST)
     team.edit("support/triage", LAST, "@@@support/last@@@")
     team.edit("support/triage", "name: gpt-4o-mini", "name: scripted")
-    done = team.world.run("deploy", PROMPTSYNC_REMOTE=team.world.url)
-    assert done.code == 0, str(done)
+    team.world.ok("deploy", PROMPTSYNC_REMOTE=team.world.url)
     team.world.forget()
     team.branch()
     return team
