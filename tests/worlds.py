@@ -29,7 +29,8 @@ import yaml
 from evaluation_files import declared, put
 from gitcopy import git
 from registry_server import Caller, chat, completion
-from scripted_registry import DROPPED, KEY, Reply, Seen, reusing
+from scripted_registry import DROPPED as DROPPED
+from scripted_registry import KEY, Reply, Seen, reusing
 
 from promptsync.cli import run
 from promptsync.files.config import load
@@ -112,6 +113,8 @@ class World:
     seen: list[Seen] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     timeouts: Timeouts = SHORT_WAITS
+    front: Caller | None = None
+    """What the working copy reaches in place of the registry behind it."""
 
     # -- the working copy -------------------------------------------------------------------------------
 
@@ -341,7 +344,7 @@ class World:
 
     def forward(self, seen: Seen) -> Reply:
         headers = {"cache_control": seen.headers["Cache-Control"]} if "Cache-Control" in seen.headers else {}
-        answer = self.call(seen.method, seen.target, seen.body, **headers)
+        answer = (self.front or self.call)(seen.method, seen.target, seen.body, **headers)
         return Reply(answer.raw.decode(), answer.status, {"Content-Type": "application/json"})
 
     @property
@@ -413,15 +416,19 @@ def made(
     git: bool = True,
     fixtures: str | Mapping[str, str] = "",
     model: Model | None = None,
+    front: Callable[[Any], Any] | None = None,
 ) -> Iterator[World]:
-    """An empty working copy of an empty registry, which may have evaluations, agents and a model."""
+    """An empty working copy of an empty registry, which may have evaluations, agents and a model.
+
+    ``front`` makes of the registry the application that the working copy reaches.
+    """
     root = directory / "copy"
     there = [".git"] * (not git) + [file.name for file in directory.glob("registry.db*")]
     shutil.copytree(_empty(), directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*there))
     (root / "prompts").mkdir()
     place = put(directory, declared(fixtures) if isinstance(fixtures, str) else fixtures)
     app = create_app(directory / "registry.db", fixtures=place if fixtures else None, model=model)
-    world = World(root, Caller(app))
+    world = World(root, Caller(app), front=Caller(front(app)) if front else None)
     try:
         with reusing(world.react) as url:
             world.url = url
@@ -464,7 +471,7 @@ def asking(method: str, part: str) -> Callable[[Seen], bool]:
 
 def fault(
     matches: Callable[[Seen], bool],
-    reply: Reply | Callable[[Seen, Callable[[Seen], Reply]], Reply],
+    reply: Reply | Fault,
     *,
     times: int = 1_000,
     after: bool = False,
@@ -489,17 +496,13 @@ def fault(
 
 def once(when: Callable[[Seen], bool], act: Callable[[], object], *, after: bool = False) -> Fault:
     """A fault: once, when a request matches, something else happens before it, or ``after`` it."""
-    left = [1]
 
     def react(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
-        if not left or not when(seen):
-            return None
-        left.clear()
         answer = forward(seen) if after else None
         act()
         return answer
 
-    return react
+    return fault(when, react, times=1)
 
 
 def late(seconds: float) -> Callable[[Seen, Callable[[Seen], Reply]], Reply]:
@@ -520,26 +523,3 @@ def changed(change: Callable[[Any], None]) -> Callable[[Seen, Callable[[Seen], R
 
 def failing(status: int, message: str = "out of order", **headers: str) -> Reply:
     return Reply({"success": False, "message": message}, status, headers)
-
-
-__all__ = [
-    "DROPPED",
-    "KEY",
-    "Fault",
-    "Reply",
-    "Run",
-    "Seen",
-    "World",
-    "asking",
-    "changed",
-    "failing",
-    "fault",
-    "is_move",
-    "is_write",
-    "late",
-    "made",
-    "once",
-    "published_name",
-    "publishing",
-    "template",
-]

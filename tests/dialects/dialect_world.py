@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dialect_servers import Dialect
-from evaluation_files import contains, declared, evaluation, put
-from registry_server import Caller, chat, completion, running
-from worlds import Run, World
-
-from promptsync.registry.protocol import Timeouts
-from promptsync.server.app import create_app
+from evaluation_files import contains, declared, evaluation
+from registry_server import chat, completion
+from worlds import World, made
 
 CASES = [{"question": "Where?", "expect": "Where"}, {"question": "When?", "expect": "When"}]
 FIXTURES = declared(
@@ -34,40 +30,23 @@ REQUEST = {
     "request_end_time": "2026-01-01T00:00:01Z",
 }
 
-
-@dataclass
-class Here(World):
-    """A world whose registry speaks a dialect; ``call`` reaches past it into the registry behind."""
-
-    server: Dialect = field(kw_only=True)
-    name: str = ""
-
-    def run(self, *arguments: str, **environ: str) -> Run:
-        self.server.seen.clear()
-        return super().run(*arguments, **environ)
+Kind = Callable[[Any], Dialect]
 
 
 @contextmanager
-def opened(kind: Callable[[Any], Dialect], root: Path) -> Iterator[Here]:
-    """An empty working copy of an empty registry that has evaluations and agents."""
-    (root / "prompts").mkdir(parents=True)
-    put(root, FIXTURES)
-    with create_app(root / "registry.db", fixtures=root / "registry.yaml") as app:
-        server = kind(app)
-        with running(server) as url:
-            (root / "promptsync.yaml").write_text(f"remote: there\nremotes: {{there: {{url: '{url}'}}}}\n")
-            yield Here(root, Caller(app), url, server=server, timeouts=Timeouts())
+def beside(kind: Kind, root: Path, *, is_empty: bool = False) -> Iterator[World]:
+    """Two prompts that are in sync; ``support/refund`` has two versions, with ``prod`` on the second.
 
-
-@contextmanager
-def beside(kind: Callable[[Any], Dialect], root: Path) -> Iterator[Here]:
-    """Two prompts that are in sync; ``support/refund`` has two versions, with ``prod`` on the second."""
-    with opened(kind, root) as here:
-        here.put("request.json", json.dumps(REQUEST))
-        here.publish("support/refund", "Old {question}", commit_message="old (v1)")
-        here.publish("support/refund", "Say {question}", release_labels=["prod"])
-        here.publish("tone", "Be kind.")
-        here.point("support/refund", prod_previous=1)
-        here.call("POST", "/rest/log-request", REQUEST)
-        here.ok("pull")
-        yield here
+    There is no git, and the registry has an evaluation and an agent. ``world.call`` reaches past the dialect.
+    """
+    with made(root, git=False, fixtures=FIXTURES, front=kind) as world:
+        if not is_empty:
+            world.put("request.json", json.dumps(REQUEST))
+            world.publish("support/refund", "Old {question}", commit_message="old (v1)")
+            world.publish("support/refund", "Say {question}", release_labels=["prod"])
+            world.publish("tone", "Be kind.")
+            world.point("support/refund", prod_previous=1)
+            world.call("POST", "/rest/log-request", REQUEST)
+            world.ok("pull")
+        world.forget()
+        yield world

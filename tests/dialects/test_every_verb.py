@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialect_servers import Dialect, customer, embedded, vendor
-from dialect_world import Here, beside, opened
+from dialect_servers import customer, embedded, vendor
+from dialect_world import Kind, beside
 from registry_server import Caller
 from vendor_spec import Judge
+from worlds import World
 
 from promptsync.cli import VERBS
 
 JUDGE = Judge()
-KINDS: dict[str, Callable[[Any], Dialect]] = {
+KINDS: dict[str, Kind] = {
     "embedded": embedded,
     "customer": customer,
     "vendor": partial(vendor, check=JUDGE),
@@ -27,43 +28,48 @@ VENDOR_ONLY = {"open"}
 
 
 @pytest.fixture(params=KINDS)
-def here(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Here]:
-    with beside(KINDS[request.param], tmp_path) as found:
-        found.name = request.param
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def here(kind: str, tmp_path: Path) -> Iterator[World]:
+    with beside(KINDS[kind], tmp_path) as found:
         yield found
     assert JUDGE.problems == []  # every answer was as the vendor's specification says, where that is at hand
 
 
-def edited(here: Here) -> None:
+def edited(here: World) -> None:
     here.write("tone", "Be nice.")
 
 
-def behind(here: Here) -> None:
+def behind(here: World) -> None:
     here.publish("tone", "Be cool.")
 
 
-def pinned(here: Here) -> None:
+def pinned(here: World) -> None:
     behind(here)
     here.write("support/refund", "@@@tone@version_number:1@@@ {question}")
 
 
-def drafted(here: Here) -> None:
+def drafted(here: World) -> None:
     here.write("draft", "Hello")
 
 
-def grouped(here: Here) -> None:
+def grouped(here: World) -> None:
     here.call("POST", "/create-group", {})
 
 
-def agent_started(here: Here) -> None:
+def agent_started(here: World) -> None:
     here.ok("agent", "run", "refund-agent", "--no-wait")
 
 
-def finished(here: Here) -> None:
+def finished(here: World) -> None:
     here.ok("eval", "run", "refund quality", "--no-wait")
 
 
-def two_commits(here: Here) -> None:
+def two_commits(here: World) -> None:
     """Version 3 was published from the first commit, and version 4, which is in prod, from the second."""
     here.git("init", "-q", "-b", "main")
     for number, old, new, labels in ((3, "Say", "Old", []), (4, "Old", "Say", ["prod"])):
@@ -77,7 +83,7 @@ LABELS = {"customer": "change release labels"}
 SCORE, RESULT = "read the score of the evaluation", "read the result of the agent"
 GROUP = "create a group"
 
-Prepare = Callable[[Here], None]
+Prepare = Callable[[World], None]
 TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("status", {}, None),
     ("status --label prod", {}, None),
@@ -141,26 +147,26 @@ ALONE = [row for row in TABLE if row[2] or (row[1] is LABELS and "--dry-run" not
 
 @pytest.mark.parametrize(("line", "lacking", "prepare"), ALONE, ids=[line for line, _, _ in ALONE])
 def test_a_verb_works_or_names_the_operation_that_the_registry_lacks(
-    here: Here, line: str, lacking: dict[str, str], prepare: Prepare | None
+    here: World, kind: str, line: str, lacking: dict[str, str], prepare: Prepare | None
 ) -> None:
     if prepare is not None:
         prepare(here)
-    check(here, line, lacking)
+    check(here, line, lacking.get(kind))
 
 
-def test_verbs_that_leave_labels_alone_work_or_name_what_the_registry_lacks(here: Here) -> None:
+def test_verbs_that_leave_labels_alone_work_or_name_what_the_registry_lacks(here: World, kind: str) -> None:
     for row in TABLE:
         if row not in ALONE:
-            check(here, *row[:2])
+            check(here, row[0], row[1].get(kind))
 
 
-def check(here: Here, line: str, lacking: dict[str, str]) -> None:
+def check(here: World, line: str, lacking: str | None) -> None:
     ran = here.run(*line.split(), "--json")
     body = ran.document
     assert ran.code == body["exit_code"], line
-    if here.name in lacking:
+    if lacking:
         assert ran.code == 4, ran.out
-        why = f"{here.url} cannot {lacking[here.name]}: it has no such operation"
+        why = f"{here.url} cannot {lacking}: it has no such operation"
         assert why in body["error"]["message"]
     else:
         assert ran.code == 0, ran.out
@@ -180,27 +186,26 @@ def test_where_labels_cannot_be_changed_that_is_known_before_anything_is_sent_to
     with beside(customer, tmp_path) as here:
         prepare(here)
         before = state(here.call)
+        here.forget()
         assert here.run(*line.split()).code == 4
         assert state(here.call) == before
-        # A POST below this path renders a prompt, which is how this registry is read.
-        sent = [path for method, path, _ in here.server.seen if method != "GET"]
-        assert [path for path in sent if not path.startswith("/prompt-templates/")] == []
+        assert here.writes == []
 
 
 @pytest.mark.parametrize("line", ["push -y --label prod", "push -n --label prod", "deploy --label prod"])
 def test_an_empty_registry_that_cannot_change_labels_stays_empty(tmp_path: Path, line: str) -> None:
-    with opened(customer, tmp_path) as here:
+    with beside(customer, tmp_path, is_empty=True) as here:
         here.write("tone", "Be kind.")
         done = here.run(*line.split())
         assert (done.code, "cannot change release labels" in done.err) == (4, True)
         assert here.call("GET", "/prompt-templates").body["items"] == []
 
 
-def test_doctor_warns_of_what_a_registry_lacks(here: Here) -> None:
+def test_doctor_warns_of_what_a_registry_lacks(here: World, kind: str) -> None:
     checks = here.run("doctor", "--json").document["checks"]
     (dialect,) = [check for check in checks if check["name"] == "dialect"]
-    assert dialect["status"] == ("warning" if here.name == "customer" else "ok")
-    assert ("without raw prompts" in dialect["message"]) is (here.name == "customer")
+    assert dialect["status"] == ("warning" if kind == "customer" else "ok")
+    assert ("without raw prompts" in dialect["message"]) is (kind == "customer")
 
 
 def test_no_verb_is_left_out_of_the_table() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from dialect_servers import Dialect, customer, embedded, vendor
-from dialect_world import beside
+from dialect_servers import customer, embedded, vendor
+from dialect_world import Kind, beside
 
 MODEL = "model: {provider: openai, name: gpt-4o}\n"
 FSTRING = f"{MODEL}messages: [{{role: user, content: 'Hello {{x}} and {{y}}'}}]\n"
@@ -16,17 +14,15 @@ JINJA = f"{MODEL}template_format: jinja2\nmessages: [{{role: user, content: 'Hel
 
 
 @pytest.mark.parametrize("kind", [embedded, vendor, customer])
-def test_a_prompt_with_a_model_and_variables_comes_and_goes(
-    kind: Callable[[Any], Dialect], tmp_path: Path
-) -> None:
+def test_a_prompt_with_a_model_and_variables_comes_and_goes(kind: Kind, tmp_path: Path) -> None:
     with beside(kind, tmp_path) as here:
-        path = tmp_path / "prompts/asked.yaml"
+        path = here.root / "prompts/asked.yaml"
         path.write_text(FSTRING)
         here.ok("push", "-y")
         path.write_text(path.read_text().replace("Hello", "Ciao"))
         here.ok("push", "-y")
         path.unlink()
-        (tmp_path / ".promptsync/record.json").unlink()
+        (here.root / ".promptsync/record.json").unlink()
         pulled = here.run("pull", "asked")
         assert pulled.code == 0, pulled.err
         assert "Ciao {x} and {y}" in path.read_text("utf-8")
@@ -39,7 +35,7 @@ def test_a_registry_that_forgets_tags_is_not_taken_for_somebody_who_changed_them
     tmp_path: Path, text: str
 ) -> None:
     with beside(customer, tmp_path) as here:
-        path = tmp_path / "prompts/asked.yaml"
+        path = here.root / "prompts/asked.yaml"
         path.write_text(f"tags: [a]\n{text}")
         ran = here.run("push", "-y", "--json")
         # A jinja2 text that was filled in cannot be read back as it was sent.
@@ -54,12 +50,12 @@ def test_a_registry_that_forgets_tags_is_not_taken_for_somebody_who_changed_them
 
 def test_what_only_a_filled_in_form_is_given_of_stops_nobody_else(tmp_path: Path) -> None:
     with beside(customer, tmp_path) as here:
-        path = tmp_path / "prompts/asked.yaml"
+        path = here.root / "prompts/asked.yaml"
         path.write_text(JINJA)
         here.run("push", "-y")
         path.write_text(path.read_text().replace("Hello", "Ciao"))
         ran = here.run("push", "-y", "--json")
         assert ran.document["published"][0]["version"] == 2, ran.out
         assert {one["state"] for one in here.run("status", "--json").document["prompts"]} == {"in-sync"}
-        (tmp_path / "prompts/other.yaml").write_text("content: Other\n")
+        (here.root / "prompts/other.yaml").write_text("content: Other\n")
         here.ok("push", "-y", "other")

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from dialect_servers import Dialect, embedded, vendor
-from dialect_world import beside
+from dialect_servers import embedded, vendor
+from dialect_world import Kind, beside
 
 TAGGED = "name: tagged\ntags: [billing]\nmessages: [{role: user, content: T}]\n"
 
 
 @pytest.mark.parametrize("kind", [embedded, vendor])
 def test_tags_are_compared_published_and_pulled_where_only_single_reads_tell_them(
-    kind: Callable[[Any], Dialect], tmp_path: Path
+    kind: Kind, tmp_path: Path
 ) -> None:
     with beside(kind, tmp_path) as here:
         here.publish("tagged", "T", tags=["billing"])
         here.publish("theirs", "T", tags=["support"])
-        (tmp_path / "prompts/tagged.yaml").write_text(TAGGED)
-        (tmp_path / "prompts/new.yaml").write_text("tags: [b, a]\ncontent: New\n")
+        (here.root / "prompts/tagged.yaml").write_text(TAGGED)
+        (here.root / "prompts/new.yaml").write_text("tags: [b, a]\ncontent: New\n")
         here.ok("push", "-y")
         here.ok("pull")
-        assert "support" in (tmp_path / "prompts/theirs.yaml").read_text()
+        assert "support" in (here.root / "prompts/theirs.yaml").read_text()
         states = {one["state"] for one in here.run("status", "--json").document["prompts"]}
         assert states == {"in-sync"}
-        (tmp_path / "prompts/tagged.yaml").write_text(TAGGED.replace("billing", "refunds"))
+        (here.root / "prompts/tagged.yaml").write_text(TAGGED.replace("billing", "refunds"))
         (changed,) = here.run("diff", "--json").document["changes"]
         assert [field["path"] for field in changed["fields"]] == ["tags"]
