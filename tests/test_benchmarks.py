@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from benchmarks import world
 from benchmarks.__main__ import PARTS
 from benchmarks.instrument import PHASES
-from benchmarks.measure import KEY, Run, promptsync, python
+from benchmarks.measure import KEY, Run, promptsync
 from benchmarks.registry import counted, serving
 from benchmarks.table import Budget, Row, Table, judged, merged
 from promptsync.registry.promptlayer.client import PromptLayer
@@ -53,21 +54,6 @@ def test_of_several_runs_one_in_the_middle_is_shown_and_most_decide(tmp_path: Pa
     assert saved["repeats"] == "3.00 s / 1.00 s / 2.00 s; 6.00 x / 2.00 x / 4.00 x"
 
 
-def test_a_child_compiles_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    assert python("-c", "import sys; print(sys.dont_write_bytecode)").out == "False\n"
-
-
-def test_the_memory_of_the_benchmark_is_not_counted_for_a_child() -> None:
-    held = b"1" * (200 << 20)
-    assert python("-c", "pass").megabytes < 100 < len(held) >> 20
-
-
-def test_a_child_that_fails_is_an_error_with_its_output() -> None:
-    with pytest.raises(RuntimeError, match="ended in 3:\nwhy"):
-        python("-c", "import sys; print('why', file=sys.stderr); sys.exit(3)")
-
-
 def test_requests_and_reads_of_versions_are_counted(tmp_path: Path) -> None:
     world.publish(tmp_path / "registry.db", world.prompts(3), "Import")
     with (
@@ -87,10 +73,7 @@ def test_requests_and_reads_of_versions_are_counted(tmp_path: Path) -> None:
         assert pulled.reads == 3 < pulled.requests
 
 
-@pytest.mark.parametrize("function", [name for names in PHASES.values() for name in names])
-def test_a_function_that_the_profile_measures_exists(function: str) -> None:
-    module, _, path = function.partition(":")
-    owner = importlib.import_module(f"promptsync.{module}")
-    for name in path.split("."):
-        owner = getattr(owner, name)
-    assert callable(owner)
+def test_the_functions_that_the_profile_measures_exist() -> None:
+    for function in (name for names in PHASES.values() for name in names):
+        module, _, path = function.partition(":")
+        assert callable(attrgetter(path)(importlib.import_module(f"promptsync.{module}"))), function

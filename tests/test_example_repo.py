@@ -18,7 +18,6 @@ from promptsync.files.evaluation import load_evaluations
 from promptsync.files.schema import schema
 from promptsync.files.worktree import scan
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.snippets import of_prompt
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "example-repo"
@@ -33,9 +32,9 @@ def copy(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "copy"
 
 
-def body(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+def body(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> dict[str, Any]:
     capsys.readouterr()
-    assert run(["-C", str(root), *arguments, "--json"], {}) == 0
+    assert run(["-C", str(root), *arguments, "--json"], {}) == code
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 
@@ -53,36 +52,15 @@ def test_every_example_renders_offline_with_all_its_variables(
     assert not [warning for warning in found["warnings"] if "Missing" in warning]
 
 
-def test_it_shows_what_a_team_meets() -> None:
-    templates = [file.prompt.template for file in FILES.values()]
-    users = [name for name, file in FILES.items() if of_prompt(file.prompt.template)]
-    assert len(FILES) >= 6
-    assert {template["type"] for template in templates} == {"chat", "completion"}
-    assert len(users) >= 2
-    assert any(template.get("tools") for template in templates)
-    assert any(
-        message["role"] == "placeholder" for template in templates for message in template.get("messages", ())
-    )
-    models = [file.prompt.metadata.get("model", {}) for file in FILES.values()]
-    assert any("response_format" in model.get("parameters", {}) for model in models)
-
-
-def test_one_push_publishes_it_and_leaves_nothing_to_do(
-    copy: Path, capsys: pytest.CaptureFixture[str]
+def test_one_push_publishes_it_and_a_new_copy_can_pull_it(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pushed = body(copy, capsys, "push")
     assert {one["name"] for one in pushed["published"]} == set(FILES)
     assert run(["-C", str(copy), "status", "--exit-code"], {}) == 0
     assert body(copy, capsys, "push")["published"] == []
     assert body(copy, capsys, "render", "support/refund", "--example", "1")["warnings"] == []
-
-
-def test_a_new_copy_can_pull_what_was_pushed(
-    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    body(copy, capsys, "push")
     other = tmp_path / "other"
-    other.mkdir()
     shutil.copytree(copy / ".promptsync", other / ".promptsync")
     shutil.copy(copy / "promptsync.yaml", other)
     body(other, capsys, "pull")
@@ -132,9 +110,6 @@ def test_the_hooks_fit_the_files_that_people_keep() -> None:
         assert not re.search(lint["files"], path)
 
 
-ASKS_FOR_JSON = "Answer with a JSON object"
-
-
 def test_the_evaluation_of_triage_fails_without_the_line_that_asks_for_its_fields(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,21 +118,15 @@ def test_the_evaluation_of_triage_fails_without_the_line_that_asks_for_its_field
 
     triage = copy / "prompts/support/triage.yaml"
     lines = triage.read_text("utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if ASKS_FOR_JSON not in line]
+    kept = [line for line in lines if "Answer with a JSON object" not in line]
     assert len(kept) == len(lines) - 1
     triage.write_text("".join(kept), "utf-8")
     assert run(["-C", str(copy), "lint", "--strict"], {}) == 0
 
-    capsys.readouterr()
-    assert run(["-C", str(copy), *wanted, "--json"], {}) == 1
-    found = json.loads(capsys.readouterr().out)
-    by_name = {one["table"]: one for one in found["runs"]}
-    assert by_name["refund quality"]["passed"] is True
-    triaged = by_name["triage accuracy"]
-    assert (triaged["passed"], triaged["reason"]) == (
-        False,
-        "50 on the echo model is below the minimum of 90",
-    )
+    runs = {one["table"]: one for one in body(copy, capsys, *wanted, code=1)["runs"]}
+    assert runs["refund quality"]["passed"] is True
+    assert runs["triage accuracy"]["passed"] is False
+    assert runs["triage accuracy"]["reason"] == "50 on the echo model is below the minimum of 90"
 
 
 def test_its_fixtures_fit_their_schema_and_hold_for_a_model_too() -> None:

@@ -106,10 +106,6 @@ def test_each_item_is_done_once_however_the_width_changes(widths: list[int], cou
     assert sorted(done) == list(range(count))
 
 
-def test_work_in_a_thread_can_use_threads_again() -> None:
-    assert mapped(lambda base: sum(mapped(lambda one: base + one, range(5))), range(3)) == [10, 15, 20]
-
-
 def test_workers_go_on_if_the_system_allows_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
     started = 0

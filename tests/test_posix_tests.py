@@ -24,21 +24,22 @@ NAMES = {
 """What needs POSIX, or does something else on Windows."""
 
 
-def uses_posix(node: ast.AST) -> bool:
+def uses_posix(node: ast.AST, *, alone: bool = False) -> bool:
+    """Whether something needs POSIX; ``alone``: without it there would be an error."""
     for one in ast.walk(node):
-        if isinstance(one, ast.Attribute) and (one.attr in NAMES or ast.unparse(one) == "os.kill"):
+        if isinstance(one, ast.Attribute) and one.attr in NAMES - ({"raise_signal"} if alone else set()):
             return True
         if isinstance(one, ast.Import) and MODULES & {name.name for name in one.names}:
             return True
         text = one.value if isinstance(one, ast.Constant) and isinstance(one.value, str) else ""
-        if text == "/dev/full" or "import resource" in text:
+        is_odd = text == "/dev/full" or "import resource" in text
+        if not alone and (is_odd or (isinstance(one, ast.Attribute) and ast.unparse(one) == "os.kill")):
             return True
     return False
 
 
-def needing_posix(file: Path) -> Iterator[str]:
+def needing_posix(tree: ast.Module) -> Iterator[str]:
     """The tests of a file that need POSIX: by themselves, or through what they use of the file."""
-    tree = ast.parse(file.read_text("utf-8"))
     named = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     found = {name for name, node in named.items() if uses_posix(node)}
     mentioned = {
@@ -52,37 +53,33 @@ def needing_posix(file: Path) -> Iterator[str]:
     yield from (name for name in named if name.startswith("test_") and (everything or name in found))
 
 
-@pytest.mark.parametrize(
-    "file", sorted(HERE.rglob("test_*.py")), ids=lambda file: file.relative_to(HERE).as_posix()
-)
-def test_a_test_that_needs_posix_is_listed(file: Path) -> None:
-    name = file.relative_to(HERE).as_posix()
-    if file == Path(__file__) or name in POSIX_TESTS:
-        return
-    assert [one for one in needing_posix(file) if f"{name}::{one}" not in POSIX_TESTS] == []
-
-
-@pytest.mark.parametrize("listed", POSIX_TESTS)
-def test_what_is_listed_exists(listed: str) -> None:
-    name, _, test = listed.partition("::")
-    tree = ast.parse((HERE / name).read_text("utf-8"))
-    assert not test or test in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+def test_the_tests_that_need_posix_are_listed_and_what_is_listed_exists() -> None:
+    trees = {
+        file.relative_to(HERE).as_posix(): ast.parse(file.read_text("utf-8"))
+        for file in HERE.rglob("test_*.py")
+        if file != Path(__file__)
+    }
+    needing = {
+        f"{file}::{test}"
+        for file, tree in trees.items()
+        if file not in POSIX_TESTS
+        for test in needing_posix(tree)
+    }
+    assert needing - POSIX_TESTS.keys() == set()
+    tests = {
+        f"{file}::{node.name}"
+        for file, tree in trees.items()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert POSIX_TESTS.keys() - trees.keys() - tests == set()
 
 
 def test_the_package_names_what_only_posix_has_where_it_expects_that_it_is_missing() -> None:
-    found = {file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py") if uses_posix_alone(file)}
+    trees = {file.relative_to(PACKAGE): ast.parse(file.read_text("utf-8")) for file in PACKAGE.rglob("*.py")}
     # Both look at the platform first.
-    assert found == {"rendering.py", "server/serve.py"}
-
-
-def uses_posix_alone(file: Path) -> bool:
-    tree = ast.parse(file.read_text("utf-8"))
-    # raise_signal is everywhere; the rest would be an AttributeError.
-    return any(
-        (isinstance(one, ast.Attribute) and one.attr in NAMES - {"raise_signal"})
-        or (isinstance(one, ast.Import) and bool(MODULES & {name.name for name in one.names}))
-        for one in ast.walk(tree)
-    )
+    expected = {"rendering.py", "server/serve.py"}
+    assert {file.as_posix() for file, tree in trees.items() if uses_posix(tree, alone=True)} == expected
 
 
 IMPORT_ALL = """
@@ -123,10 +120,3 @@ def test_without_posix_every_test_file_that_is_not_listed_can_be_collected() -> 
     collected = {line.partition("::")[0].removeprefix("tests/") for line in done.stdout.splitlines()}
     assert "files/test_disk.py" in collected
     assert collected.isdisjoint(POSIX_TESTS)
-
-
-def test_without_posix_the_listed_tests_are_skipped_with_the_reason() -> None:
-    done = run("-m", "pytest", "tests/files/test_disk.py", "tests/demo", *WITHOUT_POSIX)
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert "skipped without POSIX: demo/test_demo.py: runs scripts with sh, bash or make" in done.stdout
-    assert "needs POSIX: sets the mode of a file" in done.stdout

@@ -40,20 +40,14 @@ def test_a_bar_appears_by_itself_and_is_removed(monkeypatch: pytest.MonkeyPatch)
     assert stderr.getvalue().endswith("\r\x1b[K\x1b[?25h")
 
 
-def test_short_work_shows_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 3600.0)
+@pytest.mark.parametrize(("patience", "shown"), [(3600.0, True), (0.0, False)])
+def test_short_work_shows_no_bar_and_neither_does_a_run_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, patience: float, shown: bool
+) -> None:
+    monkeypatch.setattr(progress, "PATIENCE", patience)
     stderr = terminal(monkeypatch)
-    bar = Bar(shown=True)
+    bar = Bar(shown=shown)
     bar("reading", 0, 4)
     bar("reading", 4, 4)
-    bar.close()
-    assert stderr.getvalue() == ""
-
-
-def test_a_bar_that_is_not_shown_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 0.0)
-    stderr = terminal(monkeypatch)
-    bar = Bar(shown=False)
-    bar("reading", 2, 4)
     bar.close()
     assert stderr.getvalue() == ""
