@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import json
+import logging
 import os
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
 
 PATH = "fernweh/prompts"
 PROJECT = 278
 BOT = 41
+CGI = ("QUERY_STRING", "REQUEST_METHOD", "CONTENT_TYPE", "HTTP_CONTENT_ENCODING")
 
 
 class Answer(Exception):
@@ -42,8 +44,31 @@ class Project:
     """The passwords of each push."""
     url: str = ""
 
-    def handle(self, method: str, path: str, query: dict[str, str], body: Any, user: int) -> Any:
-        """Return what GitLab would; a list is cut into pages by the caller."""
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        request = Request(environ)
+        answer = self._api if request.path.startswith("/api/v4/") else self._git
+        return answer(request)(environ, start_response)
+
+    # -- the API ------------------------------------------------------------------------------------------
+
+    def _api(self, request: Request) -> Response:
+        path, headers = request.path.removeprefix("/api/v4"), {}
+        self.calls.append(f"{request.method} {path}")
+        try:
+            user = self.tokens.get(request.headers.get("PRIVATE-TOKEN", ""))
+            if user is None:
+                raise Answer(401, "401 Unauthorized")
+            body = json.loads(request.get_data() or b"null")
+            found = self._handle(request.method, path, request.args, body, user)
+        except Answer as answer:
+            return Response(json.dumps({"message": str(answer)}), answer.status)
+        if isinstance(found, list):
+            size, page = (int(request.args.get(key, usual)) for key, usual in (("per_page", 20), ("page", 1)))
+            headers["X-Next-Page"] = str(page + 1) if len(found) > size * page else ""
+            found = found[size * (page - 1) : size * page]
+        return Response(json.dumps(found), 201 if request.method == "POST" else 200, headers)
+
+    def _handle(self, method: str, path: str, query: Any, body: Any, user: int) -> Any:
         prefix = f"/projects/{PROJECT}/merge_requests"
         if (method, path) == ("GET", "/user"):
             return {"id": user, "username": f"project_{PROJECT}_bot"}
@@ -68,7 +93,7 @@ class Project:
         old.update(body)
         return old
 
-    def _request(self, method: str, number: str | None, query: dict[str, str], body: Any) -> Any:
+    def _request(self, method: str, number: str | None, query: Any, body: Any) -> Any:
         if method == "GET":
             keys = ("state", "source_branch", "target_branch")
             return [one for one in self.requests if all(one[key] == query[key] for key in keys)]
@@ -78,105 +103,51 @@ class Project:
             old.update(body)
             return old
         count = ["git", "rev-list", "--count", f"{body['target_branch']}..{body['source_branch']}"]
-        ahead = subprocess.run(count, cwd=self.origin, capture_output=True, text=True, check=True)
+        ahead = subprocess.check_output(count, cwd=self.origin, text=True)
         same = [one for one in self.requests if one["source_branch"] == body["source_branch"]]
-        if ahead.stdout.strip() == "0" or any(one["state"] == "opened" for one in same):
+        if ahead.strip() == "0" or any(one["state"] == "opened" for one in same):
             raise Answer(409, "Another open merge request already exists for this source branch")
         new = {"iid": len(self.requests) + 1, "state": "opened", "source_project_id": PROJECT, **body}
         self.requests.append(new)
         return new
 
+    # -- git ----------------------------------------------------------------------------------------------
 
-class _Handler(BaseHTTPRequestHandler):
-    project: Project
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-    def _answer(self, status: int, content: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def _any(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        content = self.rfile.read(length)
-        if self.headers.get("Transfer-Encoding") == "chunked":
-            content = b"".join(iter(self._chunk, b""))
-        target = urlsplit(self.path)
-        if target.path.startswith("/api/v4/"):
-            self._api(target.path.removeprefix("/api/v4"), target.query, content)
-        else:
-            self._git(target.path, target.query, content)
-
-    def _chunk(self) -> bytes:
-        content = self.rfile.read(int(self.rfile.readline(), 16))
-        self.rfile.readline()
-        return content
-
-    def _api(self, path: str, query: str, content: bytes) -> None:
-        project, headers = self.project, {"Content-Type": "application/json"}
-        project.calls.append(f"{self.command} {path}")
-        try:
-            user = project.tokens.get(self.headers.get("PRIVATE-TOKEN", ""))
-            if user is None:
-                raise Answer(401, "401 Unauthorized")
-            wanted = {key: values[0] for key, values in parse_qs(query).items()}
-            body = json.loads(content) if content else None
-            found = project.handle(self.command, path, wanted, body, user)
-            if isinstance(found, list):
-                size, page = int(wanted.get("per_page", "20")), int(wanted.get("page", "1"))
-                headers["X-Next-Page"] = str(page + 1) if len(found) > size * page else ""
-                found = found[size * (page - 1) : size * page]
-            self._answer(201 if self.command == "POST" else 200, json.dumps(found).encode(), headers)
-        except Answer as answer:
-            self._answer(answer.status, json.dumps({"message": str(answer)}).encode(), headers)
-
-    def _git(self, path: str, query: str, content: bytes) -> None:
+    def _git(self, request: Request) -> Response:
         """Let git's own program for HTTP answer, with the path of the project and the token as a password."""
-        scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
-        password = base64.b64decode(encoded).decode().partition(":")[2] if scheme == "Basic" else ""
-        if password not in self.project.tokens:
-            self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="GitLab"'})
-            return
-        if path.endswith("/git-receive-pack"):
-            self.project.pushes.append(password)
-        place = path.removeprefix(f"/{PATH}.git")
-        assert place != path, path
+        password = (request.authorization and request.authorization.password) or ""
+        if password not in self.tokens:
+            return Response(status=401, headers={"WWW-Authenticate": 'Basic realm="GitLab"'})
+        if request.path.endswith("/git-receive-pack"):
+            self.pushes.append(password)
+        place = request.path.removeprefix(f"/{PATH}.git")
+        assert place != request.path, request.path
         environ = {
             **os.environ,
-            "GIT_PROJECT_ROOT": str(self.project.origin),
+            **{key: request.environ.get(key, "") for key in CGI},
+            "GIT_PROJECT_ROOT": str(self.origin),
             "GIT_HTTP_EXPORT_ALL": "1",
             "PATH_INFO": place,
-            "QUERY_STRING": query,
-            "REQUEST_METHOD": self.command,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(content)),
+            "CONTENT_LENGTH": str(len(request.get_data())),
             "REMOTE_USER": "bot",
         }
         done = subprocess.run(
-            ["git", "http-backend"], env=environ, input=content, capture_output=True, check=True
+            ["git", "http-backend"], env=environ, input=request.get_data(), capture_output=True, check=True
         )
         head, _, rest = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
-        self._answer(int(headers.pop("Status", "200").split()[0]), rest, headers)
-
-    do_GET = do_POST = do_PUT = _any
+        return Response(rest, int(headers.pop("Status", "200").split()[0]), headers)
 
 
 @contextmanager
 def serving(origin: Path) -> Iterator[Project]:
     """A project whose repository is ``origin``."""
     project = Project(origin)
-    handler = type("Handler", (_Handler,), {"project": project})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with make_server("127.0.0.1", 0, project, threaded=True) as server:
         project.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield project
         finally:
             server.shutdown()
-            thread.join()

@@ -20,19 +20,6 @@ CHECKOUT = {
 KEY = "${{ secrets.PROMPTLAYER_API_KEY }}"
 
 
-def workflow(*steps: Any, **job: Any) -> str:
-    """A workflow whose job checks out and runs some steps on a push."""
-    return yaml.safe_dump(
-        {
-            "on": {"push": {}},
-            "concurrency": {"group": "prompts"},
-            "jobs": {
-                "prompts": {"permissions": {"contents": "read"}, "steps": [CHECKOUT, *steps], **job},
-            },
-        }
-    )
-
-
 def use(name: str = "promptsync", **inputs: str) -> dict[str, Any]:
     """A step with the action; its id is its name."""
     given = {key.replace("_", "-"): value for key, value in inputs.items()}
@@ -40,7 +27,10 @@ def use(name: str = "promptsync", **inputs: str) -> dict[str, Any]:
 
 
 def run(team: Team, *steps: Any, **job: Any) -> Done:
-    return team.hub.run_text(workflow(*steps, **job), team.push())
+    """Run a workflow whose job checks out and runs some steps on a push."""
+    job = {"permissions": {"contents": "read"}, "steps": [CHECKOUT, *steps], **job}
+    workflow = {"on": {"push": {}}, "concurrency": {"group": "prompts"}, "jobs": {"prompts": job}}
+    return team.hub.run_text(yaml.safe_dump(workflow), team.push())
 
 
 def test_one_step_deploys_and_its_outputs_say_what_was_released(team: Team) -> None:
@@ -75,30 +65,21 @@ def test_a_command_that_fails_fails_the_step_and_still_reports(team: Team) -> No
 
 def test_without_a_command_it_installs_and_puts_only_promptsync_on_the_path(team: Team) -> None:
     script = 'command -v promptsync; ls "$(dirname "$(command -v promptsync)")"; promptsync lint'
-    done = run(team, use(), {"name": "Own", "run": script})
-    assert done.passed, str(done)
-    assert done.log.splitlines()[1:] == ["promptsync", "9 files checked, no problems"]
-
-
-def test_a_second_use_in_a_job_installs_nothing(team: Team) -> None:
-    done = run(team, use("first", command="lint"), use("second", command="lint --strict"))
-    assert done.passed, str(done)
-    assert len(team.hub.installed) == 2
-    assert "second / Install" not in done.secrets and "second / Run" in done.secrets
-    # Another Python is another installation.
-    done = run(team, use("first", command="lint"), use("second", command="lint", python_version="3.13"))
-    assert done.passed, str(done)
-    assert len(team.hub.installed) == 6
-
-
-def test_the_environment_of_the_job_says_what_inputs_do_not_and_the_installation_has_no_key(
-    team: Team,
-) -> None:
     env = {"PROMPTLAYER_API_KEY": KEY, "PROMPTSYNC_REMOTE": team.world.url}
-    done = run(team, use(command="status --exit-code"), env=env)
+    steps = (
+        use(),
+        {"name": "Own", "run": script},
+        use("second", command="status --exit-code"),
+        use("third", command="lint", python_version="3.13"),
+    )
+    done = run(team, *steps, env=env)
     assert done.passed, str(done)
+    assert done.log.splitlines()[1:3] == ["promptsync", "9 files checked, no problems"]
+    # The installation has no key. A second use installs nothing, but another Python is another installation.
     assert done.secrets["promptsync / Install"] == []
-    assert done.secrets["promptsync / Run"] == ["PROMPTLAYER_API_KEY"]
+    assert "second / Install" not in done.secrets
+    assert done.secrets["second / Run"] == ["PROMPTLAYER_API_KEY"]
+    assert len(team.hub.installed) == 4
 
 
 def test_words_are_split_and_never_expanded(team: Team) -> None:
@@ -116,18 +97,12 @@ def test_words_are_split_and_never_expanded(team: Team) -> None:
     assert done.log.splitlines() == [word for words in commands.values() for word in words]
 
 
-def test_a_quote_that_is_not_closed_runs_nothing(team: Team) -> None:
-    done = run(team, use(command="lint 'support"))
-    assert done.outcomes["promptsync"] == "failure"
-    assert "quote" in done.log and "checked" not in done.log
-
-
-def test_another_version_fails_before_anything_is_installed(team: Team) -> None:
+def test_what_cannot_run_fails_before_it_starts(team: Team) -> None:
     done = run(team, use(command="lint", version="99.0"))
     assert done.outcomes["promptsync"] == "failure"
     assert f"::error::this action is promptsync {__version__}, not 99.0" in done.log
     assert not (team.hub.place / "installed").exists()
-    same = [
-        use(f"use-{version}", command="lint", version=version) for version in (__version__, f"v{__version__}")
-    ]
-    assert run(team, *same).passed
+    same = [use(f"use-{sign}", command="lint", version=sign + __version__) for sign in ("", "v")]
+    done = run(team, *same, use(command="lint 'support"))
+    assert [done.outcomes[step] for step in ("use-", "use-v", "promptsync")] == ["success"] * 2 + ["failure"]
+    assert "quote" in done.log and done.log.count("checked") == 2

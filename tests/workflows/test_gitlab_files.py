@@ -83,45 +83,46 @@ def test_what_ships_installs_nothing_until_init_says_what(written: Path) -> None
     assert variables["GIT_DEPTH"] == "0"
 
 
-@each_job
-def test_each_job_is_bounded_and_no_deploy_is_cancelled(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "stage"), [("prompts-check", "test"), ("prompts-deploy", "deploy"), ("prompts-drift", "test")]
+)
+def test_each_job_is_bounded_in_a_stage_that_every_pipeline_has_and_no_deploy_is_cancelled(
+    name: str, stage: str
+) -> None:
     job = read(STARTER / "promptsync.gitlab-ci.yml")[name]
+    assert (job["extends"], job["stage"]) == (".promptsync", stage)
     assert int(job["timeout"].split()[0]) <= 60
     assert ("resource_group" in job) == (name != "prompts-check")
     assert job.get("interruptible", False) == (name == "prompts-check")
 
 
+CHECK, DEPLOY, DRIFT = ([name] for name in NAMES)
+REQUEST, PUSH, TRIGGER = "merge_request_event", "push", "trigger"
+
+
 @pytest.mark.parametrize(
-    ("source", "names_by_branch"),
+    ("source", "variables", "jobs_by_branch"),
     [
-        (
-            {"CI_PIPELINE_SOURCE": "merge_request_event"},
-            {"main": NAMES[:1], "release/1": NAMES[:1], "topic": ()},
-        ),
-        ({"CI_PIPELINE_SOURCE": "push"}, {"main": NAMES[1:2], "topic": ()}),
-        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_TAG": "v1"}, {"": ()}),
-        ({"CI_PIPELINE_SOURCE": "web"}, {"release/1": NAMES[1:2]}),
-        ({"CI_PIPELINE_SOURCE": "schedule"}, {"main": NAMES[2:]}),
-        ({"CI_PIPELINE_SOURCE": "schedule", **EDITED}, {"main": NAMES[2:]}),
-        ({"CI_PIPELINE_SOURCE": "trigger", **EDITED}, {"main": NAMES[2:]}),
-        (
-            {"CI_PIPELINE_SOURCE": "trigger", **APPROVED},
-            {"main": NAMES[1:2], "release/1": NAMES[1:2], "topic": ()},
-        ),
-        ({"CI_PIPELINE_SOURCE": "trigger"}, {"main": ()}),
+        (REQUEST, {}, {"main": CHECK, "release/1": CHECK, "topic": []}),
+        (PUSH, {}, {"main": DEPLOY, "topic": []}),
+        (PUSH, {"CI_COMMIT_TAG": "v1"}, {"": []}),
+        ("web", {}, {"release/1": DEPLOY}),
+        ("schedule", {}, {"main": DRIFT}),
+        ("schedule", EDITED, {"main": DRIFT}),
+        (TRIGGER, EDITED, {"main": DRIFT}),
+        (TRIGGER, APPROVED, {"main": DEPLOY, "release/1": DEPLOY, "topic": []}),
+        (TRIGGER, {}, {"main": []}),
     ],
 )
 def test_they_run_on_what_they_should(
-    written: Path, tmp_path: Path, source: dict[str, str], names_by_branch: dict[str, tuple[str, ...]]
+    written: Path,
+    tmp_path: Path,
+    source: str,
+    variables: dict[str, str],
+    jobs_by_branch: dict[str, list[str]],
 ) -> None:
     runner = Runner(tmp_path, Project(written))
-    is_request = source["CI_PIPELINE_SOURCE"] == "merge_request_event"
-    variable = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME" if is_request else "CI_COMMIT_BRANCH"
-    for branch, names in names_by_branch.items():
-        assert [*runner.pipeline("main", {**source, **({variable: branch} if branch else {})})] == [*names]
-
-
-def test_they_run_in_the_stages_that_every_pipeline_has() -> None:
-    jobs = read(STARTER / "promptsync.gitlab-ci.yml")
-    assert [jobs[name]["stage"] for name in NAMES] == ["test", "deploy", "test"]
-    assert all(jobs[name]["extends"] == ".promptsync" for name in NAMES)
+    variable = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME" if source == REQUEST else "CI_COMMIT_BRANCH"
+    for branch, jobs in jobs_by_branch.items():
+        event = {"CI_PIPELINE_SOURCE": source, **variables, **({variable: branch} if branch else {})}
+        assert [*runner.pipeline("main", event)] == jobs

@@ -89,18 +89,13 @@ def test_everything_from_others_is_pinned_to_a_commit_with_its_version_beside_it
 
 
 @each_file
-def test_what_ships_installs_nothing_until_init_says_what(written: Path, name: str) -> None:
+def test_each_job_has_only_the_permissions_and_the_key_that_it_needs(written: Path, name: str) -> None:
     workflow, job = read(EXAMPLE, name)
+    # What ships installs nothing until init says what.
     assert workflow["env"]["PROMPTSYNC_PACKAGE"] == ""
     assert job["steps"][1]["run"] == 'pipx install --quiet "$PROMPTSYNC_PACKAGE"'
     assert read(written, name)[0]["env"]["PROMPTSYNC_PACKAGE"] == SPEC
-
-
-@each_file
-def test_each_job_has_only_the_permissions_and_the_key_that_it_needs(name: str) -> None:
-    workflow, job = read(EXAMPLE, name)
-    assert workflow["permissions"] == {}
-    assert job["permissions"] == PERMISSIONS[name]
+    assert workflow["permissions"] == {} and job["permissions"] == PERMISSIONS[name]
     assert int(job["timeout-minutes"]) <= 60
     steps = [
         step for step in job["steps"] if _KEY in {**step.get("env", {}), **step.get("with", {})}.values()
@@ -126,19 +121,15 @@ def test_they_run_on_what_they_should() -> None:
     }
 
 
-def test_the_action_declares_what_its_steps_read_and_the_commands_write() -> None:
+def test_the_action_declares_what_its_steps_read_and_the_manual_lists_it() -> None:
     action = yaml.load((ROOT / "action.yml").read_text("utf-8"), yaml.BaseLoader)
     text = str(action["runs"])
     assert set(re.findall(r"inputs\.([\w-]+)", text)) == set(action["inputs"])
     for name, output in action["outputs"].items():
         step = "page.outputs.artifact-url" if name == "page-url" else f"run.outputs.{name}"
         assert output["value"] == f"${{{{ steps.{step} }}}}"
-
-
-def test_the_manual_lists_the_inputs_and_outputs_of_the_action() -> None:
-    action = yaml.load((ROOT / "action.yml").read_text("utf-8"), yaml.BaseLoader)
-    text = (ROOT / "docs" / "github-actions.md").read_text("utf-8")
-    (inputs, outputs) = re.findall(r"Inputs: (.*?\.)\s+Outputs: (.*?\.)", text, re.DOTALL)[0]
-    assert set(re.findall(r"`([\w-]+)`", inputs)) == set(action["inputs"])
-    assert set(re.findall(r"`([\w-]+)`", outputs)) == set(action["outputs"])
-    assert all(part["description"] for kind in ("inputs", "outputs") for part in action[kind].values())
+    page = (ROOT / "docs" / "github-actions.md").read_text("utf-8")
+    (lists,) = re.findall(r"Inputs: (.*?\.)\s+Outputs: (.*?\.)", page, re.DOTALL)
+    for kind, listed in zip(("inputs", "outputs"), lists, strict=True):
+        assert set(re.findall(r"`([\w-]+)`", listed)) == set(action[kind])
+        assert all(part["description"] for part in action[kind].values())
