@@ -49,10 +49,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "commands/test_serve_bundle.py": [],
         "compare/test_stopped_reading.py": [],
         "deploy/test_deploys_interrupted.py": [],
-        "labels/test_rollback_to_commit.py": [
-            "test_interrupted_twice_it_says_how_many_are_unknown",
-            "test_interrupted_none_has_moved_and_killed_the_next_run_completes_it",
-        ],
+        "labels/test_rollback_to_commit.py": ["test_interrupted_twice_it_says_how_many_are_unknown"],
         "pull/test_pull.py": ["test_ctrl_c_between_files_tells_which_were_written"],
         "live/test_verify.py": [
             "test_ctrl_c_during_a_write_removes_what_it_made",

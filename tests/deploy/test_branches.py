@@ -22,85 +22,56 @@ def changed(released: World) -> World:
     return released.built(lambda world: change(world, "hello", "welcome"))
 
 
-def feature(world: World) -> None:
-    world.git("switch", "-qc", "feature")
+FEATURE, DETACHED_MAIN = "switch -qc feature", "switch -q --detach"
+FETCHED = """\
+init -q --bare ../origin.git
+remote add origin ../origin.git
+commit -q --allow-empty -m Colleague
+push -q origin main
+reset -q --hard HEAD~1
+"""
+UPSTREAM = f"{FETCHED}remote rename origin team\nbranch -q --set-upstream-to team/main\n"
+PLACES = {
+    "feature": FEATURE,
+    "detached": DETACHED_MAIN,
+    "detached feature": f"{DETACHED_MAIN}\ncommit -q --allow-empty -m Mine",
+    "main with a newer commit at origin": FETCHED,
+    "detached main with a newer commit at origin": FETCHED + DETACHED_MAIN,
+    "old tag": f"tag v1\ncommit -q --allow-empty -m Newer\n{DETACHED_MAIN} v1",
+    "main with a newer commit at its upstream": UPSTREAM,
+    "main with a newer commit at its upstream alone": f"{UPSTREAM}remote add origin .\nfetch -q origin",
+    "main with a newer commit at the only remote": f"{UPSTREAM}branch -q --unset-upstream",
+}
+"""What git does to get there."""
 
 
-def detached(world: World) -> None:
-    world.git("switch", "-q", "--detach")
-
-
-def detached_feature(world: World) -> None:
-    detached(world)
-    change(world, "hello", "welcome", "b")
-
-
-def fetched(world: World) -> None:
-    """main has one more commit at the remote."""
-    origin = world.root.parent / "origin.git"
-    world.git("init", "-q", "--bare", str(origin))
-    world.git("remote", "add", "origin", str(origin))
-    world.git("commit", "-q", "--allow-empty", "-m", "Of a colleague")
-    world.git("push", "-q", "origin", "main")
-    world.git("reset", "-q", "--hard", "HEAD~1")
-
-
-def fetched_and_detached(world: World) -> None:
-    fetched(world)
-    detached(world)
-
-
-def old_tag(world: World) -> None:
-    """A tag on an older commit of main."""
-    world.git("tag", "v1")
-    world.git("commit", "-q", "--allow-empty", "-m", "Newer")
-    world.git("switch", "-q", "--detach", "v1")
-
-
-def upstream(world: World) -> None:
-    """The newer commit is at the upstream of main, which is not called origin."""
-    fetched(world)
-    world.git("remote", "rename", "origin", "team")
-    world.git("branch", "-q", "--set-upstream-to", "team/main")
-
-
-def upstream_beside_a_fork(world: World) -> None:
-    upstream(world)
-    world.git("remote", "add", "origin", str(world.root))
-    world.git("fetch", "-q", "origin")
-
-
-def only_remote(world: World) -> None:
-    upstream(world)
-    world.git("branch", "-q", "--unset-upstream")
+def go(world: World, place: str) -> None:
+    for command in PLACES[place].splitlines():
+        world.git(*command.split())
+    world.forget()
 
 
 @pytest.mark.parametrize(
     ("place", "options", "code", "message"),
     [
-        (feature, ["--label", "prod"], 3, BRANCH),
-        (feature, ["--label", "staging"], 0, ""),
-        (feature, [], 2, "there is no release label for the branch 'feature'; labels: {main: prod}"),
-        (detached, ["--label", "prod"], 0, ""),
-        (detached_feature, ["--label", "prod"], 3, DETACHED),
-        (fetched, [], 3, OLDER),
-        (upstream, [], 3, OLDER),
-        (upstream_beside_a_fork, [], 3, OLDER),
-        (only_remote, [], 3, OLDER),
-        (fetched, ["--older"], 0, ""),
-        (fetched_and_detached, ["--label", "prod"], 3, OLDER),
-        (old_tag, ["--label", "prod"], 3, OLDER),
-        (old_tag, ["--label", "prod", "--older"], 0, ""),
+        ("feature", "--label prod", 3, BRANCH),
+        ("feature", "--label staging", 0, ""),
+        ("feature", "", 2, "there is no release label for the branch 'feature'; labels: {main: prod}"),
+        ("detached", "--label prod", 0, ""),
+        ("detached feature", "--label prod", 3, DETACHED),
+        ("main with a newer commit at origin", "--older", 0, ""),
+        ("detached main with a newer commit at origin", "--label prod", 3, OLDER),
+        ("old tag", "--label prod", 3, OLDER),
+        ("old tag", "--label prod --older", 0, ""),
+        *((place, "", 3, OLDER) for place in PLACES if place.startswith("main")),
     ],
 )
 def test_a_label_is_released_from_its_branches_and_their_newest_commit(
-    changed: World, place: Callable[[World], None], options: list[str], code: int, message: str
+    changed: World, place: str, options: str, code: int, message: str
 ) -> None:
-    place(changed)
-    changed.forget()
-    done = changed.run("deploy", *options)
-    assert (done.code, message in done.err) == (code, True), str(done)
-    assert bool(changed.writes) == (code == 0)
+    go(changed, place)
+    done = changed.exits(code, "deploy", *options.split())
+    assert message in done.err and bool(changed.writes) == (code == 0)
     if code:
         assert ("git switch main" if message != OLDER else "git pull") in done.err
         assert "--older" not in done.err
@@ -119,30 +90,27 @@ def test_a_label_is_released_from_its_branches_and_their_newest_commit(
     ],
 )
 def test_a_workflow_may_name_the_branch_of_its_commit_only_where_git_knows_none(
-    changed: World, variables: dict[str, str], is_checked_out: bool, code: int
+    changed: World, variables: dict[str, str], *, is_checked_out: bool, code: int
 ) -> None:
     head = changed.git("rev-parse", "HEAD" if is_checked_out else "HEAD~1").strip()
     is_github = any(name.startswith("GITHUB_") for name in variables)
     run = {"GITHUB_ACTIONS": "true", "GITHUB_SHA": head} if is_github else {"CI_COMMIT_SHA": head}
     variables = {**variables, **run}
-    detached(changed)
-    assert changed.run("deploy", "-n", "--label", "prod", **variables).code == 0
+    go(changed, "detached")
     changed.git("branch", "-qm", "main", "other")
-    done = changed.run("deploy", "--label", "prod", **variables)
-    assert done.code == code and ("does not release to prod" in done.err) == (code == 3), str(done)
-    feature(changed)
+    done = changed.exits(code, "deploy", "--label", "prod", **variables)
+    assert ("does not release to prod" in done.err) == (code == 3)
+    go(changed, "feature")
     change(changed, "hello", "welcome", "b")
-    done = changed.run("deploy", "--label", "prod", **variables)
-    assert done.code == 3 and BRANCH in done.err, str(done)
+    assert BRANCH in changed.exits(3, "deploy", "--label", "prod", **variables).err
 
 
 def test_a_rehearsal_and_a_dry_run_change_nothing_and_say_what_may_release(changed: World) -> None:
     for place, message, options in (
-        (feature, BRANCH, ["--rehearse", "--yes"]),
-        (detached_feature, DETACHED, ["-n"]),
+        ("feature", BRANCH, ["--rehearse", "--yes"]),
+        ("detached feature", DETACHED, ["-n"]),
     ):
-        place(changed)
-        changed.forget()
+        go(changed, place)
         done = changed.ok("deploy", "--label", "prod", *options)
         assert changed.writes == [] and "not from here  " + message in done.out
         assert done.out.startswith("DRY RUN: nothing was released\n")
@@ -309,8 +277,8 @@ def test_the_fingerprint_covers_what_the_checks_must_reach(changed: World) -> No
 
 def test_status_goes_to_a_branch_that_may_release(changed: World) -> None:
     assert "promptsync deploy" in changed.ok("status", "--label", "prod").out
-    feature(changed)
+    go(changed, "feature")
     out = changed.ok("status", "--label", "prod").out
     assert "git switch main" in out and "promptsync deploy" not in out
-    detached(changed)
+    go(changed, "detached")
     assert "promptsync deploy --label prod" in changed.ok("status", "--label", "prod").out

@@ -94,30 +94,24 @@ def test_keep_going_releases_what_passed_and_says_what_it_kept_back(failing_a: W
 # -- snippets -----------------------------------------------------------------------------------------------
 
 
-def test_a_named_prompt_brings_the_snippets_that_it_needs(released: World) -> None:
+def test_a_named_prompt_brings_the_snippets_that_it_needs_without_a_pin(released: World) -> None:
+    released.write("pinned", content="A polite tone.")
+    released.commit("Add a snippet")
+    released.ok("push", "pinned")
     released.write("inner", content="Politely.")
     released.write("tone", content="A polite tone. @@@inner@@@")
     released.write("other", content="Unused.")
-    released.write("a", "@@@tone@@@ hello, {name}", tags=["greeting"])
-    released.commit("Use a snippet")
+    released.write("pinned", content="A very polite tone.")
+    released.write("a", "@@@tone@@@ @@@pinned@version_number:1@@@ hello, {name}", tags=["greeting"])
+    released.commit("Use snippets")
     plan = released.run("deploy", "a", "--dry-run")
     assert "released too, because a renders it" in plan.out and "because tone renders it" in plan.out
-    done = released.ok("deploy", "a", "--json")
-    needed_by = {member["name"]: member["needed_by"] for member in done.document["members"]}
+    members = released.ok("deploy", "a", "--json").document["members"]
+    needed_by = {member["name"]: member["needed_by"] for member in members}
     assert needed_by == {"a": None, "tone": "a", "inner": "tone"}
     assert (released.label("tone", "prod"), released.label("inner", "prod")) == (1, 1)
-    assert released.version("other") == 0
-
-
-def test_a_pinned_snippet_is_not_brought(released: World) -> None:
-    released.write("tone", content="A polite tone.")
-    released.commit("Add a snippet")
-    released.ok("push", "tone")
-    released.write("a", "@@@tone@version_number:1@@@ hello, {name}", tags=["greeting"])
-    released.edit("tone", "polite", "very polite")
-    released.commit("Pin it")
-    released.ok("deploy", "a")
-    assert versions(released) == {"a": 2, "b": 1, "c": 1, "tone": None} and released.version("tone") == 1
+    assert (released.version("other"), released.version("pinned")) == (0, 1)
+    assert released.labels("pinned") == {}
 
 
 @pytest.mark.parametrize(

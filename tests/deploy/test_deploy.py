@@ -52,28 +52,27 @@ def test_what_a_failed_check_left_pending_is_checked_again_before_it_is_released
 
 def test_a_dry_run_writes_nothing_and_prints_the_whole_sequence(released: World) -> None:
     change(released, "hello", "welcome")
-    done = released.ok("deploy", "--dry-run")
+    lines = released.ok("deploy", "--dry-run").out.splitlines()
     assert released.writes == []
-    lines = done.out.splitlines()
-    assert lines[:2] == [
-        "DRY RUN: nothing was released",
-        f"1 prompt to release to prod in team ({released.url})",
-    ]
+    heading = f"1 prompt to release to prod in team ({released.url})"
+    assert lines[:2] == ["DRY RUN: nothing was released", heading]
     for word in ("update", "a is polite", "prod v1 -> v2", "fingerprint"):
-        assert word in done.out
+        assert word in "\n".join(lines)
     assert sum("  a  " in line for line in lines) == 1  # one row a prompt
 
 
 def test_a_committed_file_is_committed_however_its_name_is_written(released: World) -> None:
-    path = released.root / "prompts/odd.yaml"
     for text in (
-        *("name:\n  x/y\n", '"name": x/y\n', "name: >-\n  x/y\n", "? name\n: x/y\n"),
-        "{name: x/y, content: Hi}",
+        "name:\n  x/y\ncontent: {}\n",
+        '"name": x/y\ncontent: {}\n',
+        "name: >-\n  x/y\ncontent: {}\n",
+        "? name\n: x/y\ncontent: {}\n",
+        "{{name: x/y, content: {}}}",
     ):
-        path.write_text(text if text.startswith("{") else f"{text}content: Hi\n", "utf-8")
+        released.put("prompts/odd.yaml", text.format("Hi"))
         released.commit("Say hi")
         assert released.ok("deploy", "--json").document["push"]["published"][0]["name"] == "x/y"
-        path.write_text(path.read_text("utf-8").replace("Hi", "Ho"), "utf-8")
+        released.put("prompts/odd.yaml", text.format("Ho"))
         released.commit("Say ho")
         (version,) = released.ok("push", "--json").document["published"]
         assert version["message"].startswith("Say ho (") and "+" not in version["message"]
@@ -82,7 +81,7 @@ def test_a_committed_file_is_committed_however_its_name_is_written(released: Wor
 def test_a_prompt_without_checks_is_named_and_refused_when_checks_are_required(world: World) -> None:
     world.write("e", "Nobody looks at {this}")
     world.commit()
-    assert world.run("deploy", "--require-checks", "--json").code == 3
+    world.exits(3, "deploy", "--require-checks", "--json")
     assert world.writes == []
     assert world.run("deploy", "--dry-run").out.count("unchecked") == 1
     assert world.run("deploy", "--dry-run", "--json").document["unchecked"] == ["e"]

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
+from deploying import dead_after
 from seeds import numbers, seed_of
-from worlds import DROPPED, Reply, Run, Seen, World, failing, fault, is_write
+from worlds import DROPPED, Reply, Run, Seen, World, failing, is_write
 
 from promptsync.registry.promptlayer.responses import label_of
 
@@ -138,18 +139,17 @@ class History:
         left = iter(range(count))
 
         def answer(seen: Seen, forward: Any) -> Reply | None:
-            if not is_write(seen) or next(left, None) is not None or how == "clean":
+            if not is_write(seen) or next(left, None) is not None:
                 return None
-            if how == "dead":
-                self.world.faults[:] = [fault(lambda seen: True, DROPPED)]
-                return DROPPED
             self.world.faults.clear()
             if how == "lost":
                 forward(seen)
-                return DROPPED
-            return failing(self.choose.choice((403, 409, 422)))
+            return DROPPED if how == "lost" else failing(self.choose.choice((403, 409, 422)))
 
-        self.world.faults.append(answer)
+        if how == "dead":
+            dead_after(self.world, count)
+        elif how != "clean":
+            self.world.faults.append(answer)
 
     def check(
         self,

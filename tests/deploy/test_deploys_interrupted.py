@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import time
-from dataclasses import replace
+from collections.abc import Callable
 from subprocess import Popen
 
 import pytest
 from deploying import change, prod
 from interrupting import held, press
-from worlds import World, asking, fault, is_move
+from worlds import World, asking, fault, is_move, late
 
 NAMES = "abc"
 
@@ -22,16 +22,15 @@ def changed(released: World) -> World:
     return released.built(lambda world: change(world, "hello", "welcome", NAMES))
 
 
-def wait_for(world: World, count: int, process: Popen[str]) -> None:
-    while process.poll() is None and len(world.writes) < count:
+def wait_for(process: Popen[str], is_there: Callable[[], bool]) -> None:
+    while process.poll() is None and not is_there():
         time.sleep(0.002)
 
 
 def test_ctrl_c_while_checks_run_leaves_the_labels_and_says_what_still_runs(changed: World) -> None:
-    slow = fault(asking("GET", "/evaluations/"), lambda seen, forward: replace(forward(seen), delay=0.5))
-    changed.faults.append(slow)
+    changed.faults.append(fault(asking("GET", "/evaluations/"), late(0.5)))
     with changed.started("deploy", "--json") as process:
-        wait_for(changed, 6, process)
+        wait_for(process, lambda: len(changed.writes) >= 6)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130, out + err
@@ -45,8 +44,7 @@ def test_ctrl_c_while_checks_run_leaves_the_labels_and_says_what_still_runs(chan
 
 def test_ctrl_c_while_labels_move_moves_them_back_and_says_so(changed: World) -> None:
     with held(changed, is_move) as answer, changed.started("deploy", "--json") as process:
-        while process.poll() is None and not any(map(is_move, changed.seen)):
-            time.sleep(0.002)
+        wait_for(process, lambda: any(map(is_move, changed.seen)))
         press(process)
         answer.set()
         out, err = process.communicate(timeout=120)

@@ -103,8 +103,7 @@ def test_what_is_released_again_is_checked_first_and_on_hold_if_that_fails(relea
     released.ok(*MOVE)
     released.ok(*ROLLBACK, "--label", "prod")
     released.exits(1, "deploy", "--again", "prompts/a.yaml")
-    assert history(released) == (1, 2, 2)
-    assert on_hold(released) == [("a", 2)]
+    assert history(released) == (1, 2, 2) and on_hold(released) == [("a", 2)]
 
 
 def test_what_is_on_hold_stays_so_below_an_edit_or_a_text_that_was_not_released(rolled_back: World) -> None:
@@ -141,23 +140,20 @@ def test_a_first_release_that_was_moved_back_is_on_hold_too(world: World) -> Non
     assert on_hold(world) == [("a", 2)]
 
 
-def test_a_label_that_was_removed_in_the_dashboard_does_not_come_back_by_itself(two_live: World) -> None:
+def test_a_label_that_was_removed_comes_back_by_itself_only_if_promptsync_deleted_it(two_live: World) -> None:
+    for writes in range(4):  # prod.previous and prod.released, then prod
+        killed(two_live, writes, "label", "delete", "a", "prod", "--yes")
+        assert on_hold(two_live) == [] and two_live.label("a", "prod") == 2
     two_live.remove_label("a", "prod")
     change(two_live, "welcome", "b")
     done = two_live.ok("deploy", "--since", "HEAD~1")
     assert "on hold  a: v2 is the same as the file, but prod was removed" in done.out
     assert (two_live.label("a", "prod"), two_live.label("b", "prod")) == (None, 2)
-    refused = two_live.run("deploy", "--json")
-    assert (refused.code, refused.document["on_hold"][0]["released"]) == (3, None)
-    assert refused.document["error"]["hint"] == "promptsync deploy a --label prod --again"
+    refused = two_live.exits(3, "deploy", "--json").document
+    assert refused["on_hold"][0]["released"] is None
+    assert refused["error"]["hint"] == "promptsync deploy a --label prod --again"
     two_live.ok("deploy", "a", "--again")
     assert two_live.label("a", "prod") == 2
-
-
-def test_a_label_that_promptsync_deleted_leaves_nothing_on_hold(two_live: World) -> None:
-    for writes in range(4):  # prod.previous and prod.released, then prod
-        killed(two_live, writes, "label", "delete", "a", "prod", "--yes")
-        assert on_hold(two_live) == [] and two_live.label("a", "prod") == 2
 
 
 # -- killed in between ----------------------------------------------------------------------------------

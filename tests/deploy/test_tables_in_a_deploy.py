@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -138,31 +138,43 @@ def stopped(released: World) -> World:
     return released
 
 
-def test_a_deploy_that_was_stopped_uses_its_verdicts_again(stopped: World) -> None:
-    stopped.forget()
-    plan = stopped.ok("deploy", "-n")
-    assert "thanks 100, evaluated in commit" in plan.out and "tables: nothing to run" in plan.out
-    stopped.ok("deploy")
-    assert started(stopped) == 0 and prod(stopped, "ab") == [2, 2]
+def edit_a_cell(world: World) -> None:
+    place = next(seen.path for seen in world.seen if seen.path.endswith("/scorecard/recalculate"))
+    sheet = place.removesuffix("/scorecard/recalculate")
+    rows = world.call("GET", f"{sheet}/rows?include_columns=true").body
+    (column,) = [column for column in rows["columns"] if column["title"] == "name"]
+    cell = rows["data"][0]["cells"][column["id"]]
+    answer = world.call("PATCH", f"{sheet}/cells/{cell['id']}", {"value": "Somebody else"})
+    assert answer.status == 200, answer.body
 
 
-@pytest.mark.parametrize(("where", "sheets"), [("in a sheet", 1), ("in the file", 4)])
-def test_a_verdict_does_not_count_once_a_row_was_edited(stopped: World, where: str, sheets: int) -> None:
-    if where == "in the file":
-        rows = [{"name": f"Customer {number}"} for number in range(1, 13)]
-        stopped.put("evaluations/thanks.yaml", evaluation(["a", "b"], rows=rows))
-        stopped.commit()
+def edit_the_file(world: World) -> None:
+    rows = [{"name": f"Customer {number}"} for number in range(1, 13)]
+    world.put("evaluations/thanks.yaml", evaluation(["a", "b"], rows=rows))
+    world.commit()
+
+
+@pytest.mark.parametrize(
+    ("edit", "sheets"),
+    [(None, 0), (edit_a_cell, 1), (edit_the_file, 4)],  # of the live texts, too
+)
+def test_a_verdict_does_not_count_once_a_row_was_edited(
+    released: World, edit: Callable[[World], None] | None, sheets: int
+) -> None:
+    """The verdicts are those of a deploy that could publish neither of the two new texts."""
+    change(released, "hello", "welcome", "ab")
+    released.faults.append(fault(publishing(), failing(500)))
+    assert released.run("deploy").code != 0
+    assert started(released) == 2
+    released.faults.clear()
+    if edit is None:
+        plan = released.ok("deploy", "-n").out
+        assert "thanks 100, evaluated in commit" in plan and "tables: nothing to run" in plan
     else:
-        place = next(seen.path for seen in stopped.seen if seen.path.endswith("/scorecard/recalculate"))
-        sheet = place.removesuffix("/scorecard/recalculate")
-        rows = stopped.call("GET", f"{sheet}/rows?include_columns=true").body
-        (column,) = [column for column in rows["columns"] if column["title"] == "name"]
-        cell = rows["data"][0]["cells"][column["id"]]
-        answer = stopped.call("PATCH", f"{sheet}/cells/{cell['id']}", {"value": "Somebody else"})
-        assert answer.status == 200, answer.body
-    stopped.forget()
-    stopped.ok("deploy")
-    assert started(stopped) == sheets  # after an edit of the file those of the live texts, too
+        edit(released)
+    released.forget()
+    released.ok("deploy")
+    assert started(released) == sheets and prod(released, "ab") == [2, 2]
 
 
 def test_a_colleague_who_publishes_while_tables_run_stops_the_deploy(released: World) -> None:
@@ -210,14 +222,9 @@ def test_a_snippet_is_published_if_its_users_stay_good_without_a_pin(with_tone: 
     assert started(with_tone) == 2
 
 
-def test_a_dashboard_edit_of_a_user_is_not_what_is_checked(with_tone: World) -> None:
-    with_tone.publish("a", "A rude @@@tone@@@ hello, {name}", metadata={"model": MODEL})
-    change(with_tone, "polite", "very polite", ["tone"])
-    done = with_tone.ok("deploy")
-    assert with_tone.published == ["tone"] and prod(with_tone, "a") == [1], str(done)
-
-
 def test_a_live_prompt_of_others_is_checked_where_a_table_is_named_for_it(with_tone: World) -> None:
+    # An edit of a user is not what is checked.
+    with_tone.publish("a", "A rude @@@tone@@@ hello, {name}", metadata={"model": MODEL})
     with_tone.publish("theirs", "A @@@tone@@@ bye, {name}", metadata={"model": MODEL})
     with_tone.point("theirs", prod=1)
     change(with_tone, "polite", "rude and polite", ["tone"])
@@ -228,7 +235,7 @@ def test_a_live_prompt_of_others_is_checked_where_a_table_is_named_for_it(with_t
     assert with_tone.published == []
     change(with_tone, "rude and polite", "most polite", ["tone"])
     with_tone.ok("deploy")
-    assert with_tone.published == ["tone"]
+    assert with_tone.published == ["tone"] and prod(with_tone, "a") == [1]
 
 
 # -- other checks, and labels that are moved by hand ----------------------------------------------------
@@ -240,19 +247,6 @@ def test_other_checks_run_once_the_tables_passed(released: World) -> None:
     done = released.run("deploy", "--json").document
     assert [run["passed"] for run in done["eval"]["runs"]] == [False] and done["agents"]["runs"] == []
     assert released.published == []
-
-
-def test_a_label_moves_by_hand_to_what_a_table_has_passed(released: World) -> None:
-    change(released, "hello", "welcome", "a")
-    released.ok("deploy")
-    released.publish("a", "A rude hello, {name}", metadata={"model": MODEL})
-    released.run("rollback", "a", "--label", "prod", "--yes")
-    released.forget()
-    good = released.run("label", "move", "a", "prod", "--version", "1", "--dry-run", "--json").document
-    assert good["warnings"] == []
-    unknown = released.run("label", "move", "a", "prod", "--version", "3", "--dry-run", "--json").document
-    assert [warning["reason"] for warning in unknown["warnings"]] == ["thanks has no complete result for it"]
-    assert started(released) == 0 and not [seen for seen in released.writes if "tables" in seen.path]
 
 
 def test_the_first_deploy_says_which_prompts_are_live_already(world: World) -> None:

@@ -346,22 +346,6 @@ def test_two_equal_rollbacks_at_once_do_not_undo_each_other(released: World) -> 
     assert {name: released.label(name, "prod.released") for name in NAMES} == dict.fromkeys(NAMES, 2)
 
 
-@pytest.mark.parametrize("sent", ["SIGINT", "SIGKILL"])
-def test_interrupted_none_has_moved_and_killed_the_next_run_completes_it(released: World, sent: str) -> None:
-    with held(released, is_move) as answer, released.started(*to_commit("--json")) as process:
-        while process.poll() is None and not any(map(is_move, released.seen)):
-            time.sleep(0.002)
-        press(process) if sent == "SIGINT" else process.kill()
-        answer.set()
-        out, _ = process.communicate(timeout=60)
-    if sent == "SIGINT":
-        assert process.returncode == 130
-        assert {label["moved"] for label in json.loads(out)["labels"]} == {False}
-        assert prod(released) == dict.fromkeys(NAMES, 2)
-    released.ok(*to_commit())
-    assert prod(released) == dict.fromkeys(NAMES, 1)
-
-
 def test_interrupted_twice_it_says_how_many_are_unknown(released: World) -> None:
     with held(released, is_move) as answer, released.started(*to_commit("--json")) as process:
         while process.poll() is None and sum(map(is_move, released.seen)) < len(NAMES):

@@ -100,12 +100,19 @@ def failing() -> Iterator[str]:
 
 
 def test_a_registry_that_answers_is_the_source(kind: str, bundle: Path) -> None:
-    with reusing(Scripted(Reply(LIVE))) as url:
+    scripted = Scripted(Reply(LIVE))
+    with reusing(scripted) as url:
         prompts = loader(kind, url, bundle)
         prompt = get(prompts, input_variables={"text": "Hi"})
-    assert (prompt.source, prompt.reason, prompt["version"]) == ("registry", "", 8)
-    assert prompt == LIVE
-    assert prompts.counts == {"registry": 1}
+        assert (prompt.source, prompt.reason, prompt["version"]) == ("registry", "", 8)
+        assert prompt == LIVE and prompts.counts == {"registry": 1}
+        # The cache of the SDK is the registry.
+        prompts = loader(kind, url, bundle, cache=60)
+        for text in ("a", "b"):
+            prompt = get(prompts, input_variables={"text": text})
+            shown = prompt["llm_kwargs"]["messages"][0]["content"][0]["text"]
+            assert (prompt.source, shown) == ("registry", f"Answer {text} politely.")
+    assert len(scripted.seen) == 2
 
 
 ANSWERS = {
@@ -159,18 +166,6 @@ def test_a_client_that_raises_nothing(kind: str, bundle: Path) -> None:
             assert get(prompts).source == "bundle"
             with pytest.raises(PromptUnavailable, match="NoneType"):
                 get(prompts, "other")
-
-
-def test_the_cache_of_the_sdk_is_the_registry(kind: str, bundle: Path) -> None:
-    scripted = Scripted(Reply(LIVE), Reply({"message": "unused"}, 400))
-    with reusing(scripted) as url:
-        prompts = loader(kind, url, bundle, cache=60)
-        texts = []
-        for text in ("a", "b"):
-            prompt = get(prompts, input_variables={"text": text})
-            texts.append((prompt.source, prompt["llm_kwargs"]["messages"][0]["content"][0]["text"]))
-    assert texts == [("registry", "Answer a politely."), ("registry", "Answer b politely.")]
-    assert len(scripted.seen) == 1
 
 
 # -- the pause ------------------------------------------------------------------------------------------
@@ -254,38 +249,32 @@ def test_what_the_bundle_serves(kind: str, bundle: Path, failing: str, requested
     assert caught.value.__cause__ is not None
 
 
-def test_a_bundle_of_a_commit_serves_every_label(kind: str, tmp_path: Path, failing: str) -> None:
-    path = write_bundle(tmp_path / "prompts.json", response(version=None), label=None)
+def test_a_bundle_of_a_commit_serves_every_label_and_none_what_only_a_registry_renders(
+    kind: str, tmp_path: Path, failing: str
+) -> None:
+    template = chat("Hi")
+    template["messages"].append({"role": "placeholder", "name": "history"})
+    history = response("history", template=template)
+    path = write_bundle(tmp_path / "prompts.json", response(version=None), history, label=None)
     prompts = loader(kind, failing, path)
     assert get(prompts, label="beta").source == "bundle"
     with pytest.raises(PromptUnavailable, match="has version None"):
         get(prompts, version=7)
-
-
-def test_a_prompt_that_only_a_registry_can_render(kind: str, tmp_path: Path, failing: str) -> None:
-    template = chat("Hi")
-    template["messages"].append({"role": "placeholder", "name": "history"})
-    path = write_bundle(tmp_path / "prompts.json", response(template=template))
     with pytest.raises(PromptUnavailable, match="cannot render it; promptsync serve --bundle can"):
-        get(loader(kind, failing, path), input_variables={"history": []})
+        get(prompts, "history", input_variables={"history": []})
 
 
-@pytest.mark.parametrize(
-    ("options", "sent"),
-    [
+def test_what_the_registry_is_asked(kind: str, bundle: Path) -> None:
+    for options, sent in (
         ({}, {"label": "prod", "input_variables": {}}),
         ({"version": 3}, {"version": 3, "input_variables": {}}),
         ({"label": None, "input_variables": {"a": 1}}, {"input_variables": {"a": 1}}),
         ({"label": "beta", "model": "m"}, {"label": "beta", "model": "m", "input_variables": {}}),
-    ],
-)
-def test_what_the_registry_is_asked(
-    kind: str, bundle: Path, options: dict[str, Any], sent: dict[str, Any]
-) -> None:
-    scripted = Scripted(Reply(LIVE))
-    with reusing(scripted) as url:
-        get(loader(kind, url, bundle), **options)
-    assert {key: value for key, value in scripted.seen[0].body.items() if key != "api_key"} == sent
+    ):
+        scripted = Scripted(Reply(LIVE))
+        with reusing(scripted) as url:
+            get(loader(kind, url, bundle), **options)
+        assert {key: value for key, value in scripted.seen[0].body.items() if key != "api_key"} == sent
 
 
 def test_a_caller_that_changes_a_prompt_changes_no_other(kind: str, bundle: Path, failing: str) -> None:
