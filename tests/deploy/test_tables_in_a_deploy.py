@@ -222,6 +222,15 @@ def test_a_snippet_is_published_if_its_users_stay_good_without_a_pin(with_tone: 
     assert started(with_tone) == 2
 
 
+def test_a_snippet_that_was_published_already_is_run_by_its_users(with_tone: World) -> None:
+    change(with_tone, "polite", "rude", ["tone"])
+    with_tone.ok("push", "tone", "--skip-checks")
+    with_tone.forget()
+    done = with_tone.exits(1, "deploy")
+    assert "a v1 (thanks): score 0 is below" in done.out, str(done)
+    assert started(with_tone) == 2 and with_tone.published == []
+
+
 def test_a_live_prompt_of_others_is_checked_where_a_table_is_named_for_it(with_tone: World) -> None:
     # An edit of a user is not what is checked.
     with_tone.publish("a", "A rude @@@tone@@@ hello, {name}", metadata={"model": MODEL})

@@ -51,6 +51,14 @@ def test_a_tag_of_the_dashboard_alone_publishes_nothing(released: World) -> None
     assert tags(released) == ["greeting", "vip"]
 
 
+def test_a_tag_of_the_file_alone_is_released_beside_one_of_the_dashboard(released: World) -> None:
+    released.write("a", "A polite hello, {name}", tags=["greeting", "new"])
+    released.commit("Tag it")
+    released.tag("a", "greeting", "vip")
+    released.ok("deploy")
+    assert tags(released) == ["greeting", "new", "vip"] and released.label("a", "prod") == 2
+
+
 def by_a_version(world: World) -> None:
     world.write("a", "A polite hello, {name}", tags=["greeting", "old"])
     world.commit("Tag it")

@@ -13,6 +13,7 @@ from typing import Any
 
 import forked
 import yaml
+from gitcopy import git
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "fernweh/prompts"
@@ -113,12 +114,12 @@ class GitHub:
         )
         tools = self.place / "bin"
         tools.mkdir()
-        _tool(tools / "gh", f'exec {sys.executable} {Path(__file__).parent / "gh_stub.py"} "$@"')
+        program(tools / "gh", f'exec {sys.executable} {Path(__file__).parent / "gh_stub.py"} "$@"')
         promptsync = shlex.join(forked.command())
         own = tools / "promptsync"
-        _tool(tools / "pipx", _PIPX.format(log=self.place / "installed", own=own, promptsync=promptsync))
-        _tool(self.place / "pip", _PIP.format(log=self.place / "installed", promptsync=promptsync))
-        _tool(self.place / "python", _PYTHON.format(pip=self.place / "pip"))
+        program(tools / "pipx", _PIPX.format(log=self.place / "installed", own=own, promptsync=promptsync))
+        program(self.place / "pip", _PIP.format(log=self.place / "installed", promptsync=promptsync))
+        program(self.place / "python", _PYTHON.format(pip=self.place / "pip"))
 
     @property
     def python(self) -> str:
@@ -144,16 +145,8 @@ class GitHub:
         before = self.state if place.exists() else {}
         place.write_text(json.dumps(before | values))
 
-    @property
-    def pulls(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.state["pulls"]
-        return found
-
     def git(self, *arguments: str) -> str:
-        done = subprocess.run(
-            ["git", *arguments], cwd=self.origin, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
+        return git(self.origin, *arguments).strip()
 
     def run(self, file: str, event: Event, *, fork: bool = False) -> Done:
         """Run the one job of a workflow for an event; on a fork there are no secrets, and the token reads."""
@@ -178,6 +171,7 @@ def _the_job(workflow: Mapping[str, Any]) -> Any:
     return job
 
 
-def _tool(path: Path, text: str) -> None:
+def program(path: Path, text: str) -> None:
+    """Write a program for sh."""
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)

@@ -15,7 +15,8 @@ from typing import Any
 
 import forked
 import yaml
-from actions import ROOT
+from actions import ROOT, program
+from gitcopy import git
 from gitlab_server import PATH, PROJECT, Project
 
 # What stands in for Python: `python3 -m venv` makes an environment whose pip installs nothing.
@@ -72,21 +73,17 @@ class Runner:
         tools = self.place / "bin"
         tools.mkdir(parents=True)
         own = shlex.join(forked.command())
-        git = shutil.which("git")
         for name, text in {
             "python3": _PYTHON.format(tools=tools, python=sys.executable),
             "pip": '[ "$1 $2" = "install --quiet" ] && [ -n "$3" ] || exit 9',
             "promptsync": f'exec {own} "$@"',
-            "git": f'exec {git} "$@"',
+            "git": f'exec {shutil.which("git")} "$@"',
         }.items():
             sees = _SEES.format(name=name, seen=self.place / "seen")
-            (tools / name).write_text(f"#!/bin/sh\n{sees}{text}\n")
-            (tools / name).chmod(0o755)
+            program(tools / name, f"{sees}{text}")
 
     def git(self, *arguments: str) -> str:
-        git = ["git", *arguments]
-        done = subprocess.run(git, cwd=self.project.origin, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
+        return git(self.project.origin, *arguments).strip()
 
     def pipeline(self, sha: str, event: Mapping[str, str]) -> dict[str, Any]:
         """Return the jobs of a pipeline, as GitLab reads the files at a commit."""

@@ -85,16 +85,6 @@ class Developer(ABC):
         """Branch, target, title and body of each pull request."""
 
     @property
-    @abstractmethod
-    def calls(self) -> list[Any]:
-        """The requests to the host's API."""
-
-    @property
-    @abstractmethod
-    def settings(self) -> dict[str, str]:
-        """The variables of the repository there."""
-
-    @property
     def comment(self) -> str:
         """The one comment, which must be safe: no text of others is more than code in it."""
         (comment,) = self.comments
@@ -154,7 +144,7 @@ class Team(Developer):
 
     @property
     def requests(self) -> list[tuple[str, str, str, str]]:
-        return [(pull["head"], pull["base"], pull["title"], pull["body"]) for pull in self.hub.pulls]
+        return [(pull["head"], pull["base"], pull["title"], pull["body"]) for pull in self.hub.state["pulls"]]
 
     @property
     def calls(self) -> list[Any]:
