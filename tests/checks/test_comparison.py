@@ -38,25 +38,18 @@ def changed(worse: int, better: int, total: int, runs: int = 1, max_drop: float 
     ("worse", "better", "total", "runs", "verdict"),
     [
         (0, 0, 20, 1, "pass"),
-        (0, 3, 20, 1, "pass"),
         (1, 0, 20, 1, "pass"),  # at most 5 points
         (2, 0, 20, 1, "cannot tell"),
         (9, 0, 20, 1, "fail"),
-        (2, 0, 50, 1, "pass"),
         (3, 0, 50, 1, "cannot tell"),
-        (8, 0, 50, 1, "fail"),
-        (12, 3, 50, 1, "cannot tell"),
         (15, 3, 50, 1, "fail"),
-        (12, 9, 50, 1, "cannot tell"),
         (25, 25, 1000, 1, "pass"),
         (3000, 1000, 10_000, 1, "fail"),
         (0, 0, 19, 1, "cannot tell"),
-        (9, 0, 19, 1, "fail"),
         (9, 0, 9, 1, "cannot tell"),
         # All repeats of each row agree: nothing is left to chance.
         (1, 0, 20, 3, "pass"),
         (2, 0, 20, 3, "fail"),
-        (3, 1, 50, 3, "pass"),
         (3, 0, 50, 3, "fail"),
         (3, 0, 50, 2, "cannot tell"),
     ],
@@ -80,7 +73,6 @@ def test_the_verdict(worse: int, better: int, total: int, runs: int, verdict: st
         (changed(3, 0, 50, 3), "has dropped by 6 points; max_drop is 5"),
         (changed(0, 0, 50), "has not changed; max_drop is 5"),
         (changed(1, 19, 50), "has risen by 22.7 to 39.8 points; max_drop is 5"),
-        (changed(0, 0, 8), "8 rows are too few to judge max_drop 5; it takes 20"),
         (changed(0, 0, 1), "1 row is too few to judge max_drop 5; it takes 20"),
         (changed(2, 0, 50, max_drop=None), ""),
     ],
@@ -118,11 +110,7 @@ def test_most_repeats_decide_and_examples_are_from_the_repeats_that_did() -> Non
 
 @pytest.mark.parametrize(
     ("live", "now", "runs"),
-    [
-        (rows("pp"), rows("p"), 1),
-        (rows("pp"), list(reversed(rows("pp"))), 1),
-        (rows("ppp"), rows("ppp"), 2),
-    ],
+    [(rows("pp"), rows("p"), 1), (rows("pp"), list(reversed(rows("pp"))), 1), (rows("ppp"), rows("ppp"), 2)],
 )
 def test_other_rows_cannot_be_compared(
     live: Sequence[RowResult], now: Sequence[RowResult], runs: int
@@ -199,11 +187,9 @@ def test_the_max_drop_that_noise_allows(share: float, rows: int, max_drop: int) 
 
 
 def test_the_supported_max_drop_lets_an_unchanged_text_pass() -> None:
-    source = random.Random(5)
-    measured = Noise(50, (), (), 0.05)
+    source, measured = random.Random(5), Noise(50, (), (), 0.05)
     verdicts = []
     for _ in range(200):
-        live, now = simulation.chances(50, 5, 0, source)
-        sides = simulation.run(live, 1, source), simulation.run(now, 1, source)
-        verdicts.append(compare(*sides, 1, measured.max_drop(50)).verdict)
+        sides = [simulation.run(chances, 1, source) for chances in simulation.chances(50, 5, 0, source)]
+        verdicts.append(compare(sides[0], sides[1], 1, measured.max_drop(50)).verdict)
     assert verdicts.count("pass") > 150

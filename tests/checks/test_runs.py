@@ -22,12 +22,6 @@ def run(bench: Bench, *names: str) -> list[Run]:
     return [result.run for result in bench.run(*checks).all]
 
 
-def test_a_run_has_its_score_version_and_model(bench: Bench) -> None:
-    (one,) = run(bench, "quality")
-    assert (one.status, round(one.score or 0, 1), one.version) == (Status.COMPLETED, 66.7, 1)
-    assert (one.model, one.failed, one.progress) == ("commanded", 0, (6, 6))
-
-
 @pytest.mark.parametrize(
     ("raw", "score"),
     [
@@ -59,9 +53,7 @@ FAILURES = [
     (DONE, Standard(), ""),
     (DONE, Standard(80), ""),
     (DONE, Standard(80.5), "score 80 is below the minimum of 80.5"),
-    (replace(DONE, score=0), Standard(0), ""),
     (replace(DONE, score=None), Standard(80), "no score"),
-    (replace(DONE, score=None), Standard(80, allow_unscored=True), ""),
     (replace(DONE, failed=1), Standard(allow_unscored=True), "1 failed cell"),
     (replace(DONE, status=Status.FAILED), Standard(), "did not complete: failed"),
     (replace(DONE, status=Status.TIMED_OUT), Standard(), "timed out; report 2 is still running"),
@@ -85,13 +77,9 @@ def test_a_run_passes_by_its_score_cells_and_nodes(one: Run, standard: Standard,
 
 REPORTS = [
     ("COMPLETED", {"COMPLETED": 2}, ""),
-    ("completed", {}, ""),
     ("ERROR", {"COMPLETED": 2}, "its report ended with the status 'ERROR'"),
-    ("TIMEOUT", {"COMPLETED": 2}, "its report ended with the status 'TIMEOUT'"),
-    ("COMPLETED", {"COMPLETED": 1, "QUEUED": 1}, "its report ended with 1 unfinished cell"),
     ("COMPLETED", {"COMPLETED": 1, "QUEUED": 1, "RUNNING": 2}, "its report ended with 3 unfinished cells"),
     ("COMPLETED", {"COMPLETED": 0, "FAILED": 0}, "its report has no rows"),
-    ("COMPLETED", {"COMPLETED": 1, "FAILED": 1}, "1 failed cell"),
     ("COMPLETED", {"COMPLETED": 1, "ERROR": 1, "timeout": 1}, "2 failed cells"),
 ]
 
@@ -144,6 +132,8 @@ def test_evaluations_are_found_by_name_or_id_and_a_typo_gets_the_name_that_is_cl
 def test_a_report_is_shown_by_its_id_or_as_the_last_of_its_evaluation(bench: Bench) -> None:
     run(bench, "quality")
     (last,) = run(bench, "quality")
+    assert (last.status, round(last.score or 0, 1), last.version) == (Status.COMPLETED, 66.7, 1)
+    assert (last.model, last.failed, last.progress) == ("commanded", 0, (6, 6))
     known = list_evaluations(bench.registry)
     for wanted in ("quality", "1", str(last.id)):
         assert find_run(known, wanted, "url").id == last.id

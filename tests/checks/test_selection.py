@@ -50,13 +50,10 @@ def test_each_check_runs_once_with_the_named_prompts_that_have_it() -> None:
     )
     assert selection.unchecked == ("c", "gone")
     assert select([], [A, B]) == Selection()
-
-
-def test_checks_of_the_configuration_count_for_the_names_that_they_match() -> None:
+    # Entries of the configuration count for the names that they match.
     checks = [
         {"match": "support/*", "evaluation": "quality"},
         {"match": "support/deep*", "agent": "bot", "input_variables": {"x": 2}},
-        {"match": "sales/*", "evaluation": "tone"},
     ]
     selection = select(["support/deep/one", "support/two", "Support/three"], [], *checks)
     assert selection.evaluations == (Check("evaluation", "quality", ("support/deep/one", "support/two")),)
@@ -67,7 +64,6 @@ def test_checks_of_the_configuration_count_for_the_names_that_they_match() -> No
 QUALITY_OF = {"a": {"min_score": 90, "max_drop": 2.5}, "b": {"min_score": 95, "max_drop": 0}}
 LIMITS: list[tuple[list[Mapping[str, Any]], float | None, float | None]] = [
     ([], None, None),
-    ([{"match": "a", "evaluation": "quality", "min_score": 80}], 80, None),
     ([{"match": "b", "evaluation": "quality", "min_score": 80}], None, None),
     (
         [
@@ -120,7 +116,6 @@ def table(*prompts: str, **limits: Any) -> Check:
     ("names", "entries", "tables"),
     [
         (["a", "b/c", "c"], [], [table("a", "b/c")]),
-        (["c"], [], []),
         (["c"], [{"match": "*", "table": "quality"}], [table("c")]),
         # The strictest limits and the most runs count, wherever they are.
         (

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -19,8 +20,9 @@ from worlds import World, asking, failing, fault, made, once
 from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import NoSuchItem
 from promptsync.checks.results import CheckResult
-from promptsync.checks.tables import past_results, plan_tables
-from promptsync.errors import Refused, RemoteError, UsageError
+from promptsync.checks.tables import past_results
+from promptsync.checks.tested_text import TestedText
+from promptsync.errors import RemoteError, UsageError
 from promptsync.server.checks.models import Echo
 
 PLAIN = text("Say {question}")
@@ -34,14 +36,14 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-def only(world: World, *arguments: object, **options: object) -> CheckResult:
-    (result,) = check(world, wanted(*arguments), **options).all  # type: ignore[arg-type]
+def only(world: World, candidate: TestedText, live: TestedText | None = None, **limits: Any) -> CheckResult:
+    (result,) = check(world, wanted(candidate, live, **limits)).all
     return result
 
 
 def test_a_text_is_run_on_all_rows_beside_the_live_one(world: World) -> None:
     declare(world)
-    result = only(world, text("Say {expect}"), LIVE, origin="pull request 12")
+    (result,) = check(world, wanted(text("Say {expect}"), LIVE), origin="pull request 12").all
     assert (result.passed, result.run.score, result.run.model) == (True, 100, None)
     assert [row.output for row in result.run.rows[:2]] == ["Say case 0 of", "Say case 1 of"]
     assert result.run.rows[0].inputs == {"question": "case 0 of many", "expect": "case 0 of"}
@@ -68,17 +70,14 @@ def configure(world: World, lines: str) -> None:
     ("rows", "limits", "kinds"),
     [
         (20, {"max_drop": 5, "min_score": 0}, ["max-drop"]),
-        (20, {"min_score": 1}, ["min-score"]),
         (20, {"min_score": 1, "max_drop": 5}, ["min-score", "max-drop"]),
         (8, {"max_drop": 5, "min_score": 0}, ["cannot-tell"]),
-        (20, {"min_score": 0}, []),
-        (20, {}, ["scorecard"]),
         (20, {"max_drop": 5}, ["scorecard", "max-drop"]),
     ],
 )
 def test_what_fails_a_check(world: World, rows: int, limits: dict[str, float], kinds: list[str]) -> None:
     declare(world, rows=rows)
-    (result,) = check(world, wanted(text("Say it"), LIVE, **limits)).all
+    result = only(world, text("Say it"), LIVE, **limits)
     assert [failure.kind for failure in result.failures] == kinds
     assert result.comparison is not None
     assert len(result.comparison.worse) == rows
@@ -89,7 +88,7 @@ def test_what_fails_a_check(world: World, rows: int, limits: dict[str, float], k
 
 def test_repeats_are_rows_of_their_own(world: World) -> None:
     declare(world, rows=10)
-    (result,) = check(world, wanted(text("Say it"), LIVE, runs=3, max_drop=5)).all
+    result = only(world, text("Say it"), LIVE, runs=3, max_drop=5)
     assert len(result.run.rows) == 30
     assert result.run.rows[10].inputs == result.run.rows[0].inputs
     assert result.comparison is not None
@@ -97,43 +96,11 @@ def test_repeats_are_rows_of_their_own(world: World) -> None:
     assert result.comparison.worse[0][1].failed_steps == ("Right",)
 
 
-def test_a_prompt_that_is_not_live_yet_and_one_that_did_not_change_are_not_compared(world: World) -> None:
-    declare(world)
-    new, same = only(world, PLAIN), only(world, PLAIN, text(version=2))
-    assert (new.comparison, new.not_compared) == (None, "ask is not live yet")
-    assert (same.comparison, same.not_compared) == (None, "ask v2 is live with the same content")
-    assert (new.passed, same.passed, same.run.reused) == (True, True, True)
-
-
 def test_a_live_text_with_a_variable_that_no_column_has_cannot_be_compared(world: World) -> None:
     declare(world)
-    (result,) = check(world, wanted(PLAIN, text("Say {gone}", version=2), max_drop=5)).all
+    result = only(world, PLAIN, text("Say {gone}", version=2), max_drop=5)
     assert [failure.kind for failure in result.failures] == ["cannot-tell"]
     assert "ask has the variable 'gone'" in result.reason
-
-
-def test_a_complete_sheet_is_reused_until_something_in_it_is_edited(world: World) -> None:
-    declare(world)
-    first = only(world, PLAIN, LIVE, origin="pull request 12")
-    world.forget()
-    again = only(world, PLAIN, LIVE, origin="deploy")
-    assert (again.run.reused, again.run.origin, again.run.score) == (True, "pull request 12", 100)
-    assert (again.run.rows, again.run.sheet_id) == (first.run.rows, first.run.sheet_id)
-    assert not world.writes
-    with world.project() as project:
-        plan = plan_tables(project, [wanted(PLAIN, LIVE)])
-        assert (plan.cells, len(plan.to_run), len(plan.sheets)) == (0, 0, 2)
-        assert plan_tables(project, [wanted(PLAIN, LIVE)], reuse=0).cells == 24
-    (ours,) = [sheet for sheet in sheets(world) if sheet["id"] == first.run.sheet_id]
-    rows = world.call("GET", f"{place(ours)}/rows").body
-    question = next(column["id"] for column in rows["columns"] if column["title"] == "question")
-    cell = rows["data"][0]["cells"][question]
-    edited = world.call("PATCH", f"{place(ours)}/cells/{cell['id']}", {"value": "x", "display_value": "x"})
-    assert edited.status == 200
-    third = only(world, PLAIN, LIVE)
-    assert not third.run.reused
-    assert third.live_run is not None
-    assert third.live_run.reused
 
 
 def test_what_the_echo_model_answered_is_never_reused(tmp_path: Path) -> None:
@@ -150,30 +117,9 @@ def test_what_the_echo_model_answered_is_never_reused(tmp_path: Path) -> None:
         assert past.run.model == "echo"
 
 
-def test_a_scorecard_that_a_colleague_eased_is_not_ours(world: World) -> None:
+def test_a_live_text_whose_run_failed_is_no_noise(world: World) -> None:
     declare(world)
-    first = only(world, text("Say it"))
-    assert first.run.score == 0
-    (sheet,) = sheets(world)
-    scorecard = world.call("GET", f"{place(sheet)}/scorecard").body["scorecard"]
-    for step in scorecard["steps"]:
-        step["thresholds"] = {"pass": 0, "warn": 0}
-    body = {key: scorecard[key] for key in ("name", "aggregation", "evaluated_column_ids", "steps")}
-    assert world.call("PATCH", f"{place(sheet)}/scorecard", body).status == 200
-    calculation = world.call("POST", f"{place(sheet)}/scorecard/recalculate", {}).body["calculation_id"]
-    path = f"{place(sheet)}/scorecard/calculations/{calculation}"
-    while world.call("GET", path).body["calculation"]["status"] != "completed":
-        pass
-    again = only(world, text("Say it"))
-    assert not again.run.reused
-    assert {row.verdict for row in again.run.rows} == {"fail"}
-    assert again.run.sheet_id != sheet["id"]
-
-
-@pytest.mark.parametrize("on_noise", ["warn", "fail"])
-def test_a_live_text_whose_run_failed_is_no_noise(world: World, on_noise: str) -> None:
-    declare(world)
-    configure(world, f"evaluations: {{on_noise: {on_noise}}}\n")
+    configure(world, "evaluations: {on_noise: warn}\n")
     only(world, PLAIN)
     # The new text is known, so only the live one runs.
     world.faults = [fault(asking("POST", "/operations"), failing(500))]
@@ -188,19 +134,10 @@ def test_texts_that_ran_on_different_models_are_not_compared(tmp_path: Path) -> 
     with made(tmp_path, fixtures=declared_models) as scripted:
         declare(scripted)
         configure(scripted, "evaluations: {on_noise: warn}\n")
-        (result,) = check(scripted, wanted(other, LIVE, max_drop=5)).all
+        result = only(scripted, other, LIVE, max_drop=5)
     assert result.reason == (
         "cannot tell: ask v3 is live, and ran on a real model, and the new version on the echo model"
     )
-
-
-def test_too_many_cells_are_refused_before_anything_is_made(world: World) -> None:
-    declare(world, rows=12)
-    with pytest.raises(Refused, match="would compute 72 cells with 72 model calls; the limit is 71") as no:
-        check(world, wanted(PLAIN, LIVE, runs=3), max_cells=71)
-    assert no.value.hint == "add --max-cells 72"
-    assert not world.writes
-    assert not tables(world)
 
 
 def test_a_table_of_the_dashboard_is_read_and_gets_sheets_beside_its_own(world: World) -> None:
@@ -228,7 +165,7 @@ def test_a_table_of_the_dashboard_is_read_and_gets_sheets_beside_its_own(world: 
         run("Renamed")
 
 
-def test_the_requests_of_a_run_of_fifty_rows(world: World) -> None:
+def test_the_requests_of_a_run_and_of_the_next_one(world: World) -> None:
     declare(world, rows=50)
     only(world, PLAIN, LIVE)
     polls = {"GET /ID/sheets/operations/ID", "GET /ID/sheets/ID/operations/ID"}
@@ -245,31 +182,13 @@ def test_the_requests_of_a_run_of_fifty_rows(world: World) -> None:
         "POST /ID/sheets/ID/scorecard/recalculate": 2,
         "GET /ID/sheets/ID/scorecard/rows": 2,
     }
-
-
-def test_the_requests_for_three_prompts_that_changed(world: World) -> None:
-    declare(world)
-    names = ("ask", "mail", "sort")
-    every = [
-        wanted(text("Say {question}", name), text(f"Tell {{question}} {name}", name, version=1))
-        for name in names
-    ]
-    assert check(world, every).passed
-    counts = requests(world)
-    assert [counts[route] for route in ("GET ", "POST ", "POST /ID/sheets")] == [1, 1, 6]
-    assert counts["GET /ID/sheets/ID/rows"] == 3 * 6
     world.forget()
-    changed = [
-        wanted(text("Shout {question}", "ask"), text("Tell {question} ask", "ask", version=1)),
-        *every[1:],
-    ]
-    results = check(world, changed)
-    assert [result.run.reused for result in results.all] == [False, True, True]
+    results = check(world, [wanted(text("Shout {question}"), LIVE), wanted(PLAIN, LIVE)])
+    assert [result.run.reused for result in results.all] == [False, True]
     counts = requests(world)
     assert [counts[route] for route in ("GET ", "GET /ID/sheets", "POST /ID/sheets")] == [1, 1, 1]
-    # Each of five sheets that are there is read once, and the new one as when it is made.
-    assert counts["GET /ID/sheets/ID/rows"] == 5 + 3
-    assert counts["GET /ID/sheets/ID/scorecard"] == 5
+    # Each of two sheets that are there is read once, and the new one as when it is made.
+    assert (counts["GET /ID/sheets/ID/rows"], counts["GET /ID/sheets/ID/scorecard"]) == (2 + 3, 2)
 
 
 def aged(world: World, hours: float) -> None:

@@ -50,26 +50,23 @@ def test_without_a_model_there_is_no_schema(metadata):
 
 
 def test_tools_by_name():
-    template = {
-        "type": "chat",
-        "tools": [
-            {"type": "function", "function": {"name": "find", "parameters": SCHEMA}},
-            {"function": {"name": "list"}},
-            {"function": {"name": "broken", "parameters": "x"}},
-            {"type": "function", "function": {"name": 3}},
-            {"type": "web_search", "name": "web", "id": "w"},
-            {"type": "registry", "tool_registry_id": 12, "label": "prod"},
-            {"type": "variable", "name": "more"},
-            "broken",
-        ],
-        "functions": [{"name": "old", "parameters": SCHEMA}, {"description": "no name"}],
-    }
-    empty = {"type": "object", "properties": {}}
-    assert tools_of(Prompt("p", template)) == {
+    functions = [
+        {"name": "find", "parameters": SCHEMA},
+        {"name": "list"},
+        {"name": "broken", "parameters": "x"},
+        {"name": 3},
+    ]
+    others = [
+        {"type": "web_search", "name": "web", "id": "w"},
+        {"type": "registry", "tool_registry_id": 12, "label": "prod"},
+        {"type": "variable", "name": "more"},
+        "broken",
+    ]
+    tools = [{"type": "function", "function": function} for function in functions]
+    old = [{"name": "old", "parameters": SCHEMA}, {"description": "no name"}]
+    assert tools_of(Prompt("p", {"type": "chat", "tools": tools + others, "functions": old})) == {
         "find": SCHEMA,
-        "list": empty,
-        "broken": None,
-        "web_search": None,
-        "registry tool 12": None,
+        "list": {"type": "object", "properties": {}},
+        **dict.fromkeys(("broken", "web_search", "registry tool 12")),
         "old": SCHEMA,
     }

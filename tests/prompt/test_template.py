@@ -152,21 +152,18 @@ def test_what_has_a_syntax_error_is_never_rendered(parts):
 
 
 def test_a_template_renders_with_one_warning_per_missing_variable():
+    thought = {"type": "thinking", "thinking": "{q}"}
     template = chat(
         {"role": "system", "content": [text("{tone} {tone}"), text("{tone}")]},
         {"role": "user", "template_format": J, "content": [text("{{ q }}{{ d|default('') }}{{ s }}")]},
         {"role": "assistant", "content": None, "tool_calls": []},
-        {"role": "user", "content": [text("{broken"), {"type": "thinking", "thinking": "{q}"}]},
+        {"role": "user", "content": [text("{broken"), thought]},
         {"role": "user", "content": [text("{tone.x}")]},
+        {"role": "user", "content": "{q}"},
     )
     rendered, warnings = render_template(template, {"q": "Why?"})
-    assert [message["content"] for message in rendered["messages"]] == [
-        [text(" "), text("")],
-        [text("Why?")],
-        None,
-        [text("{broken"), {"type": "thinking", "thinking": "{q}"}],
-        [text("{tone.x}")],
-    ]
+    contents = [[text(" "), text("")], [text("Why?")], None, [text("{broken"), thought], [text("{tone.x}")]]
+    assert [message["content"] for message in rendered["messages"]] == [*contents, "Why?"]
     assert warnings == [
         "Missing value for the input variable 'tone'.",
         "Missing value for the input variable 's'.",
@@ -191,57 +188,52 @@ def test_placeholders_become_the_messages_in_their_variable():
     assert warnings == []
 
 
+WRONG = "The placeholder 'history' takes a list of messages; other values were dropped."
+
+
 @pytest.mark.parametrize(
-    ("values", "roles", "warning"),
+    ("values", "roles", "warnings"),
     [
-        ({}, [], "Missing value for the placeholder 'history'."),
-        ({"history": []}, [], None),
-        ({"history": {"role": "user", "content": "x"}}, ["user"], None),
-        (
-            {"history": "text"},
-            [],
-            "The placeholder 'history' takes a list of messages; other values were dropped.",
-        ),
+        ({}, [], ["Missing value for the placeholder 'history'."]),
+        ({"history": []}, [], []),
+        ({"history": {"role": "user", "content": "x"}}, ["user"], []),
+        ({"history": "text"}, [], [WRONG]),
     ],
 )
-def test_placeholders_without_messages_are_removed(values, roles, warning):
-    rendered, warnings = render_template(chat({"role": "placeholder", "name": "history"}), values)
-    assert [message["role"] for message in rendered["messages"]] == roles
-    assert warnings == ([warning] if warning else [])
+def test_placeholders_without_messages_are_removed(values, roles, warnings):
+    rendered, told = render_template(chat({"role": "placeholder", "name": "history"}), values)
+    assert ([message["role"] for message in rendered["messages"]], told) == (roles, warnings)
 
 
 def test_image_and_media_variables_become_their_urls():
     image = {"type": "image_url", "image_url": {"url": "", "detail": "low"}, "image_variable": "pics"}
     template = {"type": "completion", "content": [image, {"type": "media_variable", "name": "docs"}]}
     rendered, warnings = render_template(template, {"pics": ["http://a", "http://b"], "docs": "aGk="})
-    assert rendered["content"] == [
-        {"type": "image_url", "image_url": {"url": "http://a", "detail": "low"}, "image_variable": None},
-        {"type": "image_url", "image_url": {"url": "http://b", "detail": "low"}, "image_variable": None},
-        {
-            "type": "media",
-            "media": {"title": "media", "type": "image/jpeg", "url": "aGk=", "format": "base64"},
-        },
+    images = [
+        {"type": "image_url", "image_url": {"url": url, "detail": "low"}, "image_variable": None}
+        for url in ("http://a", "http://b")
     ]
-    assert warnings == []
+    media = {"title": "media", "type": "image/jpeg", "url": "aGk=", "format": "base64"}
+    assert (rendered["content"], warnings) == ([*images, {"type": "media", "media": media}], [])
     unfilled, warnings = render_template(template, {"pics": 3})
-    assert unfilled == template
-    assert len(warnings) == 2
+    assert (unfilled, len(warnings)) == (template, 2)
+
+
+THREADS = """
+import sys; sys.setswitchinterval(1e-6)
+from concurrent.futures import ThreadPoolExecutor
+from promptsync.prompt.template import syntax_error, variables
+from promptsync.rendering import Engine
+work = [lambda: Engine()("{{ a }}", "jinja2", {"a": 1}).text,
+        lambda: variables("{{ a }}", "jinja2"), lambda: syntax_error("{{ a", "jinja2")] * 8
+with ThreadPoolExecutor(24) as pool: results = list(pool.map(lambda job: job(), work))
+assert results[0] == "1" and results[1] == {"a"} and results[2], results
+"""
 
 
 def test_many_threads_can_render_the_first_jinja2_template_at_once():
-    code = (
-        "import sys; sys.setswitchinterval(1e-6)\n"
-        "from concurrent.futures import ThreadPoolExecutor\n"
-        "from promptsync.prompt.template import syntax_error, variables\n"
-        "from promptsync.rendering import Engine\n"
-        "work = [lambda: Engine()('{{ a }}', 'jinja2', {'a': 1}).text,\n"
-        "        lambda: variables('{{ a }}', 'jinja2'),\n"
-        "        lambda: syntax_error('{{ a', 'jinja2')] * 8\n"
-        "with ThreadPoolExecutor(24) as pool: results = list(pool.map(lambda job: job(), work))\n"
-        "assert results[0] == '1' and results[1] == {'a'} and results[2], results\n"
-    )
-    root = str(Path(__file__).parents[2])
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": root})
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", THREADS], check=True, env=environ)
 
 
 @pytest.mark.parametrize(
