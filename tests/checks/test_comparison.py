@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
 from math import comb
@@ -108,18 +107,12 @@ def test_most_repeats_decide_and_examples_are_from_the_repeats_that_did() -> Non
     assert not comparison.better
 
 
-@pytest.mark.parametrize(
-    ("live", "now", "runs"),
-    [(rows("pp"), rows("p"), 1), (rows("pp"), list(reversed(rows("pp"))), 1), (rows("ppp"), rows("ppp"), 2)],
-)
-def test_other_rows_cannot_be_compared(
-    live: Sequence[RowResult], now: Sequence[RowResult], runs: int
-) -> None:
-    comparison = compare(live, now, runs, 5)
-    assert (comparison.verdict, comparison.reason) == (
-        "cannot tell",
-        "the two runs do not have the same rows",
-    )
+def test_other_rows_cannot_be_compared() -> None:
+    two, three = rows("pp"), rows("ppp")
+    for live, now, runs in ((two, two[:1], 1), (two, two[::-1], 1), (three, three, 2)):
+        comparison = compare(live, now, runs, 5)
+        assert comparison.verdict == "cannot tell"
+        assert comparison.reason == "the two runs do not have the same rows"
 
 
 def at_least(hits: int, trials: int, chance: Fraction) -> Fraction:

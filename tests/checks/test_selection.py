@@ -36,6 +36,7 @@ def select(
 A = file("a", evaluations=["quality", "tone"], agents=["bot"])
 B = file("b", evaluations=["quality"], agents=[{"name": "bot", "input_variables": {"x": 1}}])
 C = file("c")
+QUALITY = EvaluationFile("quality", "evaluations/quality.yaml", ("a", "b/*"), min_score=80, runs=3)
 
 
 def test_each_check_runs_once_with_the_named_prompts_that_have_it() -> None:
@@ -61,28 +62,18 @@ def test_each_check_runs_once_with_the_named_prompts_that_have_it() -> None:
     assert selection.unchecked == ("Support/three",)
 
 
-QUALITY_OF = {"a": {"min_score": 90, "max_drop": 2.5}, "b": {"min_score": 95, "max_drop": 0}}
-LIMITS: list[tuple[list[Mapping[str, Any]], float | None, float | None]] = [
-    ([], None, None),
-    ([{"match": "b", "evaluation": "quality", "min_score": 80}], None, None),
-    (
-        [
-            {"match": "*", "evaluation": "quality", "min_score": 80, "max_drop": 5},
-            *({"match": name, "evaluation": "quality", **limits} for name, limits in QUALITY_OF.items()),
-            {"match": "a", "evaluation": "tone", "min_score": 99},
-        ],
-        90,
-        2.5,
-    ),
-]
-
-
-@pytest.mark.parametrize(("checks", "least", "drop"), LIMITS)
-def test_the_strictest_limits_of_those_that_apply_count(
-    checks: list[Mapping[str, Any]], least: float | None, drop: float | None
-) -> None:
-    (quality, *_) = select(["a"], [A, B], *checks).evaluations
-    assert quality == Check("evaluation", "quality", ("a",), least, drop)
+def test_the_strictest_limits_of_those_that_apply_count() -> None:
+    entries = [
+        {"match": "*", "evaluation": "quality", "min_score": 80, "max_drop": 5},
+        {"match": "a", "evaluation": "quality", "min_score": 90, "max_drop": 2.5},
+        {"match": "b", "evaluation": "quality", "min_score": 95, "max_drop": 0},
+        {"match": "a", "evaluation": "tone", "min_score": 99},
+    ]
+    (quality, *_) = select(["a"], [A, B], *entries).evaluations
+    assert quality == Check("evaluation", "quality", ("a",), 90, 2.5)
+    entries = [{"match": "x", "table": "quality", "min_score": 90}, {"match": "x", "agent": "bot"}]
+    limits = limits_in(config(*entries), [QUALITY])  # for any prompt
+    assert [(check.kind, check.min_score) for check in limits] == [("table", 80), ("table", 90)]
 
 
 def test_a_selection_knows_where_each_check_is_named() -> None:
@@ -104,8 +95,6 @@ def test_only_unpinned_references_and_those_by_the_label_render_the_latest_snipp
 
 
 # -- tables --------------------------------------------------------------------------------------------------
-
-QUALITY = EvaluationFile("quality", "evaluations/quality.yaml", ("a", "b/*"), min_score=80, runs=3)
 
 
 def table(*prompts: str, **limits: Any) -> Check:
@@ -152,11 +141,3 @@ def test_a_prompt_file_names_the_table_of_an_evaluation_file_and_an_entry_what_i
         ("agent", "bot"),
     ]
     assert "evaluations/quality.yaml:1" in [str(place) for place in selection.places["table", "quality"]]
-
-
-def test_limits_of_tables_are_found_for_any_prompt() -> None:
-    entries = [{"match": "x", "table": "quality", "min_score": 90}, {"match": "x", "agent": "bot"}]
-    limits = [("table", "quality", 80), ("table", "quality", 90)]
-    assert [
-        (check.kind, check.name, check.min_score) for check in limits_in(config(*entries), [QUALITY])
-    ] == limits

@@ -33,8 +33,8 @@ class Agents:
 
 
 def ran(polls: int, timeout: float, status: Status = Status.NOT_STARTED) -> tuple[Status, float | None]:
-    runs = [Run(kind="agent", name="run", id=1, status=status)]
-    agents, options = (cast(Any, Agents(polls)), {"timeout": timeout, "progress": lambda *_: None})
+    runs, agents = [Run(kind="agent", name="run", id=1, status=status)], cast(Any, Agents(polls))
+    options: Any = {"timeout": timeout, "progress": lambda *_: None}
     if status is Status.RUNNING:
         assert follow(runs, [lambda run: poll_agent(agents, run)], **options)
     else:
