@@ -95,19 +95,15 @@ def test_which_prompts_it_checks(tmp_path: Path, prompts: str, matching: set[str
     assert {name for name in ("a/b", "a/b/c", "b") if file.matches(name)} == matching
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "rows"),
-    [
-        ("x.csv", b"\xef\xbb\xbfa,b\n1,2", [{"a": "1", "b": "2"}]),
-        ("x.csv", 'a,b\n"1\n, ""x""",\n\n3,4\n', [{"a": '1\n, "x"', "b": ""}, {"a": "3", "b": "4"}]),
-        (
-            "x.jsonl",
-            '{"a": 1}\n\n{"a": null, "b": {"c": ["\u00e4"]}}',
-            [{"a": 1}, {"a": None, "b": {"c": ["ä"]}}],
-        ),
-        ("x.JSONL", '{"a": "b"}', [{"a": "b"}]),
-    ],
-)
+ROWS: list[tuple[str, str | bytes, list[object]]] = [
+    ("x.csv", b"\xef\xbb\xbfa,b\r\n1,2", [{"a": "1", "b": "2"}]),
+    ("x.csv", 'a,b\n"1\n, ""x""",\n\n3,4\n', [{"a": '1\n, "x"', "b": ""}, {"a": "3", "b": "4"}]),
+    ("x.jsonl", '{"a": 1}\n\n{"a": null, "b": {"c": ["ä"]}}', [{"a": 1}, {"a": None, "b": {"c": ["ä"]}}]),
+    ("x.JSONL", '{"a": "b"}', [{"a": "b"}]),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "rows"), ROWS)
 def test_rows_in_a_file(tmp_path: Path, name: str, text: str | bytes, rows: list[object]) -> None:
     (file,) = load_evaluations(written(tmp_path, {"y.yaml": f"rows: {name}", name: text}))
     assert list(file.rows) == rows

@@ -67,16 +67,10 @@ def test_each_pair_of_fences_is_a_reference(text, found):
     assert references(text) == [item for item in found if isinstance(item, Reference)]
 
 
-def test_a_version_too_long_for_a_number_is_malformed_and_not_an_error():
-    (_, (token, _), _) = scan(f"@@@a@version_number:{'9' * 5000}@@@")
-    assert isinstance(token, Malformed)
+_PIECES = st.sampled_from(["@@@", "@label:", "@version_number:1", f"@version_number:{'9' * 5000}"])
 
 
-@given(
-    st.lists(st.one_of(st.text(), st.just("@@@"), st.just("@label:"), st.just("@version_number:1"))).map(
-        "".join
-    )
-)
+@given(st.lists(st.text() | _PIECES).map("".join))
 def test_references_print_as_the_text_they_were_read_from(text):
     assert "".join(source for _, source in scan(text)) == text
     for token, source in scan(text):
@@ -198,7 +192,7 @@ _CHANGED = st.sets(st.sampled_from(_NAMES), max_size=3)
 
 
 @given(texts=_TEXTS, changed=_CHANGED)
-def test_a_prompt_is_affected_when_anything_that_it_renders_is(
+def test_a_prompt_is_affected_when_anything_that_it_renders_is_and_knows_the_way(
     texts: dict[str, list[Reference]], changed: set[str]
 ) -> None:
     affected: set[str] = set()
@@ -211,13 +205,7 @@ def test_a_prompt_is_affected_when_anything_that_it_renders_is(
         }
     found = parents(texts, dict.fromkeys(changed, follows_text))
     assert found.keys() | changed == affected | changed
-
-
-@given(texts=_TEXTS, changed=_CHANGED)
-def test_each_way_follows_references_down_to_a_changed_snippet(
-    texts: dict[str, list[Reference]], changed: set[str]
-) -> None:
-    for name, way in parents(texts, dict.fromkeys(changed, follows_text)).items():
+    for name, way in found.items():
         assert way[-1] in changed
         for user, used in zip((name, *way), way, strict=False):
             last = used == way[-1]
