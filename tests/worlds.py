@@ -494,15 +494,26 @@ def fault(
     return answer
 
 
-def once(when: Callable[[Seen], bool], act: Callable[[], object], *, after: bool = False) -> Fault:
-    """A fault: once, when a request matches, something else happens before it, or ``after`` it."""
+def once(
+    when: Callable[[Seen], bool], act: Callable[[], object], *, after: bool = False, at: int = 1
+) -> Fault:
+    """A fault: once, when a request matches, something else happens before it, or ``after`` it.
+
+    ``at`` is the number of that request among those that match.
+    """
+    waiting = [at]
+
+    def is_that_one(seen: Seen) -> bool:
+        if is_match := when(seen):
+            waiting[0] -= 1
+        return is_match and waiting[0] <= 0
 
     def react(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
         answer = forward(seen) if after else None
         act()
         return answer
 
-    return fault(when, react, times=1)
+    return fault(is_that_one, react, times=1)
 
 
 def late(seconds: float) -> Callable[[Seen, Callable[[Seen], Reply]], Reply]:

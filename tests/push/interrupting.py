@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from worlds import Reply, Seen, World, fault
 
@@ -36,3 +39,19 @@ def press(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
     assert FINISHING.fullmatch(process.stderr.readline())
+
+
+def until(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
+    """Wait until something happened, or the program has ended before."""
+    end = time.monotonic() + 60
+    while not happened() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.002)
+
+
+def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The one document of a run that was interrupted and ends now."""
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and (not err or FINISHING.fullmatch(err)), out + err
+    document: dict[str, Any] = json.loads(out)
+    assert (document["exit_code"], document["error"]["code"]) == (130, "interrupted")
+    return document

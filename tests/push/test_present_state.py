@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import pytest
-from worlds import Reply, Seen, World, asking, failing, fault, template
+from worlds import Reply, Seen, World, failing, fault, once, template
 
 COUNT = 201
 PAGES = 3
@@ -35,16 +35,7 @@ def many(world: World) -> None:
 
 def meanwhile(world: World, name: str, which: int, do: Callable[[], object]) -> None:
     """Let somebody else do something right before the registry gets that search for ``name``."""
-    count = 0
-
-    def look(seen: Seen, forward: Callable[[Seen], Reply]) -> None:
-        nonlocal count
-        if searched(seen) == name:
-            count += 1
-            if count == which:
-                do()
-
-    world.faults.append(look)
+    world.faults.append(once(lambda seen: searched(seen) == name, do, at=which))
 
 
 def test_the_list_is_read_once(many: World) -> None:
@@ -73,16 +64,16 @@ def replaced(world: World) -> None:
     world.publish("p200")
 
 
-BEFOREHAND: list[tuple[str, Callable[[World], object], str]] = [
-    ("publishes", lambda world: world.publish("p200"), "v2 -> v3"),
-    ("archives it", lambda world: world.archive("p200"), "v2 -> missing"),
-    ("renames it", lambda world: world.rename("p200", "other"), "v2 -> missing"),
-    ("takes its place", replaced, "v2 -> v1"),
-    ("creates it", lambda world: world.publish("fresh"), "missing -> v1"),
-]
+BEFOREHAND: dict[str, tuple[Callable[[World], object], str]] = {
+    "publishes": (lambda world: world.publish("p200"), "v2 -> v3"),
+    "archives it": (lambda world: world.archive("p200"), "v2 -> missing"),
+    "renames it": (lambda world: world.rename("p200", "other"), "v2 -> missing"),
+    "takes its place": (replaced, "v2 -> v1"),
+    "creates it": (lambda world: world.publish("fresh"), "missing -> v1"),
+}
 
 
-@pytest.mark.parametrize(("do", "told"), [one[1:] for one in BEFOREHAND], ids=[one[0] for one in BEFOREHAND])
+@pytest.mark.parametrize(("do", "told"), BEFOREHAND.values(), ids=BEFOREHAND)
 def test_what_somebody_does_before_the_publish_refuses_it(
     many: World, do: Callable[[World], object], told: str
 ) -> None:
@@ -97,23 +88,15 @@ def test_what_somebody_does_before_the_publish_refuses_it(
 
 def test_the_very_text_that_somebody_publishes_first_is_in_sync_for_the_next_push(many: World) -> None:
     meanwhile(many, "p200", BEFORE, lambda: many.publish("p200", "Changed {name}"))
-    done = many.run("push", "--json")
-    assert (done.code, done.document["error"]["code"]) == (3, "remote-moved")
+    assert many.run("push", "--json").document["error"]["code"] == "remote-moved"
     many.ok("push")
     assert many.published == []
     many.ok("status", "--exit-code", "p200")
 
 
-AFTERWARDS: list[tuple[str, Callable[[World], object]]] = [
-    ("publishes", lambda world: world.publish("p200")),
-    ("archives it", lambda world: world.archive("p200")),
-    ("renames it", lambda world: world.rename("p200", "other")),
-]
-
-
-@pytest.mark.parametrize("do", [one[1] for one in AFTERWARDS], ids=[one[0] for one in AFTERWARDS])
-def test_what_somebody_does_after_the_publish_is_told(many: World, do: Callable[[World], object]) -> None:
-    meanwhile(many, "p200", AFTER, lambda: do(many))
+@pytest.mark.parametrize("what", ["publishes", "archives it", "renames it"])
+def test_what_somebody_does_after_the_publish_is_told(many: World, what: str) -> None:
+    meanwhile(many, "p200", AFTER, lambda: BEFOREHAND[what][0](many))
     done = many.run("push", "--label", "prod", "--json")
     assert many.published == ["p200"]
     error = done.document["error"]
@@ -123,25 +106,15 @@ def test_what_somebody_does_after_the_publish_is_told(many: World, do: Callable[
 
 def test_after_a_search_that_lags_behind_the_publish_the_prompt_itself_is_read(many: World) -> None:
     before = many.forward(Seen("GET", "/prompt-templates?name=p200&page=1&per_page=100", {}, None))
-    count = 0
-
-    def lagging(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
-        nonlocal count
-        count += searched(seen) == "p200"
-        return before if searched(seen) == "p200" and count == AFTER else None
-
-    many.faults.append(lagging)
+    many.faults.append(fault(lambda seen: bool(searched(seen) and many.published), before))
     many.ok("push")
     assert [searched(one) for one in many.seen if searched(one)] == ["p200"] * 2
 
 
-def test_a_registry_without_a_search_gets_the_list(many: World) -> None:
-    many.faults.append(fault(asking("GET", "name="), Reply({"message": "unknown parameter name"}, 422)))
-    many.ok("push")
-    assert many.published == ["p200"]
-
-
-NO_SEARCH = [Reply({"items": [], "total": 0, "pages": 0}), failing(500), failing(404), Reply("<html>")]
+NO_SEARCH = [
+    *(Reply({"message": "unknown parameter name"}, 422), Reply({"items": [], "total": 0, "pages": 0})),
+    *(failing(500), failing(404), Reply("<html>")),
+]
 
 
 def test_a_registry_that_cannot_search_is_listed_instead(many: World) -> None:
