@@ -236,8 +236,8 @@ class World:
         assert instead in before
         path.write_text(before.replace(instead, text) if instead else f"{before}{text}\n", "utf-8")
 
-    def git(self, *arguments: str) -> str:
-        return git(self.root, *arguments)
+    def git(self, *arguments: str, check: bool = True) -> str:
+        return git(self.root, *arguments, check=check)
 
     def commit(self, message: str = "Change prompts") -> None:
         self.git("add", "-A")
@@ -368,26 +368,30 @@ class World:
         state = f"{build.__code__}{self.files()}{self.url}".encode()
         for path in (self.root / "promptsync.yaml", self.root.parent / "registry.yaml"):
             state += path.read_bytes()
-        key = hashlib.sha256(state).hexdigest()
-        kept = Path(_templates().name) / key
+        kept = Path(_templates().name) / hashlib.sha256(state).hexdigest()
         if kept.exists():
-            self.call.app.close()
-            shutil.rmtree(self.root)
-            shutil.copytree(kept / "copy", self.root, symlinks=True)
-            for left in self.root.parent.glob("registry.db-*"):
-                left.unlink()
-            shutil.copy(kept / "registry.db", self.root.parent)
-            self.call.app = create_app(self.root.parent / "registry.db")
+            self.take_back(kept)
         else:
             build(self)
-            shutil.copytree(self.root, kept / "copy", symlinks=True)
-            with (
-                contextlib.closing(sqlite3.connect(self.root.parent / "registry.db")) as database,
-                contextlib.closing(sqlite3.connect(kept / "registry.db")) as copy,
-            ):
-                database.backup(copy)
+            self.keep(kept)
         self.forget()
         return self
+
+    def keep(self, place: Path) -> None:
+        """Copy the working copy, all that is beside it, and the registry."""
+        shutil.copytree(self.root.parent, place, symlinks=True, ignore=shutil.ignore_patterns("registry.db*"))
+        with (
+            contextlib.closing(sqlite3.connect(self.root.parent / "registry.db")) as database,
+            contextlib.closing(sqlite3.connect(place / "registry.db")) as copy,
+        ):
+            database.backup(copy)
+
+    def take_back(self, place: Path) -> None:
+        """Be again as it was when it was copied to ``place``."""
+        self.call.app.close()
+        shutil.rmtree(self.root.parent)
+        shutil.copytree(place, self.root.parent, symlinks=True)
+        self.call.app = create_app(self.root.parent / "registry.db")
 
 
 @cache

@@ -28,18 +28,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import yaml
 from gitcopy import GITCONFIG, git
 from oracle import Oracle, Seen, Text
-from working_copy import Between, happening
 
 from promptsync.cli import run as run_verb
 from promptsync.files.config import load
-from promptsync.project.project import open_project
+from promptsync.project.project import Project, open_project
 from promptsync.prompt.prompt import Prompt
+from promptsync.push.actions import PushPlan
+from promptsync.push.apply import check_unmoved
 
 Document = Mapping[str, Any]
+Between = Callable[[], object]
+"""What happens between the plan and the publish of a push."""
 
 NAME = "support/refund"
 PATH = f"prompts/{NAME}.yaml"
@@ -730,6 +734,20 @@ class RealWalk:
         self.resolve(clone, rng)
         if not self.is_clean(clone):
             self.commit(clone, subject, seen)
+
+
+@contextlib.contextmanager
+def happening(between: Between | None) -> Iterator[None]:
+    """Let something happen once, after the next push looked at the registry and before it publishes."""
+    waiting = [between] if between is not None else []
+
+    def check_and_wait(project: Project, plan: PushPlan) -> None:
+        check_unmoved(project, plan)
+        if waiting:  # what happens may be a push as well
+            waiting.pop()()
+
+    with patch("promptsync.push.apply.check_unmoved", check_and_wait):
+        yield
 
 
 # -- parts ------------------------------------------------------------------------------------------------

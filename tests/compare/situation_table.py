@@ -1,7 +1,7 @@
 """What may have happened to a prompt, and what each verb makes of it.
 
 Each row is a title, one or several stories that come to the same, and after ``=`` the state, or the error of
-``status``, and what the verbs do. The steps of a story are those of ``Copy.play``, and the last one is where
+``status``, and what the verbs do. ``stories.play`` plays the steps of a story, and the last one is where
 to look. Of a verb:
 
 * ``v4^3^2``: it publishes the version with this mark, ``+v4`` from uncommitted text
@@ -378,10 +378,10 @@ archived in the registry
     archive
     = deleted-remotely
 renamed in the registry
-    sql "UPDATE items SET name = 'support/return'"
+    rename support/return
     = renamed-remotely; push diverged; pull diverged
 the registry stores something different from what was sent
-    sql "UPDATE versions SET body = replace(body, 'Hello', 'Hallo')"
+    alter Hello Hallo
     = altered
 """
 """One line of text, published as version 1."""

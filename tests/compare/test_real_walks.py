@@ -3,70 +3,67 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from real_walks import ASKED, RealWalk, random_steps
 from seeds import FUZZ, numbers, seed_of
-from working_copy import NAME, Copy, happening
+from stories import (
+    NAME,
+    clone,
+    commit_line,
+    content,
+    edit_line,
+    push,
+    push_after,
+    restore,
+    state,
+    write_rules,
+)
+from worlds import World, template
 
 STEPS = 20 if FUZZ else 12
 
 MINE, OURS, THEIRS = "Say good day.", "Be friendly.", "Ask for the date."
-FROM_W, FROM_MAIN = MINE, THEIRS
 
 
-@pytest.fixture
-def main(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Copy:
+@template
+def main(world: World) -> None:
     """The main repository. Its prompt, a list of rules, is live as version 1."""
-    made = Copy(tmp_path / "main", tmp_path / "registry.db", capsys).begin()
-    made.write_rules()
-    made.commit()
-    assert deploy(made) == (1, [])
-    return made
+    write_rules(world)
+    world.commit()
+    assert deploy(world) == (1, [])
 
 
-def fresh(main: Copy) -> Copy:
+def fresh(main: World) -> World:
     """Return a new clone of main, as CI and colleagues make one."""
-    number = len(list(main.root.parent.glob("fresh-*")))
-    return main.clone(f"fresh-{number}")
+    return clone(main, f"fresh-{len([*main.root.parent.glob('fresh-*')])}")
 
 
-def deploy(main: Copy) -> tuple[int, list[int]]:
+def deploy(main: World) -> tuple[int, list[int]]:
     """Let CI deploy main. Return the new version, and those that it passed over."""
-    found = fresh(main).ok("deploy", "--label", "prod")
+    found = fresh(main).ok("deploy", "--label", "prod", "--json").document
     (published,) = found["push"]["published"]
     return published["version"], [number for one in found["passed_over"] for number in one["versions"]]
 
 
-def passed_over(main: Copy) -> list[int]:
+def passed_over(main: World) -> list[int]:
     """Return what a colleague is told, and could bring back."""
-    clone = fresh(main)
-    told = [number for one in clone.ok("status")["prompts"] for number in one["passed_over"]]
-    found = clone.ok("pull", "--passed-over", "--dry-run")["passed_over"]
+    colleague = fresh(main)
+    told = [
+        number
+        for one in colleague.ok("status", "--json").document["prompts"]
+        for number in one["passed_over"]
+    ]
+    found = colleague.ok("pull", "--passed-over", "--dry-run", "--json").document["passed_over"]
     return sorted({*told, *(number for one in found for number in one["versions"])})
 
 
-def at_once(second: Copy, first: Callable[[], object]) -> tuple[int, dict[str, Any]]:
-    """Push, but let ``first`` act after the push looked at the registry and before it publishes."""
-    with happening(first):
-        return second.run("push")
-
-
-def edited(main: Copy, name: str, number: int, rule: str) -> Copy:
+def edited(main: World, name: str, number: int, rule: str) -> World:
     """Return a clone with a commit that changes one rule."""
-    clone = main.clone(name)
-    clone.commit_line(number, rule)
-    return clone
-
-
-def follow(clone: Copy, hint: str) -> None:
-    """Run the command that a hint begins with."""
-    program, *arguments = shlex.split(hint.splitlines()[0])
-    assert program == "promptsync"
-    clone.ok(*arguments[: arguments.index(NAME) + 1])
+    made = clone(main, name)
+    commit_line(made, number, rule)
+    return made
 
 
 # -- walks ------------------------------------------------------------------------------------------------
@@ -89,86 +86,87 @@ def test_nothing_is_lost_on_a_walk_that_lost_something_once(tmp_path: Path, seed
 # -- pushes at once ----------------------------------------------------------------------------------------
 
 
-def test_the_second_of_two_pushes_at_once_is_reported_and_the_hint_brings_both_together(main: Copy) -> None:
+def test_the_second_of_two_pushes_at_once_is_reported_and_the_hint_brings_both_together(main: World) -> None:
     first, second = edited(main, "first", 1, MINE), edited(main, "second", 3, THEIRS)
-    code, found = at_once(second, first.push)
-    assert code == 3
+    found = push_after(second, lambda: push(first)).document
     assert [(one["version"], one["passed_over"]) for one in found["published"]] == [(3, [2])]
-    assert MINE not in main.said()
-    follow(second, found["error"]["hint"])
-    assert MINE in second.content() and THEIRS in second.content()
+    assert MINE not in main.text(NAME)
+    program, *hint = shlex.split(found["error"]["hint"].splitlines()[0])
+    assert program == "promptsync"
+    second.ok(*hint[: hint.index(NAME) + 1])
+    assert MINE in content(second) and THEIRS in content(second)
     second.commit()
-    assert second.push() == [4]
-    assert second.content() == main.said()
+    assert push(second) == [4]
+    assert content(second) == main.text(NAME)
     assert passed_over(main) == []
     first.ok("pull")
-    assert first.content() == main.said()
+    assert content(first) == main.text(NAME)
 
 
-def test_after_three_pushes_at_once_everybody_merges_and_nothing_is_missing(main: Copy) -> None:
+def test_after_three_pushes_at_once_everybody_merges_and_nothing_is_missing(main: World) -> None:
     clones = [edited(main, f"clone-{n}", 2 * n + 1, rule) for n, rule in enumerate((MINE, OURS, THEIRS))]
     first, second, third = clones
-    assert at_once(third, lambda: at_once(second, first.push))[1]["published"][0]["version"] == 4
-    for clone in (third, first, second):
-        clone.ok("pull", "--merge")
-        if clone.state() == "ahead":
-            clone.commit()
-            clone.push()
-    assert [rule for rule in (MINE, OURS, THEIRS) if rule not in main.said()] == []
+    found = push_after(third, lambda: push_after(second, lambda: push(first))).document
+    assert found["published"][0]["version"] == 4
+    for one in (third, first, second):
+        one.ok("pull", "--merge")
+        if state(one) == "ahead":
+            one.commit()
+            push(one)
+    assert [rule for rule in (MINE, OURS, THEIRS) if rule not in main.text(NAME)] == []
     assert passed_over(main) == []
 
 
 @pytest.mark.parametrize("committed", [False, True], ids=["uncommitted", "committed"])
 def test_the_very_same_content_pushed_at_once_is_said_and_passes_nothing_over(
-    main: Copy, committed: bool
+    main: World, committed: bool
 ) -> None:
-    first, second = main.clone("first"), main.clone("second")
-    for clone in (first, second):
-        clone.line(1, MINE)
-        if committed:
-            clone.commit()
-    code, found = at_once(second, first.push)
-    assert (code, [one["name"] for one in found["raced"]]) == (3, [NAME])
-    assert (first.state(), second.state()) == ("in-sync", "in-sync")
+    first, second = clone(main, "first"), clone(main, "second")
+    for one in (first, second):
+        (commit_line if committed else edit_line)(one, 1, MINE)
+    found = push_after(second, lambda: push(first)).document
+    assert [one["name"] for one in found["raced"]] == [NAME]
+    assert (state(first), state(second)) == ("in-sync", "in-sync")
     assert passed_over(main) == []
 
 
 # -- what walks found --------------------------------------------------------------------------------------
 
 
-def test_marks_may_name_commits_of_several_branches_that_head_does_not_reach(main: Copy) -> None:
+def test_marks_may_name_commits_of_several_branches_that_head_does_not_reach(main: World) -> None:
     w = edited(main, "w", 1, MINE)
     w.git("push", "-q", "origin", "HEAD:w")
-    assert w.push() == [2]
+    assert push(w) == [2]
     main.git("merge", "-q", "--squash", "w")
-    main.commit_line(2, OURS)
-    main.commit_line(3, THEIRS)
+    commit_line(main, 2, OURS)
+    commit_line(main, 3, THEIRS)
     assert deploy(main) == (3, [])
     old = fresh(main)
     old.git("checkout", "-q", "HEAD~2")
-    assert old.state() == "behind"
+    assert state(old) == "behind"
     old.ok("pull")
-    assert old.content() == main.content()
+    assert content(old) == content(main)
 
 
-def test_what_the_dashboard_took_away_does_not_return_with_what_was_passed_over(main: Copy) -> None:
-    colleague = main.clone("colleague")
-    main.commit_line(1, MINE)
+def test_what_the_dashboard_took_away_does_not_return_with_what_was_passed_over(main: World) -> None:
+    colleague = clone(main, "colleague")
+    commit_line(main, 1, MINE)
     colleague.git("pull", "-q", str(main.root), "main")
-    colleague.line(3, THEIRS)
-    assert colleague.push("-y") == [2]
-    assert main.push(NAME, "--force", "-y") == [3]
-    assert main.restore(1) == 4
-    clone = fresh(main)
-    clone.ok("pull", "--passed-over")
-    assert THEIRS in clone.content() and MINE not in clone.content()
+    edit_line(colleague, 3, THEIRS)
+    assert push(colleague, "-y") == [2]
+    assert push(main, NAME, "--force", "-y") == [3]
+    assert restore(main, 1) == 4
+    later = fresh(main)
+    later.ok("pull", "--passed-over")
+    assert THEIRS in content(later) and MINE not in content(later)
 
 
-def test_a_pull_keeps_what_a_forced_old_version_passed_over(main: Copy) -> None:
-    main.commit_line(1, MINE)
-    assert main.push() == [2]
+def test_a_pull_keeps_what_a_forced_old_version_passed_over(main: World) -> None:
+    commit_line(main, 1, MINE)
+    assert push(main) == [2]
     colleague = fresh(main)
     main.ok("pull", NAME, "--version", "1")
-    assert main.ok("push", NAME, "--force", "-y")["published"][0]["passed_over"] == [2]
+    assert push(main, NAME, "--force", "-y") == [3]
+    assert passed_over(main) == [2]
     colleague.run("pull")
-    assert MINE in colleague.content()
+    assert MINE in content(colleague)

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
-from working_copy import NAME, Copy
+from stories import NAME, clone, commit, drop_private_files, play, push, refused, state
+from worlds import World, template
 
 
-@pytest.fixture
-def copy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Copy:
+@template
+def copy(world: World) -> None:
     """A repository whose prompt was committed and published as version 1."""
-    made = Copy(tmp_path / "work", tmp_path / "registry.db", capsys).begin()
-    made.commit("Hello")
-    assert made.push() == [1]
-    return made
+    commit(world, "Hello")
+    assert push(world) == [1]
 
 
 STORIES = {
-    "a fresh clone of what CI pushed is in sync, and an edit is ahead": """
-        commit "Good day"
-        ci: push -> 2
-        fresh: is in-sync
-        fresh: write "Good evening"
-        fresh: is ahead
-        fresh: commit
-        again: is in-sync
-        fresh: push -> 3
-    """,
     "a shallow clone that has the base can push": """
         commit "Good day"
         push -> 2
@@ -35,30 +24,6 @@ STORIES = {
         shallow: write "Good evening"
         shallow: is ahead
         shallow: push -> 3
-    """,
-    "a pushed commit can be reverted, and reverted again": """
-        commit "Good day"
-        push -> 2
-        git revert --no-edit HEAD
-        push -> 3
-        three: is in-sync
-        git revert --no-edit HEAD
-        reads "Good day"
-        push -> 4
-        four: is in-sync
-    """,
-    "a version that was pulled is looked at again over later work; the text tells, not the number": """
-        publish Theirs
-        ok pull
-        commit
-        commit Mine
-        push -> 3
-        ok pull support/refund --version 2
-        reads Theirs
-        is behind
-        push ->
-        forget
-        is behind
     """,
     "old text that was forced from an old commit is included by what followed in git": """
         commit "Good day"
@@ -69,20 +34,6 @@ STORIES = {
         git checkout -q main
         is ahead
         ci: push -> 4
-    """,
-    "drafts are pushed, edited, committed and pushed": """
-        write One
-        push -> 2
-        write Two
-        push -> 3
-        commit Three
-        is ahead
-        push -> 4
-        write Four
-        push -> 5
-        commit
-        fresh: write Five
-        fresh: is ahead
     """,
     "a colleague's draft is not overwritten until their commit brings it in": """
         colleague: write Draft
@@ -151,108 +102,79 @@ STORIES = {
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_a_story(copy: Copy, story: str) -> None:
-    copy.play(STORIES[story])
+def test_a_story(copy: World, story: str) -> None:
+    play(copy, STORIES[story])
 
 
-def test_a_shallow_clone_does_not_bring_back_what_was_deleted(copy: Copy) -> None:
-    copy.commit("Other", "other")
-    copy.path().unlink()
+def test_a_shallow_clone_does_not_bring_back_what_was_deleted(copy: World) -> None:
+    commit(copy, "Other", "other")
+    copy.path(NAME).unlink()
     copy.commit()
-    shallow = copy.clone("shallow", "--depth=1")
-    shallow.push()
-    assert "fetch-depth: 0" in shallow.refused("pull")
-    assert not shallow.path().exists()
+    shallow = clone(copy, "shallow")
+    push(shallow)
+    assert "fetch-depth: 0" in refused(shallow, "pull")
+    assert not shallow.path(NAME).exists()
     shallow.ok("pull", NAME)
-    assert shallow.text() == "Hello"
-    assert copy.state() == "deleted-locally"
+    assert "Hello" in shallow.path(NAME).read_text()
+    assert state(copy) == "deleted-locally"
 
 
-# -- where the files are -------------------------------------------------------------------------------------
-
-
-def test_a_sparse_checkout_hides_and_does_not_delete(copy: Copy) -> None:
-    copy.commit("Other", "other")
-    copy.push()
-    copy.git("sparse-checkout", "set", "--no-cone", "/*", "!/prompts/support/")
-    assert not copy.path().exists()
-    for arguments in (["status"], ["push", "--prune", "-y"], ["pull"]):
-        assert "git sparse-checkout add prompts/support" in copy.refused(*arguments)
-    copy.git("sparse-checkout", "add", "prompts/support")
-    assert copy.states() == dict.fromkeys([NAME, "other"], "in-sync")
-
-
-def test_a_repository_inside_another_one_is_a_repository_of_its_own(
-    copy: Copy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    outer = Copy(tmp_path / "outer", tmp_path / "other.db", capsys)
+def test_a_repository_inside_another_one_is_a_repository_of_its_own(copy: World) -> None:
+    outer = replace(copy, root=copy.root.parent / "outer")
     outer.root.mkdir()
     outer.git("init", "-q", "-b", "main")
     outer.git("submodule", "--quiet", "add", f"file://{copy.root}", "libs/prompts")
-    outer.git("commit", "-qm", "Add the prompts")
-    inner = Copy(outer.root / "libs" / "prompts", copy.registry, capsys)
-    assert inner.state() == "in-sync"
-    inner.commit("Good day")
-    assert inner.state() == "ahead"
-    assert inner.push() == [2]
-    assert copy.state() == "behind"
+    outer.commit("Add the prompts")
+    inner = replace(copy, root=outer.root / "libs/prompts")
+    assert state(inner) == "in-sync"
+    commit(inner, "Good day")
+    assert (state(inner), push(inner), state(copy)) == ("ahead", [2], "behind")
 
 
-def test_before_the_first_commit_the_record_is_the_base(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    unborn = Copy(tmp_path / "work", tmp_path / "registry.db", capsys).begin()
-    unborn.write("Hello")
-    assert unborn.state() == "new"
-    assert unborn.push() == [1]
-    unborn.write("Good day")
-    assert unborn.state() == "ahead"
-    assert unborn.push() == [2]
-    unborn.commit("Good evening")
-    assert unborn.state() == "ahead"
-    unborn.publish("Theirs")
-    assert unborn.state() == "diverged"
+def test_before_the_first_commit_the_record_is_the_base(world: World) -> None:
+    for text, before in (("Hello", "new"), ("Good day", "ahead")):
+        world.write(NAME, text)
+        assert state(world) == before
+        world.ok("push")
+    commit(world, "Good evening")
+    assert state(world) == "ahead"
+    world.publish(NAME)
+    assert state(world) == "diverged"
 
 
-def test_line_ends_that_git_converts_are_no_difference(copy: Copy) -> None:
-    copy.commit("Good day")
-    copy.push()
-    windows = copy.clone("windows", "-c", "core.autocrlf=true")
-    assert b"\r\n" in windows.path().read_bytes()
-    assert windows.state() == "in-sync"
-    windows.path().write_bytes(windows.path().read_bytes().replace(b"Good day", b"Good evening"))
-    assert windows.state() == "ahead"
+def test_line_ends_that_git_converts_are_no_difference(copy: World) -> None:
+    windows = clone(copy, "windows", "-c", "core.autocrlf=true")
+    path = windows.path(NAME)
+    assert b"\r\n" in path.read_bytes()
+    assert state(windows) == "in-sync"
+    windows.edit(NAME, "Hello", "Good evening")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     windows.commit()
-    windows.forget()
-    assert windows.push() == [3]
-    windows.publish("Theirs")
+    drop_private_files(windows)
+    assert (state(windows), push(windows)) == ("ahead", [2])
+    windows.publish(NAME)
     windows.ok("pull")
-    assert windows.state() == "in-sync"
+    assert state(windows) == "in-sync"
     windows.commit()
-    windows.forget()
-    windows.path().write_bytes(windows.path().read_bytes().replace(b"Theirs", b"Mine"))
-    assert windows.state() == "ahead"
+    drop_private_files(windows)
+    path.write_bytes(path.read_bytes().replace(b"Theirs", b"Mine"))
+    assert state(windows) == "ahead"
 
 
-def test_odd_settings_of_git_change_nothing(copy: Copy) -> None:
-    for key, value in (
-        ("log.showSignature", "true"),
-        ("diff.renames", "copies"),
-        ("core.quotePath", "true"),
-        ("color.ui", "always"),
-        ("log.date", "relative"),
-        ("diff.noprefix", "true"),
-        ("core.abbrev", "40"),
-        ("log.follow", "true"),
-        ("log.mailmap", "true"),
-    ):
-        copy.git("config", key, value)
-    copy.commit("Good day")
-    assert copy.state() == "ahead"
-    assert copy.push() == [2]
-    copy.commit("Grüße", "höflich/gruß")
-    assert copy.push() == [1]
-    copy.forget()
-    copy.write("Good evening")
-    copy.write("Tschüß", "höflich/gruß")
+SETTINGS = """
+    log.showSignature=true diff.renames=copies core.quotePath=true color.ui=always log.date=relative
+    diff.noprefix=true core.abbrev=40 log.follow=true log.mailmap=true
+"""
+
+
+def test_odd_settings_of_git_change_nothing(copy: World) -> None:
+    for setting in SETTINGS.split():
+        copy.git("config", *setting.split("="))
+    commit(copy, "Good day")
+    assert (state(copy), push(copy)) == ("ahead", [2])
+    commit(copy, "Grüße", "höflich/gruß")
+    assert push(copy) == [1]
+    drop_private_files(copy)
+    copy.write(NAME, "Good evening")
+    copy.write("höflich/gruß", "Tschüß")
     assert copy.states() == {NAME: "ahead", "höflich/gruß": "ahead"}

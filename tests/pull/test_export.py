@@ -33,13 +33,6 @@ def test_an_export_leaves_no_trace_in_the_working_copy(three: World, tmp_path: P
     assert three.states()["b"] == "behind"
 
 
-def test_an_export_into_a_place_that_cannot_be_written_is_reported(three: World, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("here")
-    done = three.run("pull", "--output", str(tmp_path / "file" / "below"))
-    assert done.code == 2
-    assert "could not write" in done.err
-
-
 @pytest.mark.parametrize("more", [(), ("--dry-run",), ("--label", "prod"), ("b@1",)], ids=" ".join)
 def test_an_export_needs_an_empty_directory(three: World, tmp_path: Path, more: tuple[str, ...]) -> None:
     three.ok("push", "b", "--label", "prod")

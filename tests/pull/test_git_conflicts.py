@@ -94,15 +94,6 @@ def test_pull_merge_keeps_the_keys_of_both_sides(
     assert set(pulled_twice.states().values()) == {"in-sync"}
 
 
-def test_the_keys_are_merged_with_what_the_registry_has_by_now(pulled_twice: World) -> None:
-    merge(pulled_twice, "aside")
-    pulled_twice.publish("refund", said(l1="Be very kind.", l3="Promise nothing.", l4="Ask for the number."))
-    pulled_twice.ok("pull", "--merge")
-    text = pulled_twice.path("refund").read_text("utf-8")
-    assert all(line in text for line in ("Be very kind.", "Be short.", "Promise nothing.", "the number."))
-    assert "<<<<<<<" not in text and pulled_twice.states()["refund"] == "ahead"
-
-
 def test_a_conflict_of_texts_is_for_a_person(pulled_twice: World) -> None:
     pulled_twice.git("checkout", "-q", "aside")
     pulled_twice.edit("refund", "Be brief.", "Be terse.")
@@ -127,15 +118,6 @@ def test_a_conflict_of_texts_is_for_a_person(pulled_twice: World) -> None:
     if "<<<<<<<" in pulled_twice.path("refund").read_text("utf-8"):
         pulled_twice.ok("pull", "--merge")
     assert parse(pulled_twice.path("refund").read_bytes(), "refund.yaml", "refund")
-
-
-def test_a_prompt_that_the_registry_has_not_is_refused(pulled_twice: World) -> None:
-    merge(pulled_twice, "aside")
-    pulled_twice.archive("refund")
-    before = pulled_twice.files()
-    done = pulled_twice.run("pull", "--merge")
-    assert done.code == 3 and "'refund' is not in the registry" in done.err
-    assert "hint: edit prompts/refund.yaml: choose a side" in done.err and pulled_twice.files() == before
 
 
 def conflict(ours: str, theirs: str, base: str = "") -> str:

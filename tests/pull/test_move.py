@@ -34,14 +34,6 @@ def moved(live: World) -> World:
     return live
 
 
-def test_a_file_that_has_its_name_can_move_anywhere(world: World) -> None:
-    world.write(OLD)
-    world.commit()
-    world.ok("push")
-    world.git("mv", f"prompts/{OLD}.yaml", "prompts/elsewhere.yaml")
-    assert world.states() == {OLD: "in-sync"}
-
-
 LOST = f"prompts/{NEW}.yaml has no name:, and '{OLD}' lost its file"
 HINTS = [f"write name: {OLD} into prompts/{NEW}.yaml to keep the prompt", f"promptsync push {NEW}"]
 EDITED = "messages:\n- role: user\n  content: Something else\n"
@@ -116,15 +108,9 @@ def test_without_git_the_record_knows_which_prompts_had_a_file(live: World) -> N
     assert live.version(NEW) == 1
 
 
-def test_a_move_onto_another_file_changes_that_prompt(live: World) -> None:
-    live.write("other")
-    live.commit("Add another")
-    live.ok("push")
-    live.path(OLD).replace(live.path("other"))
-    assert live.states() == {OLD: "deleted-locally", "other": "ahead"}
-
-
-def test_mv_cannot_rename_in_the_registry_and_changes_nothing(live: World) -> None:
+def test_mv_cannot_rename_in_the_registry_and_keeps_versions_and_labels_after_a_rename_there(
+    live: World,
+) -> None:
     before = live.files()
     done = live.run("mv", OLD, NEW, "--json")
     assert (done.code, done.document["error"]["code"]) == (4, "unsupported")
@@ -133,16 +119,11 @@ def test_mv_cannot_rename_in_the_registry_and_changes_nothing(live: World) -> No
     live.ok("new", NEW, "--from", OLD)
     (live.root / "prompts" / f"{NEW}.yaml").unlink()
     assert live.files() == before
-
-
-def test_mv_after_a_rename_in_the_dashboard_keeps_versions_and_labels(live: World) -> None:
     live.rename(OLD, NEW)
     assert live.states()[OLD] == "renamed-remotely"
-    assert live.run("push").code == 3
     live.ok("mv", OLD, NEW)
     live.commit("Rename it")
-    assert live.states() == {NEW: "in-sync"}
-    assert live.label(NEW, "prod") == 1
+    assert (live.states(), live.label(NEW, "prod")) == ({NEW: "in-sync"}, 1)
 
 
 def test_no_pull_makes_a_second_file_of_a_prompt_renamed_in_the_dashboard(live: World) -> None:
@@ -150,11 +131,16 @@ def test_no_pull_makes_a_second_file_of_a_prompt_renamed_in_the_dashboard(live: 
     live.rename(OLD, NEW)
     before = live.files()
     assert live.states() == {OLD: "renamed-remotely"}
-    for arguments, code in ((("--partial",), 3), ((NEW,), 2), ((NEW, "--theirs"), 2), (("support/*",), 3)):
-        done = live.run("pull", *arguments)
+    for arguments, code in (
+        *(("--partial", 3), (NEW, 2), (f"{NEW} --theirs", 2), ("support/*", 3), ("--merge", 3)),
+        *((f"{OLD} --theirs", 3), (f"{OLD} --ours", 2)),
+    ):
+        done = live.run("pull", *arguments.split())
         assert done.code == code, str(done)
-        assert f"hint: promptsync mv {OLD} {NEW}" in done.err
+        assert f"hint: promptsync mv {OLD} {NEW}" in done.err or "--ours" in arguments
         assert live.files() == before
+    live.forget()
+    assert (live.run("push").code, live.writes) == (3, [])
     live.ok("mv", OLD, NEW)
     # Git does not show under the new name which version an edited file was made from, so a person decides.
     assert live.states() == {NEW: "diverged"}
@@ -178,24 +164,6 @@ def test_an_edit_before_a_rename_in_the_dashboard_asks(live: World, with_name: b
     assert live.text(NEW, 1) == TEXT
 
 
-def test_after_git_mv_and_a_rename_in_the_dashboard_nothing_is_left_to_move(moved: World) -> None:
-    moved.commit("Move it")
-    moved.rename(OLD, NEW)
-    assert moved.states() == {NEW: "in-sync"}
-    moved.edit(NEW, "that length counts", "that brevity counts")
-    moved.commit("Be shorter")
-    assert moved.states() == {NEW: "ahead"}
-
-
-def test_mv_does_not_take_an_unrelated_prompt_for_a_renamed_one(live: World) -> None:
-    live.publish("other", TEXT)
-    live.write("draft", TEXT)
-    live.commit("Add a draft")
-    live.ok("mv", "draft", "other")
-    assert "synced:" not in live.path("other").read_text("utf-8")
-    assert live.run("mv", "nobody", OLD).code == 2
-
-
 def test_mv_of_a_prompt_that_was_never_published_and_of_one_in_a_file_of_its_own(live: World) -> None:
     live.write("draft")
     shown = live.ok("mv", "draft", "sketch", "-n").out
@@ -207,6 +175,10 @@ def test_mv_of_a_prompt_that_was_never_published_and_of_one_in_a_file_of_its_own
     live.path("sketch").rename(live.root / "prompts/mine.yaml")
     live.ok("mv", "sketch", "draft")
     assert (live.root / "prompts/mine.yaml").read_text("utf-8").startswith("name: draft\n")
+    # An unrelated prompt that has the name is no renamed one.
+    live.publish("other", TEXT)
+    live.ok("mv", "draft", "other")
+    assert "synced:" not in (live.root / "prompts/mine.yaml").read_text("utf-8")
 
 
 def test_what_mv_refuses(live: World) -> None:

@@ -93,15 +93,10 @@ def test_drafts_of_several_releases_are_found_and_come_back_together(passed: Wor
     passed.ok("push")
     assert passed.text("refund") == said(l1="Be very kind.", l2="Be curt.", l3="Promise much money.")
     assert found(passed) == []
-
-
-def test_a_clone_that_is_too_shallow_refuses_to_tell(passed: World, tmp_path: object) -> None:
-    passed.git("clone", "-q", "--depth", "1", f"file://{passed.root}", str(passed.root.parent / "shallow"))
-    shallow = World(passed.root.parent / "shallow", passed.call, passed.url)
-    done = shallow.run("pull", "--passed-over")
-    assert done.code == 3 and "fetch-depth: 0" in done.err
-    # what a pull does without drafts needs no more history than before
-    shallow.ok("pull")
+    before = passed.files()
+    for options in (("--passed-over",), ("--no-passed-over", "refund")):
+        assert passed.ok("pull", *options).out == "nothing to pull\n"
+    assert passed.files() == before
 
 
 # -- bringing them back -------------------------------------------------------------------------------------
@@ -130,16 +125,6 @@ def test_a_draft_is_merged_into_the_file_and_published_once(passed: World) -> No
     assert set(passed.states().values()) == {"in-sync"}
     assert found(passed) == []
     assert passed.ok("pull", "--passed-over").out == "nothing to pull\n"
-
-
-def test_a_draft_that_the_text_holds_already_is_no_reason_to_write_a_file(passed: World) -> None:
-    passed.write("refund", said(l1="Be very kind.", l2="Be short."))
-    passed.commit("Write the same here")
-    passed.ok("push")
-    before = passed.files()
-    assert passed.ok("pull", "--passed-over").out == "nothing to pull\n"
-    assert passed.ok("pull", "--no-passed-over", "refund").out == "nothing to pull\n"
-    assert passed.files() == before
 
 
 def test_a_draft_can_be_left_out_for_good_on_the_branches_that_have_the_commit(passed: World) -> None:
@@ -174,46 +159,32 @@ def test_a_reviewer_who_drops_the_text_is_not_asked_again(passed: World) -> None
         passed.write("refund", said(l2="Be short."))
 
 
-def test_text_that_is_not_committed_is_merged_and_kept_aside(passed: World) -> None:
-    passed.edit("refund", "Answer {question}.", "Answer: {question}")
+def test_an_edit_on_top_the_draft_below_and_an_edit_here_come_together(passed: World) -> None:
+    passed.publish("refund", said(l2="Be short.", l5="Answer {question} now."))
+    assert passed.states()["refund"] == "behind"
+    passed.git("clone", "-q", "--depth", "1", f"file://{passed.root}", "../shallow")
+    shallow = World(passed.root.parent / "shallow", passed.call, passed.url)
+    assert "fetch-depth: 0" in shallow.run("pull", "--passed-over").err
+    passed.git("clone", "-q", ".", "../other")
+    other = World(passed.root.parent / "other", passed.call, passed.url)
+    other.ok("pull")
+    assert keys(other) == [4] and "Be very kind." not in other.path("refund").read_text("utf-8")
+    other.commit("Take the edit")
+    assert found(other) == [("refund", (2,))]
+
+    passed.edit("refund", "Never promise money.", "Promise nothing.")
     ours = passed.path("refund").read_bytes()
-    done = passed.ok("pull", "--passed-over")
+    assert passed.run("pull", "--passed-over").code == 3
+    done = passed.ok("pull", "--merge", "--passed-over")
     (kept,) = (path for path in (passed.root / ".promptsync/backup").rglob("*") if path.is_file())
     assert kept.read_bytes() == ours and "is backed up in" in done.out
     text = passed.path("refund").read_text("utf-8")
-    assert "Be very kind." in text and "Answer: {question}" in text
-
-
-def test_an_edit_on_top_and_the_draft_below_come_together(passed: World) -> None:
-    passed.publish("refund", said(l2="Be short.", l5="Answer {question} now."))
-    assert passed.states()["refund"] == "behind"
-    passed.ok("pull", "--passed-over")
-    text = passed.path("refund").read_text("utf-8")
-    assert all(line in text for line in ("Be very kind.", "Be short.", "Answer {question} now."))
+    for line in ("Be very kind.", "Be short.", "Promise nothing.", "Answer {question} now."):
+        assert line in text
     assert keys(passed) == [4, 2]
 
 
-def test_what_changed_on_both_sides_is_merged_with_the_draft(passed: World) -> None:
-    passed.publish("refund", said(l2="Be short.", l5="Answer {question} now."))
-    passed.edit("refund", "Never promise money.", "Promise nothing.")
-    passed.commit("Promise nothing")
-    assert passed.run("pull", "--passed-over").code == 3
-    passed.ok("pull", "--merge", "--passed-over")
-    text = passed.path("refund").read_text("utf-8")
-    for line in ("Be very kind.", "Be short.", "Promise nothing.", "Answer {question} now."):
-        assert line in text
-
-
 # -- what other verbs make of it ----------------------------------------------------------------------------
-
-
-def test_a_pull_says_nothing_of_what_was_passed_over_and_forgets_nothing(passed: World) -> None:
-    passed.publish("refund", said(l2="Be short.", l5="Answer {question} now."))
-    passed.ok("pull")
-    assert keys(passed) == [4]
-    assert "Be very kind." not in passed.path("refund").read_text("utf-8")
-    passed.commit("Take the edit")
-    assert found(passed) == [("refund", (2,))]
 
 
 def test_the_push_that_passes_over_says_so_and_so_does_status_while_it_is_the_newest(shop: World) -> None:
@@ -259,21 +230,6 @@ def test_the_key_of_another_remote_says_nothing_of_this_one(passed: World) -> No
     path = passed.path("refund")
     path.write_text(f"{path.read_text('utf-8')}synced: {{other: 2-1a2b3c4}}\n", "utf-8")
     assert "passed over  refund: v2" in passed.ok("status").out
-
-
-def test_all_versions_are_read_once_and_then_only_the_newest(shop: World) -> None:
-    for number in range(6):
-        shop.write("refund", said(l2=f"Version {number}."))
-        shop.commit(f"Version {number}")
-        shop.ok("push")
-    shop.git("clean", "-qxfd", ".promptsync")
-    shop.forget()
-    assert found(shop) == []
-    assert len(shop.seen) == 1 + 7 + 1
-    shop.forget()
-    assert found(shop) == []
-    # the list, and one read that tells the workspace
-    assert len(shop.seen) <= 2
 
 
 # -- what does not merge ------------------------------------------------------------------------------------
@@ -381,15 +337,6 @@ def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_le
         "</details>",
     ]
     assert "\x1b" not in done.out
-
-
-def test_the_body_of_a_draft_says_what_it_is(passed: World) -> None:
-    out = passed.ok("pull", "--passed-over", "--format", "markdown").out
-    assert "merged  refund  v3  prompts/refund.yaml  with v2, passed over before" in out
-    assert "by hand (passed over)" in out
-    assert "keep the line `synced:`" in out and "+Be very kind." in out
-    passed.commit("Bring it back")
-    assert passed.ok("pull", "--passed-over", "--format", "markdown").out == "**Nothing to pull**\n\n"
 
 
 def test_the_body_stays_within_what_a_pull_request_takes(shop: World) -> None:

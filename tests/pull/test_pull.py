@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from worlds import SYNCED, World, failing, fault, publishing, template
+from registry_server import chat
+from worlds import PUBLISH, SYNCED, World, failing, fault, publishing, template
 
 from promptsync.compare.gather import gather
 from promptsync.errors import Refused
@@ -87,47 +88,33 @@ def test_nothing_is_written_while_one_prompt_diverged(three: World) -> None:
     assert "Ours" in shown and "Theirs" in shown
 
 
-def test_theirs_takes_the_registrys_text_and_keeps_ours(three: World) -> None:
-    three.edit("b", "Hello", "Ours")
-    ours = three.path("b").read_bytes()
-    three.publish("b", "Theirs {name}")
-    done = three.ok("pull", "prompts/b.yaml", "--theirs")
-    (kept,) = (path for path in (three.root / ".promptsync/backup").rglob("*") if path.is_file())
-    assert kept.read_bytes() == ours
-    assert f"your version of b is backed up in {kept}" in done.out
-    assert "Theirs {name}" in three.path("b").read_text("utf-8")
-    assert set(three.states().values()) == {"in-sync"}
-
-
-def test_ours_keeps_the_text_as_the_next_version(three: World) -> None:
-    three.edit("b", "Hello", "Ours")
-    three.publish("b", "Theirs {name}")
-    three.ok("pull", "--ours", "b")
-    assert "Ours" in three.path("b").read_text("utf-8")
-    assert three.states()["b"] == "ahead"
-    assert three.ok("pull", "b", "--ours").out.endswith("nothing to pull\n")
-    three.ok("push")
-    assert (three.text("b"), three.version("b")) == ("Ours {name}", 3)
-
-
-@pytest.mark.parametrize(
-    ("way", "word", "text"), [("--ours", "kept yours", "Ours"), ("--theirs", "took theirs", "Theirs")]
-)
-@pytest.mark.parametrize("place", [0, 2])
-def test_a_side_is_taken_for_all_prompts_that_are_named(
-    three: World, way: str, word: str, text: str, place: int
-) -> None:
+def test_a_side_is_taken_for_all_prompts_that_are_named(three: World) -> None:
     for name in "abc":
         three.edit(name, "Hello", "Ours")
         three.publish(name, "Theirs {name}")
-    untouched = three.path("c").read_bytes()
-    names = ["a", "b"]
-    done = three.ok("pull", *names[:place], way, *names[place:])
+    before = three.files()
+    shown = three.ok("pull", "prompts/a.yaml", "b", "--theirs", "--dry-run").out.splitlines()
+    assert shown[:2] == ["DRY RUN: nothing was written", "2 files to write"]
+    found = three.ok("pull", "-n", "--json", "--theirs", "a", "b").document
+    assert (found["dry_run"], [one["name"] for one in found["written"]]) == (True, ["a", "b"])
+    assert three.files() == before
+
+    done = three.ok("pull", "a", "--theirs", "b")
     rows = [line.split("  ") for line in done.out.splitlines()]
-    assert [row[1:3] for row in rows if word in row] == [[word, "a"], [word, "b"]]
-    for name in names:
-        assert f"{text} {{name}}" in three.path(name).read_text("utf-8")
-    assert three.path("c").read_bytes() == untouched
+    assert [row[1:3] for row in rows if "took theirs" in row] == [["took theirs", "a"], ["took theirs", "b"]]
+    for name in "ab":
+        (kept,) = (three.root / ".promptsync/backup").rglob(f"{name}.yaml")
+        assert kept.read_bytes() == before[f"prompts/{name}.yaml"]
+        assert "Theirs {name}" in three.path(name).read_text("utf-8")
+    assert three.states() == {"a": "in-sync", "b": "in-sync", "c": "diverged"}
+    assert "kept yours" in three.ok("pull", "--ours", "c").out
+    assert (three.files()["prompts/c.yaml"] != before["prompts/c.yaml"], three.states()["c"]) == (
+        True,
+        "ahead",
+    )
+    assert three.ok("pull", "c", "--ours").out.endswith("nothing to pull\n")
+    three.ok("push")
+    assert (three.text("c"), three.version("c")) == ("Ours {name}", 3)
 
 
 WRONG = [
@@ -194,16 +181,6 @@ def test_a_file_that_changed_or_appeared_meanwhile_is_refused_before_any_write(t
     assert three.files() == before
 
 
-def test_a_dry_run_writes_nothing_and_says_so_first(three: World) -> None:
-    three.publish("a", "Theirs {name}")
-    before = three.files()
-    lines = three.ok("pull", "--dry-run").out.splitlines()
-    assert lines[:2] == ["DRY RUN: nothing was written", "1 file to write"]
-    found = three.ok("pull", "-n", "--json").document
-    assert (found["dry_run"], [one["name"] for one in found["written"]]) == (True, ["a"])
-    assert three.files() == before
-
-
 # -- deletions ------------------------------------------------------------------------------------------
 
 
@@ -261,21 +238,6 @@ def test_a_file_with_another_text_than_the_archived_one_is_deleted_by_name(
     three.archive("b")
     assert "pull b --prune --theirs deletes the file" in three.ok("pull", "--prune", "-y").out
     assert three.ok("pull", "b", "--prune", "--theirs", "-y").out.endswith("1 file deleted\n")
-
-
-@pytest.mark.parametrize("arguments", [(), ("--theirs", "b"), ("--ours", "b"), ("--merge",)])
-def test_a_renamed_prompt_is_not_settled_by_choosing_a_text(three: World, arguments: tuple[str, ...]) -> None:
-    three.rename("b", "better")
-    assert three.states()["b"] == "renamed-remotely"
-    before = three.files()
-    done = three.run("pull", *arguments)
-    assert done.code in (2, 3), str(done)
-    if "--ours" not in arguments:
-        assert "is now named 'better' in the registry" in done.err
-        assert "hint: promptsync mv b better" in done.err
-    assert three.files() == before
-    pushed = three.run("push")
-    assert (pushed.code, three.writes) == (3, [])
 
 
 # -- putting versions there -----------------------------------------------------------------------------
@@ -388,7 +350,8 @@ NAMES = [
 
 
 def test_hostile_names_are_pulled_safely_and_are_in_sync(three: World, tmp_path: Path) -> None:
-    taken = [name for name in NAMES if three.call("POST", "/rest/prompt-templates", body(name)).status == 201]
+    bodies = {name: {"prompt_name": name, "prompt_template": chat("Hi {name}")} for name in NAMES}
+    taken = [name for name in NAMES if three.call("POST", PUBLISH, bodies[name]).status == 201]
     assert len(taken) > 10
     done = three.ok("pull")
     assert_nothing_unescaped(done.out + done.err)
@@ -407,11 +370,6 @@ def test_hostile_names_are_pulled_safely_and_are_in_sync(three: World, tmp_path:
     done = three.ok("push", "--max-changes", "100")
     assert_nothing_unescaped(done.out + done.err)
     assert set(three.states().values()) == {"in-sync"}
-
-
-def body(name: str) -> dict[str, object]:
-    message = {"role": "user", "content": [{"type": "text", "text": "Hi {name}"}]}
-    return {"prompt_name": name, "prompt_template": {"type": "chat", "messages": [message]}}
 
 
 def named(path: Path, name: str) -> bool:

@@ -43,15 +43,15 @@ def press(process: subprocess.Popen[str]) -> None:
 
 def until(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
     """Wait until something happened, or the program has ended before."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not happened() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.002)
 
 
 def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
     """The one document of a run that was interrupted and ends now."""
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and (not err or FINISHING.fullmatch(err)), out + err
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130 and (not err.strip() or FINISHING.fullmatch(err)), out + err
     document: dict[str, Any] = json.loads(out)
     assert (document["exit_code"], document["error"]["code"]) == (130, "interrupted")
     return document

@@ -10,13 +10,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from evaluation_files import declared, evaluation, matches, put
 from killed_process import KILLED
-from working_copy import Copy
+from worlds import World
 
 NAMES = ("one", "two")
 SCRIPT = Path(__file__).with_name("killed_process.py")
@@ -24,37 +25,30 @@ MOST = 80
 """Writes after which a verb surely has ended by itself."""
 
 
-def begun(directory: Path, capsys: pytest.CaptureFixture[str]) -> Copy:
-    copy = Copy(directory / "work", directory / "registry.db", capsys).begin()
+@pytest.fixture
+def released(world: World) -> World:
+    """Two prompts, released. The registry is named by its place, so that both can be copied."""
+    world.put("promptsync.yaml", "remotes: {here: {url: 'local:../registry.db'}}\nlabels: {main: prod}\n")
     for name in NAMES:
-        copy.write("Hello", name)
-    # The registry is named by its place beside the working copy, so that both can be copied.
-    config = copy.root / "promptsync.yaml"
-    text = config.read_text().replace(f"{copy.registry}", "../registry.db")
-    config.write_text(f"{text}labels: {{main: prod}}\n")
-    copy.commit()
-    copy.ok("deploy")
-    return copy
+        world.write(name, "Hello")
+    world.commit()
+    world.ok("deploy")
+    return world
 
 
-def edited(copy: Copy, *, commit: bool) -> None:
+def uncommitted(world: World) -> None:
     for name in NAMES:
-        copy.write(f"Good day, {name}", name)
-    if commit:
-        copy.commit()
+        world.write(name, f"Good day, {name}")
 
 
-def uncommitted(copy: Copy) -> None:
-    edited(copy, commit=False)
+def committed(world: World) -> None:
+    uncommitted(world)
+    world.commit()
 
 
-def committed(copy: Copy) -> None:
-    edited(copy, commit=True)
-
-
-def edited_there(copy: Copy) -> None:
+def edited_there(world: World) -> None:
     for name in NAMES:
-        copy.publish(f"Good day, {name}", name)
+        world.publish(name, f"Good day, {name}")
 
 
 class Runner:
@@ -78,10 +72,10 @@ class Runner:
                 text=True,
             )
 
-    def killed(self, copy: Copy, at: int, *verb: str, codes: tuple[int, ...] = (0,)) -> bool:
+    def killed(self, copy: World, at: int, *verb: str, codes: tuple[int, ...] = (0,)) -> bool:
         """Run a verb that is killed at a write, and otherwise ends with one of ``codes``; whether it was."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps([at, "-C", str(copy.project), *verb]) + "\n")
+        self._process.stdin.write(json.dumps([at, "-C", str(copy.root), *verb]) + "\n")
         self._process.stdin.flush()
         code = self._process.stdout.readline().strip()
         assert int(code) in (*codes, KILLED), f"{code}: {self._errors.read_text()}"
@@ -98,9 +92,19 @@ def runner(tmp_path: Path) -> Iterator[Runner]:
     made.close()
 
 
-def text(copy: Copy, name: str) -> str:
-    found: str = yaml.safe_load(copy.path(name).read_text())["messages"][0]["content"]
-    return found
+def tries(released: World, prepare: Callable[[World], None], place: Path) -> Iterator[tuple[int, World]]:
+    """Yield the numbers of writes, each with a copy of what ``prepare`` makes of the working copy."""
+    prepare(released)
+    released.keep(place / "kept")
+    for at in range(1, MOST):
+        shutil.copytree(place / "kept", place / "try")
+        yield at, replace(released, root=place / "try/copy")
+        shutil.rmtree(place / "try")
+
+
+def text(copy: World, name: str) -> str:
+    (message,) = yaml.safe_load(copy.path(name).read_text())["messages"]
+    return str(message["content"])
 
 
 @pytest.mark.parametrize(
@@ -113,69 +117,63 @@ def text(copy: Copy, name: str) -> str:
     ],
 )
 def test_the_next_run_finishes_what_a_kill_at_any_write_left(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    released: World,
+    tmp_path_factory: pytest.TempPathFactory,
     runner: Runner,
-    prepare: Callable[[Copy], None],
+    prepare: Callable[[World], None],
     verb: tuple[str, ...],
 ) -> None:
-    prepare(begun(tmp_path / "kept", capsys))
-    for at in range(1, MOST):
-        shutil.copytree(tmp_path / "kept", tmp_path / "try")
-        copy = Copy(tmp_path / "try/work", tmp_path / "try/registry.db", capsys)
+    for at, copy in tries(released, prepare, tmp_path_factory.mktemp("tries")):
         was_killed = runner.killed(copy, at, *verb)
-        texts = {
-            name: yaml.safe_load(copy.path(name).read_text())["messages"][0]["content"] for name in NAMES
-        }
-        assert set(texts.values()) <= {"Hello", *(f"Good day, {name}" for name in NAMES)}
-        assert copy.run(*verb)[0] == 0
+        assert {text(copy, name) for name in NAMES} <= {"Hello", *(f"Good day, {name}" for name in NAMES)}
+        copy.ok(*verb)
         check(copy, verb[0])
-        shutil.rmtree(tmp_path / "try")
         if not was_killed:
             break
     assert 4 <= at < MOST - 1
 
 
-def check(copy: Copy, verb: str) -> None:
-    found = copy.ok("status")["prompts"]
+def check(copy: World, verb: str) -> None:
+    found = copy.ok("status", "--json").document["prompts"]
     assert [(one["name"], one["state"], one["version"], one["passed_over"]) for one in found] == [
         (name, "in-sync", 2, []) for name in NAMES
     ]
     for name in NAMES:
         assert text(copy, name) == f"Good day, {name}"
-        versions = copy.ok("log", name)["versions"]
+        versions = copy.ok("log", name, "--json").document["versions"]
         assert [one["version"] for one in versions] == [2, 1]
         assert versions[0]["labels"] == (["prod"] if verb == "deploy" else [])
         # whoever goes on from here is ahead, and asked nothing
-        copy.write(f"Good night, {name}", name)
-    assert {one["state"] for one in copy.ok("status")["prompts"]} == {"ahead"}
+        copy.write(name, f"Good night, {name}")
+    assert set(copy.states().values()) == {"ahead"}
 
 
 FIXTURES = declared("", evaluation("friendly", "one", [{"case": 1}], matches("(?s)^(?!.*rude)")))
 
 
-def guarded(copy: Copy) -> None:
+def guarded(world: World) -> None:
     """``one`` is checked, and its new text fails; ``two`` has no checks."""
-    put(copy.project, FIXTURES)
-    config = copy.project / "promptsync.yaml"
+    put(world.root, FIXTURES)
+    config = world.root / "promptsync.yaml"
     text = config.read_text().replace("'}", "', fixtures: registry.yaml}")
     config.write_text(f"{text}checks: [{{match: one, evaluation: friendly, min_score: 100}}]\n")
+    rude(world)
+
+
+def rude(world: World) -> None:
     for name in NAMES:
-        copy.write(f"A rude hello, {name}", name)
-    copy.commit()
+        world.write(name, f"A rude hello, {name}")
+    world.commit()
 
 
-def released_twice(copy: Copy) -> None:
-    for name in NAMES:
-        copy.write(f"A rude hello, {name}", name)
-    copy.commit()
-    copy.ok("deploy")
+def released_twice(world: World) -> None:
+    rude(world)
+    world.ok("deploy")
 
 
-def live(copy: Copy) -> dict[str, int]:
-    return {
-        one["name"]: one["version"] for one in copy.ok("label", "list")["labels"] if one["label"] == "prod"
-    }
+def live(copy: World) -> dict[str, int]:
+    found = copy.ok("label", "list", "--json").document["labels"]
+    return {one["name"]: one["version"] for one in found if one["label"] == "prod"}
 
 
 @pytest.mark.parametrize(
@@ -191,27 +189,23 @@ def live(copy: Copy) -> dict[str, int]:
     ],
 )
 def test_a_kill_at_any_write_leaves_nothing_live_that_must_not_be(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    released: World,
+    tmp_path_factory: pytest.TempPathFactory,
     runner: Runner,
-    prepare: Callable[[Copy], None],
+    prepare: Callable[[World], None],
     verb: tuple[str, ...],
     codes: tuple[int, ...],
 ) -> None:
-    prepare(begun(tmp_path / "kept", capsys))
-    for at in range(1, MOST):
-        shutil.copytree(tmp_path / "kept", tmp_path / "try")
-        copy = Copy(tmp_path / "try/work", tmp_path / "try/registry.db", capsys)
+    for at, copy in tries(released, prepare, tmp_path_factory.mktemp("tries")):
         was_killed = runner.killed(copy, at, *verb, codes=codes)
-        assert copy.run(*verb)[0] in codes
+        assert copy.run(*verb).code in codes
         assert live(copy) == dict.fromkeys(NAMES, 1)
         # What was withdrawn or failed is not released by whoever deploys next.
-        assert copy.run("deploy")[0] in (1, 3)
+        assert copy.run("deploy").code in (1, 3)
         assert live(copy) == dict.fromkeys(NAMES, 1)
-        edited(copy, commit=True)
+        committed(copy)
         copy.ok("deploy")
         assert live(copy) == dict.fromkeys(NAMES, 3)
-        shutil.rmtree(tmp_path / "try")
         if not was_killed:
             break
     assert 4 <= at < MOST - 1
