@@ -19,21 +19,6 @@ def text(content: str, name: str = "") -> str:
     return (f"name: {name}\n" if name else "") + f"content: {content}\n"
 
 
-def test_a_configuration_in_a_subdirectory_knows_its_own_prompts_only(tmp_path: Path) -> None:
-    copy = Copy.made(tmp_path, "services/bot")
-    other = Copy(tmp_path, tmp_path / "services/other")
-    other.put({CONFIG: "prompts: prompts\n", A: text("One")})
-    copy.put({A: text("One"), B: text("One")})
-    start = copy.commit()
-    copy.put({A: text("Two")})
-    other.put({A: text("Two"), B: text("Two")})
-    assert copy.kinds() == {"a": "changed"}
-    assert other.kinds() == {"a": "changed", "b": "added"}
-    copy.commit()
-    assert copy.kinds(start) == {"a": "changed"}
-    assert [one.path for one in copy.changed(start).prompts] == [A]
-
-
 @pytest.mark.parametrize("below", [".", "services/bot"])
 def test_prompts_are_followed_into_another_directory(tmp_path: Path, below: str) -> None:
     copy = Copy.made(tmp_path, below)
@@ -58,19 +43,12 @@ def test_where_the_configuration_moved_everything_is_new(tmp_path: Path, old: st
     assert moved.kinds(start) == {"a": "added", "n": "added"}
 
 
-def test_files_from_before_there_was_a_configuration_count_as_they_were(tmp_path: Path) -> None:
-    copy = Copy.made(tmp_path)
-    copy.put({A: text("One"), B: text("One")})
-    (copy.root / CONFIG).unlink()
-    start = copy.commit()
-    copy.put({CONFIG: "prompts: prompts\n", B: text("Two")})
-    assert copy.kinds(start) == {"b": "changed"}
-
-
-def test_a_configuration_that_says_nothing_had_the_directory_of_today(tmp_path: Path) -> None:
-    for number, config in enumerate(("prompts: [\n", "", "- x\n", "prompts: 7\n", "remote: local\n")):
-        copy = Copy.made(tmp_path / str(number), config=config)
+def test_without_a_configuration_that_says_it_the_directory_is_that_of_today(tmp_path: Path) -> None:
+    for number, config in enumerate((None, "prompts: [\n", "", "- x\n", "prompts: 7\n", "remote: local\n")):
+        copy = Copy.made(tmp_path / str(number), config=config or "")
         copy.put({A: text("One"), B: text("One")})
+        if config is None:
+            (copy.root / CONFIG).unlink()
         start = copy.commit()
         copy.put({CONFIG: "prompts: prompts\n", B: text("Two")})
         assert copy.kinds(start) == {"b": "changed"}, config

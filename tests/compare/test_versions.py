@@ -37,37 +37,50 @@ def show(world: World, *wanted: str) -> tuple[Version, tuple[str, ...] | None]:
 # -- the versions --------------------------------------------------------------------------------------
 
 
-def test_versions_are_listed_newest_first_with_labels_and_plain_messages(world: World) -> None:
-    world.publish_all("greet", "one", "two (v2)", "three")
+def test_versions_are_listed_newest_first_with_labels_messages_and_the_commits_that_have_their_texts(
+    world: World,
+) -> None:
+    first = commit(world, "Hello {name}")
+    world.publish_all("greet", "two (v2)", "three")
     world.point("greet", prod=2, staging=3, live=2)
     found = log(world, "greet")
-    assert [(one.version, one.message, one.labels) for one in found] == [
-        (3, "three", ("staging",)),
-        (2, "two", ("live", "prod")),
-        (1, "one", ()),
+    assert [(one.version, one.message, one.labels, one.commit, one.base) for one in found] == [
+        (3, "three", ("staging",), None, False),
+        (2, "two", ("live", "prod"), None, False),
+        (1, "Hello {name}", (), first, True),
     ]
-    assert all(one.created_at and one.commit is None and not one.base for one in found)
+    assert all(one.created_at for one in found) and found[2].short == first[:7]
+    world.forget()
+    log(world, "greet")
+    # two lists, the labels, the newest version; the others are in the cache
+    assert len(world.seen) == 4
+    marks = [version["mark"] for version in world.run("log", "greet", "--json").document["versions"]]
+    assert marks[0] == "" and marks[2].startswith("(") and marks[2].endswith("v1)")
+    assert marks[2] not in world.ok("log", "greet").out
+    assert f"Mark:   {marks[2]}" in world.ok("-v", "log", "greet").out
+
+    world.git("mv", "prompts/greet.yaml", "prompts/other.yaml")
+    world.put("prompts/other.yaml", "content: Two\nname: greet\n")
+    world.commit("Move it")
+    assert log(world, "greet")[2].commit == first
+    place = world.root.parent / "clone"
+    world.git("clone", "-q", "--depth=1", world.root.as_uri(), str(place))
+    found = log(World(place, world.call, world.url), "greet")
+    assert [(one.version, one.base) for one in found] == [(3, False), (2, False), (1, False)]
+    world.faults.append(fault(asking("GET", "/labels"), failing(404, "Not Found")))
+    assert [one.labels for one in log(world, "greet")] == [None] * 3
 
 
 def test_no_more_versions_are_read_than_asked_for(world: World) -> None:
-    world.publish_all("greet", *(f"text {number}" for number in range(1, 46)))
-    for limit, count in ((1, 1), (40, 40), (45, 45), (99, 45), (None, 45)):
+    world.publish_all("greet", *(f"text {number}" for number in range(1, 42)))
+    for limit, count in ((1, 1), (40, 40), (99, 41), (None, 41)):
         with world.project() as project:
             listed = find_prompt(project, "greet", Catalog(project))
             shutil.rmtree(world.root / ".promptsync/cache", ignore_errors=True)
             world.forget()
             found = read_versions(project, listed, limit)
-        assert [one.version for one in found] == list(range(45, 45 - count, -1))
+        assert [one.version for one in found] == list(range(41, 41 - count, -1))
         assert len(world.seen) == count
-
-
-def test_a_second_look_reads_the_newest_version_only(world: World) -> None:
-    world.publish_all("greet", *(f"text {number}" for number in range(20)))
-    log(world, "greet")
-    world.forget()
-    log(world, "greet")
-    # two lists, the labels, the newest version; the others are in the cache
-    assert len(world.seen) == 4
 
 
 def test_versions_that_are_gone_are_left_out(world: World) -> None:
@@ -83,17 +96,6 @@ def test_versions_that_are_gone_are_left_out(world: World) -> None:
         assert [one.version for one in read_versions(project, listed)] == [7, 4, 3, 1]
 
 
-def test_a_mark_names_the_commit_and_content_finds_the_others(world: World) -> None:
-    first = commit(world, "Hello {name}")
-    world.publish_all("greet", "edited in the registry")
-    found = log(world, "greet")
-    assert [(one.version, one.commit, one.message, one.base) for one in found] == [
-        (2, None, "edited in the registry", False),
-        (1, first, "Hello {name}", True),
-    ]
-    assert found[1].short == first[:7]
-
-
 def test_a_restored_version_carries_a_mark_that_is_not_its_own(world: World) -> None:
     first, second = commit(world, "Hello {name}"), commit(world, "Bye {name}")
     old = world.read("greet", 1)
@@ -103,26 +105,6 @@ def test_a_restored_version_carries_a_mark_that_is_not_its_own(world: World) -> 
     # the message says v1, so the content decides
     assert [(one.version, one.commit) for one in found] == [(3, first), (2, second), (1, first)]
     assert [one.version for one in found if one.base] == [2]
-
-
-def test_the_file_is_found_wherever_it_is_and_after_it_was_deleted(world: World) -> None:
-    first = commit(world, "Hello\nname: greet", "prompts/deep/other.yaml")
-    (only,) = log(world, "greet")
-    assert (only.commit, only.base) == (first, True)
-    world.path("deep/other").unlink()
-    (only,) = log(world, "greet")
-    assert (only.commit, only.base) == (first, False)
-
-
-def test_a_shallow_clone_lists_versions_without_a_base(world: World) -> None:
-    commit(world, "One")
-    world.put("prompts/greet.yaml", "content: Two\n")
-    world.commit("Two")
-    world.publish_all("greet", "edited in the registry")
-    place = world.root.parent / "clone"
-    world.git("clone", "-q", "--depth=1", world.root.as_uri(), str(place))
-    found = log(World(place, world.call, world.url), "greet")
-    assert [(one.version, one.base) for one in found] == [(2, False), (1, False)]
 
 
 # -- a single version ----------------------------------------------------------------------------------
@@ -188,21 +170,6 @@ def test_a_version_is_shown_with_its_labels_and_the_tags_of_today(world: World) 
     world.point("greet", prod=1)
     found, labels = show(world, "greet@1")
     assert (labels, found.prompt.tags) == (("prod",), ("a", "b"))
-
-
-def test_a_registry_without_labels_still_resolves_one(world: World) -> None:
-    world.publish_all("greet", "one", "two")
-    world.point("greet", prod=1)
     world.faults.append(fault(asking("GET", "/labels"), failing(404, "Not Found")))
-    found, labels = show(world, "greet:prod")
+    found, labels = show(world, "greet:prod")  # a registry without labels still resolves one
     assert (found.version, labels) == (1, None)
-    assert [one.labels for one in log(world, "greet")] == [None, None]
-
-
-def test_the_mark_of_a_message_is_shown_only_verbosely(world: World) -> None:
-    commit(world, "one")
-    world.publish("greet", "two", commit_message="Saved in the dashboard")
-    marks = [version["mark"] for version in world.run("log", "greet", "--json").document["versions"]]
-    assert marks[0] == "" and marks[1].startswith("(") and marks[1].endswith("v1)")
-    assert marks[1] not in world.ok("log", "greet").out
-    assert f"Mark:   {marks[1]}" in world.ok("-v", "log", "greet").out
