@@ -167,6 +167,10 @@ class Session:
         version = prompt.get("version")
         return prompt["state"] if version is None else f"{prompt['state']} v{version}"
 
+    def in_turn(self, word: str, *verbs: str) -> str:
+        """Run ``push`` and ``status`` of a prompt in turn; return what each shows."""
+        return "; ".join(self.push(word) if verb == "push" else self.states(word) for verb in verbs)
+
     def labels(self, word: str) -> str:
         """Return where the labels of a prompt point, as the registry has it."""
         return self.pointers(self.workspace.labels(word))

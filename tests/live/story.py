@@ -23,15 +23,9 @@ def doctor(session: Session) -> str:
     return ", ".join(f"{name} {checks[name]['status']}" for name in names)
 
 
-PROMPTS.step("status shows a new prompt", "new")(lambda session: session.states("greeting"))
-
-
-PROMPTS.step("push publishes it", "greeting v1")(lambda session: session.push())
-
-
-PROMPTS.step("status shows no difference: what was read back is what was sent", "in-sync v1")(
-    lambda session: session.states("greeting")
-)
+PROMPTS.step(
+    "push publishes a new prompt, and what was read back is what was sent", "new; greeting v1; in-sync v1"
+)(lambda session: session.in_turn("greeting", "status", "push", "status"))
 
 
 @PROMPTS.step("log shows the version with its commit", "v1 Add greeting, with a commit and a date")
@@ -47,13 +41,12 @@ def show(session: Session) -> str:
     return "the texts of the file" if all(text in out for text in TEXTS) else out
 
 
-@PROMPTS.step("an edit is ahead, and its push makes version 2", "ahead v1; greeting v2; in-sync v2")
+@PROMPTS.step(
+    "an edit is ahead, and its push makes version 2, once", "ahead v1; greeting v2; in-sync v2; none"
+)
 def edit(session: Session) -> str:
     session.edit("greeting", "Hello", "Good day")
-    return f"{session.states('greeting')}; {session.push()}; {session.states('greeting')}"
-
-
-PROMPTS.step("a second push publishes nothing", "none")(lambda session: session.push())
+    return session.in_turn("greeting", "status", "push", "status", "push")
 
 
 @PROMPTS.step("tags reach the registry and come back", "in-sync v3, tags promptsync, verify")
@@ -70,9 +63,8 @@ def edit_in_dashboard(session: Session, old: str, new: str) -> None:
     for message in stored["prompt_template"]["messages"]:
         for block in message["content"]:
             block["text"] = block["text"].replace(old, new)
-    tags = stored.get("tags") or []
     answer = session.workspace.publish(
-        "shared", stored["prompt_template"], "Edited in the dashboard", tags=tags
+        "shared", stored["prompt_template"], "Edited in the dashboard", tags=stored.get("tags") or []
     )
     if answer.status not in (200, 201):
         raise Differs(f"the edit got {answer.status}: {answer.raw}")
@@ -81,20 +73,18 @@ def edit_in_dashboard(session: Session, old: str, new: str) -> None:
 DASHBOARD = Chapter("Dashboard edits, made with the API as the dashboard's editor would")
 
 
-@DASHBOARD.step("an edit in the dashboard makes the file behind", "behind v2")
-def behind(session: Session) -> str:
+@DASHBOARD.step(
+    "an edit in the dashboard makes the file behind, and pull writes it", "behind v2; in-sync v2, very kind"
+)
+def pull(session: Session) -> str:
     session.add("shared", *TEXTS)
     session.push("shared")
     edit_in_dashboard(session, "You are kind.", "You are very kind.")
-    return session.states("shared")
-
-
-@DASHBOARD.step("pull writes it into the file", "in-sync v2, very kind")
-def pull(session: Session) -> str:
+    state = session.states("shared")
     session.run("pull", session.name("shared"), "--yes")
     session.commit("Pull")
     kind = "very kind" if "very kind" in session.read("shared") else "not the edit"
-    return f"{session.states('shared')}, {kind}"
+    return f"{state}; {session.states('shared')}, {kind}"
 
 
 @DASHBOARD.step("after edits on both sides, push publishes nothing", "diverged v3; exit 3, still v3")
@@ -135,48 +125,41 @@ def label_set(session: Session) -> str:
     return on_dev(session, "set")
 
 
+MOVED = "LABEL.dev v2, LABEL.dev.previous v1, LABEL.dev.released v2"
+
+
 @LABELS.step(
-    "label move moves it, and keeps the version before",
-    "LABEL.dev v2, LABEL.dev.previous v1, LABEL.dev.released v2",
+    "label move moves it, keeps the version before, and label list shows the same", f"{MOVED}; {MOVED}"
 )
 def label_move(session: Session) -> str:
     session.edit("labelled", "Hello", "Hi")
     session.push("labelled")
-    return on_dev(session, "move")
-
-
-@LABELS.step("label list shows the same", "LABEL.dev v2, LABEL.dev.previous v1, LABEL.dev.released v2")
-def label_list(session: Session) -> str:
+    moved = on_dev(session, "move")
     listed = session.run("label", "list", session.name("labelled"))["labels"]
-    return session.pointers({entry["label"]: entry["version"] for entry in listed})
+    return f"{moved}; {session.pointers({entry['label']: entry['version'] for entry in listed})}"
 
 
-LABELS.step(
-    "label move refuses a lower version", "LABEL.dev v2, LABEL.dev.previous v1, LABEL.dev.released v2"
-)(lambda session: on_dev(session, "move", version="@1", code=REFUSED))
-
-
+LABELS.step("label move refuses a lower version", MOVED)(
+    lambda session: on_dev(session, "move", version="@1", code=REFUSED)
+)
 LABELS.step("rollback moves it back", "LABEL.dev v1")(lambda session: rollback(session, "labelled", ".dev"))
-
-
 LABELS.step("label delete deletes it, and those beside it", "none")(lambda session: on_dev(session, "delete"))
 
 
 DEPLOY = Chapter("Deploy")
 
 
-@DEPLOY.step("a dry run releases nothing", "none")
-def dry_run(session: Session) -> str:
+def deploy(session: Session, word: str = "released", code: int = 0) -> str:
+    session.run("deploy", session.name(word), "--yes", code=code)
+    return session.labels(word)
+
+
+@DEPLOY.step("a dry run releases nothing, and deploy creates the label", "none; LABEL v1, LABEL.released v1")
+def first_deploy(session: Session) -> str:
     session.add("released", *TEXTS)
     session.push("released")
     session.run("deploy", session.name("released"), "--dry-run")
-    return session.labels("released")
-
-
-@DEPLOY.step("deploy creates the label", "LABEL v1, LABEL.released v1")
-def deploy(session: Session, code: int = 0) -> str:
-    session.run("deploy", session.name("released"), "--yes", code=code)
-    return session.labels("released")
+    return f"{session.labels('released')}; {deploy(session)}"
 
 
 @DEPLOY.step("deploy publishes an edit and moves the label", "LABEL v2, LABEL.previous v1, LABEL.released v2")
@@ -223,22 +206,16 @@ def checked_deploy(session: Session) -> str:
 SNIPPETS = Chapter("Snippets")
 
 
-@SNIPPETS.step("push publishes a snippet before its user", "letter v1, tone v1")
+@SNIPPETS.step(
+    "push publishes a snippet before its user, whose stored text has the reference",
+    "letter v1, tone v1; the reference; Be kind. Be brief.",
+)
 def push_snippet(session: Session) -> str:
     session.prompt("tone", content="Be kind.")
     session.add("letter", f"@@@{session.name('tone')}@@@ Be brief.", "Hello {name}")
-    return session.push("letter", "tone")
-
-
-@SNIPPETS.step("the stored text has the reference", "the reference")
-def reference(session: Session) -> str:
-    text = session.texts("letter")[0]
-    return "the reference" if text.startswith(f"@@@{session.name('tone')}@@@") else text
-
-
-SNIPPETS.step("the application gets the text", "Be kind. Be brief.")(
-    lambda session: session.texts("letter", RESOLVED)[0]
-)
+    pushed, text = session.push("letter", "tone"), session.texts("letter")[0]
+    stored = "the reference" if text.startswith(f"@@@{session.name('tone')}@@@") else text
+    return f"{pushed}; {stored}; {session.texts('letter', RESOLVED)[0]}"
 
 
 @SNIPPETS.step(
@@ -271,15 +248,14 @@ def archive(session: Session) -> str:
     return f"archived {len(archived)}, {'still' if session.name('old') in listed else 'not'} listed any more"
 
 
-@ARCHIVE.step("push leaves a prompt archived", "deleted-remotely, none published")
-def stays_archived(session: Session) -> str:
-    session.git("revert", "--no-edit", "HEAD")
-    return f"{session.states('old').split()[0]}, {session.push('old')} published"
-
-
-ARCHIVE.step("push --restore publishes it again", "old v2; in-sync v2")(
-    lambda session: f"{session.push('old', '--restore')}; {session.states('old')}"
+@ARCHIVE.step(
+    "push leaves a prompt archived, and --restore publishes it again",
+    "deleted-remotely; none; old v2; in-sync v2",
 )
+def restore(session: Session) -> str:
+    session.git("revert", "--no-edit", "HEAD")
+    state = session.states("old").split()[0]
+    return f"{state}; {session.push('old')}; {session.push('old', '--restore')}; {session.states('old')}"
 
 
 STORY = (PROMPTS, DASHBOARD, LABELS, DEPLOY, SNIPPETS, ARCHIVE)

@@ -179,7 +179,7 @@ def at_write(request_line: str, number: int, react: Callable[[Callable[[], Reply
     return fault
 
 
-@each_write(WRITES[::2])  # each takes a process of its own for every command
+@each_write([WRITES[4], WRITES[7]])  # each takes a process of its own for every command
 def test_ctrl_c_during_a_write_removes_what_it_made(
     live: World,
     capsys: pytest.CaptureFixture[str],
@@ -204,7 +204,7 @@ def test_ctrl_c_during_a_write_removes_what_it_made(
     assert left(live) == []
 
 
-@each_write(WRITES)
+@each_write(WRITES[::2])
 @pytest.mark.parametrize("is_after", [False, True] if FUZZ else [True])
 def test_after_a_500_all_is_removed(
     live: World, chapter: str, request_line: str, number: int, is_after: bool
@@ -303,8 +303,8 @@ def test_steps_after_one_that_differs_are_not_tried(live: World, capsys: pytest.
     live.faults.append(fault(lambda seen: seen.method == "PATCH", failing(403, "no permission")))
     assert run(live, "--only", "Release labels") == 1
     out = capsys.readouterr().out
-    assert "1 as expected, 1 differs, 4 not tried" in out
-    assert "**differs**: label move moves it" in out
+    assert "1 as expected, 1 differs, 3 not tried" in out
+    assert "**differs**: label move moves it, keeps" in out
 
 
 def test_on_the_vendors_specification_only_what_it_lacks_differs(
