@@ -145,22 +145,6 @@ UNSETTLED = "after exit 0 the state asks for the same verb again"
 FOREIGN = "a copied file is not new"
 MANGLED = "a verb changed more than sentences"
 BROKEN = "a verb broke"
-FAILURES = (
-    GONE_PULL,
-    GONE_MERGE,
-    GONE_BROUGHT,
-    GONE_ASKED,
-    NOT_LISTED,
-    NOT_FOUND,
-    SAID_YES,
-    EQUAL,
-    FORGOT,
-    TWICE,
-    UNSETTLED,
-    FOREIGN,
-    MANGLED,
-    BROKEN,
-)
 PUSH_LEFT = "push exits 0 and leaves a text whose sentences are not in the newest version"
 PULL_LEFT = "pull exits 0 and leaves a file that lacks sentences of the newest version"
 RETURNED = "a removed sentence came back"
@@ -248,13 +232,12 @@ Step = tuple[str, int, int]
 class RealWalk:
     """One prompt in real git and two registries. Each verb is judged as it is run.
 
-    ``walk`` plays the steps of the seed, ``play`` any others. ``log`` tells what happened, ``losses`` what
+    ``log`` tells what happened, ``losses`` what
     should not have, ``tally`` counts the rest.
     """
 
-    def __init__(self, directory: Path, seed: int = 0, steps: int = 0) -> None:
+    def __init__(self, directory: Path) -> None:
         self.root = directory
-        self.plan = random_steps(seed, steps)
         self.oracle = Oracle()
         self.commits: dict[str, Seen] = {}
         self.versions: dict[str, list[Version]] = {HERE: [], SECOND: []}
@@ -284,10 +267,6 @@ class RealWalk:
         self.git(first.root, "push", "-q", "origin", "HEAD:main", "HEAD:w")
         self.clones = [first, self.clone("B", "main"), self.clone("W", "w")]
         self.deploy()
-
-    def walk(self) -> RealWalk:
-        """Play the steps of the seed."""
-        return self.play(self.plan)
 
     def play(self, steps: Iterable[Step]) -> RealWalk:
         """Play steps to the end, or until a verb breaks."""
@@ -820,9 +799,9 @@ Operation = Callable[[RealWalk, Clone, Random], object]
 OPERATIONS: dict[str, tuple[Operation, int]] = {}
 
 
-def operation(weight: int) -> Callable[[Operation], Operation]:
+def operation(weight: int, name: str = "") -> Callable[[Operation], Operation]:
     def register(function: Operation) -> Operation:
-        OPERATIONS[function.__name__.replace("_", " ").strip()] = function, weight
+        OPERATIONS[name or function.__name__.replace("_", " ")] = function, weight
         return function
 
     return register
@@ -848,9 +827,7 @@ def remove_a_sentence(walk: RealWalk, clone: Clone, rng: Random) -> None:
         edit(walk, clone, clone.text - {rng.choice(sorted(clone.text))})
 
 
-@operation(4)
-def commit(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    walk.tidy(clone)
+operation(4, "commit")(lambda walk, clone, rng: walk.tidy(clone))
 
 
 @operation(7)
@@ -870,9 +847,7 @@ def amend(walk: RealWalk, clone: Clone, rng: Random) -> None:
     walk.commit(clone, "Amend", clone.seen | walk.commits[parents[0]], "--amend", "--allow-empty")
 
 
-@operation(9)
-def push(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    walk.push(clone)
+operation(9, "push")(lambda walk, clone, rng: walk.push(clone))
 
 
 @operation(9)
@@ -891,7 +866,7 @@ def edit_commit_and_push(walk: RealWalk, clone: Clone, rng: Random) -> None:
 def edit_main_and_deploy(walk: RealWalk, clone: Clone, rng: Random) -> None:
     on_main = walk.clones[0] if clone.branch == "w" else clone
     edit_and_commit(walk, on_main, rng)
-    git_push(walk, on_main, rng)
+    walk.git_push(on_main, rng)
     walk.deploy()
 
 
@@ -912,9 +887,7 @@ def push_twice(walk: RealWalk, clone: Clone, rng: Random) -> None:
             walk.lose(TWICE, f"{clone.name}: push")
 
 
-@operation(8)
-def pull(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    walk.pull(clone)
+operation(8, "pull")(lambda walk, clone, rng: walk.pull(clone))
 
 
 @operation(2)
@@ -927,19 +900,9 @@ def pull_twice(walk: RealWalk, clone: Clone, rng: Random) -> None:
             walk.lose(TWICE, f"{clone.name}: pull {' '.join(how)}")
 
 
-@operation(7)
-def pull_merge(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    walk.pull(clone, "--merge")
-
-
-@operation(2)
-def pull_theirs(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    walk.pull(clone, "--theirs")
-
-
-@operation(2)
-def pull_ours(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    walk.pull(clone, "--ours")
+operation(7, "pull merge")(lambda walk, clone, rng: walk.pull(clone, "--merge"))
+operation(2, "pull theirs")(lambda walk, clone, rng: walk.pull(clone, "--theirs"))
+operation(2, "pull ours")(lambda walk, clone, rng: walk.pull(clone, "--ours"))
 
 
 @operation(2)
@@ -956,37 +919,15 @@ def look_at_a_version(walk: RealWalk, clone: Clone, rng: Random) -> None:
         walk.pull(clone)
 
 
-@operation(4)
-def pull_passed_over(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    walk.pull(clone, "--merge", "--passed-over")
+operation(4, "pull passed over")(lambda walk, clone, rng: walk.pull(clone, "--merge", "--passed-over"))
+operation(1, "pull no passed over")(lambda walk, clone, rng: walk.pull(clone, "--merge", "--no-passed-over"))
+operation(5, "git pull")(lambda walk, clone, rng: walk.git_pull(clone, rng))
+operation(9, "git push")(lambda walk, clone, rng: walk.git_push(clone, rng))
+operation(3, "squash branch")(lambda walk, clone, rng: merge_branch(walk, clone, rng, squash=True))
+operation(2, "merge branch")(lambda walk, clone, rng: merge_branch(walk, clone, rng, squash=False))
 
 
-@operation(1)
-def pull_no_passed_over(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    walk.pull(clone, "--merge", "--no-passed-over")
-
-
-@operation(5)
-def git_pull(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    walk.git_pull(clone, rng)
-
-
-@operation(9)
-def git_push(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    walk.git_push(clone, rng)
-
-
-@operation(3)
-def squash_branch(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    _merge_branch(walk, clone, rng, squash=True)
-
-
-@operation(2)
-def merge_branch(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    _merge_branch(walk, clone, rng, squash=False)
-
-
-def _merge_branch(walk: RealWalk, clone: Clone, rng: Random, *, squash: bool) -> None:
+def merge_branch(walk: RealWalk, clone: Clone, rng: Random, *, squash: bool) -> None:
     branch, into = walk.clones[2], walk.clones[0] if clone.branch == "w" else clone
     walk.git_push(branch, rng)
     walk.git_pull(into, rng)
@@ -1170,9 +1111,7 @@ def _edited(walk: RealWalk, number: int, rng: Random) -> Text:
     return text - {rng.choice(sorted(text))}
 
 
-@operation(7)
-def deploy(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    walk.deploy()
+operation(7, "deploy")(lambda walk, clone, rng: walk.deploy())
 
 
 @operation(3)
@@ -1192,12 +1131,11 @@ def race(walk: RealWalk, clone: Clone, rng: Random) -> None:
     for one in (clone, other):
         if rng.random() < 0.5:
             add_a_sentence(walk, one, rng)
-    others: Sequence[Operation] = (push, push, deploy, dashboard_edit, dashboard_restore)
-    what = rng.choice(others)
+    what = rng.choice(("push", "push", "deploy", "dashboard edit", "dashboard restore"))
 
     def between() -> None:
-        walk.say(f"    meanwhile {other.name}: {what.__name__}")
-        what(walk, other, rng)
+        walk.say(f"    meanwhile {other.name}: {what}")
+        OPERATIONS[what][0](walk, other, rng)
 
     walk.deploy(between) if rng.random() < 0.3 else walk.push(clone, between=between)
 

@@ -72,7 +72,7 @@ def edited(main: World, name: str, number: int, rule: str) -> World:
 @pytest.mark.parametrize("number", numbers(count=8, fuzz=150))
 def test_nothing_is_lost_on_a_random_walk(tmp_path: Path, number: int) -> None:
     seed = seed_of(number)
-    walk = RealWalk(tmp_path / "walk", seed, STEPS).walk()
+    walk = RealWalk(tmp_path / "walk").play(random_steps(seed, STEPS))
     assert not walk.failures, "\n".join([f"seed {seed}, {STEPS} steps", *walk.log])
     assert FUZZ or not walk.tally[ASKED], "\n".join(walk.log)
 
