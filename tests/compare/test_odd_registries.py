@@ -1,52 +1,9 @@
-"""Registries that expand tools, that set labels only while publishing, and private files that are damaged."""
+"""A registry without operations for labels, and a private directory that cannot be used."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
-
 import pytest
-from worlds import Reply, Seen, World, asking, failing, fault
-
-DEFINITION = {
-    "type": "function",
-    "function": {"name": "refund", "parameters": {"type": "object", "properties": {}}},
-}
-
-
-def expanding(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
-    """What the registry shows holds definitions in place of references to its tools."""
-    reply = forward(seen)
-    return replace(reply, body=json.dumps(expanded(json.loads(str(reply.body)))))
-
-
-def expanded(value: Any) -> Any:
-    if isinstance(value, list):
-        return [expanded(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if value.get("type") == "registry":
-        return DEFINITION
-    return {key: expanded(item) for key, item in value.items()}
-
-
-def test_a_pull_keeps_the_reference_to_a_tool_that_is_shown_expanded(world: World) -> None:
-    world.faults.append(fault(asking("GET", "/prompt-templates"), expanding))
-    reference = {"type": "registry", "tool_registry_id": 7}
-    world.write("a", tools=[reference])
-    world.commit()
-    world.ok("push")
-    template = world.read("a")["prompt_template"]
-    template["messages"][0]["content"][0]["text"] = "Theirs {name}"
-    body = {"prompt_name": "a", "prompt_template": template, "commit_message": "by hand"}
-    assert world.call("POST", "/rest/prompt-templates", body).status == 201
-    world.ok("pull")
-    text = world.path("a").read_text("utf-8")
-    assert "Theirs {name}" in text and "tool_registry_id: 7" in text and "refund" not in text
-    assert world.states() == {"a": "in-sync"}
-
+from worlds import World, failing, fault
 
 # -- no operation for labels ----------------------------------------------------------------------------
 

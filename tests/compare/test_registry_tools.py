@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from worlds import World, made
+from worlds import Reply, Seen, World, asking, fault, made
 
 FIXTURES = """
 tools:
@@ -15,13 +17,25 @@ tools:
 """
 
 
+def expanding(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+    """What the registry shows holds definitions in place of references to its tools."""
+    reply = forward(seen)
+    definition = '{"type": "function", "function": {"name": "refund"}}'
+    shown = re.sub(r'{[^{}]*"type": ?"registry"[^{}]*}', definition, str(reply.body))
+    assert "tool_registry_id" not in shown
+    return replace(reply, body=shown)
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     with made(tmp_path, fixtures=FIXTURES) as world:
         yield world
 
 
-def test_a_reference_is_linted_pushed_and_pulled_as_it_is(world: World) -> None:
+@pytest.mark.parametrize("is_expanded", [False, True], ids=["as it is", "shown expanded"])
+def test_a_reference_is_linted_pushed_and_pulled_as_it_is(world: World, is_expanded: bool) -> None:
+    if is_expanded:
+        world.faults.append(fault(asking("GET", "/prompt-templates"), expanding))
     inline = {"type": "function", "function": {"name": "other"}}
     references = [
         {"type": "registry", "tool_registry_id": 5},
@@ -39,8 +53,7 @@ def test_a_reference_is_linted_pushed_and_pulled_as_it_is(world: World) -> None:
     # An edit in the dashboard brings back the references, not their definitions.
     template = world.read("a")["prompt_template"]
     template["messages"][0]["content"][0]["text"] = "Theirs {name}"
-    body = {"prompt_name": "a", "prompt_template": template, "commit_message": "by hand"}
-    assert world.call("POST", "/rest/prompt-templates", body).status == 201
+    world.publish("a", prompt_template=template)
     world.ok("pull")
     lines = world.path("a").read_text("utf-8").splitlines()
     unsynced = [line for line in lines if not line.startswith("synced: ")]

@@ -19,34 +19,22 @@ def renamed(world: World) -> World:
     return world
 
 
-def test_a_new_name_is_a_new_prompt_and_the_old_one_stays(renamed: World) -> None:
-    for is_committed in (False, True):
-        if is_committed:
-            renamed.commit("Rename")
+def test_a_new_name_is_a_new_prompt_and_the_old_one_stays_until_prune_and_a_commit(renamed: World) -> None:
+    for options in ((), ("--prune",)):
         assert renamed.states() == {OLD: "deleted-locally", NEW: "new", "other": "in-sync"}
-        planned = renamed.run("push", "--dry-run", "--json").document
-        assert [(one["name"], one["action"]) for one in planned["plan"]] == [(NEW, "create")]
+        planned = renamed.run("push", "-n", *options, "--json").document
+        assert [one["action"] for one in planned["plan"]] == ["create"]
         assert [one["name"] for one in planned["skipped"]] == [OLD]
-    renamed.ok("push")
-    assert (renamed.version(OLD), renamed.version(NEW), renamed.label(OLD, "prod")) == (1, 1, 1)
-    assert renamed.states()[OLD] == "deleted-locally"
-
-
-def test_both_at_once_takes_prune_and_a_commit(renamed: World) -> None:
-    assert [one["action"] for one in renamed.run("push", "-n", "--prune", "--json").document["plan"]] == [
-        "create"
-    ]
     renamed.commit("Rename")
     planned = renamed.run("push", "-n", "--prune", "--json").document["plan"]
     assert sorted(one["action"] for one in planned) == ["archive", "create"]
-    renamed.ok("push", "--prune", "-y")
-    assert renamed.states() == {NEW: "in-sync", "other": "in-sync"}
-
-
-def test_a_pull_brings_the_old_name_back_beside_the_new_one(renamed: World) -> None:
-    renamed.commit("Rename")
     renamed.ok("pull")
     assert renamed.states() == {OLD: "in-sync", NEW: "new", "other": "in-sync"}
+    renamed.path(OLD).unlink()
+    renamed.ok("push")
+    assert (renamed.version(OLD), renamed.version(NEW), renamed.label(OLD, "prod")) == (1, 1, 1)
+    renamed.ok("push", OLD, "--prune", "-y")
+    assert renamed.states() == {NEW: "in-sync", "other": "in-sync"}
 
 
 def test_renamed_in_the_registry_as_well_it_is_the_same_prompt_with_its_labels(renamed: World) -> None:
@@ -81,15 +69,10 @@ def test_an_edit_under_the_old_name_stays_with_the_old_name(renamed: World) -> N
     renamed.ok("deploy", "--label", "prod")
     assert (renamed.label(OLD, "prod"), renamed.label(NEW, "prod"), renamed.version(OLD)) == (1, 1, 2)
 
+    assert f"promptsync pull {OLD} --theirs" in renamed.ok("status").out
     renamed.edit(OLD, f"name: {NEW}", f"name: {OLD}")
     renamed.ok("pull")
     assert "dear {name}" in renamed.path(OLD).read_text("utf-8")
-
-
-def test_an_edit_of_a_prompt_without_a_file_is_restored_by_what_status_says(renamed: World) -> None:
     renamed.path(OLD).unlink()
-    renamed.commit("Delete it")
-    renamed.publish(OLD, "Where is my money, dear {name}?", tags=["billing"])
-    assert f"promptsync pull {OLD} --theirs" in renamed.ok("status").out
     renamed.ok("pull", "--theirs", OLD)
-    assert set(renamed.states().values()) == {"in-sync"}
+    assert renamed.states()[OLD] == "in-sync"

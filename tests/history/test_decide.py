@@ -32,22 +32,11 @@ EDITED = (AT_FIRST, revision(C2, "ab", 0))
     [
         pytest.param(committed(AT_FIRST), [FIRST], "in-sync", (1,), (1,), 1, id="in sync"),
         pytest.param(committed(*EDITED), [FIRST], "ahead", (1,), (1,), 1, id="edited here"),
-        pytest.param(committed(AT_FIRST), [FIRST, ("ac", "")], "behind", (2,), (2,), 2, id="edited there"),
         pytest.param(committed(*EDITED), [FIRST, ("ac", "")], "diverged", (2,), (2,), 2, id="edited by both"),
-        pytest.param(
-            uncommitted("abd", AT_FIRST, keys=[key(2, "ab")]),
-            [FIRST, ("ab", f"({C1}+ v2)")],
-            "ahead", (2,), (2,), 1, id="pushed uncommitted, then edited further",
-        ),
         pytest.param(
             uncommitted("ab", AT_FIRST, keys=[key(2, "ab")]),
             [FIRST, ("ab", f"({C1}+ v2)"), ("ac", f"({C2} v3^1)")],
             "diverged", (3, 2), (3, 2), 3, id="pushed uncommitted, released over",
-        ),
-        pytest.param(
-            uncommitted("abc", AT_FIRST, keys=[key(3, "ac"), key(2, "ab")]),
-            [FIRST, ("ab", f"({C1}+ v2)"), ("ac", f"({C2} v3^1)")],
-            "ahead", (3, 2), (3, 2), 2, id="the two merged",
         ),
         pytest.param(
             committed(*EDITED),
@@ -55,42 +44,14 @@ EDITED = (AT_FIRST, revision(C2, "ab", 0))
             "diverged", (3, 2), (3, 2), 3, id="raced, and first",
         ),
         pytest.param(
-            committed(AT_FIRST, revision(C3, "ac", 0)),
-            [FIRST, ("ab", f"({C2} v2)"), ("ac", f"({C3} v2)")],
-            "in-sync", (3,), (3,), 2, id="raced, and second",
-        ),
-        pytest.param(
-            committed(*EDITED),
-            [FIRST, ("ab", f"({C2} v2)"), ("a", "")],
-            "behind", (3,), (3,), 2, id="restored there",
-        ),
-        pytest.param(
-            committed(*EDITED, revision(C3, "a", 1)),
-            [FIRST, ("ab", f"({C2} v2)")],
-            "ahead", (2,), (2,), 1, id="reverted here",
-        ),
-        pytest.param(
             committed(AT_FIRST, revision(C4, "abcd", 0)),
             [FIRST, ("ab", f"({C2} v2)"), ("abc", f"({C3} v3)")],
             "ahead", (3,), (3,), 3, id="squashed with one more edit",
         ),
         pytest.param(
-            uncommitted("a", *EDITED, keys=[key(1, "a")]),
-            [FIRST, ("ab", f"({C2} v2)")],
-            "behind", (2,), (2,), 2, id="an old version put here to look at",
-        ),
-        pytest.param(
-            committed(*EDITED, revision(C3, "a", 1, keys=[key(1, "a")])),
-            [FIRST, ("ab", f"({C2} v2)")],
-            "ahead", (2,), (2,), 1, id="the same, committed",
-        ),
-        pytest.param(
             uncommitted("ab", AT_FIRST, keys=[key(2, "ac", "other prompt")]),
             [FIRST, ("ac", "")],
             "diverged", (2,), (2,), 2, id="a key of another prompt",
-        ),
-        pytest.param(
-            uncommitted("ab", keys=[key(1, "a")]), [("a", "(v1)")], "ahead", (1,), (1,), 1, id="without git"
         ),
         pytest.param(uncommitted("ab"), [("a", "(v1)")], "diverged", (1,), (1,), 1, id="without git or key"),
         pytest.param(committed(AT_FIRST), [("A", f"({C1} v1)")], "altered", (1,), (1,), 1, id="altered"),

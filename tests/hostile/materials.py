@@ -136,11 +136,7 @@ def broken_answer(random: Random, status: int, content: bytes) -> tuple[int, byt
     headers = {"Content-Type": "application/json"}
     match random.randrange(12):
         case 0:
-            return (
-                random.choice((200, 201, 204, 301, 400, 401, 403, 404, 405, 409, 418, 422, 500)),
-                content,
-                headers,
-            )
+            return random.choice(STATUSES), content, headers
         case 1:
             return status, content[: random.randrange(len(content) + 1)], headers
         case 2:
