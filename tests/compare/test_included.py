@@ -123,7 +123,11 @@ def test_a_text_that_came_back_different_is_altered_until_somebody_edits_it(copy
     alter(copy, "Good day", "GOOD DAY", 2)
     drop_private_files(copy)
     assert (state(copy), push(copy)) == ("altered", [])
-    copy.publish(NAME, "GOOD DAY to you")
+
+
+def test_an_altered_text_that_was_edited_there_is_behind(copy: World) -> None:
+    alter(copy, "Hello", "HELLO")
+    copy.publish(NAME, "HELLO you")
     assert state(copy) == "behind"
 
 

@@ -28,13 +28,11 @@ def test_a_new_name_is_a_new_prompt_and_the_old_one_stays_until_prune_and_a_comm
     renamed.commit("Rename")
     planned = renamed.run("push", "-n", "--prune", "--json").document["plan"]
     assert sorted(one["action"] for one in planned) == ["archive", "create"]
-    renamed.ok("pull")
-    assert renamed.states() == {OLD: "in-sync", NEW: "new", "other": "in-sync"}
-    renamed.path(OLD).unlink()
     renamed.ok("push")
     assert (renamed.version(OLD), renamed.version(NEW), renamed.label(OLD, "prod")) == (1, 1, 1)
-    renamed.ok("push", OLD, "--prune", "-y")
-    assert renamed.states() == {NEW: "in-sync", "other": "in-sync"}
+    assert renamed.states()[OLD] == "deleted-locally"
+    renamed.ok("pull")
+    assert set(renamed.states().values()) == {"in-sync"}
 
 
 def test_renamed_in_the_registry_as_well_it_is_the_same_prompt_with_its_labels(renamed: World) -> None:
