@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 from deploying import change
-from worlds import World, asking, failing, fault
+from worlds import World
 
 
 def versions(world: World) -> dict[str, int | None]:
@@ -133,14 +133,3 @@ def test_a_snippet_and_its_users_stand_or_fall_together(
     assert (done.code, done.document["kept_back"]) == (1 if kept else 0, kept), str(done)
     released = {"a": 2, "b": 2, "c": 2, "tone": 1}
     assert versions(with_snippet) == released | dict.fromkeys(kept, 1)
-
-
-def test_a_deploy_that_stops_for_another_reason_is_an_error_in_junit(
-    failing_a: World, tmp_path: Path
-) -> None:
-    junit = tmp_path / "junit.xml"
-    failing_a.faults.append(fault(asking("PATCH", "prompt-labels"), failing(403)))
-    failing_a.exits(4, "deploy", "b", "--junit", str(junit))
-    root = ElementTree.parse(junit).getroot()
-    assert [case.attrib["name"] for case in root] == ["b is polite", "deploy"]
-    assert root.attrib["errors"] == "1"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable
-from typing import Any
 
 import pytest
-from worlds import Reply, Seen, World
+from worlds import Reply, Seen, World, asking, failing, fault, once
 
 from promptsync.errors import Incomplete, Refused, UsageError
 from promptsync.labels.move import ChangedLabel, apply_labels
@@ -165,9 +162,6 @@ def test_together_all_move_or_none(here: World) -> None:
 # -- registries that do not play along -----------------------------------------------------------------
 
 
-Answers = Callable[[str, str], tuple[int, Any] | None]
-
-
 @pytest.fixture
 def released(world: World) -> World:
     """Three versions, the first under ``prod``: the label with the id 1."""
@@ -176,24 +170,9 @@ def released(world: World) -> World:
     return world
 
 
-def answering(world: World, answers: Answers) -> None:
-    """Let the registry give answers of its own, by method and path."""
-
-    def react(seen: Seen, forward: object) -> Reply | None:
-        answer = answers(seen.method, seen.path)
-        return Reply(json.dumps(answer[1]), answer[0]) if answer is not None else None
-
-    world.faults.append(react)
-
-
 def test_a_label_that_moved_although_the_answer_was_an_error_has_moved(released: World) -> None:
-    def answers(method: str, path: str) -> tuple[int, Any] | None:
-        if (method, path) != ("PATCH", "/prompt-labels/1"):
-            return None
-        released.point("refund", prod=3)
-        return 422, {"message": "late"}
-
-    answering(released, answers)
+    moves = asking("PATCH", "/prompt-labels/1")
+    released.faults.append(fault(moves, failing(422), after=True))
     assert move(released).moved
 
 
@@ -204,7 +183,7 @@ def test_a_move_that_waits_has_recorded_what_was_moved_in_the_dashboard(
     """Approved later, it must not look as if what was taken back had been live before it, or never."""
     names = ("prod", "prod_previous", "prod_released")
     released.point("refund", **dict(zip(names, before, strict=True)))
-    answering(released, lambda method, path: (200, {}) if path == "/prompt-labels/1" else None)
+    released.faults.append(fault(asking("PATCH", "/prompt-labels/1"), Reply({})))
     assert move(released, to).waits
     assert tuple(released.labels("refund").values()) == after
     released.point("refund", prod=to)
@@ -214,8 +193,7 @@ def test_a_move_that_waits_has_recorded_what_was_moved_in_the_dashboard(
 
 
 def test_a_way_back_that_cannot_be_kept_stops_the_release(released: World) -> None:
-    no = (403, {"message": "no labels"})
-    answering(released, lambda method, path: no if (method, path[:9]) == ("POST", "/prompts/") else None)
+    released.faults.append(fault(asking("POST", "/prompts/"), failing(403)))
     assert not move(released).moved
     assert released.labels("refund") == {"prod": 1}
     assert [seen.path for seen in released.seen if seen.method == "PATCH"] == ["/prompt-labels/1"] * 2
@@ -224,8 +202,7 @@ def test_a_way_back_that_cannot_be_kept_stops_the_release(released: World) -> No
 @pytest.mark.parametrize("label", [2, 3])
 def test_a_release_that_cannot_be_recorded_leaves_everything_as_it_was(released: World, label: int) -> None:
     released.point("refund", prod_previous=1, prod_released=2, prod=2)
-    no, path = (403, {"message": "no"}), f"/prompt-labels/{label}"
-    answering(released, lambda method, at: no if (method, at) == ("PATCH", path) else None)
+    released.faults.append(fault(asking("PATCH", f"/prompt-labels/{label}"), failing(403, "no")))
     changed = move(released)
     assert not changed.moved and changed.why.endswith("403 Forbidden: no")
     assert released.labels("refund") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
@@ -237,15 +214,10 @@ def test_a_release_that_cannot_be_recorded_leaves_everything_as_it_was(released:
 def test_a_label_that_cannot_be_read_back_is_in_doubt(
     released: World, writes: int, left: dict[str, int]
 ) -> None:
-    written: list[str] = []
+    def is_hidden(seen: Seen) -> bool:
+        return len(released.writes) >= writes and seen.method == "GET" and seen.path.endswith("/labels")
 
-    def answers(method: str, path: str) -> tuple[int, Any] | None:
-        if method in ("PATCH", "POST"):
-            written.append(path)
-        is_hidden = len(written) >= writes and method == "GET" and path.endswith("/labels")
-        return (403, {"message": "hidden"}) if is_hidden else None
-
-    answering(released, answers)
+    released.faults.append(fault(is_hidden, failing(403)))
     receipt = apply_labels(released.library, [planned(released, 3)])
     assert receipt.changed[0].is_unknown and isinstance(receipt.error, Incomplete)
     assert "unknown whether 'prod' of 'refund' moved: it could not be read back" in receipt.error.message
@@ -257,12 +229,8 @@ def test_a_release_that_cannot_be_taken_back_is_reported(world: World) -> None:
     world.publish_all("b", "one", "two")
     world.point("a", staging=2)  # a gets prod by a creation, which cannot be deleted again
     world.point("b", prod=1, staging=2)  # the label with the id 2
-
-    def answers(method: str, path: str) -> tuple[int, Any] | None:
-        is_protected = method == "DELETE" or (method, path) == ("PATCH", "/prompt-labels/2")
-        return (409, {"message": "protected"}) if is_protected else None
-
-    answering(world, answers)
+    world.faults.append(fault(asking("DELETE", ""), failing(409)))
+    world.faults.append(fault(asking("PATCH", "/prompt-labels/2"), failing(409)))
     receipt = apply_labels(world.library, promotion(world))
     assert [entry.moved for entry in receipt.changed] == [True, False]
     assert "could not be moved back" in receipt.changed[0].why
@@ -275,15 +243,12 @@ def test_a_label_that_moved_goes_back_if_the_registry_cannot_change_another(rele
     released.point("greet", staging=1)
     moved = threading.Event()
 
-    def answers(method: str, path: str) -> tuple[int, Any] | None:
-        if method == "PATCH":
-            moved.set()
-        if method == "POST" and path.startswith("/prompts/"):
-            moved.wait(60)  # the other label has moved by now
-            return 404, {"detail": "Not Found"}
-        return None
+    def creation(seen: Seen, forward: object) -> Reply:
+        moved.wait(60)  # the other label has moved by now
+        return Reply({"detail": "Not Found"}, 404)
 
-    answering(released, answers)
+    released.faults.append(once(asking("PATCH", ""), moved.set))
+    released.faults.append(fault(asking("POST", "/prompts/"), creation))
     with pytest.raises(Unsupported):
         apply_labels(released.library, promotion(released))
     assert released.labels("refund")["prod"] == 1 and "prod" not in released.labels("greet")
@@ -291,7 +256,6 @@ def test_a_label_that_moved_goes_back_if_the_registry_cannot_change_another(rele
 
 def test_a_registry_without_a_list_of_all_labels_is_asked_prompt_by_prompt(released: World) -> None:
     released.publish_all("greet", "one")
-    none = (404, {"message": "no prompt labels"})
-    answering(released, lambda method, path: none if path == "/prompt-templates/labels" else None)
+    released.faults.append(fault(asking("GET", "/prompt-templates/labels"), failing(404)))
     assert [sorted(entry.labels) for entry in labelled(released.library)] == [[], ["prod"]]
     assert sum(seen.path.endswith("/labels") for seen in released.seen) == 3

@@ -17,37 +17,33 @@ from typing import Any
 import yaml
 from actions import ACTION, COMMIT, REPOSITORY, ROOT, TOKEN, Done, Event, GitHub
 from expressions import Context, condition, fill
+from gitcopy import git
 
 ARTIFACT = f"https://github.com/{REPOSITORY}/actions/runs/1/artifacts/"
-_OPTIONS = ["bash", "--noprofile", "--norc", "-eo", "pipefail"]
-Result = tuple[str, dict[str, str]]
-"""The outcome of a step, and its outputs."""
+FILES = ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "GITHUB_PATH")
+"""What a step writes for the others."""
+
+Result = tuple[bool, dict[str, str]]
+"""Whether a step failed, and its outputs."""
 
 
 @dataclass
 class Scope:
-    """What expressions in the steps of a job or of an action can name, and how they go so far."""
+    """What expressions in the steps of a job or of an action can name, and how they go so far.
+
+    ``title`` is the name of the step that uses the action, and ``extra`` has variables of all steps.
+    """
 
     values: dict[str, Any]
     title: str = ""
     failed: bool = False
     defaults: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
-    """Variables of all steps."""
-
-    @property
-    def is_action(self) -> bool:
-        return bool(self.title)
 
     @property
     def context(self) -> Context:
         """The status is that of the scope: in an action, an earlier step of the job does not count."""
-        statuses = {
-            "success": not self.failed,
-            "failure": self.failed,
-            "cancelled": False,
-            "always": True,
-        }
+        statuses = {"success": not self.failed, "failure": self.failed, "cancelled": False, "always": True}
         return Context(self.values, statuses)
 
     def fill(self, text: str) -> str:
@@ -61,16 +57,11 @@ class Job:
     def __init__(
         self, hub: GitHub, workflow: Any, job: Any, event: Event, secrets: Mapping[str, str]
     ) -> None:
-        self.hub = hub
-        self.workflow = workflow
-        self.job = job
-        self.event = event
+        self.hub, self.workflow, self.job, self.event = hub, workflow, job, event
         self.secrets = {**secrets, "GITHUB_TOKEN": TOKEN}
         self.place = hub.place / f"run-{hub.runs}"
-        newest = ["git", "-C", str(hub.origin), "rev-parse", event.ref]
-        self.sha = event.payload.get("after") or subprocess.check_output(newest, text=True).strip()
-        self.workspace = self.place / "workspace"
-        self.temp = self.place / "temp"
+        self.sha = event.payload.get("after") or hub.git("rev-parse", event.ref)
+        self.workspace, self.temp = self.place / "workspace", self.place / "temp"
         self.temp.mkdir(parents=True)
         (self.place / "event.json").write_text(json.dumps(event.payload))
         self.path = [str(hub.place / "bin"), os.environ["PATH"]]
@@ -84,17 +75,10 @@ class Job:
             "repository": REPOSITORY,
             "token": TOKEN,
         }
-        self.scope = Scope(
-            {
-                "github": github,
-                "secrets": secrets,
-                "vars": hub.variables,
-                "runner": {"os": "Linux", "arch": "X64", "temp": str(self.temp)},
-                "steps": {},
-                "env": {},
-            },
-            defaults=job.get("defaults", {}).get("run", {}),
-        )
+        runner = {"os": "Linux", "arch": "X64", "temp": str(self.temp)}
+        values = {"github": github, "secrets": secrets, "vars": hub.variables, "runner": runner}
+        defaults = job.get("defaults", {}).get("run", {})
+        self.scope = Scope({**values, "steps": {}, "env": {}}, defaults=defaults)
 
     def run(self) -> Done:
         for level in (self.workflow, self.job):
@@ -107,24 +91,22 @@ class Job:
     def steps(self, steps: list[Any], scope: Scope) -> None:
         for step in steps:
             name = step.get("name") or step["uses"].partition("@")[0]
-            outcome, outputs = "skipped", {}
+            outcome, outputs = "skipped", dict[str, str]()
             if condition(step.get("if"), scope.context):
-                outcome, outputs = (
-                    self.use(name, step, scope) if "uses" in step else self.bash(name, step, scope)
-                )
-            scope.failed |= outcome == "failure"
-            if not scope.is_action:
+                failed, outputs = (self.use if "uses" in step else self.bash)(name, step, scope)
+                outcome = "failure" if failed else "success"
+                scope.failed |= failed
+            ids = [step["id"]] if "id" in step else []
+            scope.values["steps"] |= {key: {"outcome": outcome, "outputs": outputs} for key in ids}
+            if not scope.title:
                 self.done.outcomes[name] = outcome
-            if "id" in step:
-                scope.values["steps"][step["id"]] = {"outcome": outcome, "outputs": outputs}
-                if not scope.is_action:
-                    self.done.outputs[step["id"]] = outputs
+                self.done.outputs |= dict.fromkeys(ids, outputs)
 
     def seen(self, name: str, scope: Scope, *values: Mapping[str, str]) -> None:
         """Note which secrets are among the variables or inputs of a step."""
         texts = [text for some in values for text in some.values()]
-        found = [one for one, secret in self.secrets.items() if any(secret in text for text in texts)]
-        self.done.secrets[f"{scope.title} / {name}" if scope.is_action else name] = sorted(found)
+        found = [key for key, secret in self.secrets.items() if any(secret in text for text in texts)]
+        self.done.secrets[f"{scope.title} / {name}" if scope.title else name] = sorted(found)
 
     # -- uses: ----------------------------------------------------------------------------------------------
 
@@ -136,86 +118,74 @@ class Job:
             assert version == COMMIT
             return self.action(name, inputs, env)
         self.seen(name, scope, inputs, env, self.environment(scope))
+        outputs = {}
         if action == "actions/checkout":
             assert inputs == {"fetch-depth": "0", "persist-credentials": "false"}
             self.checkout()
-            return "success", {}
-        if action == "actions/cache":
+        elif action == "actions/cache":
             assert inputs["path"].startswith(f"{self.temp}/") and "--" not in inputs["key"], inputs
-            return "success", {"cache-hit": "false"}
-        if action == "actions/upload-artifact":
+            outputs = {"cache-hit": "false"}
+        elif action == "actions/upload-artifact":
             assert (inputs["archive"], inputs["if-no-files-found"]) == ("false", "ignore")
             file = Path(inputs["path"])
-            if not file.is_file():
-                return "success", {}
-            self.done.artifacts[file.name] = file.read_text("utf-8")
-            return "success", {"artifact-url": f"{ARTIFACT}{file.name}"}
-        assert action == "actions/setup-python", action
-        assert inputs["update-environment"] == "false", "the Python of the job changes"
-        return "success", {"python-path": self.hub.python, "python-version": inputs["python-version"]}
+            if file.is_file():
+                self.done.artifacts[file.name] = file.read_text("utf-8")
+                outputs = {"artifact-url": f"{ARTIFACT}{file.name}"}
+        else:
+            assert action == "actions/setup-python", action
+            assert inputs["update-environment"] == "false", "the Python of the job changes"
+            outputs = {"python-path": self.hub.python, "python-version": inputs["python-version"]}
+        return False, outputs
 
     def action(self, name: str, given: Mapping[str, str], env: Mapping[str, str]) -> Result:
         """Run the steps of our action; its outputs are read even if one of them fails."""
         declared = yaml.load((ROOT / "action.yml").read_text("utf-8"), yaml.BaseLoader)
         unknown = set(given) - set(declared["inputs"])
         assert not unknown, f"the action has no input {unknown}"
-        inputs = {key: one.get("default", "") for key, one in declared["inputs"].items()}
-        outer = self.scope.values
-        names = ("github", "runner")  # an action sees neither secrets nor vars
-        scope = Scope(
-            {
-                **{key: outer[key] for key in names},
-                "inputs": {**inputs, **given},
-                "steps": {},
-                "env": {**outer["env"], **env},
-            },
-            title=name,
-            extra={"GITHUB_ACTION_PATH": str(ROOT)},
-        )
         assert declared["runs"]["using"] == "composite"
+        inputs = {key: body.get("default", "") for key, body in declared["inputs"].items()}
+        outer = self.scope.values
+        values = {key: outer[key] for key in ("github", "runner")}  # an action sees neither secrets nor vars
+        values |= {"inputs": {**inputs, **given}, "steps": {}, "env": {**outer["env"], **env}}
+        scope = Scope(values, name, extra={"GITHUB_ACTION_PATH": str(ROOT)})
         self.steps(declared["runs"]["steps"], scope)
-        outputs = {key: scope.fill(one["value"]) for key, one in declared["outputs"].items()}
-        return "failure" if scope.failed else "success", outputs
+        return scope.failed, {key: scope.fill(body["value"]) for key, body in declared["outputs"].items()}
 
     def checkout(self) -> None:
-        def git(*arguments: str) -> None:
-            environment = self.environment(self.scope)
-            subprocess.run(["git", "-C", str(self.workspace), *arguments], check=True, env=environment)
-
         subprocess.run(["git", "clone", "-q", str(self.hub.origin), str(self.workspace)], check=True)
-        git("fetch", "-q", "origin", f"+{self.event.ref}:refs/remotes/event")
-        if self.event.ref.startswith("refs/heads/"):
+        environ, ref, name = self.environment(self.scope), self.event.ref, self.event.ref_name
+        commands = [f"fetch -q origin +{ref}:refs/remotes/event"]
+        if ref.startswith("refs/heads/"):
             # Of a run that is run again, the commit of the event takes the place of the newest one.
             commit = self.event.payload.get("after", "refs/remotes/event")
-            git("update-ref", f"refs/remotes/origin/{self.event.ref_name}", commit)
-            git("checkout", "-q", "-B", self.event.ref_name, commit)
+            commands += [f"update-ref refs/remotes/origin/{name} {commit}", f"checkout -q -B {name} {commit}"]
         else:
-            git("checkout", "-q", "--detach", "refs/remotes/event")
+            commands += ["checkout -q --detach refs/remotes/event"]
+        for command in commands:
+            git(self.workspace, *command.split(), **environ)
 
     # -- run: -----------------------------------------------------------------------------------------------
 
     def bash(self, name: str, step: Any, scope: Scope) -> Result:
-        if scope.is_action:
+        if scope.title:
             assert step["shell"] == "bash", "a step of an action has to name its shell"
         else:
             assert scope.defaults.get("shell", "bash") == "bash" and "shell" not in step
-        names = ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "GITHUB_PATH")
-        files = {name: self.place / name.lower() for name in names}
-        for file in files.values():
+        summary, output, path = files = [self.place / name.lower() for name in FILES]
+        for file in files:
             file.write_text("")
         script = self.place / "script.sh"
         assert "${{" not in step["run"], "a value becomes part of the script"
         script.write_text(step["run"])
-        own = scope.filled(step.get("env", {}))
         environment = {
             **self.environment(scope),
-            **{key: str(path) for key, path in files.items()},
-            **own,
+            **dict(zip(FILES, map(str, files), strict=True)),
+            **scope.filled(step.get("env", {})),
         }
         self.seen(name, scope, environment)
         default = scope.defaults.get("working-directory", ".")
         done = subprocess.run(
-            [*_OPTIONS, str(script)],
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
             cwd=self.workspace / scope.fill(step.get("working-directory", default)),
             env=environment,
             stdout=subprocess.PIPE,
@@ -225,10 +195,9 @@ class Job:
             check=False,
         )
         self.done.log += done.stdout
-        self.done.summary += files["GITHUB_STEP_SUMMARY"].read_text()
-        self.path[:0] = files["GITHUB_PATH"].read_text().splitlines()
-        outcome = "success" if done.returncode == 0 else "failure"
-        return outcome, _outputs(files["GITHUB_OUTPUT"].read_text())
+        self.done.summary += summary.read_text()
+        self.path[:0] = path.read_text().splitlines()
+        return done.returncode != 0, _outputs(output.read_text())
 
     def environment(self, scope: Scope) -> dict[str, str]:
         return {

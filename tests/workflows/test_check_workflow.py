@@ -148,16 +148,3 @@ def test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated(live: 
     # Nothing is published twice, or evaluated.
     assert live.deploy(event).passed and live.world.published == ["support/triage"]
     assert computed(live) == 0
-
-
-def test_a_break_makes_the_check_red_until_the_pull_request_says_what_it_needs(team: Team) -> None:
-    team.branch()
-    team.edit("support/delay-apology", "{order_number}", "{order_number}, {tracking_link}")
-    done = team.check()
-    assert done.outcomes[PLAN] == "failure"
-    assert "**Contract: 1 prompt would break applications**" in team.comment
-    assert "needs: app >= VERSION in prompts/support/delay-apology.yaml" in team.comment
-    team.edit("support/delay-apology", "tags:", "needs: shop >= 2.4\ntags:")
-    done = team.check()
-    assert done.outcomes[PLAN] == "success", str(done)
-    assert "**Contract: nothing stops the deploy**" in team.comment and "shop >= 2.4" in team.comment
