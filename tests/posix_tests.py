@@ -24,10 +24,8 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         ],
         "test_walkthroughs.py": [],
         "workflows/test_both_hosts.py": [],
-        "workflows/test_check_workflow.py": [],
-        "workflows/test_deploy_workflow.py": [],
-        "workflows/test_gitlab_check.py": [],
-        "workflows/test_gitlab_drift.py": [],
+        "workflows/test_github_workflows.py": [],
+        "workflows/test_gitlab_jobs.py": [],
     },
     "starts a shell script in the place of git": {
         "files/test_git_program.py": [

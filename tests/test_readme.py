@@ -61,7 +61,7 @@ CLAIMS: dict[str, list[str]] = {
         "pull/test_pulled_style.py::test_a_merge_changes_the_lines_of_the_words_that_changed",
     ],
     "scores and the rows that got worse, in the pull request": [
-        "workflows/test_check_workflow.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
+        "workflows/test_github_workflows.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
     ],
     "take back a release": [
         "labels/test_labels.py::test_a_rollback_goes_to_the_version_before_and_says_so_ever_after",
@@ -83,7 +83,7 @@ CLAIMS: dict[str, list[str]] = {
     ],
     "`promptsync init --github` or `init --gitlab` writes three jobs; any other CI needs five commands": [
         "commands/test_init_scaffold.py::test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do",
-        "workflows/test_gitlab_check.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
+        "workflows/test_gitlab_jobs.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
         "workflows/test_both_hosts.py::test_what_was_merged_is_checked_published_and_released",
         "workflows/test_both_hosts.py::test_edits_come_back_as_one_pull_request_that_the_next_nights_update",
     ],
@@ -92,10 +92,10 @@ CLAIMS: dict[str, list[str]] = {
     ],
     "makes tables; publishes nothing": [
         "commands/test_eval_tables.py::test_a_worse_text_fails_and_says_which_rows_and_nothing_is_published",
-        "workflows/test_check_workflow.py::test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summary",
+        "workflows/test_github_workflows.py::test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summary",
     ],
     "uses the verdicts of the pull request if nothing that was tested has changed": [
-        "workflows/test_check_workflow.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
+        "workflows/test_github_workflows.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
         "deploy/test_tables_in_a_deploy.py::test_a_verdict_does_not_count_once_a_row_was_edited",
     ],
     "brings dashboard edits into one pull request every night": [
@@ -123,8 +123,8 @@ CLAIMS: dict[str, list[str]] = {
         "labels/test_rollback_to_commit.py::test_if_one_label_does_not_move_none_does",
     ],
     "The jobs pass the key only to the commands that contact the registry": [
-        "workflows/test_check_workflow.py::test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summary",
-        "workflows/test_gitlab_check.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
+        "workflows/test_github_workflows.py::test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summary",
+        "workflows/test_gitlab_jobs.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
     ],
     "Forks get no key": [
         "workflows/test_both_hosts.py::test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_missing",
@@ -165,10 +165,10 @@ CLAIMS: dict[str, list[str]] = {
         "deploy/test_dashboard_edits.py::test_the_plan_names_who_saved_it_and_the_command_that_brings_it_in",
     ],
     "evaluates before the merge | yes, beside the live version": [
-        "workflows/test_check_workflow.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
+        "workflows/test_github_workflows.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
     ],
     "releases exactly what was evaluated | yes, with tables": [
-        "workflows/test_check_workflow.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
+        "workflows/test_github_workflows.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
         "deploy/test_tables_in_a_deploy.py::test_a_colleague_who_publishes_while_tables_run_stops_the_deploy",
     ],
     "a rejected write | exit code 4 or 5": [

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_registry import Seen
 from thanks import MODEL, SCRIPTED, thanks
 from worlds import Run, World, made
 
@@ -303,26 +301,6 @@ def test_status_says_that_the_next_deploy_will_be_stopped(world: World) -> None:
     assert note in world.ok("status").out
     breaks(world, needs="app >= 2")
     assert "would break" not in world.ok("status").out
-
-
-def test_live_versions_are_read_at_once(world: World) -> None:
-    """After the first one, which says what workspace it is."""
-    for name in ("new", "refund"):
-        rewrite(world, name, f"{BY_LABEL} {{order}}")
-    world.ok("deploy")
-    for name in ("faq", "new", "refund"):
-        rewrite(world, name, "About {order} and {more}")
-    both, reads = threading.Barrier(2, timeout=120), list[str]()
-
-    def wait(seen: Seen, _: object) -> None:
-        if "?version=" in seen.target:
-            reads.append(seen.target)
-            if len(reads) > 1:
-                both.wait()
-
-    world.faults.append(wait)
-    assert "break applications that read faq (prod), new (prod), refund (prod)" in world.ok("status").out
-    assert len(reads) == 3
 
 
 def test_diff_says_what_breaks(world: World) -> None:

@@ -185,6 +185,52 @@ def test_a_colleague_who_publishes_while_tables_run_stops_the_deploy(released: W
     assert released.published == [] and prod(released, "a") == [1]
 
 
+# -- rows that get worse ----------------------------------------------------------------------------------
+
+
+TOO_MUCH: list[tuple[dict[str, int], str, str]] = [
+    ({"max_drop": 50}, "", "max_drop is 50"),
+    ({"max_drop": 100, "min_score": 60}, "", "score 0 is below the minimum of 60"),
+    # The option cannot raise the limit of the file.
+    ({"max_drop": 50}, "--max-drop 100", "max_drop is 50"),
+    ({}, "--max-drop 50", "max_drop is 50"),
+    ({"max_drop": 50}, "", "max_drop is 50"),  # again
+]
+
+
+def limit(world: World, **limits: int) -> None:
+    world.put("evaluations/thanks.yaml", evaluation("a", **{"min_score": 0, **limits}))
+    world.commit()
+
+
+@pytest.mark.parametrize("enough", [{"max_drop": 100}, {}])
+def test_the_minimum_and_the_drop_both_apply_each_time(released: World, enough: dict[str, int]) -> None:
+    change(released, "polite", "rude", "a")
+    for limits, option, reason in TOO_MUCH:
+        limit(released, **limits)
+        document = released.exits(1, "deploy", *option.split(), "--json").document
+        (run,) = document["eval"]["runs"]
+        is_worse = "drop is" in reason
+        assert (run["passed"], run["verdict"]) == (False, "fail" if is_worse else "pass")
+        assert run["reason"].endswith(reason)
+        assert (run["live_version"], run["live_score"], run["score"]) == (1, 100, 0)
+        assert ("12 of 12 rows got worse" in document["error"]["message"]) == is_worse
+        assert released.label("a", "prod") == 1
+    limit(released, **enough)
+    (run,) = released.ok("deploy", "--json").document["eval"]["runs"]
+    assert (run["reason"], released.label("a", "prod")) == (None, 2)
+
+
+def test_a_label_that_a_killed_deploy_moved_is_compared_with_what_was_live_before(released: World) -> None:
+    limit(released, max_drop=5)
+    change(released, "polite", "rude", "a")
+    released.ok("push")
+    # What a killed deploy leaves behind: the label moved, and nothing recorded it.
+    released.point("a", prod=2)
+    (run,) = released.exits(1, "deploy", "--json").document["eval"]["runs"]
+    assert (run["live_version"], run["passed"]) == (1, False)
+
+
 # -- snippets -------------------------------------------------------------------------------------------
 
 

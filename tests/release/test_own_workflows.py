@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from test_workflow_files import run, tool
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -28,13 +26,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def test_actionlint_and_shellcheck_accept_them() -> None:
-    programs = Path(sys.executable).parent
-    actionlint, shellcheck = (shutil.which(name, path=str(programs)) for name in ("actionlint", "shellcheck"))
-    if actionlint is None or shellcheck is None:
-        pytest.skip("actionlint and shellcheck are not installed for every system")
-    command = [actionlint, "-shellcheck", shellcheck, *map(str, FILES)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(tool("actionlint"), "-shellcheck", tool("shellcheck"), *FILES)
 
 
 @each_file
