@@ -263,12 +263,3 @@ def test_the_fingerprint_covers_what_the_checks_must_reach(changed: World) -> No
     outputs = changed.root.parent / "outputs"
     refused = changed.exits(3, "deploy", "--expect", plans[1], "--json", GITHUB_OUTPUT=str(outputs))
     assert refused.document["passed"] is False and "passed=false" in outputs.read_text()
-
-
-def test_status_goes_to_a_branch_that_may_release(changed: World) -> None:
-    assert "promptsync deploy" in changed.ok("status", "--label", "prod").out
-    go(changed, "feature")
-    out = changed.ok("status", "--label", "prod").out
-    assert "git switch main" in out and "promptsync deploy" not in out
-    go(changed, "detached")
-    assert "promptsync deploy --label prod" in changed.ok("status", "--label", "prod").out

@@ -136,9 +136,10 @@ def test_an_old_run_that_is_run_again_releases_nothing_past_newer_checks(team: T
 def test_an_approval_completes_the_release_through_the_relay(team: Team) -> None:
     protect(team.world, "prod")
     team.edit("support/house-tone", "120 words", "110 words")
-    done = team.deploy()
-    assert not done.passed and team.world.label("support/house-tone", "prod") == 1
-    assert "waits for approval of prod by an admin: support/house-tone v2" in done.told, str(done)
+    team.push()
+    waiting = team.world.exits(3, "deploy", PROMPTSYNC_REMOTE=team.world.url)
+    assert "waits for approval of prod by an admin: support/house-tone v2" in waiting.err
+    assert team.world.label("support/house-tone", "prod") == 1
     protect(team.world)
     team.world.forget()
     approval = relaying.event(relaying.APPROVAL, "support/house-tone", prompt_template_label="prod")
@@ -156,6 +157,9 @@ def test_a_webhook_starts_the_drift_job_through_the_relay(team: Team) -> None:
     assert done.passed and "support/refund" in done.told, str(done)
     assert "+You settle refunds" in team.request
     assert team.pulled == ["prompts/support/refund.yaml"]
+    if isinstance(done, Done):  # the token of the job starts no checks on what it opens
+        assert done.trusted == {"Pull": ["PROMPTLAYER_API_KEY"], "Pull request": ["GITHUB_TOKEN"]}
+        assert "PROMPTSYNC_TOKEN" in team.request
 
 
 def test_edits_come_back_as_one_pull_request_that_the_next_nights_update(team: Team) -> None:
