@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from registry_server import chat
+
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.protocol import Timeouts
 
@@ -169,12 +171,8 @@ def _leave(seen: Seen) -> Reply:
 def client(react: React, **options: Any) -> Iterator[PromptLayer]:
     """A client of such a registry that waits next to nothing between attempts."""
     settings: dict[str, Any] = {"timeouts": Timeouts(answer=5.0, first_retry=0.001), **options}
-    with serving(react) as url, PromptLayer(url, KEY, **settings) as registry:
+    with reusing(react) as url, PromptLayer(url, KEY, **settings) as registry:
         yield registry
-
-
-def template(text: str = "Hi {name}") -> dict[str, Any]:
-    return {"type": "chat", "messages": [{"role": "user", "content": [{"type": "text", "text": text}]}]}
 
 
 def version(name: str = "greet", number: int = 1, template_id: int = 7, **more: Any) -> dict[str, Any]:
@@ -185,7 +183,7 @@ def version(name: str = "greet", number: int = 1, template_id: int = 7, **more: 
         "prompt_name": name,
         "version": number,
         "workspace_id": 9,
-        "prompt_template": template(),
+        "prompt_template": chat(),
         "metadata": None,
         "commit_message": "first (v1)",
         "tags": [],
@@ -201,6 +199,6 @@ def item(number: int, name: str | None = None, **more: Any) -> dict[str, Any]:
         "prompt_name": name or f"p{number}",
         "version": 1,
         "tags": [],
-        "prompt_template": template(),
+        "prompt_template": chat(),
         **more,
     }

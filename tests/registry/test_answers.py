@@ -1,24 +1,18 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_registry import Reply
 
 from promptsync.registry.errors import BadAnswer, Rejected
 from promptsync.registry.promptlayer.responses import EXCERPT, Answer, listed_in, shown
 
 
 def answer(body: Any, status: int = 200) -> Answer:
-    content = (
-        body
-        if isinstance(body, bytes)
-        else body.encode()
-        if isinstance(body, str)
-        else json.dumps(body).encode()
-    )
+    content = Reply(body).content
     return Answer("https://registry.example", "read the prompt", "GET /prompt-templates/7", status, content)
 
 
@@ -43,14 +37,9 @@ ABOUT_THE_ITEM = [
 ]
 
 
-@pytest.mark.parametrize("body", ABOUT_THE_ROUTE)
-def test_a_404_in_general_words_means_that_the_route_is_missing(body: Any) -> None:
-    assert answer(body, 404).is_about_route()
-
-
-@pytest.mark.parametrize("body", ABOUT_THE_ITEM)
-def test_a_404_that_names_an_item_means_that_the_item_is_missing(body: Any) -> None:
-    assert not answer(body, 404).is_about_route()
+@pytest.mark.parametrize("body", [*ABOUT_THE_ROUTE, *ABOUT_THE_ITEM])
+def test_a_404_means_that_the_route_is_missing_unless_it_names_an_item(body: Any) -> None:
+    assert answer(body, 404).is_about_route() is (body in ABOUT_THE_ROUTE)
     assert answer(body, 405).is_about_route()
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from registry_server import running
-from scripted_registry import KEY, template
+from registry_server import chat, running
+from scripted_registry import KEY
 
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import Rejected
@@ -31,7 +31,7 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PromptL
 
 def test_a_prompt_named_like_a_part_of_a_path_is_a_prompt(registry: PromptLayer) -> None:
     for name in ("labels", "a/labels", "..", "a?b", "%2F", " "):
-        made = registry.prompts.publish(Prompt(name, template(name)), message="m")
+        made = registry.prompts.publish(Prompt(name, chat(name)), message="m")
         assert registry.prompts.get(made.template_id, name).template_id == made.template_id
         assert registry.prompts.get(None, name).prompt.template["messages"][0]["content"][0]["text"] == name
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_registry import EMPTY_LIST, KEY, template
+from registry_server import chat
+from scripted_registry import EMPTY_LIST, KEY
 
 from promptsync import __version__
 from promptsync.errors import RemoteError
@@ -109,7 +110,7 @@ def test_a_request_is_sent_byte_for_byte_like_this() -> None:
     with listening(registry.serve) as port:
         url = f"http://localhost:{port}/a%20b/ü"
         with PromptLayer(url, KEY) as client:
-            client.prompts.publish(Prompt("greet", template("ü \u2028 </x> \x7f")), message="m")
+            client.prompts.publish(Prompt("greet", chat("ü \u2028 </x> \x7f")), message="m")
             client.connection.call(
                 endpoints.READ,
                 path={"identifier": "a/b ü.."},
@@ -149,20 +150,12 @@ def test_a_request_is_sent_byte_for_byte_like_this() -> None:
 # -- connections ---------------------------------------------------------------------------------------------
 
 
-def test_one_connection_serves_requests_that_follow_each_other() -> None:
-    registry = Registry()
-    with listening(registry.serve) as port, PromptLayer(f"http://127.0.0.1:{port}", KEY) as client:
-        for _ in range(3):
-            client.prompts.list()
-    assert registry.connections == 1
-
-
 def test_a_connection_that_the_server_closed_is_not_used_for_a_write() -> None:
     registry = Registry(closes=True)
     with listening(registry.serve) as port, PromptLayer(f"http://127.0.0.1:{port}", KEY) as client:
         client.prompts.list()
         assert registry.has_closed.wait(120)
-        assert client.prompts.publish(Prompt("greet", template()), message="m").version == 1
+        assert client.prompts.publish(Prompt("greet", chat()), message="m").version == 1
         assert client.requests == 2
     assert registry.connections == 2
 
@@ -227,7 +220,7 @@ def test_a_proxy_that_refuses_has_sent_nothing(monkeypatch: pytest.MonkeyPatch) 
     with listening(proxy.serve) as port, PromptLayer("https://bücher.example", KEY, timeouts=QUICK) as client:
         monkeypatch.setenv("HTTPS_PROXY", f"http://ann:p%40ss@localhost:{port}")
         with pytest.raises(NotSent, match=r"no connection to bücher\.example:443: 403 Forbidden") as caught:
-            client.prompts.publish(Prompt("greet", template()), message="m")
+            client.prompts.publish(Prompt("greet", chat()), message="m")
         assert client.requests == 2
     assert "any proxy" in caught.value.hint
     assert {head[0] for head in proxy.heads} == {b"CONNECT xn--bcher-kva.example:443 HTTP/1.1"}

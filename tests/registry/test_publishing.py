@@ -5,13 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from scripted_registry import DROPPED, Reply, Scripted, Seen, client, template, version
+from registry_server import chat
+from scripted_registry import DROPPED, Reply, Scripted, Seen, client, version
 
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import FateUnknown, Rejected
 
 MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
-PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))
+PROMPT = Prompt("support/refund", chat("Hi {b} and {a}"), MODEL, ("billing", "x"))
 
 
 def nested_only(seen: Seen) -> Reply:
@@ -32,7 +33,7 @@ def test_the_flat_body_comes_first_and_the_nested_one_after_it() -> None:
     flat, nested = (seen.body for seen in vendor.seen)
     sent = {
         "type": "chat",
-        "messages": [{**template("Hi {b} and {a}")["messages"][0], "input_variables": ["a", "b"]}],
+        "messages": [{**chat("Hi {b} and {a}")["messages"][0], "input_variables": ["a", "b"]}],
         "input_variables": ["a", "b"],
     }
     content = {
@@ -52,9 +53,7 @@ def test_the_flat_body_comes_first_and_the_nested_one_after_it() -> None:
 def test_the_shape_that_works_is_found_once_even_by_many_publishers_at_once() -> None:
     vendor = Scripted(react=nested_only)
     with client(vendor) as registry, ThreadPoolExecutor(8) as pool:
-        made = pool.map(
-            lambda n: registry.prompts.publish(Prompt(f"p{n}", template()), message="m"), range(24)
-        )
+        made = pool.map(lambda n: registry.prompts.publish(Prompt(f"p{n}", chat()), message="m"), range(24))
         assert [version.version for version in made] == [1] * 24
     assert len(vendor.seen) == 25
 
@@ -122,7 +121,7 @@ def test_a_version_that_the_response_leaves_out_is_read_back() -> None:
         return Reply(version("greet", 12))
 
     with client(react) as registry:
-        made = registry.prompts.publish(Prompt("greet", template()), message="m")
+        made = registry.prompts.publish(Prompt("greet", chat()), message="m")
         assert (made.template_id, made.version) == (7, 12)
         assert registry.requests == 2
 
@@ -136,7 +135,7 @@ def test_a_publish_whose_version_cannot_be_read_back_has_an_unknown_outcome(read
         client(react) as registry,
         pytest.raises(FateUnknown, match="was published, but its version is unknown"),
     ):
-        registry.prompts.publish(Prompt("greet", template()), message="m")
+        registry.prompts.publish(Prompt("greet", chat()), message="m")
 
 
 def test_a_response_for_another_prompt_has_an_unknown_outcome() -> None:
@@ -145,4 +144,4 @@ def test_a_response_for_another_prompt_has_an_unknown_outcome() -> None:
         client(script) as registry,
         pytest.raises(FateUnknown, match="expected the prompt 'greet'"),
     ):
-        registry.prompts.publish(Prompt("greet", template()), message="m")
+        registry.prompts.publish(Prompt("greet", chat()), message="m")

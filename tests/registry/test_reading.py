@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from scripted_registry import Reply, Scripted, Seen, client, item, version
 
+from promptsync.registry.address import segment
 from promptsync.registry.errors import BadAnswer, NotFound, RenamedRemotely
 
 NOT_FOUND = Reply({"success": False, "message": "no prompt of that name"}, status=404)
@@ -41,8 +42,6 @@ def test_a_raw_read_is_fresh_unresolved_and_addressed_by_id() -> None:
 
 @pytest.mark.parametrize("name", ["a/b", "a:b", "ä 50%", ".."])
 def test_a_prompt_without_an_id_is_addressed_by_its_encoded_name(name: str) -> None:
-    from promptsync.registry.address import segment
-
     script = Scripted(Reply(version(name)))
     with client(script) as registry:
         assert registry.prompts.get(None, name, label="prod").prompt.name == name

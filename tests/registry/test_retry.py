@@ -219,7 +219,7 @@ def test_retry_after_is_read_as_seconds(value: str, seconds: float) -> None:
     assert retry_after(value) == seconds
 
 
-@pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000"])
-def test_retry_after_is_read_as_a_date(zone: str) -> None:
-    date = formatdate(time.time() + 3600, usegmt=True).replace("GMT", zone)
-    assert 3000 < retry_after(date) <= 3600
+def test_retry_after_is_read_as_a_date() -> None:
+    date = formatdate(time.time() + 3600, usegmt=True)
+    for zone in ("GMT", "-0000", "+0000"):
+        assert 3000 < retry_after(date.replace("GMT", zone)) <= 3600
