@@ -68,7 +68,6 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("GET", f"{TEMPLATE}/labels", "prompts.items.list_labels"),
     ApiRoute("GET", f"{TEMPLATE}/snippet-usage", "prompts.templates.snippet_usage"),
     ApiRoute("POST", "/rest/prompt-templates", "prompts.templates.publish", 201),
-    ApiRoute("PATCH", "/rest/prompt-templates/<identifier>", "prompts.templates.patch", 201),
     # The SDK for JavaScript does not encode names. The routes above are matched first.
     ApiRoute("GET", "/prompt-templates/<path:identifier>", "prompts.templates.get_raw"),
     ApiRoute("POST", "/prompt-templates/<path:identifier>", "prompts.templates.get_rendered"),

@@ -111,7 +111,6 @@ UNKNOWN_FILTER = {"filters": [{"field": "user_intent", "operator": "is", "value"
 SKILL = {"name": "team", "provider": "openai", "files": [{"path": "a/SKILL.md", "content": "# A"}]}
 CHANGED_SKILL = {"file_updates": [{"path": "a/SKILL.md", "content": "# B"}], "release_label": "prod"}
 EXECUTION = "/workflow-version-execution-results?workflow_version_execution_id=4"
-CHANGE = {"messages": {"0": {"role": "user", "content": [TEXT]}}}
 CSV = {"file_name": "a.csv", "file_content_base64": base64.b64encode(b"Column A,expected\nHi,Hi\n").decode()}
 TABLES = f"{V2}/tables"
 SHEET = f"{TABLES}/$table/sheets/$sheet"
@@ -146,9 +145,6 @@ TRIES = (
     Try("POST /prompt-templates/3", {"version": 0}, 422),
     Try("GET /prompt-templates/rich/labels"),
     Try("GET /prompt-templates/tone/snippet-usage"),
-    Try("PATCH /rest/prompt-templates/greeting", CHANGE, 201),
-    Try("PATCH /rest/prompt-templates/rich", {"model_parameters": {"top_p": 1}}, 201),
-    Try("PATCH /rest/prompt-templates/rich", {"version": 1, "label": "x"}, 400),
     Try("POST /prompts/3/label", {"name": "dev", "prompt_version_number": 1}),
     Try("PATCH /prompt-labels/2", {"prompt_version_number": 2}),
     # The specification says 204 without a body, which a client that parses every response cannot read.

@@ -27,35 +27,15 @@ def test_a_label_is_created_moved_and_deleted(call, prompt):
     moved = call("PATCH", f"/prompt-labels/{created.body['id']}", {"prompt_version_number": 2})
     assert (moved.status, moved.body["prompt_version_id"]) == (200, second["prompt_version_id"])
     assert labels_of(call) == {"prod": 1, "dev": 2}
-    back = call(
-        "PATCH", f"/prompt-labels/{created.body['id']}", {"prompt_version_id": first["prompt_version_id"]}
-    )
-    assert back.status == 200
-    assert labels_of(call) == {"prod": 1, "dev": 1}
     gone = call("DELETE", f"/prompt-labels/{created.body['id']}")
     assert (gone.status, gone.body) == (200, {"success": True, "message": "Deleted the release label 'dev'."})
     assert labels_of(call) == {"prod": 1}
     assert call("DELETE", f"/prompt-labels/{created.body['id']}").status == 404
 
 
-@pytest.mark.parametrize(
-    ("number", "version_id", "status"),
-    [
-        (2, None, 200),
-        (None, 2, 200),
-        (2, 2, 200),
-        (1, 2, 404),
-        (2, 1, 404),
-        (None, 3, 404),  # a version of another template
-        (None, 99, 404),
-        (None, None, 422),
-        (None, "2", 422),
-        (2, 0, 422),
-    ],
-)
-def test_a_label_names_its_version_by_number_or_id(call, prompt, publish, number, version_id, status):
-    assert [version["prompt_version_id"] for version in (*prompt, publish("other"))] == [1, 2, 3]
-    wanted = {"prompt_version_number": number, "prompt_version_id": version_id}
+@pytest.mark.parametrize(("number", "status"), [(2, 200), (9, 404), (0, 422), (None, 422), ("2", 422)])
+def test_a_label_names_its_version_by_number(call, prompt, number, status):
+    wanted = {"prompt_version_number": number}
     created = call("POST", f"/prompts/{prompt[0]['id']}/label", {"name": "dev", **wanted})
     moved = call("PATCH", "/prompt-labels/1", wanted)
     assert (created.status, moved.status) == (status, status)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from promptsync.server.http import Answer, ApiError, Id, Name, Request, invalid, not_found, read_id, row_of
+from promptsync.server.http import Answer, ApiError, Id, Name, Request, not_found, read_id, row_of
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, decoded, encoded, insert, now
 
 TEMPLATE: Final = "prompt template"
@@ -136,13 +136,12 @@ def point_labels(db: Database, version: Row, labels: Iterable[str]) -> None:
 
 
 class Target(Struct, frozen=True):
-    """The version of a label in a request: by its number, its id, or both."""
+    """The version of a label in a request."""
 
-    prompt_version_number: Id | None = None
-    prompt_version_id: Id | None = None
+    prompt_version_number: Id
 
 
-class _NewLabel(Target, frozen=True, kw_only=True):
+class _NewLabel(Target, frozen=True):
     name: Name
 
 
@@ -175,7 +174,7 @@ def create_label(request: Request, db: Database) -> Answer:
     """
     body = request.read(_NewLabel, status=422)
     template = get(db, TEMPLATE, "id", request.id("prompt_id"))
-    version_id = _target(db, template, body)
+    version_id = version(db, template, body.prompt_version_number)["id"]
     label = {"item_id": template["id"], "name": body.name}
     known = db.execute("SELECT id FROM labels WHERE item_id = :item_id AND name = :name", label).fetchone()
     if known is not None:
@@ -191,7 +190,7 @@ def move_label(request: Request, db: Database) -> Answer:
     """Move a label and return it as it is then, which is unchanged if the move waits for approval."""
     body = request.read(Target, status=422)
     label, template = _label(db, request.id("prompt_label_id"))
-    version_id = _target(db, template, body)
+    version_id = version(db, template, body.prompt_version_number)["id"]
     if waits(db, template, label["name"], version_id):
         return label | _waiting(label["name"])
     db.execute("UPDATE labels SET version_id = ? WHERE id = ?", (version_id, label["id"]))
@@ -213,19 +212,6 @@ def _label(db: Database, label_id: int) -> tuple[dict[str, Any], Row]:
     missing = f"There is no release label with the id {label_id}."
     row = row_of(db, f"SELECT {columns} FROM labels WHERE id = ?", (label_id,), missing)
     return dict(row), get(db, TEMPLATE, "id", row["prompt_id"])
-
-
-def _target(db: Database, template: Row, target: Target) -> int:
-    """Return the id of the version of a template that a request names."""
-    number, version_id = target.prompt_version_number, target.prompt_version_id
-    if number is None and version_id is None:
-        required = "prompt_version_number or prompt_version_id is required."
-        raise invalid(required, "body", "prompt_version_number")
-    where = "item_id = ? AND number = coalesce(?, number) AND id = coalesce(?, id)"
-    what = "the id" if number is None else "the number"
-    missing = f"{template['name']!r} has no version with {what} {number or version_id}."
-    sql = f"SELECT id FROM versions WHERE {where}"
-    return int(row_of(db, sql, (template["id"], number, version_id), missing)["id"])
 
 
 # -- protection ---------------------------------------------------------------------------------------------
