@@ -187,6 +187,12 @@ TRIES = (
     ),
     Try("POST /spans-bulk", SPANS, 201),
     Try("POST /spans-bulk", {**SPANS, "close_after": True}, 400, "closing a trace"),
+    Try(
+        "POST /spans-bulk",
+        {"spans": [SPANS["spans"][0] | {"log_request": LOGGED}]},
+        400,
+        "`log_request` of a span",
+    ),
     Try("POST /v1/traces", OTLP),
     Try("POST /v1/traces?close_after=true", OTLP, 400, "closing a trace"),
     Try(f"GET {V2}/traces/{TRACE}"),

@@ -19,7 +19,7 @@ from promptsync.prompt.canonical import canonical, to_document, to_prompt
 from promptsync.prompt.prompt import Local, Prompt, plain
 from promptsync.prompt.shapes import BLOCKS, SHAPES
 from promptsync.server.http import ApiError
-from promptsync.server.prompts.template import check_template, stored_metadata, stored_template
+from promptsync.server.prompts.templates import check_template, stored_metadata, stored_template
 
 IGNORED = {"input_variables", "dataset_examples", "raw_request_display_role", "display_params"}
 EMPTY = {"functions", "tools", "tool_calls", "annotations"}

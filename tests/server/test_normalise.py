@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from registry_server import chat, completion
 from stored import block, stored_chat, stored_message, stored_model
 
-from promptsync.server.prompts.template import stored_metadata, stored_template
+from promptsync.server.prompts.templates import stored_metadata, stored_template
 
 
 def message(**more):

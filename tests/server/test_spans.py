@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from registry_server import Caller, chat, completion
+from registry_server import Caller
 
 from promptsync.server.tracking import spans
 
@@ -30,13 +30,6 @@ SPAN = {
     "attributes": {"llm.model": "gpt-4o", "n": 3},
     "events": [{"name": "e", "timestamp": 1, "attributes": {"a": 1}}],
     "resource": {"attributes": {"service.name": "app"}, "schema_url": ""},
-}
-LOG = {
-    "provider": "openai",
-    "model": "gpt-4o",
-    "input": chat("Hi"),
-    "output": completion("Hello"),
-    "score": 80,
 }
 
 
@@ -99,24 +92,6 @@ def test_null_counts_as_absent_and_a_span_that_is_sent_again_replaces_the_first(
     assert (span["resource"]["schema_url"], span["end_time"]) == ("", "2026-01-01T00:00:01.500000Z")
 
 
-def test_a_span_brings_its_request(call):
-    body = {"spans": [{**SPAN, "log_request": LOG}]}
-    for _ in range(2):  # the second time, nothing is logged twice
-        answer = call("POST", "/spans-bulk", body).body
-        assert answer["request_logs"] == [{"id": 1, "span_id": ROOT}]
-    assert trace(call)[0]["request_log_id"] == 1
-    request = request_of(call, 1)
-    assert (request["trace_id"], request["span_id"]) == (TRACE, ROOT)
-    assert request["latency_ms"] == 1500  # the times of the span, because the request has none
-    assert request["scores"] == [{"name": "default", "score": 80}]
-    # Without its prompt, the span is kept and its request is not.
-    other = {**SPAN, "context": {**SPAN["context"], "span_id": CHILD}}
-    body = {"spans": [{**other, "log_request": {**LOG, "prompt_name": "nobody"}}]}
-    answer = call("POST", "/spans-bulk", body)
-    assert (answer.status, answer.body["request_logs"]) == (201, [])
-    assert trace(call)[1]["request_log_id"] is None
-
-
 @pytest.mark.parametrize("is_request_first", [True, False])
 def test_a_tracked_request_belongs_to_its_span_and_to_spans_that_name_it(call, is_request_first):
     other = {**SPAN, "context": {**SPAN["context"], "span_id": CHILD}}
@@ -150,7 +125,7 @@ BROKEN = [
     (_with(status={"status_code": "OK"}), "spans[1].status.status_code: invalid enum value"),
     (_with(events=[1]), "spans[1].events[0]"),
     (_with(resource={}), "spans[1].resource.attributes: required"),
-    (_with(log_request={**LOG, "score": 101}), "spans[1].log_request.score"),
+    (_with(log_request={"provider": "openai"}), "spans[1].log_request: not supported by this registry"),
     (_with(attributes={"a": "x" * 1_000_001}), "longer than 1,000,000 characters"),
 ]
 

@@ -17,7 +17,7 @@ from promptsync.rendering import Engine, render_template
 from promptsync.server.checks.models import JUDGE, Model, ModelError, Models
 from promptsync.server.http import ApiError, Id, Name, checked
 from promptsync.server.prompts import items
-from promptsync.server.prompts.template import expanded, resolved, stored_metadata, stored_template
+from promptsync.server.prompts.templates import expanded, resolved, stored_metadata, stored_template
 from promptsync.server.store.database import Database, Row, Store
 from promptsync.server.tables import store
 from promptsync.server.tables.primitives import PRIMITIVES, NoResult, Read, primitive, score_of, structured

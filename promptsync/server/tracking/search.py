@@ -14,8 +14,7 @@ from msgspec import Meta, Struct
 from promptsync.server.http import Answer, Id, Request, checked, malformed, row_of
 from promptsync.server.listing import ListPage
 from promptsync.server.store.database import MAX_INTEGER, Database, Row
-from promptsync.server.tracking.log import words, written
-from promptsync.server.tracking.logged import moment
+from promptsync.server.tracking.log import moment, words, written
 
 MAX_FILTERS = 100
 """Most filters and groups in one search, most values in a filter, and most words in a free text."""
@@ -69,7 +68,7 @@ class Search(Struct, frozen=True, forbid_unknown_fields=True):
 
 def get_request(request: Request, db: Database) -> Answer:
     """Return everything stored about a request."""
-    request_id = request.id("request_id")
+    request_id = request.path["request_id"]
     sql = f"SELECT {_SUMMARY}, {_DETAILS} {_FROM} WHERE r.id = ?"
     row = row_of(db, sql, (request_id,), f"There is no request with the id {request_id}.")
     return _shown(row)

@@ -1,4 +1,4 @@
-"""Spans: saving them, also those of OTLP, linking them with requests, and reading them by trace."""
+"""Spans: saving them, also those of OTLP, and reading them by trace, each with its request."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, to_builtins
-from msgspec.structs import replace
 
 from promptsync.server.http import PROTOBUF, Answer, ApiError, Request, Response, malformed, not_found
 from promptsync.server.store.database import MAX_INTEGER, Database, encoded, parse_time
-from promptsync.server.tracking.log import save_log
-from promptsync.server.tracking.logged import Log
 
 if TYPE_CHECKING:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -76,7 +73,8 @@ class _Span(Struct, frozen=True):
     parent_id: Annotated[str, Meta(max_length=128)] | None = None
     events: list[dict[str, Any]] | None = None
     links: list[dict[str, Any]] | None = None
-    log_request: Log | None = None
+    # Refused, because requests are logged on their own, and so are those of both SDKs.
+    log_request: None = None
 
     def stored(self) -> Span:
         """Return the span as it is stored and read, without its request."""
@@ -106,19 +104,17 @@ class _Spans(Struct, frozen=True):
 
 
 def create_spans(request: Request, db: Database) -> Answer:
-    """Save spans and the requests in them, all or none."""
+    """Save spans, all or none."""
     body = request.read(_Spans)
     _check(len(body.spans), body.close_after)
-    spans, logs = [], []
+    spans = []
     for sent in body.spans:
         span = sent.stored()
-        text, span_id = encoded(span), span["span_id"]
+        text = encoded(span)
         if len(text) > MAX_SPAN:
             raise malformed(_TOO_LONG)
-        spans.append({"id": _save(db, text), "name": span["name"], "span_id": span_id})
-        if sent.log_request is not None and (request_id := _log(db, sent.log_request, span)) is not None:
-            logs.append({"id": request_id, "span_id": span_id})
-    return {"success": True, "spans": spans, "request_logs": logs}
+        spans.append({"id": _save(db, text), "name": span["name"], "span_id": span["span_id"]})
+    return {"success": True, "spans": spans, "request_logs": []}
 
 
 def get_trace(request: Request, db: Database) -> Answer:
@@ -159,24 +155,6 @@ def _check(count: int, close_after: bool | None) -> None:
         raise malformed("close_after is not supported: this registry does not close traces.")
     if count > MAX_SPANS:
         raise ApiError(413, f"The request has {count:,} spans; at most {MAX_SPANS:,} are allowed.")
-
-
-def _log(db: Database, sent: Log, span: Span) -> int | None:
-    """Log the request of a span once, and return its id, or ``None`` if its prompt does not exist."""
-    known = db.execute("SELECT id FROM requests WHERE span_id = ?", (span["span_id"],)).fetchone()
-    if known is not None:
-        return int(known["id"])
-    log = replace(
-        sent,
-        request_start_time=sent.request_start_time or span["start_time"],
-        request_end_time=sent.request_end_time or span["end_time"],
-    )
-    try:
-        return save_log(db, log, log.exchange(), span["span_id"])
-    except ApiError as error:
-        if error.status == 404:
-            return None
-        raise
 
 
 # -- OTLP over HTTP, as protobuf or JSON --------------------------------------------------------------------
