@@ -38,9 +38,6 @@ MAX_BODY = 32 * 1024 * 1024
 MAX_PROTOBUF: Final = 8 * 1024 * 1024
 """Longest body in protobuf, in bytes: parsed, it can take a hundred times as much."""
 
-SUPPORTED = "see docs/compatibility.md in promptsync."
-"""How the message about an operation of PromptLayer's API ends that this registry lacks."""
-
 Answer = dict[str, Any]
 """The value of a response."""
 
@@ -225,7 +222,7 @@ def checked(
         problem, _, below = str(error).removesuffix("`").partition(" - at `$")
         if missing := _MISSING.fullmatch(problem):
             below, problem = f"{below}.{missing[1]}", "required"
-        if part == "query" and problem.startswith("Expected `null`"):
+        if problem.startswith("Expected `null`"):
             problem = "not supported by this registry"
         path = f"{where}{below}".strip(".")
         message = f"{path or part}: {problem[:1].lower()}{problem[1:]}.".replace("`", "")
@@ -249,7 +246,7 @@ class Request(Struct, frozen=True):
     ``sheets`` collects the sheets that it asks about or starts: what is left of them is computed.
     """
 
-    path: Mapping[str, str]
+    path: Mapping[str, Any]
     query: Mapping[str, Sequence[str]]
     json: Any = None
     attached: bytes | None = None
@@ -290,16 +287,6 @@ class Request(Struct, frozen=True):
         if query.version is not None and query.label is not None:
             raise invalid("Specify version or label, not both.", "query", "version")
         return query.version, query.label
-
-    def id(self, name: str) -> int:
-        """Return the path parameter ``name``, which must be an id.
-
-        404 otherwise, because operations that are missing have a word in its place.
-        """
-        value = read_id(self.path[name])
-        if value is None:
-            raise not_found(f"{name} must be an integer id; {SUPPORTED}")
-        return value
 
     def check_scope(self) -> None:
         """Raise a 400 for a workspace other than the key's own, and for external ids, which nothing has."""

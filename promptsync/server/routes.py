@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, MapAdapter, Rule
 
-from promptsync.server.http import FORM, PROTOBUF, SUPPORTED, Response, not_found
+from promptsync.server.http import FORM, PROTOBUF, Response, not_found
 from promptsync.server.tables.store import rows_of_path
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class ApiRoute(NamedTuple):
         return answer if isinstance(answer, Response) else Response(answer, self.status)
 
 
+ID = "int(max=999999999999999999)"
+"""The converter for an id in a path: operations that are missing have a word in its place."""
 TEMPLATE = "/prompt-templates/<identifier>"
 FOLDERS = "/api/public/v2/folders"
 SKILLS = "/api/public/v2/skill-collections"
@@ -72,9 +74,9 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("GET", "/prompt-templates/<path:identifier>", "prompts.templates.get_raw"),
     ApiRoute("POST", "/prompt-templates/<path:identifier>", "prompts.templates.get_rendered"),
     ApiRoute("GET", "/api/public/v2/tool-registry/<identifier>", "prompts.templates.get_tool"),
-    ApiRoute("POST", "/prompts/<prompt_id>/label", "prompts.items.create_label"),
-    ApiRoute("PATCH", "/prompt-labels/<prompt_label_id>", "prompts.items.move_label"),
-    ApiRoute("DELETE", "/prompt-labels/<prompt_label_id>", "prompts.items.delete_label"),
+    ApiRoute("POST", f"/prompts/<{ID}:prompt_id>/label", "prompts.items.create_label"),
+    ApiRoute("PATCH", f"/prompt-labels/<{ID}:prompt_label_id>", "prompts.items.move_label"),
+    ApiRoute("DELETE", f"/prompt-labels/<{ID}:prompt_label_id>", "prompts.items.delete_label"),
     ApiRoute("GET", SKILLS, "skills.list_collections"),
     ApiRoute("POST", SKILLS, "skills.create_collection", 201, FORM),
     ApiRoute("GET", f"{SKILLS}/<identifier>", "skills.get_collection"),
@@ -97,20 +99,20 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("POST", "/rest/track-group", "tracking.log.track_group"),
     ApiRoute("POST", "/track-group", "tracking.log.track_group"),
     ApiRoute("POST", "/create-group", "tracking.log.create_group"),
-    ApiRoute("GET", f"{REQUESTS}/<request_id>", "tracking.search.get_request"),
+    ApiRoute("GET", f"{REQUESTS}/<{ID}:request_id>", "tracking.search.get_request"),
     ApiRoute("POST", f"{REQUESTS}/search", "tracking.search.search_requests"),
     ApiRoute("POST", "/spans-bulk", "tracking.spans.create_spans", 201),
     ApiRoute("POST", "/v1/traces", "tracking.spans.ingest_traces", 200, PROTOBUF),
     ApiRoute("GET", "/api/public/v2/traces/<trace_id>", "tracking.spans.get_trace"),
     ApiRoute("GET", "/api/public/v2/datasets", "checks.evaluations.list_datasets"),
-    ApiRoute("GET", "/api/public/v2/datasets/<dataset_id>/rows", "checks.evaluations.get_dataset_rows"),
+    ApiRoute("GET", f"/api/public/v2/datasets/<{ID}:dataset_id>/rows", "checks.evaluations.get_dataset_rows"),
     ApiRoute("GET", EVALUATIONS, "checks.evaluations.list_evaluations"),
-    ApiRoute("GET", f"{EVALUATIONS}/<report_id>", "checks.evaluations.get_evaluation"),
-    ApiRoute("POST", f"{EVALUATIONS}/<report_id>/run", "checks.evaluations.run_evaluation", 201),
-    ApiRoute("GET", f"{EVALUATIONS}/<report_id>/rows", "checks.evaluations.get_rows"),
-    ApiRoute("GET", "/reports/<report_id>", "checks.evaluations.get_evaluation"),
-    ApiRoute("POST", "/reports/<report_id>/run", "checks.evaluations.run_evaluation", 201),
-    ApiRoute("GET", "/reports/<report_id>/score", "checks.evaluations.get_score"),
+    ApiRoute("GET", f"{EVALUATIONS}/<{ID}:report_id>", "checks.evaluations.get_evaluation"),
+    ApiRoute("POST", f"{EVALUATIONS}/<{ID}:report_id>/run", "checks.evaluations.run_evaluation", 201),
+    ApiRoute("GET", f"{EVALUATIONS}/<{ID}:report_id>/rows", "checks.evaluations.get_rows"),
+    ApiRoute("GET", f"/reports/<{ID}:report_id>", "checks.evaluations.get_evaluation"),
+    ApiRoute("POST", f"/reports/<{ID}:report_id>/run", "checks.evaluations.run_evaluation", 201),
+    ApiRoute("GET", f"/reports/<{ID}:report_id>/score", "checks.evaluations.get_score"),
     ApiRoute("GET", "/workflows", "checks.agents.list_workflows"),
     ApiRoute("GET", "/workflows/<identifier>", "checks.agents.get_workflow"),
     ApiRoute("GET", "/workflows/<identifier>/labels", "checks.agents.workflow_labels"),
@@ -179,7 +181,7 @@ def _routes(first: str) -> MapAdapter:
     return compiled.bind("")
 
 
-def match(method: str, path: str) -> tuple[ApiRoute, Mapping[str, str]]:
+def match(method: str, path: str) -> tuple[ApiRoute, Mapping[str, Any]]:
     """Return the route of a raw path, and its decoded parameters.
 
     404 for all others, among them the operations of PromptLayer's API that this registry lacks: the SDKs
@@ -191,8 +193,10 @@ def match(method: str, path: str) -> tuple[ApiRoute, Mapping[str, str]]:
         route, raw = _routes(first).match(path, method=method)
     except (NotFound, MethodNotAllowed):
         shown = f"{method[:20]} {path[:200]}"
-        raise not_found(f"This registry does not support {shown}; {SUPPORTED}") from None
-    return route, {name: urllib.parse.unquote(value) for name, value in raw.items()}
+        lacks = f"This registry does not support {shown}; see docs/compatibility.md in promptsync."
+        raise not_found(lacks) from None
+    decoded = urllib.parse.unquote
+    return route, {name: decoded(value) if isinstance(value, str) else value for name, value in raw.items()}
 
 
 @cache

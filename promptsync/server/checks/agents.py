@@ -68,13 +68,12 @@ def list_workflows(request: Request, db: Database) -> Answer:
 
 def get_workflow(request: Request, db: Database) -> Answer:
     """Return an agent both flat, as declared, and nested, as recorded and as the SDK reads it."""
-    number, label = request.version()
-    workflow = items.find(db, request.path["identifier"], WORKFLOW)
-    version = items.version(db, workflow, number, label)
+    workflow, version = items.requested(request, db, WORKFLOW)
     nodes = version["body"]["nodes"]
-    required = sorted(_required(db, nodes))
     names = "SELECT name FROM labels WHERE version_id = ? ORDER BY name"
     labels = [row["name"] for row in db.execute(names, (version["id"],))]
+    edge: Answer = {"is_and": True, "conditionals": []}
+    about = {"workspace_id": request.workspace_id, "is_draft": False, "is_deleted": False}
     return {
         "success": True,
         "workflow_id": workflow["id"],
@@ -83,7 +82,7 @@ def get_workflow(request: Request, db: Database) -> Answer:
         "version_number": version["number"],
         "workflow_version_id": version["id"],
         "commit_message": None,
-        "required_input_variables": dict.fromkeys(required, "string"),
+        "required_input_variables": dict.fromkeys(sorted(_required(db, nodes)), "string"),
         "release_labels": labels,
         "created_at": version["created_at"],
         "nodes": [
@@ -91,23 +90,10 @@ def get_workflow(request: Request, db: Database) -> Answer:
             for number, node in enumerate(nodes, 1)
         ],
         "edges": [
-            {
-                "id": str(number),
-                "is_and": True,
-                "conditionals": [],
-                "source_node_name": before["name"],
-                "target_node_name": after["name"],
-            }
+            {"id": str(number), **edge, "source_node_name": before["name"], "target_node_name": after["name"]}
             for number, (before, after) in enumerate(itertools.pairwise(nodes), 1)
         ],
-        "workflow": {
-            "id": workflow["id"],
-            "workspace_id": request.workspace_id,
-            "name": workflow["name"],
-            "user_id": None,
-            "is_draft": False,
-            "is_deleted": False,
-        },
+        "workflow": {"id": workflow["id"], "name": workflow["name"], "user_id": None, **about},
     }
 
 

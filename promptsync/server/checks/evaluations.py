@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from promptsync.prompt.evaluation import cell_text
-from promptsync.server.http import Answer, ApiError, Id, Name, Request, checked, malformed, not_found
+from promptsync.server.http import Answer, ApiError, Id, Name, Request, checked, malformed, row_of
 from promptsync.server.listing import ItemQuery, PageQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET
@@ -30,20 +30,18 @@ _STATUSES = ("COMPLETED", "FAILED", "QUEUED", "RUNNING")
 
 # The comment of every result names the model, because an echo checks the prompt and not a model: also if
 # another column asked one.
-_SUMMARY = (
-    "i.id, i.name, 'model: ' || (SELECT model FROM cells WHERE sheet_id = i.sheet_id AND model IS NOT NULL"
-    " ORDER BY model <> 'echo' LIMIT 1) AS comment, i.created_at,"
+_REPORT = (
+    "SELECT i.id, i.name, i.created_at, 'model: ' || (SELECT model FROM cells WHERE sheet_id = i.sheet_id"
+    " AND model IS NOT NULL ORDER BY model <> 'echo' LIMIT 1) AS comment,"
     " coalesce((SELECT updated_at FROM sheets WHERE id = i.sheet_id), i.updated_at) AS updated_at,"
     " i.dataset_id, i.parent_id AS parent_report_id, i.kind = 'evaluation' AS \"is_blueprint [flag]\","
     ' i.deleted AS "deleted [flag]", (SELECT workspace_id FROM registry) AS workspace_id, NULL AS folder_id,'
-    " NULL AS user_id, NULL AS tags, NULL AS score_configuration, '[]' AS \"external_ids [json]\""
-)
-_REPORT = (
-    f"SELECT {_SUMMARY}, v.item_id AS prompt_registry_id, v.number AS prompt_version_number,"
+    " NULL AS user_id, NULL AS tags, NULL AS score_configuration, '[]' AS \"external_ids [json]\","
+    " v.item_id AS prompt_registry_id, v.number AS prompt_version_number,"
     " NULL AS score_matrix, NULL AS score_calculation_error,"
     ' i.spec AS "spec [json]", i.sheet_id, ifnull((SELECT row_count FROM sheets WHERE id = i.sheet_id), 0)'
     " AS row_count FROM runs i LEFT JOIN versions v ON v.id = i.version_id"
-    f" WHERE i.kind IN ('{EVALUATION}', '{EVALUATION_RUN}') AND NOT i.deleted"
+    f" WHERE i.kind IN ('{EVALUATION}', '{EVALUATION_RUN}') AND i.id = ? AND i.deleted <= ?"
 )
 _PASSED = (
     "SELECT column_id, 100.0 * sum(value = 'true') / count(*) FROM cells WHERE column_id IN"
@@ -90,10 +88,11 @@ class _EvaluationsQuery(ItemQuery, frozen=True):
 def list_evaluations(request: Request, db: Database) -> Answer:
     """List the pipelines; with ``include_runs`` also their runs."""
     query = request.parameters(_EvaluationsQuery)
-    page, rows = query.select_page(db, _SUMMARY, "runs i", f"i.kind = '{EVALUATION}'")
-    evaluations = [dict(row) for row in rows]
+    page, rows = query.select_page(db, "i.id", "runs i", f"i.kind = '{EVALUATION}'")
+    evaluations = [_report(db, row["id"], deleted=True).about for row in rows]
     for evaluation in evaluations if query.include_runs else ():
-        runs = _reports(db, "i.parent_id = ?", evaluation["id"])
+        sql = "SELECT id FROM runs WHERE parent_id = ? ORDER BY id DESC"
+        runs = [_report(db, row["id"]) for row in db.execute(sql, (evaluation["id"],)).fetchall()]
         evaluation["runs"] = [run.about | run.state for run in runs]
     # Clients read one key or the other.
     return {**OK, "evaluations": evaluations, "items": evaluations, **page.keys}
@@ -107,7 +106,7 @@ class _RunBody(msgspec.Struct):
 
 def run_evaluation(request: Request, db: Database) -> Answer:
     """Start a run: 201 with its id, which is polled."""
-    pipeline_id, body = request.id("report_id"), request.read(_RunBody)
+    pipeline_id, body = request.path["report_id"], request.read(_RunBody)
     if body.refresh_dataset:
         raise ApiError(403, "Datasets of this registry come from evaluation files and cannot be refreshed.")
     pipeline = _report(db, pipeline_id)
@@ -176,34 +175,25 @@ def _cell(column: SheetColumn, cell: SheetCell) -> Answer:
     return {"type": "eval", "status": cell.status, "value": cell.value, "error_message": cell.error}
 
 
-def _reports(db: Database, condition: str, *values: int) -> list[Report]:
-    """Return pipelines and runs, newest first."""
-    reports = []
-    for row in db.execute(f"{_REPORT} AND {condition} ORDER BY i.id DESC", values).fetchall():
-        about = dict(row)
-        spec, sheet_id, row_count = (about.pop(key) for key in ("spec", "sheet_id", "row_count"))
-        columns = [SheetColumn("", **column) for column in spec] or store.columns_of(db, sheet_id)
-        counts = store.count_statuses(db, sheet_id)
-        is_done = not counts[QUEUED]
-        passed = dict(map(tuple, db.execute(_PASSED, (sheet_id,)))) if is_done else {}
-        score = _score(columns, passed, is_done=is_done)
-        about["score"] = score if is_done else None
-        shown = {"status_counts": {status: counts[status] for status in _STATUSES}}
-        state = {"status": "COMPLETED" if is_done else "RUNNING", "stats": shown}
-        reports.append(Report(about, state, score, columns, passed, sheet_id, row_count))
-    return reports
-
-
-def _report(db: Database, report_id: int) -> Report:
-    """Return a pipeline or a run; 404 otherwise."""
-    for report in _reports(db, "i.id = ?", report_id):
-        return report
-    raise not_found(f"There is no evaluation with the id {report_id}.")
+def _report(db: Database, report_id: int, *, deleted: bool = False) -> Report:
+    """Return a pipeline, which may be a deleted one if that is set, or a run; 404 otherwise."""
+    missing = f"There is no evaluation with the id {report_id}."
+    about = dict(row_of(db, _REPORT, (report_id, deleted), missing))
+    spec, sheet_id, row_count = (about.pop(key) for key in ("spec", "sheet_id", "row_count"))
+    columns = [SheetColumn("", **column) for column in spec] or store.columns_of(db, sheet_id)
+    counts = store.count_statuses(db, sheet_id)
+    is_done = not counts[QUEUED]
+    passed = dict(map(tuple, db.execute(_PASSED, (sheet_id,)))) if is_done else {}
+    score = _score(columns, passed, is_done=is_done)
+    about["score"] = score if is_done else None
+    shown = {"status_counts": {status: counts[status] for status in _STATUSES}}
+    state = {"status": "COMPLETED" if is_done else "RUNNING", "stats": shown}
+    return Report(about, state, score, columns, passed, sheet_id, row_count)
 
 
 def _polled(request: Request, db: Database) -> Report:
     """Return the report of a request, which has it computed."""
-    report = _report(db, request.id("report_id"))
+    report = _report(db, request.path["report_id"])
     request.sheets.append(report.sheet_id)
     return report
 
@@ -277,7 +267,7 @@ def list_datasets(request: Request, db: Database) -> Answer:
 def get_dataset_rows(request: Request, db: Database) -> Answer:
     """Return a page of a dataset's rows; ``q`` selects rows with a value that contains it."""
     query = request.parameters(_RowsQuery)
-    dataset_id, part = request.id("dataset_id"), query.q.casefold()
+    dataset_id, part = request.path["dataset_id"], query.q.casefold()
     dataset = items.version_by_id(db, dataset_id, DATASET)["body"]
     columns = dataset["columns"]
     rows = [[row.get(name) for name in columns] for row in dataset["rows"]]

@@ -100,6 +100,13 @@ def version_by_id(db: Database, version_id: int | None, kind: str = TEMPLATE) ->
     return row_of(db, sql, (version_id, kind), missing)
 
 
+def requested(request: Request, db: Database, kind: str = TEMPLATE) -> tuple[Row, Row]:
+    """Return the item in the path of a request, and its version for the query; 404 otherwise."""
+    number, label = request.version()
+    item = find(db, request.path["identifier"], kind)
+    return item, version(db, item, number, label)
+
+
 def add_version(
     db: Database,
     item: Row,
@@ -173,7 +180,7 @@ def create_label(request: Request, db: Database) -> Answer:
     200 with a message and no label if the label is protected and waits for approval.
     """
     body = request.read(_NewLabel, status=422)
-    template = get(db, TEMPLATE, "id", request.id("prompt_id"))
+    template = get(db, TEMPLATE, "id", request.path["prompt_id"])
     version_id = version(db, template, body.prompt_version_number)["id"]
     label = {"item_id": template["id"], "name": body.name}
     known = db.execute("SELECT id FROM labels WHERE item_id = :item_id AND name = :name", label).fetchone()
@@ -189,7 +196,7 @@ def create_label(request: Request, db: Database) -> Answer:
 def move_label(request: Request, db: Database) -> Answer:
     """Move a label and return it as it is then, which is unchanged if the move waits for approval."""
     body = request.read(Target, status=422)
-    label, template = _label(db, request.id("prompt_label_id"))
+    label, template = _label(db, request.path["prompt_label_id"])
     version_id = version(db, template, body.prompt_version_number)["id"]
     if waits(db, template, label["name"], version_id):
         return label | _waiting(label["name"])
@@ -199,7 +206,7 @@ def move_label(request: Request, db: Database) -> Answer:
 
 def delete_label(request: Request, db: Database) -> Answer:
     """Delete a label, unless that waits for approval."""
-    label, template = _label(db, request.id("prompt_label_id"))
+    label, template = _label(db, request.path["prompt_label_id"])
     if waits(db, template, label["name"], None):
         return _waiting(label["name"])
     db.execute("DELETE FROM labels WHERE id = ?", (label["id"],))
