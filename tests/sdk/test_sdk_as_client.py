@@ -39,9 +39,7 @@ REQUEST = {
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Application]:
-    fixtures = tmp_path / "registry.yaml"
-    fixtures.write_text("tools: [{id: 7, name: weather, function: {name: get_weather}}]")
-    with create_app(tmp_path / "registry.db", fixtures=fixtures) as app:
+    with create_app(tmp_path / "registry.db") as app:
         yield app
 
 
@@ -103,13 +101,6 @@ def test_the_cache_of_the_sdk_renders_what_the_registry_renders(sdk: Sdk, publis
             here, there = (client.do("templates.get", written, values) for client in (cached, sdk))
             assert here["prompt_template"] == there["prompt_template"]
             assert here["llm_kwargs"] == there["llm_kwargs"]
-
-
-def test_a_template_arrives_with_its_tool(sdk: Sdk, publish: Any) -> None:
-    template = chat("Hello", tools=[{"type": "registry", "tool_registry_id": 7}])
-    publish({"prompt_name": "p", "prompt_template": template, "metadata": OPENAI})
-    sent = sdk.do("templates.get", "p", {"input_variables": {}})["llm_kwargs"]["tools"]
-    assert [tool["function"]["name"] for tool in sent] == ["get_weather"]
 
 
 def test_what_is_refused_raises_with_the_reason(sdk: Sdk, publish: Any) -> None:
@@ -302,11 +293,3 @@ def test_what_promptsync_publishes_the_sdk_reads(url: str, sdk: Sdk) -> None:
     assert system["content"][0]["text"] == "Be kind. ü 🙂\n  end "
     assert user["content"][0]["text"] == "Why?"
     assert answer["llm_kwargs"]["model"] == "gpt-4o"
-
-
-def test_a_request_that_promptsync_logs_is_annotated_by_the_sdk(url: str, sdk: Sdk) -> None:
-    with PromptLayer(url, "pl_test") as registry:
-        request_id = registry.tracking.log_request({**REQUEST, "request_end_time": "2026-01-01T00:00:01Z"})
-        group_id = registry.tracking.create_group()
-    assert sdk.do("track.score", request_id=request_id, score=1)
-    assert sdk.do("track.group", request_id=request_id, group_id=group_id)

@@ -33,7 +33,9 @@ def test_a_label_is_created_moved_and_deleted(call, prompt):
     assert call("DELETE", f"/prompt-labels/{created.body['id']}").status == 404
 
 
-@pytest.mark.parametrize(("number", "status"), [(2, 200), (9, 404), (0, 422), (None, 422), ("2", 422)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(2, 200), (9, 404), (0, 422), (BIG, 422), (None, 422), ("2", 422)]
+)
 def test_a_label_names_its_version_by_number(call, prompt, number, status):
     wanted = {"prompt_version_number": number}
     created = call("POST", f"/prompts/{prompt[0]['id']}/label", {"name": "dev", **wanted})
@@ -62,8 +64,6 @@ def test_all_labels_name_their_prompts(call, publish, prompt):
         ("POST", "/prompts/1/label", {}, 422),
         ("POST", "/prompts/1/label", {"name": ""}, 422),
         ("POST", "/prompts/1/label", {"name": "x" * 256}, 422),
-        ("POST", "/prompts/1/label", {"name": "x", "prompt_version_number": BIG}, 422),
-        ("POST", "/prompts/1/label", {"name": "x", "prompt_version_number": 9}, 404),
         ("POST", "/prompts/a/label", {"name": "x", "prompt_version_number": 1}, 404),
         ("POST", f"/prompts/{BIG}/label", {"name": "x", "prompt_version_number": 1}, 404),
         ("POST", "/prompts/9/label", {"name": "x", "prompt_version_number": 1}, 404),

@@ -265,12 +265,6 @@ def test_runs_are_listed_newest_first_on_request(call):
     assert "runs" not in call("GET", EVALUATIONS).body["evaluations"][0]
 
 
-def test_a_run_cannot_be_run_again(call):
-    answer = call("POST", f"/reports/{run(call, 'quality')}/run", {"name": "x"})
-    assert answer.status == 403
-    assert f"run {evaluation_id(call, 'quality')}." in answer.body["message"]
-
-
 # -- agents --------------------------------------------------------------------------------------------
 
 
@@ -555,12 +549,6 @@ def test_a_run_interrupted_by_close_goes_on_when_it_is_polled(slow, gate, app, h
     rows = Caller(app)("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
     # Closing waits for the step that is being done.
     assert rows[0][2]["value"] == ("Q: Where is my money?" if hangs else "true Q: Where is my money?")
-
-
-def test_an_agent_whose_process_ended_goes_on_when_it_is_polled(slow, app):
-    slow.runner.close()
-    execution = started_run(Caller(slow), AGENT, INPUTS)
-    assert finished(Caller(app), execution).body == "Q: Where?! Q: WHERE?"
 
 
 def test_two_processes_store_the_cells_of_a_row_once(slow, gate, app):

@@ -287,14 +287,6 @@ def test_an_edit_during_an_operation_wins_over_its_answer(slow: Any, gate: Any) 
     assert sheet.values("Output") == ["true edited"]
 
 
-def test_an_operation_of_a_killed_server_goes_on_when_it_is_polled(slow: Any, gate: Any, app: Any) -> None:
-    sheet, operation_id = under_way(slow, gate)
-    slow.close()
-    sheet.call = Caller(app)
-    assert sheet.operation(operation_id)["completed_count"] == 3
-    assert sheet.values("Output") == [row[0] for row in ROWS]
-
-
 def test_a_calculation_of_a_killed_server_goes_on_when_it_is_polled(slow: Any, gate: Any, app: Any) -> None:
     sheet, calculation_id = judging(slow, gate)
     gate.open.release()

@@ -188,8 +188,11 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize("longest", [1, agents.MAX_OUTPUT], ids=["fetched", "sent"])
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize(
+    ("is_async", "longest"),
+    [(False, agents.MAX_OUTPUT), (True, 1)],
+    ids=["sync and sent", "async and fetched"],
+)
 @pytest.mark.parametrize(("arguments", "outputs"), RUNS)
 def test_the_sdk_runs_an_agent(url, monkeypatch, arguments, outputs, is_async, longest):
     promptlayer = pytest.importorskip("promptlayer")
