@@ -235,6 +235,20 @@ def test_a_sheet_is_made_with_titles_and_ids_where_the_api_wants_them() -> None:
     assert scorecard["evaluated_column_ids"] == []
 
 
+BY_A_COLLEAGUE: dict[str, Callable[[Any, Any], object]] = {
+    "a row": lambda sheet, _: sheet["rows"][2]["cells"]["n0"].update(display_value="other"),
+    "fewer rows": lambda sheet, _: sheet["rows"].pop(),
+    "the prompt": lambda sheet, _: sheet["columns"][2]["config"]["inline_template"]["prompt_template"].update(
+        content=[]
+    ),
+    "a column": lambda sheet, _: sheet["columns"][3]["config"].update(json_path="$.b"),
+    "a column less": lambda sheet, _: sheet["columns"].pop(3),
+    "a weight": lambda _, scorecard: scorecard["steps"][0].update(weight=1),
+    "a threshold": lambda _, scorecard: scorecard["aggregation"].update(pass_threshold=0.1),
+    "an easier step": lambda _, scorecard: scorecard["steps"][0].update(thresholds={"pass": 0, "warn": 0}),
+}
+
+
 def test_a_sheet_that_was_made_matches_until_somebody_edits_it() -> None:
     content = of_dashboard(runs=2)
     sheet, scorecard = made(content)
@@ -242,36 +256,10 @@ def test_a_sheet_that_was_made_matches_until_somebody_edits_it() -> None:
     sheet["columns"].append({"id": "n9", "title": "Notes", "type": "TEXT"})
     sheet["rows"][0]["cells"]["n1"]["display_value"] = " 1\n"
     assert content.matches(sheet, scorecard)
-
-    def row(sheet: dict[str, Any], _: Any) -> None:
-        sheet["rows"][2]["cells"]["n0"]["display_value"] = "other"
-
-    def fewer(sheet: dict[str, Any], _: Any) -> None:
-        sheet["rows"].pop()
-
-    def prompt(sheet: dict[str, Any], _: Any) -> None:
-        template = sheet["columns"][2]["config"]["inline_template"]["prompt_template"]
-        sheet["columns"][2]["config"]["inline_template"]["prompt_template"] = {**template, "content": []}
-
-    def column(sheet: dict[str, Any], _: Any) -> None:
-        sheet["columns"][3]["config"]["json_path"] = "$.b"
-
-    def deleted(sheet: dict[str, Any], _: Any) -> None:
-        del sheet["columns"][3]
-
-    def weight(_: Any, scorecard: dict[str, Any]) -> None:
-        scorecard["steps"][0]["weight"] = 1
-
-    def threshold(_: Any, scorecard: dict[str, Any]) -> None:
-        scorecard["aggregation"]["pass_threshold"] = 0.1
-
-    def eased(_: Any, scorecard: dict[str, Any]) -> None:
-        scorecard["steps"][0]["thresholds"] = {"pass": 0, "warn": 0}
-
-    for edit in (row, fewer, prompt, column, deleted, weight, threshold, eased):
+    for what, edit in BY_A_COLLEAGUE.items():
         edited = copy.deepcopy((sheet, scorecard))
         edit(*edited)
-        assert not content.matches(*edited), edit.__name__
+        assert not content.matches(*edited), what
 
 
 def test_cells_that_call_a_model_are_counted_with_judges() -> None:

@@ -181,6 +181,9 @@ CHOSEN = {
     for at in range(60)
 }
 
+CIRCLE = {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}
+ELSEWHERE = ("https://example.com/x", "#/nowhere/9", "#name")
+
 READ: list[tuple[str, Any, list[Any], list[Any]]] = [
     (
         "google",
@@ -214,20 +217,10 @@ READ: list[tuple[str, Any, list[Any], list[Any]]] = [
         [{"a": 1}],
     ),
     ("self reference", {"$ref": "#"}, [1], []),
-    (
-        "circle",
-        record(
-            {"a": {"$ref": "#/$defs/a"}},
-            **{"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
-        ),
-        [{"a": 1}],
-        [1],
-    ),
+    ("circle", record({"a": {"$ref": "#/$defs/a"}}, **{"$defs": CIRCLE}), [{"a": 1}], [1]),
     (
         "elsewhere",
-        record(
-            {"a": {"$ref": "https://example.com/x"}, "b": {"$ref": "#/nowhere/9"}, "c": {"$ref": "#name"}}
-        ),
+        record({key: {"$ref": to} for key, to in zip("abc", ELSEWHERE, strict=True)}),
         [{"a": 1, "b": None}],
         [1],
     ),

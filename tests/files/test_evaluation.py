@@ -54,27 +54,22 @@ def problems(root: Path, files: Mapping[str, str | bytes]) -> list[str]:
 
 def test_a_whole_file(tmp_path: Path) -> None:
     (file,) = load_evaluations(written(tmp_path, {"refund.yaml": WHOLE, "cases.csv": CASES}))
-    assert (file.name, file.path, file.prompts) == (
-        "Refund quality",
-        "evaluations/refund.yaml",
-        ("support/refund",),
-    )
+    assert (file.name, file.path) == ("Refund quality", "evaluations/refund.yaml")
+    assert file.prompts == ("support/refund",)
     assert file.rows == ({"customer question": "Where is my money?", "expected": "A-17"},)
     assert file.inputs == ("customer question", "expected")
     assert file.columns == (Column("Order", "JSON_PATH", {"source": "Output", "json_path": "$.order"}),)
     (step,) = file.scorecard.steps
-    assert step == ScorecardStep(
-        "Right", "COMPARE", {"sources": ["Order", "expected"]}, 2, True, {"pass": 1.0}
-    )
+    sources = {"sources": ["Order", "expected"]}
+    assert step == ScorecardStep("Right", "COMPARE", sources, 2, True, {"pass": 1.0})
     assert (file.scorecard.pass_threshold, file.scorecard.warn_threshold) == (0.8, 0.5)
     assert (file.output, file.min_score, file.max_drop, file.runs) == ("Output", 80, 5, 3)
     assert position(file.text, ("scorecard", "steps", 0)) == (10, 5)
 
 
 def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
-    (file,) = load_evaluations(
-        written(tmp_path, {"support/tone.yml": "rows: [{a: 1, b: null}, {c: [x]}]\nprompts: null"})
-    )
+    text = "rows: [{a: 1, b: null}, {c: [x]}]\nprompts: null"
+    (file,) = load_evaluations(written(tmp_path, {"support/tone.yml": text}))
     assert file == EvaluationFile(
         "support/tone",
         "evaluations/support/tone.yml",
@@ -86,13 +81,11 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     assert load_evaluations(tmp_path / "elsewhere") == ()
 
 
-@pytest.mark.parametrize(
-    ("prompts", "matching"),
-    [("a/*", {"a/b", "a/b/c"}), ("[a/b, b]", {"a/b", "b"}), ("'*'", {"a/b", "a/b/c", "b"}), ("[]", set())],
-)
-def test_which_prompts_it_checks(tmp_path: Path, prompts: str, matching: set[str]) -> None:
-    (file,) = load_evaluations(written(tmp_path, {"x.yaml": f"rows: [{{a: 1}}]\nprompts: {prompts}"}))
-    assert {name for name in ("a/b", "a/b/c", "b") if file.matches(name)} == matching
+def test_which_prompts_it_checks(tmp_path: Path) -> None:
+    names = ["a/b", "a/b/c", "b"]
+    for prompts, matching in (("a/*", names[:2]), ("[a/b, b]", names[::2]), ("'*'", names), ("[]", [])):
+        (file,) = load_evaluations(written(tmp_path, {"x.yaml": f"rows: [{{a: 1}}]\nprompts: {prompts}"}))
+        assert [name for name in names if file.matches(name)] == matching
 
 
 ROWS: list[tuple[str, str | bytes, list[object]]] = [
