@@ -76,21 +76,18 @@ PARTS: list[tuple[str, Any, list[Any], list[Any]]] = [
     ),
     ("one of", {"oneOf": SHAPES}, [{"kind": "circle", "radius": 1.5}], [{"kind": "square"}]),
     ("anything", True, [1, None, []], []),
+    ("reference", REFERENCE, [{"title": "x"}], [{"minutes": 1}]),
+    ("array of references", listed(REFERENCE), [[{"title": "y", "minutes": 1}]], [[{}]]),
+    ("all of one reference", {"allOf": [REFERENCE], "description": "x"}, [{"title": "x"}], [{}]),
 ]
 """What a required property is, with values that it accepts, and values that its type must not accept."""
 
 SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
     *(
-        (name, record({"a": part}, "a"), *([{"a": value} for value in values] for values in both))
+        (name, record({"a": part}, "a", **DEFINED), *([{"a": value} for value in values] for values in both))
         for name, part, *both in PARTS
     ),
     ("optional", record({"a": TEXT, "b": NUMBER}, "a"), [{"a": ""}, {"a": "", "b": 1}], [{"b": 1}, {}]),
-    (
-        "reference",
-        record({"a": REFERENCE, "b": listed(REFERENCE)}, "a", **DEFINED),
-        [{"a": {"title": "x"}, "b": [{"title": "y", "minutes": 1}]}],
-        [{"a": {"minutes": 1}}],
-    ),
     (
         "reference to a property",
         record({"a": STEP, "b": {"$ref": "#/properties/a"}}),
@@ -115,19 +112,8 @@ SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
         [{"a": {"left": {"left": "x"}}}, {"a": "x"}],
         [{"a": 1}],
     ),
-    (
-        "escaped reference",
-        record({"a": {"$ref": "#/$defs/x~1y~0"}}, **{"$defs": {"x/y~": NUMBER}}),
-        [{"a": 1}],
-        [{"a": "x"}],
-    ),
+    ("escaped reference", {"$ref": "#/$defs/x~1y~0", "$defs": {"x/y~": NUMBER}}, [1], ["x"]),
     ("any of at the root", {"anyOf": [STEP, listed(STEP)]}, [{"title": "x"}, [{"title": "x"}]], [[1], {}]),
-    (
-        "all of one reference",
-        record({"a": {"allOf": [REFERENCE], "description": "x"}}, **DEFINED),
-        [{"a": {"title": "x"}}],
-        [{"a": {}}],
-    ),
     ("map", {"type": "object", "additionalProperties": NUMBER}, [{}, {"x": 1}], [{"x": "y"}]),
     (
         "patterns",

@@ -36,17 +36,16 @@ def _chat(*messages: Mapping[str, Any], **more: Any) -> Prompt:
 
 
 SENT = _chat({"role": "user", "content": [{"type": "text", "text": "Hi"}]}, {"role": "assistant", "x": 1})
+FIRST, SECOND = SENT.template["messages"]
 
 KEPT: dict[str, Prompt] = {
-    "a known key": _chat({**SENT.template["messages"][0], "name": "ann"}, SENT.template["messages"][1]),
-    "a known key of the template": _chat(*SENT.template["messages"], tool_choice="auto"),
-    "another value of a key that was sent": _chat(
-        SENT.template["messages"][0], {"role": "assistant", "x": 2}
-    ),
-    "a message": _chat(*SENT.template["messages"], {"role": "user", "content": []}),
-    "a message before the others": _chat({"role": "user", "content": []}, *SENT.template["messages"]),
+    "a known key": _chat({**FIRST, "name": "ann"}, SECOND),
+    "a known key of the template": _chat(FIRST, SECOND, tool_choice="auto"),
+    "another value of a key that was sent": _chat(FIRST, {**SECOND, "x": 2}),
+    "a message": _chat(FIRST, SECOND, {"role": "user", "content": []}),
+    "a message before the others": _chat({"role": "user", "content": []}, FIRST, SECOND),
     "custom metadata": Prompt("p", SENT.template, {"owner": "ann"}),
-    "a key that is gone": _chat(SENT.template["messages"][0], {"role": "assistant"}),
+    "a key that is gone": _chat(FIRST, {"role": "assistant"}),
 }
 
 
@@ -62,17 +61,12 @@ def test_a_block_of_an_unknown_type_stays_a_difference() -> None:
     assert without_additions(_chat({"role": "user", "content": []}), stored) == (stored, frozenset())
 
 
+LONGER = {**FIRST, "content": [*FIRST["content"], {"type": "code", "code": "", "z": 1}]}
 ADDED = {
     "an unknown key in a message that was not sent": _chat(
-        *SENT.template["messages"], {"role": "user", "content": [], "y": 1}
+        FIRST, SECOND, {"role": "user", "content": [], "y": 1}
     ),
-    "an unknown key in a block of a longer list": _chat(
-        {
-            "role": "user",
-            "content": [*SENT.template["messages"][0]["content"], {"type": "code", "code": "", "z": 1}],
-        },
-        SENT.template["messages"][1],
-    ),
+    "an unknown key in a block of a longer list": _chat(LONGER, SECOND),
 }
 
 
