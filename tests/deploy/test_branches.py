@@ -204,6 +204,9 @@ def test_files_that_git_does_not_watch_or_have_are_refused(changed: World) -> No
     uncommitted = "prompts/a.yaml has changes that are not committed; deploy"
     assert uncommitted in changed.exits(3, "deploy", "a").err
     assert changed.writes == []
+    changed.edit("b", "hello", "welcome")
+    assert uncommitted.replace(";", " (and 1 more);") in changed.exits(3, "deploy").err
+    changed.git("checkout", "prompts/b.yaml")
     # Of a snippet those of all others count, which may render it.
     changed.put("prompts/tone.yaml", "name: tone\ncontent: A polite tone.\n")
     changed.git("add", "prompts/tone.yaml")

@@ -14,9 +14,10 @@ from xml.etree import ElementTree
 import gitlab_team
 import pytest
 import yaml
-from gitlab_server import PROJECT
+from gitlab_server import BOT, PROJECT, serving
 from gitlab_team import NUMBER, TOKEN, Team
 from team import DRIFT, LINK, MARKER, SETTLE, SOFTER
+from test_gitlab_files import STARTER
 
 
 @pytest.fixture
@@ -120,9 +121,9 @@ def test_a_pipeline_for_the_merged_result_is_compared_with_the_target(team: Team
     assert "triage accuracy" not in done.artifacts["tables.xml"]
 
 
-def write_note(team: Team, place: Path, text: str, url: str) -> subprocess.CompletedProcess[str]:
+def write_note(place: Path, text: str, url: str) -> subprocess.CompletedProcess[str]:
     """Write a note as the job does."""
-    jobs = yaml.safe_load((team.world.root / ".gitlab/promptsync.gitlab-ci.yml").read_text("utf-8"))
+    jobs = yaml.safe_load((STARTER / "promptsync.gitlab-ci.yml").read_text("utf-8"))
     environ = {**os.environ, "work": str(place), "CI_API_V4_URL": url, "PROMPTSYNC_TOKEN": TOKEN}
     subprocess.run(["sh", "-c", jobs[".promptsync"]["before_script"][1]], env=environ, check=True)
     (place / "note.md").write_text(text)
@@ -131,11 +132,13 @@ def write_note(team: Team, place: Path, text: str, url: str) -> subprocess.Compl
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
 
-def test_no_line_of_a_note_is_a_quick_action(team: Team, tmp_path: Path) -> None:
+def test_no_line_of_a_note_is_a_quick_action(tmp_path: Path) -> None:
     """Older GitLabs take a line in a fence for one if another line of it has three backticks."""
-    url = f"{team.runner.project.url}/api/v4"
-    assert write_note(team, tmp_path, "````text\n```\n/merge\nthe end\n````\n", url).returncode == 0
-    assert team.comments == [f"{MARKER}\n````text\n```\n /merge\nthe end\n````\n"]
+    with serving(tmp_path) as project:
+        project.tokens[TOKEN] = BOT
+        done = write_note(tmp_path, "````text\n```\n/merge\nthe end\n````\n", f"{project.url}/api/v4")
+    assert done.returncode == 0, done.stderr
+    assert project.notes[0]["body"] == f"{MARKER}\n````text\n```\n /merge\nthe end\n````\n"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +150,7 @@ def test_no_line_of_a_note_is_a_quick_action(team: Team, tmp_path: Path) -> None
     ],
     ids=["none", "half", "of a proxy"],
 )
-def test_a_gitlab_that_does_not_answer_is_named(team: Team, tmp_path: Path, answer: bytes) -> None:
+def test_a_gitlab_that_does_not_answer_is_named(tmp_path: Path, answer: bytes) -> None:
     class Handler(StreamRequestHandler):
         def handle(self) -> None:
             while self.rfile.readline().strip():
@@ -157,7 +160,7 @@ def test_a_gitlab_that_does_not_answer_is_named(team: Team, tmp_path: Path, answ
     with TCPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        done = write_note(team, tmp_path, "text", f"http://127.0.0.1:{server.server_address[1]}")
+        done = write_note(tmp_path, "text", f"http://127.0.0.1:{server.server_address[1]}")
         thread.join()
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert done.stderr.startswith("error: no answer of GitLab to GET user: ")
