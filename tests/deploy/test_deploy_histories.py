@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +13,6 @@ import yaml
 from deploying import dead_after
 from seeds import numbers, seed_of
 from worlds import DROPPED, Reply, Run, Seen, World, failing, is_write
-
-from promptsync.registry.promptlayer.responses import label_of
 
 NAMES = ("a", "b", "c", "tone")
 REFERENCES = ("@@@tone@label:prod@@@", "@@@tone@@@", "@@@tone@version_number:1@@@", "")
@@ -35,16 +32,10 @@ class History:
     # -- what the registry says -------------------------------------------------------------------------
 
     def labels(self) -> dict[str, int]:
-        labels = map(label_of, self.world.call("GET", "/prompt-templates/labels").body["release_labels"])
-        return {str(label.prompt_name): label.version for label in labels if label.name == "prod"}
+        return {name: at for name in (*NAMES, "d") if (at := self.world.label(name, "prod")) is not None}
 
     def versions(self) -> Counter[str]:
-        database = self.world.root.parent / "registry.db"
-        with contextlib.closing(sqlite3.connect(database)) as opened:
-            rows = opened.execute(
-                "SELECT t.name, count(*) FROM items t JOIN versions v ON v.item_id = t.id GROUP BY t.name"
-            )
-            return Counter(dict(rows))
+        return Counter({name: self.world.version(name) for name in (*NAMES, "d")})
 
     # -- steps ------------------------------------------------------------------------------------------
 
