@@ -204,8 +204,11 @@ class World:
     def path(self, name: str) -> Path:
         return self.root / "prompts" / f"{name}.yaml"
 
-    def write(self, name: str, text: str = "Hello {name}", **more: Any) -> Path:
-        """Write a chat prompt, or with ``content`` a completion prompt; ``synced:`` stays as in an editor."""
+    def write(self, name: str, text: str = "Hello {name}", *, commit: str = "", **more: Any) -> Path:
+        """Write a chat prompt, or with ``content`` a completion prompt; ``synced:`` stays as in an editor.
+
+        ``commit`` is the message of a commit of all that changed.
+        """
         body: dict[str, Any] = {"name": name, **more}
         if "content" not in more:
             body["messages"] = [{"role": "user", "content": text}]
@@ -214,6 +217,8 @@ class World:
         if path.exists() and (found := SYNCED.search(path.read_text("utf-8"))):
             body |= yaml.safe_load(found[0])
         path.write_text(yaml.safe_dump(body, sort_keys=False, allow_unicode=True), "utf-8")
+        if commit:
+            self.commit(commit)
         return path
 
     def put(self, path: str, text: str | bytes) -> Path:
@@ -223,11 +228,13 @@ class World:
         place.write_bytes(text.encode() if isinstance(text, str) else text)
         return place
 
-    def edit(self, name: str, old: str, new: str) -> None:
+    def edit(self, name: str, old: str, new: str, *, commit: str = "") -> None:
         path = self.path(name)
         text = path.read_text("utf-8")
         assert old in text
         path.write_text(text.replace(old, new), "utf-8")
+        if commit:
+            self.commit(commit)
 
     def configure(self, text: str, *, instead: str = "") -> None:
         """Add a line to promptsync.yaml, or put a text in the place of another one."""

@@ -35,8 +35,7 @@ def released(world: World) -> None:
     world.write("sign-off", content="Sign as {team}.")
     world.write("refund", "@@@tone@@@ Answer {text}", model=MODEL)
     world.write("greet", "{% if name %}Hello {{ name }}{% endif %}", template_format="jinja2")
-    world.write("draft", "Not yet {released}")
-    world.commit("Add prompts")
+    world.write("draft", "Not yet {released}", commit="Add prompts")
     world.ok("push")
     for name in ("tone", "sign-off", "refund", "greet"):
         world.point(name, prod=1)
@@ -208,11 +207,9 @@ def test_a_commit_has_the_content_of_its_release_without_any_request(here: World
 
 
 def test_a_commit_has_its_own_files_and_a_pinned_snippet_is_as_in_them(here: World) -> None:
-    here.write("pinned", "@@@tone@version_number:3@@@ {text}")
-    here.commit("Pin")
+    here.write("pinned", "@@@tone@version_number:3@@@ {text}", commit="Pin")
     assert "Be kind. Sign as {team}. {text}" in texts(written(here, "--from", "HEAD"))
-    here.edit("refund", "Answer", "Reply to")
-    here.commit("Reply")
+    here.edit("refund", "Answer", "Reply to", commit="Reply")
     assert "Reply to" in texts(written(here, "--from", "HEAD"))
     assert "Reply to" not in texts(written(here, "--from", "HEAD~1"))
     here.git("clone", "-q", "--depth", "1", here.root.as_uri(), str(here.root.parent / "shallow"))
@@ -301,8 +298,7 @@ def test_a_check_says_what_moved_and_writes_nothing(
 
 def test_the_bundle_of_a_commit_is_checked_against_a_commit(here: World) -> None:
     written(here, "--from", "HEAD")
-    here.write("unrelated", "A new prompt of {x}")
-    here.commit("Add one")
+    here.write("unrelated", "A new prompt of {x}", commit="Add one")
     run = here.exits(3, "bundle", "--check", "prompts.json")
     assert run.lines[0] == ["added", "unrelated"]
     assert "hint: promptsync bundle --from HEAD -o prompts.json" in run.err

@@ -30,8 +30,7 @@ def with_snippet(released: World) -> World:
     """``a`` and ``b`` begin to render the released ``tone``, and only ``a`` relies on it to be polite."""
 
     def build(world: World) -> None:
-        world.write("tone", content="A polite tone.")
-        world.commit("Add a tone")
+        world.write("tone", content="A polite tone.", commit="Add a tone")
         world.ok("deploy")
 
     world = released.built(build)
@@ -95,8 +94,7 @@ def test_keep_going_releases_what_passed_and_says_what_it_kept_back(failing_a: W
 
 
 def test_a_named_prompt_brings_the_snippets_that_it_needs_without_a_pin(released: World) -> None:
-    released.write("pinned", content="A polite tone.")
-    released.commit("Add a snippet")
+    released.write("pinned", content="A polite tone.", commit="Add a snippet")
     released.ok("push", "pinned")
     released.write("inner", content="Politely.")
     released.write("tone", content="A polite tone. @@@inner@@@")
@@ -127,8 +125,7 @@ def test_a_snippet_and_its_users_stand_or_fall_together(
 ) -> None:
     for name, text in changes.items():
         with_snippet.edit(name, "@@@tone@@@" if name == "a" else "polite", text)
-    with_snippet.edit("c", "hello", "welcome")
-    with_snippet.commit("Change them")
+    with_snippet.edit("c", "hello", "welcome", commit="Change them")
     done = with_snippet.run("deploy", "--keep-going", "--json")
     assert (done.code, done.document["kept_back"]) == (1 if kept else 0, kept), str(done)
     released = {"a": 2, "b": 2, "c": 2, "tone": 1}

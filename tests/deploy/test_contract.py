@@ -25,11 +25,9 @@ def world(tmp_path: Path) -> Iterator[World]:
         world.configure("labels: {main: prod}")
         world.put("evaluations/thanks.yaml", TABLE)
         world.write("refund", "About {order}", model=MODEL)
-        world.write("tone", content="Be brief.")
-        world.commit("Add prompts")
+        world.write("tone", content="Be brief.", commit="Add prompts")
         world.ok("deploy")
-        world.write("faq", f"{BY_LABEL} {{question}}", model=MODEL)
-        world.commit("Add faq")
+        world.write("faq", f"{BY_LABEL} {{question}}", model=MODEL, commit="Add faq")
         world.ok("deploy")
 
     with made(tmp_path, fixtures=SCRIPTED) as world:

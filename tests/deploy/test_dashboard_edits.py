@@ -31,8 +31,7 @@ def drafted(released: World) -> World:
     """``a`` v3 was saved in the dashboard, and git has another text since."""
 
     def build(world: World) -> None:
-        world.write("a", TEXT, tags=["greeting"])
-        world.commit("Say more")
+        world.write("a", TEXT, tags=["greeting"], commit="Say more")
         world.ok("deploy")
         world.publish("a", EDIT, tags=["greeting"])
         change(world, "hello", "welcome")
@@ -154,8 +153,7 @@ def test_a_prompt_that_was_pulled_into_its_file_is_found_by_the_key(released: Wo
 def test_an_unrelated_prompt_of_the_registry_is_no_rename(released: World) -> None:
     released.publish("z", "A polite hello, {name}", tags=["greeting"])
     released.publish("z", "Another {name}")
-    released.write("e", "A polite hello, {name}", tags=["greeting"])
-    released.commit("Add e")
+    released.write("e", "A polite hello, {name}", tags=["greeting"], commit="Add e")
     in_ci(released)
     released.ok("deploy")
     assert released.label("e", "prod") == 1

@@ -36,8 +36,7 @@ def shop(world: World) -> World:
 
 def edit_here(world: World, place: int, word: str) -> None:
     """Change one place in the file, and commit."""
-    world.edit("a", BEGINNING[place], f"{word}.")
-    world.commit(word)
+    world.edit("a", BEGINNING[place], f"{word}.", commit=word)
 
 
 def edit_there(world: World, place: int, word: str) -> int:
@@ -115,8 +114,7 @@ def test_a_reviewer_who_drops_the_text_is_not_asked_again(shop: World) -> None:
 
 def test_a_draft_below_a_release_that_its_gate_stopped_comes_back_all_the_same(shop: World) -> None:
     edit_there(shop, 0, "a draft")
-    shop.write("a", "Rude.\n\nSay {name}.")
-    shop.commit("Be rude")
+    shop.write("a", "Rude.\n\nSay {name}.", commit="Be rude")
     assert shop.run("deploy").code == 1
     shop.git("revert", "--no-edit", "HEAD")
     shop.ok("deploy")

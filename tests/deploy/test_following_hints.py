@@ -76,8 +76,7 @@ def copy(source: Path, target: Path) -> None:
 
 def rejected(world: World) -> None:
     """``a`` v2 failed in a deploy."""
-    world.edit("a", "polite", "rude")
-    world.commit("Be rude")
+    world.edit("a", "polite", "rude", commit="Be rude")
     assert world.run("deploy").code == 1
 
 
@@ -98,8 +97,7 @@ def edited_in_the_dashboard(world: World) -> None:
 
 def diverged(world: World) -> None:
     edited_in_the_dashboard(world)
-    world.edit("a", "rude", "very rude")
-    world.commit("Be very rude")
+    world.edit("a", "rude", "very rude", commit="Be very rude")
 
 
 def archived(world: World) -> None:
@@ -111,14 +109,12 @@ def new(world: World) -> None:
     """A first version that fails, so that there is no label yet."""
     world.configure("match: 'e*',", instead="match: a,")
     world.write("e", "A rude hello, {name}", evaluations=["a is polite"])
-    world.edit("a", "polite", "rude")
-    world.commit("Add e")
+    world.edit("a", "polite", "rude", commit="Add e")
     assert world.run("deploy").code == 1
 
 
 def unchecked(world: World) -> None:
-    world.edit("a", "polite", "rude")
-    world.commit("Be rude")
+    world.edit("a", "polite", "rude", commit="Be rude")
     world.ok("push", "--label", "prod", "--skip-checks")
 
 
@@ -161,11 +157,9 @@ def renamed(world: World) -> None:
 
 def in_a_snippet(world: World) -> None:
     world.write("tone", content="A polite tone.")
-    world.write("a", "@@@tone@@@ hello, {name}", tags=["greeting"])
-    world.commit("Use a snippet")
+    world.write("a", "@@@tone@@@ hello, {name}", tags=["greeting"], commit="Use a snippet")
     world.ok("deploy")
-    world.edit("tone", "polite", "rude")
-    world.commit("A rude tone")
+    world.edit("tone", "polite", "rude", commit="A rude tone")
     assert world.run("deploy").code == 3
 
 

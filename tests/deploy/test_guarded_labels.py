@@ -77,8 +77,7 @@ def test_a_rejected_version_that_is_live_is_named_by_every_deploy(
 
 
 def test_a_label_that_was_set_in_the_dashboard_is_checked_once(world: World) -> None:
-    world.write("b", "A rude hello, {name}", tags=["greeting"])
-    world.commit("Be rude")
+    world.write("b", "A rude hello, {name}", tags=["greeting"], commit="Be rude")
     world.ok("push")
     for name in "ab":
         world.point(name, prod=1)

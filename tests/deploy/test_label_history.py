@@ -16,8 +16,7 @@ PUSH, MOVE = ("push", "--label", "prod", "--skip-checks"), ("label", "move", "a"
 
 
 def change(world: World, text: str, name: str = "a") -> None:
-    world.write(name, f"A polite {text}, {{name}}", tags=["greeting"])
-    world.commit(f"Say {text}")
+    world.write(name, f"A polite {text}, {{name}}", tags=["greeting"], commit=f"Say {text}")
 
 
 def history(world: World) -> tuple[int | None, int | None, int | None]:
@@ -97,8 +96,7 @@ def test_a_push_that_touched_it_is_refused_with_the_way_out(rolled_back: World) 
 
 
 def test_what_is_released_again_is_checked_first_and_on_hold_if_that_fails(released: World) -> None:
-    released.edit("a", "polite hello", "rude hello")
-    released.commit("Be rude")
+    released.edit("a", "polite hello", "rude hello", commit="Be rude")
     released.ok("push")
     released.ok(*MOVE)
     released.ok(*ROLLBACK, "--label", "prod")
@@ -117,8 +115,7 @@ def test_what_is_on_hold_stays_so_below_an_edit_or_a_text_that_was_not_released(
     assert on_hold(rolled_back) == [("a", 2)]
     assert history(rolled_back) == (1, 2, 2)
     # A new text whose checks failed is pending, and not on hold.
-    rolled_back.write("a", "A rude text, {name}", tags=["greeting"])
-    rolled_back.commit("Be rude")
+    rolled_back.write("a", "A rude text, {name}", tags=["greeting"], commit="Be rude")
     rolled_back.exits(1, "deploy")
     assert on_hold(rolled_back) == []
     change(rolled_back, "good day")
@@ -196,8 +193,7 @@ def test_a_killed_release_leads_back_to_nothing_that_was_taken_back_in_the_dashb
 
 @pytest.mark.parametrize("writes", [9, 11, 13, 15, 17])  # 5 publishes, 4 runs of checks, 5 x 2 labels
 def test_a_killed_first_deploy_is_finished_by_the_next(world: World, writes: int) -> None:
-    world.write("e", "Hello {name}")
-    world.commit("Add e")
+    world.write("e", "Hello {name}", commit="Add e")
     killed(world, writes, "deploy")
     assert on_hold(world) == []
     assert [world.label(name, "prod") for name in "abcde"] == [1] * 5

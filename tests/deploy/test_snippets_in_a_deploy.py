@@ -107,8 +107,7 @@ def test_what_is_live_already_is_checked_by_its_users_before_its_label_moves(
     released: World, text: str, code: int
 ) -> None:
     release(released, tone="A polite text.")
-    released.write("a", "@@@tone@@@ Hello {name}", tags=["greeting"])
-    released.commit("Use it")
+    released.write("a", "@@@tone@@@ Hello {name}", tags=["greeting"], commit="Use it")
     released.ok("deploy")
     write(released, tone=text)
     released.ok("push", "tone", "--skip-checks")

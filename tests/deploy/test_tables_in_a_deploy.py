@@ -237,12 +237,10 @@ def test_a_label_that_a_killed_deploy_moved_is_compared_with_what_was_live_befor
 @template
 def with_tone(world: World) -> None:
     """``a`` renders the snippet ``tone`` without a pin, and ``b`` by the label."""
-    world.write("tone", content="polite")
-    world.commit("Add a snippet")
+    world.write("tone", content="polite", commit="Add a snippet")
     world.ok("deploy", "tone")
     world.write("a", "A @@@tone@@@ hello, {name}", model=MODEL)
-    world.write("b", "A @@@tone@label:prod@@@ hello, {name}", model=MODEL)
-    world.commit("Render it")
+    world.write("b", "A @@@tone@label:prod@@@ hello, {name}", model=MODEL, commit="Render it")
     world.ok("deploy")
 
 

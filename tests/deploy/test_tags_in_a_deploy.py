@@ -29,8 +29,7 @@ def welcome(world: World, name: str = "a", old: str = "hello", new: str = "welco
 def test_a_deploy_merges_the_tags_of_both_sides(
     released: World, ours: list[str], theirs: list[str], merged: list[str]
 ) -> None:
-    released.write("a", "A polite welcome, {name}", tags=ours)
-    released.commit("Welcome")
+    released.write("a", "A polite welcome, {name}", tags=ours, commit="Welcome")
     released.tag("a", *theirs)
     done = released.ok("deploy")
     assert tags(released) == merged
@@ -52,16 +51,14 @@ def test_a_tag_of_the_dashboard_alone_publishes_nothing(released: World) -> None
 
 
 def test_a_tag_of_the_file_alone_is_released_beside_one_of_the_dashboard(released: World) -> None:
-    released.write("a", "A polite hello, {name}", tags=["greeting", "new"])
-    released.commit("Tag it")
+    released.write("a", "A polite hello, {name}", tags=["greeting", "new"], commit="Tag it")
     released.tag("a", "greeting", "vip")
     released.ok("deploy")
     assert tags(released) == ["greeting", "new", "vip"] and released.label("a", "prod") == 2
 
 
 def by_a_version(world: World) -> None:
-    world.write("a", "A polite hello, {name}", tags=["greeting", "old"])
-    world.commit("Tag it")
+    world.write("a", "A polite hello, {name}", tags=["greeting", "old"], commit="Tag it")
     world.ok("deploy")
     world.publish("a", "A polite hello, {name}", tags=["greeting"])
 
@@ -91,8 +88,7 @@ def test_a_tag_that_the_file_got_after_a_pull_of_tags_is_published(released: Wor
     released.tag("a", "greeting", "vip")
     released.ok("pull")
     released.commit("Pull")
-    released.edit("a", "- vip", "- vip\n- new")
-    released.commit("Tag it")
+    released.edit("a", "- vip", "- vip\n- new", commit="Tag it")
     assert released.states()["a"] == "ahead"
     released.ok("push")
     assert tags(released) == ["greeting", "new", "vip"]

@@ -27,8 +27,7 @@ def long(released: World) -> World:
     """``a`` has several lines, so that changes on both sides can be merged."""
 
     def build(world: World) -> None:
-        world.write("a", TEXT, tags=["greeting"])
-        world.commit("Write more")
+        world.write("a", TEXT, tags=["greeting"], commit="Write more")
         world.ok("deploy")
 
     return released.built(build)

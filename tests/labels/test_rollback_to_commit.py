@@ -107,8 +107,7 @@ def test_any_git_state_is_a_target(released: World) -> None:
 def test_only_what_a_release_changed_moves_and_each_of_several_is_a_target_afterwards(
     released: World,
 ) -> None:
-    released.edit("hello", "Two", "Three")
-    released.commit("Say three")
+    released.edit("hello", "Two", "Three", commit="Say three")
     released.ok("deploy", "--label", "prod")
     plan = released.run(*to_commit("-n"))
     assert plan.out.splitlines()[2:-2] == ["  move  hello  prod  v3 -> v2  lower"]
@@ -152,8 +151,7 @@ def test_what_was_pushed_from_a_dirty_tree_or_in_the_dashboard_does_not_mislead(
 
 def test_a_version_that_the_registry_has_lost_is_no_target(released: World) -> None:
     for text in ("One", "Three"):
-        released.write("hello", f"{text} hello @@@tone@label:prod@@@")
-        released.commit(f"Say {text}")
+        released.write("hello", f"{text} hello @@@tone@label:prod@@@", commit=f"Say {text}")
         released.ok("deploy", "--label", "prod")
     shutil.rmtree(released.root / ".promptsync")
     released.faults.append(fault(asking("GET", "version=3"), failing(404)))
@@ -166,14 +164,12 @@ def test_only_a_commit_with_the_content_counts_also_if_only_comments_changed_aft
     released: World,
 ) -> None:
     for text in ("Two! hello", "Three hello"):
-        released.write("hello", text)
-        released.commit(f"Say {text}")
+        released.write("hello", text, commit=f"Say {text}")
     released.ok("deploy", "--label", "prod")  # what the commit before said was never published
     path = released.path("hello")
     path.write_text(f"# A comment\n{path.read_text('utf-8')}", "utf-8")
     released.commit("Comment")
-    released.write("hello", "Four hello")
-    released.commit("Say four")
+    released.write("hello", "Four hello", commit="Say four")
     released.ok("deploy", "--label", "prod")
     released.exits(3, *to_commit("hello", to="HEAD~3"))
     released.ok(*to_commit("hello"))
@@ -236,8 +232,7 @@ def test_a_live_version_with_the_content_of_the_commit_is_in_place_whoever_made_
     released.ok("rollback", "hello@1", "--label", "prod")
     released.publish("hello", "Two hello @@@tone@label:prod@@@", release_labels=["prod"])
     released.edit("bye", "Two", "Three")
-    released.write("hello", "Three")
-    released.commit("Say three")
+    released.write("hello", "Three", commit="Say three")
     shutil.rmtree(released.root / ".promptsync")
     released.faults.append(fault(asking("GET", "version=2"), failing(404)))
     document = released.ok(*to_commit("hello", "--json")).document
@@ -260,8 +255,7 @@ def test_a_rollback_that_can_move_nothing_is_refused(
     if case == "new":
         released.write("new", "New")
     elif case == "text":
-        released.write("hello", "Never published")
-        released.commit("Say what nobody will publish")
+        released.write("hello", "Never published", commit="Say what nobody will publish")
         released.write("hello", "Three")
     else:
         released.publish("foreign", release_labels=["prod"])
@@ -310,8 +304,7 @@ def test_a_rollback_releases_nothing_that_was_never_live(released: World) -> Non
     assert [skipped["name"] for skipped in forward["skipped"]] == ["bye", "hello"]
     assert prod(released) == {"bye": 1, "hello": 1, "tone": 2}
     # Neither is a draft below what was rolled back.
-    released.write("hello", "Good")
-    released.commit("Say good")
+    released.write("hello", "Good", commit="Say good")
     released.ok("push")
     released.ok("deploy", "--label", "prod")
     released.ok("rollback", "hello@1", "--label", "prod")

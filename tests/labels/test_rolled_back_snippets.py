@@ -28,8 +28,7 @@ def release(world: World, *texts: str) -> None:
     """Release a snippet twice, with ``bots/faq`` at the first and at the second of its texts."""
     for voice, text in zip(("Be kind.", "Be rude."), texts, strict=True):
         world.write("voice", content=voice)
-        world.write("bots/faq", text)
-        world.commit(voice)
+        world.write("bots/faq", text, commit=voice)
         for name in ("voice", "bots/faq"):
             world.ok("push", name, "--skip-checks")
             verb = "move" if world.label(name, "prod") else "set"

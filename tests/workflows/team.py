@@ -51,8 +51,7 @@ class Developer(ABC):
     # -- in the clone ----------------------------------------------------------------------------------
 
     def edit(self, name: str, old: str, new: str, message: str = "Change a prompt") -> None:
-        self.world.edit(name, old, new)
-        self.world.commit(message)
+        self.world.edit(name, old, new, commit=message)
 
     def worsen(self) -> None:
         """Drop the line of ``support/triage`` without which it fails its table."""

@@ -114,8 +114,7 @@ def test_a_row_that_is_edited_after_the_evaluation_makes_it_run_again(live: Team
 
 
 def test_a_snippet_that_makes_its_user_worse_is_red_and_not_published(live: Team) -> None:
-    live.world.write("support/last", content="Thank you.")
-    live.world.commit("Be polite")
+    live.world.write("support/last", content="Thank you.", commit="Be polite")
     done = live.check()
     assert done.outcomes["Evaluations"] == "failure" and "support/triage" in live.comment, str(done)
     done = live.deploy(live.merge())
