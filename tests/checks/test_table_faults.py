@@ -322,6 +322,19 @@ def test_a_score_or_a_verdict_that_cannot_be_is_none(
     assert all(row.score is None or row.score <= 1 for row in result.run.rows)
 
 
+def test_a_run_costs_what_its_cells_did(world: World) -> None:
+    def priced(body: Any) -> None:
+        for row in body.get("data", []):
+            for cell in row["cells"].values():
+                cell["request_metrics"] = {"price": 0.25}
+
+    declare(world, rows=2)
+    assert only(world).run.cost is None
+    world.faults = [answering("/rows?", priced)]
+    cost = only(world).run.cost
+    assert cost is not None and cost % 0.25 == 0 and cost >= 2 * 0.25
+
+
 def test_a_sheet_whose_cells_failed_has_no_score_while_it_is_taken_up(world: World) -> None:
     declare(world, rows=2)
     world.faults = [answering("/scorecard/rows?", scored(aggregate_verdict="error"))]

@@ -286,6 +286,11 @@ PROMPTS = [
         ["? tool f", "? tool g", "? registry tool 12"],
     ),
     (HI, chat("Hi", tools=[WEB]), ["? tool web_search is new"]),
+    (
+        chat("Hi", tools=[tool("web_search", a=S)]),
+        chat("Hi", tools=[WEB]),
+        ["? tool web_search has other parameters"],
+    ),
     # -- responses
     (answering(obj(a=S)), answering(obj(b=S)), ["B response.a is gone"]),
     (answering(obj(a=S)), HI, ["B response was JSON, can be any text"]),

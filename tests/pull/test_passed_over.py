@@ -328,6 +328,7 @@ def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_le
     assert "  updated  other  v1 -> v3  prompts/other.yaml" in lines
     assert "**1 prompt skipped**, left for you to decide:" in lines
     assert "refund: passed-over v2 does not merge in 1 place" in lines
+    assert any(line.startswith("      registry v2: ") for line in lines)
     assert any(line.startswith("# v3  20") and line.endswith("see @everybody ```") for line in lines)
     assert "-Be kind." in lines and "+</details>" in lines
     assert outside_fences(lines) == [
