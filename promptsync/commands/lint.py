@@ -236,7 +236,7 @@ def _rules() -> Outcome:
     """Return the rules and what they are about."""
     rules = RULES.values()
     rows = [(rule.id, output.style(rule.severity, _MEANINGS[rule.severity]), rule.summary) for rule in rules]
-    return Outcome(output.table(rows), {"rules": bodies(rules, "id severity summary")})
+    return Outcome(output.table(rows), {"problems": [], "rules": bodies(rules, "id severity summary")})
 
 
 def _text(checked: Checked, problems: Sequence[Problem]) -> list[str]:
