@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.comparison import Comparison, RowResult, compare
-from promptsync.checks.results import CheckResult, Failure, Standard, judge
-from promptsync.checks.runs import Run, Status
+from promptsync.checks.results import CheckResult, CheckResults, Failure, Standard, Unbound, judge
+from promptsync.checks.runs import Cell, NodeOutput, Run, Status
+from promptsync.errors import RemoteError
 
 SHEET = "https://dashboard.promptlayer.com/workspace/1/tables/t1?sheet=s2"
 
@@ -62,7 +63,7 @@ def result(
 
 
 def results(texts: st.SearchStrategy[str]) -> st.SearchStrategy[CheckResult]:
-    """Results with these texts in every place that a registry or a user fills."""
+    """Results of tables with these texts in every place that a registry or a user fills."""
     row = st.builds(
         RowResult,
         st.integers(0, 20),
@@ -77,7 +78,7 @@ def results(texts: st.SearchStrategy[str]) -> st.SearchStrategy[CheckResult]:
         kind=st.just("table"),
         name=texts,
         status=st.sampled_from(Status),
-        score=st.none() | st.floats(0, 100),
+        score=scores,
         rows=st.lists(row, max_size=3).map(tuple),
         url=texts,
         origin=texts,
@@ -86,23 +87,54 @@ def results(texts: st.SearchStrategy[str]) -> st.SearchStrategy[CheckResult]:
         model=st.none() | st.just("echo") | texts,
     )
     pairs = st.lists(st.tuples(row, row), max_size=3).map(tuple)
-    comparison = st.builds(
-        lambda worse, better, reason: Comparison(9, worse, better, reason=reason),
-        pairs,
-        pairs,
-        texts,
-    )
-    failures = st.lists(
-        st.builds(Failure, st.sampled_from(["max-drop", "cannot-tell", "min-score"]), texts.filter(bool)),
-        max_size=2,
-    )
+    comparison = st.builds(Comparison, st.just(9), pairs, pairs, reason=texts)
     return st.builds(
         CheckResult,
         st.builds(Check, st.just("table"), texts, st.lists(texts, max_size=1).map(tuple)),
         run,
-        failures.map(tuple),
+        failures(texts),
         live_run=st.none() | run,
         live_version=st.none() | st.just(2),
         comparison=st.none() | comparison,
         not_compared=st.none() | texts,
     )
+
+
+def check_results(texts: st.SearchStrategy[str]) -> st.SearchStrategy[CheckResults]:
+    """Results of all kinds of checks with these texts."""
+    some_texts = st.lists(texts, max_size=2).map(tuple)
+    cells = st.builds(Cell, st.integers(1, 9), st.none() | texts, st.none() | texts)
+    common = {
+        "name": texts,
+        "status": st.sampled_from(Status),
+        "error": st.none() | st.builds(RemoteError, texts, hint=texts, details=some_texts),
+        "seconds": st.none() | st.floats(0, 10_000),
+        "id": st.none() | st.integers(1),
+    }
+    evaluation = st.builds(
+        Run,
+        kind=st.just("evaluation"),
+        score=scores,
+        failed=st.integers(0, 2),
+        failed_cells=st.lists(cells, max_size=7).map(tuple),
+        missed_cells=st.lists(cells, max_size=2).map(tuple),
+        model=st.none() | texts,
+        **common,
+    )
+    outputs = st.dictionaries(texts, st.builds(NodeOutput, texts, texts, texts), max_size=3)
+    agent = st.builds(Run, kind=st.just("agent"), outputs=outputs, **common)
+    unbound = st.lists(st.builds(Unbound, texts, st.none() | st.integers(1), texts), max_size=2).map(tuple)
+    variables = st.dictionaries(texts, texts, max_size=2)
+    check = st.builds(Check, st.just("agent"), texts, some_texts, scores, scores, variables)
+    one = st.builds(CheckResult, check, evaluation | agent, failures(texts), unbound, st.booleans())
+    return st.builds(CheckResults, st.lists(one | results(texts), max_size=3).map(tuple))
+
+
+scores = st.none() | st.floats(0, 100)
+kinds = st.sampled_from(
+    [*("error", "failed", "unscored", "min-score"), *("max-drop", "cannot-tell", "unbound")]
+)
+
+
+def failures(texts: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[Failure, ...]]:
+    return st.lists(st.builds(Failure, kinds, texts.filter(bool)), max_size=2).map(tuple)

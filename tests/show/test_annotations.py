@@ -36,10 +36,3 @@ def test_every_text_comes_out_as_it_went_in(text: str, rule: str, path: str, lin
     assert severity == "error" and set(properties) == {"file", "line", "col", "title"}
     assert (properties["line"], properties["col"]) == (str(line), "3")
     assert message.count("\n") == text.count("\n")
-
-
-def test_a_path_and_a_message_are_readable() -> None:
-    made = annotation(Problem("a,b:c.yaml", 1, 1, "x: y", "50% of a: b, c", "warning", "d\ne"))
-    assert made == (
-        "::warning file=a%2Cb%3Ac.yaml,line=1,col=1,title=promptsync x%3A y::50%25 of a: b, c d%0Ae"
-    )

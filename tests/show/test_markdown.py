@@ -63,24 +63,15 @@ plans = st.builds(PushPlan, st.lists(actions, max_size=4).map(tuple), st.lists(l
 limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        *("@EVIL", "owner/EVIL#1", "# heading", "[a](https://b)", "![a](https://b)", "<https://EVIL>"),
-        *(
-            "<script>",
-            "<!-- marker -->",
-            "text <b>bold</b>",
-            "```\n```\n@EVIL",
-            "``EVIL`",
-            "1. one",
-            "> quoted",
-        ),
-        *("a|b\n-|-\nc|d", "<details><summary><code><b></code>: new</summary>", "title\n---", "*EVIL*"),
-    ],
-)
-def test_the_reader_finds_what_breaks_out(line: str) -> None:
-    assert active([line])
+BREAKING_OUT = [
+    *("@EVIL", "owner/EVIL#1", "# heading", "[a](https://b)", "![a](https://b)", "<https://EVIL>"),
+    *("<script>", "<!-- marker -->", "text <b>bold</b>", "```\n```\n@EVIL", "``EVIL`", "1. one", "> quoted"),
+    *("a|b\n-|-\nc|d", "<details><summary><code><b></code>: new</summary>", "title\n---", "*EVIL*"),
+]
+
+
+def test_the_reader_finds_what_breaks_out() -> None:
+    assert [line for line in BREAKING_OUT if not active([line])] == []
 
 
 @given(found_differences, limits)

@@ -9,11 +9,11 @@ from click import unstyle
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_reader import check_only_code, names, page_of
-from sheets import results as sheet_results
+from sheets import check_results
 
 from promptsync.checks.assignment import Check, Selection
-from promptsync.checks.results import CheckResult, CheckResults, Failure
-from promptsync.checks.runs import Cell, Run, Status
+from promptsync.checks.results import CheckResult, CheckResults
+from promptsync.checks.runs import Run, Status
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.deploy.apply import DeployReceipt
@@ -33,25 +33,6 @@ from promptsync.show.deploy import add_plan, add_receipt, plan_lines
 from promptsync.show.markdown import MOST
 
 limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
-reasons = st.just("") | names
-prompts = st.lists(names, max_size=2).map(tuple)
-cells = st.lists(st.builds(Cell, st.integers(1, 9), names, names), max_size=7).map(tuple)
-evaluation_runs = st.builds(
-    Run,
-    kind=st.just("evaluation"),
-    name=names,
-    status=st.sampled_from(Status),
-    score=st.none() | st.floats(0, 100),
-    failed_cells=cells,
-    model=st.none() | names,
-)
-agent_runs = st.builds(Run, kind=st.just("agent"), name=names, status=st.sampled_from(Status))
-checks = st.builds(Check, st.sampled_from(["evaluation", "agent"]), names, prompts)
-failures = st.lists(st.builds(Failure, st.just("failed"), reasons), max_size=1).map(tuple)
-results_of_one = st.builds(CheckResult, checks, evaluation_runs | agent_runs, failures)
-results_of_one |= sheet_results(names)
-check_results = st.builds(CheckResults, st.lists(results_of_one, max_size=4).map(tuple))
-
 PASSES_OVER = "passes over v3, saved in the dashboard; the registry keeps them; promptsync pull --merge beta"
 
 
@@ -59,11 +40,7 @@ def item(name: str, version: int) -> Item:
     return Item(name, State.AHEAD, listed=Version(1, version, Prompt(name, {})))
 
 
-def size(lines: list[str]) -> int:
-    return sum(len(line) + 1 for line in lines)
-
-
-@given(check_results)
+@given(check_results(names))
 def test_no_text_in_results_is_more_than_code(results: CheckResults) -> None:
     check_only_code(page_of(add_results, results), MOST)
 
@@ -105,7 +82,7 @@ def receipts(draw: st.DrawFn) -> DeployReceipt:
         for one in plan.survey.releases
     ]
     error = RemoteError(text, hint=text) if draw(st.booleans()) else None
-    return DeployReceipt(plan, results=draw(check_results), labels=labels, stopped=error)
+    return DeployReceipt(plan, results=draw(check_results(names)), labels=labels, stopped=error)
 
 
 @given(receipts(), limits)
@@ -113,7 +90,11 @@ def test_no_text_in_a_deploy_is_more_than_code(receipt: DeployReceipt, most: int
     check_only_code(page_of(add_receipt, receipt, most=most), most)
 
 
-@given(plans(), st.none() | st.builds(Rehearsal, receipts(), st.just("local:x"), prompts), limits)
+@given(
+    plans(),
+    st.none() | st.builds(Rehearsal, receipts(), st.just("local:x"), st.lists(names, max_size=2).map(tuple)),
+    limits,
+)
 def test_no_text_in_the_plan_of_a_deploy_is_more_than_code(
     plan: DeployPlan, rehearsal: Rehearsal | None, most: int
 ) -> None:
@@ -181,7 +162,7 @@ def test_the_markdown_of_a_deploy_has_all_rows_and_then_the_differences_that_fit
     assert titles[0] == "<details><summary><code>beta</code>: ahead</summary>" and len(titles) == 3
     lines = page_of(add_plan, plan, found, most=2_800)
     assert any("release  delta" in line for line in lines)
-    assert size(lines) <= 2_800
+    assert sum(len(line) + 1 for line in lines) <= 2_800
 
 
 def test_results_have_a_row_for_each_check_and_name_the_model() -> None:

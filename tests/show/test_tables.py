@@ -8,11 +8,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import jsonschema
-import pytest
 from click import unstyle
 from markdown_reader import EVIL, active, page_of
 from msgspec.structs import replace
-from sheets import SHEET, result, rows, sheet
+from sheets import SHEET, result, sheet
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.results import CheckResult, CheckResults, Failure
@@ -66,23 +65,25 @@ def test_rows_that_changed_are_shown_with_input_and_both_outputs() -> None:
     assert shown[-1] == "cost: $0.25"
 
 
-@pytest.mark.parametrize(
-    ("one", "note"),
-    [
+def test_notes() -> None:
+    echo = "support/echo (Refund quality): ran on the echo model (no real LLM), so there is no score"
+    unsure = UNSURE.comparison and UNSURE.comparison.reason
+    for one, note in (
         (UNSURE, "support/tone (Refund quality): row 19 got better (Right order)"),
-        (
-            ECHO,
-            "support/echo (Refund quality): ran on the echo model (no real LLM), so there is no score",
-        ),
+        (ECHO, echo),
         (LOW, "new (Refund quality): row 4 failed (Right order)"),
-        (
-            replace(UNSURE, failures=()),
-            f"support/tone (Refund quality): cannot tell: {UNSURE.comparison and UNSURE.comparison.reason}",
-        ),
-    ],
-)
-def test_notes(one: CheckResult, note: str) -> None:
-    assert note in lines(one)
+        (replace(UNSURE, failures=()), f"support/tone (Refund quality): cannot tell: {unsure}"),
+    ):
+        assert note in lines(one)
+    # Nothing is shown of rows that did not change, and a row that ran three times fails once.
+    assert lines(FINE)[2:] == [
+        "support/triage (Refund quality): Refund quality 100, evaluated in pull request 12"
+    ]
+    repeated = lines(replace(LOW, check=replace(LOW.check, runs=3), run=sheet("pfppfppfp")))
+    assert repeated[1].split()[1] == "3"
+    assert [line for line in repeated if ": row" in line] == [
+        "new (Refund quality): row 2 failed (Right order)"
+    ]
 
 
 def test_the_document_fits_its_schema() -> None:
@@ -132,30 +133,12 @@ def test_the_comment_links_the_sheet_and_folds_the_rows() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
+def test_an_address_that_could_break_out_is_no_link() -> None:
+    for url in (
         "javascript:alert(1)",
         f"https://a.example/) @{EVIL}",
         f"https://a.example/{EVIL}\n# x",
-        "http://a.example/",
-    ],
-)
-def test_an_address_that_could_break_out_is_no_link(url: str) -> None:
-    page = page_of(add_results, CheckResults((replace(WORSE, run=replace(WORSE.run, url=url)),)))
-    assert active(page) == [] and "sheet" not in "\n".join(page)
-
-
-def test_nothing_is_shown_of_rows_that_did_not_change() -> None:
-    assert rows("pf")[1].failed_steps == ("Right order",)
-    assert lines(FINE)[2:] == [
-        "support/triage (Refund quality): Refund quality 100, evaluated in pull request 12"
-    ]
-
-
-def test_a_row_that_ran_three_times_fails_once() -> None:
-    repeated = replace(LOW, check=replace(LOW.check, runs=3), run=sheet("pfppfppfp"))
-    assert [line for line in lines(repeated) if ": row" in line] == [
-        "new (Refund quality): row 2 failed (Right order)"
-    ]
-    assert lines(repeated)[1].split()[1] == "3"
+        "http://a.b/",
+    ):
+        page = page_of(add_results, CheckResults((replace(WORSE, run=replace(WORSE.run, url=url)),)))
+        assert active(page) == [] and "sheet" not in "\n".join(page)
