@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from walkthrough_shell import BLOCK, MANUAL, RECIPES, Shell, alike, name_of, pages, rewritten, steps
+from walkthrough_shell import BLOCK, MANUAL, RECIPES, Shell, alike, pages, rewritten, steps
 
 PAGES = pages()
 GNU_ONLY = re.compile(r"\bsed -i|grep [^|\n]*\\\||readlink -f|date -d|\bcp -r\b")
@@ -22,34 +22,24 @@ def test_the_commands_print_what_the_page_shows(name: str, tmp_path: Path) -> No
     assert alike(rewritten(page, tmp_path)) == alike(page.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("page", MANUAL, ids=name_of)
-def test_no_command_hides_in_a_block_that_is_not_run(page: Path) -> None:
-    text = page.read_text("utf-8")
-    assert set(FENCE.findall(text)) <= {f"```{kind}" for kind in KINDS}  # none is indented
-    for block in re.findall(r"^```text\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        assert not re.search(r"^(\$ )?(promptsync|git) ", block, re.MULTILINE)
+def test_no_command_hides_in_a_block_that_is_not_run() -> None:
+    for page in MANUAL:
+        text = page.read_text("utf-8")
+        assert set(FENCE.findall(text)) <= {f"```{kind}" for kind in KINDS}, page  # none is indented
+        for block in re.findall(r"^```text\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            assert not re.search(r"^(\$ )?(promptsync|git) ", block, re.MULTILINE), page
+    assert {page.name for page in RECIPES.glob("*.md")} <= {Path(name).name for name in PAGES}
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_commands_can_be_pasted_on_a_mac(name: str) -> None:
-    text = PAGES[name].read_text("utf-8")
-    commands = [step.command for block in BLOCK.finditer(text) for step in steps(block["body"])]
-    scripts = [block["body"] for block in BLOCK.finditer(text) if block["kind"] == "sh"]
-    for command in [*commands, *scripts]:
-        assert not GNU_ONLY.search(command), command
-        # zsh takes a comment on its command line for arguments
-        assert not re.search(r"(^|\s)#\s", command), command
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_an_edit_is_shown_as_a_diff(name: str) -> None:
+def test_the_commands_can_be_pasted_on_a_mac_and_an_edit_is_shown_as_a_diff(name: str) -> None:
     for block in BLOCK.finditer(PAGES[name].read_text("utf-8")):
-        assert block["kind"] == "diff" or not re.search(r"\b(perl|sed|awk) -", block["body"])
-
-
-def test_every_recipe_shows_commands() -> None:
-    without = {page.name for page in RECIPES.glob("*.md")} - {Path(name).name for name in PAGES}
-    assert without == set()
+        body = block["body"]
+        for command in [step.command for step in steps(body)] + [body] * (block["kind"] == "sh"):
+            assert not GNU_ONLY.search(command), command
+            # zsh takes a comment on its command line for arguments
+            assert not re.search(r"(^|\s)#\s", command), command
+        assert block["kind"] == "diff" or not re.search(r"\b(perl|sed|awk) -", body)
 
 
 def test_a_command_has_its_continuation_and_its_output() -> None:

@@ -6,14 +6,15 @@ import fcntl
 import json
 import os
 import re
+import select
 import signal
 import struct
 import subprocess
 import sys
 import termios
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -34,63 +35,50 @@ def environment(tmp_path: Path, **changes: str | None) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+@dataclass
 class Terminal:
-    """A demo under a pseudo-terminal. ``text`` grows while it runs."""
+    """A demo under a pseudo-terminal, whose lines may be typed ahead. ``text`` grows while it is read."""
 
-    def __init__(self, columns: int, env: dict[str, str]) -> None:
-        self._master, slave = os.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        self.process = subprocess.Popen(
-            ["sh", str(DEMO)], stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
-        )
-        os.close(slave)
-        self.text = ""
-        self._changed = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        while True:
-            try:
-                data = os.read(self._master, 65536)
-            except OSError:  # Linux reports the end of a pseudo-terminal as an error
-                data = b""
-            if not data:
-                return
-            with self._changed:
-                self.text += data.decode(errors="replace").replace("\r\n", "\n")
-                self._changed.notify_all()
+    process: subprocess.Popen[bytes]
+    master: int
+    text: str = ""
 
     def type(self, lines: str) -> None:
-        """Type ahead: the terminal keeps the lines until the demo reads them."""
-        os.write(self._master, lines.encode())
+        os.write(self.master, lines.encode())
 
     def wait_for(self, text: str) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: text in self.text, TIMEOUT), self.text
+        while text not in self.text:
+            assert self._read(), self.text
 
     def finish(self) -> int:
-        code = self.process.wait(TIMEOUT)
-        # The end of the terminal: no process of the demo holds it any more.
-        self._reader.join(TIMEOUT)
-        assert not self._reader.is_alive(), "a process was left running"
-        return code
+        while self._read():  # until no process of the demo holds the terminal
+            pass
+        return self.process.wait(TIMEOUT)
 
-    def close(self) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-        self._reader.join(TIMEOUT)
-        os.close(self._master)
+    def _read(self) -> bool:
+        assert select.select([self.master], [], [], TIMEOUT)[0], f"a process was left running: {self.text}"
+        try:
+            data = os.read(self.master, 65536)
+        except OSError:  # Linux reports the end of a pseudo-terminal as an error
+            return False
+        self.text += data.decode(errors="replace").replace("\r\n", "\n")
+        return bool(data)
 
 
 @contextmanager
 def terminal(tmp_path: Path, columns: int = 80, **changes: str | None) -> Iterator[Terminal]:
-    opened = Terminal(columns, environment(tmp_path, **changes))
-    try:
-        yield opened
-    finally:
-        opened.close()
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+    env = environment(tmp_path, **changes)
+    with subprocess.Popen(["sh", str(DEMO)], env=env, start_new_session=True, **streams) as process:
+        os.close(slave)
+        try:
+            yield Terminal(process, master)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            os.close(master)
 
 
 def narration(text: str) -> list[str]:
