@@ -8,16 +8,15 @@ import select
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 from click.shell_completion import split_arg_string
 
 from promptsync.cli import VERBS, run
 from promptsync.commands.completion import VARIABLE
 
-ROOT = Path(__file__).parents[2]
 SPLIT = ["a:b:c", "back\\slash", "it's mine", "user@home", "x$HOME `id` & (1); #!"]
 """Names that bash splits into several words."""
 
@@ -113,46 +112,21 @@ def test_a_broken_configuration_says_nothing_and_names_are_offered_all_the_same(
         assert offered("promptsync push --label ") == []
 
 
-def test_a_directory_without_anything_offers_nothing(tmp_path, capsys, monkeypatch):
-    for line in (f"-C {tmp_path} push ", f"-C {tmp_path}/gone push ", f"-C {tmp_path} push 'x"):
-        monkeypatch.setenv("COMP_WORDS", f"promptsync {line}")
-        monkeypatch.setenv("COMP_CWORD", "4")
-        assert run([], {VARIABLE: "bash_complete"}) == 0
-    assert capsys.readouterr() == ("\n\n\n", "")
-
-
 # -- real shells --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def program(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which ``promptsync`` is a program."""
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_a_tab_in_bash_completes_the_line(copy, tmp_path_factory):
     programs = tmp_path_factory.mktemp("bin")
     script = programs / "promptsync"
-    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m promptsync "$@"\n', "utf-8")
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(forked.command())} "$@"\n', "utf-8")
     script.chmod(0o755)
-    return {
-        **{key: value for key, value in os.environ.items() if not key.startswith("PROMPT")},
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "HOME": str(programs),
-        "LC_ALL": "C.UTF-8",
-        "TERM": "dumb",
-    }
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-def test_a_tab_in_bash_completes_the_line(copy, program):
+    path = f"{programs}:{os.environ['PATH']}"
+    environ = {**os.environ, "PATH": path, "HOME": str(programs), "TERM": "dumb", "PS1": "$ "}
     master, slave = pytest.importorskip("pty").openpty()
-    environ = {**program, "PS1": "$ "}
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
     with subprocess.Popen(
-        ["bash", "--norc", "-i"],
-        cwd=copy,
-        env=environ,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
+        ["bash", "--norc", "-i"], cwd=copy, env=environ, start_new_session=True, **streams
     ) as shell:
         os.close(slave)
         try:

@@ -1,8 +1,7 @@
-"""``promptsync init``: the first minute, and every other time."""
+"""``promptsync init`` and ``new``: the first minute, and every other time."""
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
@@ -10,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
+from gitcopy import git
 from worlds import World
 
 from promptsync.cli import run
@@ -60,11 +61,6 @@ def test_an_empty_directory_becomes_one_that_lints_renders_and_can_be_pushed(
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
 
 
-def git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
-    return done.stdout
-
-
 @pytest.fixture
 def person(monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in PERSON.items():
@@ -75,14 +71,16 @@ WRITTEN = [".gitignore", "prompts/hello.yaml", "promptsync.yaml"]
 
 
 @pytest.mark.usefixtures("person")
-@pytest.mark.parametrize("in_git", [True, False])
 @pytest.mark.parametrize(
-    ("options", "subject"),
-    [(("--commit",), "Add a first prompt"), (("-m", "Ours"), "Ours"), (("-m", ""), "Add a first prompt")],
-    ids=["commit", "m", "empty"],
+    ("in_git", "options", "subject"),
+    [
+        (True, ["--commit"], "Add a first prompt"),
+        (False, ["-m", "Ours"], "Ours"),
+        (False, ["-m", ""], "Add a first prompt"),
+    ],
 )
 def test_what_was_written_can_be_committed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], in_git: bool, options: tuple[str, ...], subject: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], in_git: bool, options: list[str], subject: str
 ) -> None:
     if in_git:
         git(tmp_path, "init", "-q")
@@ -93,10 +91,7 @@ def test_what_was_written_can_be_committed(
     out = capsys.readouterr().out
     assert out.splitlines()[4] == f"committed  {subject}"
     assert "git" not in out.partition("Next:")[2]
-    assert git(tmp_path, "log", "--format=%s", "--name-only").split("\n\n") == [
-        subject,
-        "\n".join(WRITTEN) + "\n",
-    ]
+    assert git(tmp_path, "log", "--format=%s", "--name-only").splitlines() == [subject, "", *WRITTEN]
     assert git(tmp_path, "status", "--porcelain") == ""
     assert init(tmp_path, *options) == 0
     assert "note: nothing was written, so there is nothing to commit" in capsys.readouterr().err
@@ -147,9 +142,8 @@ def test_a_commit_that_git_refuses_leaves_the_files_and_says_why(
     assert init(tmp_path, "--commit") == 5
     err = capsys.readouterr().err
     assert "the files were written, but not committed" in err
-    assert {"identity": "git config --global user.name", "hook": "not today", "ignored": "ignored"}[
-        problem
-    ] in err
+    said = {"identity": "git config --global user.name", "hook": "not today", "ignored": "ignored"}
+    assert said[problem] in err
     assert "commit -m 'Add a first prompt' -- promptsync.yaml" in err
     assert names(tmp_path / "prompts") == ["hello.yaml"]
 
@@ -169,9 +163,6 @@ def test_more_paths_than_a_command_line_holds_are_committed(tmp_path: Path) -> N
     finally:
         resource.setrlimit(resource.RLIMIT_STACK, before)
     assert sorted(git(tmp_path, "ls-files").split()) == sorted(paths)
-
-
-def test_a_hint_names_the_directory_of_many_prompts() -> None:
     paths = ["promptsync.yaml", *(f"my prompts/{number}.yaml" for number in range(700)), "my prompts.yaml"]
     command = commit_command(Path("/"), paths, "Add", "my prompts")
     assert command.endswith("commit -m Add -- promptsync.yaml 'my prompts' 'my prompts.yaml'")
@@ -200,7 +191,7 @@ def test_on_a_terminal_init_asks(
     assert done.out.startswith("created  promptsync.yaml") == (not question)
     agreed = bool(question) and "n" not in answer
     assert ("committed  Add a first prompt" in done.out) == agreed
-    assert (git(root, "log", "--format=%s") == "Add a first prompt\n") if agreed else "commit -m" in done.out
+    assert (git(root, "log", "--format=%s") == "Add a first prompt") if agreed else "commit -m" in done.out
 
 
 def test_an_interrupted_question_leaves_the_files(world: World, tmp_path: Path) -> None:
@@ -213,7 +204,7 @@ def test_an_interrupted_question_leaves_the_files(world: World, tmp_path: Path) 
     assert names(root) == WRITTEN
     hint = " ".join(done.err.rpartition("hint: ")[2].split())
     subprocess.run(["sh", "-c", hint], check=True, env=os.environ | PERSON)
-    assert git(root, "log", "--format=%s") == "Add a first prompt\n"
+    assert git(root, "log", "--format=%s") == "Add a first prompt"
 
 
 def test_without_git_the_hint_is_to_install_it(
@@ -226,23 +217,6 @@ def test_without_git_the_hint_is_to_install_it(
     assert err.endswith(f"hint: install git, or add it to PATH hint: promptsync -C {tmp_path} init")
 
 
-def test_without_a_question_nothing_is_committed(world: World, tmp_path: Path) -> None:
-    for option in ("--no-commit", "--json"):
-        assert replace(world, root=tmp_path).on_terminal("init", option, answer="y\n").code == 0
-        assert not (tmp_path / ".git").exists()
-
-
-def test_files_that_are_there_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "promptsync.yaml").write_text("prompts: mine\n")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "hello.yaml").write_text("content: mine\n")
-    assert init(tmp_path, "--prompts", "other") == 0
-    found = capsys.readouterr()
-    assert (tmp_path / "mine" / "hello.yaml").read_text() == "content: mine\n"
-    assert "promptsync.yaml exists and was kept" in found.err
-    assert not (tmp_path / "other").exists()
-
-
 IGNORED = {
     "build/\n": "build/\n.promptsync/\n",
     "build/": "build/\n.promptsync/\n",
@@ -253,11 +227,23 @@ IGNORED = {
 }
 
 
-def test_the_private_directory_is_ignored_once(tmp_path: Path) -> None:
+def test_files_that_are_there_are_kept_and_the_private_directory_is_ignored_once(
+    world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "promptsync.yaml").write_text("prompts: mine\n")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "hello.yaml").write_text("content: mine\n")
+    there = replace(world, root=tmp_path)
+    done = there.on_terminal("init", "--prompts", "other", "--no-commit", answer="y\n")
+    assert (done.code, "promptsync.yaml exists and was kept" in done.err) == (0, True)
+    assert (tmp_path / "mine" / "hello.yaml").read_text() == "content: mine\n"
+    assert not (tmp_path / "other").exists()
     for before, after in IGNORED.items():
         (tmp_path / ".gitignore").write_bytes(before.encode())
-        assert init(tmp_path) == 0
+        found = there.on_terminal("init", "--json", answer="y\n").document
         assert (tmp_path / ".gitignore").read_bytes() == after.encode()
+        assert (found["created"], found["changed"] == [".gitignore"]) == ([], before != after)
+    assert not (tmp_path / ".git").exists()
 
 
 def test_any_directory_below_can_hold_the_prompts_also_in_a_monorepo(tmp_path: Path) -> None:
@@ -276,23 +262,21 @@ def test_any_directory_below_can_hold_the_prompts_also_in_a_monorepo(tmp_path: P
     assert names(tmp_path / "a") == [".gitignore", "prompts/one.yml", "promptsync.yaml"]
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        *(("--prompts", value) for value in ("../x", "/x", ".", "a\\b", "C:x")),
-        # No key may be sent there.
-        ("--url", "http://api.example.com"),
-        ("--url", "api.example.com"),
-        ("--url", "https://user:secret@example.com"),
-    ],
-)
+OTHER_PLACES = [
+    *(("--prompts", value) for value in ("../x", "/x", ".", "a\\b", "C:x")),
+    # No key may be sent there.
+    *(("--url", f"{value}example.com") for value in ("http://api.", "api.", "https://user:secret@")),
+]
+
+
 def test_another_place_is_refused_before_anything_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert init(tmp_path, option, value) == 2
-    err = capsys.readouterr().err
-    assert ("is not below this directory" in err, "secret" in err) == (option == "--prompts", False)
-    assert names(tmp_path) == []
+    for option, value in OTHER_PLACES:
+        assert init(tmp_path, option, value) == 2
+        err = capsys.readouterr().err
+        assert ("is not below this directory" in err, "secret" in err) == (option == "--prompts", False)
+        assert names(tmp_path) == []
 
 
 def test_a_registry_that_exists_is_pulled_from_first(
@@ -312,14 +296,6 @@ def test_a_registry_that_exists_is_pulled_from_first(
     assert config.remotes["local"].url == "local:"
     assert run(["-C", str(tmp_path), "init"], {"PROMPTLAYER_API_KEY": "pl_1"}) == 0
     assert f"  1. promptsync -C {tmp_path} pull\n" in capsys.readouterr().out
-
-
-def test_the_json_document_lists_what_was_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / ".gitignore").write_text("build/\n")
-    assert init(tmp_path, "--json") == 0
-    document = json.loads(capsys.readouterr().out)
-    assert document["created"] == ["promptsync.yaml", "prompts/", "prompts/hello.yaml"]
-    assert (document["changed"], document["kept"]) == ([".gitignore"], [])
 
 
 def test_a_broken_configuration_is_reported_and_nothing_is_written(
@@ -342,3 +318,104 @@ def test_nothing_is_written_past_a_link_out_of_the_directory(tmp_path: Path, pat
     (root / path).symlink_to(outside)
     assert [init(root), init(root)] == [code, code]
     assert ([place.name for place in root.iterdir()], outside.exists()) == ([path], False)
+
+
+# -- ``promptsync new``: a file to start from, and nothing that was there before is touched --------------
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "options"),
+    [
+        ("support/refund", "support/refund.yaml", ("--model", "openrouter/meta/llama-3")),
+        ("hello", "hello.yaml", ()),
+        ("a{name}", "a{name}.yaml", ("--snippet",)),
+        ("é: #1", "é%3A #1.yaml", ()),
+        ("con", "%63on.yaml", ()),
+    ],
+)
+def test_a_new_prompt_passes_lint_and_each_command_that_follows(
+    local: World, tmp_path: Path, name: str, path: str, options: tuple[str, ...]
+) -> None:
+    done = local.ok("new", name, *options)
+    assert f"created  prompts/{path}" in done.out
+    written = local.files()[f"prompts/{path}"]
+    if "--model" in options:
+        assert yaml.safe_load(written)["model"] == {"provider": "openrouter", "name": "meta/llama-3"}
+    if name == "hello":  # the first prompt that init writes
+        assert local.run("-C", str(tmp_path), "init").code == 0
+        assert (tmp_path / "prompts/hello.yaml").read_bytes() == written
+    assert "no problems" in local.ok("lint", "--strict").out
+    steps = [line.split(". ", 1)[1] for line in done.out.partition("Next:")[2].splitlines() if line]
+    assert [step.split()[3] for step in steps] == ["lint", "render", "add", "commit", "push"]
+    for step in steps:
+        program, _, _, *words = shlex.split(step)
+        if program == "git":
+            local.git(*words)
+        else:
+            local.ok(*words)
+    assert local.states() == {name: "in-sync"}
+
+
+SOURCE = """\
+# Read before editing.
+synced: 3-0123456
+messages:
+- {role: user, content: "Hello {{who}}"}   # short
+evaluations: [tone]
+examples:
+- who: you
+"""
+
+
+def test_a_copy_keeps_the_text_but_neither_the_name_nor_the_versions(local: World) -> None:
+    local.write("old/a").write_text(SOURCE)
+    done = local.ok("new", "b", "--from", "old/a")
+    copy = local.files()["prompts/b.yaml"].decode()
+    kept = SOURCE.partition("\n")[2].replace("synced: 3-0123456\n", "")
+    assert copy == f"# Read before editing.\nname: b\n{kept}"
+    assert "--example 1" in done.out
+    found = local.ok("new", "a/b", "--json").document
+    assert found["path"] == "prompts/a/b.yaml"
+    assert found["next"][-1] == {"do": f"promptsync -C {local.root} push a/b"}
+
+
+REFUSED = [
+    (("a",), 3, "prompts/a.yaml already exists"),
+    (("A",), 3, "prompts/a.yaml already exists"),
+    (("broken",), 3, "prompts/broken.yaml already exists"),
+    (("other",), 3, "prompts/other.yaml already exists"),
+    (("folder",), 3, "prompts/folder.yaml already exists"),
+    (("not/included",), 3, "include: does not match 'not/included'"),
+    (("",), 2, "is shorter than 1 character"),
+    (("x" * 600,), 2, "longer than 512"),
+    (("12",), 2, "all digits"),
+    (("a@@@b",), 2, "contains '@@@'"),
+    ((" a",), 2, "starts or ends with a space"),
+    (("a\x1b[31m",), 2, "control character"),
+    (("a\udcff",), 2, "not valid"),
+    (("prompts/new.yaml",), 2, "looks like a path"),
+    (("./new",), 2, "looks like a path"),
+    (("../new",), 2, "looks like a path"),
+    (("new", "--model", "gpt"), 2, "PROVIDER/MODEL"),
+    (("new", "--model", "opnai/gpt-4o"), 2, "looks misspelled"),
+    (("new", "--from", "b"), 2, "there is no prompt 'b'"),
+    (("new", "--from", "broken"), 1, "prompts/broken.yaml:1:"),
+    (("new", "--from", "a", "--snippet"), 2, "cannot be combined"),
+]
+
+
+def test_nothing_is_written_when_refused(local: World) -> None:
+    config = local.root / "promptsync.yaml"
+    patterns = "[a*, A, b*, other, folder, new]"
+    config.write_text(f"{config.read_text()}include: {patterns}\n")
+    local.write("a")
+    local.write("ab")
+    (local.root / "prompts/broken.yaml").write_text("messages: 3\n")
+    (local.root / "prompts/other.yaml").write_text("name: mine\ncontent: x\n")
+    (local.root / "prompts/folder.yaml").mkdir()
+    before = local.files()
+    for arguments, code, message in REFUSED:
+        done = local.run("new", *arguments)
+        assert (done.code, message in done.err) == (code, True), str(done)
+        assert "\x1b" not in done.err
+        assert local.files() == before

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import World
+from worlds import World, template
 
 from promptsync.commands.lint import lint
 from promptsync.lint.rules import RULES
@@ -44,13 +44,19 @@ def test_errors_are_shown_with_place_rule_and_hint(world: World) -> None:
         "    hint: Quote it.",
         "2 files checked, 2 errors",
     ]
-
-
-def test_warnings_fail_only_when_they_are_asked_to(world: World) -> None:
-    tree(world, tone="content: Be kind.\n", one=UNPINNED)
+    tree(world, tone="content: [\n", one=UNPINNED, a__one=GOOD, two='content: "@@@\\e[31mred@@@"\n')
+    # A prompt that cannot be read is not called missing as well.
+    assert [rule for path, rule in rules(world) if path == ONE] == ["snippet-unpinned"]
+    for shape in ("text", "github", "json"):
+        assert "\x1b" not in world.run("lint", "--format", shape).out
+    tree(world, tone=GOOD, two=GOOD)
     assert "[snippet-unpinned]" in world.ok("lint").out
     assert world.run("lint", "--strict").code == 1
     assert "checked" not in world.ok("lint", "-q").out
+    world.put("promptsync.yaml", "include: ['a/*', one, tone]\n")
+    assert rules(world) == [(ONE, "snippet-unpinned"), (TWO, "not-included")]
+    assert len(world.ok("lint", "--rules").out.splitlines()) == len(RULES)
+    assert {rule["id"] for rule in world.ok("lint", "--rules", "--json").document["rules"]} == set(RULES)
 
 
 def test_the_json_document_holds_every_problem(world: World) -> None:
@@ -85,20 +91,14 @@ NAMED: list[tuple[str, list[str], list[tuple[str, str]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("place", "names", "expected"), NAMED)
-def test_only_named_files_are_reported_and_the_others_are_known(
-    world: World, place: str, names: list[str], expected: list[tuple[str, str]]
-) -> None:
+def test_only_named_files_are_reported_and_the_others_are_known(world: World) -> None:
     tree(world, tone="content: Be kind.\n", one=UNPINNED, two=BROKEN, a__b__two=BROKEN.replace("Hello", "Hi"))
-    arguments = [name.replace("{root}", str(world.root)) for name in names]
-    world.root /= place
-    assert rules(world, *arguments) == expected
-
-
-def test_a_name_that_two_files_have_is_reported_whichever_file_is_named(world: World) -> None:
-    tree(world, a=f"name: same\n{GOOD}", b=f"name: same\n{GOOD}")
-    for file in ("prompts/a.yaml", "prompts/b.yaml"):
-        assert rules(world, file) == [("prompts/b.yaml", "name-duplicate")]
+    for place, names, expected in NAMED:
+        arguments = [name.replace("{root}", str(world.root)) for name in names]
+        assert rules(replace(world, root=world.root / place), *arguments) == expected
+    tree(world, x=f"name: same\n{GOOD}", y=f"name: same\n{GOOD}")
+    for file in ("prompts/x.yaml", "prompts/y.yaml"):
+        assert rules(world, file) == [("prompts/y.yaml", "name-duplicate")]
 
 
 def test_a_hook_at_the_top_of_a_monorepo_finds_each_configuration(world: World) -> None:
@@ -114,59 +114,43 @@ def test_a_hook_at_the_top_of_a_monorepo_finds_each_configuration(world: World) 
 NARROW = "narrow files: in .pre-commit-config.yaml"
 
 
-@pytest.mark.parametrize(
-    ("file", "has_config", "message"),
-    [
-        ("prompts/none.yaml", True, "prompts/none.yaml does not exist"),
-        ("other.yaml", True, "other.yaml is outside the prompts directory prompts/"),
-        ("prompts/notes.txt", True, "prompts/notes.txt is not a prompt file"),
-        ("docs/prompts/x.yaml", True, NARROW),
-        ("docs/prompts/x.yaml", False, NARROW),
-        (".", False, "promptsync init"),
-    ],
-)
-def test_what_is_no_prompt_file_is_refused_in_words(
-    world: World, file: str, has_config: bool, message: str
-) -> None:
+def test_what_is_no_prompt_file_is_refused_in_words(world: World) -> None:
     tree(world, one=GOOD)
     for path in ("other.yaml", "prompts/notes.txt", "docs/prompts/x.yaml"):
         world.put(path, GOOD)
-    if not has_config:
-        (world.root / "promptsync.yaml").unlink()
-    done = world.run("lint", file)
-    assert (done.code, message in done.err) == (2, True), done.err
-
-
-def test_a_prompt_that_cannot_be_read_is_not_called_missing_as_well(world: World) -> None:
-    tree(world, tone="content: [\n", one=UNPINNED)
-    assert [rule for _, rule in rules(world)] == ["snippet-unpinned", "yaml-syntax"]
+    for file, message in (
+        ("prompts/none.yaml", "prompts/none.yaml does not exist"),
+        ("other.yaml", "other.yaml is outside the prompts directory prompts/"),
+        ("prompts/notes.txt", "prompts/notes.txt is not a prompt file"),
+        ("docs/prompts/x.yaml", NARROW),
+        ("./docs/prompts/x.yaml", NARROW),  # from here on, there is no configuration
+        (".", "promptsync init"),
+    ):
+        if file.startswith("."):
+            (world.root / "promptsync.yaml").unlink(missing_ok=True)
+        done = world.run("lint", file)
+        assert (done.code, message in done.err) == (2, True), done.err
 
 
 # -- the configuration ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("config", "line", "rule"),
-    [
-        ("promts: x\n", 1, "config"),
-        ("prompts: [\n", 2, "config"),
-        ("remotes:\n  p: {url: 'https://x.example', api_key: x}\n", 2, "config"),
-        ("remotes:\n  local:\n    url: 'local:'\n    fixtures: no.yaml\n", 4, "fixtures-missing"),
-        ("prompts: other\n", 1, "no-prompts"),
-    ],
-)
-def test_the_configuration_is_checked_too(world: World, config: str, line: int, rule: str) -> None:
+CONFIGS = [
+    ("promts: x\n", 1, "config"),
+    ("prompts: [\n", 2, "config"),
+    ("remotes:\n  p: {url: 'https://x.example', api_key: x}\n", 2, "config"),
+    ("remotes:\n  local:\n    url: 'local:'\n    fixtures: no.yaml\n", 4, "fixtures-missing"),
+    ("prompts: other\n", 1, "no-prompts"),
+]
+
+
+def test_the_configuration_is_checked_too(world: World) -> None:
     tree(world, one=GOOD)
-    world.put("promptsync.yaml", config)
-    (problem,) = problems(world)
-    assert (problem["path"], problem["line"], problem["rule"]) == ("promptsync.yaml", line, rule)
-    assert [one["rule"] for one in problems(world, "promptsync.yaml")] == [rule]
-
-
-def test_a_prompt_outside_include_is_warned_of(world: World) -> None:
-    tree(world, a__one=GOOD, two=GOOD)
-    world.put("promptsync.yaml", "include: ['a/*']\n")
-    assert rules(world) == [(TWO, "not-included")]
+    for config, line, rule in CONFIGS:
+        world.put("promptsync.yaml", config)
+        (problem,) = problems(world)
+        assert (problem["path"], problem["line"], problem["rule"]) == ("promptsync.yaml", line, rule)
+        assert [one["rule"] for one in problems(world, "promptsync.yaml")] == [rule]
 
 
 # -- formats -------------------------------------------------------------------------------------------
@@ -194,18 +178,6 @@ def test_github_shows_ten_of_a_kind_and_the_log_the_rest(world: World) -> None:
     assert f"::notice title=promptsync lint::{note}" in lines
 
 
-def test_control_characters_never_reach_the_terminal(world: World) -> None:
-    tree(world, one='content: "@@@\\e[31mred@@@"\n')
-    for shape in ("text", "github", "json"):
-        assert "\x1b" not in world.run("lint", "--format", shape).out
-
-
-def test_the_rules_are_listed(world: World) -> None:
-    assert len(world.ok("lint", "--rules").out.splitlines()) == len(RULES)
-    listed = json.loads(world.ok("lint", "--rules", "--json").out)["rules"]
-    assert {rule["id"] for rule in listed} == set(RULES)
-
-
 def test_it_loads_neither_http_nor_git_nor_the_server(world: World) -> None:
     tree(world, one="template_format: jinja2\ncontent: '{{ x }}'\n")
     program = (
@@ -222,15 +194,14 @@ def test_it_loads_neither_http_nor_git_nor_the_server(world: World) -> None:
 USER = "prompts/user.yaml"
 
 
-@pytest.fixture
-def team(world: World) -> World:
+@template
+def team(world: World) -> None:
     """``user`` includes ``tone``, ``other`` nothing, and ``draft``, which is not in git, a later prompt."""
     world.write("tone", content="Be kind.")
     world.write("user", content="Answer. @@@tone@version_number:1@@@")
     world.write("other", content="Hello.")
     world.commit()
     world.write("draft", content="@@@later@version_number:1@@@")
-    return world
 
 
 def gone(world: World, *files: str) -> list[tuple[str, str]]:
@@ -255,25 +226,20 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("files", [(), ("prompts/other.yaml",), (USER,)], ids=["none", "other", "user"])
-def test_a_reference_to_a_prompt_that_is_gone_is_found(
-    team: World, change: Any, files: tuple[str, ...]
-) -> None:
-    assert gone(team, *files) == []
+def test_a_reference_to_a_prompt_that_is_gone_is_found(team: World, change: Any) -> None:
+    named: list[tuple[str, ...]] = [(), ("prompts/other.yaml",), (USER,)]
+    assert [gone(team, *files) for files in named] == [[]] * 3
     change(team)
-    assert gone(team, *files) == [("user.yaml", "snippet-missing")]
+    assert [gone(team, *files) for files in named] == [[("user.yaml", "snippet-missing")]] * 3
     assert gone(team, "prompts/draft.yaml")[0] == ("draft.yaml", "snippet-missing")
     team.edit("user", "@@@tone@version_number:1@@@", "Kindly.")
-    assert gone(team, *files) == []
-
-
-def test_a_moved_file_that_keeps_its_name_is_not_gone(team: World) -> None:
-    team.git("mv", "prompts/tone.yaml", "prompts/voice.yaml")
-    assert gone(team) == []
+    assert [gone(team, *files) for files in named] == [[]] * 3
 
 
 def test_all_configurations_of_a_repository_are_looked_at(team: World, tmp_path: Path) -> None:
     """A hook runs at the top of a monorepo, where there may be no promptsync.yaml."""
+    team.git("mv", "prompts/tone.yaml", "prompts/voice.yaml")
+    assert gone(team) == []  # the name stays
     for service in ("bot", "shop"):
         folder = team.root / "services" / service
         (folder / "prompts").mkdir(parents=True)
@@ -313,88 +279,77 @@ ROWS = "rows: [{question: a, mood: b, right: c}]\n"
 QUESTION = "rows: [{question: a, right: c}]\n"
 
 
-def lints(
-    world: World, files: Mapping[str, str], *arguments: str, prompts: Mapping[str, str] = PROMPTS
-) -> list[str]:
-    for path, text in {**prompts, **files}.items():
+def lints(world: World, files: Mapping[str, str], *arguments: str) -> list[str]:
+    for path, text in {**PROMPTS, **files}.items():
         world.put(path, text)
     lines = world.run("lint", *arguments).out.splitlines()
     shown = [line.removeprefix("evaluations/x.yaml:") for line in lines if "hint:" not in line]
     return [line for line in shown if not line.startswith("prompts/")][:-1]
 
 
-@pytest.mark.parametrize(("rows", "is_enough"), [(19, False), (20, True)])
-def test_the_rows_that_max_drop_takes_are_counted(world: World, rows: int, is_enough: bool) -> None:
-    inputs = "".join(f"  - {{question: q{row}, right: c}}\n" for row in range(rows))
-    text = f"prompts: support/sort\nmax_drop: 5\nrows:\n{inputs}{WHOLE}"
-    assert (lints(world, {"evaluations/x.yaml": text}) == []) == is_enough
-
-
-@pytest.mark.parametrize(
-    ("text", "wrong"),
-    [
-        (f"prompts: support/refund\n{ROWS}{WHOLE}", []),
-        (f"prompts: [support/refund, 'tone']\n{ROWS}{WHOLE}", []),
-        (
-            f"prompts: support/refund\n{QUESTION}{WHOLE}",
-            ["2:1: error: The rows have no column for the variable 'mood' of support/refund."
-             " [evaluation-missing-variable]"],
-        ),
-        (f"prompts: support/refund\n{QUESTION}variables: {{mood: right}}\n{WHOLE}", []),
-        (f"prompts: support/sort\n{QUESTION}{WHOLE}", []),
-        (
-            f"prompts: support/sort\n{ROWS}{WHOLE}",
-            ["2:1: warning: Nothing uses the column 'mood' of the rows. [evaluation-unused-column]"],
-        ),
-        (
-            f"prompts: support/sort\nmax_drop: 5\n{QUESTION}{WHOLE}",
-            ["2:1: warning: max_drop 5 takes 20 rows, but there are 1. [evaluation-few-rows]"],
-        ),
-        # A config may use a column in a text of its own.
-        (
-            "prompts: support/sort\nrows: [{question: a, mood: b}]\nscorecard:\n"
-            "  steps: [{title: S, type: LLM_ASSERTION, config: {source: Output, prompt: 'Is it {mood}?'}}]\n",
-            [],
-        ),
-        (
-            f"prompts: support/sort\n{QUESTION}variables: {{x: right}}\n{WHOLE}",
-            ["3:13: warning: No prompt of this evaluation has the variable 'x'. [evaluation-unused-column]"],
-        ),
-        (
-            f"prompts: [support/*, suport/*]\n{ROWS}{WHOLE}",
-            ["1:22: warning: No prompt file matches 'suport/*'. [evaluation-no-prompt]"],
-        ),
-        (f"{ROWS}{WHOLE}", ["1:1: warning: No prompt uses the evaluation 'x'. [evaluation-unused]"]),
-        (
-            "prompts: support/sort\nrows: [{question: a}]\n",
-            ["1:1: error: The scorecard has no steps, so no row can pass or fail. [evaluation-unscored]"],
-        ),
-        ("prompts: support/sort\nrow: []\n", [
+TWENTY = "rows:\n" + "- {question: q, right: c}\n" * 20
+LACKING: list[tuple[str, list[str]]] = [
+    (f"prompts: support/sort\nmax_drop: 5\n{TWENTY}{WHOLE}", []),
+    (f"prompts: support/refund\n{ROWS}{WHOLE}", []),
+    (f"prompts: [support/refund, 'tone']\n{ROWS}{WHOLE}", []),
+    (
+        f"prompts: support/refund\n{QUESTION}{WHOLE}",
+        [
+            "2:1: error: The rows have no column for the variable 'mood' of support/refund."
+            " [evaluation-missing-variable]"
+        ],
+    ),
+    (f"prompts: support/refund\n{QUESTION}variables: {{mood: right}}\n{WHOLE}", []),
+    (f"prompts: support/sort\n{QUESTION}{WHOLE}", []),
+    (
+        f"prompts: support/sort\n{ROWS}{WHOLE}",
+        ["2:1: warning: Nothing uses the column 'mood' of the rows. [evaluation-unused-column]"],
+    ),
+    (
+        f"prompts: support/sort\nmax_drop: 5\n{QUESTION}{WHOLE}",
+        ["2:1: warning: max_drop 5 takes 20 rows, but there are 1. [evaluation-few-rows]"],
+    ),
+    # A config may use a column in a text of its own.
+    (
+        "prompts: support/sort\nrows: [{question: a, mood: b}]\nscorecard:\n"
+        "  steps: [{title: S, type: LLM_ASSERTION, config: {source: Output, prompt: 'Is it {mood}?'}}]\n",
+        [],
+    ),
+    (
+        f"prompts: support/sort\n{QUESTION}variables: {{x: right}}\n{WHOLE}",
+        ["3:13: warning: No prompt of this evaluation has the variable 'x'. [evaluation-unused-column]"],
+    ),
+    (
+        f"prompts: [support/*, suport/*]\n{ROWS}{WHOLE}",
+        ["1:22: warning: No prompt file matches 'suport/*'. [evaluation-no-prompt]"],
+    ),
+    (f"{ROWS}{WHOLE}", ["1:1: warning: No prompt uses the evaluation 'x'. [evaluation-unused]"]),
+    (
+        "prompts: support/sort\nrows: [{question: a}]\n",
+        ["1:1: error: The scorecard has no steps, so no row can pass or fail. [evaluation-unscored]"],
+    ),
+    (
+        "prompts: support/sort\nrow: []\n",
+        [
             "1:1: error: The file lacks the key rows. [missing-key]",
             "2:1: error: Unknown key row. [unknown-key]",
-        ]),
-        ("rows: x.csv\n", ["1:1: error: rows: there is no file evaluations/x.csv. [evaluation]"]),
-    ],
-)  # fmt: skip
-def test_what_an_evaluation_lacks(world: World, text: str, wrong: list[str]) -> None:
-    assert lints(world, {"evaluations/x.yaml": text}) == wrong
+        ],
+    ),
+    ("rows: x.csv\n", ["1:1: error: rows: there is no file evaluations/x.csv. [evaluation]"]),
+]
 
 
-def test_an_evaluation_that_the_configuration_names(world: World) -> None:
+def test_what_an_evaluation_lacks(world: World) -> None:
+    for text, wrong in LACKING:
+        assert lints(world, {"evaluations/x.yaml": text}) == wrong
     files = {"evaluations/x.yaml": QUESTION + WHOLE}
     files["promptsync.yaml"] = "checks: [{match: 'support/*', table: x}]\n"
-    assert lints(world, files) == [
-        "1:1: error: The rows have no column for the variable 'mood' of support/refund."
-        " [evaluation-missing-variable]",
-    ]
-
-
-def test_a_prompt_that_cannot_be_read_is_not_missed(world: World) -> None:
-    broken = {**PROMPTS, "prompts/support/sort.yaml": "name: support/sort\ncontnt: Hi\n"}
-    assert (
-        lints(world, {"evaluations/x.yaml": f"prompts: support/sort\n{QUESTION}{WHOLE}"}, prompts=broken)
-        == []
-    )
+    assert lints(world, files) == [LACKING[3][1][0].replace("2:1", "1:1")]
+    # A prompt that cannot be read is not missed.
+    files = {"evaluations/x.yaml": f"prompts: support/sort\n{QUESTION}{WHOLE}"}
+    files["prompts/support/sort.yaml"] = "name: support/sort\ncontnt: Hi\n"
+    files["promptsync.yaml"] = "prompts: prompts\n"
+    assert lints(world, files) == []
 
 
 def test_files_that_a_hook_passes(world: World) -> None:

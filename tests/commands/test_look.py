@@ -20,30 +20,15 @@ ROWS = [
 ]
 
 
-def cells_in(lines: list[str]) -> str:
-    return " ".join(" ".join(lines).split())
-
-
 # -- widths -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("text", "columns"),
-    [
-        ("abc", 3),
-        ("", 0),
-        ("日本", 4),
-        ("e\u0301", 1),
-        ("👍", 2),
-        ("👩\u200d💻", 4),
-        ("\x1b[31mred\x1b[0m", 3),
-        ("ｆｕｌｌ", 8),
-        ("한국어", 6),
-        ("a\u200bb", 2),
-    ],
-)
-def test_a_sign_counts_for_the_columns_that_a_terminal_gives_it(text, columns):
-    assert output.width(text) == columns
+WIDTHS = [("abc", 3), ("", 0), ("日本", 4), ("e\u0301", 1), ("👍", 2), ("👩\u200d💻", 4), ("ｆｕｌｌ", 8)]
+WIDTHS += [("한국어", 6), ("a\u200bb", 2), ("\x1b[31mred\x1b[0m", 3)]
+
+
+def test_a_sign_counts_for_the_columns_that_a_terminal_gives_it():
+    assert [(text, output.width(text)) for text, _ in WIDTHS] == WIDTHS
 
 
 @given(st.text(), st.integers(1, 30))
@@ -66,18 +51,12 @@ def test_text_that_goes_on_below_itself_loses_no_word(text, room):
 
 
 @pytest.mark.parametrize("room", [100, 80, 60, 40])
-def test_a_table_keeps_every_cell_and_the_width_of_the_terminal(room):
+def test_a_table_keeps_every_cell_and_free_text_is_cut_where_enough_of_it_is_left(room):
     lines = fitted(output.table(ROWS), room)
     assert all(output.width(line) <= room for line in lines)
-    assert cells_in(lines) == " ".join(" ".join(" ".join(row).split()) for row in ROWS)
-
-
-@pytest.mark.parametrize("room", [100, 80, 60, 40])
-def test_free_text_is_cut_where_enough_of_it_is_left(room):
-    rows = [
-        ("  update", "a", "v1 -> v2", "Answer refund questions kindly, and never promise a date to anybody")
-    ]
-    (line,) = fitted(output.table(rows, free=True), room)
+    assert " ".join(" ".join(lines).split()) == " ".join(" ".join(" ".join(row).split()) for row in ROWS)
+    message = "Answer refund questions kindly, and never promise a date to anybody"
+    (line,) = fitted(output.table([("  update", "a", "v1 -> v2", message)], free=True), room)
     assert output.width(line) <= room
     assert ("…" in line) == (room < 88)
     assert line.startswith("  update  a  v1 -> v2  Answer refund")
@@ -134,9 +113,6 @@ def test_colour_says_nothing_that_words_do_not_say(busy: World) -> None:
         assert click.unstyle(coloured) == plain
         assert "\x1b" in coloured
         assert "\x1b" not in plain
-
-
-def test_no_color_and_the_option_decide_on_a_terminal(busy: World) -> None:
     assert "\x1b" in busy.screen("status")
     assert "\x1b" not in busy.screen("status", "--color", "never")
     assert "\x1b" not in busy.screen("status", NO_COLOR="1")
@@ -214,6 +190,13 @@ def test_promptsync_alone_prints_the_verbs_by_what_they_are_for(capsys):
     out, err = capsys.readouterr()
     assert HELP in out
     assert "hint: promptsync status\n" in err
+    for words in ([], ["label"], ["eval", "run"]):
+        assert run(["help", *words], {}) == 0
+        shown = capsys.readouterr().out
+        assert run([*words, "--help"], {}) == 0
+        assert capsys.readouterr().out == shown
+        assert "Usage: promptsync" in shown
+        assert "\n  [" not in shown  # arguments are described in the text
 
 
 def test_every_verb_and_option_says_what_it_does():
@@ -239,19 +222,6 @@ def commands(command: click.Command, path: str) -> list[tuple[str, click.Command
             assert below is not None
             found += commands(below, f"{path} {name}".strip())
     return found
-
-
-# -- help ---------------------------------------------------------------------------------------------------
-
-
-def test_help_shows_the_same_as_the_help_option(capsys):
-    for words in ([], ["label"], ["eval", "run"]):
-        assert run(["help", *words], {}) == 0
-        shown = capsys.readouterr().out
-        assert run([*words, "--help"], {}) == 0
-        assert capsys.readouterr().out == shown
-        assert "Usage: promptsync" in shown
-        assert "\n  [" not in shown  # arguments are described in the text
 
 
 def test_a_command_in_a_line_that_is_too_wide_gets_a_line_of_its_own() -> None:
