@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import World
+from worlds import World, template
 
 HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 NO_ROOM = ["error: the output could not be written: No space left on device"]
@@ -39,9 +39,8 @@ def test_the_directories_above_are_those_of_the_real_place(place: World) -> None
     assert (done.returncode, "no promptsync.yaml" in done.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
-def test_a_text_that_the_encoding_of_the_output_lacks_is_escaped(place: World, encoding: str) -> None:
-    done = program("-C", str(place.root), "diff", environ={"PYTHONIOENCODING": encoding})
+def test_a_text_that_the_encoding_of_the_output_lacks_is_escaped(place: World) -> None:
+    done = program("-C", str(place.root), "diff", environ={"PYTHONIOENCODING": "cp1252"})
     assert (done.returncode, done.stderr) == (0, "")
     assert "A \\u2192 B \\U0001f600" in done.stdout
 
@@ -55,7 +54,7 @@ def test_a_full_device_is_one_line_and_an_exit_code_of_its_own(place: World, lin
 
 
 @POSIX
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", [">&-", "<&- 2>&-", "<&- >&- 2>&-"])
 def test_what_the_caller_closed_is_not_taken_for_a_file(place: World, closed: str) -> None:
     script = f'"$0" -m promptsync -C "$1" push --json -y {closed}'
     done = command("sh", "-c", script, sys.executable, str(place.root))
@@ -90,9 +89,10 @@ def test_a_current_directory_that_was_deleted_is_a_usage_error(place: World, ver
     done = command(*words, verb, cwd=gone)
     assert done.returncode == 2
     assert done.stderr.startswith("error: the current directory cannot be used: No such file or directory")
-    gone.mkdir()
-    done = command(*words, "-C", str(place.root), "push", "-n", cwd=gone)
-    assert (done.returncode, done.stderr) == (0, "")
+    if verb == "status":
+        gone.mkdir()
+        done = command(*words, "-C", str(place.root), "push", "-n", cwd=gone)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 NOWHERE = {"TMPDIR": "/nowhere", "HOME": "/nowhere", "HTTPS_PROXY": "::::", "GIT_PAGER": "false"}
@@ -107,9 +107,9 @@ ODD = [
 @POSIX
 @pytest.mark.parametrize("environ", ODD, ids=range(len(ODD)))
 def test_an_odd_environment_changes_no_result(place: World, environ: dict[str, str]) -> None:
-    for line in ("push", "status --exit-code"):
-        done = program("-C", str(place.root), *line.split(), environ=environ, text=False)
-        assert done.returncode == 0, done
+    done = program("-C", str(place.root), "push", environ=environ, text=False)
+    assert done.returncode == 0, done
+    place.ok("status", "--exit-code")
 
 
 REMOTES = [
@@ -135,24 +135,20 @@ def test_the_exit_code_stands_when_nobody_reads_on(place: World) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-@pytest.mark.parametrize(
-    ("answer", "ci", "code", "said"),
-    [
+def test_push_asks_outside_ci_where_somebody_can_answer(world: World) -> None:
+    for answer, ci, code, said in (
         (None, "", 2, "--yes"),
+        *(("n\n", value, 1, "1 prompt to publish to") for value in ("false", "0", "")),
         ("n\n", "true", 0, ""),
         ("n\n", "1", 0, ""),
-        *(("n\n", value, 1, "1 prompt to publish to") for value in ("false", "0", "")),
-    ],
-)
-def test_push_asks_outside_ci_where_somebody_can_answer(
-    world: World, answer: str | None, ci: str, code: int, said: str
-) -> None:
-    world.write("a")
-    world.commit()
-    done = world.on_terminal("push", "-q", answer=answer, CI=ci)
-    assert (done.code, said in done.err, "interrupted" in done.err) == (code, True, False)
-    assert ("publish to" in done.err) is (code == 1)
-    assert world.published == (["a"] if code == 0 else [])
+    ):
+        world.write("a", f"Hello {{name}} {ci}")
+        world.commit()
+        world.forget()
+        done = world.on_terminal("push", "-q", answer=answer, CI=ci)
+        assert (done.code, said in done.err, "interrupted" in done.err) == (code, True, False)
+        assert ("publish to" in done.err) is (code == 1)
+        assert world.published == (["a"] if code == 0 else [])
 
 
 # -- Other encodings, damaged repositories and odd settings of git: a clean result or one clear error -----
@@ -177,24 +173,14 @@ def raw_commit(world: World, message: bytes, encoding: str = "") -> None:
     world.git("update-ref", "HEAD", made.stdout.decode().strip())
 
 
-def edited(world: World) -> None:
-    """A prompt that is pushed, with an edit that is staged."""
+@template
+def committed(world: World) -> None:
+    """A prompt that is pushed, with an edit that is committed."""
     world.write("a")
     world.commit("Start")
     world.ok("push")
     world.write("a", "Hi {name}")
-    world.git("add", "-A")
-
-
-@pytest.fixture
-def staged(world: World) -> World:
-    return world.built(edited)
-
-
-@pytest.fixture
-def committed(staged: World) -> World:
-    staged.git("commit", "-qm", SUBJECT)
-    return staged
+    world.commit(SUBJECT)
 
 
 SETTINGS = """core.quotePath=true color.ui=always log.showSignature=true log.decorate=full diff.noprefix=true
@@ -203,7 +189,7 @@ diff.external=false format.pretty=oneline core.pager=false core.abbrev=40"""
 
 @pytest.mark.parametrize(
     ("encoding", "pathspecs"),
-    [("UTF-16", "LITERAL"), ("ISO-8859-1", "GLOB"), ("nonsense", "NOGLOB"), ("nonsense", "ICASE")],
+    [("UTF-16", "LITERAL"), ("ISO-8859-1", "NOGLOB"), ("nonsense", "ICASE")],
 )
 def test_the_message_is_published_as_it_was_written(
     committed: World, monkeypatch: pytest.MonkeyPatch, encoding: str, pathspecs: str
@@ -220,35 +206,24 @@ def test_the_message_is_published_as_it_was_written(
 
 
 MESSAGES = [
-    pytest.param("Grüße".encode("latin-1"), "ISO-8859-1", "Grüße", id="latin-1 that says so"),
-    pytest.param("Grüße".encode("latin-1"), "", "Gr\ufffd\ufffde", id="latin-1 that says nothing"),
-    pytest.param("Grüße".encode(), "klingon", "Grüße", id="an encoding that does not exist"),
-    pytest.param(b"Fix\x00 it", "", "Fix", id="NUL"),
-    pytest.param(b"Fix\x01 \x01 it", "", "Fix (", id="the separator of our own output"),
-    pytest.param(b"Fix\x1b[31m it", "", "Fix [31m it", id="an escape sequence"),
+    ("Grüße".encode("latin-1"), "ISO-8859-1", "Grüße"),
+    ("Grüße".encode("latin-1"), "", "Gr\ufffd\ufffde"),
+    ("Grüße".encode(), "klingon", "Grüße"),
+    (b"Fix\x00 it", "", "Fix"),
+    (b"Fix\x01 \x01 it", "", "Fix ("),  # the separator of our own output
+    (b"Fix\x1b[31m it", "", "Fix [31m it"),
 ]
 
 
-@pytest.mark.parametrize(("message", "encoding", "published"), MESSAGES)
-def test_a_commit_in_another_encoding_has_a_message(
-    staged: World, message: bytes, encoding: str, published: str
-) -> None:
-    raw_commit(staged, message + b"\n", encoding)
-    pushed = staged.ok("push").out
-    text = staged.messages("a")[1]
-    assert text.startswith(published) and text.endswith(" v2)")
-    assert "\x1b" not in pushed + staged.ok("log", "a").out + staged.ok("status").out
-
-
-def test_a_sha256_repository_knows_what_is_committed(world: World) -> None:
-    (world.root / ".git").rename(world.root.parent / "old")
-    world.git("init", "-q", "-b", "main", "--object-format=sha256")
-    world.write("a")
-    world.commit("Start")
-    world.ok("push")
-    world.publish("a", "Theirs {name}")
-    world.ok("pull")
-    assert not (world.root / ".promptsync" / "backup").exists()
+def test_a_commit_in_another_encoding_has_a_message(committed: World) -> None:
+    for number, (message, encoding, published) in enumerate(MESSAGES, 2):
+        committed.write("a", f"Hi {{name}}, {number}")
+        committed.git("add", "-A")
+        raw_commit(committed, message + b"\n", encoding)
+        shown = committed.ok("push").out + committed.ok("log", "a").out + committed.ok("status").out
+        text = committed.messages("a")[-1]
+        assert text.startswith(published) and text.endswith(f" v{number})"), text
+        assert "\x1b" not in shown
 
 
 # -- damaged repositories -----------------------------------------------------------------------------------
@@ -269,16 +244,18 @@ def written(path: str, data: str) -> Callable[[World], object]:
     return lambda world: world.put(path, data)
 
 
-# The exit codes of VERBS. Before the first commit nothing is known of the text, so it is a conflict.
-REFUSED, SOUND = (2, 2, 2, 2, 2, 1), (0, 0, 0, 0, 0, 0)
+COMMANDS = ["status", "push -y", "diff --since HEAD~1", "doctor --offline"]
+
+# The exit codes of COMMANDS. Before the first commit nothing is known of the text, so it is a conflict.
+REFUSED, SOUND = (2, 2, 2, 1), (0, 0, 0, 0)
 DAMAGE = {
     "HEAD is missing": (damaged("HEAD", None), REFUSED),
     "HEAD is garbage": (damaged("HEAD", b"garbage"), REFUSED),
     "its parent is missing": (damaged("HEAD~1", None), REFUSED),
-    "a tree is missing": (damaged("HEAD:prompts", None), (2, 2, 2, 0, 2, 0)),
+    "a tree is missing": (damaged("HEAD:prompts", None), (2, 2, 0, 0)),
     "a blob is garbage": (damaged("HEAD:prompts/a.yaml", b"garbage"), SOUND),
     "an old blob is missing": (damaged("HEAD~1:prompts/a.yaml", None), SOUND),
-    "HEAD names nothing": (written(".git/HEAD", "ref: refs/heads/nowhere\n"), (0, 0, 3, 2, 3, 0)),
+    "HEAD names nothing": (written(".git/HEAD", "ref: refs/heads/nowhere\n"), (0, 3, 2, 0)),
     "HEAD is no name": (written(".git/HEAD", "garbage\n"), REFUSED),
     "the branch is garbage": (written(".git/refs/heads/main", "garbage\n"), REFUSED),
     "the index is garbage": (written(".git/index", "garbage"), REFUSED),
@@ -286,9 +263,6 @@ DAMAGE = {
     "a later format": (written(".git/config", "[core]\nrepositoryformatversion = 99\n"), REFUSED),
     "grafts are garbage": (written(".git/shallow", "garbage\n"), REFUSED),
 }
-
-
-COMMANDS = ["status", "diff", "push -y", "diff --since HEAD~1", "pull -n", "doctor --offline"]
 
 
 @pytest.mark.parametrize(("damage", "codes"), DAMAGE.values(), ids=DAMAGE)
@@ -324,14 +298,14 @@ HISTORIES = {
 }
 
 
-@pytest.mark.parametrize("text", HISTORIES.values(), ids=HISTORIES)
-def test_an_old_text_that_cannot_be_read_says_nothing(staged: World, text: str) -> None:
-    good = staged.path("a").read_bytes()
-    staged.put("prompts/a.yaml", text)
-    staged.commit("Break")
-    staged.put("prompts/a.yaml", good)
-    staged.commit("Repair")
-    staged.ok("push")
-    assert staged.messages("a")[1].startswith("Repair (")
-    staged.ok("log", "a")
-    staged.ok("diff", "--since", "HEAD~1")
+def test_an_old_text_that_cannot_be_read_says_nothing(committed: World) -> None:
+    for name, text in HISTORIES.items():
+        good = committed.write("a", f"Hi {{name}}, {name}").read_bytes()
+        committed.put("prompts/a.yaml", text)
+        committed.commit("Break")
+        committed.put("prompts/a.yaml", good)
+        committed.commit("Repair")
+        committed.ok("push")
+        assert committed.messages("a")[-1].startswith("Repair ("), name
+        committed.ok("log", "a")
+        committed.ok("diff", "--since", "HEAD~1")

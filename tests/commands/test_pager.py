@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 from worlds import World
 
@@ -24,14 +24,19 @@ def copy(local: World) -> Path:
 
 
 def environment(root: Path, **variables: str) -> dict[str, str]:
-    known = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2]), "HOME": str(root)}
-    return {**known, "TERM": "xterm", "PAGED": str(root / "paged"), **variables}
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(root),
+        "TERM": "xterm",
+        "PAGED": str(root / "paged"),
+        **variables,
+    }
 
 
 def on_terminal(root: Path, line: str, **variables: str) -> tuple[int, str]:
     """Run a command line whose stdout is a terminal; return its exit code and what the terminal shows."""
     master, slave = pty.openpty()
-    command = [sys.executable, "-m", "promptsync", "-C", str(root), *line.split()]
+    command = [*forked.command(), "-C", str(root), *line.split()]
     environ = environment(root, **variables)
     with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environ) as process:
         os.close(slave)
@@ -49,61 +54,42 @@ def on_terminal(root: Path, line: str, **variables: str) -> tuple[int, str]:
     return process.returncode, shown.decode()
 
 
-@pytest.mark.parametrize("line", ["log one", "render one", "status"])
-def test_long_output_goes_through_the_pager(copy: Path, line: str) -> None:
-    code, shown = on_terminal(copy, line, GIT_PAGER=SHOWN, PAGER="false")
-    assert (code, "paged" in shown) == (0, True)
-    assert (copy / "paged").read_text("utf-8").endswith("\n")
+def test_long_output_goes_through_the_pager(copy: Path) -> None:
+    for line in ("log one", "render one", "status"):
+        code, shown = on_terminal(copy, line, GIT_PAGER=SHOWN, PAGER="false")
+        assert (code, "paged" in shown) == (0, True)
+        assert (copy / "paged").read_text("utf-8").endswith("\n")
+    # It gets colors unless nobody wants them.
+    for variables, has_colors in (({}, True), ({"NO_COLOR": "1"}, False)):
+        on_terminal(copy, "log one", PAGER=SHOWN, **variables)
+        assert ("\x1b[" in (copy / "paged").read_text("utf-8")) == has_colors
 
 
-@pytest.mark.parametrize(
-    ("line", "variables"),
-    [
+def test_other_output_does_not(copy: Path) -> None:
+    for line, variables in (
         ("log one --json", {}),
         ("--no-pager log one", {}),
-        *(
-            ("log one", {name: value})
-            for name, value in (("CI", "true"), ("TERM", "dumb"), ("GIT_PAGER", ""))
-        ),
+        ("log one", {"CI": "true"}),
+        ("log one", {"TERM": "dumb"}),
+        ("log one", {"GIT_PAGER": ""}),
         ("push", {}),
         ("log two", {}),
-    ],
-)
-def test_other_output_does_not(copy: Path, line: str, variables: dict[str, str]) -> None:
-    _, shown = on_terminal(copy, line, **{"PAGER": SHOWN, **variables})
-    assert shown.strip() and "paged" not in shown
-
-
-@pytest.mark.parametrize(("variables", "has_colors"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_the_pager_gets_colors_unless_nobody_wants_them(
-    copy: Path, variables: dict[str, str], has_colors: bool
-) -> None:
-    on_terminal(copy, "log one", PAGER=SHOWN, **variables)
-    assert ("\x1b[" in (copy / "paged").read_text("utf-8")) == has_colors
-
-
-def test_a_pipe_gets_the_output_itself(copy: Path) -> None:
-    command = [sys.executable, "-m", "promptsync", "-C", str(copy), "show", "one"]
+    ):
+        _, shown = on_terminal(copy, line, **{"PAGER": SHOWN, **variables})
+        assert shown.strip() and "paged" not in shown
+    command = [*forked.command(), "-C", str(copy), "show", "one"]
     environ = environment(copy, PAGER=SHOWN)
     assert b"Hello" in subprocess.run(command, env=environ, capture_output=True, check=True).stdout
 
 
-@pytest.mark.parametrize(
-    ("pager", "shows"),
-    [("no-such-pager", "Hello"), ("head -c 3; exit 1", "Hello"), ("", "LESS=FRX")],
-)
-def test_a_pager_that_fails_loses_no_output_and_less_quits_where_it_fits(
-    copy: Path, pager: str, shows: str
-) -> None:
+def test_a_pager_that_fails_loses_no_output_and_one_that_is_quit_is_no_failure(copy: Path) -> None:
     less = copy / "less"
     less.write_text("#!/bin/sh\necho LESS=$LESS; exec cat\n", "utf-8")
     less.chmod(0o755)
-    variables = {"PAGER": pager} if pager else {"PATH": f"{copy}:{os.environ['PATH']}"}
-    code, shown = on_terminal(copy, "show one", **variables)
-    assert (code, shows in shown, "Hello" in shown) == (0, True, True)
-
-
-def test_quitting_the_pager_early_is_no_failure(copy: Path) -> None:
+    for pager, shows in (("no-such-pager", "Hello"), ("head -c 3; exit 1", "Hello"), ("", "LESS=FRX")):
+        variables = {"PAGER": pager} if pager else {"PATH": f"{copy}:{os.environ['PATH']}"}
+        code, shown = on_terminal(copy, "show one", **variables)
+        assert (code, shows in shown, "Hello" in shown) == (0, True, True)
     (copy / "prompts/one.yaml").write_text("content: |\n" + "  Hello\n" * 50_000, "utf-8")
     code, shown = on_terminal(copy, "render one", PAGER="head -n 1")
     assert (code, shown.count("Hello")) == (0, 1)
