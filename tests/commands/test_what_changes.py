@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,15 @@ import click
 import pytest
 from evaluation_files import contains, declared, evaluation
 from registry_server import chat
+from scripted_registry import Seen
 from sheets_there import table
-from worlds import World, made
+from worlds import Run, World, is_write, made
 
 from promptsync.cli import VERBS, group
+from promptsync.errors import Refused
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.promptlayer import endpoints
+from promptsync.registry.promptlayer.endpoints import Operation
 
 FIXTURES = declared(
     """
@@ -163,7 +171,8 @@ WRITING = {
 @contextmanager
 def busy(directory: Path) -> Iterator[World]:
     """A working copy where each prompt is in another state, released to prod where it is in the registry."""
-    with made(directory, fixtures=FIXTURES) as world:
+
+    def build(world: World) -> None:
         config = world.root / "promptsync.yaml"
         config.write_text(config.read_text("utf-8") + CONFIG, "utf-8")
         for name in ("ops/ahead", "ops/behind", "ops/deleted", "ops/twice"):
@@ -184,13 +193,21 @@ def busy(directory: Path) -> Iterator[World]:
         world.edit("ops/ahead", "Hello", "Hello again")
         world.path("ops/deleted").unlink()
         world.write("ops/draft")
+        world.put("request.json", json.dumps(REQUEST))
         world.commit("Greet again")
-        (world.root / "request.json").write_text(json.dumps(REQUEST), "utf-8")
         # The evaluation and its run for the deploy have the ids 1 and 2.
         for command in ("agent run greeter", "track request request.json", "track group --new"):
             world.ok(*command.split(), "-C", str(world.root))
         table(world)
-        world.forget()
+
+    with made(directory, fixtures=FIXTURES) as world:
+        yield world.built(build)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One for all commands that change nothing; the first one that does fails, and those after it may."""
+    with busy(tmp_path_factory.mktemp("shared")) as world:
         yield world
 
 
@@ -217,20 +234,12 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     return {kind for kind in before if before[kind] != after[kind]}
 
 
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One for all commands that change nothing; the first one that does fails, and those after it may."""
-    with busy(tmp_path_factory.mktemp("shown")) as world:
-        yield world
-
-
 @pytest.mark.parametrize("command", READING.strip().splitlines())
-def test_a_command_that_only_shows_writes_nothing(shown: World, command: str) -> None:
-    before = state(shown)
-    done = shown.run(*shlex.split(command))
+def test_a_command_that_only_shows_writes_nothing(shared: World, command: str) -> None:
+    before = state(shared)
+    done = shared.run(*shlex.split(command))
     assert done.code == NO.get(command, 0), str(done)
-    assert not shown.writes, shown.writes
-    assert not changed(before, state(shown))
+    assert (shared.writes, changed(before, state(shared))) == ([], set())
 
 
 @pytest.mark.parametrize("command", WRITING)
@@ -261,3 +270,320 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
             yield from ((f"{verb} {name}", part) for name, part in command.commands.items())
         else:
             yield verb, command
+
+
+# -- ``PROMPTSYNC_READ_ONLY``: whatever the command and its options, nothing changes in the registry -----
+
+
+ON = {"PROMPTSYNC_READ_ONLY": "1"}
+
+REGISTRY = {"versions", "archived", "labels"}
+
+REFUSED = """
+push
+push ops/ahead -y --jobs 1
+push --json
+push --expect 0123456789abcdef
+push --label staging
+push --label prod --skip-checks -y
+push ops/behind --force -y
+push ops/deleted --prune -y
+deploy
+deploy ops/ahead -y --keep-going
+deploy --label prod --older -y --max-changes 100
+deploy --allow-dirty -y --allow-unscored --allow-unbound --min-score 0
+deploy --expect 0123456789abcdef -y
+deploy ops/ahead --again -y
+label set ops/twice staging
+label move ops/behind prod --yes --skip-checks
+label move ops/twice@1 prod --force -y --json
+label delete ops/twice prod --force -y
+promote prod staging ops/twice --force --skip-checks -y
+rollback ops/twice --label prod
+rollback ops/twice --label prod --to 1 -y
+rollback --label prod --to HEAD~2 -y --json
+track group --new
+track request request.json
+track prompt 1 ops/twice --version 1
+track score 1 90
+track metadata 1 user=42
+"""
+
+ALLOWED = """
+status
+push -n --json --label prod --skip-checks
+push ops/behind ops/voice --partial
+label set ops/twice prod --version 2
+deploy -n
+deploy --rehearse -y
+label move ops/twice@1 prod --force -n
+rollback ops/twice --label prod -n
+lint
+render ops/ahead --var name=Ann
+show ops/twice:prod
+eval run greeting
+eval run tone --max-cells 100000 --reuse 0
+agent run greeter
+doctor
+bump ops/voice -n
+"""
+
+FILES = """
+pull ops/behind ops/theirs
+pull ops/ahead --theirs
+pull --prune -y
+bump ops/voice -y
+mv ops/draft ops/moved
+"""
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Iterator[World]:
+    with busy(tmp_path) as world:
+        yield world
+
+
+def read_only(world: World, command: str, **environ: str) -> Run:
+    world.forget()
+    return world.run(*shlex.split(command), **{**ON, **environ})
+
+
+def refusal(done: Run) -> str:
+    lines = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    return lines[-1] if lines else str(done.document["error"]["message"])
+
+
+def test_a_command_that_changes_the_registry_is_refused(shown: World) -> None:
+    before = state(shown)
+    for command in REFUSED.strip().splitlines():
+        done = read_only(shown, command)
+        assert (done.code, "PROMPTSYNC_READ_ONLY is set" in refusal(done)) == (3, True), f"{command}\n{done}"
+        assert (shown.writes, changed(before, state(shown))) == ([], set()), command
+
+
+def test_no_command_that_changes_the_registry_is_left_out() -> None:
+    writing = [row for row, kinds in WRITING.items() if kinds & REGISTRY or row.startswith("track ")]
+    verbs = {" ".join(row.split()[: 2 if row.startswith(("label ", "track ")) else 1]) for row in writing}
+    assert [verb for verb in verbs if f"\n{verb}" not in REFUSED] == []
+
+
+def test_plans_reads_and_checks_work_and_files_may_change(shown: World) -> None:
+    before = state(shown)
+    for command in ALLOWED.strip().splitlines():
+        done = read_only(shown, command)
+        assert (done.code, changed(before, state(shown))) == (0, set()), f"{command}\n{done}"
+    assert "\nread-only: PROMPTSYNC_READ_ONLY is set\n" in read_only(shown, "status").out
+    checks = read_only(shown, "doctor --json").document["checks"]
+    assert [check["status"] for check in checks if check["name"] == "read-only"] == ["ok"]
+    assert "READ_ONLY" not in shown.ok("status").out + shown.ok("doctor").out
+    for command in FILES.strip().splitlines():
+        done = read_only(shown, command)
+        assert (done.code, shown.writes, changed(before, state(shown))) == (0, [], {"files"}), str(done)
+        shown.git("checkout", "-q", "--", ".")
+        shown.git("clean", "-qfd", "prompts")
+
+
+def test_the_value_alone_turns_it_on_or_off(shown: World) -> None:
+    before = state(shown)
+    for value in ("1", "true", "on", " 1 ", "readonly"):
+        assert read_only(shown, "push -y", PROMPTSYNC_READ_ONLY=value).code == 3
+    for value in ("", "0", "no", "False"):
+        done = read_only(shown, "push -y --expect 0123456789abcdef", PROMPTSYNC_READ_ONLY=value)
+        assert "this is not the plan that was reviewed" in done.err
+    for environ in ({"CI": "false"}, {"PROMPTLAYER_BASE_URL": shown.url}, {"PROMPTSYNC_REMOTE": shown.url}):
+        assert read_only(shown, "push -y", **environ).code == 3
+        assert read_only(shown, f"push -y --remote {shown.url}", **environ).code == 3
+    done = shown.on_terminal("push", answer="y\n", **ON)
+    assert (done.code, "Continue?" in done.err) == (3, False)
+    assert not changed(before, state(shown))
+
+
+def test_the_refusal_shows_the_plan_and_how_to_propose_it(shown: World) -> None:
+    done = read_only(shown, "push ops/ahead")
+    assert "ops/ahead" in done.out
+    assert done.err.splitlines() == [
+        "error: push refused: PROMPTSYNC_READ_ONLY is set; nothing was published",
+        "hint: git switch -c BRANCH && git add --all && git commit -m MESSAGE",
+        "hint: git push -u origin BRANCH, and open a pull request",
+    ]
+    document = read_only(shown, "push ops/ahead --json").document
+    assert document["error"]["code"] == "read-only"
+    assert [prompt["name"] for prompt in document["plan"]] == ["ops/ahead"]
+    hint = read_only(shown, "rollback ops/twice --label prod -y").err.splitlines()[1]
+    assert read_only(shown, hint.partition("promptsync ")[2]).code == 0
+
+
+def test_the_registry_is_imported_and_what_is_archived_stays_archived(world: World) -> None:
+    world.publish("a")
+    config = (world.root / "promptsync.yaml").read_text()
+    (world.root / "promptsync.yaml").unlink()
+    done = read_only(world, f"init --from-remote --url {world.url} --include '*'")
+    assert (done.code, world.path("a").exists(), world.writes) == (0, True, []), str(done)
+    world.put("promptsync.yaml", config)
+    world.commit()
+    world.archive("a")
+    done = read_only(world, "push a --restore -y")
+    assert (done.code, "push refused: PROMPTSYNC_READ_ONLY is set" in done.err) == (3, True), str(done)
+    assert not world.writes
+
+
+LOCAL = """
+push -y
+deploy --label prod -y
+label move a@1 prod -y --force
+label set a staging
+label delete a prod --force -y
+rollback a --label prod --to 1 -y
+promote prod staging -y
+push b --prune -y
+push a --force -y
+track group --new
+track score 1 90
+"""
+
+
+def dump(world: World) -> list[str]:
+    with contextlib.closing(sqlite3.connect(world.root / ".promptsync/registry.db")) as database:
+        return list(database.iterdump())
+
+
+def test_the_database_of_an_embedded_registry_stays_as_it_is(local: World) -> None:
+    local.write("a")
+    local.write("b")
+    local.commit()
+    local.ok("push", "--label", "prod")
+    local.edit("a", "Hello", "Bye")
+    local.commit()
+    local.ok("push", "--label", "prod")
+    local.path("b").unlink()
+    local.edit("a", "Bye", "Hi")
+    local.commit()
+    before = dump(local)
+    for command in LOCAL.strip().splitlines():
+        done = read_only(local, command)
+        assert (done.code, "READ_ONLY" in done.err) == (3, True), f"{command}\n{done}"
+        assert dump(local) == before, command
+
+
+def test_the_library_refuses_what_no_plan_refuses(world: World) -> None:
+    with world.project() as project:
+        project.read_only = True
+        with pytest.raises(Refused, match="cannot publish the prompt: PROMPTSYNC_READ_ONLY is set"):
+            project.registry.prompts.publish(Prompt("a", chat()), message="")
+    assert not world.writes
+
+
+POSTS_THAT_READ = {"POST /prompt-templates/{identifier}"}
+CHECKS = ("/evaluations/", "/reports/", "/workflows/", "/tables")
+
+
+def operations() -> Iterator[Operation]:
+    for value in vars(endpoints).values():
+        for operation in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(operation, Operation):
+                yield operation
+
+
+def test_the_effect_of_an_operation_follows_from_its_requests() -> None:
+    for operation in operations():
+        expected = set()
+        for request in (route.request for route in operation.routes):
+            method, path = request.split(" ")
+            if method == "GET" or request in POSTS_THAT_READ:
+                expected.add("reads")
+            elif any(part in path for part in CHECKS):
+                expected.add("runs")
+            else:
+                expected.add("writes")
+        assert expected == {operation.effect}, operation.name
+    # One that says nothing of its effect writes.
+    assert endpoints._operation("x", "POST /x").effect == "writes"
+    assert endpoints._operation("x", "GET /x", "PUT /x").effect == "writes"
+
+
+# -- A scripted agent edits files to get around a refusal. It has the key; ``PROMPTSYNC_READ_ONLY`` is set
+
+
+def edited(world: World, path: str, old: str, new: str) -> None:
+    text = world.root.joinpath(path).read_text("utf-8")
+    assert old in text
+    world.put(path, text.replace(old, new))
+
+
+def without_prompts(world: World) -> None:
+    shutil.rmtree(world.root / "prompts")
+    world.write("ops/last")
+
+
+def without_checks(world: World) -> None:
+    edited(world, "promptsync.yaml", 'checks: [{match: "ops/ahead", evaluation: greeting}]', "")
+    (world.root / "evaluations/tone.yaml").unlink()
+
+
+def on_a_branch(world: World) -> None:
+    world.git("switch", "-qc", "agent")
+    world.edit("ops/ahead", "Hello again", "Hi")
+
+
+def with_twin(world: World) -> None:
+    world.put("twin/promptsync.yaml", f"remotes: {{own: {{url: '{world.url}'}}}}\nlabels: {{main: prod}}\n")
+    world.put("twin/prompts/ops/ahead.yaml", "content: Mine\n")
+
+
+KEY = "sk-proj-" + "a1B2c3D4e5" * 5
+
+# An edit, which is committed, and command lines with the exit code in front.
+MISUSE: list[tuple[Callable[[World], object], str]] = [
+    (
+        without_prompts,
+        "3 push --prune -y; 3 push --prune -y --partial --max-changes 1000; 3 pull --prune -y",
+    ),
+    (
+        lambda world: world.edit("ops/ahead", "Hello again", f"Use the key {KEY}. Hello again"),
+        "1 lint; 1 push ops/ahead -y --skip-checks; 1 deploy ops/ahead -y",
+    ),
+    (
+        on_a_branch,
+        "3 deploy -y; 3 deploy -y --label prod --older; 3 push -y --label prod --skip-checks; 0 deploy -n",
+    ),
+    (
+        lambda world: edited(world, "promptsync.yaml", "labels: {main: prod}", "labels: {main: live}"),
+        "3 deploy -y; 3 push --label prod -y",
+    ),
+    (without_checks, "3 deploy -y; 3 push --label prod -y"),
+    (
+        lambda world: edited(world, "promptsync.yaml", "team: {", f"mine: {{url: '{world.url}'}}, team: {{"),
+        "3 push --remote mine -y --partial --force ops/behind; 3 track group --new --remote URL; "
+        "3 label move ops/twice@1 prod --remote mine -y --force; "
+        "3 label delete ops/twice prod --remote URL -y --force",
+    ),
+    (
+        with_twin,
+        "3 -C twin push ops/ahead -y --force; 3 -C twin label move ops/twice@1 prod -y --force; "
+        "3 push -y --expect FINGERPRINT; 2 push --no-read-only; 2 push --read-only=0 -y; "
+        "3 push -y -- ops/ahead; 0 init --agents",
+    ),
+]
+
+
+def is_release(seen: Seen) -> bool:
+    """Whether a request changes what others have: not the tables, evaluations and agents of a check."""
+    checks = ("/tables", "/evaluations", "/reports", "/workflows")
+    return is_write(seen) and not any(part in seen.path for part in checks)
+
+
+@pytest.mark.parametrize(("edit", "lines"), MISUSE)
+def test_nothing_changes_in_the_registry(shown: World, edit: Callable[[World], object], lines: str) -> None:
+    edit(shown)
+    shown.commit()
+    before = state(shown)
+    for line in lines.split("; "):
+        plan = shown.run("push", "-n", "-y", "--json", **ON).document if "FINGERPRINT" in line else {}
+        code, *arguments = line.replace("URL", shown.url).split()
+        arguments = [plan["fingerprint"] if word == "FINGERPRINT" else word for word in arguments]
+        if arguments[0] == "-C":
+            arguments[1] = str(shown.root / arguments[1])
+        shown.forget()
+        done = shown.run(*arguments, CI="", **ON)  # in a pipe, as an agent does
+        assert (str(done.code), [*filter(is_release, shown.seen)]) == (code, []), f"{line}\n{done}"
+        assert not changed(before, state(shown)) & REGISTRY, line
