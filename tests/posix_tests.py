@@ -44,7 +44,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_a_stop_while_the_api_fails_is_bounded_and_said",
         ],
         "commands/test_serve.py": [],
-        "commands/test_serve_bundle.py": [],
         "compare/test_stopped_reading.py": [],
         "deploy/test_deploys_interrupted.py": [],
         "labels/test_rollback_to_commit.py": ["test_interrupted_twice_it_says_how_many_are_unknown"],
@@ -66,21 +65,23 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_a_bad_file_is_reported_with_its_place_and_nothing_is_published",
             "test_other_files_have_the_same_limits",
         ],
-        "commands/test_private_links.py": [],
+        "commands/test_damaged_files.py": [
+            "test_a_link_in_the_private_directory_is_refused",
+            "test_a_link_further_below_is_not_followed",
+            "test_a_database_elsewhere_that_is_a_link_is_refused",
+            "test_the_private_directory_of_a_linked_working_copy_is_its_own",
+        ],
         "commands/test_init.py": [
             "test_a_broken_configuration_is_reported_and_nothing_is_written",
             "test_nothing_is_written_past_a_link_out_of_the_directory",
         ],
         "commands/test_init_scaffold.py": [
-            "test_a_link_is_kept",
-            "test_nothing_is_written_through_a_link_out_of_the_repository",
+            "test_the_section_is_added_once_and_everything_else_is_kept",
+            "test_beside_a_file_that_cannot_be_read_or_a_link_nothing_is_written",
             "test_files_that_are_there_are_kept",
         ],
-        "commands/test_types.py": ["test_nothing_is_written_through_a_link"],
-        "commands/test_search.py": ["test_a_link_out_of_the_repository_is_not_followed"],
-        "commands/test_status_verb.py": [
-            "test_files_that_are_refused_are_reported_when_there_is_nothing_else"
-        ],
+        "commands/test_types.py": ["test_nothing_is_written_of_files_that_cannot_be_read_or_through_a_link"],
+        "commands/test_registry_verbs.py": ["test_a_link_out_of_the_repository_is_not_followed"],
         "compare/test_no_deletion.py": ["test_files_that_are_gone_or_cannot_be_read_are_no_deletion"],
         "files/test_disk.py": [
             "test_only_a_link_to_a_file_inside_is_followed",

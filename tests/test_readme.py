@@ -79,7 +79,7 @@ CLAIMS: dict[str, list[str]] = {
         "demo/test_demo.py::test_the_demo_waits_for_enter_after_each_step_in_a_terminal",
     ],
     "writes a prompt that passes `lint`": [
-        "commands/test_new.py::test_a_new_prompt_passes_lint_and_each_command_that_follows",
+        "commands/test_init.py::test_a_new_prompt_passes_lint_and_each_command_that_follows",
     ],
     "`promptsync init --github` or `init --gitlab` writes three jobs; any other CI needs five commands": [
         "commands/test_init_scaffold.py::test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do",
@@ -130,8 +130,8 @@ CLAIMS: dict[str, list[str]] = {
         "workflows/test_both_hosts.py::test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_missing",
     ],
     "`PROMPTSYNC_READ_ONLY=1`": [
-        "commands/test_read_only.py::test_a_command_that_changes_the_registry_is_refused",
-        "commands/test_read_only.py::test_no_command_that_changes_the_registry_is_left_out",
+        "commands/test_what_changes.py::test_a_command_that_changes_the_registry_is_refused",
+        "commands/test_what_changes.py::test_no_command_that_changes_the_registry_is_left_out",
     ],
     "returns the bundled version, and says so": [
         "runtime/test_loader.py::test_a_registry_that_is_down",

@@ -9,12 +9,6 @@ from pathlib import Path
 import pytest
 from worlds import Run, World, template
 
-from promptsync.compare.gather import gather
-from promptsync.errors import PromptsyncError
-from promptsync.project import plan as project_plan
-from promptsync.project.plan import write_files
-from promptsync.pull.moves import plan_bump
-
 TONE = "One.\nTwo.\nThree.\nFour.\nFive.\n"
 
 
@@ -58,22 +52,18 @@ def pins_of(world: World, name: str) -> list[int]:
 # -- who still uses the old text ----------------------------------------------------------------------------
 
 
-def test_commands_in_lines_name_the_remote_of_the_command_line(used: World) -> None:
-    change(used)
-    bump = "promptsync bump tone --remote team"
-    for command in ("status", "push -n", "push"):
-        (line,) = pinned_lines(used.ok(*command.split(), "--remote", "team"))
-        assert line.endswith(f"; {bump}")
-    assert "; promptsync bump tone\n" in used.ok("status").out
-    used.ok(*bump.split()[1:])
-
-
 def test_a_changed_snippet_is_followed_from_the_edit_to_the_bump(used: World) -> None:
     assert pinned_lines(used.ok("status")) == []
     change(used)
     will = "pinned  tone: once v2 is published, a, b will still pin v1; promptsync bump tone"
-    assert pinned_lines(used.ok("status")) == [will]
-    assert pinned_lines(used.ok("push", "-n")) == [will]
+    for command in ("status", "push -n"):
+        assert pinned_lines(used.ok(*command.split())) == [will]
+        assert pinned_lines(used.ok(*command.split(), "--remote", "team")) == [f"{will} --remote team"]
+    planned = used.ok("push", "-n", "--format", "markdown").out
+    assert "tone: once v2 is published, a, b will still pin v1" in planned
+    entry = {"name": "a", "snippet": "tone", "pinned": 1, "version": 2, "problem": "outdated"}
+    pins = [entry, {**entry, "name": "b"}]
+    assert used.ok("push", "-n", "--json").document["pins"] == pins
     refused = used.run("bump", "tone")
     assert refused.code == 3 and "hint: promptsync push tone\n" in refused.err, str(refused)
     before = used.files()
@@ -81,6 +71,11 @@ def test_a_changed_snippet_is_followed_from_the_edit_to_the_bump(used: World) ->
     assert pinned_lines(used.ok("push", "tone")) == [now]
     assert used.files() == before
     assert pinned_lines(used.ok("status")) == [now]
+    assert used.ok("status", "--json").document["pins"] == pins
+    assert now.partition(";")[0].removeprefix("pinned  ") in used.ok("status", "--format", "markdown").out
+    used.edit("d", "Hi", "Ho")
+    used.commit()
+    assert pinned_lines(used.ok("push")) == []
     used.ok(*hint_of(now))
     assert (pins_of(used, "a"), pins_of(used, "b")) == ([2], [2])
     assert pinned_lines(used.ok("status")) == []
@@ -88,6 +83,9 @@ def test_a_changed_snippet_is_followed_from_the_edit_to_the_bump(used: World) ->
     assert pinned_lines(used.ok("push")) == []
     assert used.ok("status", "--exit-code").out.count("in sync") == 1
     assert "nothing to bump: every pin of tone is v2\n" in used.ok("bump", "tone").out
+    used.write("tone", content=TONE.replace("Two.", "2."), tags=["new"])
+    used.commit()
+    assert pinned_lines(used.ok("status")) == []  # no text is left behind
 
 
 def test_users_are_counted_and_named_with_different_versions(used: World) -> None:
@@ -108,31 +106,6 @@ def test_users_are_counted_and_named_with_different_versions(used: World) -> Non
     assert pinned_lines(used.ok("status", "d")) == []
     assert pinned_lines(used.ok("status", "--label", "prod")) == []
     assert pinned_lines(used.ok("status", "--offline")) == []
-
-
-def test_documents_and_markdown_name_them_too(used: World) -> None:
-    change(used)
-    entry = {"name": "a", "snippet": "tone", "pinned": 1, "version": 2, "problem": "outdated"}
-    expected = [entry, {**entry, "name": "b"}]
-    assert used.ok("status", "--json").document["pins"] == expected
-    assert used.ok("push", "-n", "--json").document["pins"] == expected
-    planned = used.ok("push", "-n", "--format", "markdown").out
-    assert "tone: once v2 is published, a, b will still pin v1" in planned
-    assert "tone: a, b still pin v1, not v2" in used.ok("push", "--format", "markdown").out
-    assert "tone: a, b still pin v1, not v2" in used.ok("status", "--format", "markdown").out
-
-
-def test_what_leaves_no_text_behind_says_nothing(used: World) -> None:
-    change(used)
-    used.ok("push", "tone")
-    used.edit("d", "Hi", "Ho")
-    used.commit()
-    assert pinned_lines(used.ok("push")) == []
-    assert used.ok("push", "--json").document["pins"] == []
-    used.ok("bump", "tone")
-    used.write("tone", content=TONE.replace("Two.", "2."), tags=["new"])
-    used.commit()
-    assert pinned_lines(used.ok("status")) == []
 
 
 # -- bump ---------------------------------------------------------------------------------------------------
@@ -167,18 +140,19 @@ def test_the_pins_of_the_prompts_that_are_meant_move(published: World) -> None:
             number = expected.get(Path(path).stem, 1)
             assert after[path] == text.replace(b"number:1@", f"number:{number}@".encode()), arguments
     assert published.writes == []
-
-
-def test_the_receipt_and_the_document(published: World) -> None:
-    out = published.ok("bump", "prompts/tone.yaml", "a").out
-    assert out.splitlines() == [
-        "  bumped  a  v1 -> v3  prompts/a.yaml",
+    published.write("a", f"{pin(1)} {pin(2)} {pin(3)} @@@tone@@@ @@@tone@label:prod@@@")
+    published.commit()
+    assert published.ok("bump", "prompts/tone.yaml", "a").out.splitlines() == [
+        "  bumped  a  v1, v2 -> v3  prompts/a.yaml",
         "1 file written",
         "next: commit, then promptsync push or promptsync deploy",
     ]
+    assert pins_of(published, "a") == [3, 3, 3]
+    assert "@@@tone@@@ @@@tone@label:prod@@@" in published.path("a").read_text()
     found = published.ok("bump", "tone", "--json").document
     assert (found["snippet"], found["version"], found["dry_run"]) == ("tone", 3, False)
     assert found["bumped"] == [{"name": "b", "path": "prompts/b.yaml", "from": [1], "to": 3}]
+    assert "nothing to bump: no prompt pins a version of d" in published.ok("bump", "d").out
     assert published.run("bump", "nothing", "--json").document["bumped"] == []
 
 
@@ -195,13 +169,6 @@ def test_only_to_moves_a_pin_down(published: World) -> None:
     assert pins_of(published, "a") == [2]
 
 
-def test_several_pins_in_one_file_move_together(published: World) -> None:
-    published.write("a", f"{pin(1)} {pin(2)} {pin(3)} @@@tone@@@ @@@tone@label:prod@@@")
-    assert "a  v1, v2 -> v3" in published.ok("bump", "tone", "a").out
-    assert pins_of(published, "a") == [3, 3, 3]
-    assert "@@@tone@@@ @@@tone@label:prod@@@" in published.path("a").read_text()
-
-
 CANNOT_BE_DONE: list[tuple[tuple[str, ...], int, str, str]] = [
     (("tome",), 2, "there is no prompt 'tome'", "did you mean 'tone'?"),
     (("tone", "nobody"), 2, "there is no prompt 'nobody'", ""),
@@ -215,34 +182,22 @@ CANNOT_BE_DONE: list[tuple[tuple[str, ...], int, str, str]] = [
 ]
 
 
-def test_what_cannot_be_done_is_refused_before_anything_is_written(published: World) -> None:
+def test_only_a_plan_that_was_confirmed_or_reviewed_is_carried_out(published: World) -> None:
     before = published.files()
     for arguments, code, message, hint in CANNOT_BE_DONE:
         done = published.run("bump", *arguments)
         assert (done.code, message in done.err, hint in done.err) == (code, True, True), str(done)
-    assert published.files() == before
-
-
-def test_only_the_reviewed_plan_is_carried_out_and_with_sound_files(published: World) -> None:
-    fingerprint = published.ok("bump", "tone", "-n", "--json").document["fingerprint"]
-    assert "nothing to bump: no prompt pins a version of d" in published.ok("bump", "d").out
-    published.path("d").write_text("messages: [")
-    before = published.files()
-    assert published.run("bump", "tone").code == 1
-    assert published.files() == before
-    published.path("d").unlink()
-    published.ok("bump", "tone", "--expect", fingerprint)
-    assert pins_of(published, "a") == [3]
-
-
-def test_a_plan_that_is_not_confirmed_is_not_carried_out(published: World) -> None:
-    before = published.files()
     for answer, code in (("n\n", 1), ("", 130)):
         done = published.on_terminal("bump", "tone", answer=answer)
         assert (done.code, "2 prompts to pin tone v3. Continue?" in done.err) == (code, True), str(done)
+    fingerprint = published.ok("bump", "tone", "-n", "--json").document["fingerprint"]
     assert published.files() == before
-    assert published.on_terminal("bump", "tone", answer="y\n").code == 0
-    assert pins_of(published, "a") == [3]
+    published.put("prompts/broken.yaml", "messages: [")
+    assert published.run("bump", "tone").code == 1
+    published.path("broken").unlink()
+    assert published.files() == before
+    published.ok("bump", "tone", "--expect", fingerprint)
+    assert (pins_of(published, "a"), pins_of(published, "b")) == ([3], [3])
 
 
 @pytest.mark.parametrize(
@@ -283,28 +238,6 @@ def test_a_snippet_of_another_repository_is_bumped_to_its_latest_version(world: 
     assert pinned_lines(world.ok("status")) == []
     world.ok("bump", "shared/tone")
     assert "@@@shared/tone@version_number:2@@@" in world.path("own/a").read_text()
-
-
-def test_what_was_written_before_a_bump_stopped_is_in_the_receipt(
-    published: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def write(root: Path, path: str, text: str, *, within: str = "") -> None:
-        if path.endswith("b.yaml"):
-            raise PromptsyncError("the disk is full")
-        real(root, path, text, within=within)
-
-    real = project_plan.write
-    monkeypatch.setattr(project_plan, "write", write)
-    with published.project() as project:
-        plan = plan_bump(project, gather(project), "tone")
-        receipt = write_files(project, plan.changes, "promptsync bump tone")
-    assert [move.name for move in receipt.of(plan.changes)] == ["a"]
-    assert receipt.error is not None and receipt.error.exit_code == 5
-    assert receipt.error.message == "the disk is full; 1 of 2 files written"
-    assert (pins_of(published, "a"), pins_of(published, "b")) == ([3], [1])
-    monkeypatch.undo()
-    published.ok("bump", "tone")
-    assert pins_of(published, "b") == [3]
 
 
 # -- what was rolled back -----------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
 from worlds import Reply, Seen, World, asking, fault, template
 
 
@@ -31,15 +30,30 @@ def test_what_a_push_or_a_pull_would_change_is_shown(three: World) -> None:
     assert "b  behind" in out and "prompts/b.yaml -> v2" in out
     assert "v1 -> prompts/c.yaml" in out and "v1 -> v2" in out
     assert "theirs" not in out and "d  " not in out
+    changes = {one["name"]: one for one in three.ok("diff", "--json").document["changes"]}
+    assert set(changes) == {"a", "b", "c"}
+    (field,) = changes["a"]["fields"]
+    assert (field["old"], field["new"]) == ("Hello {name}", "Hello {name} {mood}")
+    assert changes["a"]["variables"] == {"added": ["mood"], "removed": []}
+    assert changes["c"]["fields"][0]["new"] == "Ours {name}"
+    assert changes["c"]["remote_fields"][0]["new"] == "Theirs {name}"
+    assert three.ok("diff", "theirs", "--name-only").out == "theirs\n"
+    assert three.ok("diff", "--name-only").out == "a\nb\nc\n"
+    stat = three.ok("diff", "--stat").out.splitlines()
+    assert [line.split()[:2] for line in stat] == [["a", "ahead"], ["b", "behind"], ["c", "diverged"]]
+    assert three.run("diff", "--stat", "--name-only").code == 2
+    assert three.run("diff", "--exit-code").code == 1
+    assert three.ok("diff", "--exit-code", "d").out == "no differences\n"
+    three.path("d").write_text("messages: [")
+    broken = three.run("diff")
+    assert (broken.code, "prompts/d.yaml:2:1:" in broken.out, "a  ahead" in broken.out) == (1, True, True)
+    assert three.run("diff", "--json").document["problems"][0]["path"] == "prompts/d.yaml"
 
 
-def test_what_is_new_as_a_whole_is_shown_line_by_line(world: World) -> None:
-    world.write("a", "Hi")
-    world.commit("Say hi")
-    world.ok("push")
+def test_what_is_new_as_a_whole_is_shown_line_by_line(three: World) -> None:
     system = "- role: system\n  content: |\n    Be brief.\n\n    Be kind.\n"
-    world.path("a").write_text(f"name: a\nmessages:\n{system}- {{role: user, content: Hi}}\n", "utf-8")
-    assert world.ok("diff").out.splitlines()[2:] == [
+    three.edit("d", "messages:\n", f"messages:\n{system}")
+    assert three.ok("diff", "d").out.splitlines()[2:] == [
         "    messages[0]",
         "      + role: system",
         "      + content: |",
@@ -49,53 +63,16 @@ def test_what_is_new_as_a_whole_is_shown_line_by_line(world: World) -> None:
     ]
 
 
-def test_the_document_has_fields_and_variables_of_each(three: World) -> None:
-    found = three.ok("diff", "--json").document["changes"]
-    changes = {one["name"]: one for one in found}
-    assert set(changes) == {"a", "b", "c"}
-    (field,) = changes["a"]["fields"]
-    assert (field["old"], field["new"]) == ("Hello {name}", "Hello {name} {mood}")
-    assert changes["a"]["variables"] == {"added": ["mood"], "removed": []}
-    assert changes["c"]["fields"][0]["new"] == "Ours {name}"
-    assert changes["c"]["remote_fields"][0]["new"] == "Theirs {name}"
-
-
-def test_names_choose_and_may_be_those_of_the_registry(three: World) -> None:
-    assert three.ok("diff", "theirs", "--name-only").out == "theirs\n"
-    assert three.ok("diff", "d").out == "no differences\n"
-    assert three.run("diff", "nobody", "--format", "json").document["error"]["code"] == "not-found"
-
-
-def test_short_forms_are_one_line_a_prompt(three: World) -> None:
-    assert three.ok("diff", "--name-only").out == "a\nb\nc\n"
-    stat = three.ok("diff", "--stat").out.splitlines()
-    assert [line.split()[:2] for line in stat] == [["a", "ahead"], ["b", "behind"], ["c", "diverged"]]
-    assert three.run("diff", "--stat", "--name-only").code == 2
-    assert three.run("diff", "--exit-code").code == 1
-    assert three.run("diff", "--exit-code", "d").code == 0
-
-
 def test_markdown_is_fenced_cannot_be_broken_out_of_and_has_a_limit(three: World) -> None:
-    markdown = three.ok("diff", "--format", "markdown").out
-    assert markdown.startswith("**3 prompts differ**")
-    assert markdown.count("<details>") == markdown.count("</details>") == 3
     name = "x`</summary><script>@all"
     three.publish(name, "```\n</details>\n@everyone " + "long " * 30_000)
-    three.publish("y", "```` {name}\n" * 3)
-    done = three.ok("diff", "--format", "markdown", name, "y", "a").out
-    assert len(done) < 65_536
+    done = three.ok("diff", "--format", "markdown", name, "a").out
+    assert done.startswith("**2 prompts differ**") and len(done) < 65_536
+    assert done.count("<details><summary>") == 2
     assert "<script>" not in done and "<code>x&#96;&lt;/summary&gt;&lt;script&gt;&#64;all</code>" in done
     assert "too much to show here" in done or "more character" in done
-    shown = three.ok("diff", "--format", "markdown", "y").out
-    assert "`````diff" in shown
-
-
-def test_a_file_that_cannot_be_read_is_named_beside_the_others(three: World) -> None:
-    three.path("d").write_text("messages: [")
-    done = three.run("diff")
-    assert done.code == 1
-    assert "prompts/d.yaml:2:1:" in done.out and "a  ahead" in done.out
-    assert three.run("diff", "--json").document["problems"][0]["path"] == "prompts/d.yaml"
+    three.publish("y", "```` {name}\n" * 3)
+    assert "`````diff" in three.ok("diff", "--format", "markdown", "y").out
 
 
 # -- ``promptsync diff --since``: what changed in git, field by field, without a registry -----------------
@@ -136,10 +113,6 @@ def test_every_way_to_differ_is_shown_and_the_registry_is_not_asked(branch: Worl
     assert changes["d"]["title"] == "nothing -> prompts/c.yaml"
     assert changes["e"]["variables"]["added"] == ["thing"]
     assert changes["f"]["title"] == "renders tone"
-    assert branch.seen == []
-
-
-def test_it_comes_as_markdown_and_as_text(branch: World) -> None:
     markdown = branch.ok("diff", "--since", "main...", "--format", "markdown").out
     assert markdown.startswith("**7 prompts differ**")
     assert "<code>f</code>: dependant" in markdown and "+a says good morning to {name}" in markdown
@@ -147,16 +120,15 @@ def test_it_comes_as_markdown_and_as_text(branch: World) -> None:
     assert "a  changed" in text and "main -> prompts/a.yaml" in text
     assert branch.ok("diff", "--since", "HEAD").out == "no differences\n"
     assert branch.run("diff", "--since", "main", "--exit-code").code == 1
-
-
-def test_what_it_cannot_mean_is_refused(branch: World) -> None:
-    assert branch.run("diff", "--since", "main", "--label", "prod").code == 2
-    assert "no prompt 'nobody'" in branch.run("diff", "--since", "main", "nobody").err
-    assert branch.run("diff", "--since", "").code == 2
-    assert "nowhere" in branch.run("diff", "--since", "nowhere").err
-
-
-def test_a_file_of_old_that_could_not_be_read_shows_the_whole_prompt(branch: World) -> None:
+    for wrong, said in (
+        ("main --label prod", "--since and --label cannot be combined"),
+        ("main nobody", "no prompt 'nobody'"),
+        ("nowhere", "nowhere"),
+    ):
+        refused = branch.run("diff", "--since", *wrong.split())
+        assert (refused.code, said in refused.err) == (2, True), str(refused)
+    assert branch.seen == []
+    # A file that could not be read then: the whole prompt is shown.
     branch.path("a").write_text("messages: [", "utf-8")
     branch.commit()
     branch.write("a", "Mended {name}")
@@ -210,69 +182,40 @@ def test_any_two_states_of_a_prompt_are_compared(versions: World) -> None:
         (field,) = change["fields"]
         assert (field["old"].split()[0], field["new"].split()[0]) == (old, new), given
     assert title in versions.ok("diff", *given).out
-
-
-def test_the_same_version_has_no_differences(versions: World) -> None:
     assert versions.ok("diff", "support/refund@3").out == "no differences\n"
     assert versions.ok("diff", "support/refund@1", "support/refund:prod", "--exit-code").out
     assert versions.run("diff", "support/refund@1", "--exit-code").code == 1
-
-
-def test_arguments_that_mean_different_prompts_are_each_compared_with_their_file(versions: World) -> None:
-    versions.edit("support/tone", "Kind", "Brief")
-    found = versions.ok("diff", "support/refund@1", "support/tone@1", "--json").document["changes"]
-    assert [one["title"] for one in found] == [f"v1 -> {FILE}", "v1 -> prompts/support/tone.yaml"]
-
-
-def test_a_pattern_compares_only_what_exists(versions: World) -> None:
+    # A pattern compares what exists, and arguments that mean different prompts are compared with their files.
     found = versions.ok("diff", "support/*:prod", "support/*:staging", "--json").document["changes"]
-    assert [(one["name"], one["state"]) for one in found] == [
-        ("support/refund", "changed"),
-        ("support/tone", "deleted"),
-    ]
-
-
-def test_a_version_of_a_prompt_without_a_file_is_compared(versions: World) -> None:
+    assert {one["name"]: one["state"] for one in found} == {
+        "support/refund": "changed",
+        "support/tone": "deleted",
+    }
+    versions.edit("support/tone", "Kind", "Brief")
     versions.path("support/refund").unlink()
-    (change,) = versions.ok("diff", "support/refund@1", "--json").document["changes"]
-    assert (change["state"], change["title"]) == ("deleted", "v1 -> no file")
+    found = versions.ok("diff", "support/refund@1", "support/tone@1", "--json").document["changes"]
+    assert [one["title"] for one in found] == ["v1 -> no file", "v1 -> prompts/support/tone.yaml"]
 
 
 MISSING = ["support/refund@9", "support/refund:nowhere", "support/nothing@1"]
-
-
-@pytest.mark.parametrize("verb", ["diff", "show", "log", "render"])
-def test_a_version_exists_and_is_specified_once_in_every_verb(versions: World, verb: str) -> None:
-    for given in MISSING:
-        done = versions.run(verb, given, "--json")
-        error = json.loads(done.out)["error"]
-        assert (done.code, error["code"], bool(error["hint"])) == (2, "not-found", True), given
-    assert versions.run(verb, "support/refund@1", "--version", "2").code == 2
-    assert versions.run(verb, "support/refund", "--version", "2", "--label", "prod").code == 2
-    assert versions.run(verb, "support/refund@1", "--version", "1").code == 0
 
 
 SAME = [["support/refund@2"], ["support/refund", "--version", "2"], ["support/refund", "--to", "2"]]
 SAME += [["support/refund:staging"], ["support/refund", "--label", "staging"], [f"{FILE}@2"]]
 
 
-def test_every_way_to_specify_a_version_means_the_same(versions: World) -> None:
+def test_every_way_to_specify_a_version_means_the_same_in_every_verb(versions: World) -> None:
+    for verb in ("diff", "show", "log", "render"):
+        for given in MISSING:
+            done = versions.run(verb, given, "--json")
+            error = done.document["error"]
+            assert (done.code, error["code"], bool(error["hint"])) == (2, "not-found", True), given
+        assert versions.run(verb, "support/refund@1", "--version", "2").code == 2
+        assert versions.run(verb, "support/refund", "--version", "2", "--label", "prod").code == 2
+        assert versions.run(verb, "support/refund@1", "--version", "1").code == 0
     for verb in ("show", "log", "render"):
         (text,) = {versions.ok(verb, *given, "-q").out for given in SAME}
         assert "Two" in text or verb == "log"
-
-
-def test_patterns_and_directories_mean_several_prompts(versions: World) -> None:
-    given, names = "support/*", ["support/refund", "support/tone"]
-    shown = versions.ok("show", "prompts/support/", "--json").document["prompts"]
-    assert [one["name"] for one in shown] == names
-    for verb in ("show", "render", "ls-remote"):
-        document = json.loads(versions.ok(verb, given, "--json").out)
-        assert [one["name"] for one in document["prompts"]] == names
-    assert {one["name"] for one in versions.ok("log", given, "--json").document["versions"]} == set(names)
-    assert versions.ok("show", given).out.count("\n---\n") == 1
-    assert versions.ok("log", given, "--oneline").out.splitlines()[0] == names[0]
-    assert f"=== {names[1]} ===" in versions.ok("render", given).out
 
 
 # -- log -p -------------------------------------------------------------------------------------------------

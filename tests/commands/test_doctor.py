@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 import sqlite3
@@ -15,8 +14,6 @@ import pytest
 from evaluation_files import contains, declared, evaluation, put
 from scripted_registry import EMPTY_LIST, HTML, Reply, serving
 from worlds import KEY, World, asking, failing, fault
-
-from promptsync.cli import run
 
 
 def looked(world: World, *arguments: str, code: int = 0, **environ: str) -> dict[str, dict[str, Any]]:
@@ -60,9 +57,6 @@ def test_a_healthy_setup_has_no_problems(healthy: World) -> None:
     assert "with a list of all labels" in found["dialect"]["message"]
     assert healthy.writes == []
     assert healthy.run("doctor", "--json").document["remote"] == "team"
-
-
-def test_a_person_reads_it_in_lines(healthy: World) -> None:
     done = healthy.ok("doctor")
     assert done.out.startswith("ok")
     assert done.out.endswith("\n\nno problems found\n")
@@ -187,14 +181,15 @@ def test_a_registry_that_fails_is_reported_with_its_fix(healthy: World) -> None:
         assert found[name]["status"] == "error"
         assert fix in found[name]["fix"]
         assert len(healthy.seen) < 8  # nothing is tried again and again
-
-
-def test_a_port_that_nobody_listens_at_is_reported(healthy: World) -> None:
+    healthy.faults.clear()
     found = looked(healthy, "--remote", "http://127.0.0.1:9", code=1)
     assert found["registry"]["fix"] == "promptsync serve --port 9"
     done = healthy.run("status", "--remote", "http://127.0.0.1:9")
     assert done.err.endswith("hint: promptsync serve --port 9\n")
     assert "unknown" in looked(healthy, "--remote", "unknown", code=1)["remote"]["message"]
+    with serving(lambda seen: EMPTY_LIST if "?" in seen.target else Reply({}, 404)) as url:
+        found = looked(healthy, "--remote", url)
+    assert (found["dialect"]["status"], "listed 0 prompts" in found["registry"]["message"]) == ("ok", True)
 
 
 KEYS = [
@@ -218,35 +213,22 @@ def test_a_key_that_cannot_be_one_is_reported_before_it_is_sent(healthy: World) 
     assert looked(healthy, *vendor, PROMPTLAYER_API_KEY="sk-other")["key"]["status"] == "warning"
 
 
-def test_an_embedded_registry_is_not_written(tmp_path, capsys):
-    (tmp_path / "promptsync.yaml").write_text(
-        'remotes: {local: {url: "local:", fixtures: registry.yaml}}\nchecks: [{match: "*", evaluation: e}]\n',
-        "utf-8",
-    )
-    (tmp_path / "prompts").mkdir()
-    (tmp_path / "prompts/a.yaml").write_text("content: Hello\n", "utf-8")
-
-    def look() -> dict[str, Any]:
-        capsys.readouterr()
-        run(["-C", str(tmp_path), "doctor", "--json"], {})
-        return {one["name"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
-
-    assert "does not exist" in look()["registry"]["message"]
-    put(tmp_path, declared("", evaluation("e", "a", [{"q": "x"}], contains("Hello"))))
-    assert "the first push creates" in look()["registry"]["message"]
-    assert not (tmp_path / ".promptsync").exists()
-    assert run(["-C", str(tmp_path), "push"], {}) == 0
-    before = everything(tmp_path)
-    found = look()
-    assert everything(tmp_path) == before
-    assert "it listed 1 prompt" in found["registry"]["message"]
-
-
-def test_an_embedded_registry_of_an_older_version_is_named_with_the_command_that_deletes_it(
+def test_an_embedded_registry_is_not_written_and_an_older_one_is_named_with_the_command_that_deletes_it(
     local: World,
 ) -> None:
+    local.put(
+        "promptsync.yaml",
+        'remotes: {local: {url: "local:", fixtures: registry.yaml}}\nchecks: [{match: "*", evaluation: e}]\n',
+    )
     local.write("a")
+    assert "does not exist" in looked(local, code=1)["registry"]["message"]
+    put(local.root, declared("", evaluation("e", "a", [{"q": "x"}], contains("Hello"))))
+    assert "the first push creates" in looked(local)["registry"]["message"]
+    assert not (local.root / ".promptsync").exists()
     local.ok("push")
+    before = everything(local.root)
+    assert "it listed 1 prompt" in looked(local)["registry"]["message"]
+    assert everything(local.root) == before
     database = str(local.root / ".promptsync/registry.db")
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA user_version = 1")
@@ -256,10 +238,3 @@ def test_an_embedded_registry_of_an_older_version_is_named_with_the_command_that
         assert f"Cannot open the registry {database}: it was made by another" in shown
         assert "labels, logged requests and runs" in shown
         assert f"rm -f {quoted} {quoted}-wal {quoted}-shm\n" in shown
-
-
-def test_a_registry_without_prompts_is_no_problem(healthy: World) -> None:
-    with serving(lambda seen: EMPTY_LIST if "?" in seen.target else Reply({}, 404)) as url:
-        found = looked(healthy, "--remote", url)
-    assert found["dialect"]["status"] == "ok"
-    assert "listed 0 prompts" in found["registry"]["message"]

@@ -1,80 +1,47 @@
-"""Every JSON document is what the published schema says, also when its verb fails."""
+"""What every verb has in common: documents, schemas, formats, result files, and the number of requests."""
 
 from __future__ import annotations
 
 import json
-import shutil
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import forked
 import jsonschema
 import jsonschema_rs
 import pytest
+import yaml
 from bundles import bundle
-from worlds import World, template
+from checked_copy import suites
+from worlds import KEY, World
 
-from promptsync.cli import run
+from promptsync.checks.results import CheckResults
+from promptsync.commands.shared.checks import ResultFiles
+from promptsync.commands.shared.session import Environment, Session
+from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.files.schema import schema
+from promptsync.parallel import MOST_REQUESTS
 from promptsync.prompt.bundle import encode
+from promptsync.registry.promptlayer import http
+from promptsync.registry.promptlayer.http import Throttle
+from promptsync.server.serve import THREADS
+from promptsync.show.github import disarmed, write_github_files
 
-FAILING = """
-status
-diff
-push
-pull
-lint nowhere.yaml
-ls-remote
-log a
-label list
-label move a prod
-promote a b
-rollback a --label prod
-eval list
-eval run e
-eval show e
-eval pull t
-agent list
-agent run a
-agent show a
-agent show 7
-dataset list
-"""
-
-DAY = """
-status
-diff
-push --dry-run
-push
-push
-lint
-ls-remote
-log a
-label set a staging
-label list
-promote staging prod
-pull --dry-run
-status --exit-code
-doctor
-doctor --offline
-completion bash
-"""
+FAILING = (
+    "status, diff, push, pull, lint nowhere.yaml, ls-remote, log a, label list, label move a prod, "
+    "promote a b, rollback a --label prod, eval list, eval run e, eval show e, eval pull t, agent list, "
+    "agent run a, agent show a, agent show 7, dataset list"
+)
 
 
 def test_a_failure_prints_one_document_with_the_keys_of_its_verb(world: World) -> None:
     (world.root / "promptsync.yaml").unlink()
-    for line in FAILING.strip().splitlines():
+    for line in FAILING.split(", "):
         found = world.run(*line.split(), "--json").document
         assert found["exit_code"] == 2
         assert found["error"]["message"]
-        jsonschema.validate(found, schema("output"))
-
-
-def test_a_working_day_prints_documents_that_fit_the_schema(local: World) -> None:
-    local.write("a")
-    local.commit()
-    for line in DAY.strip().splitlines():
-        found = local.ok(*line.split(), "--json").document
-        jsonschema.validate(found, schema("output"))
 
 
 # -- ``promptsync schema``: the schemas that editors and other tools read ---------------------------------
@@ -90,100 +57,170 @@ KINDS: list[tuple[str, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "good", "bad"), KINDS)
-def test_the_schema_is_json_schema_and_tells_good_from_bad(
-    world: World, kind: str, good: Any, bad: Any
-) -> None:
-    schema = json.loads(world.ok("schema", kind).out)
-    jsonschema.Draft202012Validator.check_schema(schema)
-    validator = jsonschema.Draft202012Validator(schema)
-    assert validator.is_valid(good) and not validator.is_valid(bad)
-    document = world.ok("schema", kind, "--json").document
-    assert (document["kind"], document["json_schema"]) == (kind, schema)
-
-
-def test_strict_validators_resolve_the_documents_of_every_command(world: World) -> None:
-    """A reference is a URI, so a blank in the name of a command must be escaped."""
+def test_the_schemas_are_json_schema_and_tell_good_from_bad(world: World) -> None:
+    for kind, good, bad in KINDS:
+        schema = json.loads(world.ok("schema", kind).out)
+        jsonschema.Draft202012Validator.check_schema(schema)
+        validator = jsonschema.Draft202012Validator(schema)
+        assert validator.is_valid(good) and not validator.is_valid(bad)
+        document = world.ok("schema", kind, "--json").document
+        assert (document["kind"], document["json_schema"]) == (kind, schema)
+    for arguments in (["schema"], ["schema", "prompts"]):
+        done = world.run(*arguments)
+        names = ("prompt", "config", "fixtures", "request", "bundle", "output")
+        assert (done.code, [name for name in names if name not in done.err]) == (2, [])
+    # A reference is a URI, so a blank in the name of a command must be escaped for strict validators.
     schema = json.loads(world.ok("schema", "output").out)
     for name in schema["$defs"]:
         reference = f"#/$defs/{name.replace(' ', '%20')}"
         jsonschema_rs.validator_for({**schema, "$ref": reference, "$id": "urn:documents"})
 
 
-@pytest.mark.parametrize("arguments", [["schema"], ["schema", "prompts"]])
-def test_another_kind_is_a_usage_error_that_names_them_all(world: World, arguments: list[str]) -> None:
-    done = world.run(*arguments)
-    assert done.code == 2
-    assert all(kind in done.err for kind in ("prompt", "config", "fixtures", "request", "bundle", "output"))
-
-
 # -- ``--format`` of the verbs, whatever they answer ------------------------------------------------------
 
 
-@template
-def edited(world: World) -> None:
-    """``a`` ahead, ``b`` behind, both published once."""
-    for name in "ab":
-        world.write(name)
-    world.commit("Say hello")
+def test_json_is_one_of_the_forms_and_excludes_the_others(world: World) -> None:
+    for verb, other in (
+        ("status", "markdown"),
+        ("diff", "markdown"),
+        ("lint", "github"),
+        ("push", "markdown"),
+    ):
+        assert world.run(verb, "--format", "json").document
+        assert world.run(verb, "--json", "--format", other).code == 2
+
+
+# -- The file of ``--junit``: writable before anything runs, and never left with old results -------------
+
+
+def files(directory: Path, junit: str | None = "report.xml") -> ResultFiles:
+    session = Session(Environment(), directory_option=str(directory))
+    return ResultFiles(session, "eval run", junit)
+
+
+def test_only_directories_are_created_before_there_are_results(tmp_path: Path) -> None:
+    junit = files(tmp_path, "new/deep/report.xml")
+    assert list((tmp_path / "new/deep").iterdir()) == []
+    assert junit.write(None, CheckResults()) is None
+    assert suites(tmp_path / "new/deep/report.xml") == {}
+    assert files(tmp_path, None).write(None, CheckResults()) is None
+
+
+def test_a_file_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for file in ("", ".", "file/report.xml", "/proc/nowhere/report.xml"):
+        with pytest.raises(UsageError, match="cannot write"):
+            files(tmp_path, file)
+    junit = files(tmp_path, "out/file")
+    (tmp_path / "out").rmdir()
+    problem = junit.write(None, CheckResults())
+    assert problem is not None and problem.exit_code == 2
+
+
+@pytest.mark.parametrize("error", [AnswerIsNo("no\x00 \ufffe\ud800 <&>"), KeyboardInterrupt()])
+def test_an_error_that_ends_a_command_replaces_older_results(tmp_path: Path, error: BaseException) -> None:
+    (tmp_path / "report.xml").write_text("old")
+    junit = files(tmp_path)
+    assert (tmp_path / "report.xml").read_text() == "old"
+    with pytest.raises(type(error)), junit.errors():
+        raise error
+    assert suites(tmp_path / "report.xml") == {"eval run": {"run": "error"}}
+
+
+# -- What a verb leaves for the later steps of a GitHub workflow ------------------------------------------
+
+
+def test_a_failure_becomes_the_summary_of_the_step(world: World, tmp_path: Path) -> None:
+    (world.root / "promptsync.yaml").unlink()
+    summary = tmp_path / "summary"
+    done = world.run("status", GITHUB_STEP_SUMMARY=str(summary), GITHUB_ACTIONS="true")
+    assert done.code == 2
+    assert "no promptsync.yaml" in summary.read_text() and "no promptsync.yaml" in done.err
+    done = world.run("status", GITHUB_STEP_SUMMARY=str(tmp_path / "missing" / "summary"))
+    assert (done.code, "warning: " in done.err) == (2, True)
+    assert "no command '\\x23#[group]x'" in world.run("##[group]x", GITHUB_ACTIONS="true").err
+
+
+DISARMED = {
+    "::error::x": "\\x3a:error::x",
+    "    ::add-mask::x": "    \\x3a:add-mask::x",
+    "a\n  ::stop-commands::x": "a\n  \\x3a:stop-commands::x",
+    "\x1b[31m::error::x\x1b[0m": "\x1b[31m\\x3a:error::x\x1b[0m",
+    "  a ##[set-output name=x;]y ##[z]": "  a \\x23#[set-output name=x;]y \\x23#[z]",
+    "prompts::x": "prompts::x",
+    "": "",
+}
+
+
+def test_no_line_of_a_log_gives_orders_to_the_workflow() -> None:
+    assert disarmed([*DISARMED]) == [*DISARMED.values()]
+
+
+def test_texts_of_prompts_are_shown_and_not_obeyed(world: World) -> None:
+    world.write("a", "::: note\n::add-mask::secret\n##[group]x {name}")
+    world.commit()
     world.ok("push")
-    world.edit("a", "Hello", "Good morning")
-    world.publish("b", "Theirs {name}")
+    world.edit("a", "note", "new")
+    assert "\\x3a:add-mask::secret" in world.run("diff", GITHUB_ACTIONS="true").out
+    assert "\\x3a:" not in world.run("diff").out
+
+    # what goes into a file stays as it is
+    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "GITHUB_ACTIONS": "true"}
+    command = [*forked.command(), "-C", str(world.root), "show", "a"]
+    logged = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+    assert "\\x3a:: note" in logged and "\\x23#[group]x" in logged
+    with (world.root / "shown.yaml").open("w+") as file:
+        subprocess.run(command, env=environ, stdout=file, check=True)
+    shown = yaml.safe_load((world.root / "shown.yaml").read_text("utf-8"))
+    assert shown["messages"][0]["content"] == "::: note\n::add-mask::secret\n##[group]x {name}"
 
 
-def test_the_plan_of_a_push_comes_with_its_differences(edited: World) -> None:
-    out = edited.ok("push", "--dry-run", "--format", "markdown").out
-    assert out.startswith("**1 prompt to publish** · `team (")
-    assert "  update  a  v1 -> v2" in out and "  skipped  b: behind, changed in the registry" in out
-    assert "+Good morning {name}" in out and "Theirs" not in out
+def test_outputs_cannot_be_ended_by_what_is_in_them_and_a_summary_has_a_limit(tmp_path: Path) -> None:
+    place = tmp_path / "output"
+    write_github_files({"GITHUB_OUTPUT": str(place)}, (), {"released": "a=1", "body": "one\nEOF\ntwo"})
+    first, opening, *rest = place.read_text().splitlines()
+    assert (first, opening[:10]) == ("released=a=1", "body<<end-")
+    assert rest == ["one", "EOF", "two", opening.partition("<<")[2]]
+    place = tmp_path / "summary"
+    for _ in range(3):
+        write_github_files({"GITHUB_STEP_SUMMARY": str(place)}, ["x" * 600_000], {})
+    text = place.read_text()
+    assert len(text) < 700_000 and "too long" in text
 
 
-def test_a_conflict_is_reported_in_the_form_that_was_asked_for(edited: World) -> None:
-    edited.edit("b", "Hello", "Ours")
-    done = edited.run("push", "--dry-run", "--format", "markdown")
-    assert done.code == 3
-    assert done.out.startswith("**Refused**") and "Theirs {name}" in done.out
-    assert "What to do:" in done.out and "error: " in done.err
+# -- ``--jobs`` and ``jobs:`` limit the requests at once -------------------------------------------------
 
 
-def test_a_status_lists_what_is_not_in_sync(edited: World) -> None:
-    edited.write("c")
-    out = edited.ok("status", "--format", "markdown").out
-    assert out.startswith("**1 ahead, 1 behind, 1 new**")
-    assert "behind  b  v1 -> v2  prompts/b.yaml" in out
-    edited.path("c").write_text("messages: [", "utf-8")
-    done = edited.run("status", "--format", "markdown")
-    assert done.code == 1 and "prompts/c.yaml:2:1:" in done.out
+def set_jobs(world: World, value: object) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace(f"url: '{world.url}'", f"url: '{world.url}', jobs: {value}"))
 
 
-def test_json_is_one_of_the_forms_and_excludes_the_others(edited: World) -> None:
-    for verb, other in {
-        "status": "markdown",
-        "diff": "markdown",
-        "lint": "github",
-        "push": "markdown",
-    }.items():
-        assert json.loads(edited.run(verb, "--format", "json").out)["schema"] == 1
-        assert edited.run(verb, "--json", "--format", other).code == 2
+def test_the_option_beats_the_configuration(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    widths: list[int] = []
+    monkeypatch.setattr(http, "Throttle", lambda jobs: widths.append(jobs) or Throttle(jobs))
+    world.ok("status")
+    world.ok("status", "--jobs", "1")
+    set_jobs(world, 4.0)
+    world.ok("status")
+    world.ok("status", "-j3")
+    assert widths == [MOST_REQUESTS, 1, 4, 3]
 
 
-def test_runs_and_deploys_come_as_markdown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    example = Path(__file__).parents[2] / "example-repo"
-    root = tmp_path / "copy"
-    shutil.copytree(example, root, ignore=shutil.ignore_patterns(".promptsync", ".git*"))
+def test_jobs_is_a_number_from_1_to_32(world: World) -> None:
+    for value in ("0", "33", "2.5", "many", ""):
+        done = world.run("push", "-j", value)
+        assert done.code == 2
+        assert "Invalid value for '-j' / '--jobs'" in done.err and "hint: promptsync push --help" in done.err
+    before = (world.root / "promptsync.yaml").read_text()
+    for value in ("0", "33", "2.5", "many", "true"):
+        world.put("promptsync.yaml", before)
+        set_jobs(world, value)
+        done = world.run("status")
+        assert done.code == 2 and "remotes.team.jobs" in done.err
 
-    def markdown(*arguments: str, code: int = 0) -> str:
-        capsys.readouterr()
-        assert run(["-C", str(root), *arguments, "--format", "markdown"], {}) == code
-        return capsys.readouterr().out
 
-    planned = markdown("deploy", "--label", "prod", "--allow-dirty", "--dry-run", "--rehearse")
-    assert planned.startswith("**7 prompts to release to `prod`**")
-    assert "**Rehearsal passed, with" in planned and "<code>support/refund</code>: new" in planned
-    deployed = markdown("deploy", "--label", "prod", "--allow-dirty", "--yes")
-    assert deployed.startswith("**7 prompts released to `prod`**")
-    runs = markdown("eval", "run", "refund quality")
-    assert runs.startswith("```text\nPROMPT ") and "ran on the echo model" in runs
-    assert "refund-agent" in markdown("agent", "run", "refund-agent", "--var", "question=x")
-    failed = markdown("eval", "run", "nothing", code=2)
-    assert failed.startswith("**Failed**") and "nothing" in failed
+def test_option_configuration_and_server_agree_on_the_most_requests_at_once() -> None:
+    remote = schema("config")["$defs"]["remote"]
+    assert remote["properties"]["jobs"]["maximum"] == MOST_REQUESTS
+    assert THREADS >= MOST_REQUESTS

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import socket
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from evaluation_files import contains, declared, evaluation, matches, put
+from checked_copy import checked_copy, edited, started, suites
+from evaluation_files import contains, declared, evaluation, put
 from worlds import World
 
+CONFIG = 'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n'
 CASES = [{"question": "one", "expect": "one"}, {"question": "two", "expect": "nothing"}]
 FIXTURES = declared(
     """
@@ -33,7 +38,7 @@ def slow() -> Iterator[dict[str, str]]:
 def here(local: World) -> World:
     local.put("prompts/ask.yaml", "messages: [{role: user, content: '{question}'}]\n")
     put(local.root, FIXTURES)
-    local.put("promptsync.yaml", 'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n')
+    local.put("promptsync.yaml", CONFIG)
     local.ok("push", "-y")
     return local
 
@@ -48,18 +53,13 @@ def test_a_score_under_the_minimum_is_exit_1(here: World) -> None:
     (found,) = here.run("eval", "run", "quality", "--min-score", "50.5", "--json").document["runs"]
     assert found["missed_cells"] == [{"row": 2, "column": "contains", "reason": "check returned false"}]
     assert "ran on the echo model" in ran.out
-
-
-def test_the_document_of_a_run(here: World) -> None:
-    ran = here.run("eval", "run", "1", "unscored", "--allow-unscored", "--json")
-    body = ran.document
-    names = [one["evaluation"] for one in body["runs"]]
-    assert (ran.code, body["changed"], names) == (0, [], ["quality", "unscored"])
-    report = body["runs"][0].pop("report_id")
+    runs = here.run("eval", "run", "1", "unscored", "--allow-unscored", "--json").document["runs"]
+    assert [one["evaluation"] for one in runs] == ["quality", "unscored"]
+    report = runs[0].pop("report_id")
     nothing = {key: [] for key in ("failed_cells", "missed_cells", "prompts", "unbound")}
     run = {"evaluation": "quality", "evaluation_id": 1, "version": 1, "model": "echo", "status": "completed"}
     ending = {"score": 50.0, "minimum": None, "passed": True, "reason": None}
-    assert body["runs"][0] == {**run, **nothing, **ending}
+    assert runs[0] == {**run, **nothing, **ending}
     assert here.run("eval", "show", str(report)).code == 0
 
 
@@ -79,25 +79,16 @@ def test_lists_show_what_can_be_run_and_what_it_scored(here: World) -> None:
     ]
 
 
-@pytest.mark.parametrize(("checked", "named"), [("quality", "1"), ("'1'", "quality")])
-def test_a_run_has_to_reach_the_minimum_that_checks_name_by_name_or_id(
-    here: World, checked: str, named: str
-) -> None:
-    config = here.root / "promptsync.yaml"
-    text = config.read_text("utf-8")
-    config.write_text(text + f"checks: [{{match: '*', evaluation: {checked}, min_score: 80}}]\n", "utf-8")
-    ran = here.run("eval", "run", named, "--min-score", "10")
-    assert ran.code == 1
-    assert "below the minimum of 80" in ran.out and "check returned false" in ran.out
-    shown = here.run("eval", "show", named)
-    assert (shown.code, shown.err) == (1, "error: quality: 50 on the echo model is below the minimum of 80\n")
-
-
-def test_a_failed_run_is_shown_with_exit_1(here: World) -> None:
-    put(here.root, declared("", evaluation("broken", "ask", CASES, matches("("))))
-    for verb in ("run", "show"):
-        ran = here.run("eval", verb, "broken")
-        assert (ran.code, ran.err) == (1, "error: broken: 2 failed cells\n")
+def test_a_run_has_to_reach_the_minimum_that_checks_name_by_name_or_id(here: World) -> None:
+    for checked, named in (("quality", "1"), ("'1'", "quality")):
+        here.put(
+            "promptsync.yaml", f"{CONFIG}checks: [{{match: '*', evaluation: {checked}, min_score: 80}}]\n"
+        )
+        ran = here.run("eval", "run", named, "--min-score", "10")
+        assert (ran.code, "below the minimum of 80" in ran.out) == (1, True)
+        shown = here.run("eval", "show", named)
+        assert shown.err == "error: quality: 50 on the echo model is below the minimum of 80\n"
+        assert shown.code == 1
 
 
 def test_an_agent_that_was_only_started_is_shown_by_the_command_that_is_printed(here: World) -> None:
@@ -145,6 +136,11 @@ WRONG = [
     (["agent", "run", "bot", "--var", "x"], "not of the form NAME=TEXT"),
     (["eval"], "no command given"),
     (["eval", "walk"], "walk"),
+    (["eval", "show", "9" * 5000], "no evaluation"),
+    *(
+        (line.split(), "no ")
+        for line in ("eval run qualty", "eval show nobody", "agent run bt", "agent show 99")
+    ),
 ]
 
 
@@ -154,16 +150,159 @@ def test_a_usage_error_is_exit_2(here: World) -> None:
         assert (ran.code, said in ran.err, "Traceback" in ran.err) == (2, True, False), str(ran)
 
 
-def test_an_unknown_name_is_reported(here: World) -> None:
-    for line in ("eval run qualty", "eval show nobody", "eval show 99", "agent run bt", "agent show 99"):
-        ran = here.run(*line.split(), "--json")
-        assert (ran.code, ran.document["error"]["code"], ran.document["runs"]) == (2, "not-found", []), line
-    assert here.run("eval", "show", "9" * 5000).code == 2
-
-
 def test_the_table_has_the_message_of_the_registry_and_the_error_names_the_request(here: World) -> None:
     put(here.root, declared("", evaluation("quality", "gone", CASES)))
     ran = here.run("eval", "run", "quality")
     assert ran.code == 4
     assert "The evaluation 'quality' cannot run: There is no prompt template" in ran.out.splitlines()[1]
     assert "(POST " in ran.err
+
+
+# -- ``--changed``: exactly the checks of what changed, and which versions they check --------------------
+
+
+@pytest.fixture
+def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with checked_copy(tmp_path) as checked:
+        yield checked
+
+
+def change(checked: World, name: str, text: str, **more: Any) -> None:
+    """Edit a prompt and publish it."""
+    checked.write(name, text, **more)
+    checked.ok("push", "-y")
+    checked.forget()
+
+
+def test_without_changes_it_exits_0_says_so_and_sends_nothing(checked: World) -> None:
+    done = checked.run("eval", "run", "--changed", "--junit", "out/report.xml")
+    assert (done.code, done.out) == (0, "")
+    nothing = "no prompt changed since {}; no evaluation ran"
+    assert f"{nothing.format('HEAD')}; for the commits of a branch, add --since main...\n" in done.err
+    since = checked.run("eval", "run", "--changed", "--since", "main...")
+    assert (since.code, since.err) == (0, f"{nothing.format('main...')}\n")
+    assert checked.seen == []
+    assert suites(checked.root / "out/report.xml") == {}
+    body = checked.ok("eval", "run", "--changed", "--json").document
+    assert (body["changed"], body["runs"], body["since"]) == ([], [], "HEAD")
+
+
+def test_only_the_evaluations_of_what_changed_since_a_state_run(checked: World) -> None:
+    change(checked, "a", "A politer hello, {name}", evaluations=["a is polite"])
+    body = checked.ok("eval", "run", "--changed", "--json").document
+    (one,) = body["runs"]
+    assert (body["changed"], one["evaluation"], len(started(checked))) == (["a"], "a is polite", 1)
+    assert (one["prompts"], one["version"], one["passed"], one["unbound"]) == (["a"], 2, True, [])
+    checked.commit("Change a")
+    assert checked.ok("eval", "run", "--changed", "--json").document["runs"] == []
+    (one,) = checked.ok("eval", "run", "--changed", "--since", "HEAD~1", "--json").document["runs"]
+    assert one["evaluation"] == "a is polite"
+    missing = checked.run("eval", "run", "--changed", "--since", "nowhere", "--json")
+    assert missing.code == 2 and missing.document["runs"] == []
+
+
+def test_an_edited_snippet_runs_the_evaluations_of_its_parents_only(checked: World) -> None:
+    change(checked, "tone", "", content="as polite as can be")
+    done = checked.run("eval", "run", "--changed")
+    assert done.code == 0, str(done)
+    assert "2 prompts changed since HEAD: b, tone" in done.err
+    assert "no evaluation is assigned to tone" in done.err
+    row = done.out.splitlines()[1].split("  ")
+    assert [cell.strip() for cell in row if cell.strip()] == [
+        *("b is polite", "b", "5", "echo", "50", "passed")
+    ]
+    assert len(started(checked)) == 1
+
+
+def test_a_run_of_another_version_is_no_pass(checked: World) -> None:
+    change(checked, "a", "A polite hi, {name}", evaluations=["a once"])
+    done = checked.run("eval", "run", "--changed", "--junit", "report.xml")
+    assert done.code == 1
+    assert "a once: a v2 was not checked: the run used v1" in done.err
+    assert "--allow-unbound" in done.err
+    assert suites(checked.root / "report.xml") == {"a once": {"score": "passed", "checks a v2": "failure"}}
+    allowed = checked.run("eval", "run", "--changed", "--allow-unbound", "--junit", "report.xml")
+    assert (allowed.code, "a v2 was not checked" in allowed.out) == (0, True)
+    assert suites(checked.root / "report.xml")["a once"]["checks a v2"] == "skipped"
+
+
+def test_a_run_does_not_check_a_file_that_is_not_published(checked: World) -> None:
+    checked.write("a", "An edit, {name}", evaluations=["a is polite"])
+    done = checked.run("eval", "run", "--changed", "--json")
+    body = done.document
+    assert (done.code, body["unpublished"], len(started(checked))) == (1, ["a"], 1)
+    assert body["runs"][0]["unbound"][0]["version"] is None
+    assert body["error"]["hint"].startswith("promptsync push\n")
+    assert checked.run("eval", "run", "--changed", "--allow-unbound").code == 0
+
+
+def test_failed_cells_are_capped_in_the_text_and_whole_elsewhere(checked: World) -> None:
+    def cells(body: Any) -> None:
+        body["stats"]["status_counts"]["FAILED"] = 30
+
+    def rows(body: Any) -> None:
+        cell = {"type": "eval", "status": "FAILED", "value": None, "error_message": "bro\x1bken " * 99}
+        body.update(columns=["name", "out\x00put"], rows=[[{"type": "dataset"}, cell]] * 30, total=30)
+
+    checked.faults += [edited(rows, "/rows"), edited(cells, "/evaluations/5")]
+    done = checked.run("eval", "run", "a is polite", "--junit", "report.xml")
+    assert (done.code, "30 failed cells" in done.err) == (1, True)
+    lines = [line for line in done.out.splitlines() if ": row " in line]
+    assert (len(lines), max(map(len, lines)) < 260, "\x1b" in done.out) == (10, True, False)
+    assert "20 more failed cells; --json has all" in done.out
+    results = suites(checked.root / "report.xml")["a is polite"]
+    assert list(results.values()).count("failure") == 30
+    checked.faults[1] = edited(cells, "/evaluations/6")
+    (again,) = checked.run("eval", "run", "a is polite", "--json").document["runs"]
+    assert [len(cell["reason"]) for cell in again["failed_cells"]] == [99 * 8] * 30
+
+
+def test_a_workflow_gets_a_summary_and_outputs(checked: World, tmp_path: Path) -> None:
+    change(checked, "a", "Hi, {name}", evaluations=["a is polite"])
+    summary, outputs = tmp_path / "summary", tmp_path / "outputs"
+    environ = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": str(outputs)}
+    done = checked.run("eval", "run", "--changed", "--min-score", "50", **environ)
+    assert done.code == 1
+    text = summary.read_text()
+    assert "EVALUATION   PROMPTS  REPORT  SCORE  MINIMUM  RESULT" in text
+    assert "a is polite  a        5       echo   50       failed: 0 on the echo" in text
+    found = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
+    # What the echo model answered is no score.
+    assert (found["passed"], json.loads(found["scores"])) == ("false", {})
+    assert json.loads(found["changed"]) == ["a"]
+
+
+# -- ``agent run --changed``: the agents of what changed, and their outputs -------------------------------
+
+
+BOT = {"name": "bot", "input_variables": {"name": "Ada"}}
+
+
+def test_the_agents_of_what_changed_run_with_their_inputs(checked: World) -> None:
+    change(checked, "a", "A politer hello, {name}", agents=[BOT])
+    change(checked, "b", "Bye, {name}")
+    body = checked.ok("agent", "run", "--changed", "--json").document
+    (one,) = body["runs"]
+    assert (one["agent"], one["prompts"], one["passed"], body["without"]) == ("bot", ["a"], True, ["b"])
+    assert one["input_variables"] == {"name": "Ada"}
+    assert one["outputs"]["last"]["value"] == "Bye, Ada"
+    text = checked.run("agent", "run", "--changed").out
+    assert text.splitlines()[-5:] == [
+        "--- bot: first ---",
+        "A politer hello, Ada",
+        "",
+        "--- bot: last ---",
+        "Bye, Ada",
+    ]
+    (one,) = checked.ok("agent", "run", "--changed", "--var", "name=Bo", "--json").document["runs"]
+    assert one["outputs"]["first"]["value"] == "A politer hello, Bo"
+
+    def broken(body: Any) -> None:
+        body["last"] = {"status": "FAILED", "value": None, "error_message": "out of\x1b order"}
+
+    checked.faults.append(edited(broken, "execution-results"))
+    done = checked.run("agent", "run", "--changed", "--junit", "report.xml", "--json")
+    assert (done.code, "node last failed: out of" in done.document["error"]["message"]) == (1, True)
+    (one,) = done.document["runs"]
+    assert (one["passed"], one["outputs"]["first"]["value"]) == (False, "A politer hello, Ada")
+    assert suites(checked.root / "report.xml") == {"bot": {"first": "passed", "last": "failure"}}

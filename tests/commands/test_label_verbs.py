@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from worlds import Reply, World, failing, fault, template
+from thanks import MODEL, SCRIPTED, thanks
+from worlds import Reply, World, asking, failing, fault, made, template
 
 
 @template
@@ -19,42 +24,35 @@ def here(world: World) -> None:
 
 
 def test_a_label_goes_through_its_life(here: World) -> None:
-    assert here.run("label", "set", "refund", "prod", "--version", "1").lines == [
-        ["created", "refund", "prod", "new", "->", "v1"]
-    ]
+    create = ("label", "set", "refund", "prod", "--version", "1")
+    planned = here.run(*create, "--dry-run", "--json").document["fingerprint"]
+    other = here.run("label", "set", "greet", "prod", "--expect", planned)
+    assert other.code == 3 and " label set greet prod --dry-run" in other.err
+    assert here.run(*create, "--expect", planned).lines == [["created", "refund", "prod", "new", "->", "v1"]]
     assert here.run("label", "move", "refund", "prod", "--to", "2").lines == [
         ["moved", "refund", "prod", "v1", "->", "v2"]
     ]
     assert here.run("label", "list").lines == [["refund", "prod", "v2", "latest", "v3"]]
     assert here.run("label", "list", "-v").lines[1] == ["refund", "prod.previous", "v1", "latest", "v3"]
-    assert here.run("label", "delete", "refund", "prod", "-y").lines == [
-        ["deleted", "refund", "prod", "v2", "->", "deleted"]
-    ]
-    nothing = here.run("label", "list")
-    assert (nothing.code, nothing.out, nothing.err) == (0, "", "no labels\n")
-
-
-def test_labels_are_listed_as_json_with_every_label(here: World) -> None:
-    here.point("refund", prod=2, prod_previous=1)
-    here.point("greet", prod=2)
-    body = here.run("label", "list", "--json").document
-    assert (body["remote"], body["exit_code"]) == ("team", 0)
-    assert body["labels"] == [
-        {"name": "greet", "label": "prod", "version": 2, "latest": 2},
+    listed = here.run("label", "list", "--json").document["labels"]
+    assert listed[:2] == [
         {"name": "refund", "label": "prod", "version": 2, "latest": 3},
         {"name": "refund", "label": "prod.previous", "version": 1, "latest": 3},
     ]
     only = here.run("label", "list", "refund", "--label", "prod.previous").lines
     assert only == [["refund", "prod.previous", "v1", "latest", "v3"]]
-
-
-def test_a_change_as_json_names_both_versions(here: World) -> None:
-    here.point("refund", prod=1)
     assert here.run("label", "move", "refund", "prod", "--json").document["labels"] == [
-        {"name": "refund", "label": "prod", "from": 1, "to": 3, "moved": True, "waits": False, "reason": ""}
+        {"name": "refund", "label": "prod", "from": 2, "to": 3, "moved": True, "waits": False, "reason": ""}
     ]
     for verb in ("set", "move"):
         assert here.ok("label", verb, "refund", "prod").lines[0] == ["unchanged", "refund", "prod", "v3"]
+    lower = here.run("label", "move", "refund", "prod", "--to", "2", "--force", "-y")
+    assert lower.lines == [["moved", "refund", "prod", "v3", "->", "v2", "lower"]]
+    assert here.run("label", "delete", "refund", "prod", "-y").lines == [
+        ["deleted", "refund", "prod", "v2", "->", "deleted"]
+    ]
+    nothing = here.run("label", "list")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "no labels\n")
 
 
 REFUSALS: list[tuple[str, int, str]] = [
@@ -94,13 +92,6 @@ def test_what_is_refused_says_what_to_do_and_changes_nothing(here: World) -> Non
         assert here.labels("refund") == {"prod": 2}
         document = here.run(*shlex.split(line), "--json").document
         assert document["exit_code"] == code and document["error"]["message"]
-
-
-def test_a_lower_version_needs_force_and_a_yes(here: World) -> None:
-    here.point("refund", prod=3)
-    ran = here.run("label", "move", "refund", "prod", "--to", "1", "--force", "-y")
-    assert ran.lines == [["moved", "refund", "prod", "v3", "->", "v1", "lower"]]
-    assert here.labels("refund") == {"prod": 1, "prod.previous": 3, "prod.released": 3}
 
 
 def test_a_prompt_is_rolled_back_to_one_version(here: World) -> None:
@@ -159,7 +150,7 @@ def test_the_plan_is_confirmed_by_an_answer_or_an_option(here: World, line: str,
         done = here.on_terminal(*line.split(), answer="y\n")
     else:
         done = here.on_terminal(*line.split(), "--yes", answer="")
-        assert "?" not in done.err
+        assert "Continue?" not in done.err
     assert done.code == 0
     assert here.labels("refund") != BEFORE
 
@@ -171,6 +162,9 @@ def test_a_promotion_moves_every_prompt_in_scope_and_remembers_the_way_back(here
     here.point("refund", staging=3, prod=1)
     here.point("greet", staging=2)
     here.publish("unstaged")
+    here.publish("theirs")
+    here.point("theirs", staging=1)
+    configure(here, "include: [refund, greet, unstaged]\n")
     ran = here.run("promote", "staging", "prod")
     assert ran.code == 0
     assert ran.lines == [
@@ -181,14 +175,7 @@ def test_a_promotion_moves_every_prompt_in_scope_and_remembers_the_way_back(here
     assert here.labels("refund") == {"staging": 3, "prod": 3, "prod.previous": 1, "prod.released": 3}
     again = here.run("promote", "staging", "prod")
     assert (again.code, [line[0] for line in again.lines]) == (0, ["unchanged", "unchanged", "nothing"])
-
-
-def test_a_promotion_leaves_other_repositories_prompts_alone(here: World) -> None:
-    configure(here, "include: ['ref*']\n")
-    here.point("refund", staging=3)
-    here.point("greet", staging=2)
-    assert len(here.run("promote", "staging", "prod").lines) == 1
-    assert here.labels("greet") == {"staging": 2}
+    assert here.labels("theirs") == {"staging": 1}
 
 
 def test_one_lower_version_stops_the_whole_promotion(here: World) -> None:
@@ -244,17 +231,18 @@ def configure(world: World, text: str) -> None:
     path.write_text(f"{path.read_text()}{text}")
 
 
-@pytest.mark.parametrize(("config", "labels", "code", "words"), ONLY)
-def test_a_rollback_takes_the_only_label_there_is(
-    here: World, config: str, labels: dict[str, int], code: int, words: str
-) -> None:
-    configure(here, config)
-    here.point("refund", **labels)
-    ran = here.run("rollback", "refund")
-    assert (ran.code, words in ran.err) == (code, True), ran.err
-    assert here.label("refund", "prod") == (None if not labels else 2 if code else 1)
-    if code and labels:
-        assert ran.err.endswith(" rollback refund --label=prod\n")
+def test_a_rollback_takes_the_only_label_there_is(here: World) -> None:
+    before = (here.root / "promptsync.yaml").read_text()
+    for config, labels, code, words in ONLY:
+        here.put("promptsync.yaml", before + config)
+        for label in here.labels("refund"):
+            here.remove_label("refund", label)
+        here.point("refund", **labels)
+        ran = here.run("rollback", "refund")
+        assert (ran.code, words in ran.err) == (code, True), ran.err
+        assert here.label("refund", "prod") == (None if not labels else 2 if code else 1)
+        if code and labels:
+            assert ran.err.endswith(" rollback refund --label=prod\n")
 
 
 # -- registries with other ideas -----------------------------------------------------------------------
@@ -263,33 +251,259 @@ FAULTS = [
     (failing(403, "no"), 4, "forbidden"),
     (failing(409, "approval needed"), 3, "label-not-moved"),
     (failing(422, "bad"), 4, "rejected"),
-    (Reply({"id": 1}, 200, {}), 3, "waits-for-approval"),
     (Reply({"detail": "Not Found"}, 404, {}), 4, "unsupported"),
+    (Reply({"id": 1}, 200, {}), 3, "waits-for-approval"),
 ]
 
 
-@pytest.mark.parametrize(("reply", "code", "word"), FAULTS)
-def test_a_registry_that_does_not_move_the_label_is_never_a_success(
-    here: World, reply: Reply, code: int, word: str
-) -> None:
+def test_a_registry_that_does_not_move_the_label_is_never_a_success(here: World) -> None:
     here.point("refund", prod=2, staging=3)
     path = here.label_path("refund", "prod")
-    here.faults.append(fault(lambda seen: (seen.method, seen.path) == ("PATCH", path), reply))
-    for line in ("label move refund prod", "promote staging prod", "rollback refund --label prod --to 1"):
-        ran = here.run(*line.split(), "--json")
-        error = ran.document["error"]
-        assert (ran.code, error["code"]) == (code, word), line
-        # Where it is now is recorded, because the move may be approved later.
-        recorded = {"prod.released": 2} if word == "waits-for-approval" else {}
-        assert here.labels("refund") == {"prod": 2, "staging": 3, **recorded}
-        if word == "unsupported":
-            assert here.url in error["message"]
-        else:
-            assert [one["moved"] for one in ran.document["labels"]] == [False]
+    for reply, code, word in FAULTS:
+        here.faults[:] = [fault(lambda seen: (seen.method, seen.path) == ("PATCH", path), reply)]
+        for line in ("label move refund prod", "promote staging prod", "rollback refund --label prod --to 1"):
+            ran = here.run(*line.split(), "--json")
+            error = ran.document["error"]
+            assert (ran.code, error["code"]) == (code, word), line
+            # Where it is now is recorded, because the move may be approved later.
+            recorded = {"prod.released": 2} if word == "waits-for-approval" else {}
+            assert here.labels("refund") == {"prod": 2, "staging": 3, **recorded}
+            if word == "unsupported":
+                assert here.url in error["message"]
+            else:
+                assert [one["moved"] for one in ran.document["labels"]] == [False]
 
 
-def test_a_label_command_carries_out_the_reviewed_plan_alone(here: World) -> None:
-    planned = here.run("label", "set", "refund", "prod", "--dry-run", "--json").document["fingerprint"]
-    other = here.run("label", "set", "greet", "prod", "--expect", planned)
-    assert other.code == 3 and " label set greet prod --dry-run" in other.err
-    assert here.run("label", "set", "refund", "prod", "--expect", planned).code == 0
+# -- Moves without a deploy: what failed its checks needs a yes, what never ran them is named ------------
+
+
+CHECKS = "checks: [{match: a, table: thanks, min_score: 90}]"
+FAILED = {
+    "name": "a",
+    "version": 2,
+    "failed": True,
+    "reason": "thanks: score 0 is below the minimum of 90",
+}
+NEVER_RAN = {"name": "a", "version": 3, "failed": False, "reason": "thanks has no complete result for it"}
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[World]:
+    """``a`` v1 passed and is under prod; v2 failed and v3 never ran, as ``b``, which has no checks."""
+
+    def build(world: World) -> None:
+        config(world, "labels: {main: prod}", CHECKS)
+        world.put("evaluations/thanks.yaml", thanks(2, prompts=[]))
+        world.write("a", "A polite hello, {name}", model=MODEL)
+        world.write("b", "Hello {name}")
+        world.commit("Add a and b")
+        world.ok("deploy")
+        world.write("a", "A rude hello, {name}", model=MODEL)
+        world.write("b", "Bye {name}")
+        world.commit("Be brief")
+        assert world.run("deploy").code == 1
+        world.ok("push")
+        world.publish("a", "A moody hello, {name}", metadata={"model": {**MODEL, "parameters": {}}})
+
+    with made(tmp_path, fixtures=SCRIPTED) as world:
+        yield world.built(build)
+
+
+def config(world: World, *lines: str) -> None:
+    path = world.root / "promptsync.yaml"
+    path.write_text("\n".join([*path.read_text().splitlines()[:2], *lines]) + "\n")
+    world.git("add", "promptsync.yaml")
+    world.git("commit", "-qm", "Configure checks", "--allow-empty")
+
+
+def warnings(world: World, *arguments: str) -> list[dict[str, Any]]:
+    """Change labels, which warnings never stop, and return the warnings."""
+    done = world.run(*arguments, "--json")
+    assert done.code == 0, str(done)
+    found: list[dict[str, Any]] = json.loads(done.out)["warnings"]
+    return found
+
+
+MOVES = [
+    ("label", "move", "a@2", "prod"),
+    ("label", "move", "*", "prod", "--to", "2"),
+    ("promote", "staging", "prod"),
+]
+
+
+@pytest.fixture
+def staged(guarded: World) -> World:
+    """``a`` v2 and ``b`` v2 are under staging as well."""
+    for version in ("a@2", "b@2"):
+        guarded.ok("label", "set", version, "staging")
+    return guarded
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"), [*zip(MOVES, ("--yes", "--skip-checks", "--yes"), strict=True)], ids=str
+)
+def test_a_move_to_what_failed_its_checks_needs_an_option(
+    staged: World, arguments: tuple[str, ...], option: str
+) -> None:
+    line = "  a: v2 failed its checks: thanks: score 0 is below the minimum of 90"
+    for more in ((), ("-n",)):
+        done = staged.run(*arguments, *more)
+        assert (done.code, line in done.out) == (3, True), str(done)
+        assert "a  prod  v1 -> v2" in done.out.replace("   ", "  ")
+        assert f"v2 of 'a' failed its checks: {FAILED['reason']}; no label was changed" in done.err
+        assert "hint: promptsync deploy\n" in done.err and "--skip-checks" not in done.err
+    asked = staged.on_terminal(*arguments, answer="n\n")
+    question = "to a version that failed its checks: a v2. Continue?"
+    assert (asked.code, asked.err.count(line), staged.label("a", "prod")) == (1, 1, 1), str(asked)
+    assert asked.err.index(line) < asked.err.index(question)
+    assert warnings(staged, *arguments, option) == [FAILED]
+    assert staged.label("a", "prod") == 2
+
+
+@pytest.mark.parametrize("kind", ["evaluation", "agent"])
+def test_what_only_a_deploy_can_know_needs_an_option(guarded: World, kind: str) -> None:
+    config(guarded, "labels: {main: prod}", f"checks: [{{match: a, {kind}: nightly}}]")
+    done = guarded.run("label", "move", "a@2", "prod")
+    assert done.code == 3, str(done)
+    reason = "nightly counts only in a deploy"
+    assert f"v2 of 'a' has no passing check: {reason}; no label was changed" in done.err
+    assert "hint: promptsync deploy\n" in done.err
+    (found,) = warnings(guarded, "label", "move", "a@2", "prod", "--yes")
+    assert (found["failed"], found["reason"]) == (False, reason)
+    assert warnings(guarded, "rollback", "a", "--label", "prod", "--to", "1") == []
+
+
+def test_what_never_ran_needs_an_option_and_so_does_a_registry_that_cannot_tell(guarded: World) -> None:
+    done = guarded.run("label", "move", "a", "prod")
+    assert done.code == 3, str(done)
+    assert "v3 of 'a' has no passing check: thanks has no complete result for it; no label" in done.err
+    on_terminal = guarded.on_terminal("label", "move", "a", "prod", answer="n\n")
+    assert "to a version that has no passing check: a v3. Continue?" in on_terminal.err
+    guarded.faults.append(fault(asking("GET", "/tables"), failing(500)))
+    done = guarded.run("label", "move", "a@2", "prod")
+    assert done.code == 3, str(done)
+    assert "has no passing check: the results of its tables could not be read: " in done.err
+    assert guarded.label("a", "prod") == 1
+    guarded.faults[:] = [fault(lambda seen: seen.method in ("PATCH", "PUT"), failing(403))]
+    done = guarded.run("label", "move", "a@2", "prod", "--skip-checks", "--json")
+    assert (done.code, done.document.get("warnings")) == (4, [])  # it did not happen
+    guarded.faults.clear()
+    done = guarded.ok("label", "move", "a", "prod", "--skip-checks")
+    assert f"  warning  a: v3 has no passing check: {NEVER_RAN['reason']}" in done.out.splitlines()
+    assert warnings(guarded, "rollback", "a", "--label", "prod", "--to", "2") == [FAILED]
+    assert warnings(guarded, "rollback", "a", "--label", "prod", "--to", "1", "-y") == []
+
+
+def test_what_no_checks_guard_costs_no_request_and_no_warning(guarded: World) -> None:
+    for lines, label in (
+        (["labels: {main: prod}", CHECKS], "staging"),
+        (["labels: {main: prod}"], "prod"),
+        ([], "prod"),
+        (["labels: {main: prod}", CHECKS], "prod.previous"),
+        ([CHECKS], "prod.released"),
+    ):
+        config(guarded, *lines)
+        guarded.run("label", "delete", "a", label, "-y")
+        guarded.forget()
+        assert warnings(guarded, "label", "set", "a@2", label) == []
+        assert not [one for one in guarded.seen if "/tables" in one.target]
+    config(guarded, "labels: {main: prod}", CHECKS)
+    guarded.forget()
+    for prompt in ("b", "a@2"):  # one has no checks, the other one stays
+        assert warnings(guarded, "label", "move", prompt, "prod") == []
+    assert not [one for one in guarded.seen if "/tables" in one.target]
+    for lines, label in (([CHECKS], "anything"), (["labels: {main: prod, next: beta}", CHECKS], "beta")):
+        config(guarded, *lines)
+        assert guarded.run("label", "set", "a@2", label).code == 3
+        assert warnings(guarded, "label", "set", "a@2", label, "--skip-checks") == [FAILED]
+
+
+def test_many_warnings_are_cut_in_text(guarded: World) -> None:
+    names = [f"p{number:02}" for number in range(13)]
+    config(guarded, "labels: {main: prod}", "checks: [{match: 'p*', table: thanks}]")
+    for name in names:
+        guarded.publish(name)
+    done = guarded.ok("label", "set", "p*", "prod", "-y")
+    assert done.out.count("  warning  ") == 11
+    assert "and 3 more; --json has all" in done.out
+
+
+# -- on hold --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rolled_back(guarded: World) -> World:
+    """``b`` v3, which is under staging as well, was released and rolled back to v1; v2 was never live."""
+
+    def build(world: World) -> None:
+        world.write("b", "See you, {name}")
+        world.commit("Say see you")
+        world.ok("deploy", "b")
+        world.ok("label", "set", "b", "staging")
+        world.ok("rollback", "b@1", "-y")
+
+    return guarded.built(build)
+
+
+ON_HOLD = [
+    (("promote", "staging", "prod"), "v3", "rolled back to v1"),
+    (("label", "move", "b", "prod"), "v3", "rolled back to v1"),
+    (("label", "move", "b@2", "prod"), "v2", "rolled back to v1"),
+    (("label", "set", "b*", "prod"), "v3", "removed"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "version", "how"), ON_HOLD, ids=str)
+def test_a_move_up_to_what_was_rolled_back_needs_a_yes(
+    rolled_back: World, arguments: tuple[str, ...], version: str, how: str
+) -> None:
+    if how == "removed":
+        rolled_back.remove_label("b", "prod")
+    before = rolled_back.label("b", "prod")
+    for more in ((), ("--skip-checks",), ("-n",)):
+        done = rolled_back.run(*arguments, *more)
+        assert done.code == 3, str(done)
+        assert f"warning  b: {version} is on hold: prod was {how}" in done.out
+        assert f"{version} of 'b' is on hold: prod was {how}; no label was changed" in done.err
+        assert "hint: promptsync deploy b --label prod --again\n" in done.err
+        assert rolled_back.label("b", "prod") == before
+    (found,) = warnings(rolled_back, *arguments, "-y")
+    assert found["reason"] == f"prod was {how}"
+    assert f"v{rolled_back.label('b', 'prod')}" == version
+
+
+def test_a_question_names_what_is_on_hold_and_other_labels_move(rolled_back: World) -> None:
+    done = rolled_back.on_terminal("promote", "staging", "prod", answer="n\n")
+    assert done.code == 1, str(done)
+    assert "prod moves on 1 prompt, to a version that is on hold: b v3. Continue?" in done.err
+    rolled_back.ok("rollback", "b@1", "--label", "staging")
+    assert warnings(rolled_back, "label", "move", "b", "staging") == []  # no branch releases it
+    config(rolled_back, "labels: {main: prod}", "checks: [{match: b, evaluation: nightly}]")
+    done = rolled_back.run("promote", "staging", "prod")
+    assert done.code == 3, str(done)
+    assert "b: v3 has no passing check: nightly counts only in a deploy" in done.out
+    assert "v3 of 'b' is on hold: prod was rolled back to v1; no label was changed" in done.err
+    assert "hint: promptsync deploy b --label prod --again\n" in done.err
+
+
+# -- uncommitted checks ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("arguments", "text"), [(MOVES[0], "min_score: 0"), (MOVES[2], None)], ids=str)
+def test_uncommitted_checks_move_no_label_up(
+    staged: World, arguments: tuple[str, ...], text: str | None
+) -> None:
+    path = staged.root / "promptsync.yaml"
+    lines = path.read_text().splitlines()
+    changed = lines[:2] if text is None else [one.replace("min_score: 90", text) for one in lines]
+    path.write_text("\n".join(changed) + "\n")
+    done = staged.run(*arguments, "--yes")
+    assert done.code == 3, str(done)
+    assert "promptsync.yaml has uncommitted changes, and its checks guard prod; no label" in done.err
+    assert "hint: git add promptsync.yaml && git commit\n" in done.err
+    assert staged.label("a", "prod") == 1
+    staged.ok("label", "set", "b", "beta")
+    staged.ok("label", "delete", "b", "prod", "-y")
+    staged.ok(*arguments, "--skip-checks")
+    assert staged.label("a", "prod") == 2
+    staged.ok("rollback", "a", "--label", "prod")

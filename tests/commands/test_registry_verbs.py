@@ -1,19 +1,25 @@
-"""``ls-remote``, ``log`` and ``show`` as a person and a pipeline run them."""
+"""``ls-remote``, ``log``, ``show``, ``open`` and ``search`` as a person and a pipeline run them."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import click
+import forked
 import pytest
 from registry_server import running
 from worlds import World, asking, failing, fault, template
 
+from promptsync.commands.search import find_in_text, pattern_of
+from promptsync.errors import UsageError
 from promptsync.files.prompt_file import parse
+from promptsync.registry.promptlayer.connection import Connection
 from promptsync.server.app import create_app
+from promptsync.terminal import streams
 
 EVIL = "\x1b]0;owned\x07 \u202e"
 SINGLY = fault(asking("GET", "/prompt-templates/labels"), failing(404, "no prompt labels"))
@@ -48,9 +54,6 @@ def test_the_list_shows_every_prompt_and_marks_those_with_a_file(here: World) ->
     assert here.ok("ls-remote", "--status", "deleted").lines == [["old", "v1", "archived", "by", "hand"]]
     assert [line[0] for line in here.ok("ls-remote", "*r*e*").lines] == ["greet", "support/refund"]
     assert here.ok("ls-remote", "GREET*").lines == []
-
-
-def test_the_list_as_json_has_all_there_is_to_know(here: World) -> None:
     prompts = here.ok("ls-remote", "--json", "--status", "all").document["prompts"]
     assert prompts[2] == {
         "name": "support/refund",
@@ -104,16 +107,9 @@ def test_the_log_is_newest_first(here: World) -> None:
     assert {*newest} >= {"version", "labels", "message", "created_at", "commit", "digest"}
     assert (newest["version"], newest["message"], newest["labels"]) == (2, "two", [])
     assert len(newest["digest"]) >= 64
-
-
-def test_the_log_is_cut_and_says_so(here: World) -> None:
     cut = here.ok("log", "support/refund", "--max-count", "1")
-    assert cut.out.startswith("version 2") and "version 1" not in cut.out
-    assert "--all" in cut.err
+    assert cut.out.startswith("version 2") and "version 1" not in cut.out and "--all" in cut.err
     assert here.ok("log", "support/refund", "-n", "1", "--all").err == ""
-
-
-def test_the_file_here_tells_the_base(here: World) -> None:
     here.write("support/refund", "two", tags=["billing", "paid"])
     assert here.ok("log", "support/refund", "--oneline").lines[0] == ["v2", "-", "(base)", "two"]
 
@@ -139,7 +135,7 @@ def test_texts_come_out_of_a_pipe_as_they_are(local: World) -> None:
     text = f"a\r\nb\x85c\u2028{EVIL}\t \U0001f600é\n\n"
     local.write("odd", content=text)
     local.ok("push")
-    command = [sys.executable, "-m", "promptsync", "-C", str(local.root), "show", "odd"]
+    command = [*forked.command(), "-C", str(local.root), "show", "odd"]
     shown = subprocess.run(command, capture_output=True, check=True)
     template = parse(shown.stdout, "x.yaml", "x").prompt.template
     assert template["content"][0]["text"] == text
@@ -189,27 +185,41 @@ GIVEN: list[tuple[tuple[str, ...], list[str]]] = [
 ]
 
 
-KEYS = {"status": "prompts", "diff": "changes", "push -n": "plan", "pull --merge -n": "written"}
+KEYS = {
+    "status": "prompts",
+    "show": "prompts",
+    "render": "prompts",
+    "log": "versions",
+    "diff": "changes",
+    "push -n": "plan",
+    "pull --merge -n": "written",
+}
 
 
-@pytest.mark.parametrize("verb", KEYS)
-def test_what_is_given_is_what_is_meant(changed: World, verb: str) -> None:
-    first, *options = verb.split()
-    for name in NAMES if first == "pull" else ():
-        changed.publish(name, "Hello {name}", metadata={"owner": "shop"})
-    for given, meant in GIVEN if first == "status" else GIVEN[1:7:2]:
-        document = changed.run(first, *given, *options, "--json").document
-        assert sorted(one["name"] for one in document[KEYS[verb]]) == meant, given
-    if first == "status":
-        for other in ("show", "log", "open", "render"):
-            done = changed.run(other, "support/refund@prod")
-            assert "hint: did you mean 'support/refund:prod'?" in done.err
-        for of_two in ("support/refund@1..2", "support/refund@1..support/refund@2"):
-            done = changed.run("diff", of_two)
-            assert "hint: promptsync diff support/refund@1 support/refund@2\n" in done.err
-
-
-def test_paths_are_relative_to_where_one_is(changed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_given_is_what_is_meant(changed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in ("show", "log", "open", "render"):
+        done = changed.run(other, "support/refund@prod")
+        assert "hint: did you mean 'support/refund:prod'?" in done.err
+    for of_two in ("support/refund@1..2", "support/refund@1..support/refund@2"):
+        done = changed.run("diff", of_two)
+        assert "hint: promptsync diff support/refund@1 support/refund@2\n" in done.err
+    for verb, key in KEYS.items():
+        first, *options = verb.split()
+        for name in NAMES if first == "pull" else ():
+            changed.publish(name, "Hello {name}", metadata={"owner": "shop"})
+        several = first in ("show", "render", "log")
+        for given, meant in GIVEN[1:8:5] if several else GIVEN if first == "status" else GIVEN[1:7:2]:
+            document = changed.run(first, *given, *options, "--json").document
+            assert sorted(one["name"] for one in document[key]) == meant, given
+    listed = changed.ok("ls-remote", "support/*", "--json").document["prompts"]
+    assert [one["name"] for one in listed] == ["support/refund", "support/return"]
+    assert changed.ok("show", "support/*").out.count("\n---\n") == 1
+    assert changed.ok("log", "support/*", "--oneline").out.splitlines()[0] == "support/refund"
+    assert "=== support/return ===" in changed.ok("render", "support/*").out
+    # A name that looks like a pattern is a name, and paths are relative to the current directory.
+    for name in ("a*", "ab"):
+        changed.write(name)
+    assert [one["name"] for one in changed.run("push", "a*", "-n", "--json").document["plan"]] == ["a*"]
     monkeypatch.chdir(changed.root / "prompts" / "support")
     absolute = str(changed.path("support/refund"))
     changed.root = Path()
@@ -227,12 +237,6 @@ def test_a_path_that_is_gone_still_means_its_prompt_and_a_directory_becomes_a_pa
         assert (refused.code, "hint: did you mean 'support/*'?" in refused.err) == (2, True), str(refused)
     prompts = changed.run("status", "support/*", "--json").document["prompts"]
     assert {one["state"] for one in prompts} == {"deleted-locally"}
-
-
-def test_a_name_that_looks_like_a_pattern_is_a_name(world: World) -> None:
-    for name in ("a*", "ab"):
-        world.write(name)
-    assert [one["name"] for one in world.run("push", "a*", "-n", "--json").document["plan"]] == ["a*"]
 
 
 def test_what_is_forced_is_named_and_never_matched(changed: World) -> None:
@@ -268,6 +272,9 @@ def test_an_unknown_name_is_a_usage_error_with_the_closest_match(changed: World)
         message = "no prompt matches 'he" if is_pattern else "there is no prompt 'he"
         assert error["message"].startswith(message)
         assert error["hint"] == "did you mean 'hello'?" or is_pattern
+    for command in ("show", "label list", "pull", "push"):  # an id is no name
+        done = changed.run(*command.split(), str(changed.read("hello")["id"]))
+        assert (done.code, "there is no prompt" in done.err) == (2, True), str(done)
     assert changed.writes == []
 
 
@@ -294,12 +301,224 @@ def test_an_archived_prompt_without_a_file_is_looked_for_in_git(changed: World) 
     assert "hint: promptsync push gone --restore\n" in changed.run("show", "gone").err
 
 
-# -- ids ----------------------------------------------------------------------------------------------------
+# -- ``open``: the page of a prompt, and which registries have one ---------------------------------------
 
 
-def test_the_id_of_a_prompt_is_no_name(world: World) -> None:
-    world.publish("greet", "One")
-    for command in ("show", "label list", "pull", "push"):
-        done = world.run(*command.split(), str(world.read("greet")["id"]))
-        assert (done.code, "there is no prompt" in done.err) == (2, True), str(done)
-    assert world.writes == []
+DASHBOARD = "https://dashboard.promptlayer.com"
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The URLs that a browser was started with."""
+    urls: list[str] = []
+    monkeypatch.setattr(click, "launch", lambda url: urls.append(url) or 0)
+    return urls
+
+
+@template
+def support(world: World) -> None:
+    for name in ("support/refund", "support/triage"):
+        world.publish(name)
+
+
+@pytest.fixture
+def vendor(support: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A registry with a dashboard and two prompts."""
+    monkeypatch.setattr(Connection, "dashboard", DASHBOARD)
+    monkeypatch.setattr(streams, "columns", lambda variable: 200)
+    return support
+
+
+def page(world: World, name: str) -> str:
+    with world.project() as project:
+        listed = next(item for item in project.registry.prompts.list() if item.name == name)
+        return f"{DASHBOARD}/workspace/{project.registry.workspace_id}/prompt/{listed.template_id}"
+
+
+def test_on_a_terminal_the_page_is_opened_and_printed(vendor: World, opened: list[str]) -> None:
+    url = page(vendor, "support/refund")
+    for argument in ("support/refund@1", "support/r*"):
+        done = vendor.on_terminal("open", argument, answer=None)
+        assert (done.code, done.out, opened.pop()) == (0, f"{url}\n", url)
+        assert ("choose v1 there" in done.err) == ("@" in argument)
+
+
+def test_otherwise_the_page_is_only_printed(
+    vendor: World, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = page(vendor, "support/refund")
+    for option in ("--print", "--json"):
+        assert url in vendor.on_terminal("open", "support/refund", option, answer=None).out
+    assert vendor.ok("open", "support/refund").out == f"{url}\n"  # without a terminal
+    monkeypatch.setattr(streams, "columns", lambda variable: None)  # in a pipe
+    assert vendor.on_terminal("open", "support/refund", answer=None).out == f"{url}\n"
+    for argument, message in {
+        "support/refnd": "did you mean 'support/refund'?",
+        "support/*": "matches 2",
+    }.items():
+        done = vendor.on_terminal("open", argument, answer=None)
+        assert (done.code, message in done.err) == (2, True)
+    assert opened == []
+
+
+def test_without_a_browser_the_page_is_printed(vendor: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(click, "launch", lambda url: 1)
+    done = vendor.on_terminal("open", "support/refund", answer=None)
+    assert (done.code, done.out) == (0, f"{page(vendor, 'support/refund')}\n")
+    assert "no browser could be started" in done.err
+
+
+def test_the_embedded_registry_has_no_dashboard(local: World, opened: list[str]) -> None:
+    local.write("a")
+    local.commit()
+    local.ok("push")
+    done = local.on_terminal("open", "a@1", answer=None, NO_COLOR="1")
+    assert (done.code, opened) == (2, [])
+    message = "local (embedded registry) has no dashboard; only PromptLayer has one"
+    assert done.err == f"error: {message}\nhint: promptsync show a@1\n"
+    assert local.run("show", "a@1").code == 0
+
+
+# -- ``search``: where does this sentence occur? ---------------------------------------------------------
+
+
+FILE = """\
+# The tone of the house.
+name: support/refund
+messages:
+  - role: system
+    content: |
+      You answer refund questions.
+      Be brief and
+      friendly, always.
+  - role: user
+    content: >
+      Be brief and
+      friendly, always.
+  - role: user
+    content: Be brief and
+      friendly, always.
+  - role: user
+    content: "Caf\\u00e9 \\
+      or tea?\\nIt's {{ question }}"
+  - role: user
+    content: 'It''s a question'
+"""
+
+
+FOUND: list[tuple[str, dict[str, bool], list[int]]] = [
+    ("refund questions", {}, [6]),
+    ("be brief", {}, []),
+    ("(?i)be brief", {}, []),
+    ("Be brief and friendly", {}, [7, 11, 14]),
+    ("  Be  brief\nand friendly ", {}, [7, 11, 14]),
+    ("tone of the house", {}, [1]),
+    ("{{ question }}", {}, [18]),
+    ("e", {}, [*range(1, 21)]),
+    ("be BRIEF", {"ignore_case": True}, [7, 11, 14]),
+    (r"friendly\b.+s\.", {"is_regexp": True}, [8, 12, 15]),
+    (r"^\s+content", {"is_regexp": True}, [5, 10, 14, 17, 20]),
+    (r"and friendly", {"is_regexp": True}, []),
+    ("x*", {"is_regexp": True}, []),
+    (r"[[{] question", {"is_regexp": True}, [18]),  # a later Python may read it otherwise, and warns
+]
+
+
+def test_a_sentence_is_found_however_yaml_lays_it_out() -> None:
+    for text, options, lines in FOUND:
+        assert [line for line, _ in find_in_text(FILE, pattern_of(text, **options))] == lines, text
+    for text in ("", " \n", "(", "a{99999999999}"):  # means nothing
+        with pytest.raises(UsageError):
+            pattern_of(text, is_regexp=bool(text.strip()))
+
+
+@template
+def searched(world: World) -> None:
+    """Two prompts with cached versions, a broken file, an evaluation, and nothing sent afterwards."""
+    for text in ("Send it to the old address", "Send it to the old address, please", "Send it back"):
+        world.write("support/refund", text)
+        world.commit()
+        world.ok("push")
+    world.write("tone", "Nothing here")
+    world.commit()
+    world.ok("push")
+    world.ok("log", "-p", "support/refund")
+    (world.root / "prompts/broken.yaml").write_text("messages: [Send it, \n")
+    (world.root / "evaluations").mkdir()
+    (world.root / "evaluations/refund.yaml").write_text("rows: [{question: Send it}]\n")
+
+
+def places(world: World, *arguments: str) -> list[str]:
+    found = world.run("search", *arguments, "--json").document
+    assert world.seen == []
+    assert found["exit_code"] == (0 if found["matches"] else 1)
+    return [
+        f"{match['name']}@{match['version']}" if match["version"] else f"{match['path']}:{match['line']}"
+        for match in found["matches"]
+    ]
+
+
+IN_FILES = ["evaluations/refund.yaml:1", "prompts/broken.yaml:1", "prompts/support/refund.yaml:4"]
+REFUND = [f"support/refund@{version}" for version in (3, 2, 1)]
+
+
+SEARCHES: list[tuple[tuple[str, ...], list[str]]] = [
+    (("Send it",), [*IN_FILES, *REFUND]),
+    (("send it",), []),
+    (("-i", "send IT"), [*IN_FILES, *REFUND]),
+    (("old address",), REFUND[1:]),
+    (("Send it", "support/*"), [IN_FILES[2], *REFUND]),
+    (("Send it", "broken"), [IN_FILES[1]]),
+    (("Send it", "tone"), []),
+    (("-E", "to .* address$"), REFUND[2:]),
+    (("old address", "--remote", "local:other.db"), []),
+]
+
+
+def test_files_and_cached_versions_are_searched_without_a_request(searched: World) -> None:
+    for arguments, expected in SEARCHES:
+        assert places(searched, *arguments) == expected
+    done = searched.ok("search", "old address")  # the versions of a prompt share a line
+    assert done.out == "support/refund@2, @1  Send it to the old address, please\n"
+    assert re.fullmatch(r"2 matches in 4 files and \d cached versions\n", done.err)
+    done = searched.run("search", "it", "support/refnd")
+    assert (done.code, "did you mean 'support/refund'?" in done.err) == (2, True)
+    for options, advice in (((), True), (("-i",), False)):
+        done = searched.run("search", "NO SUCH TEXT", *options)
+        assert (done.code, done.err.endswith("; -i matches upper and lower case alike\n")) == (1, advice)
+
+
+def test_a_link_out_of_the_repository_is_not_followed(searched: World, tmp_path: Path) -> None:
+    (searched.root / "evaluations").rename(tmp_path / "elsewhere")
+    (searched.root / "evaluations").symlink_to(tmp_path / "elsewhere")
+    assert places(searched, "Send it", "support/*") == [IN_FILES[2], *REFUND]
+    assert IN_FILES[0] not in places(searched, "Send it")
+
+
+def test_what_a_prompt_contains_cannot_reach_the_terminal(local: World) -> None:
+    local.write("a", "before \x1b[31mneedle\x1b[0m \u202eafter " + "x" * 500)
+    local.commit()
+    local.ok("push")
+    local.ok("show", "a@1")
+    local.write("b", "c " * 500 + "needle")
+    done = local.ok("search", "needle")
+    assert "\x1b" not in done.out
+    assert "\u202e" not in done.out
+    assert "a@1" in done.out
+    assert max(map(len, done.out.splitlines())) < 300
+    shown = local.screen("search", "needle", "b", columns=60)
+    assert "\x1b[1mneedle\x1b[0m" in shown
+    assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in shown.splitlines()) <= 60
+    local.put("prompts/a.yaml", FILE)  # what YAML escapes or joins is found in its file
+    for arguments in (("Café or tea? It's",), ("It's a question",), ("-E", "brief and friendly")):
+        assert local.ok("search", *arguments).out.startswith("prompts/a.yaml  ")
+        assert places(local, *arguments) == ["prompts/a.yaml:None"]
+
+
+def test_a_file_that_cannot_be_read_is_an_error(searched: World) -> None:
+    (searched.root / "prompts/huge.yaml").write_bytes(b"Send it\n" * 700_000)
+    done = searched.run("search", "Send it")
+    assert (done.code, "prompts/support/refund.yaml:" in done.out) == (1, True), str(done)
+    assert "error: prompts/huge.yaml:1:1: " in done.err
+    document = searched.run("search", "Nothing at all", "--json").document
+    assert (document["error"]["code"], document["matches"]) == ("invalid-file", [])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -21,21 +19,12 @@ SECRETS = {"PROMPTLAYER_WEBHOOK_SECRET": SECRET, "PROMPTSYNC_RELAY_TOKEN": TOKEN
 
 
 @contextmanager
-def relay(root: Path, api_url: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def relay(world: World, api_url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the verb on a free port; the value is the process and its URL."""
-    command = [sys.executable, "-m", "promptsync", *arguments, "-C", str(root), "relay", "--port", "0"]
-    with subprocess.Popen(
-        [*command, "--github", "team/prompts", "--api-url", api_url],
-        env={**os.environ, **SECRETS},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stderr is not None
-            yield process, process.stderr.readline().partition(" ")[0]
-        finally:
-            process.kill()
+    arguments = ["relay", "--port", "0", "--github", "team/prompts", "--api-url", api_url]
+    with world.started(*arguments, **SECRETS) as process:
+        assert process.stderr is not None
+        yield process, process.stderr.readline().partition(" ")[0]
 
 
 def send(url: str, payload: object) -> int:
@@ -44,16 +33,11 @@ def send(url: str, payload: object) -> int:
         return client.post(url, content=json.dumps(payload), headers=headers).status_code
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "promptsync.yaml").write_text("include: ['support/*']\n")
-    (tmp_path / "below").mkdir()
-    return tmp_path
-
-
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_starts_what_waits_and_ends_it_cleanly(root: Path, ending: signal.Signals) -> None:
-    with api() as github, relay(root / "below", github.url) as (process, url):
+def test_a_signal_starts_what_waits_and_ends_it_cleanly(local: World, ending: signal.Signals) -> None:
+    local.put("promptsync.yaml", "include: ['support/*']\n")
+    below = replace(local, root=local.root / "prompts")
+    with api() as github, relay(below, github.url) as (process, url):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
         assert httpx.get(f"{url}/health", trust_env=False).json() == {"status": "ok"}
         for payload in (event(), {**event(), "user_id": 9}, event(APPROVAL, prompt_template_label="prod")):
@@ -74,8 +58,8 @@ def test_a_signal_starts_what_waits_and_ends_it_cleanly(root: Path, ending: sign
     assert SECRET not in err and TOKEN not in err
 
 
-def test_a_stop_while_the_api_fails_is_bounded_and_said(root: Path) -> None:
-    with api() as github, relay(root, github.url) as (process, url):
+def test_a_stop_while_the_api_fails_is_bounded_and_said(local: World) -> None:
+    with api() as github, relay(local, github.url) as (process, url):
         github.replies = [(500, {}, b"")]
         assert send(url, event()) == 202
         process.send_signal(signal.SIGTERM)
@@ -86,35 +70,25 @@ def test_a_stop_while_the_api_fails_is_bounded_and_said(root: Path) -> None:
 
 
 _HOST = """
-import io, os, sys
+import io, sys
 from promptsync.relay import create_app
-app = create_app(
-    secret=os.environ["PROMPTLAYER_WEBHOOK_SECRET"],
-    token=os.environ["PROMPTSYNC_RELAY_TOKEN"],
-    github="team/prompts",
-    api_url=sys.argv[1],
-)
-body = sys.stdin.buffer.read()
+api_url, secret, token, signature, body = sys.argv[1:]
+app = create_app(secret=secret, token=token, github="team/prompts", api_url=api_url)
 environ = {
-    "REQUEST_METHOD": "POST", "PATH_INFO": "/", "wsgi.input": io.BytesIO(body),
-    "CONTENT_LENGTH": str(len(body)), "HTTP_X_PROMPTLAYER_SIGNATURE": sys.argv[2],
+    "REQUEST_METHOD": "POST", "PATH_INFO": "/", "wsgi.input": io.BytesIO(body.encode()),
+    "CONTENT_LENGTH": str(len(body)), "HTTP_X_PROMPTLAYER_SIGNATURE": signature,
 }
 print(app(environ, lambda status, headers: print(status)))
 """
 
 
-def test_under_another_host_what_waits_is_started_when_the_process_ends(root: Path) -> None:
+def test_under_another_host_what_waits_is_started_when_the_process_ends(
+    local: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(local.root)
     with api() as github:
-        done = subprocess.run(
-            [sys.executable, "-c", _HOST, github.url, sign(event())],
-            input=json.dumps(event()),
-            env={**os.environ, **SECRETS},
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert done.stdout.startswith("202 ACCEPTED") and done.stderr == ""
+        done = local.outside("-c", _HOST, github.url, SECRET, TOKEN, sign(event()), json.dumps(event()))
+        assert done.out.startswith("202 ACCEPTED") and done.err == ""
         assert len(github.requests) == 1
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,14 +13,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Any
 
+import forked
 import httpx
 import pytest
+import yaml
+from bundles import response, write_bundle
 from evaluation_files import declared, evaluation, put
 from idle_clients import hold
 from worlds import World
 
+from promptsync.commands.serve import PORT, command
 from promptsync.server.app import install_command
 
 FIXTURES = declared("", evaluation("cases", "ask", [{"question": "Hello"}]))
@@ -28,17 +35,13 @@ TIMES = {"request_start_time": 1767225700, "request_end_time": 1767225701}
 @contextmanager
 def serving(root: Path, *arguments: str, json_lines: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the verb on a free port; the value is the process and what it printed first."""
-    command = [sys.executable, "-m", "promptsync", "-C", str(root), "serve", "--port", "0", *arguments]
+    command = [*forked.command(), "-C", str(root), "serve", "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         try:
-            yield process, "".join(_stream(process).readline() for _ in range(json_lines or 1)).strip()
+            yield process, "".join(process.stdout.readline() for _ in range(json_lines or 1)).strip()
         finally:
             process.kill()
-
-
-def _stream(process: subprocess.Popen[str]) -> IO[str]:
-    assert process.stdout is not None
-    return process.stdout
 
 
 def get(url: str, path: str, key: str | None = "pl_any", host: str = "") -> httpx.Response:
@@ -82,28 +85,23 @@ def dataset(url: str, key: str = "pl_any") -> str:
     return str(found[0]["dataset_group"]["name"])
 
 
-def test_a_database_fixtures_and_a_key_can_be_set(tmp_path: Path) -> None:
+def test_a_database_fixtures_a_key_and_how_many_requests_are_kept_can_be_set(tmp_path: Path) -> None:
     (tmp_path / "promptsync.yaml").write_text("broken: [\n")
     put(tmp_path, FIXTURES).rename(tmp_path / "mine.yaml")
     options = ["--db", "a.db", "--fixtures", "mine.yaml", "--api-key", "pl_secret"]
+    options += ["--keep-requests", "1", "--keep-days", "30"]
     with serving(tmp_path, *options) as (process, url):
         assert dataset(url, "pl_secret") == "cases"
         assert get(url, "/prompt-templates", key="pl_other").status_code == 401
         assert (tmp_path / "a.db").exists()
+        log = {"provider": "openai", "model": "x", "input": TEXT, "output": TEXT, **TIMES}
+        for _ in range(2):
+            httpx.post(f"{url}/log-request", json=log, headers={"X-API-KEY": "pl_secret"}, trust_env=False)
+        logged = [get(url, f"/api/public/v2/requests/{number}", "pl_secret") for number in (1, 2)]
+        assert [answer.status_code for answer in logged] == [404, 200]
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=120)
         assert "pl_secret" not in err
-
-
-def test_how_many_logged_requests_are_kept_can_be_set(tmp_path: Path) -> None:
-    with serving(tmp_path, "--keep-requests", "1", "--keep-days", "30") as (_, url), httpx.Client() as client:
-        log = {"provider": "openai", "model": "x", "input": TEXT, "output": TEXT, **TIMES}
-        for number in (1, 2):
-            assert (
-                client.post(f"{url}/log-request", json=log, headers={"X-API-KEY": "k"}).json()["id"] == number
-            )
-        statuses = [get(url, f"/api/public/v2/requests/{number}").status_code for number in (1, 2)]
-        assert statuses == [404, 200]
 
 
 REFUSED = [
@@ -125,13 +123,35 @@ REFUSED = [
 ]
 
 
-def test_what_cannot_be_served_is_refused_in_words(world: World) -> None:
+MODELS = [
+    ({"URL": "llama"}, "is not the URL of a model"),
+    ({"URL": "http://192.0.2.1/v1", "KEY": "k"}, "refusing plain http"),  # which shows the key to a network
+]
+
+
+def test_what_cannot_be_served_is_refused_in_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     (world.root / "promptsync.yaml").unlink()
-    before = sorted(world.root.iterdir())
+    notes = world.put("notes.db", "my notes, which are no database at all\n" * 50)
+    before = sorted(world.root.iterdir()), notes.read_bytes()
     for arguments, message in REFUSED:
         done = world.run("serve", *arguments)
         assert (done.code, message in done.err) == (2, True), done.err
-    assert sorted(world.root.iterdir()) == before
+    for model, message in MODELS:
+        environ = {f"PROMPTSYNC_MODEL_{name}": value for name, value in model.items()}
+        done = world.run("serve", "--port", "0", **environ)
+        assert (done.code, message in done.err) == (2, True), done.err
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = world.run("serve", "--port", port)
+        assert (done.code, done.out, port in done.err, "--port" in done.err) == (2, "", True, True)
+    (world.root / "registry.db").unlink(missing_ok=True)
+    done = world.run("serve", "--port", "0", "--db", "notes.db")
+    assert (done.code, "notes.db" in done.err) == (4, True)
+    assert (sorted(world.root.iterdir()), notes.read_bytes()) == before
+    monkeypatch.setattr("promptsync.server.app.find_spec", lambda name: None)
+    done = world.run("serve", "--port", "0")
+    assert (done.code, done.out, "uvicorn" in done.err) == (2, "", True)
+    assert f"hint: {install_command()}\n" in done.err
 
 
 def test_another_address_needs_the_key_and_knows_its_names(tmp_path: Path) -> None:
@@ -148,31 +168,6 @@ def test_another_address_needs_the_key_and_knows_its_names(tmp_path: Path) -> No
             assert get(url, path, key, host).status_code == status
 
 
-def test_a_port_in_use_is_named(world: World) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        done = world.run("serve", "--port", port)
-    assert (done.code, done.out) == (2, "")
-    assert port in done.err and "--port" in done.err
-
-
-def test_a_file_that_is_no_registry_is_left_alone(world: World) -> None:
-    notes = world.put("notes.db", "my notes, which are no database at all\n" * 50)
-    before = notes.read_bytes()
-    done = world.run("serve", "--port", "0", "--db", "notes.db")
-    assert (done.code, "notes.db" in done.err) == (4, True)
-    assert notes.read_bytes() == before
-
-
-def test_without_its_extra_the_command_that_installs_it_is_the_hint(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("promptsync.server.app.find_spec", lambda name: None)
-    done = world.run("serve", "--port", "0")
-    assert (done.code, done.out) == (2, "")
-    assert "uvicorn" in done.err and f"hint: {install_command()}\n" in done.err
-
-
 def test_the_variables_for_the_sdk_are_printed_for_a_shell(world: World) -> None:
     for host, url in {
         "::1": "[::1]",
@@ -187,3 +182,124 @@ def test_the_variables_for_the_sdk_are_printed_for_a_shell(world: World) -> None
     variables = world.ok("serve", "--print-env", "--json").document["environment"]
     assert variables == {"PROMPTLAYER_BASE_URL": "http://127.0.0.1:8470", "PROMPTLAYER_API_KEY": "local"}
     assert world.run("serve", "--print-env", "--port", "0").code == 2
+
+
+# -- ``serve --bundle``: a process beside an application, which outlives every change of its file --------
+
+
+REFUND = "/prompt-templates/support%2Frefund"
+
+
+def test_it_needs_no_key_and_no_request_fails_while_the_file_is_replaced_again_and_again(
+    tmp_path: Path,
+) -> None:
+    file = write_bundle(tmp_path / "prompts.json")
+    others = [write_bundle(tmp_path / f"{number}.json", response(version=number)) for number in (8, 9)]
+    with serving(tmp_path, "--bundle", file.name) as (process, url), httpx.Client(base_url=url) as client:
+        for key in ("any", None):
+            assert get(url, REFUND, key).json()["version"] == 7
+        assert get(url, REFUND, host="evil.test").status_code == 403
+        seen = set()
+        while not {8, 9} <= seen:
+            for other in others:
+                shutil.copy(other, tmp_path / "next.json").replace(file)
+                for _ in range(40):
+                    answer = client.post(REFUND, json={"input_variables": {"text": "hi"}})
+                    assert answer.status_code == 200, answer.text
+                    seen.add(answer.json()["version"])
+        file.write_text("{")
+        while (health := client.get("/health").json())["problem"] is None:
+            assert health["status"] == "ok"
+        assert client.post(REFUND, json={}).json()["version"] in (8, 9)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=120)
+    assert (process.returncode, out, "Traceback" in err) == (0, "", False)
+    assert f"1 prompt from {file}, read-only; needs no API key; Ctrl-C stops it" in err
+    assert f"still serves the bundle that it read before: {file}: is not a bundle" in err
+
+
+def test_what_cannot_be_served_is_a_usage_error(world: World) -> None:
+    write_bundle(world.root / "prompts.json")
+    world.put("notes.json", "my notes")
+    before = sorted(world.root.iterdir())
+    apart = "--bundle cannot be combined with --db, "
+    for arguments, message in (
+        ("none.json", "none.json cannot be read: No such file or directory"),
+        ("none.json", "hint: promptsync bundle -o none.json"),
+        ("notes.json", "notes.json is not a bundle: "),
+        ("notes.json", "hint: promptsync help bundle\n"),
+        ("prompts.json --db a.db", apart),
+        ("prompts.json --fixtures registry.yaml", apart),
+        ("prompts.json --keep-requests 5", apart),
+        ("prompts.json --keep-days 0", apart),
+        ("prompts.json --host 0.0.0.0", "which requires --api-key"),
+    ):
+        run = world.run("serve", "--port", "0", "--bundle", *arguments.split())
+        assert (run.code, message in run.err) == (2, True), run.err
+    assert sorted(world.root.iterdir()) == before
+
+
+def test_beyond_loopback_it_needs_the_key_and_knows_its_names(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "prompts.json")
+    read_options = ["--host", "127.0.0.2", "--api-key", "secret", "--allow-host", "prompts"]
+    with serving(tmp_path, "--bundle", "prompts.json", *read_options, "--json", json_lines=7) as (_, text):
+        document = json.loads(text)
+        assert document["bundle"] == str(tmp_path / "prompts.json")
+        url = document["url"]
+        for key, host, status in (
+            ("secret", "", 200),
+            ("secret", "prompts:8470", 200),
+            ("other", "", 401),
+            (None, "", 401),
+            ("secret", "evil.test", 403),
+        ):
+            assert get(url, REFUND, key, host).status_code == status
+        assert get(url, "/health", key=None).json()["label"] == "prod"
+
+
+# -- The files in the recipes for the sidecar: Compose reads them, and their parts fit each other and serve
+
+
+RECIPES = Path(__file__).parents[2] / "docs" / "recipes"
+HEALTH = ["wget", "-qO-", f"http://127.0.0.1:{PORT}/health"]
+
+
+def text_of(recipe: str) -> str:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", (RECIPES / recipe).read_text("utf-8"), re.M | re.S)
+    return str(block)
+
+
+def read_options(arguments: list[str]) -> dict[str, Any]:
+    """Return what ``serve`` reads from its arguments; it fails for unknown ones."""
+    assert arguments[0] == "serve"
+    return command.make_context("serve", arguments[1:]).params
+
+
+def test_the_compose_file_is_valid_and_its_parts_fit(tmp_path: Path) -> None:
+    pytest.importorskip("check_jsonschema")
+    file = tmp_path / "compose.yaml"
+    file.write_text(text_of("sidecar-compose.md"), "utf-8")
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+    done = subprocess.run(check, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    services = yaml.safe_load(file.read_text("utf-8"))["services"]
+    sidecar, environment = services["prompts"], services["app"]["environment"]
+    read = read_options(shlex.split(sidecar["command"]))
+    assert environment == {
+        "PROMPTLAYER_BASE_URL": f"http://{read['allowed'][0]}:{read['port']}",
+        "PROMPTLAYER_API_KEY": read["api_key"],
+    }
+    assert read["allowed"] == ("prompts",)
+    assert sidecar["volumes"] == [f"./bundle:{read['bundle'].parent.as_posix()}:ro"]
+    assert sidecar["healthcheck"]["test"] == ["CMD", *HEALTH]
+
+
+def test_the_parts_of_the_deployment_fit() -> None:
+    pod = yaml.safe_load(text_of("sidecar-kubernetes.md"))["spec"]["template"]["spec"]
+    (sidecar,), (app,) = pod["initContainers"], pod["containers"]
+    read = read_options(sidecar["args"])
+    (mount,), (volume,) = sidecar["volumeMounts"], pod["volumes"]
+    assert (mount["name"], mount["mountPath"]) == (volume["name"], read["bundle"].parent.as_posix())
+    assert (read["host"], read["api_key"]) == ("127.0.0.1", None)
+    assert sidecar["startupProbe"]["exec"]["command"] == HEALTH
+    assert app["env"][0] == {"name": "PROMPTLAYER_BASE_URL", "value": f"http://127.0.0.1:{read['port']}"}
