@@ -20,68 +20,42 @@ Grow = Callable[[dict[str, Any]], None]
 NAMES = ("support/refund", "support/tone", "ask")
 
 
-def _each_message(key: str, value: Any) -> Grow:
-    def grow(version: dict[str, Any]) -> None:
-        for message in version["prompt_template"].get("messages", ()):
-            message.setdefault(key, value)
-
-    return grow
+def _messages(version: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = version["prompt_template"].get("messages", [])
+    return found
 
 
-def _each_block(key: str, value: Any) -> Grow:
-    def grow(version: dict[str, Any]) -> None:
-        template = version["prompt_template"]
-        for part in (template, *template.get("messages", ())):
-            for block in part.get("content") or ():
-                if block.get(key) is None:
-                    block[key] = value
+def _in_template(version: dict[str, Any]) -> None:
+    version["prompt_template"].setdefault("ui", {"x": [1, {}]})
 
-    return grow
+
+def _in_messages(version: dict[str, Any]) -> None:
+    for message in _messages(version):
+        message.setdefault("strict", False)
 
 
 def _numbered(version: dict[str, Any]) -> None:
-    for number, message in enumerate(version["prompt_template"].get("messages", ())):
+    for number, message in enumerate(_messages(version)):
         message.setdefault("id", f"m{version.get('version') or version.get('version_number')}-{number}")
 
 
-def _in_model(version: dict[str, Any]) -> None:
-    if version.get("metadata") and version["metadata"].get("model"):
-        version["metadata"]["model"].setdefault("tier", "standard")
-
-
-def _in_tool(version: dict[str, Any]) -> None:
-    for tool in version["prompt_template"].get("tools") or ():
+def _everywhere(version: dict[str, Any]) -> None:
+    for grow in (_in_template, _in_messages, _numbered):
+        grow(version)
+    template, model = version["prompt_template"], (version.get("metadata") or {}).get("model")
+    version.setdefault("author", {"id": 7, "name": "Ann"})
+    version.setdefault("etag", json.dumps(template, sort_keys=True))
+    for part in (template, *_messages(version)):
+        for block in part.get("content") or ():
+            block |= {"cache_control": {"type": "ephemeral"}, "id": "b1"}
+    if model:
+        model.setdefault("tier", "standard")
+    for tool in template.get("tools") or ():
         tool.setdefault("cache", True)
         tool["function"].setdefault("timeout", 30)
 
 
-GROWN: dict[str, Grow] = {
-    "beside the content": lambda version: version.setdefault("author_email", "ann@example.org"),
-    "beside the content, an object": lambda version: version.setdefault("author", {"id": 7, "name": "Ann"}),
-    "beside the content, another in each version": lambda version: version.setdefault(
-        "etag", json.dumps(version["prompt_template"], sort_keys=True)
-    ),
-    "in the template": lambda version: version["prompt_template"].setdefault("strict", False),
-    "in the template, an object": lambda version: version["prompt_template"].setdefault("ui", {"x": [1, {}]}),
-    "in each message": _each_message("strict", False),
-    "in each message, another in each version": _numbered,
-    "in each block": _each_block("cache_control", {"type": "ephemeral"}),
-    "in each block, an id": _each_block("id", "b1"),
-    "in the model": _in_model,
-    "in tools": _in_tool,
-}
-EVERYWHERE = "everywhere"
-
-
-def _everywhere(version: dict[str, Any]) -> None:
-    for where, grow in GROWN.items():
-        if where != EVERYWHERE:
-            grow(version)
-
-
-GROWN[EVERYWHERE] = _everywhere
-MOST = ("in the template, an object", "in each message, another in each version", EVERYWHERE)
-"""Between them they do what any of these does."""
+MOST = pytest.mark.parametrize("grow", [_in_template, _numbered, _everywhere])
 
 
 def growing(grow: Grow) -> Callable[[Seen, Callable[[Seen], Reply]], Reply]:
@@ -129,9 +103,9 @@ def _in_dashboard(world: World, text: str = "Hello {name}", *, name: str = "ask"
     world.publish(name, prompt_template=template)
 
 
-@pytest.mark.parametrize("where", MOST)
-def test_a_new_field_changes_nothing_and_an_edit_is_pushed_as_before(world: World, where: str) -> None:
-    world.faults.append(growing(GROWN[where]))
+@MOST
+def test_a_new_field_changes_nothing_and_an_edit_is_pushed_as_before(world: World, grow: Grow) -> None:
+    world.faults.append(growing(grow))
     shutil.copytree(world.root / ".git", world.root.parent / "other/.git")
     other = replace(world, root=world.root.parent / "other")
     other.git("reset", "-q", "--hard")
@@ -164,17 +138,17 @@ def test_a_new_field_changes_nothing_and_an_edit_is_pushed_as_before(world: Worl
     assert "strict" not in world.path("ask").read_text()
 
 
-@pytest.mark.parametrize("where", MOST)
+@MOST
 def test_a_text_edited_in_the_dashboard_is_pulled_and_merged_without_what_the_registry_adds(
-    world: World, where: str
+    world: World, grow: Grow
 ) -> None:
     _in_dashboard(world, "Theirs")
-    world.faults.append(growing(GROWN[where]))
+    world.faults.append(growing(grow))
     assert world.states() == {"support/refund": "in-sync", "support/tone": "in-sync", "ask": "behind"}
     world.ok("pull")
     file = yaml.safe_load(world.path("ask").read_text())
     expected = [{"role": "system", "content": "Theirs"}, {"role": "user", "content": "{two}"}]
-    if where in ("in each message, another in each version", EVERYWHERE):
+    if grow is not _in_template:
         # It changed with the version, so it is an edit like any other.
         for number, message in enumerate(expected):
             message["id"] = f"m2-{number}"
@@ -199,7 +173,7 @@ def test_a_text_edited_in_the_dashboard_is_pulled_and_merged_without_what_the_re
 
 
 def test_a_key_that_changes_in_the_dashboard_is_an_edit(world: World) -> None:
-    world.faults.append(growing(GROWN["in each message"]))
+    world.faults.append(growing(_in_messages))
     _in_dashboard(world, "One")
     assert world.states()["ask"] == "in-sync"  # the dashboard left the key as it was
     _in_dashboard(world, "One", strict=True)
@@ -219,7 +193,7 @@ def test_a_key_that_changes_in_the_dashboard_is_an_edit(world: World) -> None:
 
 def test_a_key_that_was_sent_can_be_changed_and_its_removal_makes_no_difference(world: World) -> None:
     """On the file's side such a key is content like any other. One that the file lacks says nothing."""
-    world.faults.append(growing(GROWN["in each message, another in each version"]))
+    world.faults.append(growing(_numbered))
     for old, new, state in (
         ("content: One", "content: One, strict: true", "ahead"),
         ("strict: true", "strict: false", "ahead"),
@@ -238,7 +212,7 @@ def test_a_key_that_was_sent_can_be_changed_and_its_removal_makes_no_difference(
 
 def test_only_what_was_sent_and_did_not_come_back_is_altered(world: World) -> None:
     def drop(version: dict[str, Any]) -> None:
-        GROWN[EVERYWHERE](version)
+        _everywhere(version)
         for message in version["prompt_template"].get("messages", ()):
             message.pop("beyond", None)
 
@@ -271,11 +245,11 @@ def test_a_known_field_that_the_registry_fills_in_blocks_no_deploy_once_it_is_re
 
 
 def test_unknown_fields_are_mentioned_where_somebody_looks(world: World) -> None:
-    world.faults.append(growing(GROWN[EVERYWHERE]))
+    world.faults.append(growing(_everywhere))
     fields = (
-        "author, author_email, content[].cache_control, content[].id, etag, "
+        "author, content[].cache_control, content[].id, etag, "
         "messages[].content[].cache_control, messages[].content[].id, messages[].id, messages[].strict, "
-        "metadata.model.tier, strict, tools[].cache, tools[].function.timeout, ui"
+        "metadata.model.tier, tools[].cache, tools[].function.timeout, ui"
     )
     said = f"the registry adds unknown fields: {fields}; they do not count as differences"
     assert said in " ".join(world.ok("status", "-v").out.split())
@@ -283,7 +257,7 @@ def test_unknown_fields_are_mentioned_where_somebody_looks(world: World) -> None
 
 def test_a_field_that_the_vendor_takes_back_is_altered(world: World) -> None:
     """Files that were pulled meanwhile have it, and nobody sent it."""
-    field = growing(GROWN["in each message"])
+    field = growing(_in_messages)
     world.faults.append(field)
     for name in NAMES:
         world.path(name).unlink()
@@ -299,10 +273,10 @@ def test_a_field_that_the_vendor_takes_back_is_altered(world: World) -> None:
         shutil.rmtree(world.root / ".promptsync")
 
 
-@pytest.mark.parametrize("where", ["", "in the template, an object"], ids=["as sent", "with a new field"])
-def test_a_deleted_file_comes_back_without_what_the_registry_adds(world: World, where: str) -> None:
-    if where:
-        world.faults.append(growing(GROWN[where]))
+@pytest.mark.parametrize("grow", [None, _in_template])
+def test_a_deleted_file_comes_back_without_what_the_registry_adds(world: World, grow: Grow | None) -> None:
+    if grow is not None:
+        world.faults.append(growing(grow))
     before = world.path("ask").read_text()
     world.path("ask").unlink()
     world.ok("pull", "--theirs", "ask")

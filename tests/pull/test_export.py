@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from worlds import World, template
 
 
@@ -25,20 +24,15 @@ def test_an_export_leaves_no_trace_in_the_working_copy(three: World, tmp_path: P
     before, record = three.files(), (three.root / ".promptsync/record.json").read_bytes()
     done = three.ok("pull", "--label", "prod", "--output", str(target), "--dry-run")
     assert done.out.startswith("DRY RUN") and not any(target.iterdir())
+    for more in ((), ("--dry-run",), ("--label", "prod"), ("b@1",)):
+        (target / "notes.txt").write_text("my notes\n")
+        refused = three.run("pull", "--output", str(target), *more)
+        assert refused.code == 3 and f"{target} is not empty; nothing was written" in refused.err
+        assert [path.name for path in target.iterdir()] == ["notes.txt"]
+        (target / "notes.txt").unlink()
     three.ok("pull", "--label", "prod", "--output", str(target))
     assert [path.name for path in target.iterdir()] == ["b.yaml"]
     assert "Hello" in (target / "b.yaml").read_text("utf-8")
     assert three.files() == before
     assert (three.root / ".promptsync/record.json").read_bytes() == record
     assert three.states()["b"] == "behind"
-
-
-@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--label", "prod"), ("b@1",)], ids=" ".join)
-def test_an_export_needs_an_empty_directory(three: World, tmp_path: Path, more: tuple[str, ...]) -> None:
-    three.ok("push", "b", "--label", "prod")
-    target = tmp_path / "build"
-    target.mkdir()
-    (target / "notes.txt").write_text("my notes\n")
-    done = three.run("pull", "--output", str(target), *more)
-    assert done.code == 3 and f"{target} is not empty; nothing was written" in done.err
-    assert [path.name for path in target.iterdir()] == ["notes.txt"]

@@ -340,17 +340,6 @@ def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_le
     assert "\x1b" not in done.out
 
 
-def test_the_body_stays_within_what_a_pull_request_takes(shop: World) -> None:
-    for number in range(120):
-        long = 300 if number < 40 else 1
-        shop.publish(f"p{number:03}", "\n".join(f"line {at} of {number}" for at in range(long)))
-    out = shop.ok("pull", "--format", "markdown").out
-    assert len(out) <= 65_000
-    assert "**120 prompts from the registry**" in out and "too much to show here" in out
-    assert "+  line 0 of 0" in out
-    assert outside_fences(out.splitlines()).count("</details>") == out.count("<details>")
-
-
 def outside_fences(lines: list[str]) -> list[str]:
     """The lines that GitHub reads as Markdown, without empty ones."""
     shown, fence = [], ""

@@ -38,17 +38,6 @@ def meanwhile(world: World, name: str, which: int, do: Callable[[], object]) -> 
     world.faults.append(once(lambda seen: searched(seen) == name, do, at=which))
 
 
-def test_the_list_is_read_once(many: World) -> None:
-    many.write("fresh")
-    many.commit("Add fresh")
-    many.ok("push")
-    assert sorted(many.published) == ["fresh", "p200"]
-    lists = [one for one in many.seen if one.path == "/prompt-templates"]
-    whole = [one for one in lists if "name=" not in one.target and "status=" not in one.target]
-    assert len(whole) == PAGES
-    assert sorted(map(searched, filter(searched, lists))) == ["fresh", "fresh", "p200", "p200"]
-
-
 def test_a_push_of_most_of_them_reads_the_list_again(many: World) -> None:
     for number in range(1, 5):
         many.write(f"p{number:03}", "Changed {name}")

@@ -345,3 +345,29 @@ def test_a_text_with_more_in_it_that_somebody_publishes_meanwhile_is_not_ours(
     three.faults.append(once(asking("GET", "/prompt-templates?"), publish, at=2))
     done = three.run("push", "--json")
     assert (done.code, three.version("a"), done.document["published"]) == (3, 2, []), str(done)
+
+
+def test_without_operations_for_labels_none_is_changed_and_nothing_is_written(three: World) -> None:
+    three.edit("a", "Hello", "Ciao")
+    three.commit()
+    no_labels = fault(lambda seen: "label" in seen.path, failing(404, "Not Found"))
+    three.faults.append(no_labels)
+    for line in ("push --label prod", "deploy --label prod --yes", "label set a beta --version 1"):
+        for options in ("", " --dry-run"):
+            assert three.run(*f"{line}{options} --json".split()).code == 4, line
+            assert three.states()["a"] == "ahead"
+
+
+# -- private files --------------------------------------------------------------------------------------
+
+
+def test_a_private_directory_that_cannot_be_used_is_reported_before_any_write(world: World) -> None:
+    place = world.put(".promptsync", "a file in its place")
+    world.write("a")
+    for verb, what in (("push", ".promptsync"), ("pull", ".promptsync"), ("push", "lock")):
+        if what == "lock":
+            place.unlink()
+            (place / "lock").mkdir(parents=True)
+        done = world.run(verb)
+        assert (done.code, world.writes) == (2, [])
+        assert what in done.err and "hint: " in done.err
