@@ -22,21 +22,11 @@ def run(bench: Bench, *names: str) -> list[Run]:
     return [result.run for result in bench.run(*checks).all]
 
 
-@pytest.mark.parametrize(
-    ("raw", "score"),
-    [
-        (80, 80.0),
-        ({"overall_score": None, "score": 50.5}, 50.5),
-        ({"overall_score": {"score": 7}}, 7.0),
-        # Neither of these is below any minimum, so they must not count as scores.
-        (float("nan"), None),
-        (float("inf"), None),
-        (True, None),
-        ("80", None),
-    ],
-)
-def test_only_a_number_is_a_score(raw: object, score: float | None) -> None:
-    assert score_of(raw) == score
+def test_only_a_number_is_a_score() -> None:
+    nested = {"overall_score": {"score": 7}}
+    assert [score_of(raw) for raw in (80, {"overall_score": None, "score": 50.5}, nested)] == [80, 50.5, 7]
+    # None of these is below any minimum, so they must not count as scores.
+    assert [score_of(raw) for raw in (float("nan"), float("inf"), True, "80")] == [None] * 4
 
 
 def test_an_unknown_label_starts_no_agent_and_missing_variables_are_a_warning(bench: Bench) -> None:
@@ -88,11 +78,8 @@ REPORTS = [
 def test_a_report_that_did_not_complete_does_not_pass_with_any_score(
     status: str, counts: dict[str, int], reason: str
 ) -> None:
-    raw = {
-        "status": status,
-        "stats": {"status_counts": counts},
-        "report": {"score": {"overall_score": 100}, "prompt_registry_id": 7, "prompt_version_number": 2},
-    }
+    report = {"score": {"overall_score": 100}, "prompt_registry_id": 7, "prompt_version_number": 2}
+    raw = {"status": status, "stats": {"status_counts": counts}, "report": report}
     one = as_reported(Run(kind="evaluation", name="e", item_id=1, id=2), raw)
     for standard in (Standard(80), Standard(allow_unscored=True)):
         assert judge(Check("evaluation", "e"), one, standard).reason == reason

@@ -50,38 +50,39 @@ def text(tested: TestedText) -> str:
     return str(tested.template["messages"][0]["content"][0]["text"])
 
 
-@pytest.mark.parametrize(
-    ("reference", "candidate", "live"),
-    [
-        ("@@@tone@@@", "new", "newest"),
-        ("@@@tone@version_number:1@@@", "old", "old"),
-        ("@@@tone@version_number:4@@@", "new", None),
-        ("@@@tone@label:prod@@@", "new", "live"),
-        ("@@@tone@label:beta@@@", "old", "old"),
-        ("@@@tone@label:nowhere@@@", None, None),
-        ("@@@other@@@", "other newest", "other newest"),
-        ("@@@other@label:prod@@@", "other old", "other old"),
-        ("@@@nested@@@", "<new>", "<newest>"),
-        ("@@@nobody@@@", None, None),
-        ("@@@", "@@@", "@@@"),
-    ],
-)
-def test_a_reference_renders_what_it_will_render_and_what_it_renders_live(
-    world: World, reference: str, candidate: str | None, live: str | None
-) -> None:
-    world.publish("ask", "plain")
-    version = world.publish("ask", reference) if live is not None else 1
-    world.write("ask", reference)
+REFERENCES = [
+    ("@@@tone@@@", "new", "newest"),
+    ("@@@tone@version_number:1@@@", "old", "old"),
+    ("@@@tone@version_number:4@@@", "new", None),
+    ("@@@tone@label:prod@@@", "new", "live"),
+    ("@@@tone@label:beta@@@", "old", "old"),
+    ("@@@tone@label:nowhere@@@", None, None),
+    ("@@@other@@@", "other newest", "other newest"),
+    ("@@@other@label:prod@@@", "other old", "other old"),
+    ("@@@nested@@@", "<new>", "<newest>"),
+    ("@@@nobody@@@", None, None),
+    ("@@@", "@@@", "@@@"),
+]
+"""A text, what it renders in a file, and what the same text renders where it is live."""
+
+
+def test_a_reference_renders_what_it_will_render_and_what_it_renders_live(world: World) -> None:
+    versions = {}
+    for at, (reference, _, live) in enumerate(REFERENCES):
+        world.publish(f"ask {at}", "plain")
+        versions[f"ask {at}"] = world.publish(f"ask {at}", reference) if live is not None else 1
+        world.write(f"ask {at}", reference)
     made = texts(world)
-    if candidate is None:
-        with pytest.raises(SnippetError, match="ask"):
-            made.of_files(["ask"])
-    else:
-        assert text(made.of_files(["ask"])["ask"]) == candidate
-    if live is not None:
-        assert text(made.of_versions({"ask": version})["ask"]) == live
-        again = made.of_versions({"ask": version}, as_live=False)["ask"]
-        assert (text(again), again.version) == (candidate, version)
+    for (name, version), (reference, candidate, live) in zip(versions.items(), REFERENCES, strict=True):
+        if candidate is None:
+            with pytest.raises(SnippetError, match=name):
+                made.of_files([name])
+        else:
+            assert text(made.of_files([name])[name]) == candidate, reference
+        if live is not None:
+            assert text(made.of_versions({name: version})[name]) == live, reference
+            again = made.of_versions({name: version}, as_live=False)[name]
+            assert (text(again), again.version) == (candidate, version)
 
 
 def test_a_label_renders_the_released_texts_only_and_nothing_renders_itself(world: World) -> None:
@@ -135,20 +136,21 @@ def test_a_registry_tool_is_the_same_text_as_its_definition(world: World) -> Non
 MODEL = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.5}}
 
 
-@pytest.mark.parametrize(
-    ("change", "is_equal"),
-    [
-        ({"tags": ["x"], "metadata": {"owner": "Ada"}}, True),
-        ({"text": "Hello {name}!"}, False),
-        ({"model": {**MODEL, "parameters": {"temperature": 0.6}}}, False),
-        ({"tools": [DEFINITION]}, False),
-    ],
-)
-def test_the_digest_is_of_what_a_model_gets(world: World, change: dict[str, Any], is_equal: bool) -> None:
+CHANGES = [
+    ({"tags": ["x"], "metadata": {"owner": "Ada"}}, True),
+    ({"text": "Hello {name}!"}, False),
+    ({"model": {**MODEL, "parameters": {"temperature": 0.6}}}, False),
+    ({"tools": [DEFINITION]}, False),
+]
+
+
+def test_the_digest_is_of_what_a_model_gets(world: World) -> None:
     world.write("ask", model=MODEL)
     version = world.publish("ask", "Hello {name}", metadata={"model": MODEL, "owner": "Bob"})
-    world.write("other", **{"model": MODEL, **change})
+    for at, (change, _) in enumerate(CHANGES):
+        world.write(f"other {at}", **{"model": MODEL, **change})
     made = texts(world)
-    files = made.of_files(["ask", "other"])
-    assert files["ask"].digest == made.of_versions({"ask": version})["ask"].digest
-    assert (files["ask"].digest == files["other"].digest) == is_equal
+    digest = made.of_files(["ask"])["ask"].digest
+    assert digest == made.of_versions({"ask": version})["ask"].digest
+    others = [made.of_files([f"other {at}"])[f"other {at}"].digest for at in range(len(CHANGES))]
+    assert [other == digest for other in others] == [is_equal for _, is_equal in CHANGES]
