@@ -78,7 +78,7 @@ model:
   provider: openai
   name: gpt-4o
   parameters: {temperature: 0.2}
-metadata: {owner: support}
+metadata: {owner: support, "a, b": "c, d"}
 messages:
   - role: system
     content: |
@@ -117,7 +117,7 @@ def test_a_new_file_looks_as_a_person_would_write_it() -> None:
         message |= {"input_variables": [], "template_format": "jinja2", "name": None}
     filled["messages"][1]["content"][1]["image_url"]["detail"] = None
     model = dict(reversed(read.prompt.metadata["model"].items()))
-    metadata = {"owner": "support", "model": model}
+    metadata = {"owner": "support", "a, b": "c, d", "model": model}
     assert render_new(replace(read.prompt, template=filled, metadata=metadata), read.local) == NEW
 
 
