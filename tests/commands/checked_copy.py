@@ -35,15 +35,12 @@ def checked_copy(directory: Path) -> Iterator[World]:
     """
 
     def build(world: World) -> None:
-        config = world.root / "promptsync.yaml"
-        check = "checks:\n- {match: b, evaluation: b is polite, min_score: 50}\n"
-        config.write_text(f"{config.read_text()}{check}")
+        world.configure("checks:\n- {match: b, evaluation: b is polite, min_score: 50}")
         world.write("tone", content="so polite")
         agents = [{"name": "bot", "input_variables": {"name": "Ada"}}]
         world.write("a", "A polite hello, {name}", evaluations=["a is polite"], agents=agents)
         world.write("b", "Hello, {name}, @@@tone@@@")
-        world.write("c", "Nobody checks this")
-        world.commit("Add prompts")
+        world.write("c", "Nobody checks this", commit="Add prompts")
         world.ok("push", "-y")
 
     with made(directory, fixtures=FIXTURES) as world:

@@ -31,8 +31,7 @@ def used(world: World) -> None:
 
 
 def change(world: World, old: str = "Two.", new: str = "2.") -> None:
-    world.edit("tone", old, new)
-    world.commit("Change the tone")
+    world.edit("tone", old, new, commit="Change the tone")
 
 
 def pinned_lines(done: Run) -> list[str]:
@@ -73,8 +72,7 @@ def test_a_changed_snippet_is_followed_from_the_edit_to_the_bump(used: World) ->
     assert pinned_lines(used.ok("status")) == [now]
     assert used.ok("status", "--json").document["pins"] == pins
     assert now.partition(";")[0].removeprefix("pinned  ") in used.ok("status", "--format", "markdown").out
-    used.edit("d", "Hi", "Ho")
-    used.commit()
+    used.edit("d", "Hi", "Ho", commit="Change prompts")
     assert pinned_lines(used.ok("push")) == []
     used.ok(*hint_of(now))
     assert (pins_of(used, "a"), pins_of(used, "b")) == ([2], [2])
@@ -83,8 +81,7 @@ def test_a_changed_snippet_is_followed_from_the_edit_to_the_bump(used: World) ->
     assert pinned_lines(used.ok("push")) == []
     assert used.ok("status", "--exit-code").out.count("in sync") == 1
     assert "nothing to bump: every pin of tone is v2\n" in used.ok("bump", "tone").out
-    used.write("tone", content=TONE.replace("Two.", "2."), tags=["new"])
-    used.commit()
+    used.write("tone", content=TONE.replace("Two.", "2."), tags=["new"], commit="Change prompts")
     assert pinned_lines(used.ok("status")) == []  # no text is left behind
 
 
@@ -231,10 +228,8 @@ def test_the_hint_of_a_refusal_leads_to_a_version_that_can_be_pinned(
 def test_a_snippet_of_another_repository_is_bumped_to_its_latest_version(world: World) -> None:
     world.publish("shared/tone", content="One")
     world.publish("shared/tone", content="Two")
-    config = world.root / "promptsync.yaml"
-    config.write_text(config.read_text() + "include: ['own/*']\n")
-    world.write("own/a", "@@@shared/tone@version_number:1@@@ Hi")
-    world.commit()
+    world.configure("include: ['own/*']")
+    world.write("own/a", "@@@shared/tone@version_number:1@@@ Hi", commit="Change prompts")
     assert pinned_lines(world.ok("status")) == []
     world.ok("bump", "shared/tone")
     assert "@@@shared/tone@version_number:2@@@" in world.path("own/a").read_text()
@@ -244,10 +239,8 @@ def test_a_snippet_of_another_repository_is_bumped_to_its_latest_version(world: 
 
 
 def test_a_text_that_was_rolled_back_is_pinned_only_by_its_number(used: World) -> None:
-    config = used.root / "promptsync.yaml"
-    config.write_text(f"{config.read_text()}labels: {{main: prod}}\n")
-    used.write("c", "Hi")
-    used.commit()
+    used.configure("labels: {main: prod}")
+    used.write("c", "Hi", commit="Change prompts")
     used.ok("deploy")
     change(used)
     assert len(pinned_lines(used.ok("deploy"))) == 1

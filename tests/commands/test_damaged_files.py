@@ -21,8 +21,7 @@ GARBAGE = [b"", bytes(range(256)), b"[]", b"null", b"[" * 100_000, b"[" * 200 + 
 @pytest.fixture
 def filled(local: World) -> World:
     """A working copy whose cache and record are filled, with an edit to push."""
-    local.write("a", "x")
-    local.commit()
+    local.write("a", "x", commit="Change prompts")
     local.ok("push")
     local.write("a", "y")
     for verb in VERBS[:-1]:

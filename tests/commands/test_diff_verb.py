@@ -84,15 +84,13 @@ def branch(world: World) -> None:
     for name in "abc":
         world.write(name, f"{name} says hello to {{name}}")
     world.write("tone", content="Be kind.")
-    world.write("f", "@@@tone@@@ {question}")
-    world.commit()
+    world.write("f", "@@@tone@@@ {question}", commit="Change prompts")
     world.git("switch", "-qc", "topic")
     world.edit("a", "hello", "good morning")
     world.path("b").unlink()
     world.edit("c", "name: c", "name: d")
     world.write("e", "New {thing}")
-    world.edit("tone", "kind", "very kind")
-    world.commit()
+    world.edit("tone", "kind", "very kind", commit="Change prompts")
 
 
 def test_every_way_to_differ_is_shown_and_the_registry_is_not_asked(branch: World) -> None:
@@ -226,8 +224,7 @@ def test_the_log_names_the_author_that_git_or_the_registry_knows(world: World) -
         reply = forward(seen)
         return replace(reply, body=json.dumps({**json.loads(str(reply.body)), "author": "ana@example.org"}))
 
-    world.write("a")
-    world.commit()
+    world.write("a", commit="Change prompts")
     world.ok("push")
     world.publish("a", "Theirs {name}")
     world.faults.append(fault(asking("GET", "version=2"), saved_by))

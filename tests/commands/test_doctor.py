@@ -143,8 +143,7 @@ def test_what_is_wrong_with_files_and_git_is_reported_with_its_fix(healthy: Worl
 
 
 def test_a_shallow_clone_is_reported_how_to_get_the_rest(healthy: World, tmp_path: Path) -> None:
-    healthy.edit("a", "Hello", "Ciao")
-    healthy.commit()
+    healthy.edit("a", "Hello", "Ciao", commit="Change prompts")
     clone = tmp_path / "clone"
     healthy.git("clone", "-q", "--depth", "1", f"file://{healthy.root}", str(clone))
     healthy.root = clone

@@ -157,8 +157,7 @@ def test_no_line_of_a_log_gives_orders_to_the_workflow() -> None:
 
 
 def test_texts_of_prompts_are_shown_and_not_obeyed(world: World) -> None:
-    world.write("a", "::: note\n::add-mask::secret\n##[group]x {name}")
-    world.commit()
+    world.write("a", "::: note\n::add-mask::secret\n##[group]x {name}", commit="Change prompts")
     world.ok("push")
     world.edit("a", "note", "new")
     assert "\\x3a:add-mask::secret" in world.run("diff", GITHUB_ACTIONS="true").out
@@ -191,17 +190,13 @@ def test_outputs_cannot_be_ended_by_what_is_in_them_and_a_summary_has_a_limit(tm
 # -- ``--jobs`` and ``jobs:`` limit the requests at once -------------------------------------------------
 
 
-def set_jobs(world: World, value: object) -> None:
-    config = world.root / "promptsync.yaml"
-    config.write_text(config.read_text().replace(f"url: '{world.url}'", f"url: '{world.url}', jobs: {value}"))
-
-
 def test_the_option_beats_the_configuration(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     widths: list[int] = []
     monkeypatch.setattr(http, "Throttle", lambda jobs: widths.append(jobs) or Throttle(jobs))
     world.ok("status")
     world.ok("status", "--jobs", "1")
-    set_jobs(world, 4.0)
+    url = f"url: '{world.url}'"
+    world.configure(f"{url}, jobs: 4.0", instead=url)
     world.ok("status")
     world.ok("status", "-j3")
     assert widths == [MOST_REQUESTS, 1, 4, 3]
@@ -215,7 +210,7 @@ def test_jobs_is_a_number_from_1_to_32(world: World) -> None:
     before = (world.root / "promptsync.yaml").read_text()
     for value in ("0", "33", "2.5", "many", "true"):
         world.put("promptsync.yaml", before)
-        set_jobs(world, value)
+        world.configure(f"url: '{world.url}', jobs: {value}", instead=f"url: '{world.url}'")
         done = world.run("status")
         assert done.code == 2 and "remotes.team.jobs" in done.err
 

@@ -133,8 +133,7 @@ def test_more_cells_than_the_limit_are_refused_with_the_option_that_raises_it(wo
     writes = len(world.writes)
     done = world.run("eval", "run", "--changed", "--max-cells", "19")
     without_stdin = world.on_terminal("eval", "run", "thanks", "--max-cells", "0", answer=None)
-    config = world.root / "promptsync.yaml"
-    config.write_text(f"{config.read_text()}limits: {{cells: 19}}\n")
+    world.configure("limits: {cells: 19}")
     for refused in (done, without_stdin, world.run("eval", "run", "--changed")):
         assert (refused.code, "add --max-cells 20" in refused.err) == (3, True), str(refused)
     assert len(world.writes) == writes
@@ -192,8 +191,7 @@ def test_the_list_has_files_tables_and_evaluations(world: World) -> None:
     document = world.run("eval", "list", "--json").document
     assert document["files"] == [{"name": "thanks", "path": "evaluations/thanks.yaml", "prompts": ["a", "b"]}]
     # Prompts that do not belong here are not run.
-    config = world.root / "promptsync.yaml"
-    config.write_text(f"{config.read_text()}include: [b]\n")
+    world.configure("include: [b]")
     assert [line[0] for line in world.ok("eval", "run", "thanks").lines[:2]] == ["PROMPT", "b"]
     other = world.run("eval", "run", "thanks", "--prompt", "a")
     assert other.code == 2 and "no prompt 'a' in your files" in other.err

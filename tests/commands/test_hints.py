@@ -16,11 +16,6 @@ def hints(done: Run) -> list[str]:
     return [line.removeprefix("hint: ") for line in done.err.splitlines() if line.startswith("hint: ")]
 
 
-def append(world: World, path: str, text: str) -> None:
-    with (world.root / path).open("a") as file:
-        file.write(text)
-
-
 @pytest.mark.parametrize("arguments", [("push", "a", "b", "--prune", "-y"), ("pull", "b", "c")])
 def test_partial_keeps_the_other_options_and_the_names(world: World, arguments: tuple[str, ...]) -> None:
     for name in "abc":
@@ -28,8 +23,7 @@ def test_partial_keeps_the_other_options_and_the_names(world: World, arguments: 
     world.commit()
     world.ok("push")
     world.path("a").unlink()
-    world.edit("b", "Hello", "Ours")
-    world.commit()
+    world.edit("b", "Hello", "Ours", commit="Change prompts")
     for name in "bc":
         world.publish(name)
     done = world.run(*arguments)
@@ -55,11 +49,10 @@ def test_mv_names_the_prompts_of_files(world: World) -> None:
 
 
 def test_a_file_that_git_ignores_is_named_as_such(world: World) -> None:
-    append(world, "promptsync.yaml", "labels: {main: prod}\n")
-    append(world, ".gitignore", "hidden.yaml\n")
+    world.configure("labels: {main: prod}")
+    world.put(".gitignore", ".promptsync/\nhidden.yaml\n")
     world.write("a")
-    world.write("hidden")
-    world.commit()
+    world.write("hidden", commit="Change prompts")
     done = world.run("deploy")
     assert done.code == 3
     assert "prompts/hidden.yaml is ignored by git, so it is not committed; deploy releases" in done.err
@@ -84,12 +77,10 @@ def test_without_git_nothing_advises_a_commit(tmp_path: Path) -> None:
 @pytest.fixture
 def ahead(world: World) -> World:
     """``a`` in sync and changed here; ``b`` new."""
-    world.write("a")
-    world.commit("Say hello")
+    world.write("a", commit="Say hello")
     world.ok("push")
     world.edit("a", "Hello", "Ciao")
-    world.write("b")
-    world.commit("Say ciao")
+    world.write("b", commit="Say ciao")
     world.forget()
     return world
 

@@ -405,9 +405,7 @@ REFUSED = [
 
 
 def test_nothing_is_written_when_refused(local: World) -> None:
-    config = local.root / "promptsync.yaml"
-    patterns = "[a*, A, b*, other, folder, new]"
-    config.write_text(f"{config.read_text()}include: {patterns}\n")
+    local.configure("include: [a*, A, b*, other, folder, new]")
     local.write("a")
     local.write("ab")
     (local.root / "prompts/broken.yaml").write_text("messages: 3\n")

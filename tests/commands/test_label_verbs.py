@@ -164,7 +164,7 @@ def test_a_promotion_moves_every_prompt_in_scope_and_remembers_the_way_back(here
     here.publish("unstaged")
     here.publish("theirs")
     here.point("theirs", staging=1)
-    configure(here, "include: [refund, greet, unstaged]\n")
+    here.configure("include: [refund, greet, unstaged]")
     ran = here.run("promote", "staging", "prod")
     assert ran.code == 0
     assert ran.lines == [
@@ -224,11 +224,6 @@ ONLY: list[tuple[str, dict[str, int], int, str]] = [
     ("", {"prod": 2, "prod_previous": 1, "staging": 3}, 2, "prod or staging"),
     ("", {}, 2, "specify the label with --label"),
 ]
-
-
-def configure(world: World, text: str) -> None:
-    path = world.root / "promptsync.yaml"
-    path.write_text(f"{path.read_text()}{text}")
 
 
 def test_a_rollback_takes_the_only_label_there_is(here: World) -> None:
@@ -295,12 +290,10 @@ def guarded(tmp_path: Path) -> Iterator[World]:
         config(world, "labels: {main: prod}", CHECKS)
         world.put("evaluations/thanks.yaml", thanks(2, prompts=[]))
         world.write("a", "A polite hello, {name}", model=MODEL)
-        world.write("b", "Hello {name}")
-        world.commit("Add a and b")
+        world.write("b", "Hello {name}", commit="Add a and b")
         world.ok("deploy")
         world.write("a", "A rude hello, {name}", model=MODEL)
-        world.write("b", "Bye {name}")
-        world.commit("Be brief")
+        world.write("b", "Bye {name}", commit="Be brief")
         assert world.run("deploy").code == 1
         world.ok("push")
         world.publish("a", "A moody hello, {name}", metadata={"model": {**MODEL, "parameters": {}}})
@@ -436,8 +429,7 @@ def rolled_back(guarded: World) -> World:
     """``b`` v3, which is under staging as well, was released and rolled back to v1; v2 was never live."""
 
     def build(world: World) -> None:
-        world.write("b", "See you, {name}")
-        world.commit("Say see you")
+        world.write("b", "See you, {name}", commit="Say see you")
         world.ok("deploy", "b")
         world.ok("label", "set", "b", "staging")
         world.ok("rollback", "b@1", "-y")

@@ -199,8 +199,7 @@ def team(world: World) -> None:
     """``user`` includes ``tone``, ``other`` nothing, and ``draft``, which is not in git, a later prompt."""
     world.write("tone", content="Be kind.")
     world.write("user", content="Answer. @@@tone@version_number:1@@@")
-    world.write("other", content="Hello.")
-    world.commit()
+    world.write("other", content="Hello.", commit="Change prompts")
     world.write("draft", content="@@@later@version_number:1@@@")
 
 

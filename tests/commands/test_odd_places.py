@@ -142,8 +142,7 @@ def test_push_asks_outside_ci_where_somebody_can_answer(world: World) -> None:
         ("n\n", "true", 0, ""),
         ("n\n", "1", 0, ""),
     ):
-        world.write("a", f"Hello {{name}} {ci}")
-        world.commit()
+        world.write("a", f"Hello {{name}} {ci}", commit="Change prompts")
         world.forget()
         done = world.on_terminal("push", "-q", answer=answer, CI=ci)
         assert (done.code, said in done.err, "interrupted" in done.err) == (code, True, False)
@@ -176,8 +175,7 @@ def raw_commit(world: World, message: bytes, encoding: str = "") -> None:
 @template
 def committed(world: World) -> None:
     """A prompt that is pushed, with an edit that is committed."""
-    world.write("a")
-    world.commit("Start")
+    world.write("a", commit="Start")
     world.ok("push")
     world.write("a", "Hi {name}")
     world.commit(SUBJECT)

@@ -369,8 +369,7 @@ def test_without_a_browser_the_page_is_printed(vendor: World, monkeypatch: pytes
 
 
 def test_the_embedded_registry_has_no_dashboard(local: World, opened: list[str]) -> None:
-    local.write("a")
-    local.commit()
+    local.write("a", commit="Change prompts")
     local.ok("push")
     done = local.on_terminal("open", "a@1", answer=None, NO_COLOR="1")
     assert (done.code, opened) == (2, [])
@@ -436,11 +435,9 @@ def test_a_sentence_is_found_however_yaml_lays_it_out() -> None:
 def searched(world: World) -> None:
     """Two prompts with cached versions, a broken file, an evaluation, and nothing sent afterwards."""
     for text in ("Send it to the old address", "Send it to the old address, please", "Send it back"):
-        world.write("support/refund", text)
-        world.commit()
+        world.write("support/refund", text, commit="Change prompts")
         world.ok("push")
-    world.write("tone", "Nothing here")
-    world.commit()
+    world.write("tone", "Nothing here", commit="Change prompts")
     world.ok("push")
     world.ok("log", "-p", "support/refund")
     (world.root / "prompts/broken.yaml").write_text("messages: [Send it, \n")
@@ -496,8 +493,7 @@ def test_a_link_out_of_the_repository_is_not_followed(searched: World, tmp_path:
 
 
 def test_what_a_prompt_contains_cannot_reach_the_terminal(local: World) -> None:
-    local.write("a", "before \x1b[31mneedle\x1b[0m \u202eafter " + "x" * 500)
-    local.commit()
+    local.write("a", "before \x1b[31mneedle\x1b[0m \u202eafter " + "x" * 500, commit="Change prompts")
     local.ok("push")
     local.ok("show", "a@1")
     local.write("b", "c " * 500 + "needle")

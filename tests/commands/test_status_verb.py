@@ -95,8 +95,7 @@ def test_differences_are_no_failure_unless_asked(world: World) -> None:
 
 def test_offline_a_fresh_clone_knows_nothing_and_says_so(world: World) -> None:
     world.write("a")
-    world.write("b")
-    world.commit()
+    world.write("b", commit="Change prompts")
     world.ok("push")
     shutil.rmtree(world.root / ".promptsync")
     done = world.ok("status", "--offline", "--json")
@@ -111,8 +110,7 @@ def test_offline_a_fresh_clone_knows_nothing_and_says_so(world: World) -> None:
 def test_offline_forgets_what_a_push_archived_and_keeps_a_file_that_broke(world: World) -> None:
     assert world.run("status", "--offline", "--label", "prod").code == 2
     world.write("a")
-    world.write("b")
-    world.commit("Add them")
+    world.write("b", commit="Add them")
     world.ok("push")
     world.path("a").unlink()
     world.commit("Drop a")
@@ -137,8 +135,7 @@ def released(tmp_path: Path) -> Iterator[World]:
     """``a``, which has checks, and ``b`` are released to prod."""
 
     def build(world: World) -> None:
-        config = world.root / "promptsync.yaml"
-        config.write_text(config.read_text() + CONFIG)
+        world.configure(CONFIG)
         for name in "ab":
             world.write(name, "A polite hello, {name}", model=MODEL)
         world.put("evaluations/thanks.yaml", thanks(2, prompts=[]))
@@ -155,8 +152,7 @@ def pending(world: World) -> dict[str, object]:
 
 
 def test_what_was_never_released_is_counted(released: World) -> None:
-    released.write("c")
-    released.commit()
+    released.write("c", commit="Change prompts")
     assert "not released" not in released.ok("status").out
     released.ok("push")
     lines = released.ok("status").out.splitlines()
@@ -170,8 +166,7 @@ def test_what_was_never_released_is_counted(released: World) -> None:
 
 def test_a_version_that_failed_its_checks_is_shown_with_the_reason(released: World) -> None:
     released.edit("a", "polite", "rude")
-    released.edit("b", "hello", "welcome")
-    released.commit()
+    released.edit("b", "hello", "welcome", commit="Change prompts")
     assert released.run("deploy").code == 1
     released.ok("push")
     out = released.ok("status").out
@@ -189,8 +184,7 @@ def test_a_version_that_failed_its_checks_is_shown_with_the_reason(released: Wor
 
 
 def test_a_release_that_was_rolled_back_is_reported(released: World) -> None:
-    released.edit("b", "hello", "welcome")
-    released.commit()
+    released.edit("b", "hello", "welcome", commit="Change prompts")
     released.ok("deploy")
     released.ok("rollback", "b", "--label", "prod", "-y")
     out = released.ok("status").out
@@ -199,8 +193,7 @@ def test_a_release_that_was_rolled_back_is_reported(released: World) -> None:
     assert "promptsync deploy" not in out
     assert "prod.previous" not in out
     # Under a label that a branch releases to, the advice is to deploy.
-    released.edit("b", "welcome", "hi")
-    released.commit()
+    released.edit("b", "welcome", "hi", commit="Change prompts")
     assert "  ahead  promptsync deploy\n" in released.ok("status", "--label", "prod").out
     released.ok("label", "set", "b", "canary")
     assert "promptsync push --label canary" in released.ok("status", "--label", "canary").out
@@ -225,8 +218,7 @@ EDITS: dict[str, tuple[Callable[[World], object], int]] = {
 
 @template
 def pushed(world: World) -> None:
-    world.write("one")
-    world.commit()
+    world.write("one", commit="Change prompts")
     world.ok("push", "--label", "staging")
 
 
@@ -238,8 +230,7 @@ def test_only_what_happened_in_the_registry_is_drift(pushed: World, what: str) -
     if what == "a new prompt there":
         assert pushed.run("status", "--drift", "--json").document["exit_code"] == code
         assert "--offline and --drift cannot be combined" in pushed.run("status", "--drift", "--offline").err
-        with (pushed.root / "promptsync.yaml").open("a") as config:
-            config.write("include: ['one']\n")
+        pushed.configure("include: ['one']")
         assert pushed.run("status", "--drift").code == 0
 
 
@@ -250,8 +241,7 @@ def test_an_edit_that_was_passed_over_is_drift_until_it_is_answered(pushed: Worl
     pushed.point("one", staging=2)
     assert pushed.run("status", "--drift", "--label", "staging").code == 1
     for number in range(2):
-        pushed.write("one", f"Ours, {number} {{name}}")
-        pushed.commit()
+        pushed.write("one", f"Ours, {number} {{name}}", commit="Change prompts")
         pushed.ok("push", *(() if number else ("one", "--force")))
         done = pushed.run("status", "--drift")
         assert (done.code, "passed over  one: v2" in done.out) == (1, True), str(done)
@@ -269,12 +259,10 @@ def test_a_version_that_was_pushed_from_a_branch_and_passed_over_is_no_drift(
     pushed.git("switch", "-qc", "feature")
     if is_edited:
         pushed.ok("pull")
-    pushed.edit("one", "{name}", "{name}, feature")
-    pushed.commit()
+    pushed.edit("one", "{name}", "{name}, feature", commit="Change prompts")
     pushed.ok("push")
     pushed.git("switch", "-q", "-")
-    pushed.edit("one", "Hello", "Ours")
-    pushed.commit()
+    pushed.edit("one", "Hello", "Ours", commit="Change prompts")
     pushed.ok("push", "one", "--force", "--yes")
     shown = "passed over  one: v2, v3" if is_edited else "passed over  one: v2"
     done = pushed.run("status", "--drift")

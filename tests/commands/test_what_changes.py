@@ -173,20 +173,17 @@ def busy(directory: Path) -> Iterator[World]:
     """A working copy where each prompt is in another state, released to prod where it is in the registry."""
 
     def build(world: World) -> None:
-        config = world.root / "promptsync.yaml"
-        config.write_text(config.read_text("utf-8") + CONFIG, "utf-8")
+        world.configure(CONFIG)
         for name in ("ops/ahead", "ops/behind", "ops/deleted", "ops/twice"):
             world.write(name, "Hello {name}, " + name)
         world.write("ops/voice", content="Be brief.")
         world.put("evaluations/tone.yaml", TONE)
         world.commit("Add prompts")
         world.ok("push")
-        world.write("ops/pinned", "@@@ops/voice@version_number:1@@@ {name}")
-        world.commit("Pin the voice")
+        world.write("ops/pinned", "@@@ops/voice@version_number:1@@@ {name}", commit="Pin the voice")
         world.ok("deploy", "--yes")
         world.edit("ops/twice", "Hello", "Good day")
-        world.edit("ops/voice", "brief", "very brief")
-        world.commit("Greet formally")
+        world.edit("ops/voice", "brief", "very brief", commit="Greet formally")
         world.ok("deploy", "--yes")
         world.publish("ops/behind", "Edited in the dashboard, {name}")
         world.publish("ops/theirs")
@@ -449,15 +446,12 @@ def dump(world: World) -> list[str]:
 
 def test_the_database_of_an_embedded_registry_stays_as_it_is(local: World) -> None:
     local.write("a")
-    local.write("b")
-    local.commit()
+    local.write("b", commit="Change prompts")
     local.ok("push", "--label", "prod")
-    local.edit("a", "Hello", "Bye")
-    local.commit()
+    local.edit("a", "Hello", "Bye", commit="Change prompts")
     local.ok("push", "--label", "prod")
     local.path("b").unlink()
-    local.edit("a", "Bye", "Hi")
-    local.commit()
+    local.edit("a", "Bye", "Hi", commit="Change prompts")
     before = dump(local)
     for command in LOCAL.strip().splitlines():
         done = read_only(local, command)
@@ -504,19 +498,13 @@ def test_the_effect_of_an_operation_follows_from_its_requests() -> None:
 # -- A scripted agent edits files to get around a refusal. It has the key; ``PROMPTSYNC_READ_ONLY`` is set
 
 
-def edited(world: World, path: str, old: str, new: str) -> None:
-    text = world.root.joinpath(path).read_text("utf-8")
-    assert old in text
-    world.put(path, text.replace(old, new))
-
-
 def without_prompts(world: World) -> None:
     shutil.rmtree(world.root / "prompts")
     world.write("ops/last")
 
 
 def without_checks(world: World) -> None:
-    edited(world, "promptsync.yaml", 'checks: [{match: "ops/ahead", evaluation: greeting}]', "")
+    world.configure("", instead='checks: [{match: "ops/ahead", evaluation: greeting}]')
     (world.root / "evaluations/tone.yaml").unlink()
 
 
@@ -547,12 +535,12 @@ MISUSE: list[tuple[Callable[[World], object], str]] = [
         "3 deploy -y; 3 deploy -y --label prod --older; 3 push -y --label prod --skip-checks; 0 deploy -n",
     ),
     (
-        lambda world: edited(world, "promptsync.yaml", "labels: {main: prod}", "labels: {main: live}"),
+        lambda world: world.configure("labels: {main: live}", instead="labels: {main: prod}"),
         "3 deploy -y; 3 push --label prod -y",
     ),
     (without_checks, "3 deploy -y; 3 push --label prod -y"),
     (
-        lambda world: edited(world, "promptsync.yaml", "team: {", f"mine: {{url: '{world.url}'}}, team: {{"),
+        lambda world: world.configure(f"mine: {{url: '{world.url}'}}, team: {{", instead="team: {"),
         "3 push --remote mine -y --partial --force ops/behind; 3 track group --new --remote URL; "
         "3 label move ops/twice@1 prod --remote mine -y --force; "
         "3 label delete ops/twice prod --remote URL -y --force",
