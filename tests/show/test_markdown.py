@@ -1,4 +1,4 @@
-"""Markdown for people who review: nothing in it breaks out, pings or goes on without end."""
+"""Markdown and annotations for people who review: nothing in them breaks out, pings or goes on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from markdown_reader import EVIL, active, check_only_code, hostile, names, page_of
 from msgspec.structs import replace
 
+from promptsync.commands.lint import Checked, github
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Item, State
 from promptsync.errors import Refused
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange
-from promptsync.prompt.prompt import Prompt, Version
+from promptsync.prompt.prompt import Problem, Prompt, Version
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.push.receipt import PushReceipt
 from promptsync.show.diff import add_differences
@@ -172,3 +173,34 @@ def test_a_plan_tells_kinds_fingerprint_and_what_is_left() -> None:
 
 def test_nothing_to_show_is_said() -> None:
     assert page_of(add_differences, [])[0] == "No prompt differs."
+
+
+# -- Annotations of GitHub workflows: one line each, whatever stands in them -----------------------------
+
+
+def annotation(problem: Problem) -> str:
+    return github(Checked((problem,), 1), [problem])[0]
+
+
+def read_line(line: str) -> tuple[str, dict[str, str], str]:
+    """Read an annotation as GitHub's runner does."""
+    _, head, message = line.split("::", 2)
+    severity, _, properties = head.partition(" ")
+    pairs = (one.partition("=")[::2] for one in properties.split(","))
+    return severity, {key: _plain(value) for key, value in pairs}, _plain(message)
+
+
+def _plain(text: str) -> str:
+    for escape, sign in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")):
+        text = text.replace(escape, sign)
+    return text
+
+
+@given(hostile, hostile, hostile.filter(bool), st.integers(1, 99))
+def test_every_text_comes_out_as_it_went_in(text: str, rule: str, path: str, line: int) -> None:
+    made = annotation(Problem(path, line, 3, rule, f"a{text}b"))
+    assert "\n" not in made and "\r" not in made
+    severity, properties, message = read_line(made)
+    assert severity == "error" and set(properties) == {"file", "line", "col", "title"}
+    assert (properties["line"], properties["col"]) == (str(line), "3")
+    assert message.count("\n") == text.count("\n")
