@@ -66,7 +66,7 @@ def test_the_next_push_updates_the_comment_wherever_it_stands_and_cuts_what_is_t
     team.edit("support/refund", *SOFTER)
     assert team.check().passed
     assert "questions about refunds" in team.comment
-    more = "".join(f"      Rule {number}: be kind.\n" for number in range(5_000))
+    more = "".join(f"      Rule {number}: be kind.\n" for number in range(2_000))
     for name in ("refund", "triage"):
         text = team.world.path(f"support/{name}").read_text("utf-8")
         team.write(f"prompts/support/{name}.yaml", text.replace("content: |\n", f"content: |\n{more}", 1))
