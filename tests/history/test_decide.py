@@ -39,6 +39,16 @@ EDITED = (AT_FIRST, revision(C2, "ab", 0))
             "diverged", (3, 2), (3, 2), 3, id="pushed uncommitted, released over",
         ),
         pytest.param(
+            uncommitted("abc", AT_FIRST, keys=[key(3, "ac"), key(2, "ab")]),
+            [FIRST, ("ab", f"({C1}+ v2)"), ("ac", f"({C2} v3^1)")],
+            "ahead", (3, 2), (3, 2), 2, id="the two merged",
+        ),
+        pytest.param(
+            uncommitted("abc", AT_FIRST, keys=[key(3, "ac"), key(2, "ab")]),
+            [FIRST, ("ab", f"({C1}+ v2)"), ("ac", f"({C2} v3^1)"), ("acd", "")],
+            "diverged", (4, 2), (4, 2), 3, id="the two merged, and edited there",
+        ),
+        pytest.param(
             committed(*EDITED),
             [FIRST, ("ab", f"({C2} v2)"), ("ac", f"({C3} v2)")],
             "diverged", (3, 2), (3, 2), 3, id="raced, and first",
