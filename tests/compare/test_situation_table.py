@@ -15,6 +15,7 @@ from worlds import SYNCED, Run, World, template
 
 def verbs(world: World, row: Row, place: Path) -> Iterator[World]:
     """Play a row, and yield where to look, again and again as it was then."""
+    world.git("update-index", "-q", "--refresh")  # or git takes the copied files for edited ones
     copy = play(world, row.story, PARTS)
     copy.keep(place / "played")
     while True:
