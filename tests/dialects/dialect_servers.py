@@ -280,7 +280,6 @@ VENDOR = (
         "prompt_template prompt_version",
         shape=with_status(200, as_it_is),
     ),
-    rule("PATCH", "/rest/prompt-templates/{identifier}", None),
     rule("GET", "/prompt-templates/{identifier}/labels", shape=only("release_labels")),
     rule("GET", "/prompt-templates/{identifier}/snippet-usage", query="prompt_version_number"),
     rule("POST", "/prompts/{prompt_id}/label", "", "name prompt_version_number"),

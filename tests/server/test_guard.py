@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -93,9 +94,8 @@ def test_hosts(host: str, on_loopback: bool, on_a_network: bool) -> None:
 # -- what a page can send ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("headers", "status", "words"),
-    [
+def test_what_a_page_can_send_is_refused(app, url) -> None:
+    for headers, status, words in (
         ({"Host": "evil.example"}, 403, "'evil.example' is not an address of this registry"),
         ({"Host": "evil.example:8470"}, 403, "promptsync serve --allow-host evil.example"),
         ({"Host": "localhost:1"}, 403, "Use the URL that promptsync serve prints"),
@@ -114,33 +114,27 @@ def test_hosts(host: str, on_loopback: bool, on_a_network: bool) -> None:
         ({"Content-Type": "multipart/form-data; boundary=x"}, 415, "must be application/json"),
         ({"Content-Type": "application/jsonp"}, 415, "must be application/json"),
         ({"Content-Type": ""}, 415, "it is missing"),
-    ],
-    ids=str,
-)
-def test_what_a_page_can_send_is_refused(app, url, headers, status, words) -> None:
-    full = {"Content-Type": JSON, "X-API-KEY": "k", **headers}
-    sent = Sent(url, "POST", PUBLISH, full, json.dumps(flat("stolen")))
-    assert (sent.status, sent.headers["content-type"]) == (status, JSON)
-    assert words in sent.body["message"]
+    ):
+        full = {"Content-Type": JSON, "X-API-KEY": "k", **headers}
+        sent = Sent(url, "POST", PUBLISH, full, json.dumps(flat("stolen")))
+        assert (sent.status, sent.headers["content-type"]) == (status, JSON), headers
+        assert words in sent.body["message"], headers
     assert published(app) == []
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Content-Type": JSON},
-        {"Content-Type": "Application/JSON; charset=utf-8"},
-        {"Content-Type": JSON, "Origin": "http://HERE"},
-        {"Content-Type": JSON, "Sec-Fetch-Site": "none"},
-        {"Content-Type": JSON, "Sec-Fetch-Site": "same-origin"},
-        {"Content-Type": JSON, "Sec-Fetch-Mode": "cors"},  # fetch() of Node.js sends it
-    ],
-    ids=str,
-)
-def test_what_programs_send_is_accepted(app, url, headers) -> None:
-    sent = Sent(url, "POST", PUBLISH, {"X-API-KEY": "k", **headers}, json.dumps(flat("mine")))
-    assert sent.status == 201
-    assert published(app) == ["mine"]
+def test_what_programs_send_is_accepted(app, url) -> None:
+    for name, headers in enumerate(
+        (
+            {"Content-Type": JSON},
+            {"Content-Type": "Application/JSON; charset=utf-8"},
+            {"Content-Type": JSON, "Origin": "http://HERE"},
+            {"Content-Type": JSON, "Sec-Fetch-Site": "none"},
+            {"Content-Type": JSON, "Sec-Fetch-Site": "same-origin"},
+            {"Content-Type": JSON, "Sec-Fetch-Mode": "cors"},  # fetch() of Node.js sends it
+        )
+    ):
+        sent = Sent(url, "POST", PUBLISH, {"X-API-KEY": "k", **headers}, json.dumps(flat(str(name))))
+        assert (sent.status, published(app)[0]) == (201, str(name)), headers
 
 
 def test_protobuf_is_accepted_but_not_from_a_page(url) -> None:
@@ -150,10 +144,10 @@ def test_protobuf_is_accepted_but_not_from_a_page(url) -> None:
         assert Sent(url, "POST", "/v1/traces", full, one_unknown_field).status == status
 
 
-@pytest.mark.parametrize(
-    ("target", "headers", "status"),
-    [
-        (SKILLS, {"X-API-KEY": "k"}, 201),
+def test_a_form_is_accepted_for_skills_and_with_the_key_in_its_header_only(app, url) -> None:
+    about = json.dumps({"name": "mine", "api_key": "k", "prompt_name": "mine", "prompt_template": chat()})
+    form = f'--b\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{about}\r\n--b--\r\n'
+    for target, headers, status in (
         # A page can send a form, but no X-API-KEY, whatever it writes into the form.
         (SKILLS, {}, 415),
         (SKILLS, {"X-API-KEY": ""}, 415),
@@ -163,24 +157,20 @@ def test_protobuf_is_accepted_but_not_from_a_page(url) -> None:
         ("/api/public/v2/folders", {"X-API-KEY": "k"}, 415),
         (f"{SKILLS}/1", {"X-API-KEY": "k"}, 404),
         ("/nowhere", {"X-API-KEY": "k"}, 404),
-    ],
-    ids=str,
-)
-def test_a_form_is_accepted_for_skills_and_with_the_key_in_its_header_only(
-    app, url, target, headers, status
-) -> None:
-    about = json.dumps({"name": "mine", "api_key": "k", "prompt_name": "mine", "prompt_template": chat()})
-    form = f'--b\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{about}\r\n--b--\r\n'
-    sent = Sent(url, "POST", target, {"Content-Type": "Multipart/Form-Data; boundary=b", **headers}, form)
-    assert sent.status == status, sent.body
-    skills = Caller(app)("GET", SKILLS).body["skill_collections"]
-    assert ([skill["name"] for skill in skills], published(app)) == (["mine"] if status == 201 else [], [])
+        (SKILLS, {"X-API-KEY": "k"}, 201),
+    ):
+        full = {"Content-Type": "Multipart/Form-Data; boundary=b", **headers}
+        sent = Sent(url, "POST", target, full, form)
+        assert sent.status == status, (target, headers, sent.body)
+        skills = Caller(app)("GET", SKILLS).body["skill_collections"]
+        stored = ["mine"] if status == 201 else []
+        assert ([skill["name"] for skill in skills], published(app)) == (stored, [])
 
 
-@pytest.mark.parametrize("target", ["/prompt-templates", PUBLISH, "/nowhere", "*"])
-def test_a_preflight_is_refused_and_there_are_no_cors_headers(url, target) -> None:
+def test_a_preflight_is_refused_and_there_are_no_cors_headers(url) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
-    for headers in ({}, {"Origin": "http://HERE"}, {"Origin": "http://evil.example"}):
+    origins = ({}, {"Origin": "http://HERE"}, {"Origin": "http://evil.example"})
+    for target, headers in itertools.product(("/prompt-templates", PUBLISH, "/nowhere", "*"), origins):
         sent = Sent(url, "OPTIONS", target, {"X-API-KEY": "k", **asked, **headers})
         assert sent.status == 403
         assert [name for name in sent.headers if name.startswith("access-control")] == []

@@ -193,17 +193,17 @@ RUNS = [
     [(False, agents.MAX_OUTPUT), (True, 1)],
     ids=["sync and sent", "async and fetched"],
 )
-@pytest.mark.parametrize(("arguments", "outputs"), RUNS)
-def test_the_sdk_runs_an_agent(url, monkeypatch, arguments, outputs, is_async, longest):
+def test_the_sdk_runs_an_agent(url, monkeypatch, is_async, longest):
     promptlayer = pytest.importorskip("promptlayer")
     monkeypatch.setattr(agents, "MAX_OUTPUT", longest)
     kind = promptlayer.AsyncPromptLayer if is_async else promptlayer.PromptLayer
     sdk = kind(api_key="pl_test", base_url=url)
-    sent = sdk.run_workflow(input_variables=RUN["input_variables"], **arguments)
-    sent = asyncio.run(sent) if is_async else sent
-    if isinstance(outputs, dict):
-        sent = {name: node["value"] for name, node in sent.items()}
-    assert sent == outputs
+    for arguments, outputs in RUNS:
+        sent = sdk.run_workflow(input_variables=RUN["input_variables"], **arguments)
+        sent = asyncio.run(sent) if is_async else sent
+        if isinstance(outputs, dict):
+            sent = {name: node["value"] for name, node in sent.items()}
+        assert sent == outputs, arguments
 
 
 def test_the_sdk_raises_for_an_agent_that_failed(url):
@@ -288,27 +288,24 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("message", BROKEN)
-def test_what_is_no_command_closes_the_socket(call, url, message):
-    with client(url) as subscriber:
-        subscriber.do("connect", token=token_for(call))
-        subscriber.connection.send(message)
-        assert subscriber.closed() == (3501, "bad request")
+def test_what_is_no_command_closes_the_socket(call, url):
+    for message in BROKEN:
+        with client(url) as subscriber:
+            subscriber.do("connect", token=token_for(call))
+            subscriber.connection.send(message)
+            assert subscriber.closed() == (3501, "bad request"), message
 
 
-@pytest.mark.parametrize(
-    ("command", "code"),
-    [
+def test_the_first_command_is_connect_with_a_token(url):
+    for command, code in (
         ({}, 3501),
         ({"subscribe": {"channel": CHANNEL}}, 3501),
         ({"connect": {}}, 3500),
         ({"connect": {"token": None}}, 3501),
-    ],
-)
-def test_the_first_command_is_connect_with_a_token(url, command, code):
-    with client(url) as subscriber:
-        subscriber.send({"id": 1, **command})
-        assert subscriber.closed()[0] == code
+    ):
+        with client(url) as subscriber:
+            subscriber.send({"id": 1, **command})
+            assert subscriber.closed()[0] == code, command
 
 
 def test_a_message_has_a_limit(url):
