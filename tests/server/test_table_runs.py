@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from registry_server import Caller, chat
+from seeds import examples
 from tables import TABLES, SheetUnderTest, sheet_of
 
 from promptsync.server.app import create_app
@@ -521,7 +522,9 @@ STEPS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     steps=st.lists(STEPS, min_size=1, max_size=3), texts=st.lists(st.text(max_size=8), min_size=4, max_size=4)
 )
