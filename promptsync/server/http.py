@@ -222,7 +222,8 @@ def checked(
         problem, _, below = str(error).removesuffix("`").partition(" - at `$")
         if missing := _MISSING.fullmatch(problem):
             below, problem = f"{below}.{missing[1]}", "required"
-        if problem.startswith("Expected `null`"):
+        # A field that must be null is one that this registry lacks.
+        if shape is not None and problem.startswith("Expected `null`"):
             problem = "not supported by this registry"
         path = f"{where}{below}".strip(".")
         message = f"{path or part}: {problem[:1].lower()}{problem[1:]}.".replace("`", "")
