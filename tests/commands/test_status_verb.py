@@ -199,6 +199,21 @@ def test_a_release_that_was_rolled_back_is_reported(released: World) -> None:
     assert "promptsync push --label canary" in released.ok("status", "--label", "canary").out
 
 
+def test_another_branch_names_the_one_that_deploys(released: World) -> None:
+    released.configure("labels: {main: prod, stable: lts}", instead="labels: {main: prod}")
+    released.commit("Release stable")
+    released.git("switch", "-qc", "feature")
+    released.ok("label", "set", "a", "lts")
+    released.edit("b", "hello", "welcome", commit="Be welcoming")
+    released.ok("push")
+    assert released.ok("status").out.splitlines()[-2:] == [
+        "1 prompt not released to lts: promptsync deploy, on stable",
+        "1 prompt not released to prod: promptsync deploy, on main",
+    ]
+    released.git("switch", "-qc", "stable")
+    assert released.ok("status").out.splitlines()[-1] == "1 prompt not released to lts: promptsync deploy"
+
+
 # -- ``promptsync status --drift``: what the registry changed stops, what is yet to be pushed does not ----
 
 
