@@ -57,7 +57,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "server/test_runs.py": ["test_a_run_whose_process_was_killed_goes_on_when_it_is_polled"],
     },
     "opens a pseudo-terminal": {
-        "commands/test_completion.py": ["test_a_tab_in_bash_completes_the_line"],
+        "commands/test_look.py": ["test_a_tab_in_bash_completes_the_line"],
         "commands/test_pager.py": [],
     },
     "creates symbolic links, for which Windows requires a privilege": {
@@ -80,7 +80,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_beside_a_file_that_cannot_be_read_or_a_link_nothing_is_written",
             "test_files_that_are_there_are_kept",
         ],
-        "commands/test_types.py": ["test_nothing_is_written_of_files_that_cannot_be_read_or_through_a_link"],
+        "commands/test_render.py": ["test_nothing_is_written_of_files_that_cannot_be_read_or_through_a_link"],
         "commands/test_registry_verbs.py": ["test_a_link_out_of_the_repository_is_not_followed"],
         "compare/test_no_deletion.py": ["test_files_that_are_gone_or_cannot_be_read_are_no_deletion"],
         "files/test_disk.py": [
