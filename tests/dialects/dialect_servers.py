@@ -25,13 +25,14 @@ def as_it_is(status: int, body: Any) -> tuple[int, Any]:
 
 @dataclass(frozen=True)
 class Rule:
-    """One operation of a document: ``fields`` and ``needed`` are those of the body, ``None`` allows any."""
+    """One operation of a document: the names of what may be in its body, and must be, and in its query."""
 
     method: str
     path: str
-    fields: frozenset[str] | None = frozenset()
-    needed: frozenset[str] = frozenset()
-    query: frozenset[str] = frozenset()
+    optional: str | None = ""
+    """``None`` allows any field."""
+    needed: str = ""
+    query: str = ""
     shape: Shape = as_it_is
     ignored: bool = False
     """Fields that are not in the document are dropped silently instead of refused."""
@@ -39,20 +40,6 @@ class Rule:
     @property
     def pattern(self) -> re.Pattern[str]:
         return re.compile(re.sub(r"\{\w+\}", "[^/]+", self.path))
-
-
-def rule(
-    method: str,
-    path: str,
-    fields: str | None = "",
-    needed: str = "",
-    query: str = "",
-    shape: Shape = as_it_is,
-    *,
-    ignored: bool = False,
-) -> Rule:
-    names = None if fields is None else frozenset(fields.split()) | frozenset(needed.split())
-    return Rule(method, path, names, frozenset(needed.split()), frozenset(query.split()), shape, ignored)
 
 
 @dataclass
@@ -85,7 +72,7 @@ class Dialect:
             return (405, {"detail": "Method Not Allowed"}) if known else (404, {"detail": "Not Found"})
         if not environ.get("HTTP_X_API_KEY"):
             return 401, {"message": "Unauthorized"}
-        extra = sorted(set(parse_qs(query)) - rule.query)
+        extra = sorted(set(parse_qs(query)) - set(rule.query.split()))
         if extra:
             return refused("query", extra[0], "Extra inputs are not permitted")
         body = json.loads(raw) if raw else None
@@ -97,15 +84,15 @@ class Dialect:
         return asked
 
     def read(self, rule: Rule, body: Any) -> tuple[tuple[int, Any] | None, Any]:
-        if not isinstance(body, dict) or rule.fields is None:
+        if not isinstance(body, dict) or rule.optional is None:
             return None, body
-        missing = sorted(rule.needed - body.keys())
-        if missing:
+        needed = set(rule.needed.split())
+        fields = needed | set(rule.optional.split())
+        if missing := sorted(needed - body.keys()):
             return refused("body", missing[0], "Field required"), body
-        extra = sorted(body.keys() - rule.fields)
-        if extra and not rule.ignored:
+        if not rule.ignored and (extra := sorted(body.keys() - fields)):
             return refused("body", extra[0], "Extra inputs are not permitted"), body
-        return None, {key: value for key, value in body.items() if key in rule.fields}
+        return None, {key: value for key, value in body.items() if key in fields}
 
     def ask(self, method: str, target: str, body: Any) -> tuple[int, Any]:
         answer: Answer = Caller(self.inner)(method, target, body)
@@ -119,37 +106,23 @@ def refused(place: str, name: str, why: str) -> tuple[int, Any]:
     return 422, {"detail": [{"loc": [place, name], "msg": why, "type": "value_error"}]}
 
 
-def only(*keys: str) -> Shape:
-    """Answers of success with these keys alone."""
+def only(keys: str, of: str = "") -> Shape:
+    """Answers of success with these keys alone, or lists ``of`` items that have them."""
+    names = keys.split()
 
-    def shape(status: int, body: Any) -> tuple[int, Any]:
-        if status >= 400 or not isinstance(body, dict):
-            return status, body
-        return status, {key: value for key, value in body.items() if key in keys}
-
-    return shape
-
-
-def items(key: str, *keys: str) -> Shape:
-    """Lists whose items have these keys alone."""
+    def chosen(body: Any) -> Any:
+        return {name: body[name] for name in names if name in body} if isinstance(body, dict) else body
 
     def shape(status: int, body: Any) -> tuple[int, Any]:
         if status >= 400:
             return status, body
-        return status, {
-            **body,
-            key: [{name: one[name] for name in keys if name in one} for one in body[key]],
-        }
+        return status, {**body, of: [*map(chosen, body[of])]} if of else chosen(body)
 
     return shape
 
 
-def with_status(status: int, shape: Shape) -> Shape:
-    def shaped(found: int, body: Any) -> tuple[int, Any]:
-        found, body = shape(found, body)
-        return (status if found < 300 else found), body
-
-    return shaped
+def with_status_200(status: int, body: Any) -> tuple[int, Any]:
+    return (200 if status < 300 else status), body
 
 
 def empty(status: int, body: Any) -> tuple[int, Any]:
@@ -179,21 +152,21 @@ def customer_log(status: int, body: Any) -> tuple[int, Any]:
 
 
 CUSTOMER = (
-    rule("GET", "/prompt-templates/labels"),
-    rule(
+    Rule("GET", "/prompt-templates/labels"),
+    Rule(
         "GET",
         "/prompt-templates",
         query=f"{PAGES} label",
-        shape=items("items", "id", "prompt_name", "version", "prompt_template", "commit_message", "metadata"),
+        shape=only("id prompt_name version prompt_template commit_message metadata", of="items"),
     ),
-    rule(
+    Rule(
         "POST",
         "/prompt-templates/{identifier}",
         "version label provider input_variables",
-        shape=only("id", "prompt_name", "version", "prompt_template", "metadata", "llm_kwargs"),
+        shape=only("id prompt_name version prompt_template metadata llm_kwargs"),
     ),
     # a server that knows no more than the document takes the other fields and forgets them
-    rule(
+    Rule(
         "POST",
         "/rest/prompt-templates",
         "commit_message metadata",
@@ -201,19 +174,17 @@ CUSTOMER = (
         shape=customer_publish,
         ignored=True,
     ),
-    rule("POST", "/rest/log-request", None, shape=customer_log),
-    rule("POST", "/rest/track-prompt", "version prompt_input_variables", "request_id prompt_name"),
-    rule("POST", "/rest/track-score", "name", "request_id score"),
-    rule("POST", "/rest/track-metadata", "", "request_id metadata"),
-    rule("POST", "/rest/track-group", "", "request_id group_id"),
-    rule("GET", "/api/public/v2/datasets", query=PAGES),
-    rule("GET", "/api/public/v2/evaluations", query=PAGES, shape=items("evaluations", "id", "name")),
-    rule(
-        "POST", "/api/public/v2/evaluations/{id}/run", "name dataset_id", shape=only("success", "report_id")
-    ),
-    rule("GET", "/api/public/v2/evaluations/{id}", shape=customer_evaluation),
-    rule("GET", "/workflows", query="page per_page", shape=items("items", "id", "name")),
-    rule("POST", "/workflows/{id}/run", "input_variables", shape=only("success", "message")),
+    Rule("POST", "/rest/log-request", None, shape=customer_log),
+    Rule("POST", "/rest/track-prompt", "version prompt_input_variables", "request_id prompt_name"),
+    Rule("POST", "/rest/track-score", "name", "request_id score"),
+    Rule("POST", "/rest/track-metadata", "", "request_id metadata"),
+    Rule("POST", "/rest/track-group", "", "request_id group_id"),
+    Rule("GET", "/api/public/v2/datasets", query=PAGES),
+    Rule("GET", "/api/public/v2/evaluations", query=PAGES, shape=only("id name", of="evaluations")),
+    Rule("POST", "/api/public/v2/evaluations/{id}/run", "name dataset_id", shape=only("success report_id")),
+    Rule("GET", "/api/public/v2/evaluations/{id}", shape=customer_evaluation),
+    Rule("GET", "/workflows", query="page per_page", shape=only("id name", of="items")),
+    Rule("POST", "/workflows/{id}/run", "input_variables", shape=only("success message")),
 )
 
 # -- the vendor's specification ------------------------------------------------------------------------
@@ -222,31 +193,13 @@ COMMON = (
     "page per_page created_by_email created_after created_before updated_after updated_before "
     "external_source external_id sort_by sort_order"
 )
-ITEM = (
-    "id",
-    "prompt_name",
-    "version",
-    "prompt_template",
-    "commit_message",
-    "metadata",
-    "external_ids",
-    "is_snippet",
-)
+ITEM = "id prompt_name version prompt_template commit_message metadata external_ids is_snippet"
 FOLDERS = "/api/public/v2/folders"
 REQUEST = (
-    "success",
-    "prompt_blueprint",
-    "request_id",
-    "provider",
-    "model",
-    "input_tokens",
-    "output_tokens",
-    "price",
-    "request_start_time",
-    "latency_ms",
-    "trace_id",
+    "success prompt_blueprint request_id provider model input_tokens output_tokens price "
+    "request_start_time latency_ms trace_id"
 )
-FOUND = ("id", "engine", "provider_type", "tags_array", "metadata", "scores", "prompt_name")
+FOUND = "id engine provider_type tags_array metadata scores prompt_name"
 
 
 def no_prompt_of_that_name(status: int, body: Any) -> tuple[int, Any]:
@@ -254,77 +207,77 @@ def no_prompt_of_that_name(status: int, body: Any) -> tuple[int, Any]:
     return 404, {"success": False, "message": "Prompt template not found: labels"}
 
 
-def vendor_list(*more: str) -> Rule:
+def vendor_list(more: str = "") -> Rule:
     query = f"{COMMON} name label status tags is_snippet"
-    return rule("GET", "/prompt-templates", query=query, shape=items("items", *ITEM, *more))
+    return Rule("GET", "/prompt-templates", query=query, shape=only(f"{ITEM} {more}", of="items"))
 
 
 VENDOR = (
-    rule("GET", "/prompt-templates/labels", shape=no_prompt_of_that_name),
+    Rule("GET", "/prompt-templates/labels", shape=no_prompt_of_that_name),
     vendor_list(),
-    rule(
+    Rule(
         "GET",
         "/prompt-templates/{identifier}",
         query="version label resolve_snippets include_llm_kwargs",
     ),
-    rule(
+    Rule(
         "POST",
         "/prompt-templates/{identifier}",
         "version label provider input_variables model model_parameter_overrides metadata_filters "
         "workspace_id",
     ),
-    rule(
+    Rule(
         "POST",
         "/rest/prompt-templates",
         "release_labels external_ids snippet_overrides",
         "prompt_template prompt_version",
-        shape=with_status(200, as_it_is),
+        shape=with_status_200,
     ),
-    rule("GET", "/prompt-templates/{identifier}/labels", shape=only("release_labels")),
-    rule("GET", "/prompt-templates/{identifier}/snippet-usage", query="prompt_version_number"),
-    rule("POST", "/prompts/{prompt_id}/label", "", "name prompt_version_number"),
-    rule("PATCH", "/prompt-labels/{prompt_label_id}", "", "prompt_version_number"),
-    rule("DELETE", "/prompt-labels/{prompt_label_id}", shape=empty),
-    rule("GET", f"{FOLDERS}/entities", query="workspace_id folder_id flatten filter_type"),
-    rule("DELETE", f"{FOLDERS}/entities", "cascade workspace_id", "entities"),
-    rule(
+    Rule("GET", "/prompt-templates/{identifier}/labels", shape=only("release_labels")),
+    Rule("GET", "/prompt-templates/{identifier}/snippet-usage", query="prompt_version_number"),
+    Rule("POST", "/prompts/{prompt_id}/label", "", "name prompt_version_number"),
+    Rule("PATCH", "/prompt-labels/{prompt_label_id}", "", "prompt_version_number"),
+    Rule("DELETE", "/prompt-labels/{prompt_label_id}", shape=empty),
+    Rule("GET", f"{FOLDERS}/entities", query="workspace_id folder_id flatten filter_type"),
+    Rule("DELETE", f"{FOLDERS}/entities", "cascade workspace_id", "entities"),
+    Rule(
         "POST",
         "/log-request",
         None,
-        shape=only("id", "prompt_version", "status", "error_type", "error_message"),
+        shape=only("id prompt_version status error_type error_message"),
     ),
-    rule("GET", "/api/public/v2/requests/{request_id}", shape=only(*REQUEST)),
-    rule(
+    Rule("GET", "/api/public/v2/requests/{request_id}", shape=only(REQUEST)),
+    Rule(
         "POST",
         "/api/public/v2/requests/search",
         "filter_group q page per_page sort_by sort_order include_prompt_name",
-        shape=items("items", *FOUND),
+        shape=only(FOUND, of="items"),
     ),
-    rule("POST", "/rest/track-prompt", "version label prompt_input_variables", "request_id prompt_name"),
-    rule("POST", "/rest/track-score", "name", "request_id score"),
-    rule("POST", "/rest/track-metadata", "", "request_id metadata"),
-    rule("POST", "/rest/track-group", "", "request_id group_id"),
-    rule(
+    Rule("POST", "/rest/track-prompt", "version label prompt_input_variables", "request_id prompt_name"),
+    Rule("POST", "/rest/track-score", "name", "request_id score"),
+    Rule("POST", "/rest/track-metadata", "", "request_id metadata"),
+    Rule("POST", "/rest/track-group", "", "request_id group_id"),
+    Rule(
         "GET",
         "/api/public/v2/datasets",
         query=f"{COMMON} name status dataset_group_id prompt_id prompt_version_id prompt_label_id "
         "workspace_id report_id",
     ),
-    rule("GET", "/api/public/v2/evaluations", query=f"{COMMON} name status include_runs workspace_id"),
-    rule("GET", "/api/public/v2/evaluations/{evaluation_id}/rows", query="page per_page workspace_id"),
-    rule("POST", "/reports/{report_id}/run", "dataset_id refresh_dataset", "name"),
-    rule("GET", "/reports/{report_id}"),
-    rule("GET", "/reports/{report_id}/score"),
-    rule("GET", "/workflows", query=COMMON),
-    rule("GET", "/workflows/{workflow_id_or_name}", query="version label"),
-    rule("GET", "/workflows/{workflow_id_or_name}/labels"),
-    rule(
+    Rule("GET", "/api/public/v2/evaluations", query=f"{COMMON} name status include_runs workspace_id"),
+    Rule("GET", "/api/public/v2/evaluations/{evaluation_id}/rows", query="page per_page workspace_id"),
+    Rule("POST", "/reports/{report_id}/run", "dataset_id refresh_dataset", "name"),
+    Rule("GET", "/reports/{report_id}"),
+    Rule("GET", "/reports/{report_id}/score"),
+    Rule("GET", "/workflows", query=COMMON),
+    Rule("GET", "/workflows/{workflow_id_or_name}", query="version label"),
+    Rule("GET", "/workflows/{workflow_id_or_name}/labels"),
+    Rule(
         "POST",
         "/workflows/{workflow_name}/run",
         "input_variables metadata workflow_label_name workflow_version_number return_all_outputs "
         "callback_url",
     ),
-    rule(
+    Rule(
         "GET",
         "/workflow-version-execution-results",
         query="workflow_version_execution_id return_all_outputs",
@@ -355,6 +308,3 @@ def embedded(inner: Any) -> Dialect:
             return self.ask(method, target, json.loads(raw) if raw else None)
 
     return Everything(inner, ())
-
-
-__all__ = ["Dialect", "customer", "embedded", "recorded", "vendor"]

@@ -96,21 +96,6 @@ def test_a_rollback_takes_the_only_label_of_the_named_prompts(kind: Kind, tmp_pa
         assert here.run("rollback", "support/refund", "-y").out.split()[-4:] == ["v2", "->", "v1", "lower"]
 
 
-@pytest.mark.parametrize(
-    "governs", ["labels: {main: prod}\n", "checks: [{match: '*', evaluation: refund quality}]\n"]
-)
-def test_bump_does_not_pin_what_was_rolled_back(tmp_path: Path, governs: str) -> None:
-    with beside(vendor, tmp_path) as here:
-        path = here.root / "promptsync.yaml"
-        path.write_text(path.read_text() + governs)
-        here.publish("tone", "Be cool.", release_labels=["prod"])
-        here.write("support/refund", "@@@tone@version_number:1@@@ {question}")
-        here.ok("pull")
-        here.ok("rollback", "tone", "--label", "prod", "--to", "1", "-y")
-        ran = here.run("bump", "tone", "--json")
-        assert (ran.code, ran.document["error"]["code"]) == (3, "rolled-back")
-
-
 @pytest.mark.parametrize("kind", [embedded, customer, recorded])
 def test_few_requests_show_the_releases_of_many_prompts(kind: Kind, tmp_path: Path) -> None:
     with beside(kind, tmp_path) as here:

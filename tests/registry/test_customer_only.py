@@ -28,7 +28,7 @@ def completion(name: str, text: str) -> Prompt:
 
 def tells_snippets(inner: Any) -> Dialect:
     """It names the snippets that it has expanded."""
-    shape = only("prompt_name", "version", "prompt_template", "metadata", "snippets")
+    shape = only("prompt_name version prompt_template metadata snippets")
     rules = [replace(rule, shape=shape) if rule.path == RENDER else rule for rule in CUSTOMER]
     return Dialect(inner, tuple(rules))
 
