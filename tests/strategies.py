@@ -14,25 +14,15 @@ _SCALARS = """
 yes no on off true False null ~ 0 -1 1.5 1e3 1_000 0x1F 010 0o17 1:30 12:30:45 2024-01-01
 .inf .nan << = NULL y n +1 1. .5 -.5 -.inf 0b1 1.0e+3
 """
+_PARTS = """
+@@@tone@@@ @@@a@version_number:3@@@ {name} { } }} {# --- ... # word é 中文 עברית 👩‍👩‍👧
+"""
 _ODD_PIECES = [
     *("\n", "\n\n", " ", "  ", "\t", " \n", "\t\n", "\n ", "\n  ", "\n\t"),
     *("\r", "\r\n", "\x85", "\u2028", "\u2029"),
     *("\x00", "\x07", "\x1b[31m", "\x7f", "\x9f", "\ufeff", "\u200b", "\u202e", "\ufffe", "\uffff", "\u00a0"),
-    *("@@@tone@@@", "@@@a@version_number:3@@@", "{name}", "{{ name }}", "{% if x %}", "{", "}", "}}", "{#"),
-    *(
-        "---",
-        "...",
-        "\n---\n",
-        "\n...\n",
-        "#",
-        " # no comment",
-        "\n# heading\n",
-        ": ",
-        "key: value",
-        "- item",
-    ),
-    *_MARKS.split(),
-    *("👩‍👩‍👧", "é", "e\u0301", "中文", "עברית", "word", "two words", "Your answer."),
+    *("{{ name }}", "{% if x %}", "\n---\n", "\n...\n", " # no comment", "\n# heading\n", ": ", "key: value"),
+    *("- item", "e\u0301", "two words", "Your answer.", *_PARTS.split(), *_MARKS.split()),
 ]
 _LOOKALIKES = [
     "",
@@ -57,34 +47,9 @@ def texts() -> st.SearchStrategy[str]:
 def names() -> st.SearchStrategy[str]:
     """Names of prompts: mostly plain, some hostile."""
     plain = st.from_regex(r"[a-z]{1,6}(/[a-z-]{1,6}){0,2}", fullmatch=True)
-    hostile = st.sampled_from(
-        [
-            *(
-                "..",
-                "../../x",
-                "/etc/passwd",
-                "a/",
-                "a//b",
-                "con",
-                "a:b",
-                "x.yaml",
-                "a.yaml/b",
-                ".git/config",
-                "42",
-            ),
-            *(
-                "no",
-                "a\\b",
-                "tab\there",
-                "new\nline",
-                "e" * 512,
-                "é/ü",
-                "Example: page",
-                "trailing ",
-                "%2e%2e",
-            ),
-        ]
-    )
+    paths = ".. ../../x /etc/passwd a/ a//b con a:b x.yaml a.yaml/b .git/config 42 no a\\b é/ü %2e%2e"
+    blanks = ("tab\there", "new\nline", "Example: page", "trailing ")
+    hostile = st.sampled_from([*paths.split(), *blanks, "e" * 512])
     anything = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
     return st.one_of(plain, plain, hostile, anything)
 

@@ -278,36 +278,36 @@ def aligned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("option", ["--help", "--version"])
-def test_the_start_loads_click_alone(tmp_path: Path, option: str) -> None:
-    assert loaded(tmp_path, option) <= START
+LINES = ("promptsync ", "promptsync push ", "promptsync show a@", "promptsync eval run ")
+
+LOADED: list[tuple[str, dict[str, str], set[str]]] = [
+    ("--help", {}, START),
+    ("--version", {}, START),
+    ("lint", {}, LINT),
+    *(("", {"_PROMPTSYNC_COMPLETE": "bash_complete", "COMP_WORDS": line}, START | FILES) for line in LINES),
+    ("status", {}, START | FILES | SERVER | NETWORK),
+    ("--json status", {}, START | FILES | SERVER | NETWORK),
+    ("push", {}, START | FILES | SERVER | NETWORK | {"filelock"}),
+]
+"""The arguments, the environment, and what they may load at most in a tree that is in sync."""
 
 
-def test_lint_loads_no_network_and_no_git(aligned: Path) -> None:
-    assert loaded(aligned, "lint") <= LINT
+@pytest.mark.parametrize(("line", "environ", "most"), LOADED)
+def test_a_run_loads_nothing_that_it_does_not_need(
+    aligned: Path, line: str, environ: dict[str, str], most: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "COMP_WORDS" in environ:  # click itself reads these
+        monkeypatch.setenv("COMP_WORDS", environ["COMP_WORDS"])
+        monkeypatch.setenv("COMP_CWORD", str(len(environ["COMP_WORDS"].split())))
+    assert loaded(aligned, *line.split(), **environ) <= most
+
+
+def test_lint_loads_no_network_for_another_format(aligned: Path) -> None:
     (aligned / "prompts" / "two.yaml").write_text("template_format: jinja2\ncontent: Hi {{ x }}\n", "utf-8")
     try:
         assert loaded(aligned, "lint") <= LINT
     finally:
         (aligned / "prompts" / "two.yaml").unlink()
-
-
-@pytest.mark.parametrize(
-    "line", ["promptsync ", "promptsync push ", "promptsync show a@", "promptsync eval run "]
-)
-def test_completion_in_a_shell_loads_nothing_that_takes_long(
-    aligned: Path, line: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COMP_WORDS", line)
-    monkeypatch.setenv("COMP_CWORD", str(len(line.split())))
-    assert loaded(aligned, _PROMPTSYNC_COMPLETE="bash_complete") <= START | FILES
-
-
-@pytest.mark.parametrize("arguments", [["status"], ["--json", "status"], ["push"]], ids=" ".join)
-def test_an_aligned_tree_with_a_registry_in_this_process_loads_no_templates(
-    aligned: Path, arguments: list[str]
-) -> None:
-    assert loaded(aligned, *arguments) - (START | FILES | SERVER | NETWORK) <= {"filelock"}
 
 
 NEEDLESS = ("checks", "deploy", "files.git", "labels", "lint", "pull", "push", "setup")
