@@ -221,10 +221,3 @@ def test_the_package_that_is_built_has_the_files_that_init_writes(consumer: Cons
     consumer.ok(*init, "--package", "promptsync==1.2.3")
     for path in (".pre-commit-config.yaml", ".github/workflows/deploy.yml"):
         assert (other / path).is_file()
-
-
-def test_try_repo_builds_the_hooks_and_runs_them(consumer: Consumer, hooks: Hooks) -> None:
-    done = consumer.pre_commit("try-repo", hooks.url, "promptsync-lint", "--all-files", "--verbose")
-    assert done.returncode == 0, done.stdout
-    assert re.search(r"^promptsync lint\.+Passed$", done.stdout, re.MULTILINE)
-    assert "9 files checked, no problems" in done.stdout

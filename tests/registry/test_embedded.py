@@ -10,7 +10,6 @@ from registry_server import chat, running
 from scripted_registry import KEY
 
 from promptsync.prompt.prompt import Prompt
-from promptsync.registry.errors import Rejected
 from promptsync.registry.open import LocalTransport, open_registry
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.server.app import create_app
@@ -34,18 +33,6 @@ def test_a_prompt_named_like_a_part_of_a_path_is_a_prompt(registry: PromptLayer)
         made = registry.prompts.publish(Prompt(name, chat(name)), message="m")
         assert registry.prompts.get(made.template_id, name).template_id == made.template_id
         assert registry.prompts.get(None, name).prompt.template["messages"][0]["content"][0]["text"] == name
-
-
-def test_a_wrong_key_is_rejected(tmp_path: Path) -> None:
-    app = create_app(str(tmp_path / "registry.db"), api_key="pl_right_key")
-    transport = LocalTransport(app)
-    with (
-        PromptLayer("local:", "pl_wrong_key", transport=transport) as registry,
-        pytest.raises(Rejected) as caught,
-    ):
-        registry.prompts.list()
-    assert caught.value.status == 401
-    assert "pl_wrong_key" not in caught.value.message
 
 
 def test_a_local_remote_opens_its_database_by_itself(tmp_path: Path) -> None:

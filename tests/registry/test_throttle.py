@@ -172,23 +172,17 @@ class Simulation:
         return self.clock.now
 
 
-@pytest.mark.parametrize("latency", [0.005, 0.02, 0.1])
-@pytest.mark.parametrize("retry_after", [1.0, None])
-@pytest.mark.parametrize("count", [300, 3000])
-def test_a_rate_limit_costs_at_most_two_fifths_of_its_own_time(
-    count: int, retry_after: float | None, latency: float
-) -> None:
-    simulation = Simulation(Window(50), retry_after, latency)
-    assert simulation.run(count) <= 1.4 * count / 50
-    assert simulation.most_attempts == 2
-
-
-@pytest.mark.parametrize("latency", [0.001, 0.02, 0.1, 0.5])
+@pytest.mark.parametrize("latency", [0.001, 0.005, 0.02, 0.1, 0.5])
 @pytest.mark.parametrize("retry_after", [1.0, 3.2, None])
-@pytest.mark.parametrize("rate", [10, 20, 50, 100, 200])
-def test_no_request_fails_because_of_a_usual_rate_limit(
-    rate: int, retry_after: float | None, latency: float
+def test_a_usual_rate_limit_fails_no_request_and_costs_little_of_its_own_time(
+    retry_after: float | None, latency: float
 ) -> None:
-    simulation = Simulation(Window(rate), retry_after, latency)
-    simulation.run(300)
-    assert simulation.most_attempts <= Timeouts().attempts
+    for rate in (10, 20, 50, 100, 200):
+        simulation = Simulation(Window(rate), retry_after, latency)
+        simulation.run(300)
+        assert simulation.most_attempts <= Timeouts().attempts, rate
+    if latency <= 0.1 and retry_after != 3.2:
+        for count in (300, 3000):
+            simulation = Simulation(Window(50), retry_after, latency)
+            assert simulation.run(count) <= 1.4 * count / 50
+            assert simulation.most_attempts == 2
