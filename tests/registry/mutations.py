@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation_files import contains, declared, evaluation
-from worlds import Fault, Reply, Seen, World, made
+from worlds import Fault, Reply, Run, Seen, World, made
 
 FIXTURES = declared(
     """
@@ -43,6 +43,15 @@ def aligned(directory: Path) -> Iterator[World]:
         world.ok("deploy", "-y")
         world.forget()
         yield world
+
+
+def meeting(world: World, fault: Fault, line: str) -> Run:
+    """Run a command line that meets a fault."""
+    world.faults[:] = [fault]
+    try:
+        return world.run(*line.split())
+    finally:
+        world.faults.clear()
 
 
 def mutated(change: Change, method: str = "") -> Fault:

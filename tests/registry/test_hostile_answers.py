@@ -10,9 +10,9 @@ from functools import cache
 from typing import Any
 
 import pytest
-from mutations import Change, aligned, mutated
+from mutations import Change, aligned, meeting, mutated
 from scripted_registry import Reply, Seen
-from worlds import World
+from worlds import Fault, World, asking, fault
 
 VERBS = ("status", "push -y", "pull -y", "ls-remote", "log greet", "label list greet", "deploy -n", "doctor")
 """Those that read the list of prompts. What doctor finds is its result, so it exits with 1."""
@@ -78,19 +78,21 @@ BODIES: dict[str, tuple[Callable[[], Reply], str]] = {
 }
 
 
+def answer(reply: Callable[[], Reply]) -> Fault:
+    """Large replies are made when they are needed."""
+    return lambda seen, forward: reply()
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with aligned(tmp_path_factory.mktemp("hostile")) as world:
         yield world
 
 
-def check_refused(world: World, line: str, words: str) -> None:
+def check_refused(world: World, fault: Fault, line: str, words: str) -> None:
     """Run a command that must fail with a sentence, and neither write nor publish anything."""
     before, writes = world.files(), len(world.writes)
-    try:
-        done = world.run(*line.split())
-    finally:
-        world.faults.clear()
+    done = meeting(world, fault, line)
     assert done.code == (1 if line == "doctor" else 4), str(done)
     assert words in " ".join((done.out + done.err).split()), str(done)
     assert (world.files(), len(world.writes)) == (before, writes)
@@ -109,18 +111,16 @@ def with_verbs(table: dict[str, tuple[Any, str]]) -> list[Any]:
 def test_a_response_that_cannot_be_used_is_refused(
     copy: World, reply: Callable[[], Reply], words: str, line: str
 ) -> None:
-    copy.faults[:] = [lambda seen, forward: reply() if seen.path == "/prompt-templates" else None]
-    check_refused(copy, line, words)
+    check_refused(copy, fault(lambda seen: seen.path == "/prompt-templates", answer(reply)), line, words)
 
 
 @pytest.mark.parametrize("line", ["log greet", "diff greet@1 plain"])
 @pytest.mark.parametrize("name", [name for name in BODIES if "expected a list" not in BODIES[name][1]])
 def test_a_version_that_cannot_be_used_is_refused(copy: World, name: str, line: str) -> None:
-    reply = BODIES[name][0]
     for path in (copy.root / ".promptsync").rglob("cache/**/*.json"):
         path.unlink()
-    copy.faults[:] = [lambda seen, forward: reply() if "resolve_snippets" in seen.target else None]
-    check_refused(copy, line, "cannot read the prompt")
+    reply = answer(BODIES[name][0])
+    check_refused(copy, fault(asking("GET", "resolve_snippets"), reply), line, "cannot read the prompt")
 
 
 # -- one item of the list ------------------------------------------------------------------------------------
@@ -164,8 +164,7 @@ ITEMS: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_prompt_without_an_identity_or_of_another_shape_is_refused(
     copy: World, change: dict[str, Any], words: str, line: str
 ) -> None:
-    copy.faults[:] = [mutated(in_first(**change))]
-    check_refused(copy, line, words)
+    check_refused(copy, mutated(in_first(**change)), line, words)
 
 
 @pytest.mark.parametrize("totals", [{}, {"pages": None, "total": None, "has_next": None}])
@@ -174,9 +173,9 @@ def test_the_message_shows_the_item_and_not_another_page(copy: World, totals: di
         body = in_first(id=None)(seen, body)
         return body | totals if seen.path == "/prompt-templates" else body
 
-    copy.faults[:] = [mutated(change)]
     check_refused(
         copy,
+        mutated(change),
         "status",
         '(id is missing or of the wrong type), but the registry returned the item {"id": null, ',
     )
@@ -199,11 +198,7 @@ def test_a_listed_prompt_that_is_not_found_is_no_bug(copy: World, line: str) -> 
         path.unlink()
     gone = Reply({"success": False, "message": "Prompt template not found"}, 404)
     gone_path = re.compile("/prompt-templates/[0-9]+")
-    copy.faults[:] = [lambda seen, forward: gone if gone_path.fullmatch(seen.path) else None]
-    try:
-        done = copy.run(*line.split())
-    finally:
-        copy.faults.clear()
+    done = meeting(copy, fault(lambda seen: bool(gone_path.fullmatch(seen.path)), gone), line)
     code, words = GONE[line]
     assert done.code == code, str(done)
     assert words in " ".join(done.err.split()), str(done)
@@ -239,14 +234,10 @@ def test_a_template_that_makes_no_sense_is_no_bug(copy: World, template: Any, li
                 prompt["prompt_template"] = template
         return body
 
-    copy.faults[:] = [mutated(change, "GET")]
     before = copy.files()
-    try:
-        done = copy.run(*line.split())
-    finally:
-        copy.faults.clear()
-        for path, content in before.items():
-            (copy.root / path).write_bytes(content)
+    done = meeting(copy, mutated(change, "GET"), line)
+    for path, content in before.items():
+        (copy.root / path).write_bytes(content)
     assert done.code in (0, 1, 3, 4), str(done)
     assert done.code == 0 or done.err or line == "doctor" or "invalid  greet" in done.out
     assert len(copy.writes) == 0 or line == "push -y"

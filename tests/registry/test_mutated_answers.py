@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from mutations import HARMLESS, Change, aligned, in_camel_case, mutated
+from mutations import HARMLESS, Change, aligned, in_camel_case, meeting, mutated
 from worlds import World
 
 READING = (
@@ -71,12 +71,8 @@ def test_a_mutation_without_a_meaning_changes_nothing(
     "line", [*READING, *RUNNING, "doctor", "rollback greet --label prod -y", "promote prod beta -y"]
 )
 def test_another_apis_names_fail_with_a_sentence(copy: World, line: str) -> None:
-    copy.faults[:] = [mutated(in_camel_case)]
     before = len(copy.writes)
-    try:
-        done = copy.run(*line.split())
-    finally:
-        copy.faults.clear()
+    done = meeting(copy, mutated(in_camel_case), line)
     # What doctor finds is its result, so it exits with 1. Names and ids are single words, so these lists are
     # understood, without what is optional. What was started without a readable id is unknown.
     expected = {"doctor": 1, "dataset list": 0, "eval list": 0, "agent list": 0}
