@@ -14,8 +14,7 @@ PAGES = ceil(COUNT / 100)
 @template
 def full(world: World) -> None:
     """A working copy that just pulled many prompts, snippets and their users among them."""
-    with (world.root / "promptsync.yaml").open("a") as file:
-        file.write("limits: {changes: 1.0}\n")
+    world.configure("limits: {changes: 1.0}")
     for number in range(COUNT - 20):
         world.publish(f"p{number:03}")
     for number in range(10):

@@ -217,8 +217,7 @@ def test_a_text_that_is_not_published_is_deleted_only_by_name_and_once_it_is_com
 
 
 def released(world: World) -> None:
-    with (world.root / "promptsync.yaml").open("a") as config:
-        config.write("labels: {main: prod}\n")
+    world.configure("labels: {main: prod}")
     world.commit("Release with deploy")
     world.ok("label", "set", "b", "prod", "--yes")
 

@@ -17,8 +17,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     """``deploy`` guards prod; nothing is published yet but two snippets."""
 
     def build(world: World) -> None:
-        config = world.root / "promptsync.yaml"
-        config.write_text(f"{config.read_text()}labels: {{main: prod}}\n")
+        world.configure("labels: {main: prod}")
         world.write("voice", content="Be kind.")
         world.write("middle", content="@@@voice@@@ Be short.")
         world.commit("Add snippets")
@@ -44,8 +43,7 @@ def foreign(world: World, text: str) -> None:
 
 
 def include_ours(world: World) -> None:
-    config = world.root / "promptsync.yaml"
-    config.write_text(config.read_text() + "include: [voice, middle]\n")
+    world.configure("include: [voice, middle]")
     world.commit("Include what is ours")
 
 
@@ -291,8 +289,7 @@ def test_an_edit_of_the_configuration_alone_releases_and_archives_nothing(
     release(world, "@@@voice@@@ {name}")
     world.write("voice", content="Be rude.")
     delete(world, "bots/faq")
-    config = world.root / "promptsync.yaml"
-    config.write_text(config.read_text().replace(old, new))
+    world.configure(new, instead=old)
     for arguments, why in (
         ((), LIVE),
         (("--label", "prod"), "only promptsync deploy moves prod, after the checks; nothing was published"),

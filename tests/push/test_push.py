@@ -182,11 +182,9 @@ def test_only_a_committed_deletion_is_archived_and_only_with_prune(three: World)
     assert "--prune archives it" in three.ok("push", "a", "c").out
     refused = three.run("push", "--prune", CI="")
     assert refused.code == 2 and refused.err.endswith(" --prune --yes\n")
-    config = three.root / "promptsync.yaml"
-    text = config.read_text()
-    config.write_text(f"{text}include: [c]\n")
+    three.configure("include: [c]")
     three.ok("push", "--prune", "-y")
-    config.write_text(text)
+    three.configure("", instead="include: [c]\n")
     assert three.writes == []
 
     three.faults.append(fault(publishing("b"), failing(422)))

@@ -21,8 +21,7 @@ COUNT = 24
 
 @template
 def changed_everywhere(world: World) -> None:
-    with (world.root / "promptsync.yaml").open("a") as file:
-        file.write("limits: {changes: 1.0}\n")
+    world.configure("limits: {changes: 1.0}")
     for number in range(COUNT):
         world.write(f"p{number:02}")
     world.write("snippet", content="Please.")
