@@ -117,8 +117,6 @@ def test_a_wait_that_is_too_short_is_exit_1_and_names_the_command_that_goes_on(
     shown = here.run("agent", "show", "3", **slow)
     assert (shown.code, shown.lines[1][-1]) == (0, "running")
     assert shown.err == "execution 3: promptsync agent show 3 --wait\n"
-    (found,) = here.run("agent", "show", "3", "--json", **slow).document["runs"]
-    assert (found["status"], found["passed"], found["outputs"]) == ("running", None, {})
 
 
 WRONG = [

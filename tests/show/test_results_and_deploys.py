@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 
 import jsonschema
 from click import unstyle
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_reader import EVIL, active, check_only_code, names, page_of
 from msgspec.structs import replace
+from seeds import examples
 from sheets import SHEET, check_results, result, sheet
 
 from promptsync.checks.assignment import Check, Selection
@@ -47,6 +48,7 @@ def item(name: str, version: int) -> Item:
     return Item(name, State.AHEAD, listed=Version(1, version, Prompt(name, {})))
 
 
+@settings(max_examples=examples(200) // 3)
 @given(check_results(names))
 def test_no_text_in_results_is_more_than_code(results: CheckResults) -> None:
     check_only_code(page_of(add_results, results), MOST)
@@ -92,6 +94,7 @@ def receipts(draw: st.DrawFn) -> DeployReceipt:
     return DeployReceipt(plan, results=draw(check_results(names)), labels=labels, stopped=error)
 
 
+@settings(max_examples=examples(200) // 3)
 @given(receipts(), limits)
 def test_no_text_in_a_deploy_is_more_than_code(receipt: DeployReceipt, most: int) -> None:
     check_only_code(page_of(add_receipt, receipt, most=most), most)
