@@ -122,7 +122,7 @@ REASONS: list[tuple[Any, str]] = [
         {"detail": [{"loc": ["body", "tags", 0], "msg": "not a string"}, "odd"]},
         "body.tags.0: not a string; odd",
     ),
-    ({"message": {"why": "nested"}}, '{"why": "nested"}'),
+    ({"message": {"why": "größer"}}, '{"why": "größer"}'),
     ('"a JSON string"', "a JSON string"),
     ("plain text", "plain text"),
     ("<html><head><title>Bad\n gateway</title></head></html>", "Bad gateway"),
@@ -135,6 +135,12 @@ def test_the_reason_is_found_in_every_known_error_body(body: Any, reason: str) -
         registry.prompts.list()
     assert caught.value.reason == reason
     assert reason in caught.value.message
+    with (
+        client(Scripted(Reply(body, status=500))) as registry,
+        pytest.raises(FateUnknown, match="500: ") as failure,
+    ):
+        registry.prompts.list()
+    assert reason in failure.value.message
 
 
 def test_a_response_with_success_false_is_an_error() -> None:
