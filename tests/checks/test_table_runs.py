@@ -59,6 +59,8 @@ def test_a_text_is_run_on_all_rows_beside_the_live_one(world: World) -> None:
     assert {
         world.call("GET", f"{place(sheet)}/scorecard").body["scorecard"]["name"] for sheet in sheets(world)
     } == {"pull request 12"}
+    (again,) = check(world, wanted(text("Say {expect}"), LIVE), origin="deploy").all
+    assert (again.run.reused, again.run.origin) == (True, "pull request 12")
 
 
 def configure(world: World, lines: str) -> None:
