@@ -131,6 +131,8 @@ def find_repository(
     for path in (path for kind in kinds for path in kind.paths):
         if not (top / path).is_symlink():  # which is kept
             checked_place(top, path)
+            if path == AGENTS_FILE and (top / path).is_file():
+                present_text(top, path)  # it is added to, so it must be readable
     head = history.line("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
     branch = head.removeprefix("origin/") if head else history.branch
     branches = tuple(labels) or ((branch,) if branch else ())

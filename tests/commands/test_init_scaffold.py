@@ -318,9 +318,9 @@ def test_beside_a_file_that_cannot_be_read_or_a_link_nothing_is_written(empty: W
     done = empty.run("init", "--agents", "--github", "--package", "promptsync")
     assert (done.code, "AGENTS.md cannot be read" in done.err) == (2, True), str(done)
     assert (empty.root / AGENTS).read_bytes() == b"\xff ours"
+    assert not (empty.root / "promptsync.yaml").exists()
     assert not (empty.root / ".github").exists()
-    for path in (AGENTS, "promptsync.yaml"):
-        (empty.root / path).unlink(missing_ok=True)
+    (empty.root / AGENTS).unlink()
     outside = tmp_path / "outside"
     outside.mkdir()
     (empty.root / ".agents").symlink_to(outside)
