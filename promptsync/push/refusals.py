@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.snippet_users import LiveTexts, LiveUser, direct_users, live_refusal, named_users
@@ -38,7 +38,7 @@ def check_references(
         if not last:
             what, hint, code = (
                 "which is not published",
-                _publish(project, snapshot, name, snippet),
+                _publish(project, snapshot, snippet, dict.fromkeys([snippet, name, *options.names])),
                 "unpublished",
             )
         elif (reference.version or 0) > last:
@@ -56,13 +56,14 @@ def check_references(
         raise Refused(message, hint=hint, code=f"snippet-{code}")
 
 
-def _publish(project: Project, snapshot: Snapshot, name: str, snippet: str) -> str:
+def _publish(project: Project, snapshot: Snapshot, snippet: str, names: Iterable[str]) -> str:
+    """Return how to publish a snippet that is not: with all ``names``."""
     item = snapshot.get(snippet)
     if item is None or item.file is None:
         return f"create {snippet!r} or remove the reference"
     if item.archived is not None:
         return _restore_by_hand(project, item)
-    return f"promptsync push {shlex.join([snippet, name])}"
+    return f"promptsync push {shlex.join(names)}"
 
 
 def check_restorable(project: Project, items: Sequence[Item]) -> None:

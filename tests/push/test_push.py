@@ -225,9 +225,10 @@ def test_snippets_are_published_before_what_uses_them(world: World) -> None:
     world.write("z", content="@@@y@@@ Smile.")
     world.write("y", content="Please.")
     world.commit()
-    done = world.run("push", "a")
-    assert (done.code, world.writes) == (3, [])
-    assert "promptsync push z a" in done.err
+    for names, needed in ((["a"], "z a"), (["z", "a"], "y z a")):
+        done = world.run("push", *names)
+        assert (done.code, world.writes) == (3, [])
+        assert f"hint: promptsync push {needed}\n" in done.err
     world.faults.append(fault(publishing("z"), failing(422, "no snippet like this")))
     found = world.run("push", "--json").document
     assert (found["exit_code"], [one["name"] for one in found["published"]]) == (5, ["b", "y"])
