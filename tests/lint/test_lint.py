@@ -219,7 +219,9 @@ def test_files_are_judged_together_and_problems_come_in_their_order() -> None:
 @given(prompts())
 def test_no_legal_template_is_an_error(prompt: Prompt) -> None:
     problems = check([parse(render_new(prompt, Local()).encode(), "a.yaml", "a")])
-    assert [p for p in problems if p.severity == "error" and p.rule not in ("jinja-syntax", "api-key")] == []
+    # Texts may contain half a tag, a key or a reference to what is not there.
+    by_chance = ("jinja-syntax", "api-key", "snippet-malformed", "snippet-missing", "snippet-unbalanced")
+    assert [p for p in problems if p.severity == "error" and p.rule not in by_chance] == []
 
 
 def test_each_rule_is_reported_by_the_code() -> None:
