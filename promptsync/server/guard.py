@@ -104,15 +104,11 @@ def _check_host(host: str, hosts: Hosts) -> None:
         raise ApiError(400, "The Host header is missing; send the host and port of the registry's URL.")
     if not hosts.accept(host):
         name = host.rpartition(":")[0] or host
-        raise ApiError(
-            403,
-            f"{host[:100]!r} is not an address of this registry. Use the URL that promptsync serve prints, "
-            f"or allow the name: promptsync serve --allow-host {name[:100]}",
-        )
+        wrong = f"{host[:100]!r} is not an address of this registry."
+        hint = f"or allow the name: promptsync serve --allow-host {name[:100]}"
+        raise ApiError(403, f"{wrong} Use the URL that promptsync serve prints, {hint}")
 
 
 def _from_a_page(why: str) -> ApiError:
-    return ApiError(
-        403,
-        f"Web pages cannot use this registry ({why}). Send the request from a program, without an Origin.",
-    )
+    hint = "Send the request from a program, without an Origin."
+    return ApiError(403, f"Web pages cannot use this registry ({why}). {hint}")

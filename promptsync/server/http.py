@@ -47,6 +47,7 @@ Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 RowIndex = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 
+_fields = cache(fields)
 _MISSING = re.compile(r"Object missing required field `([^`]*)`?")
 
 
@@ -128,11 +129,8 @@ def media_type(content_type: str) -> str:
 def wrong_type(content_type: str) -> ApiError:
     """Return the error for a ``Content-Type`` that the request does not accept."""
     is_sent = f"it is {content_type[:100]!r}" if content_type else "it is missing"
-    return ApiError(
-        415,
-        f"The Content-Type of a body must be application/json; {is_sent}. "
-        "With curl, add -H 'Content-Type: application/json'",
-    )
+    rule = f"The Content-Type of a body must be application/json; {is_sent}."
+    return ApiError(415, f"{rule} With curl, add -H 'Content-Type: application/json'")
 
 
 def too_large(limit: int) -> ApiError:
@@ -192,6 +190,15 @@ def parse_json(body: bytes) -> Any:
     if body.count(b"[") + body.count(b"{") > MAX_BODY_DEPTH and is_deeper(value, MAX_BODY_DEPTH):
         raise malformed(f"The request body nests deeper than {MAX_BODY_DEPTH} levels.")
     return value
+
+
+def json_object(text: Any) -> dict[str, Any] | None:
+    """Return the JSON object in ``text``, ``None`` if that is anything else."""
+    try:
+        value = parse_json(text.encode()) if isinstance(text, str) else None
+    except (ApiError, UnicodeEncodeError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 # -- typed values --------------------------------------------------------------------------------------------
@@ -271,10 +278,10 @@ class Request(Struct, frozen=True):
         An empty value counts as absent. A field whose default is a list gets all the values.
         """
         values: dict[str, Any] = {}
-        for name, is_list in _names(shape):
-            sent = [value for key in (name, f"{name}[]") for value in self.query.get(key, ())]
+        for field in _fields(shape):
+            sent = [value for key in (field.name, f"{field.name}[]") for value in self.query.get(key, ())]
             if sent:
-                values[name] = sent if is_list else sent[-1]
+                values[field.name] = sent if field.default_factory is list else sent[-1]
         query = checked(values, shape, status=422, part="query", strict=False)
         for name in values:
             # msgspec reads the text "null" as nothing, and a broken client would get something else.
@@ -300,12 +307,6 @@ class Request(Struct, frozen=True):
         named = [json.dumps(part["workspace_id"]) for part in parts if part.get("workspace_id") is not None]
         if not {workspace, *named} <= {None, str(self.workspace_id)}:
             raise malformed("Invalid workspace_id.")
-
-
-@cache
-def _names(shape: type[Struct]) -> list[tuple[str, bool]]:
-    """Return the names of the parameters, each with whether it is a list."""
-    return [(field.name, field.default_factory is list) for field in fields(shape)]
 
 
 def split_target(environ: WSGIEnvironment) -> tuple[str, dict[str, list[str]]]:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from promptsync.prompt.prompt import as_mapping, is_text_block, mappings
 from promptsync.prompt.shapes import ROLES
+from promptsync.server.http import json_object
 from promptsync.server.prompts.templates import stored_model
 
 Arguments = dict[str, Any]
@@ -167,15 +168,7 @@ def calls(message: Message) -> Iterator[tuple[Any, Any, Message]]:
     """Yield the id, the function and the arguments of each tool call of a message."""
     for call in mappings(message.get("tool_calls")):
         function = as_mapping(call.get("function"))
-        yield call.get("id"), function.get("name"), json_object(function.get("arguments"))
-
-
-def json_object(text: Any) -> Message:
-    """Return the JSON object in ``text``, or an empty object if there is none."""
-    try:
-        return as_mapping(json.loads(text))
-    except (TypeError, ValueError, RecursionError):
-        return {}
+        yield call.get("id"), function.get("name"), json_object(function.get("arguments")) or {}
 
 
 def tool_choice(template: Message) -> tuple[str, str]:

@@ -23,7 +23,6 @@ from promptsync.server.http import Answer, Id, Name, Request, Response, malforme
 from promptsync.server.listing import ItemQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
-from promptsync.server.prompts.items import SKILL
 from promptsync.server.store.database import Database, Row, now
 
 MAX_FILES = 100
@@ -65,8 +64,6 @@ _VERSION = """json_extract(v.body, '$.id') AS id, i.uid AS skill_collection_id,
     v.message AS commit_message, (SELECT min(name) FROM labels WHERE version_id = v.id) AS release_label,
     0 AS "archived [flag]", NULL AS created_by, NULL AS user_email, v.created_at"""
 
-_LATEST = "items i JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
-
 
 class _SentFile(Struct, frozen=True):
     path: str
@@ -106,8 +103,8 @@ class _SentCollection(SentVersion, frozen=True, kw_only=True):
 def list_collections(request: Request, db: Database) -> Answer:
     """List the collections, by default the newest first."""
     query = request.parameters(ItemQuery)
-    collections = [dict(row) for row in query.select(db, _COLLECTION, _LATEST, f"i.kind = '{SKILL}'")]
-    return {"skill_collections": collections}
+    rows = query.select(db, _COLLECTION, items.LATEST, f"i.kind = '{items.SKILL}'")
+    return {"skill_collections": [dict(row) for row in rows]}
 
 
 def get_collection(request: Request, db: Database) -> Answer | Response:
@@ -137,7 +134,7 @@ def create_collection(request: Request, db: Database) -> Answer:
     _check_name(db, body.name)
     if body.folder_id is not None:
         folder_by_id(db, body.folder_id, status=400)
-    skill = items.save(db, SKILL, body.name, uid=str(uuid.uuid4()), folder_id=body.folder_id)
+    skill = items.save(db, items.SKILL, body.name, uid=str(uuid.uuid4()), folder_id=body.folder_id)
     version = _save(db, skill, body, uploaded)
     about, shown = _collection(db, skill), _version(db, version)
     return {"skill_collection": about, "version": shown, "external_ids": []}
@@ -162,13 +159,13 @@ def save_version(request: Request, db: Database) -> Answer:
 
 def _find(db: Database, request: Request) -> Row:
     # A collection is also known by its root path, which is a slash and its name.
-    return items.find(db, request.path["identifier"].removeprefix("/"), SKILL)
+    return items.find(db, request.path["identifier"].removeprefix("/"), items.SKILL)
 
 
 def _check_name(db: Database, name: str) -> None:
     if name.startswith("/"):
         raise malformed("The name of a skill collection cannot start with a slash.")
-    if db.execute("SELECT 1 FROM items WHERE kind = ? AND name = ?", (SKILL, name)).fetchone():
+    if db.execute("SELECT 1 FROM items WHERE kind = ? AND name = ?", (items.SKILL, name)).fetchone():
         raise malformed(f"A skill collection called {name!r} already exists.")
 
 
@@ -180,9 +177,8 @@ def _save(db: Database, skill: Row, new: SentVersion, uploaded: dict[str, bytes]
     changed = changed_files(files, new, uploaded, provider)
     body = {"id": str(uuid.uuid4()), "root_path": f"/{skill['name']}", "provider": provider}
     version = items.add_version(db, skill, body, message=new.commit_message)
-    db.executemany(
-        "INSERT INTO skill_files VALUES (?, ?, ?)", [(version["id"], *file) for file in changed.items()]
-    )
+    rows = [(version["id"], *file) for file in changed.items()]
+    db.executemany("INSERT INTO skill_files VALUES (?, ?, ?)", rows)
     if new.release_label is not None:
         items.point_labels(db, version, [new.release_label])
     return version
@@ -190,15 +186,13 @@ def _save(db: Database, skill: Row, new: SentVersion, uploaded: dict[str, bytes]
 
 def _files(db: Database, version: Row) -> dict[str, bytes]:
     """Return the files of a version by their stored paths."""
-    return dict(
-        db.execute(
-            "SELECT path, content FROM skill_files WHERE version_id = ? ORDER BY path", (version["id"],)
-        ).fetchall()
-    )
+    sql = "SELECT path, content FROM skill_files WHERE version_id = ? ORDER BY path"
+    return dict(db.execute(sql, (version["id"],)).fetchall())
 
 
 def _collection(db: Database, skill: Row) -> dict[str, Any]:
-    return dict(db.execute(f"SELECT {_COLLECTION} FROM {_LATEST} WHERE i.id = ?", (skill["id"],)).fetchone())
+    sql = f"SELECT {_COLLECTION} FROM {items.LATEST} WHERE i.id = ?"
+    return dict(db.execute(sql, (skill["id"],)).fetchone())
 
 
 def _version(db: Database, version: Row, label: str | None = None) -> dict[str, Any]:

@@ -18,24 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from promptsync.server.http import (
-    Answer,
-    ApiError,
-    Id,
-    Request,
-    Response,
-    invalid,
-    malformed,
-    not_found,
-    row_of,
-)
+from promptsync.server.http import Answer, ApiError, Id, Request, Response, invalid, not_found, row_of
 from promptsync.server.listing import MAX_PER_PAGE, ItemQuery
 from promptsync.server.prompts import items
-from promptsync.server.prompts.items import WORKFLOW, list_labels
 from promptsync.server.store.database import Database, Store, encoded
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import RegistryPrompt
-from promptsync.server.tables.store import COMPLETED, PROMPT, QUEUED, SheetColumn
 
 if TYPE_CHECKING:
     from promptsync.server.app import Runner
@@ -62,13 +50,13 @@ def list_workflows(request: Request, db: Database) -> Answer:
         ' ORDER BY name)) AS "release_labels [json]", (SELECT workspace_id FROM registry) AS workspace_id,'
         " NULL AS user_id, '[]' AS \"external_ids [json]\""
     )
-    page, rows = query.select_page(db, columns, "items i", f"i.kind = '{WORKFLOW}'")
+    page, rows = query.select_page(db, columns, "items i", f"i.kind = '{items.WORKFLOW}'")
     return {"items": [dict(row) for row in rows], **page.keys}
 
 
 def get_workflow(request: Request, db: Database) -> Answer:
     """Return an agent both flat, as declared, and nested, as recorded and as the SDK reads it."""
-    workflow, version = items.requested(request, db, WORKFLOW)
+    workflow, version = items.requested(request, db, items.WORKFLOW)
     nodes = version["body"]["nodes"]
     names = "SELECT name FROM labels WHERE version_id = ? ORDER BY name"
     labels = [row["name"] for row in db.execute(names, (version["id"],))]
@@ -99,7 +87,7 @@ def get_workflow(request: Request, db: Database) -> Answer:
 
 def workflow_labels(request: Request, db: Database) -> Answer:
     """List the labels of an agent."""
-    return list_labels(request, db, WORKFLOW, "workflow_version")
+    return items.list_labels(request, db, items.WORKFLOW, "workflow_version")
 
 
 class _RunBody(msgspec.Struct):
@@ -112,14 +100,16 @@ class _RunBody(msgspec.Struct):
     return_all_outputs: bool | None = None
     channel_name_suffix: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SUFFIX)] | None = None
 
+    def __post_init__(self) -> None:
+        if self.workflow_version_number is not None and self.workflow_label_name is not None:
+            raise ValueError("workflow_version_number cannot be combined with workflow_label_name")
+
 
 def run_workflow(request: Request, db: Database) -> Answer:
     """Start an agent: 201. Clients poll for the result or get it over a WebSocket."""
     body = request.read(_RunBody)
     inputs, suffix = body.input_variables or {}, body.channel_name_suffix
-    if body.workflow_version_number is not None and body.workflow_label_name is not None:
-        raise malformed("Specify workflow_version_number or workflow_label_name, not both.")
-    workflow = items.find(db, request.path["identifier"], WORKFLOW)
+    workflow = items.find(db, request.path["identifier"], items.WORKFLOW)
     version = items.version(db, workflow, body.workflow_version_number, body.workflow_label_name)
     nodes = version["body"]["nodes"]
     missing = sorted(_required(db, nodes) - inputs.keys())
@@ -134,7 +124,7 @@ def run_workflow(request: Request, db: Database) -> Answer:
         }
         earlier[node["name"]] = node["name"]
         is_output = node["is_output_node"]
-        columns.append(SheetColumn("", node["name"], PROMPT, config, is_output_column=is_output))
+        columns.append(store.SheetColumn("", node["name"], store.PROMPT, config, is_output_column=is_output))
     about = {"name": workflow["name"], "all_outputs": bool(body.return_all_outputs)}
     about["channel"] = None if suffix is None else f"workflows:{workflow['id']}:run:{suffix}"
     run_id, sheet_id = store.create_run(db, AGENT_RUN, version, given, [given], columns, **about)
@@ -178,13 +168,13 @@ def node_results(db: Database, run_id: int) -> tuple[str | None, Answer]:
     cells = {cell.column_id: cell for cell in store.cells_of(db, run["sheet_id"])}
     results = {}
     for node in store.columns_of(db, run["sheet_id"]):
-        if node.type == PROMPT:
+        if node.type == store.PROMPT:
             cell = cells[node.id]
-            status = "SUCCESS" if cell.status == COMPLETED else cell.status
+            status = "SUCCESS" if cell.status == store.COMPLETED else cell.status
             about = {"is_output_node": node.is_output_column, "model": cell.model}
             errors = {"error_message": cell.error, "raw_error_message": cell.error}
             results[node.title] = {"status": status, "value": cell.value, **errors, **about}
-    is_finished = all(cell.status != QUEUED for cell in cells.values())
+    is_finished = all(cell.status != store.QUEUED for cell in cells.values())
     return None if is_finished else run["sheet_id"], results
 
 
@@ -249,7 +239,7 @@ def issue_token(request: Request, db: Database) -> Answer:
         rule = "must be workflows:<id>:run:<suffix> or workflow_updates:<execution id>"
         raise invalid(f"capability {rule}.", "query", "capability")
     if match["workflow"]:
-        items.find(db, match["workflow"], WORKFLOW)
+        items.find(db, match["workflow"], items.WORKFLOW)
     else:
         node_results(db, int(match["execution"]))
     issued, workspace_id = int(time.time() * 1000), request.workspace_id

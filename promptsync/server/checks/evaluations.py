@@ -16,7 +16,6 @@ from promptsync.prompt.evaluation import cell_text
 from promptsync.server.http import Answer, ApiError, Id, Name, Request, checked, malformed, row_of
 from promptsync.server.listing import ItemQuery, PageQuery
 from promptsync.server.prompts import items
-from promptsync.server.prompts.items import DATASET
 from promptsync.server.store.database import Database, Row, now
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import RegistryPrompt
@@ -26,7 +25,6 @@ EVALUATION, EVALUATION_RUN = "evaluation", "evaluation run"
 """The kinds of rows in the table of runs. An evaluation is one, because it shares its ids with its runs."""
 
 OK = {"success": True, "message": "success"}
-_STATUSES = ("COMPLETED", "FAILED", "QUEUED", "RUNNING")
 
 # The comment of every result names the model, because an echo checks the prompt and not a model: also if
 # another column asked one.
@@ -114,9 +112,9 @@ def run_evaluation(request: Request, db: Database) -> Answer:
     if parent_id is not None:
         raise ApiError(403, f"The report {pipeline_id} is a run, not a pipeline; run {parent_id}.")
     if body.dataset_id is None:
-        dataset = items.version(db, items.find(db, name, DATASET))
+        dataset = items.version(db, items.find(db, name, items.DATASET))
     else:
-        dataset = items.version_by_id(db, body.dataset_id, DATASET)
+        dataset = items.version_by_id(db, body.dataset_id, items.DATASET)
     try:
         columns, version = _pinned(db, pipeline.columns, dataset["body"]["columns"])
     except ApiError as error:
@@ -186,8 +184,8 @@ def _report(db: Database, report_id: int, *, deleted: bool = False) -> Report:
     passed = dict(map(tuple, db.execute(_PASSED, (sheet_id,)))) if is_done else {}
     score = _score(columns, passed, is_done=is_done)
     about["score"] = score if is_done else None
-    shown = {"status_counts": {status: counts[status] for status in _STATUSES}}
-    state = {"status": "COMPLETED" if is_done else "RUNNING", "stats": shown}
+    shown = {status: counts[status] for status in ("COMPLETED", "FAILED", "QUEUED", "RUNNING")}
+    state = {"status": "COMPLETED" if is_done else "RUNNING", "stats": {"status_counts": shown}}
     return Report(about, state, score, columns, passed, sheet_id, row_count)
 
 
@@ -260,7 +258,7 @@ def list_datasets(request: Request, db: Database) -> Answer:
         "(SELECT v.*, v.created_at AS updated_at, t.kind, t.name, t.deleted"
         " FROM versions v JOIN items t ON t.id = v.item_id) i"
     )
-    page, rows = query.select_page(db, columns, source, f"i.kind = '{DATASET}'")
+    page, rows = query.select_page(db, columns, source, f"i.kind = '{items.DATASET}'")
     return {**OK, "datasets": [dict(row) for row in rows], **page.keys}
 
 
@@ -268,13 +266,11 @@ def get_dataset_rows(request: Request, db: Database) -> Answer:
     """Return a page of a dataset's rows; ``q`` selects rows with a value that contains it."""
     query = request.parameters(_RowsQuery)
     dataset_id, part = request.path["dataset_id"], query.q.casefold()
-    dataset = items.version_by_id(db, dataset_id, DATASET)["body"]
+    dataset = items.version_by_id(db, dataset_id, items.DATASET)["body"]
     columns = dataset["columns"]
     rows = [[row.get(name) for name in columns] for row in dataset["rows"]]
     rows = [row for row in rows if any(part in cell_text(value).casefold() for value in row) or not part]
     page = query.of(len(rows))
-    cells = [
-        [{"type": "dataset", "value": value} for value in row]
-        for row in rows[page.offset : page.offset + page.per_page]
-    ]
+    shown = rows[page.offset : page.offset + page.per_page]
+    cells = [[{"type": "dataset", "value": value} for value in row] for row in shown]
     return {**OK, "columns": columns, "rows": cells, **page.keys}

@@ -130,10 +130,8 @@ def delete_entities(request: Request, db: Database) -> Answer:
         if entity.type not in ("PROMPT", "SNIPPET"):
             raise malformed(f"This registry does not delete a {entity.type}, only prompts and snippets.")
     templates = {items.get(db, items.TEMPLATE, "id", entity.id)["id"] for entity in entities}
-    db.executemany(
-        "UPDATE items SET deleted = 1, updated_at = ? WHERE id = ?",
-        [(now(), template_id) for template_id in templates],
-    )
+    archived = [(now(), template_id) for template_id in templates]
+    db.executemany("UPDATE items SET deleted = 1, updated_at = ? WHERE id = ?", archived)
     return {"moved_count": len(templates)}
 
 

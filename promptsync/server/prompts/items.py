@@ -31,6 +31,9 @@ _REFUSALS = {"forbidden": 403, "conflict": 409}
 _REQUESTS = "requests"
 """The key of the changes that wait in a protected label: ids of templates, each with that of a version."""
 
+LATEST = "items i JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
+"""SQL: items with their latest versions."""
+
 _VERSION = 'id, item_id, number, type, message, created_at, body AS "body [json]"'
 
 

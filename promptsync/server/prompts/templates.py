@@ -112,8 +112,7 @@ _ITEM = (
     " f.name AS parent_folder_name, f.path AS full_folder_path,"
     f' \'[]\' AS "external_ids [json]", {IS_SNIPPET} AS "is_snippet [flag]"'
 )
-_LATEST = "JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
-_LABELLED = "JOIN labels l ON l.item_id = i.id JOIN versions v ON v.id = l.version_id"
+_LABELLED = "items i JOIN labels l ON l.item_id = i.id JOIN versions v ON v.id = l.version_id"
 
 
 class TemplatesQuery(ItemQuery, frozen=True):
@@ -155,7 +154,7 @@ def list_templates(request: Request, db: Database) -> Answer:
     ``label`` selects the templates that have it and shows the version under it.
     """
     query = request.parameters(TemplatesQuery)
-    source = f"items i {_LATEST if query.label is None else _LABELLED}"
+    source = items.LATEST if query.label is None else _LABELLED
     folder = "LEFT JOIN folders f ON f.id = i.folder_id"
     kind = f"i.kind = '{items.TEMPLATE}'"
     page, rows = query.select_page(db, _ITEM, source, kind, join=folder)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -122,11 +122,9 @@ class Store:
         self.workspace_id: int = row["workspace_id"]
         self._idle.append(connection)
 
-    @contextmanager
-    def read(self) -> Iterator[Database]:
+    def read(self) -> AbstractContextManager[Database]:
         """Yield a connection that sees one consistent state of the database."""
-        with self._transaction("BEGIN") as connection:
-            yield connection
+        return self._transaction("BEGIN")
 
     @contextmanager
     def write(self) -> Iterator[Database]:

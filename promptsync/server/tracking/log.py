@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from promptsync.prompt.prompt import as_mapping, mappings
-from promptsync.server.http import Answer, ApiError, Id, Request, checked, malformed, parse_json, row_of
+from promptsync.server.http import Answer, ApiError, Id, Request, checked, json_object, malformed, row_of
 from promptsync.server.prompts import items
 from promptsync.server.prompts.templates import check_template, filled_template, stored_model, stored_template
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, insert, now, parse_time
@@ -145,16 +145,12 @@ class Call(SentRequest, frozen=True, kw_only=True):
             # The call can be anything, and a response without messages is better than an error.
             stored = stored_template({"type": "chat", "messages": [], "functions": [], "tools": []})
         name = arguments.get("model") or arguments.get("modelId")
-        about = {
-            "provider": self.provider_type,
-            "name": name if isinstance(name, str) else None,
-            "api_type": self.api_type or api_type,
-        }
+        about = {"provider": self.provider_type, "name": name if isinstance(name, str) else None}
         # Some providers group parameters in objects.
         for key in _NESTED:
             arguments = {**arguments, **as_mapping(arguments.get(key))}
         parameters = {key: value for key, value in arguments.items() if key not in _NOT_PARAMETERS}
-        blueprint = _blueprint(stored, parameters, **about)
+        blueprint = _blueprint(stored, parameters, api_type=self.api_type or api_type, **about)
         return Exchange(sent, answer, blueprint, as_mapping(as_mapping(response).get("usage")))
 
 
@@ -170,8 +166,7 @@ def _messages(key: str, template: Mapping[str, Any], role: str) -> list[Turn]:
     """Return the messages of a template in a log; a completion is one message with this role."""
     if template.get("type") not in ("chat", "completion"):
         raise malformed(f"{key} must be a template of the type chat or completion.")
-    check_template(template)
-    is_chat = template["type"] == "chat"
+    is_chat = check_template(template) == "chat"
     messages = template["messages"] if is_chat else [{"role": role, "content": template.get("content")}]
     if any(isinstance(message.get("content"), str) for message in messages):
         raise malformed(f"{key}: content must be a list of content blocks, not a string.")
@@ -240,7 +235,7 @@ def _used_version(db: Database, request: SentRequest) -> Row | None:
 def _save(db: Database, request: SentRequest, exchange: Exchange, version: Row | None, **columns: Any) -> int:
     """Save a request with the texts and values that a search finds it by, and return its id."""
     texts = [_text(turn) for turn in exchange.answer]
-    calls, parsed = _tool_calls(exchange.answer), _json_object("".join(texts))
+    calls, parsed = _tool_calls(exchange.answer), json_object("".join(texts))
     output, kind = calls or parsed or {}, "tool_call" if calls else "plain_text" if parsed is None else "json"
     times, latency = (request.request_start_time, request.request_end_time), None
     start, end = (None if time is None else moment(time) for time in times)
@@ -270,9 +265,8 @@ def _save(db: Database, request: SentRequest, exchange: Exchange, version: Row |
     )
     set_prompt(db, request_id, version, request.prompt_input_variables)
     asked = "\n\n".join(f"[{turn.get('role')}]: {_text(turn)}" for turn in exchange.sent)
-    answered = "\n".join(
-        [*(texts if kind != "json" else ()), *(f"{key}: {value}" for key, value in flat(output))]
-    )
+    lines = [f"{key}: {value}" for key, value in flat(output)]
+    answered = "\n".join(lines if kind == "json" else texts + lines)
     lower = {"input": asked.casefold().encode(), "output": answered.casefold().encode()}
     insert(db, "request_texts", id=request_id, blueprint=encoded(exchange.blueprint), **lower)
     insert(db, "request_words", rowid=request_id, words=" ".join(words(f"{asked}\n{answered}")))
@@ -294,16 +288,8 @@ def _tool_calls(answer: list[Turn]) -> dict[str, Any]:
     for call in (call for turn in answer for call in mappings(turn.get("tool_calls"))):
         function = as_mapping(call.get("function"))
         arguments = function.get("arguments")
-        calls.append({**call, "function": {**function, "arguments": _json_object(arguments) or arguments}})
+        calls.append({**call, "function": {**function, "arguments": json_object(arguments) or arguments}})
     return {"tool_calls": calls} if calls else {}
-
-
-def _json_object(text: Any) -> dict[str, Any] | None:
-    try:
-        value = parse_json(text.encode()) if isinstance(text, str) else None
-    except ApiError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _count(sent: float | None, usage: Mapping[str, Any], *names: str) -> int | None:

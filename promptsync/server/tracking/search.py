@@ -70,8 +70,7 @@ def get_request(request: Request, db: Database) -> Answer:
     """Return everything stored about a request."""
     request_id = request.path["request_id"]
     sql = f"SELECT {_SUMMARY}, {_DETAILS} {_FROM} WHERE r.id = ?"
-    row = row_of(db, sql, (request_id,), f"There is no request with the id {request_id}.")
-    return _shown(row)
+    return _shown(row_of(db, sql, (request_id,), f"There is no request with the id {request_id}."))
 
 
 def search_requests(request: Request, db: Database) -> Answer:

@@ -166,7 +166,6 @@ class _ClosingQuery(Struct, frozen=True):
 
 def ingest_traces(request: Request, db: Database) -> Response:
     """Save spans. Each span with an invalid id or over the size limit is rejected on its own."""
-    is_binary = request.attached is not None
     sent = [
         (span, group, scope.scope)
         for group in _parsed(request).resource_spans
@@ -193,7 +192,7 @@ def ingest_traces(request: Request, db: Database) -> Response:
             raise ApiError(413, f"The spans are longer than {MAX_TOTAL:,} characters together.")
     for text in texts:
         _save(db, text)
-    return _answer(reasons, is_binary)
+    return _answer(reasons, is_binary=request.attached is not None)
 
 
 def _parsed(request: Request) -> ExportTraceServiceRequest:
@@ -212,7 +211,7 @@ def _parsed(request: Request) -> ExportTraceServiceRequest:
     return message
 
 
-def _answer(reasons: list[str], is_binary: bool) -> Response:
+def _answer(reasons: list[str], *, is_binary: bool) -> Response:
     message = "; ".join(dict.fromkeys(reasons[:10]))
     if not is_binary:
         partial = {"rejectedSpans": len(reasons), "errorMessage": message}
