@@ -169,7 +169,7 @@ _ADVICE = {
     State.REMOTE_ONLY: "promptsync pull",
     State.DIVERGED: "promptsync pull --merge",
     State.ALTERED: "promptsync diff",
-    State.CONFLICT: "promptsync lint, then edit the file: choose a side and delete the marker lines",
+    State.CONFLICT: "edit the file: choose a side and delete the marker lines; promptsync lint names them",
     State.DELETED_LOCALLY: "promptsync push --prune",
     State.DELETED_REMOTELY: "promptsync push NAME --restore, or promptsync pull --prune",
     State.RENAMED_REMOTELY: "promptsync mv OLD NEW",

@@ -263,7 +263,7 @@ CONFLICT = "has conflict markers at prompts/tone.yaml:3"
 def test_a_conflict_is_shown_and_nothing_advises_a_push_of_it(marked: World) -> None:
     done = marked.run("status")
     assert ["conflict", "tone", "v2", "prompts/tone.yaml"] in done.lines
-    assert "promptsync lint, then edit the file: choose a side and delete the marker lines" in done.out
+    assert "edit the file: choose a side and delete the marker lines; promptsync lint names them" in done.out
     for flags in (("tone", "--exit-code"), ("--drift", "--exit-code")):
         assert marked.run("status", *flags).code == 1
     offline = marked.run("status", "--offline", "--json").document["prompts"]

@@ -147,6 +147,8 @@ def usage_error(error: click.UsageError, verb: str) -> UsageError:
         word = next(iter(get_close_matches(name.lower(), known, 1)), None)
         word = _OTHER_WORDS.get(name, word) if is_root else word
         hint = f"did you mean '{path} {word}'?" if word else f"{path} {'help' if is_root else '--help'}"
+        if word == _OTHER_WORDS["rm"]:
+            hint += "\nbefore that, delete the file with git rm, and commit"
         return UsageError(f"{path} has no command {name!r}", hint=hint)
     # click puts choices on lines of their own
     return UsageError(" ".join(error.format_message().split()), hint=f"{path} --help")
