@@ -133,7 +133,7 @@ def _existing(text: str, known: Collection[str]) -> list[str]:
     """Return a name that exists, or the names that a pattern matches, whose ``*`` crosses ``/``."""
     if text in known or not is_pattern(text):
         return [text] if text in known else []
-    return [name for name in known if fnmatchcase(name, text)]
+    return sorted(name for name in known if fnmatchcase(name, text))
 
 
 def find_prompt(project: Project, name: str, listing: Mapping[str, Version]) -> Version:
