@@ -56,7 +56,7 @@ HOSTILE = '*/ """ \\ \' ${x} `\n#: x\r\n@ts-ignore\n# type: ignore\u2028export c
 PARTS: list[tuple[str, Any, list[Any], list[Any]]] = [
     ("text", TEXT, ["x", ""], [1, None]),
     ("number", {"type": "number"}, [1.5, 1], ["x"]),
-    ("integer", NUMBER, [1], ["x", 1.5]),
+    ("integer", NUMBER, [1], ["x"]),  # a number of TypeScript can have a fraction
     ("boolean", {"type": "boolean"}, [True], ["x", 1]),
     ("enum", {"enum": ["low", "high", 3, True, None]}, ["low", 3, None], ["x", 4]),
     ("enum of objects", {"enum": ["x", {"k": 1}, 1.5]}, [{"k": 1}, 1.5], []),
