@@ -18,16 +18,18 @@ from promptsync.files.git.repository import is_in_repository
 from promptsync.project.project import Project
 from promptsync.registry.address import LOCAL
 from promptsync.setup import import_registry
-from promptsync.setup.init import EXAMPLE, VENDOR, commit_command, commit_files, draft, edited, start
-from promptsync.setup.scaffold import (
-    AGENTS_FILE,
-    Scaffold,
-    StarterKind,
-    find_repository,
-    package_to_install,
-    scaffold,
+from promptsync.setup.init import (
+    EXAMPLE,
+    VENDOR,
+    commit_command,
+    commit_files,
+    draft,
+    edited,
+    new_to_git,
+    start,
 )
-from promptsync.show.notes import numbered
+from promptsync.setup.scaffold import Scaffold, StarterKind, find_repository, package_to_install, scaffold
+from promptsync.show.notes import listed, numbered
 from promptsync.show.outcome import Outcome, bodies
 from promptsync.terminal import output
 
@@ -99,7 +101,7 @@ def command(
         commit = True if message is not None else None if session.can_ask and sys.stdin.isatty() else False
     repository = _repository(session, kinds, package) if kinds else None
     # A file that init adds lines to is not committed if that would commit the user's own edits, too.
-    grown = [".gitignore", *([repository.shown(AGENTS_FILE, session.directory)] if repository else [])]
+    grown = [".gitignore", *([repository.shown(repository.agents, session.directory)] if repository else [])]
     mixed = set() if commit is False else edited(session.directory, grown)
     if url is None and ":" in (session.remote or ""):
         url = session.remote
@@ -110,23 +112,26 @@ def command(
     if repository is not None:
         result.kinds, result.package = kinds, repository.package
         result.outcomes |= scaffold(result.config, repository)
-    paths = [path for path in result.written if path not in mixed]
-    if left := sorted(mixed.intersection(result.written)):
+    written = result.written
+    earlier = [path for path in new_to_git(session.directory, result.config) if path not in written]
+    result.to_commit = [*(path for path in written if path not in mixed), *earlier]
+    if left := sorted(mixed.intersection(written)):
         notes.append(f"not committed, because you edited it: {', '.join(left)}")
-    if commit and not result.written:
+    if commit is not False and earlier:
+        notes.append(f"not in git yet, so the commit has it, too: {listed(earlier, _FEW)}")
+    if commit and not result.to_commit:
         notes.append("nothing was written, so there is nothing to commit")
     for note in notes:
-        session.say(f"{output.style('note:', 'warn')} {note}")
-    if commit is not False and paths and (result.imported is None or result.imported.error is None):
-        _commit(session, result, paths, message, is_asked=commit is None)
+        session.say(f"{output.style('note:', 'warn')} {output.name(note)}")
+    can_commit = result.imported is None or result.imported.error is None
+    if commit is not False and result.to_commit and can_commit:
+        _commit(session, result, message, is_asked=commit is None)
     return _shown(session, result)
 
 
-def _commit(
-    session: Session, result: InitResult, paths: Sequence[str], message: str | None, *, is_asked: bool
-) -> None:
+def _commit(session: Session, result: InitResult, message: str | None, *, is_asked: bool) -> None:
     """Commit the files of a result, if the user agrees."""
-    message = message or result.message
+    message, paths = message or result.message, result.to_commit
     root, directory = session.directory, session.directory_option
     hint = commit_command(root, paths, message, result.config.prompts, directory)
     if is_asked:
@@ -149,7 +154,7 @@ def _commit(
 
 def _start(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> InitResult:
     drafted = draft(session.directory, prompts=prompts, url=url, include=include)
-    return InitResult(drafted.config, start(session.directory, drafted), session.directory_option)
+    return InitResult(drafted.config, start(session.directory, drafted))
 
 
 def _import(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> InitResult:
@@ -168,7 +173,7 @@ def _import(session: Session, prompts: str | None, url: str | None, include: tup
         import_registry.check_include(project, include, names)
         drafted = draft(root, prompts=prompts, url=wanted, include=include or drafted.config.include)
         imported = import_registry.import_prompts(project, root, drafted)
-    return InitResult(drafted.config, imported.outcomes, session.directory_option, imported)
+    return InitResult(drafted.config, imported.outcomes, imported)
 
 
 def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str, ...]:
@@ -219,17 +224,17 @@ _PAGES = {
 
 
 class InitResult(Struct):
-    """What init did. ``directory`` is the value of -C, ``committed`` the message of the commit, if any.
+    """What init did. ``to_commit`` are paths, ``committed`` is the message of the commit, if any.
 
     ``was_shown`` says that the paths were listed before a question.
     """
 
     config: Config
     outcomes: dict[str, str]
-    directory: str
     imported: import_registry.Imported | None = None
     kinds: frozenset[StarterKind] = frozenset()
     package: str = ""
+    to_commit: Sequence[str] = ()
     committed: str | None = None
     was_shown: bool = False
     error: PromptsyncError | None = None
@@ -272,7 +277,7 @@ class InitResult(Struct):
 def _shown(session: Session, result: InitResult) -> Outcome:
     """Return what was done, and the next steps."""
     imported = result.imported
-    steps = [*_steps(result, session.environment.get("PROMPTLAYER_API_KEY") is not None)]
+    steps = [*_steps(session, result)]
     body: dict[str, Any] = {"root": str(result.config.root), **result.paths, "committed": result.committed}
     body["next"] = [{"do": step} for step in steps]
     if result.package:
@@ -312,13 +317,13 @@ def _imported_lines(imported: import_registry.Imported, patterns: Sequence[str],
     return lines
 
 
-def _steps(result: InitResult, has_key: bool) -> Iterator[str]:
+def _steps(session: Session, result: InitResult) -> Iterator[str]:
     """Yield the commands in the order of doing: the first one, the commit, the first push."""
-    config, imported, directory = result.config, result.imported, result.directory
+    config, imported, directory = result.config, result.imported, session.directory_option
     promptsync = shlex.join(["promptsync", *(["-C", directory] if directory else [])])
     is_local = config.remotes[config.default_remote].url.startswith(LOCAL)
     is_new = imported is None and (not result.kinds or FILE_NAME in result.paths["created"])
-    paths = result.written if result.committed is None else []
+    paths = result.to_commit if result.committed is None else []
     if imported is not None:
         is_default = imported.remote == config.default_remote
         yield f"{promptsync} status{'' if is_default else f' --remote {shlex.quote(imported.remote)}'}"
@@ -326,7 +331,7 @@ def _steps(result: InitResult, has_key: bool) -> Iterator[str]:
         yield f"{promptsync} lint"
         yield f"{promptsync} {'render hello --example 1' if result.has_example else 'status'}"
     elif is_new:
-        yield from ([] if has_key else ["export PROMPTLAYER_API_KEY=…"])
+        yield from [] if session.environment.get("PROMPTLAYER_API_KEY") else ["export PROMPTLAYER_API_KEY=…"]
         yield f"{promptsync} pull"
         paths = [*paths, config.prompts] if result.written else []
     if paths:

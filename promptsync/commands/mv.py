@@ -34,7 +34,8 @@ def command(session: Session, old: str, new: str) -> Outcome:
     with session.project() as project:
         if old.endswith(SUFFIXES) or new.endswith(SUFFIXES):
             meant = [name_for((names_at(project, name) or [name])[0]) for name in (old, new)]
-            hint = f"promptsync mv {shlex.join(meant)}"
+            move = f"write name: {meant[0]} into it, then git mv {shlex.join([old, new])}"
+            hint = f"promptsync mv {shlex.join(meant)}\nto move the file alone, {move}"
             raise UsageError("mv takes names of prompts, not files", hint=hint)
         return carry_out(
             session,

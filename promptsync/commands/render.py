@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,9 +20,17 @@ from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.lint.rules import Subject
 from promptsync.project.project import Project
-from promptsync.project.target import At, NoSuchPrompt, close_name, may_have_version, resolve, unknown
+from promptsync.project.target import (
+    At,
+    NoSuchPrompt,
+    PromptAt,
+    close_name,
+    may_have_version,
+    resolve,
+    unknown,
+)
 from promptsync.project.versions import Catalog, no_such_version, read_labels
-from promptsync.prompt.prompt import JINJA2, Version, as_mapping, is_text_block, mappings, texts_of
+from promptsync.prompt.prompt import JINJA2, as_mapping, is_text_block, mappings, texts_of
 from promptsync.prompt.snippets import Reference, SnippetError, Template, expand
 from promptsync.prompt.template import Filling, Rendered, Values, syntax_error, template_variables
 from promptsync.registry.errors import NotFound
@@ -81,9 +89,7 @@ def command(
     with session.project() as project:
         worktree = scan(project.root, project.config.prompts)
         renderer = _Renderer(project, worktree, values, named, example, offline, provider, model)
-        renderings = [
-            prompt for name in names for prompt in renderer.render(name, at, from_registry=from_registry)
-        ]
+        renderings = renderer.render(names, at, from_registry=from_registry)
     registry_only = "--llm-kwargs" if llm_kwargs else "--provider" if provider else None
     if registry_only is not None and any(rendering.path is not None for rendering in renderings):
         raise UsageError(f"{registry_only} requires the registry to render", hint="add --from-registry")
@@ -140,20 +146,21 @@ class _Renderer(msgspec.Struct, frozen=True):
     provider: str | None
     model: str | None
 
-    def render(self, argument: str, at: At, *, from_registry: bool) -> Iterator[Rendering]:
-        """Yield the prompts that an argument means, rendered; see ``resolve``.
+    def render(self, arguments: Iterable[str], at: At, *, from_registry: bool) -> list[Rendering]:
+        """Return the prompts that arguments mean, rendered, each once; see ``resolve``.
 
         The registry renders them with ``from_registry``, and where a version is specified. Raises
         ``NoSuchPrompt``, ``NoSuchVersion``, ``InvalidFile`` for a file that cannot be read, ``AnswerIsNo``
         for a jinja2 text that fails, ``SnippetError`` for a snippet that does not exist, and ``RemoteError``.
         """
-        files = None if from_registry or at else self._files(argument)
-        if files is not None:
-            yield from map(self._file, files)
-            return
-        catalog = Catalog(self.project)
-        for target in resolve(self.project, [argument], catalog, at=at):
-            yield self._version(catalog[target.name], target.at)
+        catalog, work = Catalog(self.project), dict[object, Callable[[], Rendering]]()
+        for argument in arguments:
+            files = None if from_registry or at else self._files(argument)
+            for file in files or ():
+                work.setdefault(file.path, partial(self._file, file))
+            for target in resolve(self.project, [argument], catalog, at=at) if files is None else ():
+                work.setdefault((target.name, target.at), partial(self._version, catalog, target))
+        return [render() for render in work.values()]
 
     def _files(self, argument: str) -> Collection[PromptFile] | None:
         """Return the files that an argument means, ``None`` if it may mean a version of a prompt.
@@ -232,9 +239,10 @@ class _Renderer(msgspec.Struct, frozen=True):
             )
         return examples[self.example - 1]
 
-    def _version(self, listed: Version, at: At) -> Rendering:
+    def _version(self, catalog: Catalog, target: PromptAt) -> Rendering:
         """Return one version of a prompt as the registry renders it. Raises ``NoSuchVersion``."""
-        name, file = listed.name, self.worktree.files.get(listed.name)
+        name, at, listed = target.name, target.at, catalog[target.name]
+        file = self.worktree.files.get(name)
         if self.example is not None and file is None:
             raise UsageError(f"{name} has no file with examples", hint=f"promptsync pull {shlex.quote(name)}")
         try:

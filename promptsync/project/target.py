@@ -66,7 +66,7 @@ def resolve(
     with_versions: bool = True,
     missing: Callable[[str, Collection[str]], UsageError] | None = None,
 ) -> list[PromptAt]:
-    """Return the prompts that arguments mean, ``known`` being the names of all that they may mean.
+    """Return the prompts that arguments mean, each once; ``known`` are the names of all that they may mean.
 
     An argument is a name, a pattern whose ``*`` crosses ``/``, or the path of a file or directory, and
     ``with_versions`` each may be followed by ``@N`` or ``:LABEL``. ``at`` is the version that an option
@@ -88,7 +88,13 @@ def resolve(
             f"{twice.name} is specified at {twice.at} and by an option at {at}",
             hint="remove one of the two",
         )
-    return [structs.replace(target, at=at) for target in targets] if at else targets
+    if at:
+        targets = [structs.replace(target, at=at) for target in targets]
+    once: dict[tuple[str, At], PromptAt] = {}
+    for target in targets:
+        if target.is_exact or (target.name, target.at) not in once:
+            once[target.name, target.at] = target
+    return list(once.values())
 
 
 def _meaning(

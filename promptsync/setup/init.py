@@ -230,6 +230,18 @@ def edited(root: Path, paths: Iterable[str]) -> set[str]:
     return {path for path in paths if git.line("status", "--porcelain", "--", f":(literal){path}")}
 
 
+def new_to_git(root: Path, config: Config) -> list[str]:
+    """Return the files that git lacks, such as those of an earlier run, if it lacks the configuration.
+
+    Once that is committed, files that git lacks are drafts of the user.
+    """
+    files = [FILE_NAME, ".gitignore", *sorted(scan(root, config.prompts).paths)]
+    in_git = GitProgram(root).line("ls-files", "-z") if is_in_repository(root) else ""
+    tracked = {*(in_git or "").split("\0")}
+    new = [path for path in files if path not in tracked and (root / path).is_file()]
+    return new if FILE_NAME in new else []
+
+
 def commit_command(root: Path, paths: Iterable[str], message: str, prompts: str, directory: str = "") -> str:
     """Return the command that commits paths, with the directory of the prompts for the files in it.
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from promptsync import __version__
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config
-from promptsync.files.disk import checked_place, present_text, write
+from promptsync.files.disk import checked_place, present_text, real_path, write
 from promptsync.files.evaluation import FOLDER as EVALUATIONS
 from promptsync.files.git.repository import Repository
 from promptsync.files.yaml.layout import flow, inline, quoted
@@ -102,6 +102,11 @@ class Scaffold(Struct, frozen=True):
     package: str
     branches: tuple[str, ...]
 
+    @property
+    def agents(self) -> str:
+        """The path of ``AGENTS.md``, or of the file that it is a link to."""
+        return real_path(self.top / AGENTS_FILE).relative_to(real_path(self.top)).as_posix()
+
     def below(self, config: Config) -> str:
         """Return the directory of a working copy, ``""`` for the top."""
         below = config.root.resolve().relative_to(self.top.resolve()).as_posix()
@@ -129,10 +134,10 @@ def find_repository(
         )
     top = Path(history.line("rev-parse", "--show-toplevel") or root)
     for path in (path for kind in kinds for path in kind.paths):
-        if not (top / path).is_symlink():  # which is kept
+        if path == AGENTS_FILE or not (top / path).is_symlink():  # other links are kept
             checked_place(top, path)
-            if path == AGENTS_FILE and (top / path).is_file():
-                present_text(top, path)  # it is added to, so it must be readable
+        if path == AGENTS_FILE:
+            present_text(top, path)  # it is added to, so it must be readable
     head = history.line("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
     branch = head.removeprefix("origin/") if head else history.branch
     branches = tuple(labels) or ((branch,) if branch else ())
@@ -157,15 +162,15 @@ def scaffold(config: Config, repository: Scaffold) -> dict[str, str]:
     for kind, path in pairs:
         place = repository.top / path
         text = _ADAPT[kind](kind.starter_text(path), config, repository)
-        is_file = place.is_file() and not place.is_symlink()
-        if path == AGENTS_FILE and is_file:
-            present = present_text(repository.top, path) or ""
+        # exists() is false for a broken symbolic link, which must not be replaced either.
+        exists = place.exists() or place.is_symlink()
+        if path == AGENTS_FILE and exists:
+            present, path = present_text(repository.top, path) or "", repository.agents
             is_changed = text.splitlines()[0] not in present
             text = present + "\n" * (2 - present.endswith("\n")) + text
         else:
+            is_file = place.is_file() and not place.is_symlink()
             is_changed = is_file and place.read_bytes() == kind.starter_text(path).encode() != text.encode()
-        # exists() is false for a broken symbolic link, which must not be replaced either.
-        exists = place.exists() or place.is_symlink()
         outcome = "changed" if is_changed else "kept" if exists else "created"
         outcomes[repository.shown(path, config.root)] = outcome
         if outcome != "kept":

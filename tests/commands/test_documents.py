@@ -259,7 +259,9 @@ def test_mv_names_the_prompts_of_files(world: World) -> None:
         ("nowhere.yaml", "x"): "promptsync mv nowhere x",
     }.items():
         done = world.run("mv", *arguments)
-        assert (done.code, hints(done)) == (2, [hint])
+        name, alone = shlex.split(hint)[2], "to move the file alone, write name: "
+        keep = f"{alone}{name} into it, then git mv {shlex.join(arguments)}"
+        assert (done.code, hints(done)) == (2, [hint, keep])
 
 
 def test_a_file_that_git_ignores_is_named_as_such(world: World) -> None:

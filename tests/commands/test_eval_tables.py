@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -147,8 +148,14 @@ def test_a_run_that_is_not_awaited_is_finished_by_the_next(world: World) -> None
     assert "promptsync eval run thanks" in started.err
     shown = world.run("eval", "show", "thanks", "--prompt", "a")
     assert shown.code == 1 and "has no complete run of a as it is in your files" in shown.err
-    assert world.run("eval", "run", "thanks", "--prompt", "a").code == 1
-    assert world.run("eval", "show", "thanks", "--prompt", "a").code == 1
+    # The hint runs what is shown, also on a table that no prompt names.
+    world.put("evaluations/thanks.yaml", evaluation(prompts=[]))
+    for options in (["--prompt", "a"], ["--prompt", "a", "--label", "prod", "--wait"]):
+        shown = world.run("eval", "show", "thanks", *options)
+        hint = shlex.split(shown.err.rpartition("hint: promptsync ")[2])
+        assert (shown.code, hint) == (1, ["eval", "run", "thanks", *options[:4]]), str(shown)
+    assert world.run(*hint).code in (0, 1)
+    assert world.run("eval", "show", "thanks", *options).code in (0, 1)
 
 
 def test_noise_says_which_rows_move_and_what_that_allows(world: World) -> None:

@@ -207,6 +207,27 @@ def test_an_interrupted_question_leaves_the_files(world: World, tmp_path: Path) 
     assert git(root, "log", "--format=%s") == "Add a first prompt"
 
 
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize("in_git", [True, False])
+def test_what_an_earlier_run_wrote_is_committed_with_the_prompts_that_are_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], in_git: bool
+) -> None:
+    if in_git:
+        git(tmp_path, "init", "-q")
+    assert init(tmp_path) == 0
+    (tmp_path / "prompts/mine.yaml").write_text("content: mine\n")
+    capsys.readouterr()
+    assert init(tmp_path, "--commit") == 0
+    said = "promptsync.yaml, .gitignore, prompts/hello.yaml, prompts/mine.yaml\n"
+    assert capsys.readouterr().err == f"note: not in git yet, so the commit has it, too: {said}"
+    assert git(tmp_path, "show", "--format=", "--name-only").split() == sorted(
+        [*WRITTEN, "prompts/mine.yaml"]
+    )
+    (tmp_path / "prompts/draft.yaml").write_text("content: a draft\n")
+    assert init(tmp_path, "--commit") == 0
+    assert "nothing was written, so there is nothing to commit" in capsys.readouterr().err
+
+
 def test_without_git_the_hint_is_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

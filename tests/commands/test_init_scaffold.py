@@ -307,9 +307,9 @@ def test_the_section_is_added_once_and_everything_else_is_kept(empty: World) -> 
             "ours",
         )
     agents.unlink()
-    agents.symlink_to(empty.put("CLAUDE.md", "ours"))
-    assert AGENTS in empty.run("init", "--agents", "--json").document["kept"]
-    assert agents.read_text("utf-8") == "ours"
+    agents.symlink_to(empty.put("CLAUDE.md", "ours\n"))
+    assert empty.run("init", "--agents", "--json").document["changed"] == ["CLAUDE.md"]
+    assert (agents.is_symlink(), agents.read_text("utf-8")) == (True, f"ours\n\n{SECTION}")
 
 
 def test_beside_a_file_that_cannot_be_read_or_a_link_nothing_is_written(empty: World, tmp_path: Path) -> None:
@@ -323,10 +323,17 @@ def test_beside_a_file_that_cannot_be_read_or_a_link_nothing_is_written(empty: W
     (empty.root / AGENTS).unlink()
     outside = tmp_path / "outside"
     outside.mkdir()
-    (empty.root / ".agents").symlink_to(outside)
-    done = empty.run("init", "--agents")
-    assert (done.code, "leads out of" in done.err, [*outside.iterdir()]) == (3, True, []), str(done)
-    assert not (empty.root / "promptsync.yaml").exists()
+    for path, target, code, said in (
+        (".agents", outside, 3, "leads out of"),
+        (AGENTS, outside / "new.md", 3, "leads out of"),
+        (AGENTS, "nowhere.md", 2, "AGENTS.md cannot be read"),
+        (AGENTS, ".git", 2, "AGENTS.md cannot be read"),  # a directory
+    ):
+        (empty.root / path).symlink_to(target)
+        done = empty.run("init", "--agents")
+        assert (done.code, said in done.err, [*outside.iterdir()]) == (code, True, []), str(done)
+        assert not (empty.root / "promptsync.yaml").exists()
+        (empty.root / path).unlink()
 
 
 def test_the_files_name_the_paths_of_the_working_copy(world: World) -> None:

@@ -175,7 +175,7 @@ GIVEN: list[tuple[tuple[str, ...], list[str]]] = [
     (("hello",), ["hello"]),
     (("support/*",), ["support/refund", "support/return"]),
     (("*re?u*",), ["support/refund", "support/return"]),
-    (("hello", "hello", "hel*"), ["hello"]),
+    (("hel*", "hello", "hello"), ["hello"]),
     (("prompts/hello.yaml",), ["hello"]),
     (("prompts/support/parcel.yaml",), ["support/return"]),
     (("prompts/support",), ["support/refund", "support/return"]),
@@ -208,9 +208,9 @@ def test_what_is_given_is_what_is_meant(changed: World, monkeypatch: pytest.Monk
         for name in NAMES if first == "pull" else ():
             changed.publish(name, "Hello {name}", metadata={"owner": "shop"})
         several = first in ("show", "render", "log")
-        for given, meant in GIVEN[1:8:5] if several else GIVEN if first == "status" else GIVEN[1:7:2]:
+        for given, meant in GIVEN[1:8:2] if several else GIVEN if first == "status" else GIVEN[1:7:2]:
             document = changed.run(first, *given, *options, "--json").document
-            assert sorted(one["name"] for one in document[key]) == meant, given
+            assert sorted(one["name"] for one in document.get(key, [document])) == meant, given
     listed = changed.ok("ls-remote", "support/*", "--json").document["prompts"]
     assert [one["name"] for one in listed] == ["support/refund", "support/return"]
     assert changed.ok("show", "support/*").out.count("\n---\n") == 1

@@ -28,6 +28,7 @@ from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, UsageError
 from promptsync.prompt.evaluation import enough_rows
 from promptsync.show import checks as show_checks
+from promptsync.show.notes import listed
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -263,16 +264,19 @@ def show_tables(
     Raises ``AnswerIsNo`` if a prompt has none.
     """
     wanted = wanted_texts(project, checks, live_label(session, project, label))
-    results = []
-    for text, result in zip(wanted, past_results(project, wanted), strict=True):
-        if result is None:
-            raise AnswerIsNo(
-                f"{text.check.name} has no complete run of {text.candidate.name} as it is in your files",
-                hint=f"promptsync eval run {shlex.quote(text.check.name)}",
-                code="never-run",
-            )
-        results.append(result)
-    return CheckResults(tuple(results))
+    results = past_results(project, wanted)
+    missing = [text for text, result in zip(wanted, results, strict=True) if result is None]
+    if missing:
+        table, names = missing[0].check.name, [text.candidate.name for text in missing]
+        # A table that no prompt names needs the option.
+        options = [word for name in names for word in ("--prompt", name)]
+        options += ["--label", label] if label is not None else []
+        raise AnswerIsNo(
+            f"{table} has no complete run of {listed(names, 1)} as it is in your files",
+            hint=shlex.join(["promptsync", "eval", "run", table, *options]),
+            code="never-run",
+        )
+    return CheckResults(tuple(result for result in results if result is not None))
 
 
 def run_noise(
