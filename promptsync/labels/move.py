@@ -273,8 +273,10 @@ def _move(before: _Labels) -> ChangedLabel:
             return ChangedLabel(change, "overtaken", why)
         if not goes_down and (now.position.released or 0) > (change.old or 0):
             # Until all is recorded, nothing may say that what was taken back was live before.
-            now.write([(beside[0][0], change.new), beside[1]])
-            now = _read(before.project, change)
+            steps = ((beside[0][0], change.new), beside[1])
+            if steps != now.beside(now.position):
+                now.write(steps)
+                now = _read(before.project, change)
         unrecorded = now.write(now.beside(after))
         now = _read(before.project, change)
         if unrecorded is not None and not goes_down and now.position != after:
