@@ -10,7 +10,7 @@ from promptsync.checks.catalog import Agent, list_agents
 from promptsync.checks.results import Standard
 from promptsync.checks.run_checks import show_run
 from promptsync.commands.shared import checks
-from promptsync.commands.shared.options import variable_option, variables, variables_option, version_options
+from promptsync.commands.shared.options import variable_options, variables, version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.project.target import At
 from promptsync.show.checks import run_notes
@@ -45,8 +45,7 @@ def _row(agent: Agent) -> tuple[str, ...]:
 
 @verb("run", parent=command, short_help="Run agents and show the output of each node.")
 @click.argument("names", nargs=-1, metavar="[NAME|ID...]")
-@variable_option
-@variables_option
+@variable_options
 @version_options
 @checks.run_options
 def run_command(

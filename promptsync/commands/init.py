@@ -139,7 +139,7 @@ def _commit(session: Session, result: InitResult, message: str | None, *, is_ask
         creates = "Commit" if is_in_repository(root) else "Create a git repository and commit"
         question = f"{creates} these files{f' and {prompts}' if prompts else ''}?"
         try:
-            agreed = session.confirm(question, result.path_lines(), default=True)
+            agreed = session.ask(question, result.path_lines(), default=True)
         except (click.Abort, KeyboardInterrupt):
             raise Interrupted("interrupted; the files were written, and not committed", hint=hint) from None
         result.was_shown = True

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import msgspec
 
-from promptsync.commands.shared.options import variable_option, variables, variables_option, version_options
+from promptsync.commands.shared.options import variable_options, variables, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import check_resolved
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
@@ -43,8 +43,7 @@ from promptsync.terminal.output import count
 
 @verb("render", is_long=True)
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
-@variable_option
-@variables_option
+@variable_options
 @click.option(
     "--example",
     metavar="N",

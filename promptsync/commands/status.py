@@ -84,14 +84,15 @@ def command(
         pins = () if offline or label is not None else find_pins(project, snapshot)
         snapshot = replace(snapshot, items=snapshot.only(wanted))
         passed_over, has_edits = _passed_over(project, snapshot, offline, drift)
-        releases, contracts = _releases(project, snapshot)
-        routed = _routed(project, snapshot, label)
+        routed = _routed(project, snapshot)
         pins = tuple(pin for pin in pins if not wanted or {pin.snippet, pin.user} & {*wanted})
-        status = StatusReport(project, snapshot, passed_over, releases, contracts, pins, routed, offline)
-        outcome = _shown(status, counted, verbose=session.verbose > 0)
-        if (drift and has_edits) or (exit_code and routed):
-            outcome = outcome.replaced(exit_code=1)
-        return outcome
+        releases, contracts = _releases(project, snapshot)
+        status = StatusReport(
+            session, project, snapshot, passed_over, releases, contracts, pins, routed, offline
+        )
+        is_counted = bool(snapshot.problems or snapshot.unusable or snapshot.of(*counted))
+        is_counted = is_counted or (drift and has_edits) or (exit_code and bool(routed))
+        return _shown(status).replaced(exit_code=1 if is_counted else 0)
 
 
 def _releases(project: Project, snapshot: Snapshot) -> tuple[Sequence[Unreleased], Sequence[PromptContract]]:
@@ -120,16 +121,16 @@ def _releases(project: Project, snapshot: Snapshot) -> tuple[Sequence[Unreleased
     return releases, next_contracts(project, snapshot, on_hold)
 
 
-def _routed(project: Project, snapshot: Snapshot, label: str | None) -> Sequence[RoutedLabel]:
+def _routed(project: Project, snapshot: Snapshot) -> Sequence[RoutedLabel]:
     """Return where A/B releases route labels. Sends no request for a label that no prompt has."""
     from promptsync.compare.not_released import release_labels
 
     labels, routed = snapshot.labels or {}, list[RoutedLabel]()
-    for target in [label] if label is not None else release_labels(project):
-        pointers = {item.name: labels.get(item.name, {}).get(target) for item in snapshot.items}
+    for label in [snapshot.label] if snapshot.label is not None else release_labels(project):
+        pointers = {item.name: labels.get(item.name, {}).get(label) for item in snapshot.items}
         if any(pointers.values()):
-            answers = project.registry.prompts.list(label=target)
-            routed += routed_labels(project, target, pointers, answers).values()
+            answers = project.registry.prompts.list(label=label)
+            routed += routed_labels(project, label, pointers, answers).values()
     return routed
 
 
@@ -185,19 +186,20 @@ class StatusReport(Struct, frozen=True):
     ``routed`` says where A/B releases route labels.
     """
 
+    session: Session
     project: Project
     snapshot: Snapshot
     passed_over: PassedOver
     releases: Sequence[Unreleased]
-    contracts: Sequence[PromptContract] = ()
-    pins: Pins = ()
-    routed: Collection[RoutedLabel] = ()
-    offline: bool = False
+    contracts: Sequence[PromptContract]
+    pins: Pins
+    routed: Collection[RoutedLabel]
+    offline: bool
 
 
-def _shown(status: StatusReport, counted: frozenset[State], *, verbose: bool) -> Outcome:
-    """Return the state of each prompt. The exit code is 1 if a prompt is in one of the states ``counted``."""
-    project, snapshot, releases = status.project, status.snapshot, status.releases
+def _shown(status: StatusReport) -> Outcome:
+    """Return the state of each prompt."""
+    project, snapshot = status.project, status.snapshot
     body: dict[str, Any] = {"prompts": [_body(item, status) for item in snapshot.items]}
     foreign = sum(not project.config.in_scope(name) for name in snapshot.listing)
     if not status.offline:
@@ -211,17 +213,16 @@ def _shown(status: StatusReport, counted: frozenset[State], *, verbose: bool) ->
     rows += notes.pin_rows(status.pins)
     rows += [Row("routed", "warn", label.name, note=str(label)) for label in status.routed]
     lines = [
-        *_lines(status, counts, foreign, verbose),
-        *_not_released_lines(project, releases),
+        *_lines(status, counts, foreign),
+        *_not_released_lines(status),
         *notes.stopped_lines(status.contracts),
         *row_lines(rows),
     ]
     title = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
-    is_counted = snapshot.problems or snapshot.unusable or snapshot.of(*counted)
-    return Outcome(lines, body, 1 if is_counted else 0, markdown=lambda page: page.section(title, lines))
+    return Outcome(lines, body, markdown=lambda page: page.section(title, lines))
 
 
-def _lines(status: StatusReport, counts: Counter[State], foreign: int, verbose: bool) -> list[str]:
+def _lines(status: StatusReport, counts: Counter[State], foreign: int) -> list[str]:
     project, snapshot = status.project, status.snapshot
     label = f", label {output.name(snapshot.label)}" if snapshot.label else ""
     how = ", offline: as of the last push or pull" if status.offline else ""
@@ -233,7 +234,7 @@ def _lines(status: StatusReport, counts: Counter[State], foreign: int, verbose: 
         if foreign:
             nothing = f"no prompts: include: matches none of the {count(foreign, 'registry prompt')}"
         return [*lines, output.aside(nothing)]
-    lines += _prompt_lines(snapshot, status.releases, counts, verbose)
+    lines += _prompt_lines(status, counts)
     if snapshot.problems:
         invalid = output.style("invalid", "bad")
         lines += ["", *(f"  {invalid}  {output.safe(text_of(problem))}" for problem in snapshot.problems)]
@@ -245,13 +246,13 @@ def _lines(status: StatusReport, counts: Counter[State], foreign: int, verbose: 
     lines += ["", output.aside(total)] if counts else []
     extra = [f"{count(foreign, 'registry prompt')} ignored (not in include)"] if foreign else []
     both = ((item.file.prompt, item.listed.prompt) for item in snapshot.items if item.file and item.listed)
-    if verbose and (fields := unknown_fields(both)):
+    if status.session.verbose and (fields := unknown_fields(both)):
         names = ", ".join(map(output.name, fields))
         extra.append(f"the registry adds unknown fields: {names}; they do not count as differences")
     if outside := sum(not project.config.in_scope(name) for name in snapshot.worktree.files):
         extra.append(f"{count(outside, 'prompt file')} ignored (not in include); promptsync lint lists them")
     lines += [output.aside(output.style(f"  {note}", "faint"), 4) for note in extra]
-    return [*lines, *_advice_lines(project, snapshot, status.offline)]
+    return [*lines, *_advice_lines(status)]
 
 
 def _counts(snapshot: Snapshot) -> Counter[State]:
@@ -265,31 +266,31 @@ def _counts(snapshot: Snapshot) -> Counter[State]:
 # -- prompts ------------------------------------------------------------------------------------------------
 
 
-def _prompt_lines(
-    snapshot: Snapshot, releases: Sequence[Unreleased], counts: Counter[State], verbose: bool
-) -> Iterator[str]:
-    # The problems of unreadable files are listed below, file by file.
-    items = [item for item in snapshot.items if item.state is not State.INVALID]
+def _prompt_lines(status: StatusReport, counts: Counter[State]) -> Iterator[str]:
     # What was never released is counted below: right after a first push that is everything.
     late = {
         (release.name, release.label): f", {_not_released(release)}"
-        for release in releases
+        for release in status.releases
         if release.released is not None
     }
     names = {name for name, _ in late}
-    shown = [item for item in items if item.state is not State.IN_SYNC or verbose or item.name in names]
-    many = counts[State.REMOTE_ONLY] > _MANY and not verbose
-    if many:
-        shown = [item for item in shown if item.state is not State.REMOTE_ONLY]
+    many = counts[State.REMOTE_ONLY] > _MANY
+    # The problems of unreadable files are listed below, file by file.
+    hidden = {State.INVALID}
+    if not status.session.verbose:
+        hidden |= {State.IN_SYNC, *([State.REMOTE_ONLY] if many else [])}
     rows = []
-    for item in shown:
-        labels = [pair for pair in (snapshot.labels or {}).get(item.name, {}).items() if is_own(pair[0])]
+    for item in status.snapshot.items:
+        if item.state in hidden and not (item.state is State.IN_SYNC and item.name in names):
+            continue
+        there = (status.snapshot.labels or {}).get(item.name, {})
+        labels = [pair for pair in there.items() if is_own(pair[0])]
         marked = (f"{output.name(label)} v{at}{late.get((item.name, label), '')}" for label, at in labels)
         where = f"now {item.renamed_to}" if item.renamed_to else (item.path or "")
         rows.append(_row(item, where, "; ".join(marked)))
     if rows:
         yield from ("", *row_lines(rows, free=True))
-    if many:
+    if State.REMOTE_ONLY in hidden:
         yield ""
         yield f"  {counts[State.REMOTE_ONLY]} prompts exist only in the registry; -v lists them"
 
@@ -325,14 +326,15 @@ def _not_released(release: Unreleased) -> str:
     return f"v{release.version} not released" + (f": {output.name(release.reason)}" if release.reason else "")
 
 
-def _not_released_lines(project: Project, releases: Sequence[Unreleased]) -> Iterator[str]:
+def _not_released_lines(status: StatusReport) -> Iterator[str]:
     """Yield how much is not released to each label, and the command that releases it."""
-    for label in dict.fromkeys(release.label for release in releases):
-        rolled_back = [release.is_rolled_back for release in releases if release.label == label]
+    project = status.project
+    for label in dict.fromkeys(release.label for release in status.releases):
+        rolled_back = [release.is_rolled_back for release in status.releases if release.label == label]
         number, name = rolled_back.count(True), output.name(label)
         if late := rolled_back.count(False):
             branches = [branch for branch, target in project.config.labels.items() if target == label]
-            command = deploy_command(project, label)
+            command = status.session.command_on_remote(deploy_command(project, label))
             if project.history is not None and project.history.branch not in branches:
                 command = f"promptsync deploy, on {output.name(branches[0])}"
             yield output.aside(f"{count(late, 'prompt')} not released to {name}: {command}")
@@ -349,9 +351,9 @@ def _state_word(state: State) -> str:
     return "unknown here" if state is State.UNKNOWN else str(state)
 
 
-def _advice_lines(project: Project, snapshot: Snapshot, offline: bool) -> list[str]:
+def _advice_lines(status: StatusReport) -> list[str]:
     """Return what needs a command, with that command, and notes about names."""
-    about: dict[str, list[str]] = {}
+    project, snapshot, about = status.project, status.snapshot, dict[str, list[str]]()
     for state in _ADVICE:
         for item in snapshot.of(state):
             command, what = _advice(project, snapshot, item)
@@ -366,13 +368,14 @@ def _advice_lines(project: Project, snapshot: Snapshot, offline: bool) -> list[s
                 about.pop(command, None)
     if snapshot.label is not None and not snapshot.listing:
         about = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
+    on_remote = status.session.command_on_remote
     rows = [
-        (f"  {', '.join(dict.fromkeys(what))}", ", or ".join(map(project.on_remote, command.split(", or "))))
+        (f"  {', '.join(dict.fromkeys(what))}", ", or ".join(map(on_remote, command.split(", or "))))
         for command, what in about.items()
     ]
     lines: list[str] = [output.aside(output.style(line, "faint")) for line in output.table(rows)]
     more = [f"{moved.message}: {moved.hint}".replace("\n", ", or ")] if moved else []
-    if snapshot.of(State.REMOTE_ONLY) and not project.config.include and not offline:
+    if snapshot.of(State.REMOTE_ONLY) and not project.config.include and not status.offline:
         more.append("set include: in promptsync.yaml if some of them belong to another repository")
     return [*lines, *(output.aside(output.style(f"  {note}", "faint"), 4) for note in more)]
 

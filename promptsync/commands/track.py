@@ -99,8 +99,7 @@ def request_command(session: Session, file: str) -> Outcome:
 @_request_id
 @click.argument("name", metavar="NAME")
 @options.version_options
-@options.variable_option
-@options.variables_option
+@options.variable_options
 def prompt_command(
     session: Session,
     request_id: int | str,

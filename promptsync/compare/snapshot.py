@@ -201,5 +201,4 @@ def matching(project: Project, snapshot: Snapshot, arguments: Iterable[str]) -> 
         return unknown(name, known, snapshot.worktree.prompts)
 
     targets = resolve(project, arguments, names, with_versions=False, missing=missing)
-    # A prompt that one argument names and another one matches is named.
-    return {target.name: target for target in sorted(targets, key=lambda target: target.is_exact)}
+    return {target.name: target for target in targets}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -182,12 +181,6 @@ class Project:
         """The remote for people: its name and where it is."""
         where = "embedded registry" if self.url.startswith(LOCAL) else self.url
         return f"{self.remote} ({where})" if self.remote != self.url else self.url
-
-    def on_remote(self, command: str) -> str:
-        """Return advice, with the option that chooses this remote if it is a command and needs that."""
-        if self.is_default_remote or not command.startswith("promptsync ") or "--remote" in command:
-            return command
-        return f"{command} --remote {shlex.quote(self.remote)}"
 
     @property
     def is_default_remote(self) -> bool:

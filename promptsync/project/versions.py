@@ -97,8 +97,7 @@ def deploy_command(project: Project, label: str) -> str:
     branches = [name for name, released in project.config.labels.items() if released == label]
     if branch is not None and branches and branch not in branches:
         return f"git switch {shlex.quote(branches[0])}"
-    is_default = branch in branches
-    return project.on_remote("promptsync deploy" + ("" if is_default else f" --label {shlex.quote(label)}"))
+    return "promptsync deploy" + ("" if branch in branches else f" --label {shlex.quote(label)}")
 
 
 def list_labels(registry: Registry, names: Iterable[str]) -> list[Label] | None:

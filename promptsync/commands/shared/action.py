@@ -118,7 +118,7 @@ def _refusal(session: Session, made: Plan, unchanged: str, *, files_only: bool) 
 
 def _confirm(session: Session, headline: str, lines: Sequence[str], unchanged: str) -> None:
     try:
-        confirmed = session.confirm(f"{headline}. Continue?", lines)
+        confirmed = session.ask(f"{headline}. Continue?", lines, default=False)
     except (click.Abort, KeyboardInterrupt):
         raise Interrupted(f"interrupted; {unchanged}") from None
     if not confirmed:

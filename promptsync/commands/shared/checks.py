@@ -244,7 +244,7 @@ def _run_plan(
     session.say(show_checks.planned_text(plan))
     if plan.refusal is not None and session.can_ask and sys.stdin.isatty():
         question = f"{plan.cells:,} cells are more than the limit of {plan.limit:,}. Compute them?"
-        plan = replace(plan, limit=plan.cells) if session.confirm(question) else plan
+        plan = replace(plan, limit=plan.cells) if session.ask(question, default=False) else plan
     return check_tables(
         project,
         plan,

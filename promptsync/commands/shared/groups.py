@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
@@ -13,39 +13,32 @@ from click.core import ParameterSource
 from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS
 
-_OTHER_WORDS: Mapping[str, str] = {
-    "add": "push",
-    "apply": "push",
-    "check": "lint",
-    "clone": "init",
-    "commit": "push",
-    "create": "new",
-    "delete": "push --prune NAME",
-    "fallback": "bundle",
-    "fetch": "pull",
-    "find": "search",
-    "grep": "search",
-    "history": "log",
-    "import": "init --from-remote",
-    "list": "ls-remote",
-    "login": "doctor",
-    "ls": "ls-remote",
-    "merge": "pull --merge",
-    "plan": "push --dry-run",
-    "publish": "push",
-    "release": "deploy",
-    "remove": "push --prune NAME",
-    "rename": "mv",
-    "revert": "rollback",
-    "rm": "push --prune NAME",
-    "sync": "status",
-    "tag": "label",
-    "test": "eval run",
-    "validate": "lint",
-    "version": "--version",
-    "versions": "log",
+_WORDS_FOR = {
+    "bundle": "fallback",
+    "deploy": "release",
+    "doctor": "login",
+    "eval run": "test",
+    "init": "clone",
+    "init --from-remote": "import",
+    "label": "tag",
+    "lint": "check validate",
+    "log": "history versions",
+    "ls-remote": "list ls",
+    "mv": "rename",
+    "new": "create",
+    "pull": "fetch",
+    "pull --merge": "merge",
+    "push": "add apply commit publish",
+    "push --dry-run": "plan",
+    "push --prune NAME": "delete remove rm",
+    "rollback": "revert",
+    "search": "find grep",
+    "status": "sync",
+    "--version": "version",
 }
 """What other programs call our verbs."""
+
+_OTHER_WORDS = {word: verb for verb, words in _WORDS_FOR.items() for word in words.split()}
 
 CommandT = TypeVar("CommandT", bound=click.Command)
 

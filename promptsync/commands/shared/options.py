@@ -86,22 +86,22 @@ def version_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(run)
 
 
-variable_option = click.option(
-    "--var",
-    "assignments",
-    metavar="NAME=TEXT",
-    multiple=True,
-    help="Set a variable to a text, or to JSON with NAME:=JSON. Repeatable.",
+variable_options = together(
+    click.option(
+        "--var",
+        "assignments",
+        metavar="NAME=TEXT",
+        multiple=True,
+        help="Set a variable to a text, or to JSON with NAME:=JSON. Repeatable.",
+    ),
+    click.option(
+        "--vars",
+        "source",
+        metavar="FILE",
+        help="Read variables from a YAML or JSON file (- is stdin); --var takes precedence.",
+    ),
 )
-"""Adds ``--var``, whose values arrive as the argument ``assignments``."""
-
-variables_option = click.option(
-    "--vars",
-    "source",
-    metavar="FILE",
-    help="Read variables from a YAML or JSON file (- is stdin); --var takes precedence.",
-)
-"""Adds ``--vars``, whose value arrives as the argument ``source``."""
+"""Adds ``--var`` and ``--vars``, whose values arrive as ``assignments`` and ``source``: see ``variables``."""
 
 
 def variables(session: Session, assignments: tuple[str, ...], source: str | None = None) -> dict[str, Any]:

@@ -6,10 +6,9 @@ import functools
 import operator
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Timeouts
     from promptsync.server.checks.models import Endpoint
     from promptsync.show.outcome import Outcome
+
+Answer = TypeVar("Answer", bool, str)
 
 _WITHOUT_REMOTE = {"completion", "help", "init", "lint", "new", "relay", "schema", "serve", "types", "--help"}
 """Words of commands for which a remote makes no difference."""
@@ -261,47 +262,33 @@ class Session:
         columns = self.environment.columns
         return lines if columns is None else fitted(lines, columns)
 
-    def confirm(self, question: str, lines: Iterable[str] = (), *, default: bool = False) -> bool:
-        """Ask a question on a terminal, after ``lines`` about it, which ``-q`` does not suppress.
+    def ask(self, question: str, lines: Iterable[str] = (), *, default: Answer) -> Answer:
+        """Ask on a terminal, after ``lines`` about it, which ``-q`` does not suppress.
 
-        Raises ``UsageError`` if stdin is not a terminal. Must not be called unless stderr is one.
+        The answer is yes or no if the ``default`` is, otherwise a line of text. Raises ``UsageError`` if
+        stdin is not a terminal. Must not be called unless stderr is one.
         """
         self.bar.close()
         for line in self.fitted([*lines]):
             click.echo(line, err=True, color=self.use_colour)
-        with self._answerable():
-            return click.confirm(question, default=default, err=True)
-
-    def ask(self, question: str, *, default: str) -> str:
-        """Ask for a line of text on a terminal. Raises ``UsageError`` as ``confirm`` does."""
-        with self._answerable():
-            answer: str = click.prompt(question, default=default, err=True)
-            return answer
-
-    @contextmanager
-    def _answerable(self) -> Iterator[None]:
-        """Raise ``UsageError`` if nobody can answer, and end the line of a question that nobody answers."""
-        self.bar.close()
         if not sys.stdin.isatty():
             raise UsageError(
                 "confirmation is required, but stdin is not a terminal; nothing was done",
                 hint=self.command("--yes"),
                 code="not-confirmed",
             )
+        prompt: Any = click.confirm if isinstance(default, bool) else click.prompt
         try:
-            yield
+            answer: Answer = prompt(question, default=default, err=True)
+            return answer
         except (click.Abort, KeyboardInterrupt):
             click.echo(err=True)  # ends the line of the question
             raise
 
 
-def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], click.Group]:
+def verb_group(name: str) -> Callable[[Callable[[], None]], click.Group]:
     """Declare a verb that has verbs of its own, which ``verb(…, parent=group)`` declares."""
-
-    def declare(function: Callable[[], None]) -> click.Group:
-        return shared_options(click.group(name, cls=VerbGroup, **attributes)(function))
-
-    return declare
+    return lambda function: shared_options(click.group(name, cls=VerbGroup)(function))
 
 
 def blank_document(session: Session) -> dict[str, Any]:
