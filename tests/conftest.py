@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forked import poll_at_once
 from gitcopy import GITCONFIG
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
@@ -20,6 +21,8 @@ from seeds import EXAMPLES
 from worlds import World, made
 
 HERE = Path(__file__).parent
+
+poll_at_once()
 
 # How long an example takes says more about the machine than about what is tested. The suite decides what
 # lands, so it tries the same few examples each time; make fuzz tries others.

@@ -15,6 +15,7 @@ from promptsync.checks.runs import Run, Status, follow, poll_agent, run_together
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.1)
     return clock
 
 
