@@ -43,7 +43,7 @@ def bundle_of_label(project: Project, label: str) -> Bundle:
             listed = prompt.listed
             if label in prompt.labels:
                 pinned[listed.name] = listed.template_id, prompt.labels[label]
-            if listed.prompt.template.get("type") == "completion":
+            if listed.prompt.may_be_snippet:
                 snippets.append((listed.name, listed.version))
         return pinned, snippets
 

@@ -99,6 +99,6 @@ class ListComparison:
 
         Only completion prompts can be snippets. A list that has a single reference does not expand them.
         """
-        if self._whole and all(item.prompt.template.get("type") != "completion" for item in self._listing):
+        if self._whole and not any(item.prompt.may_be_snippet for item in self._listing):
             return True
         return any(of_prompt(item.prompt.template) for item in self._listing)

@@ -126,7 +126,7 @@ class LiveTexts:
             for name, (labels, is_new) in changes.items()
             if (labels or is_new)
             and name in listing
-            and listing[name].prompt.template.get("type") == "completion"
+            and listing[name].prompt.may_be_snippet
             and (live := self.users(name, follows(labels, latest=is_new)))
         }
 
@@ -189,8 +189,8 @@ def direct_users(project: Project, listed: Version, label: str | None = None) ->
 
     ``None`` if the registry cannot say.
     """
-    if listed.prompt.template.get("type") != "completion":
-        return set()  # nothing else can be a snippet
+    if not listed.prompt.may_be_snippet:
+        return set()
     try:
         usage = project.registry.prompts.snippet_usage(listed.template_id, listed.name)
     except (Unsupported, NotFound):

@@ -145,7 +145,7 @@ def change_to(prompt: Labelled, label: str, version: int) -> LabelChange:
         label,
         prompt.labels.get(label),
         version,
-        is_snippet=listed.prompt.template.get("type") == "completion",
+        is_snippet=listed.prompt.may_be_snippet,
         is_on_hold=prompt.position(label).holds(version),
     )
 

@@ -42,6 +42,11 @@ class Prompt(Struct, frozen=True):
         needs = self.metadata.get("needs")
         return needs if isinstance(needs, str) and needs else None
 
+    @property
+    def may_be_snippet(self) -> bool:
+        """Whether other prompts may render it: only completion prompts can be snippets."""
+        return self.template.get("type") == "completion"
+
 
 class Local(Struct, frozen=True):
     """The keys of a prompt file that are not content: never published, never part of the digest.

@@ -264,7 +264,7 @@ def _contained(prompt: Prompt, listing: Iterable[Version], versions: _Versions) 
     haystack = list(strings(prompt.template))
     for item in listing:
         # Only a completion template can be a snippet.
-        if item.prompt.template.get("type") != "completion" or item.name == prompt.name:
+        if not item.prompt.may_be_snippet or item.name == prompt.name:
             continue
         for version in versions(item):
             needle = snippet_text(version.template).strip()
