@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from promptsync.commands.shared.options import check_apart, format_option
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.conflict import may_have_moved
+from promptsync.compare.conflict import may_have_moved, restore_by_hand
 from promptsync.compare.gather import gather, offline_snapshot
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.snippet_users import Pins, find_pins
@@ -394,4 +394,7 @@ def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]
         return output.name(restore), f"{what}, without a file"
     if state is State.DELETED_LOCALLY and not item.deletion_committed:
         return "", what
+    if (archived := item.archived) is not None and (project.is_guarding or archived.prompt.may_be_snippet):
+        # It may have been live, and then a push does not restore it.
+        return f"{output.name(restore_by_hand(project, item))}, or promptsync pull --prune", what
     return _ADVICE[state], what

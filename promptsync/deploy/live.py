@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from promptsync.checks.tested_text import UNREADABLE, TestedTexts, rendered_changes
 from promptsync.compare.not_released import release_labels
 from promptsync.compare.snapshot import Snapshot, State, matching
-from promptsync.compare.snippet_users import LiveTexts, LiveUser, follows, live_refusal
-from promptsync.deploy.members import Survey
+from promptsync.compare.snippet_users import LiveTexts, LiveUser, Pins, follows, live_refusal
+from promptsync.deploy.members import Member, Survey
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile
 from promptsync.project.project import Project
@@ -193,27 +193,50 @@ def live_at_once(project: Project, survey: Survey) -> dict[str, tuple[LiveUser, 
 
 
 def check_live(
-    survey: Survey, live: Mapping[str, Collection[LiveUser]], checked_before: Collection[str]
+    survey: Survey, live: Mapping[str, Collection[LiveUser]], checked_before: Collection[str], pins: Pins
 ) -> None:
     """Raise ``Refused`` for snippets that live prompts would render before any check has run with them.
 
-    ``checked_before`` are the prompts that tables run with the new snippets.
+    ``checked_before`` are the prompts that tables run with the new snippets, ``pins`` those of the files.
     """
     unchecked = {
         name: left
         for name, users in live.items()
         if (left := [user for user in users if user.name not in checked_before])
     }
-    if not unchecked:
-        return
-    first = next(member for member in survey.releases if member.name == next(iter(unchecked)))
-    pinned = first.latest if first.publishes else first.released
-    users = shlex.join(dict.fromkeys(user.name for user in unchecked[first.name]))
-    hint = f"pin the current version, @@@{first.name}@version_number:{pinned}@@@, and deploy only what "
-    hint += f"pins it: promptsync deploy {users}\n"
-    hint += f"then deploy the snippet, and move the pins: promptsync bump {shlex.quote(first.name)}"
-    what, without = f"the snippet {first.name!r}", "before any check runs with it"
-    raise live_refusal(unchecked, what, without, "released", hint)
+    if unchecked:
+        # Of snippets in snippets, the outermost has the fewest users.
+        name, users = min(unchecked.items(), key=lambda item: len(item[1]))
+        member = next(member for member in survey.releases if member.name == name)
+        what, without = f"the snippet {next(iter(unchecked))!r}", "before any check runs with it"
+        raise live_refusal(unchecked, what, without, "released", _next_step(survey, member, users, pins))
+
+
+def _next_step(survey: Survey, snippet: Member, users: Sequence[LiveUser], pins: Pins) -> str:
+    """Return what comes before a snippet is released to its live users: a pin in each, outermost first."""
+    texts, names = references_in(survey.latest), {user.name for user in users}
+    versions = {user.name: user.version for user in users}
+    versions[snippet.name] = (snippet.latest if snippet.publishes else snippet.released) or 0
+    loose = [
+        (user, reference.name)
+        for user, references in texts.items()
+        for reference in references
+        if user in names and reference.version is None and reference.name in versions
+    ]
+    stale = [pin for pin in pins if pin.user in names and pin.is_published]
+    ready = names & {member.name for member in survey.releases} or names & texts.keys()
+    if not loose and stale:  # the older version that they pin renders it without a pin
+        deploy = f"then commit that, and deploy only the pins: promptsync deploy {shlex.quote(stale[0].user)}"
+        return f"promptsync bump {shlex.quote(stale[0].snippet)}\n{deploy}"
+    if not loose and ready:  # their files no longer render it without a pin
+        return shlex.join(["promptsync", "deploy", *sorted(ready)])
+    inner = list(dict.fromkeys(name for _, name in loose)) or [snippet.name]
+    current = " and ".join(f"@@@{name}@version_number:{versions[name]}@@@" for name in inner)
+    then = f"then deploy the snippet, and move the pins: promptsync bump {shlex.quote(snippet.name)}"
+    if len(inner) > 1:
+        then = "then deploy the others, one step after the other: promptsync deploy"
+    deploy = shlex.join(["promptsync", "deploy", *sorted(names.difference(inner))])
+    return f"pin the current version, {current}, and deploy only what pins it: {deploy}\n{then}"
 
 
 def check_order(survey: Survey, checked_before: Collection[str]) -> None:

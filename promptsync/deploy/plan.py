@@ -208,7 +208,6 @@ def _with_live(project: Project, plan: DeployPlan) -> DeployPlan:
     survey, options = plan.survey, plan.options
     releases = [member.name for member in survey.releases]
     pins = find_pins(project, survey.latest, plan.push.new_texts)
-    pins = tuple(pin for pin in pins if pin.snippet in releases)
     live = live_at_once(project, survey)
     texts = _compared_texts(project, survey)
     contracts = find_contracts(project, survey, texts, live)
@@ -222,8 +221,9 @@ def _with_live(project: Project, plan: DeployPlan) -> DeployPlan:
     wanted = _wanted_tables(project, survey, plan.selection, live, texts)
     tables = plan_tables(project, wanted, reuse=math.inf if is_live else None)
     checked_before = {wanted.candidate.name for wanted in tables.wanted}
-    check_live(survey, live, checked_before)
+    check_live(survey, live, checked_before, pins)
     check_order(survey, checked_before - {name for check in plan.located for name in check[0].prompts})
+    pins = tuple(pin for pin in pins if pin.snippet in releases)
     return replace(plan, pins=pins, live=live, contracts=contracts, tables=tables, options=options)
 
 
@@ -235,8 +235,7 @@ def _check_committed(project: Project, survey: Survey, *, is_named: bool) -> Non
     paths = uncommitted_paths(project, survey.latest.worktree)
     places = uncommitted_config(project) if paths else []
     files = survey.latest.worktree.files
-    types = {files[member.name].prompt.template.get("type") for member in survey.releases}
-    if is_named and "completion" not in types:
+    if is_named and not any(files[member.name].prompt.may_be_snippet for member in survey.releases):
         own = {member.path for member in survey.checked}
         paths = [path for path in paths if path in own or path in places]
     if not paths:

@@ -9,7 +9,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.compare.conflict import Conflict, may_have_moved, reason, unusable, ways_out
+from promptsync.compare.conflict import (
+    Conflict,
+    may_have_moved,
+    reason,
+    restore_by_hand,
+    unusable,
+    ways_out,
+)
 from promptsync.compare.content import has_text
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
@@ -31,13 +38,13 @@ from promptsync.prompt.snippets import parents
 _IN_WAY = (State.CONFLICT, State.RENAMED_REMOTELY, State.DELETED_REMOTELY)
 
 
-def _way_out(item: Item, latest: Item, label: str) -> str:
+def _way_out(project: Project, item: Item, latest: Item, label: str) -> str:
     """Return how to go on. An item compares with the ``latest`` version, or with the one under the label."""
     name = shlex.quote(item.name)
     if item.state is State.CONFLICT:
         return ways_out([item])[0]
     if item.state is State.DELETED_REMOTELY:
-        return f"promptsync push {name} --restore\nor delete its file and commit that"
+        return f"{restore_by_hand(project, item)}\nor delete its file and commit that"
     if item.state is State.RENAMED_REMOTELY:
         return f"{ways_out([item])[0]}\nor rename it back in the PromptLayer dashboard"
     seen = f" --label {shlex.quote(label)}" if item is not latest else ""
@@ -162,7 +169,9 @@ class _Decider(Struct, frozen=True):
     def _check(self, in_way: Sequence[tuple[Item, str]]) -> None:
         if in_way:
             first = in_way[0][0]
-            raise Conflict(in_way, "released", _way_out(first, self.latest[first.name], self.label))
+            raise Conflict(
+                in_way, "released", _way_out(self.project, first, self.latest[first.name], self.label)
+            )
 
     def _decide(self, name: str) -> Member | tuple[Item, str] | None:
         """Return what happens to a prompt, or the side whose changes a release would lose, and why.
@@ -187,7 +196,8 @@ class _Decider(Struct, frozen=True):
                 code="remote-moved",
             )
         if item.state in _IN_WAY:
-            return item, reason(item)
+            is_archived = item.state is State.DELETED_REMOTELY  # a push does not restore what has the label
+            return item, "was archived in the registry" if is_archived else reason(item)
         if under.listed is None and item.state is State.DIVERGED and item.base is None:
             return item, "changed in your files and in the registry, and no common version is known"
         if under.listed is not None and under.state is State.DIVERGED:

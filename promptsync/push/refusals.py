@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Iterable, Sequence
 
+from promptsync.compare.conflict import restore_by_hand
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.snippet_users import LiveTexts, LiveUser, direct_users, live_refusal, named_users
 from promptsync.errors import Refused
 from promptsync.project.project import Project
 from promptsync.project.versions import deploy_command, list_labels
 from promptsync.prompt.labels import is_own
-from promptsync.prompt.prompt import Version
 from promptsync.prompt.snippets import Reference, rendered_in
 from promptsync.push.actions import Kind, PushOptions, PushPlan
 
@@ -62,7 +62,7 @@ def _publish(project: Project, snapshot: Snapshot, snippet: str, names: Iterable
     if item is None or item.file is None:
         return f"create {snippet!r} or remove the reference"
     if item.archived is not None:
-        return _restore_by_hand(project, item)
+        return restore_by_hand(project, item)
     return f"promptsync push {shlex.join(names)}"
 
 
@@ -77,19 +77,13 @@ def check_restorable(project: Project, items: Sequence[Item]) -> None:
     for item in items:
         assert item.archived is not None
         label = with_label.get(item.archived.template_id)
-        if label is not None or _is_snippet(item.archived):
+        if label is not None or item.archived.prompt.may_be_snippet:
             what = f"has the label {label}" if label is not None else "may be a snippet"
             raise _nothing(
                 f"{item.name!r} {what}, so a push does not restore it: its archived version would be live",
-                hint=_restore_by_hand(project, item),
+                hint=restore_by_hand(project, item),
                 code="live-prompt",
             )
-
-
-def _restore_by_hand(project: Project, item: Item) -> str:
-    """Return how to bring an archived prompt back as it was, which needs a dashboard."""
-    page = project.registry.page(item.archived) if item.archived is not None else ""
-    return f"restore it at {page}" if page else f"promptsync mv {shlex.quote(item.name)} NEW_NAME"
 
 
 def live_users(project: Project, snapshot: Snapshot, plan: PushPlan) -> dict[str, tuple[LiveUser, ...]]:
@@ -182,7 +176,7 @@ def _users(project: Project, plan: PushPlan, snippet: str) -> list[LiveUser]:
     """Return the prompts that use a snippet under a governed label, or will in their latest version."""
     assert plan.snapshot is not None
     files, listing = plan.snapshot.worktree.files, plan.snapshot.listing
-    if not _is_snippet(listing[snippet]):
+    if not listing[snippet].prompt.may_be_snippet:
         return []
     texts = LiveTexts(project, plan.snapshot)
     archived, published = ({action.name for action in some} for some in (plan.archiving, plan.publishing))
@@ -199,8 +193,3 @@ def _users(project: Project, plan: PushPlan, snippet: str) -> list[LiveUser]:
         if references is None or any(reference.name == snippet for reference in references):
             users[name] = LiveUser(name, "")
     return sorted(users.values())
-
-
-def _is_snippet(listed: Version | None) -> bool:
-    """Whether other prompts may render a prompt of this name."""
-    return listed is not None and listed.prompt.template.get("type") == "completion"

@@ -123,7 +123,7 @@ def kept_tag_rows(plan: PushPlan, names: Container[str]) -> list[Row]:
 
 
 def pin_rows(pins: Pins) -> Iterator[Row]:
-    """Yield a row for each snippet of which others pin an old text."""
+    """Yield a row for each snippet of which others pin an old text. A bump needs a published version."""
     for snippet, group in groupby(sorted(pins, key=lambda pin: pin.snippet), key=lambda pin: pin.snippet):
         outdated = [*group]
         versions, newest = {pin.version for pin in outdated}, outdated[0].newest
@@ -132,11 +132,12 @@ def pin_rows(pins: Pins) -> Iterator[Row]:
             [pin.user if is_same else f"{pin.user} (v{pin.version})" for pin in outdated], _MOST_USERS
         )
         what = f"v{min(versions)}" if is_same else "older versions"
-        note = f"once v{newest} is published, {users} will still pin {what}"
+        note, command = f"once v{newest} is published, {users} will still pin {what}", ""
         if outdated[0].is_published:
             verb = "pins" if len({pin.user for pin in outdated}) == 1 else "pin"
             note = f"{users} still {verb} {what}, not v{newest}"
-        yield Row("pinned", "warn", snippet, note=note, command=f"promptsync bump {shlex.quote(snippet)}")
+            command = f"promptsync bump {shlex.quote(snippet)}"
+        yield Row("pinned", "warn", snippet, note=note, command=command)
 
 
 def pins_body(pins: Pins) -> list[dict[str, Any]]:

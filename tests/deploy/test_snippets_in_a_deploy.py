@@ -66,17 +66,21 @@ def not_in_the_newest_version(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("use", "users"),
+    ("use", "users", "hint"),
     [
-        (unpinned, "a (prod)"),
-        (by_label, "a (prod)"),
-        (nested, "a (prod), outer (prod)"),
-        (elsewhere, "bots/faq (prod)"),
-        (not_in_the_newest_version, "a (prod)"),
+        (unpinned, "a (prod)", f"{PINNED}, and deploy only what pins it: promptsync deploy a\n"),
+        (by_label, "a (prod)", "move the pins: promptsync bump tone\n"),
+        (nested, "a (prod), outer (prod)", f"@@@outer@version_number:1@@@ and {PINNED}, and deploy"),
+        (
+            elsewhere,
+            "bots/faq (prod)",
+            f"{PINNED}, and deploy only what pins it: promptsync deploy bots/faq\n",
+        ),
+        (not_in_the_newest_version, "a (prod)", "hint: promptsync deploy a\n"),
     ],
 )
-def test_a_snippet_that_is_live_before_its_checks_is_refused_with_its_users(
-    released: World, use: Callable[[World], None], users: str
+def test_a_snippet_that_is_live_before_its_checks_is_refused_with_its_users_and_the_first_step(
+    released: World, use: Callable[[World], None], users: str, hint: str
 ) -> None:
     use(released)
     write(released, tone="A rude text.")
@@ -85,7 +89,7 @@ def test_a_snippet_that_is_live_before_its_checks_is_refused_with_its_users(
     for more in ((), ("tone",), ("--dry-run",)):
         done = released.exits(3, "deploy", *more)
         assert f"'tone' would be live immediately in {users}" in done.err
-        assert "@@@tone@version_number:1@@@" in done.err and "promptsync bump tone" in done.err
+        assert hint in done.err
     assert released.writes == [] and live(released) == before
 
 
@@ -195,10 +199,10 @@ def test_the_way_out_pins_the_snippet_releases_it_and_moves_the_pins(released: W
     unpinned(released)
     write(released, tone="Another polite text.")
     write(released, a=PINNED)
-    assert "deploy only what pins it: promptsync deploy a\n" in released.exits(3, "deploy").err
+    assert "hint: promptsync deploy a\n" in released.exits(3, "deploy").err
     released.ok("deploy", "a")
     planned = released.ok("deploy", "-n").out
-    assert "      once v2 is published, a will still pin v1; promptsync bump tone\n" in planned
+    assert "      once v2 is published, a will still pin v1\n" in planned
     assert sum(" tone " in line for line in planned.splitlines()) == 1
     assert "once v2 is published, a will still" in released.ok("deploy", "-n", "--format", "markdown").out
     document = released.ok("deploy", "-n", "--json").document
@@ -211,6 +215,27 @@ def test_the_way_out_pins_the_snippet_releases_it_and_moves_the_pins(released: W
     document = released.ok("deploy", "--json").document
     assert [run["evaluation"] for run in document["eval"]["runs"]] == ["a is polite"]
     assert document["pins"] == [] and live(released).startswith("Another polite text.")
+
+
+def test_of_snippets_in_snippets_the_outermost_is_pinned_first(released: World) -> None:
+    """Each step is the one that the refusal before it names, and the live text stays until the last one."""
+    nested(released)
+    write(released, tone="Another polite text.")
+    write(released, outer=f"So: {PINNED}", a="@@@outer@version_number:1@@@")
+    for steps in (["deploy a"], ["deploy outer"], ["bump outer", "deploy a"]):
+        refused = released.exits(3, "deploy").err
+        for step in steps:
+            assert f"promptsync {step}\n" in refused
+            released.ok(*step.split())
+            if step == "bump outer":
+                released.commit("Move the pin")
+    for name in ("tone", "outer"):
+        assert f"promptsync bump {name}" in released.ok("deploy").out
+        assert live(released).startswith("So: A polite text.")
+        released.ok("bump", name)
+        released.commit(f"Use the new {name}")
+    released.ok("deploy")
+    assert live(released).startswith("So: Another polite text.")
 
 
 def test_a_snippet_that_was_pushed_before_is_named_when_it_is_released(released: World) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from deploying import change
+from deploying import change, prod
 from worlds import Reply, Run, Seen, World, asking, fault, made, once, publishing
 
 TEXT = "A polite hello, {name}\n\nin the middle\n\nand at the end\n"
@@ -95,11 +95,13 @@ def test_what_is_on_hold_is_released_by_the_command_for_names_with_blanks_too(re
 
 def test_an_archived_live_prompt_is_restored_by_hand_or_left_out(released: World) -> None:
     released.archive("c")
-    (command,) = commands(released.exits(3, "deploy"))
-    assert "'c' has the label prod" in released.exits(3, *command).err
-    released.path("c").unlink()
-    released.commit("Delete c")
+    assert "promptsync mv c NEW_NAME, or promptsync pull --prune" in released.ok("status").out
+    assert commands(released.exits(3, "deploy")) == [["mv", "c", "NEW_NAME"]]
+    assert "'c' has the label prod" in released.exits(3, "push", "c", "--restore").err
+    released.ok("mv", "c", "another c")
+    released.commit("Rename c")
     released.ok("deploy")
+    assert prod(released, ["another c"]) == [1]
 
 
 def test_a_label_that_is_empty_or_kept_for_another_is_a_usage_error(released: World) -> None:
