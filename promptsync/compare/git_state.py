@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from promptsync.compare.snapshot import Origin
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.evaluation import FOLDER
-from promptsync.files.git.repository import Repository
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.graph import Lineage
 from promptsync.project.project import Project
@@ -109,24 +108,23 @@ def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
     Local keys and comments count too, and so do deleted files. Outside of git there are none.
     """
     history = project.history
-    prompts = _uncommitted(history, {*worktree.paths}) if history is not None else []
-    return [*uncommitted_config(project), *prompts]
+    if history is None:
+        return []
+    others = uncommitted_config(project)
+    return [*others, *(path for path in _uncommitted(history, {*worktree.paths}) if path not in others)]
 
 
 def uncommitted_config(project: Project) -> list[str]:
     """Return the paths of the configuration and of evaluation files that ``HEAD`` has differently."""
-    from promptsync.files.git.repository import Repository
-
-    if project.history is None:
+    history = project.history
+    if history is None:
         return []
     root, name = project.root, project.config.path.name
-    below = {path.relative_to(root).as_posix() for path in (root / FOLDER).rglob("*") if path.is_file()}
-    places = []
-    for top, paths in (name, {name}), (FOLDER, below):
-        history = Repository(root, top)
-        history.check_index()
-        places += _uncommitted(history, paths)
-    return places
+    history.check_index(name, FOLDER)
+    paths = {path.relative_to(root).as_posix() for path in (root / FOLDER).rglob("*") if path.is_file()}
+    changed = _uncommitted(history, {name, *paths})
+    own = [path for path in changed if path == name or path.startswith(f"{FOLDER}/")]
+    return sorted(own, key=lambda path: path != name)
 
 
 def needs_backup(project: Project, path: str, old: str, new: str | None) -> bool:
@@ -158,8 +156,6 @@ def _missing(history: Repository, revision: str, option: str) -> PromptsyncError
 
 
 def _uncommitted(history: Repository, paths: Set[str]) -> list[str]:
-    """Return the paths that differ from ``HEAD``."""
-    if not history.born:
-        return sorted(paths)
+    """Return the paths that differ from ``HEAD``, and all YAML files that do."""
     edited = {path for path in history.edited if path.endswith(SUFFIXES) or path in paths}
     return sorted((paths - history.head.keys()) | edited)

@@ -80,28 +80,30 @@ class Project:
         return load_evaluations(self.root)
 
     @cached_property
+    def _repository(self) -> Repository | None:
+        from promptsync.files.git.repository import Repository
+
+        return Repository.find(self.root, self.config.prompts)
+
+    @cached_property
     def history(self) -> Repository | None:
         """The git history of the working copy, ``None`` outside of git. Loads git on first use.
 
         Raises ``Refused`` where git does not have or watch each file: submodules, sparse checkouts.
         """
-        from promptsync.files.git.repository import Repository
-
-        history = Repository.find(self.root, self.config.prompts)
-        if history is not None:
-            history.check_index()
-        return history
+        if self._repository is not None:
+            self._repository.check_index()
+        return self._repository
 
     @cached_property
     def committed_config(self) -> Config | None:
         """The configuration that ``HEAD`` has, ``None`` without one that can be read. Loads git."""
-        from promptsync.files.git.repository import Repository
-
         path = self.config.path
         try:
-            history = Repository.find(self.root, path.name)
-            blob = history.head.get(path.name) if history is not None else None
-            return parse(path, history.blobs([blob]).get(blob, b"")) if history is not None and blob else None
+            git = self._repository
+            if git is None:
+                return None
+            return parse(path, git.run("cat-file", "blob", f"HEAD:{git.prefix}{path.name}"))
         except PromptsyncError:  # a rollback must not need git
             return None
 

@@ -173,12 +173,16 @@ def branch_to_merge_into(variables: Mapping[str, str]) -> str | None:
 
 def _tip(history: Repository, branch: str) -> str | None:
     """Return the newest commit of a branch that this clone knows; its upstream comes first."""
-    upstream = history.line("for-each-ref", "--format=%(upstream)", f"refs/heads/{branch}")
-    remotes = history.line("for-each-ref", "--format=%(refname)", f"refs/remotes/*/{branch}") or ""
-    places = (upstream, f"refs/remotes/origin/{branch}", remotes, f"refs/heads/{branch}")
-    # Several remotes are several lines, which name no commit.
-    commits = (history.commit(place) for place in places if place and "\n" not in place)
-    return next((commit for commit in commits if commit is not None), None)
+    local, shown = f"refs/heads/{branch}", "--format=%(refname) %(objectname) %(upstream)"
+    out = history.line("for-each-ref", shown, local, f"refs/remotes/*/{branch}") or ""
+    rows = [row.split(" ") for row in out.splitlines()]
+    commits = {name: commit for name, commit, _ in rows}
+    upstream = next((upstream for name, _, upstream in rows if name == local), "")
+    if upstream and (commit := commits.get(upstream) or history.commit(upstream)):
+        return commit
+    remotes = [name for name in commits if name != local]
+    places = (f"refs/remotes/origin/{branch}", *(remotes if len(remotes) == 1 else ()), local)
+    return next((commits[place] for place in places if place in commits), None)
 
 
 def _branch(session: Session, project: Project, merged: bool) -> str | None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from promptsync.errors import PromptsyncError, Refused
+from promptsync.files.config import FILE_NAME
+from promptsync.files.evaluation import FOLDER
 
 if TYPE_CHECKING:
     from git import Git
@@ -130,15 +132,22 @@ class Repository(GitProgram):
     Unless a method says otherwise it raises ``PromptsyncError`` when git fails.
     """
 
+    _head: bytes = b""
+
     def __init__(self, root: Path, prompts: str) -> None:
         super().__init__(root)
-        self._prompts = prompts
-        self._pathspec = f":(literal){prompts}"
-        out = self.run("rev-parse", "--is-shallow-repository", "--show-prefix")
-        is_shallow, _, prefix = out.partition(b"\n")
+        self._pathspec = _pathspec(prompts)
+        self._places = (prompts, FILE_NAME, FOLDER)
+        asked = ("--is-shallow-repository", "--show-prefix", "--verify", "--quiet", "HEAD^{commit}")
+        code, out, said = self._execute("rev-parse", asked)
+        if code not in (0, 1):  # 1: no commit
+            raise self._failed("rev-parse", said.strip() or f"exit code {code}")
+        is_shallow, _, prefix = out.removesuffix(b"\n").partition(b"\n")
+        if code == 0:
+            prefix, _, self._head = prefix.rpartition(b"\n")
         self.shallow = is_shallow == b"true"
         """Whether the clone lacks older commits."""
-        self.prefix = _path(prefix.removesuffix(b"\n"))
+        self.prefix = _path(prefix)
         """The path from the top of the repository to ``root``, ``""`` or ending in ``/``."""
 
     @classmethod
@@ -158,6 +167,8 @@ class Repository(GitProgram):
     @cached_property
     def head_commit(self) -> str | None:
         """The full id of ``HEAD``, ``None`` before the first commit."""
+        if self._head:
+            return self._head.decode()
         try:
             return self.run("log", "-1", "--no-show-signature", "--format=%H").decode().strip()
         except PromptsyncError as error:
@@ -223,13 +234,13 @@ class Repository(GitProgram):
 
     @cached_property
     def head(self) -> dict[str, str]:
-        """The blob of each path below the prompts directory in ``HEAD``."""
-        files = self.files("HEAD", self.prefix + self._prompts) if self.born else {}
+        """The blob in ``HEAD`` of each prompt and evaluation file, and of the configuration."""
+        files = self.files("HEAD", *(self.prefix + place for place in self._places)) if self.born else {}
         return {path.removeprefix(self.prefix): blob for path, blob in files.items()}
 
-    def files(self, commit: str, path: str) -> dict[str, str]:
-        """Return the blobs that a commit has at a path, or below it; all paths are from the top."""
-        out = self.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
+    def files(self, commit: str, *places: str) -> dict[str, str]:
+        """Return the blobs that a commit has at or below some places; all paths are from the top."""
+        out = self.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", *map(_pathspec, places))
         rows = (line.split(b"\t", 1) for line in out.split(b"\0") if line)
         return {_path(name): facts.split()[2].decode() for facts, name in rows}
 
@@ -270,13 +281,18 @@ class Repository(GitProgram):
 
     @cached_property
     def edited(self) -> frozenset[str]:
-        """The tracked paths below the prompts directory that differ from those in ``HEAD``."""
-        out = self.run("diff", *_RAW, "HEAD", "--relative", "--", self._pathspec)
+        """The paths of such files that are tracked and differ from those in ``HEAD``."""
+        if not self.born:
+            return frozenset()
+        out = self.run("diff", *_RAW, "HEAD", "--relative", "--", *map(_pathspec, self._places))
         return frozenset(_path(path) for path in out.split(b"\0")[1::2])
 
-    def check_index(self) -> None:
-        """Raise ``Refused`` if git does not have, or does not watch, every tracked prompt file by itself."""
-        out = self.run("ls-files", "-v", "-s", "-z", "--", self._pathspec)
+    def check_index(self, *places: str) -> None:
+        """Raise ``Refused`` if git does not have, or does not watch, every tracked file by itself.
+
+        Without ``places``, it checks the prompt files.
+        """
+        out = self.run("ls-files", "-v", "-s", "-z", "--", *map(_pathspec, places or self._places[:1]))
         for line in filter(None, out.split(b"\0")):
             facts, _, name = line.partition(b"\t")
             mark, mode, path = *facts.decode().split()[:2], _path(name)
@@ -303,6 +319,10 @@ class Repository(GitProgram):
     def ignores(self, path: str) -> bool:
         """Whether git ignores a path."""
         return self.line("check-ignore", "--quiet", "--", path) is not None
+
+
+def _pathspec(path: str) -> str:
+    return f":(literal){path}"
 
 
 def _path(raw: bytes) -> str:
