@@ -1,12 +1,13 @@
-"""What differs between two states of real git repositories."""
+"""What differs between two states of real git repositories, and which states have a name."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from gitcopy import Copy, Files
+from gitcopy import Copy, Files, git
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from seeds import examples
@@ -14,9 +15,9 @@ from seeds import examples
 from promptsync.errors import PromptsyncError
 from promptsync.files.yaml.load import InvalidFile
 
-A = "prompts/a.yaml"
-B = "prompts/b.yaml"
-C = "prompts/c.yaml"
+A, B, C = (f"prompts/{name}.yaml" for name in "abc")
+CONFIG = "promptsync.yaml"
+ZEROS, GONE = "0" * 40, "1234567890" * 4
 
 
 def text(content: str = "Hello", name: str = "", more: str = "") -> str:
@@ -28,24 +29,40 @@ def copy(tmp_path: Path) -> Copy:
     return Copy.made(tmp_path)
 
 
-CONTENT: list[tuple[str, Files, Files, dict[str, str]]] = [
+EQUAL: list[tuple[str, str]] = [
+    (text(), text("'Hello'")),
+    ("content: |\n  Hello\n", 'content: "Hello\\n"\n'),
+    (text(more="tags: [x]\n"), "tags: [x]\n" + text()),
+    (text(), text().replace("\n", "\r\n")),
+    (text(), text(more="template_format: f-string\n")),
+    (text(more="tags: [x, y]\n"), text(more="tags: [y, x]\n")),
+    (text(), text(more="evaluations: [quality]\nagents: [helper]\nexamples: [{x: y}]\n")),
+    (text(more="synced: 1-0a1b2c3\n"), text(more="synced: 2-3fa9c1a\n")),
+    ('"name": n\ncontent: Hello\n', '# x\n"name": n\ncontent: Hello\n'),
+]
+CHANGED: list[tuple[str, str]] = [
+    (text(), text(more="template_format: jinja2\n")),
+    (text(), text(more="model: {provider: openai, name: gpt-4o}\n")),
+    (text(more="tags: [x]\n"), text(more="tags: [x, y]\n")),
+    ("content: [\n", text()),
+]
+
+
+def test_a_prompt_changed_when_its_content_did(copy: Copy) -> None:
+    for number, (before, after) in enumerate(EQUAL + CHANGED):
+        copy.become({A: before})
+        start = copy.commit()
+        copy.become({A: after})
+        expected = {} if number < len(EQUAL) else {"a": "changed"}
+        assert copy.kinds(start) == expected, (before, after)
+
+
+LEAF, OTHER = text("Be kind", "leaf"), text("Be brief", "leaf")
+USER = text('"@@@leaf@@@"', "b")
+
+STATES_OF_FILES: list[tuple[str, Files, Files, dict[str, str]]] = [
     ("the second suffix", {A: text()}, {A: text(), "prompts/b.yml": text("Bye")}, {"b": "added"}),
-    ("quotes", {A: text()}, {A: text("'Hello'")}, {}),
-    ("a block", {A: "content: |\n  Hello\n"}, {A: 'content: "Hello\\n"\n'}, {}),
-    ("the order of keys", {A: text(more="tags: [x]\n")}, {A: "tags: [x]\n" + text()}, {}),
-    ("line ends", {A: text()}, {A: text().replace("\n", "\r\n")}, {}),
-    ("a default spelled out", {A: text()}, {A: text(more="template_format: f-string\n")}, {}),
-    ("the format", {A: text()}, {A: text(more="template_format: jinja2\n")}, {"a": "changed"}),
-    ("a model", {A: text()}, {A: text(more="model: {provider: openai, name: gpt-4o}\n")}, {"a": "changed"}),
-    ("tags", {A: text(more="tags: [x]\n")}, {A: text(more="tags: [x, y]\n")}, {"a": "changed"}),
-    ("the order of tags", {A: text(more="tags: [x, y]\n")}, {A: text(more="tags: [y, x]\n")}, {}),
-    ("evaluations", {A: text()}, {A: text(more="evaluations: [quality]\n")}, {}),
-    ("agents", {A: text()}, {A: text(more="agents: [helper]\n")}, {}),
-    ("examples", {A: text()}, {A: text(more="examples: [{x: y}]\n")}, {}),
-    ("synced", {A: text(more="synced: 1-0a1b2c3\n")}, {A: text(more="synced: 2-3fa9c1a\n")}, {}),
     ("the suffix", {A: text()}, {"prompts/a.yml": text()}, {}),
-    ("a name in quotes", {A: '"name": n\ncontent: Hello\n'}, {A: '# x\n"name": n\ncontent: Hello\n'}, {}),
-    ("what could not be read", {A: "content: [\n"}, {A: text()}, {"a": "changed"}),
     (
         "what could not be read and went away",
         {A: "name: n\ncontent: [\n", B: text()},
@@ -61,115 +78,83 @@ CONTENT: list[tuple[str, Files, Files, dict[str, str]]] = [
     ("two equal files of one name", {A: text("One", "n"), B: text("One", "n")}, {A: text("One", "n")}, {}),
     (
         "files that are not read",
-        {A: text()},
-        {A: text(), "prompts/.x/b.yaml": "x", "prompts/#c.yaml": "x"},
+        {A: text(), "prompts/README.md": "x"},
+        {A: text(), "prompts/README.md": "y", "prompts/.x/b.yaml": "x", "prompts/#c.yaml": "x"},
         {},
     ),
     ("drafts that became prompts", {"prompts/.x/b.yaml": text()}, {B: text()}, {"b": "added"}),
-    ("other files", {A: text(), "prompts/README.md": "x"}, {A: text(), "prompts/README.md": "y"}, {}),
     (
         "odd names",
         {"prompts/ä 'x\".yaml": text()},
         {"prompts/ä 'x\".yaml": text("Bye")},
         {"ä 'x\"": "changed"},
     ),
-]
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected"), [row[1:] for row in CONTENT], ids=[row[0] for row in CONTENT]
-)
-def test_a_prompt_changed_when_its_content_did(
-    copy: Copy, before: Files, after: Files, expected: dict[str, str]
-) -> None:
-    copy.become(before)
-    start = copy.commit()
-    copy.become(after)
-    assert copy.kinds(start) == expected
-
-
-LEAF = text("Be kind", "leaf")
-OTHER = text("Be brief", "leaf")
-
-SNIPPETS: list[tuple[str, Files, Files, dict[str, str]]] = [
-    ("a parent", {B: text('"@@@leaf@@@"', "b")}, {A: OTHER}, {"leaf": "changed", "b": "dependant leaf"}),
+    ("a snippet", {A: LEAF, B: USER}, {A: OTHER, B: USER}, {"leaf": "changed", "b": "dependant leaf"}),
     (
-        "any depth",
-        {B: text('"@@@leaf@@@"', "b"), C: text('"x @@@b@@@"', "c"), "prompts/d.yaml": text('"@@@c@@@"', "d")},
+        "a snippet at any depth, by the shortest way",
+        {A: LEAF, B: USER, C: text('"x @@@b@@@"', "c"), "prompts/d.yaml": text('"@@@c@@@ @@@leaf@@@"', "d")},
         {A: OTHER},
-        {"leaf": "changed", "b": "dependant leaf", "c": "dependant b > leaf", "d": "dependant c > b > leaf"},
-    ),
-    ("a version", {B: text('"@@@leaf@version_number:3@@@"', "b")}, {A: OTHER}, {"leaf": "changed"}),
-    (
-        "a version of a snippet that uses the latest of another",
-        {B: text('"@@@leaf@@@"', "b"), C: text('"@@@b@version_number:1@@@"', "c")},
-        {A: OTHER},
-        {"leaf": "changed", "b": "dependant leaf", "c": "dependant b > leaf"},
+        {"leaf": "changed", "b": "dependant leaf", "c": "dependant b > leaf", "d": "dependant leaf"},
     ),
     (
-        "the latest of a snippet that uses a version of another",
-        {B: text('"@@@leaf@version_number:1@@@"', "b"), C: text('"@@@b@@@"', "c")},
+        "a version of a snippet",
+        {A: LEAF, B: text('"@@@leaf@version_number:3@@@"', "b"), C: text('"@@@b@@@"', "c")},
         {A: OTHER},
         {"leaf": "changed"},
     ),
     (
-        "a label",
-        {B: text('"@@@leaf@label:prod@@@"', "b")},
+        "a version of a snippet that uses the latest of another",
+        {A: LEAF, B: USER, C: text('"@@@b@version_number:1@@@"', "c")},
         {A: OTHER},
-        {"leaf": "changed", "b": "dependant leaf"},
+        {"leaf": "changed", "b": "dependant leaf", "c": "dependant b > leaf"},
     ),
     (
-        "a version and the latest",
-        {B: text('"@@@leaf@version_number:1@@@ @@@leaf@@@"', "b")},
-        {A: OTHER},
-        {"leaf": "changed", "b": "dependant leaf"},
-    ),
-    (
-        "the shortest way",
-        {B: text('"@@@leaf@@@"', "b"), C: text('"@@@b@@@ @@@leaf@@@"', "c")},
+        "a label of a snippet, and a version beside the latest",
+        {
+            A: LEAF,
+            B: text('"@@@leaf@label:prod@@@"', "b"),
+            C: text('"@@@leaf@version_number:1@@@ @@@leaf@@@"'),
+        },
         {A: OTHER},
         {"leaf": "changed", "b": "dependant leaf", "c": "dependant leaf"},
     ),
     (
         "a snippet that went away",
-        {B: text('"@@@leaf@@@"', "b")},
-        {A: ""},
+        {A: LEAF, B: USER},
+        {B: USER, A: ""},
         {"leaf": "deleted", "b": "dependant leaf"},
     ),
     (
         "a circle",
-        {B: text('"@@@c@@@ @@@leaf@@@"', "b"), C: text('"@@@b@@@"', "c")},
+        {A: LEAF, B: text('"@@@c@@@ @@@leaf@@@"', "b"), C: text('"@@@b@@@"', "c")},
         {A: OTHER},
         {"leaf": "changed", "b": "dependant leaf", "c": "dependant b > leaf"},
     ),
     ("itself", {B: text('"@@@b@@@"', "b")}, {B: text('"More @@@b@@@"', "b")}, {"b": "changed"}),
     (
-        "what nothing expands",
-        {B: text(name="b", more='metadata: {x: "@@@leaf@@@"}\n')},
+        "what nothing expands, and a snippet of others",
+        {A: LEAF, B: text(name="b", more='metadata: {x: "@@@leaf@@@"}\n'), C: text('"@@@foreign@@@"')},
         {A: OTHER},
         {"leaf": "changed"},
     ),
-    ("a snippet of others", {B: text('"@@@foreign@@@"', "b")}, {A: OTHER}, {"leaf": "changed"}),
-    ("a comment in a snippet", {B: text('"@@@leaf@@@"', "b")}, {A: "# x\n" + LEAF}, {}),
+    ("a comment in a snippet", {A: LEAF, B: USER}, {A: "# x\n" + LEAF, B: USER}, {}),
 ]
 
 
-@pytest.mark.parametrize(
-    ("parents", "after", "expected"), [row[1:] for row in SNIPPETS], ids=[row[0] for row in SNIPPETS]
-)
-def test_a_changed_snippet_brings_those_that_use(
-    copy: Copy, parents: Files, after: Files, expected: dict[str, str]
-) -> None:
-    copy.become({A: LEAF, **parents})
-    copy.commit()
-    copy.become({path: text for path, text in {A: LEAF, **parents, **after}.items() if text})
-    assert copy.kinds() == expected
+def test_what_differs_is_told_by_name_and_with_the_users_of_snippets(copy: Copy) -> None:
+    for what, before, after, expected in STATES_OF_FILES:
+        copy.become(before)
+        start = copy.commit()
+        if after == {A: OTHER}:
+            after = {**before, **after}
+        copy.become({path: content for path, content in after.items() if content})
+        assert copy.kinds(start) == expected, what
 
 
 def test_what_is_committed_differs_no_more_and_the_set_says_where_files_are(copy: Copy) -> None:
-    copy.become({A: LEAF, B: text('"@@@leaf@@@"'), C: text()})
+    copy.become({A: LEAF, B: USER, C: text()})
     commit = copy.commit()
-    copy.become({A: OTHER, B: text('"@@@leaf@@@"')})
+    copy.become({A: OTHER, B: USER})
     found = copy.changed("HEAD")
     assert (found.since, found.commit, found.names) == ("HEAD", commit, ("b", "leaf"))
     assert [(one.name, one.path) for one in found.prompts] == [("b", B), ("c", None), ("leaf", A)]
@@ -190,20 +175,6 @@ def test_uncommitted_untracked_and_ignored_files_count(copy: Copy) -> None:
     copy.git("rm", "-q", "--cached", C)
     expected = {"a": "changed", "b": "changed", "ignored": "added", "new": "added"}
     assert copy.kinds() == copy.kinds(start) == expected
-
-
-@pytest.mark.parametrize("flag", ["--skip-worktree", "--assume-unchanged"])
-def test_a_file_that_git_was_told_not_to_look_at_is_refused(copy: Copy, flag: str) -> None:
-    copy.become({A: text(), B: text("Two")})
-    copy.commit()
-    copy.git("update-index", flag, A)
-    with pytest.raises(PromptsyncError, match=f"git ignores changes in {A}") as caught:
-        copy.changed()
-    command, *arguments = shlex.split(caught.value.hint)
-    assert (command, caught.value.exit_code) == ("git", 3)
-    copy.git(*arguments)
-    copy.put({A: text("Bye")})
-    assert copy.kinds() == {"a": "changed"}
 
 
 def test_line_ends_that_git_converts_are_no_change(copy: Copy) -> None:
@@ -289,3 +260,275 @@ def test_any_two_states_differ_by_what_their_names_hold(
     assert {one.name for one in found.prompts if one.kind == "dependant"} == (
         (users - own) if "n" in touched else set()
     )
+
+
+# -- elsewhere -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("below", [".", "services/bot"])
+def test_prompts_are_followed_into_another_directory(tmp_path: Path, below: str) -> None:
+    copy = Copy.made(tmp_path, below)
+    copy.put({A: text("One"), B: text("One"), "prompts/c.yaml": text("Three", "n")})
+    start = copy.commit()
+    (copy.root / "prompts").rename(copy.root / "texts")
+    copy.put({CONFIG: "prompts: texts\n", "texts/b.yaml": text("Two")})
+    assert copy.kinds(start) == {"b": "changed"}
+    copy.commit()
+    assert copy.kinds(start) == {"b": "changed"}
+
+
+@pytest.mark.parametrize(("old", "new"), [(".", "services/bot"), ("services/bot", "."), ("bot", "robot")])
+def test_where_the_configuration_moved_everything_is_new(tmp_path: Path, old: str, new: str) -> None:
+    copy = Copy.made(tmp_path, old)
+    copy.put({A: text("One"), B: text("One", "n")})
+    start = copy.commit()
+    moved = Copy(tmp_path, tmp_path / new)
+    moved.root.mkdir(parents=True, exist_ok=True)
+    for name in (CONFIG, "prompts"):
+        (copy.root / name).rename(moved.root / name)
+    assert moved.kinds(start) == {"a": "added", "n": "added"}
+
+
+def test_without_a_configuration_that_says_it_the_directory_is_that_of_today(tmp_path: Path) -> None:
+    for number, config in enumerate((None, "prompts: [\n", "", "- x\n", "prompts: 7\n", "remote: local\n")):
+        copy = Copy.made(tmp_path / str(number), config=config or "")
+        copy.put({A: text("One"), B: text("One")})
+        if config is None:
+            (copy.root / CONFIG).unlink()
+        start = copy.commit()
+        copy.put({CONFIG: "prompts: prompts\n", B: text("Two")})
+        assert copy.kinds(start) == {"b": "changed"}, config
+
+
+def test_only_names_that_belong_here_count(tmp_path: Path) -> None:
+    copy = Copy.made(tmp_path, config="include: ['ours/*']\n")
+    use = "'@@@theirs/tone@@@ @@@ours/tone@@@'"
+    before = {
+        "prompts/a.yaml": text(use, "ours/a"),
+        "prompts/b.yaml": text("'@@@theirs/tone@@@'", "ours/b"),
+        "prompts/c.yaml": text("'@@@ours/tone@@@'", "theirs/c"),
+        "prompts/d.yaml": text("'@@@theirs/c@@@'", "ours/d"),
+        "prompts/e.yaml": text("Gone", "theirs/e"),
+        "prompts/f.yaml": text("Out", "ours/f"),
+        "prompts/g.yaml": text("In", "theirs/g"),
+        "prompts/theirs.yaml": text("Kind", "theirs/tone"),
+        "prompts/ours.yaml": text("Kind", "ours/tone"),
+    }
+    copy.put(before)
+    copy.commit()
+    copy.put({"prompts/theirs.yaml": text("Brief", "theirs/tone")})
+    assert copy.kinds() == {}
+    copy.put({"prompts/ours.yaml": text("Brief", "ours/tone")})
+    (copy.root / "prompts/e.yaml").unlink()
+    copy.put({"prompts/f.yaml": text("Out", "theirs/f"), "prompts/g.yaml": text("In", "ours/g")})
+    assert copy.kinds() == {
+        "ours/tone": "changed",
+        "ours/a": "dependant ours/tone",
+        "ours/d": "dependant theirs/c > ours/tone",
+        "ours/f": "deleted",
+        "ours/g": "added",  # where it had another name, it did not belong here
+    }
+
+
+def test_a_linked_working_tree_compares_its_own_files(tmp_path: Path) -> None:
+    copy = Copy.made(tmp_path / "main")
+    copy.put({A: text("One")})
+    copy.commit()
+    copy.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
+    side = Copy(tmp_path / "side", tmp_path / "side")
+    side.put({A: text("Two")})
+    assert (copy.kinds(), side.kinds(), side.kinds("main...")) == ({}, {"a": "changed"}, {"a": "changed"})
+
+
+def test_a_repository_of_sha256_objects_is_read_too(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "-b", "main", "--object-format=sha256")
+    copy = Copy(tmp_path, tmp_path)
+    copy.put({CONFIG: "prompts: prompts\n", A: text("One", "n"), B: text("One", "m")})
+    start = copy.commit()
+    (copy.root / A).rename(copy.root / "prompts/c.yaml")
+    copy.put({B: text("Two", "m")})
+    assert len(start) == 64
+    assert copy.kinds(start) == {"m": "changed"}
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("update-index --skip-worktree prompts/a.yaml", "git ignores changes in prompts/a.yaml"),
+        ("update-index --assume-unchanged prompts/a.yaml", "git ignores changes in prompts/a.yaml"),
+        ("sparse-checkout set prompts/near", "a sparse checkout hides prompts/far away/b.yaml"),
+    ],
+)
+def test_what_git_does_not_look_at_is_refused_with_the_command_that_helps(
+    copy: Copy, command: str, said: str
+) -> None:
+    copy.put({A: text(), "prompts/near/c.yaml": text(), "prompts/far away/b.yaml": text("One")})
+    copy.commit()
+    copy.git(*command.split())
+    with pytest.raises(PromptsyncError, match=said) as caught:
+        copy.changed()
+    program, *arguments = shlex.split(caught.value.hint)
+    assert (program, caught.value.exit_code, caught.value.code) == ("git", 3, "hidden")
+    copy.git(*arguments)
+    copy.put({A: text("Bye")})
+    assert copy.kinds() == {"a": "changed"}
+
+
+# -- states ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def branch(tmp_path: Path) -> Copy:
+    """A branch that changed ``b``; main went on and changed ``a``. Both began with a tag."""
+    copy = Copy.made(tmp_path / "origin")
+    copy.put({A: text("One"), "prompts/b.yaml": text("One")})
+    copy.commit()
+    copy.git("tag", "v1")
+    copy.put({A: text("Two")})
+    copy.commit()
+    copy.git("checkout", "-q", "-b", "feature", "v1")
+    copy.put({"prompts/b.yaml": text("Two")})
+    copy.commit("Change b on a branch")  # of two commits of one second, nobody knows which is the younger
+    return copy
+
+
+STATES: list[tuple[str | None, tuple[str, ...]]] = [
+    (None, ()),
+    ("HEAD", ()),
+    ("HEAD~1", ("b",)),
+    ("v1", ("b",)),
+    ("refs/tags/v1", ("b",)),
+    ("@", ()),
+    ("@~1", ("b",)),
+    ("main", ("a", "b")),
+    ("main..", ("a", "b")),
+    ("main..HEAD", ("a", "b")),
+    ("main...", ("b",)),
+    ("main...HEAD", ("b",)),
+    ("main@{0}", ("a", "b")),
+    (":/Change b", ()),
+    (ZEROS, ("a", "b")),
+    ("0" * 64, ("a", "b")),
+]
+
+
+def test_a_state_is_named_as_git_names_it(branch: Copy) -> None:
+    for since, names in STATES:
+        found = branch.changed(since)
+        assert (found.names, found.since) == (names, since or "HEAD"), since
+        assert (found.commit is None) == (since is not None and not since.strip("0"))
+    commit = branch.git("rev-parse", "main")
+    found = branch.changed(commit[:9])
+    assert (found.commit, found.names) == (commit, ("a", "b"))
+
+
+NO_STATES = [
+    ("", "revision", "origin/main"),
+    (" ", "revision", "origin/main"),
+    ("...", "revision", "origin/main"),
+    ("--all", "revision", "origin/main"),
+    ("-x", "revision", "origin/main"),
+    ("a\nb", "revision", "origin/main"),
+    ("main..v1", "revision", "--since main"),
+    ("main...v1", "revision", "--since main"),
+    ("HEAD:prompts", "unknown-revision", "git log --oneline HEAD"),
+    ("nowhere", "unknown-revision", "git fetch origin nowhere"),
+    ("nowhere...", "unknown-revision", "git fetch origin nowhere"),
+    ("origin/nowhere", "unknown-revision", "git fetch origin nowhere\n"),
+    ("a;b", "unknown-revision", "git fetch origin 'a;b'"),
+    (GONE, "unknown-revision", f"git fetch origin {GONE}"),
+    ("HEAD~9", "unknown-revision", "git log --oneline HEAD"),
+]
+
+
+def test_what_names_no_commit_is_an_error(branch: Copy) -> None:
+    for since, code, hint in NO_STATES:
+        with pytest.raises(PromptsyncError) as caught:
+            branch.changed(since)
+        assert (caught.value.exit_code, caught.value.code) == (2, code), since
+        assert hint in caught.value.hint
+
+
+def test_a_branch_that_only_the_origin_has_is_named(branch: Copy, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", str(branch.top), "clone")
+    clone = Copy(tmp_path / "clone", tmp_path / "clone")
+    with pytest.raises(PromptsyncError) as caught:
+        clone.changed("main")
+    assert caught.value.hint == "--since origin/main"
+    assert clone.changed("origin/main...").names == ("b",)
+
+
+def cloned(origin: Copy, directory: Path, *options: str) -> Copy:
+    """A clone over a transport, which makes it as shallow as it is told."""
+    git(directory, "clone", "-q", *options, f"file://{origin.top}", "clone")
+    return Copy(directory / "clone", directory / "clone")
+
+
+@pytest.mark.parametrize(
+    ("options", "since"),
+    [
+        (("--depth", "1"), "HEAD~1"),
+        (("--depth", "1"), "v1"),
+        (("--depth", "1"), "origin/main"),
+        (("--depth", "1"), "origin/main..."),
+        (("--depth", "1"), GONE),
+        (("--depth", "1", "--no-single-branch"), "origin/main..."),
+    ],
+)
+def test_a_shallow_clone_says_what_to_fetch(
+    branch: Copy, tmp_path: Path, options: tuple[str, ...], since: str
+) -> None:
+    clone = cloned(branch, tmp_path, *options)
+    with pytest.raises(PromptsyncError) as caught:
+        clone.changed(since)
+    assert (caught.value.exit_code, caught.value.code) == (3, "shallow-clone")
+    assert "fetch-depth: 0" in caught.value.hint
+    assert since.removesuffix("...") in caught.value.message
+    clone.git("fetch", "-q", "--unshallow", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+    assert since == GONE or clone.changed(since)
+
+
+def test_a_shallow_clone_is_deep_enough_when_it_holds_the_state(branch: Copy, tmp_path: Path) -> None:
+    clone = cloned(branch, tmp_path, "--depth", "2")
+    assert clone.changed("HEAD~1").names == ("b",)
+    clone.git("fetch", "-q", "--depth", "1", "origin", "main")
+    assert clone.changed("FETCH_HEAD").names == ("a", "b")
+
+
+def _no_git(copy: Copy) -> None:
+    (copy.top / ".git").rename(copy.top / "elsewhere")
+
+
+def _no_commit(copy: Copy) -> None:
+    copy.git("checkout", "-q", "--orphan", "empty")
+
+
+def _unrelated(copy: Copy) -> None:
+    copy.git("checkout", "-q", "--orphan", "other")
+    copy.commit()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "since", "code", "hint"),
+    [
+        (_no_git, None, "no-repository", "git init"),
+        (_no_git, "main", "no-repository", "git init"),
+        (_no_git, ZEROS, "no-repository", "git init"),
+        (_no_commit, None, "no-commit", "git commit"),
+        (_no_commit, "main", "no-commit", "git commit"),
+        (_unrelated, "main...", "no-merge-base", "--since main"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_where_no_state_can_be_told_there_is_an_error(
+    branch: Copy, spoil: Callable[[Copy], None], since: str | None, code: str, hint: str
+) -> None:
+    spoil(branch)
+    with pytest.raises(PromptsyncError) as caught:
+        branch.changed(since)
+    assert (caught.value.exit_code, caught.value.code) == (2, code)
+    assert hint in caught.value.hint
+    if spoil is _unrelated:
+        assert branch.changed("main").names == ("a", "b")
+    elif spoil is _no_commit:
+        assert branch.kinds(ZEROS) == {"a": "added", "b": "added"}
