@@ -4,12 +4,11 @@ The prompt is a text of many separate sentences. Three clones, CI and a dashboar
 After each verb no sentence may be gone from a working file or from the newest version unless somebody removed
 it, or a version that has it is listed as passed over.
 
-``PYTHONPATH=tests python tests/compare/real_walks.py --walks 100`` walks and prints what was counted.
+``PYTHONPATH=tests python tests/compare/real_walks.py 0 100`` walks, and prints what was counted.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import json
@@ -19,7 +18,6 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -979,54 +977,18 @@ def random_steps(seed: int, number: int) -> list[Step]:
     return [(name, rng.randrange(3), rng.randrange(1 << 30)) for name in names]
 
 
-def shrunk(steps: list[Step], kind: str) -> list[Step]:
-    """Leave out every step without which a loss of this kind, which no limit explains, still happens."""
-    at = len(steps) - 1
-    while at >= 0:
-        fewer = steps[:at] + steps[at + 1 :]
-        if any(loss.kind == kind for loss in _played(fewer).failures):
-            steps = fewer
-        at -= 1
-    return steps
-
-
-def _played(steps: Sequence[Step]) -> RealWalk:
-    with tempfile.TemporaryDirectory(dir=_fast_directory()) as directory:
-        return RealWalk(Path(directory) / "walk").play(steps)
-
-
-def _fast_directory() -> str | None:
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--walks", type=int, default=100)
-    parser.add_argument("--steps", type=int, default=16)
-    parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--shrink", action="store_true", help="leave out the steps that do not matter")
-    given = parser.parse_args()
+def main(first: int, last: int) -> None:
     os.environ |= {"GIT_CONFIG_GLOBAL": GITCONFIG, "GIT_CONFIG_NOSYSTEM": "1"}
-    total, losses, begun = Counter[str](), Counter[str](), time.monotonic()
-    for seed in range(given.first, given.first + given.walks):
-        steps = random_steps(seed, given.steps)
-        walk = _played(steps)
+    total = Counter[str]()
+    for seed in range(first, last):
+        with tempfile.TemporaryDirectory() as directory:
+            walk = RealWalk(Path(directory) / "walk").play(random_steps(seed, 16))
         total.update(walk.tally)
-        losses.update(f"{loss.kind}{' (limit)' * bool(loss.limits)}" for loss in walk.losses)
-        if walk.failures and given.shrink:
-            walk = _played(shrunk(steps, walk.failures[0].kind))
+        total.update(f"{loss.kind}{' (limit)' * bool(loss.limits)}" for loss in walk.losses)
         if walk.losses:
-            _print(f"## seed {seed}: {walk.losses[0]}", *walk.log, "")
-    seconds = (time.monotonic() - begun) / given.walks
-    _print(f"{given.walks} walks of {given.steps} steps, {seconds:.1f} s each")
-    _print(*(f"{number:7}  {kind}" for kind, number in sorted(total.items())))
-    _print("losses:", *(f"{number:7}  {kind}" for kind, number in sorted(losses.items())))
-
-
-def _print(*lines: str) -> None:
-    sys.stdout.write("\n".join([*lines, ""]))
-    sys.stdout.flush()
+            print(f"## seed {seed}: {walk.losses[0]}", *walk.log, "", sep="\n")  # noqa: T201
+    print(*(f"{number:7}  {kind}" for kind, number in sorted(total.items())), sep="\n")  # noqa: T201
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))
