@@ -1,7 +1,7 @@
 """Runs promptsync and ends it at a write, as ``kill -9`` does.
 
-A write is a file that is replaced, or a request that changes the registry. The process ends right before or
-right after one of them. Where there are fewer, the verb ends by itself.
+A write is a file that is replaced, or a request that changes the registry. The process ends right before one
+of them, which is right after the one before it. Where there are fewer, the verb ends by itself.
 
 Each line on stdin is a JSON list: the number of the write, then the arguments. For each, promptsync runs in a
 fork of this process, which has loaded it once, and a line on stdout has the exit code.
@@ -10,6 +10,7 @@ fork of this process, which has loaded it once, and a line on stdout has the exi
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import pkgutil
@@ -25,35 +26,25 @@ KILLED = 137
 _READING = ("GET ", "HEAD ")
 
 
-class Killer:
-    def __init__(self, at: int) -> None:
-        self.left = at
+def killed_at(write: int, arguments: list[str]) -> int:
+    """Run a verb in this process, which ends at the write with this number."""
+    writes = itertools.count(1)
 
-    def step(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            os._exit(KILLED)
-
-    def around(self, do: Callable[..., Any]) -> Callable[..., Any]:
+    def killing(do: Callable[..., Any]) -> Callable[..., Any]:
         def done(*arguments: Any, **options: Any) -> Any:
-            self.step()
-            found = do(*arguments, **options)
-            self.step()
-            return found
+            if next(writes) == write:
+                os._exit(KILLED)
+            return do(*arguments, **options)
 
         return done
 
-
-def killed_at(write: int, arguments: list[str]) -> int:
-    """Run a verb in this process, which ends at the write with this number."""
-    killer = Killer(write)
-    os.replace = killer.around(os.replace)
+    os.replace = killing(os.replace)
     call = Connection.call
-    killing = killer.around(call)
+    killing_call = killing(call)
 
     def chosen(connection: Connection, operation: Any, **options: Any) -> Any:
         is_read = all(route.request.startswith(_READING) for route in operation.routes)
-        return (call if is_read else killing)(connection, operation, **options)
+        return (call if is_read else killing_call)(connection, operation, **options)
 
     Connection.call = chosen  # type: ignore[method-assign]
     return run(arguments, dict(os.environ))

@@ -1,4 +1,4 @@
-"""``kill -9`` before and after each single write of push, pull and deploy, one after the other.
+"""``kill -9`` before each single write of push, pull and deploy, and so after the one before it.
 
 The next run does the rest: every file parses, nothing is published twice, and nobody's text is gone.
 """
@@ -21,7 +21,7 @@ from worlds import World
 
 NAMES = ("one", "two")
 SCRIPT = Path(__file__).with_name("killed_process.py")
-MOST = 80
+MOST = 40
 """Writes after which a verb surely has ended by itself."""
 
 
@@ -130,7 +130,7 @@ def test_the_next_run_finishes_what_a_kill_at_any_write_left(
         check(copy, verb[0])
         if not was_killed:
             break
-    assert 4 <= at < MOST - 1
+    assert 2 <= at < MOST - 1
 
 
 def check(copy: World, verb: str) -> None:
@@ -138,11 +138,9 @@ def check(copy: World, verb: str) -> None:
     assert [(one["name"], one["state"], one["version"], one["passed_over"]) for one in found] == [
         (name, "in-sync", 2, []) for name in NAMES
     ]
+    assert live(copy) == dict.fromkeys(NAMES, 2 if verb == "deploy" else 1)
     for name in NAMES:
         assert text(copy, name) == f"Good day, {name}"
-        versions = copy.ok("log", name, "--json").document["versions"]
-        assert [one["version"] for one in versions] == [2, 1]
-        assert versions[0]["labels"] == (["prod"] if verb == "deploy" else [])
         # whoever goes on from here is ahead, and asked nothing
         copy.write(name, f"Good night, {name}")
     assert set(copy.states().values()) == {"ahead"}
@@ -208,4 +206,4 @@ def test_a_kill_at_any_write_leaves_nothing_live_that_must_not_be(
         assert live(copy) == dict.fromkeys(NAMES, 3)
         if not was_killed:
             break
-    assert 4 <= at < MOST - 1
+    assert 2 <= at < MOST - 1
