@@ -14,19 +14,21 @@ VERSION = asking("GET", "resolve_snippets=false")
 READ_CODE = 4
 """What every verb exits with when something cannot be read."""
 
-PUBLISHED = "published, one version"
-FAILED = "not published, named in `failed`; the others are published"
-UNKNOWN = "unknown, named in `failed`; the next run finds out"
-
 
 @dataclass(frozen=True)
 class Fate:
-    """What happens to the publish of one prompt among others: how often it is ``sent``, what is ``told``."""
+    """What happens to the publish of ``b`` among others, the exit code, and how often it is ``sent``."""
 
-    fault: Fault
+    reply: Reply | Fault
     code: int
     sent: int
-    told: str = PUBLISHED
+    times: int = 1
+    after: bool = False
+    """The registry stored it."""
+
+    @property
+    def fault(self) -> Fault:
+        return fault(publishing("b"), self.reply, times=self.times, after=self.after)
 
 
 def _cut(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
@@ -41,27 +43,19 @@ def _dropped_after_the_second(seen: Seen, forward: Callable[[Seen], Reply], coun
 
 
 FATES: dict[str, Fate] = {
-    "connection dropped before the registry stored it": Fate(fault(publishing("b"), DROPPED, times=1), 0, 2),
-    "connection dropped after the registry stored it": Fate(
-        fault(publishing("b"), DROPPED, times=1, after=True), 0, 1
-    ),
-    "dropped before storing, twice": Fate(fault(publishing("b"), DROPPED, times=2), 5, 2, UNKNOWN),
-    "dropped before storing, then after storing": Fate(
-        fault(publishing("b"), _dropped_after_the_second), 0, 2
-    ),
-    "502 before the registry stored it": Fate(fault(publishing("b"), failing(502), times=1), 0, 2),
-    "502 after the registry stored it": Fate(fault(publishing("b"), failing(502), times=1, after=True), 0, 1),
-    "500 every time": Fate(fault(publishing("b"), failing(500)), 5, 2, UNKNOWN),
-    "503 once": Fate(fault(publishing("b"), failing(503), times=1), 0, 2),
-    "truncated JSON": Fate(fault(publishing("b"), _cut, times=1), 0, 1),
-    "an HTML page with status 200": Fate(fault(publishing("b"), HTML, times=1, after=True), 0, 1),
-    "429 with `Retry-After`": Fate(
-        fault(publishing("b"), failing(429, **{"Retry-After": "0.01"}), times=1), 0, 2
-    ),
-    "429 without `Retry-After`": Fate(fault(publishing("b"), failing(429), times=2), 0, 3),
-    "422: the registry rejects this prompt": Fate(
-        fault(publishing("b"), failing(422, "no such model")), 5, 1, FAILED
-    ),
+    "connection dropped before the registry stored it": Fate(DROPPED, 0, 2),
+    "connection dropped after the registry stored it": Fate(DROPPED, 0, 1, after=True),
+    "dropped before storing, twice": Fate(DROPPED, 5, 2, times=2),
+    "dropped before storing, then after storing": Fate(_dropped_after_the_second, 0, 2, times=9),
+    "502 before the registry stored it": Fate(failing(502), 0, 2),
+    "502 after the registry stored it": Fate(failing(502), 0, 1, after=True),
+    "500 every time": Fate(failing(500), 5, 2, times=9),
+    "503 once": Fate(failing(503), 0, 2),
+    "truncated JSON": Fate(_cut, 0, 1),
+    "an HTML page with status 200": Fate(HTML, 0, 1, after=True),
+    "429 with `Retry-After`": Fate(failing(429, **{"Retry-After": "0.01"}), 0, 2),
+    "429 without `Retry-After`": Fate(failing(429), 0, 3, times=2),
+    "422: the registry rejects this prompt": Fate(failing(422, "no such model"), 5, 1, times=9),
 }
 
 READS: dict[str, Fault] = {

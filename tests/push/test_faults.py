@@ -61,14 +61,12 @@ def settles(world: World) -> None:
 @pytest.mark.parametrize("fate", FATES)
 def test_a_publish_is_reported_as_it_happened_and_never_made_twice(three: World, fate: str) -> None:
     row = FATES[fate]
-    code = row.code
     three.faults.append(row.fault)
-    done = three.run("push", "--json")
-    assert done.code == code, str(done)
+    done = three.exits(row.code, "push", "--json")
     assert told(done) == happened(three)
     assert {"a", "c"} <= set(told(done))
     assert three.published.count("b") == row.sent
-    assert [one["name"] for one in done.document["failed"]] == ([] if code == 0 else ["b"])
+    assert [one["name"] for one in done.document["failed"]] == ([] if row.code == 0 else ["b"])
     settles(three)
 
 
@@ -229,35 +227,32 @@ def test_a_search_that_misses_a_prompt_does_not_archive_it(three: World) -> None
 # -- reads that fail: nothing is written ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", ["push", "pull", "status", "diff"])
+VERBS = ("push", "pull", "status", "diff")
+
+
 @pytest.mark.parametrize("broken", READS)
-def test_what_cannot_be_read_writes_nothing(three: World, broken: str, verb: str) -> None:
+def test_what_cannot_be_read_writes_nothing(three: World, broken: str) -> None:
     three.publish("a")
     before = three.files()
     record = (three.root / ".promptsync/record.json").read_bytes()
     three.faults.append(READS[broken])
-    done = three.run(verb, "--json")
-    assert done.code == READ_CODE, str(done)
-    assert done.document["error"]["message"]
-    assert three.writes == []
-    assert three.files() == before
-    assert (three.root / ".promptsync/record.json").read_bytes() == record
-    settled = [key for key, value in done.document.items() if value == []]
-    assert settled, "the lists of the verb's document are there, and empty"
+    for verb in VERBS:
+        document = three.exits(READ_CODE, verb, "--json").document
+        assert document["error"]["message"]
+        assert [] in document.values(), "the lists of the verb's document are there, and empty"
+        assert (three.writes, three.files() == before) == ([], True)
+        assert (three.root / ".promptsync/record.json").read_bytes() == record
 
 
-@pytest.mark.parametrize("verb", ["push", "pull", "status", "diff"])
-def test_a_closed_port_and_a_missing_key_exit_4_and_write_nothing(three: World, verb: str) -> None:
+def test_a_closed_port_and_a_missing_key_exit_4_and_write_nothing(three: World) -> None:
     before = three.files()
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    closed = three.run(verb, "--remote", f"http://127.0.0.1:{port}", "--json")
-    assert closed.code == 4
-    keyless = three.run(verb, "--json", PROMPTLAYER_API_KEY="")
-    assert keyless.code == 4
-    assert "PROMPTLAYER_API_KEY" in keyless.document["error"]["hint"]
-    assert three.files() == before
-    assert three.writes == []
+    for verb in VERBS:
+        three.exits(4, verb, "--remote", f"http://127.0.0.1:{port}")
+        keyless = three.exits(4, verb, "--json", PROMPTLAYER_API_KEY="")
+        assert "PROMPTLAYER_API_KEY" in keyless.document["error"]["hint"]
+    assert (three.writes, three.files() == before) == ([], True)
 
 
 def test_a_key_that_may_only_read_publishes_nothing_and_exits_4(three: World) -> None:
