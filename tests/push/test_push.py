@@ -221,7 +221,8 @@ def test_an_archived_prompt_is_published_again_only_when_told(three: World) -> N
 
 def test_snippets_are_published_before_what_uses_them(world: World) -> None:
     world.write("a", "Be kind. @@@z@@@ {name}")
-    world.write("b")
+    function = {"name": "f", "description": "Like @@@b@@@ and @@@nobody@@@."}  # nothing is rendered there
+    world.write("b", tools=[{"type": "function", "function": function}])
     world.write("z", content="@@@y@@@ Smile.")
     world.write("y", content="Please.")
     world.commit()
