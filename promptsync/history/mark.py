@@ -28,7 +28,6 @@ MOST_PARENTS = 3
 _MARK = re.compile(
     r"(?:^|(?<=\s))\((?:([0-9a-f]{7,40})(\+)? )?v([1-9][0-9]{0,9})((?:\^(?:0|[1-9][0-9]{0,9})){0,3})\)\s*\Z"
 )
-_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _KEY = re.compile(r"([1-9][0-9]{0,9})-([0-9a-f]{7})")
 _DIGITS = 7
 
@@ -63,10 +62,8 @@ def parse_mark(message: str | None) -> Mark | None:
 def make_mark(commit: str | None, dirty: bool, version: int, parents: Sequence[int] | None) -> Mark:
     """Return the mark of a version made from ``parents``; ``None`` means the version before it.
 
-    ``commit`` must be abbreviated already. Raises ``ValueError`` if it is not 7 to 40 hexadecimal digits.
+    ``commit`` is abbreviated already.
     """
-    if commit is not None and not _COMMIT.fullmatch(commit):
-        raise ValueError(f"{commit!r} is not an abbreviated commit")
     named = tuple(sorted(parents if parents is not None else [version - 1], reverse=True))[:MOST_PARENTS]
     # The usual parent is left out, because the message has only 72 characters for text and mark.
     if named == (version - 1,) or version == 1:

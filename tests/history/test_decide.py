@@ -30,9 +30,6 @@ EDITED = (AT_FIRST, revision(C2, "ab", 0))
 @pytest.mark.parametrize(
     ("local", "rows", "relation", "push", "pull", "reads"),
     [
-        pytest.param(committed(AT_FIRST), [FIRST], "in-sync", (1,), (1,), 1, id="in sync"),
-        pytest.param(committed(*EDITED), [FIRST], "ahead", (1,), (1,), 1, id="edited here"),
-        pytest.param(committed(*EDITED), [FIRST, ("ac", "")], "diverged", (2,), (2,), 2, id="edited by both"),
         pytest.param(
             uncommitted("ab", AT_FIRST, keys=[key(2, "ab")]),
             [FIRST, ("ab", f"({C1}+ v2)"), ("ac", f"({C2} v3^1)")],
@@ -47,21 +44,6 @@ EDITED = (AT_FIRST, revision(C2, "ab", 0))
             uncommitted("abc", AT_FIRST, keys=[key(3, "ac"), key(2, "ab")]),
             [FIRST, ("ab", f"({C1}+ v2)"), ("ac", f"({C2} v3^1)"), ("acd", "")],
             "diverged", (4, 2), (4, 2), 3, id="the two merged, and edited there",
-        ),
-        pytest.param(
-            committed(*EDITED),
-            [FIRST, ("ab", f"({C2} v2)"), ("ac", f"({C3} v2)")],
-            "diverged", (3, 2), (3, 2), 3, id="raced, and first",
-        ),
-        pytest.param(
-            committed(AT_FIRST, revision(C4, "abcd", 0)),
-            [FIRST, ("ab", f"({C2} v2)"), ("abc", f"({C3} v3)")],
-            "ahead", (3,), (3,), 3, id="squashed with one more edit",
-        ),
-        pytest.param(
-            uncommitted("ab", AT_FIRST, keys=[key(2, "ac", "other prompt")]),
-            [FIRST, ("ac", "")],
-            "diverged", (2,), (2,), 2, id="a key of another prompt",
         ),
         pytest.param(uncommitted("ab"), [("a", "(v1)")], "diverged", (1,), (1,), 1, id="without git or key"),
         pytest.param(committed(AT_FIRST), [("A", f"({C1} v1)")], "altered", (1,), (1,), 1, id="altered"),

@@ -1,3 +1,5 @@
+"""Marks at the end of messages, and keys in files."""
+
 from __future__ import annotations
 
 import unicodedata
@@ -8,9 +10,13 @@ from hypothesis import strategies as st
 
 from promptsync.errors import UsageError
 from promptsync.history.mark import (
+    Key,
     Mark,
     check_message,
+    identity,
+    make_key,
     make_mark,
+    parse_key,
     parse_mark,
     shorten,
     with_mark,
@@ -89,15 +95,6 @@ def test_a_message_is_its_subject_and_the_mark(
     assert len(message) <= 72
 
 
-def test_a_message_without_subject_and_name_is_not_empty() -> None:
-    assert with_mark("", make_mark(None, False, 1, None)) == "Update (v1)"
-
-
-def test_an_invalid_commit_is_refused() -> None:
-    with pytest.raises(ValueError, match="HEAD"):
-        make_mark("HEAD", False, 1, None)
-
-
 @pytest.mark.parametrize(
     ("text", "room", "expected"),
     [
@@ -158,3 +155,33 @@ def test_a_message_with_control_characters_is_refused(message: str, named: str) 
     with pytest.raises(UsageError, match="one line of text") as caught:
         check_message(message, "(v1)")
     assert named in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("7-3fa9c1a", Key(7, "3fa9c1a")),
+        ("1234567890-0000000", Key(1234567890, "0000000")),
+        ("0-3fa9c1a", None),
+        ("07-3fa9c1a", None),
+        ("7-3fa9c1", None),
+        ("7-3FA9C1A", None),
+        ("7", None),
+        ("", None),
+    ],
+)
+def test_a_key_is_a_version_and_seven_digits(text: str, key: Key | None) -> None:
+    assert parse_key(text) == key
+    assert key is None or str(key) == text
+
+
+def test_a_key_is_bound_to_a_prompt_in_a_registry_and_to_a_content() -> None:
+    here = identity(9, 1)
+    key = make_key(here, 7, "sha256:a")
+    assert parse_key(str(key)) == key
+    assert key.names(here, "sha256:a")
+    assert not key.names(here, "sha256:b")
+    assert not key.names(identity(9, 2), "sha256:a")
+    assert not key.names(identity(8, 1), "sha256:a")
+    assert make_key(here, 8, "sha256:a").digits != key.digits
+    assert identity(None, 1) != identity(0, 1)
