@@ -324,6 +324,10 @@ pushed uncommitted, then discarded with `git checkout`
 no git: pulled, then edited
     play "without git"
     = ahead; push publishes 3
+no git: pulled, `.promptsync/` deleted, then edited
+    play "without git"
+    forget
+    = ahead; push publishes 3
 no git: edited on both sides
     play "without git"
     publish "Theirs again"
