@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,19 @@ def test_every_verb_does_what_the_table_of_histories_says(
     released_rules: World, row: Row, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     stage, does = verbs(released_rules, row, tmp_path_factory.mktemp("stage")), row.does
-    (found,) = own(next(stage).ok("status", "--json").document["prompts"])
+    copy = next(stage)
+    (found,) = own(copy.ok("status", "--json").document["prompts"])
     passed_over = [int(does["passed"].removeprefix("over "))] if "passed" in does else []
     assert (found["state"], found["passed_over"]) == (row.state, passed_over)
-    check_push(next(stage), does.get("push", ""))
-    check_pull(next(stage), does.get("pull", ""))
-    check_pull(next(stage), does.get("merge", ""), "--merge")
-    check_deploy(next(stage), does.get("deploy", ""))
+    merge = partial(check_pull, options=("--merge",))
+    for verb, check in (
+        ("push", check_push),
+        ("pull", check_pull),
+        ("merge", merge),
+        ("deploy", check_deploy),
+    ):
+        check(copy, does.get(verb, ""))
+        copy = next(stage) if does.get(verb) else copy  # what did nothing needs no new copy
 
 
 def numbers(does: str, *words: str) -> tuple[int, ...]:
@@ -88,7 +95,7 @@ def check_published(copy: World, push: dict[str, Any], does: str) -> None:
         assert found[2] or newest.startswith(found[1])
 
 
-def check_pull(copy: World, does: str, *options: str) -> None:
+def check_pull(copy: World, does: str, options: Sequence[str] = ()) -> None:
     before, ours = copy.path(NAME).read_text(), content(copy)
     found = done(copy, does, "pull", *options)
     if not options:
@@ -162,5 +169,7 @@ def test_every_verb_does_what_the_table_of_other_situations_says(
         states = dict([(NAME, first), *(other.split(" ") for other in others)])
         assert {one["name"]: one["state"] for one in found.document["prompts"]} == states
         assert found.code == (1 if "invalid" in states.values() else 0)
+    copy = next(stage)
     for verb in ("push", "pull"):
-        check(next(stage), verb, row.does.get(verb, ""))
+        check(copy, verb, row.does.get(verb, ""))
+        copy = next(stage) if row.does.get(verb) else copy
