@@ -46,44 +46,24 @@ def pulled_twice(world: World) -> World:
 
 
 @pytest.mark.parametrize("style", [{}, {"merge.conflictStyle": "diff3"}], ids=["merge", "diff3"])
-def test_git_markers_are_named_with_the_command(pulled_twice: World, style: dict[str, str]) -> None:
+def test_git_markers_are_named_with_the_command_and_pull_merge_keeps_the_keys_of_both_sides(
+    pulled_twice: World, style: dict[str, str]
+) -> None:
     merge(pulled_twice, "aside", **style)
     before = pulled_twice.files()
     line = pulled_twice.path("refund").read_text("utf-8").splitlines().index("<<<<<<< HEAD") + 1
-    for verb in (
-        ["status"],
-        ["push"],
-        ["pull"],
-        ["diff"],
-        ["deploy", "--label", "prod"],
-        ["render", "refund"],
-    ):
-        done = pulled_twice.run(*verb)
-        assert (
-            f"prompts/refund.yaml:{line}:1: Git conflict markers: both sides of a merge changed synced:."
-            in done.out + done.err
-        )
-        assert "promptsync pull --merge refund" in done.out + done.err
-        assert done.code in (1, 3)
+    for verb in ("status", "push", "pull", "diff", "deploy --label prod", "render refund"):
+        done = pulled_twice.run(*verb.split())
+        shown = done.out + done.err
+        assert f"prompts/refund.yaml:{line}:1: Git conflict markers: both sides of a merge changed" in shown
+        assert "promptsync pull --merge refund" in shown and done.code in (1, 3)
     (problem,) = pulled_twice.run("lint", "--json").document["problems"]
     assert (problem["rule"], problem["line"]) == ("conflict-markers", line)
+    assert "merged  refund  v3  prompts/refund.yaml" in pulled_twice.ok("pull", "--merge", "--dry-run").out
     assert pulled_twice.files() == before
-
-
-@pytest.mark.parametrize(
-    ("style", "names"), [({}, ()), ({"merge.conflictStyle": "diff3"}, ("refund",))], ids=["merge", "diff3"]
-)
-def test_pull_merge_keeps_the_keys_of_both_sides(
-    pulled_twice: World, style: dict[str, str], names: tuple[str, ...]
-) -> None:
-    merge(pulled_twice, "aside", **style)
-    planned = pulled_twice.ok("pull", "--merge", *names, "--dry-run")
-    assert "merged  refund  v3  prompts/refund.yaml" in planned.out
-    assert "<<<<<<<" in pulled_twice.path("refund").read_text("utf-8")
-    done = pulled_twice.ok("pull", "--merge", *names, "--json").document
+    done = pulled_twice.ok("pull", "--merge", *["refund"] * bool(style), "--json").document
     assert [one["name"] for one in done["merged"]] == ["refund"]
-    text = pulled_twice.path("refund").read_text("utf-8")
-    document = yaml.safe_load(text)
+    document = yaml.safe_load(pulled_twice.path("refund").read_text("utf-8"))
     assert [key.partition("-")[0] for key in document["synced"]] == ["3", "2"]
     (message,) = document["messages"]
     assert message["content"] == said(l1="Be very kind.", l2="Be short.", l4="Ask for the number.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-import yaml
+from markdown_reader import MOST, check_only_code
+from stories import keys
 from worlds import SYNCED, World, template
 
 from promptsync.compare.gather import gather
@@ -25,13 +26,6 @@ def found(world: World, *names: str) -> list[tuple[str, tuple[int, ...]]]:
     with world.project() as project:
         lost = find_passed_over(project, gather(project).only(names))
         return [(name, tuple(one.version for one in some.read)) for name, some in lost.items()]
-
-
-def keys(world: World, name: str = "refund") -> list[int]:
-    """The versions that ``synced:`` names in a file."""
-    (line,) = SYNCED.findall(world.path(name).read_text("utf-8"))
-    value = yaml.safe_load(line)["synced"]
-    return [int(one.partition("-")[0]) for one in ([value] if isinstance(value, str) else value)]
 
 
 def release(world: World, name: str = "refund") -> None:
@@ -114,7 +108,7 @@ def test_a_draft_is_merged_into_the_file_and_published_once(passed: World) -> No
     )
     assert done["passed_over"] == [{"name": "refund", "versions": [2], "brought_in": True}]
     text = passed.path("refund").read_text("utf-8")
-    assert "Be very kind." in text and "Be short." in text and keys(passed) == [3, 2]
+    assert "Be very kind." in text and "Be short." in text and keys(passed, "refund") == (3, 2)
     assert passed.states()["refund"] == "ahead"
     assert found(passed) == []
     passed.commit("Bring the draft back")
@@ -134,7 +128,7 @@ def test_a_draft_can_be_left_out_for_good_on_the_branches_that_have_the_commit(p
     done = passed.ok("pull", "--no-passed-over", "refund")
     assert "updated  refund  v3  prompts/refund.yaml  without v2, passed over before" in done.out
     assert SYNCED.sub("", passed.path("refund").read_text("utf-8")) == before
-    assert keys(passed) == [3, 2]
+    assert keys(passed, "refund") == (3, 2)
     assert set(passed.states().values()) == {"in-sync"}
     passed.commit("Leave it out")
     assert "(passed over)" not in passed.ok("log", "refund", "--oneline").out
@@ -168,7 +162,7 @@ def test_an_edit_on_top_the_draft_below_and_an_edit_here_come_together(passed: W
     passed.git("clone", "-q", ".", "../other")
     other = World(passed.root.parent / "other", passed.call, passed.url)
     other.ok("pull")
-    assert keys(other) == [4] and "Be very kind." not in other.path("refund").read_text("utf-8")
+    assert keys(other, "refund") == (4,) and "Be very kind." not in other.path("refund").read_text("utf-8")
     other.commit("Take the edit")
     assert found(other) == [("refund", (2,))]
 
@@ -181,7 +175,7 @@ def test_an_edit_on_top_the_draft_below_and_an_edit_here_come_together(passed: W
     text = passed.path("refund").read_text("utf-8")
     for line in ("Be very kind.", "Be short.", "Promise nothing.", "Answer {question} now."):
         assert line in text
-    assert keys(passed) == [4, 2]
+    assert keys(passed, "refund") == (4, 2)
 
 
 # -- what other verbs make of it ----------------------------------------------------------------------------
@@ -316,11 +310,11 @@ def test_a_workflow_learns_whether_there_is_something_to_review(clashing: World)
     assert output.read_text() == "changed=false\ncount=0\nconflicts=1\n"
 
 
-HOSTILE = "```\n</details>\n@everybody see #1 ![x](http://x) <img src=x> \x1b[31m" + "`" * 7
+HOSTILE = "```\n</details>\n@EVIL see #1 ![x](http://x) <img src=x> \x1b[31m" + "`" * 7
 
 
 def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_left(clashing: World) -> None:
-    clashing.publish("other", HOSTILE, commit_message="see @everybody ```")
+    clashing.publish("other", HOSTILE, commit_message="see @EVIL ```")
     done = clashing.run("pull", "--merge", "--passed-over", "--partial", "--format", "markdown")
     lines = done.out.splitlines()
     assert lines[0] == "**1 prompt from the registry**"
@@ -328,27 +322,6 @@ def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_le
     assert "**1 prompt skipped**, left for you to decide:" in lines
     assert "refund: passed-over v2 does not merge in 1 place" in lines
     assert any(line.startswith("      registry v2: ") for line in lines)
-    assert any(line.startswith("# v3  20") and line.endswith("see @everybody ```") for line in lines)
+    assert any(line.startswith("# v3  20") and line.endswith("see @EVIL ```") for line in lines)
     assert "-Be kind." in lines and "+</details>" in lines
-    assert outside_fences(lines) == [
-        "**1 prompt from the registry**",
-        "**1 prompt skipped**, left for you to decide:",
-        "<details><summary><code>other</code>: updated, v1 -> v3</summary>",
-        "</details>",
-    ]
-    assert "\x1b" not in done.out
-
-
-def outside_fences(lines: list[str]) -> list[str]:
-    """The lines that GitHub reads as Markdown, without empty ones."""
-    shown, fence = [], ""
-    for line in lines:
-        ticks = line[: len(line) - len(line.lstrip("`"))]
-        if fence:
-            fence = "" if line == fence else fence
-        elif len(ticks) >= 3:
-            fence = ticks
-        elif line:
-            shown.append(line)
-    assert not fence
-    return shown
+    check_only_code(lines, MOST)
