@@ -20,15 +20,9 @@ def repinned(text: str, *, name: str = "tone", moved: tuple[int, ...] = (1,), ve
 
 
 IN_PLACE = {
-    "literal block": "name: p\ncontent: |  # see\n    Hi\n\n    {pin}  \n    Bye\n\n# end\n",
-    "folded block": "name: p\ncontent: >-\n   Hi {pin}\n   there\n",
-    "double quotes": 'name: p\ncontent: "Hi\\t{pin} \\u00e9"   # a comment\n',
-    "plain, on two lines": "name: p\ncontent: Hi {pin}\n  and more\n",
     "Windows line ends": "name: p\r\ncontent: |\r\n  Hi {pin}\r\n  Bye\r\n",
     "flow": "{{name: p, messages: [{{role: user, content: 'Hi {pin}'}}]}}\n",
-    "blocks": "name: p\nmessages:\n- role: user\n  content:\n  - type: text\n    text: |-\n      {pin}\n",
     "several": "name: p\ncontent: |\n  {pin} {pin}\n  @@@tone@@@ @@@tone@label:prod@@@ {pin}\n",
-    "a wide sign before it": "name: p\ncontent: |\n  👩‍💻 日本 {pin}\n",
     "comments that have the pin": f"# {PIN}\nname: p\ncontent: |  # {PIN}\n  {{pin}}\n# {PIN}\n",
 }
 
