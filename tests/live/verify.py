@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str], environ: dict[str, str], **options: Any) -> i
             session.exchanges = exchanges
             session.command = options.get("command", session.command)
             session.report = given.report
-            return _verified(session, report, run, given.only, options.get("on_step", lambda title: None))
+            return _verified(session, report, run, given.only)
     except PromptsyncError as error:
         hint = f"\nhint: {error.hint}" if error.hint else ""
         _say(report.scrubbed(f"error: {shown(str(error))}{hint}"))
@@ -161,9 +161,7 @@ def _confirmed() -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _verified(
-    session: Session, report: Report, run: str, only: Sequence[str], on_step: Callable[[str], None]
-) -> int:
+def _verified(session: Session, report: Report, run: str, only: Sequence[str]) -> int:
     """Take all steps, clean up and print the report."""
     chosen = _chosen(only)
     code = 0
@@ -171,7 +169,7 @@ def _verified(
     try:
         session.set_up()
         for chapter in chosen:
-            _read(chapter, session, report, on_step)
+            _read(chapter, session, report)
     except (RegistryFailed, KeyboardInterrupt) as stop:
         code = 4 if isinstance(stop, RegistryFailed) else 130
         report.stopped = str(stop) or "Ctrl-C"
@@ -198,12 +196,11 @@ def _verified(
     return 4 if left else int(report.has(Outcome.DIFFERS))
 
 
-def _read(chapter: Chapter, session: Session, report: Report, on_step: Callable[[str], None]) -> None:
+def _read(chapter: Chapter, session: Session, report: Report) -> None:
     """Take the steps of a chapter."""
     _say(f"{chapter.title}")
     broken = ""
     for step in chapter.steps:
-        on_step(step.title)
         if broken or (step.needs and not getattr(session, step.needs)):
             _add(report, chapter, step, broken or NEEDS[step.needs], Outcome.NOT_TRIED)
             continue
