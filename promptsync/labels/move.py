@@ -70,12 +70,15 @@ class LabelReceipt(msgspec.Struct, frozen=True):
 
 
 def apply_labels(
-    project: Project, changes: Sequence[LabelChange], again: str = "promptsync label list"
+    project: Project,
+    changes: Sequence[LabelChange],
+    again: str = "promptsync label list",
+    command: str = "promptsync label list",
 ) -> LabelReceipt:
     """Make all changes or none: if one label does not move, or after Ctrl-C, the others move back.
 
-    ``again`` is the command to run after an approval. Raises ``Unsupported``, with nothing changed, where
-    labels cannot be changed.
+    ``again`` is the command to run after an approval, and ``command`` the one that goes on after Ctrl-C.
+    Raises ``Unsupported``, with nothing changed, where labels cannot be changed.
     """
     changed = [ChangedLabel(change, "stayed", "interrupted before it was moved") for change in changes]
     finished = count(1)
@@ -101,7 +104,7 @@ def apply_labels(
         what = {"waits": "waits for approval", "overtaken": "was moved by another user"}
         why = f"{stayed.change.name} {what.get(stayed.ending, 'was not moved')}"
         is_stopped = _undo(project, changed, why)
-    error = _interruption(changed) if is_stopped else _failure(project, changed, again)
+    error = _interruption(changed, command) if is_stopped else _failure(project, changed, again)
     return LabelReceipt(tuple(changed), error)
 
 
@@ -125,13 +128,13 @@ def _undo(project: Project, changed: list[ChangedLabel], cause: str) -> bool:
     return False
 
 
-def _interruption(changed: Sequence[ChangedLabel]) -> Interrupted:
+def _interruption(changed: Sequence[ChangedLabel], command: str) -> Interrupted:
     moved = sum(label.is_move for label in changed)
     unknown = sum(label.is_unknown for label in changed)
     counts = [f"{moved} label{'s' * (moved != 1)} moved"] if moved else []
     counts += [f"{unknown} unknown"] if unknown else []
     what = ", ".join(counts) or "no label was changed"
-    return Interrupted(f"interrupted: {what}", hint="promptsync label list")
+    return Interrupted(f"interrupted: {what}", hint=command)
 
 
 def _failure(project: Project, changed: Sequence[ChangedLabel], again: str) -> PromptsyncError | None:

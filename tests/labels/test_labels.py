@@ -93,23 +93,6 @@ def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: Worl
             back(here, label, to)
 
 
-@pytest.mark.parametrize(
-    ("before", "to", "after"),
-    [
-        ({"prod": 4, "prod_previous": 3}, 1, {"prod": 1, "prod.previous": 4, "prod.released": 4}),
-        ({"prod": 4, "prod_previous": 2}, 3, {"prod": 3, "prod.previous": 4, "prod.released": 4}),
-        ({"prod": 4}, 3, {"prod": 3, "prod.previous": 4, "prod.released": 4}),
-        ({"prod": 4, "prod_previous": 3}, 4, {"prod": 4, "prod.previous": 3}),
-    ],
-)
-def test_after_a_rollback_to_a_version_the_label_is_below_the_newest_release(
-    here: World, before: dict[str, int], to: int, after: dict[str, int]
-) -> None:
-    here.point("refund", **before)
-    apply(here, back(here, to=to))
-    assert here.labels("refund") == after
-
-
 def test_a_lost_object_of_git_does_not_stop_a_label(here: World) -> None:
     here.commit()
     blob = here.git("rev-parse", "HEAD:promptsync.yaml").strip()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 import shutil
 import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from interrupting import held, press
+from interrupting import ended, held, press, until
 from worlds import World, asking, failing, fault, is_move, made, once, template
 
 NAMES = ("bye", "hello", "tone")
@@ -241,44 +240,30 @@ def test_a_live_version_with_the_content_of_the_commit_is_in_place_whoever_made_
     assert [(label["from"], label["to"]) for label in document["labels"]] == [(3, 3)]
 
 
-NOTHING: list[tuple[str, int, str]] = [
-    ("new", 3, "promptsync log new"),
-    ("text", 3, "promptsync rollback hello --label prod --to N"),
-    ("dashboard", 0, ""),
-]
-
-
-@pytest.mark.parametrize(("case", "code", "hint"), NOTHING)
-def test_a_rollback_that_can_move_nothing_is_refused(
-    released: World, case: str, code: int, hint: str
-) -> None:
-    """A prompt that git never had is no part of any release, so that it does not count."""
-    if case == "new":
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_rollback_that_can_move_nothing_is_refused(released: World, *, is_new: bool) -> None:
+    if is_new:
         released.write("new", "New")
-    elif case == "text":
+    else:
         released.write("hello", "Never published", commit="Say what nobody will publish")
         released.write("hello", "Three")
-    else:
-        released.publish("foreign", release_labels=["prod"])
-        released.write("readme", "Four")
-        released.path("readme").unlink()
-        (released.root / "README").write_text("No prompt")
     released.commit("Say three")
     released.ok("deploy", "--label", "prod")
     released.forget()
-    done = released.run(*to_commit("--json"))
-    assert done.code == code, str(done)
-    assert released.writes == []
-    assert len(done.document["skipped"]) == 1
-    if code:
-        assert done.document["error"]["code"] == "nothing-to-roll-back"
-        assert hint in done.document["error"]["hint"]
-    assert released.run(*to_commit("-n")).code == code
+    error = released.exits(3, *to_commit("--json")).document["error"]
+    assert error["code"] == "nothing-to-roll-back"
+    hint = "promptsync log new" if is_new else "promptsync rollback hello --label prod --to N"
+    assert hint in error["hint"] and released.writes == []
+    released.exits(3, *to_commit("-n"))
 
 
-def test_prompts_without_the_label_and_those_of_others_are_not_meant(released: World) -> None:
+def test_prompts_without_the_label_those_of_others_and_those_without_a_file_are_not_meant(
+    released: World,
+) -> None:
     released.publish("unlabelled", "One")
     released.publish("theirs", "One", release_labels=["prod"])
+    document = released.ok(*to_commit("--json", to="HEAD")).document
+    assert [(skipped["name"], skipped["version"]) for skipped in document["skipped"]] == [("theirs", 1)]
     released.configure("include: [hello, bye, tone, unlabelled]")
     document = released.run(*to_commit("--json")).document
     assert [label["name"] for label in document["labels"]] == [*NAMES] and document["skipped"] == []
@@ -320,17 +305,6 @@ def test_a_rollback_releases_nothing_that_was_never_live(released: World) -> Non
 # -- all or none ----------------------------------------------------------------------------------------
 
 
-def test_if_one_label_does_not_move_none_does(released: World) -> None:
-    path = released.label_path("hello", "prod")
-    for status, code in ((403, 4), (409, 3), (500, 4)):
-        released.faults[:] = [fault(asking("PATCH", path), failing(status, "protected"))]
-        done = released.exits(code, *to_commit("--json"))
-        moved = {label["name"]: label["moved"] for label in done.document["labels"]}
-        assert moved == dict.fromkeys(NAMES, False)
-        assert prod(released) == dict.fromkeys(NAMES, 2)
-        assert {name: released.label(name, "prod.previous") for name in NAMES} == dict.fromkeys(NAMES, 1)
-
-
 def test_two_equal_rollbacks_at_once_do_not_undo_each_other(released: World) -> None:
     others: list[int] = []
     overtaken = once(LAST_OF_PLAN, lambda: others.append(released.apart(*to_commit()).code), after=True)
@@ -341,19 +315,29 @@ def test_two_equal_rollbacks_at_once_do_not_undo_each_other(released: World) -> 
     assert {name: released.label(name, "prod.released") for name in NAMES} == dict.fromkeys(NAMES, 2)
 
 
-def test_interrupted_twice_it_says_how_many_are_unknown(released: World) -> None:
-    with held(released, is_move) as answer, released.started(*to_commit("--json")) as process:
-        while process.poll() is None and sum(map(is_move, released.seen)) < len(NAMES):
-            time.sleep(0.002)
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_says_what_moved_and_the_command_that_ends_the_work(released: World, presses: int) -> None:
+    for name in NAMES:
+        released.point(name, staging=1)
+    command = ("promote", "prod", "staging")
+    with held(released, is_move) as answer, released.started(*command, "--json") as process:
+        until(process, lambda: sum(map(is_move, released.seen)) == len(NAMES))
         press(process)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-        answer.set()
-    assert process.returncode == 130, out + err
-    document = json.loads(out)
-    reasons = [one["reason"] for one in document["labels"]]
-    assert reasons == ["interrupted: it may or may not have moved"] * 3
-    assert document["error"]["message"] == "interrupted: 3 unknown"
+        if presses == 1:
+            answer.set()
+        else:
+            process.send_signal(signal.SIGINT)
+        document = ended(process)
+    unknown, back = "it may or may not have moved", "moved back because the run was interrupted"
+    reasons = [label["reason"] for label in document["labels"]]
+    assert reasons == [back if presses == 1 else f"interrupted: {unknown}"] * 3
+    error = document["error"]
+    assert error["message"] == f"interrupted: {'no label was changed' if presses == 1 else '3 unknown'}"
+    released.faults.clear()
+    if presses == 1:
+        assert {released.label(name, "staging") for name in NAMES} == {1}
+    released.ok(*shlex.split(error["hint"])[1:])
+    assert {released.label(name, "staging") for name in NAMES} == {2}
 
 
 # -- the plan -------------------------------------------------------------------------------------------

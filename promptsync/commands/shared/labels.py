@@ -94,7 +94,7 @@ def change_labels(
         session,
         project,
         plan=lambda: plan,
-        apply=lambda plan: apply_labels(project, plan.changes),
+        apply=lambda plan: apply_labels(project, plan.changes, command=session.command()),
         show=lambda plan, receipt: show_labels.show_changes(plan, receipt, warnings),
         headline=lambda plan: show_labels.headline(plan, failed),
         unchanged="no label was changed",
