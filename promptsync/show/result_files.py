@@ -57,7 +57,7 @@ def junit(results: CheckResults, stopped: PromptsyncError | None = None, what: s
         no_score = ("score",) if run.is_echo else ()
         properties = {key: value for key, value in checks.run_body(result).items() if key not in no_score}
         _add_suite(root, _unique(result.title, names), properties, cases, run.seconds)
-    if stopped is not None and results.error is None:
+    if stopped is not None and (results.error is None or results.error.message not in stopped.message):
         _error_suite(root, stopped, _unique(what, names))
     return _document(root)
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 from deploying import change
-from worlds import World
+from worlds import World, failing, fault, is_move
 
 
 def versions(world: World) -> dict[str, int | None]:
@@ -77,13 +77,19 @@ def test_the_way_on_does_not_name_prompts_without_checks(released: World) -> Non
 
 def test_keep_going_releases_what_passed_and_says_what_it_kept_back(failing_a: World, tmp_path: Path) -> None:
     junit = tmp_path / "junit.xml"
+    failing_a.faults.append(fault(is_move, failing(403)))
+    failing_a.exits(4, "deploy", "--keep-going", "--junit", str(junit))
+    suites = ElementTree.parse(junit).getroot().attrib
+    assert (suites["failures"], suites["errors"]) == ("1", "1")  # the check, and the deploy itself
+    failing_a.faults.clear()
     done = failing_a.exits(1, "deploy", "--keep-going", "--junit", str(junit))
     assert versions(failing_a) == {"a": 1, "b": 2, "c": 2, "tone": None}
     assert "kept back  a: its checks failed" in done.out
     assert "2 prompts released to prod, 1 kept back" in done.out
     assert "\nhint: fix the prompt and commit it\nhint: promptsync -C " in done.err, done.err
     assert f" deploy --keep-going --junit {junit}\n" in done.err
-    assert ElementTree.parse(junit).getroot().attrib["failures"] == "1"
+    suites = ElementTree.parse(junit).getroot().attrib
+    assert (suites["failures"], suites["errors"]) == ("1", "0")
     again = failing_a.run("deploy", "--keep-going", "--json")
     assert (again.code, again.document["kept_back"], again.document["passed"]) == (1, ["a"], False)
     shown = failing_a.run("deploy", "--keep-going", "--format", "markdown").out
