@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 
 import pytest
 from deploying import FIXTURES, change
@@ -136,61 +135,41 @@ def test_a_rehearsal_that_fails_releases_nothing_and_writes_its_results(changed:
 # -- what is committed --------------------------------------------------------------------------------------
 
 
-def lower_minimum(world: World) -> None:
-    world.configure("min_score: 0", instead="min_score: 100")
+UNCOMMITTED = [
+    # a path, its text in place of what is committed (None: deleted), and whether it counts for every prompt
+    ("prompts/d.yaml", "name: d\ncontent: Bye, without an agent\n", False),
+    ("prompts/d.yaml", None, False),
+    ("evaluations/x.csv", "a\n2\n", True),
+    ("evaluations/x.yaml", "rows: [{a: 2}]\n", True),
+    ("evaluations/new.yaml", "rows: [{a: 2}]\n", True),
+    ("evaluations/x.yaml", None, True),
+    ("promptsync.yaml", "min_score: 0", True),
+]
 
 
-def without_agents(world: World) -> None:
-    world.write("d", "A polite bye, {name}")
-
-
-def without_a_user(world: World) -> None:
-    world.path("d").unlink()
-
-
-def other_rows(world: World) -> None:
-    world.put("evaluations/x.csv", "a\n2\n")
-
-
-def other_evaluation(world: World) -> None:
-    world.put("evaluations/x.yaml", "rows: [{a: 2}]\n")
-
-
-def new_evaluation(world: World) -> None:
-    world.put("evaluations/new.yaml", "rows: [{a: 2}]\n")
-
-
-def without_an_evaluation(world: World) -> None:
-    (world.root / "evaluations/x.yaml").unlink()
-
-
-@pytest.mark.parametrize(
-    ("change", "path", "is_of_all"),
-    [
-        (lower_minimum, "promptsync.yaml", True),
-        (without_agents, "prompts/d.yaml", False),
-        (without_a_user, "prompts/d.yaml", False),
-        (other_rows, "evaluations/x.csv", True),
-        (other_evaluation, "evaluations/x.yaml", True),
-        (new_evaluation, "evaluations/new.yaml", True),
-        (without_an_evaluation, "evaluations/x.yaml", True),
-    ],
-)
-def test_checks_are_those_of_the_commit(
-    changed: World, change: Callable[[World], None], path: str, *, is_of_all: bool
-) -> None:
+def test_checks_are_those_of_the_commit(changed: World) -> None:
     """Files of other prompts do not hold up a named one."""
     changed.put("evaluations/x.yaml", "rows: x.csv\n")
     changed.put("evaluations/x.csv", "a\n1\n")
     changed.commit("Add an evaluation")
-    change(changed)
     changed.forget()
-    for options in ([], ["--dry-run"], *([["a"]] if is_of_all else [])):
-        done = changed.exits(3, "deploy", *options)
-        assert f"{path} has changes that are not committed; deploy" in done.err
-        assert f"git add {'prompts' if path.startswith('prompts') else path}" in done.err
+    for path, text, is_of_all in UNCOMMITTED:
+        changed.git("checkout", "-q", ".")
+        changed.git("clean", "-qf", "evaluations")
+        if path == "promptsync.yaml":
+            changed.configure(str(text), instead="min_score: 100")
+        elif text is None:
+            (changed.root / path).unlink()
+        else:
+            changed.put(path, text)
+        for options in ([], ["--dry-run"], *([["a"]] if is_of_all else [])):
+            done = changed.exits(3, "deploy", *options)
+            assert f"{path} has changes that are not committed; deploy" in done.err
+            assert f"git add {'prompts' if path.startswith('prompts') else path}" in done.err
+        if not is_of_all:
+            changed.ok("deploy", "a", "--dry-run")
     assert changed.writes == []
-    changed.ok("deploy", "--allow-dirty" if is_of_all else "a")
+    changed.ok("deploy", "--allow-dirty")
     assert changed.label("a", "prod") == 2
 
 

@@ -11,6 +11,8 @@ import pytest
 from thanks import MODEL, SCRIPTED, thanks
 from worlds import Run, World, made
 
+from promptsync.project.project import Project
+
 TABLE = thanks(2, prompts=["faq"], rows=[{"question": "polite?", "customer": "Ada"}])
 BY_LABEL = "@@@tone@label:prod@@@"
 BREAKING, UNKNOWN = ("breaking", False), ("unknown", False)
@@ -133,6 +135,25 @@ def test_what_cannot_be_judged_is_shown_and_released(world: World) -> None:
     rewrite(world, "refund", "About {order}", tools=[{"type": "registry", "tool_registry_id": 7}])
     assert re.search(r"cannot tell +refund: ", world.ok("deploy", "--dry-run").out)
     assert planned(world) == {"refund": UNKNOWN}
+
+
+def test_live_versions_are_read_in_one_batch_and_an_edit_of_text_alone_reads_no_snippet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped, batches = Project.mapped, dict[str, int]()
+
+    def counted(self: Project, what: str, do: Any, items: Any) -> Any:
+        batches[what] = len(items := [*items])
+        return mapped(self, what, do, items)
+
+    monkeypatch.setattr(Project, "mapped", counted)
+    world.put("evaluations/thanks.yaml", thanks(2, prompts=["refund"], rows=[{"order": "polite"}]))
+    world.write("refund", "Ahem: about {order}", model=MODEL)
+    rewrite(world, "faq", f"{BY_LABEL} Please: {{question}}")
+    assert planned(world) == {}
+    assert batches["Comparing"] == 2
+    tone = f"/prompt-templates/{world.read('tone')['id']}?"
+    assert not [seen.target for seen in world.seen if seen.target.startswith(tone)]
 
 
 # -- snippets -----------------------------------------------------------------------------------------------

@@ -1,16 +1,12 @@
-"""Deploys that are killed or interrupted: the next run completes them, nothing twice."""
+"""Deploys that are interrupted: the next run completes them, nothing twice."""
 
 from __future__ import annotations
 
-import json
 import signal
-import time
-from collections.abc import Callable
-from subprocess import Popen
 
 import pytest
 from deploying import change, prod
-from interrupting import held, press
+from interrupting import ended, held, press, until
 from worlds import World, asking, fault, is_move, late
 
 NAMES = "abc"
@@ -22,19 +18,12 @@ def changed(released: World) -> World:
     return released.built(lambda world: change(world, "hello", "welcome", NAMES))
 
 
-def wait_for(process: Popen[str], is_there: Callable[[], bool]) -> None:
-    while process.poll() is None and not is_there():
-        time.sleep(0.002)
-
-
 def test_ctrl_c_while_checks_run_leaves_the_labels_and_says_what_still_runs(changed: World) -> None:
     changed.faults.append(fault(asking("GET", "/evaluations/"), late(0.5)))
     with changed.started("deploy", "--json") as process:
-        wait_for(process, lambda: len(changed.writes) >= 6)
+        until(process, lambda: len(changed.writes) >= 6)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
-    assert process.returncode == 130, out + err
-    document = json.loads(out)
+        document = ended(process)
     assert len(document["push"]["published"]) == 3
     assert all(detail.endswith("is still running") for detail in document["error"]["details"])
     assert prod(changed, NAMES) == [1, 1, 1]
@@ -44,12 +33,10 @@ def test_ctrl_c_while_checks_run_leaves_the_labels_and_says_what_still_runs(chan
 
 def test_ctrl_c_while_labels_move_moves_them_back_and_says_so(changed: World) -> None:
     with held(changed, is_move) as answer, changed.started("deploy", "--json") as process:
-        wait_for(process, lambda: any(map(is_move, changed.seen)))
+        until(process, lambda: any(map(is_move, changed.seen)))
         press(process)
         answer.set()
-        out, err = process.communicate(timeout=120)
-    assert process.returncode == 130, out + err
-    labels = {label["name"]: label["moved"] for label in json.loads(out)["labels"]}
+        labels = {label["name"]: label["moved"] for label in ended(process)["labels"]}
     assert labels == {name: changed.label(name, "prod") == 2 for name in NAMES}
     changed.faults.clear()
     changed.ok("deploy")

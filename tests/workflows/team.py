@@ -98,7 +98,7 @@ class Developer(ABC):
         """The body of the one pull request, which must be safe as well."""
         ((branch, target, title, body),) = self.requests
         assert (branch, target, title) == (DRIFT, "main", "Pull dashboard edits")
-        assert active(body.split("\n")) == []
+        assert active(body.split("\n")) == [] and len(body) < 65_536
         return body
 
     @property

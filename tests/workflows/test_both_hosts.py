@@ -200,13 +200,14 @@ def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back(team: Team) -
     assert "**1 prompt skipped**" in team.request
 
 
-def test_hostile_edits_ping_nobody_and_stay_in_their_fences(team: Team) -> None:
+def test_hostile_edits_ping_nobody_stay_in_their_fences_and_are_cut_to_what_a_page_holds(team: Team) -> None:
     text = "\n".join([*HOSTILE, "\x1b[31m\u202e {name}"])
     message = "/merge @EVIL closes owner/EVIL#1"
     team.world.publish("support/`</code>@EVIL\n#1", text, commit_message=message)
+    team.world.publish("support/zoo", "Be kind.\n" * 9_000)
     done = team.drift()
     assert done.passed, str(done)
-    assert "@EVIL closes" in team.request
+    assert "@EVIL closes" in team.request and "more lines, too much to show here" in team.request
     assert "\u202e" not in team.request and "\x1b" not in team.request
 
 
