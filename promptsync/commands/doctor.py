@@ -143,6 +143,7 @@ def _git(config: Config) -> Iterator[Finding]:
             return
         history.check_index()
         if history.born:
+            history.run("log", "-1", "--format=%H")  # fails if a parent is missing
             where = f"branch {history.branch}" if history.branch else "no branch checked out"
             yield Finding(
                 "git", "ok", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.line('version')}"
