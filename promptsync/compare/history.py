@@ -60,7 +60,8 @@ class PromptHistory(Graph):
             keys = project.keys_in(file.local.synced)
             text = Revision("", (), digest(file.prompt), tag_set(file.prompt), keys, file.path)
         super().__init__(_merged, text, lineage, tracked=listed.version, latest=latest)
-        self.has_twin = bool(lineage.revisions) and project.shares_repository
+        git = project.history
+        self.has_twin = bool(git and lineage.revisions and git.is_shared)
         if file is not None and text is not None:
             self.contents[text.digest or ""] = file.prompt
 

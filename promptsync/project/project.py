@@ -127,14 +127,6 @@ class Project:
         if self.committed_config is not None:
             yield self.committed_config
 
-    @cached_property
-    def shares_repository(self) -> bool:
-        """Whether the repository has another ``promptsync.yaml``, maybe with a file for the same prompt."""
-        return (
-            self.history is not None
-            and len(self.history.listed(f":(top,glob)**/{self.config.path.name}")) > 1
-        )
-
     def revisions(self, commits: Mapping[str, str | None] | None = None) -> Revisions | None:
         """Return the git revisions of the prompts, ``None`` outside of git; see ``Revisions``."""
         from promptsync.files.git.revisions import Revisions

@@ -287,15 +287,28 @@ class Repository(GitProgram):
         out = self.run("diff", *_RAW, "HEAD", "--relative", "--", *map(_pathspec, self._places))
         return frozenset(_path(path) for path in out.split(b"\0")[1::2])
 
+    @cached_property
+    def _index(self) -> list[tuple[str, str, str]]:
+        """The mark, mode and path of each tracked file at these places, and of all configurations."""
+        specs = (*map(_pathspec, self._places), f":(top,glob)**/{FILE_NAME}")
+        lines = self.run("ls-files", "-v", "-s", "-z", "--", *specs).split(b"\0")
+        rows = ((*line.split(b" ", 2), line.partition(b"\t")[2]) for line in lines if line)
+        return [(mark.decode(), mode.decode(), _path(name)) for mark, mode, _, name in rows]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the repository has another ``promptsync.yaml``, maybe with a file for the same prompt."""
+        return sum(path.rpartition("/")[2] == FILE_NAME for _, _, path in self._index) > 1
+
     def check_index(self, *places: str) -> None:
         """Raise ``Refused`` if git does not have, or does not watch, every tracked file by itself.
 
         Without ``places``, it checks the prompt files.
         """
-        out = self.run("ls-files", "-v", "-s", "-z", "--", *map(_pathspec, places or self._places[:1]))
-        for line in filter(None, out.split(b"\0")):
-            facts, _, name = line.partition(b"\t")
-            mark, mode, path = *facts.decode().split()[:2], _path(name)
+        places = places or self._places[:1]
+        for mark, mode, path in self._index:
+            if "." not in places and not any(f"{path}/".startswith(f"{place}/") for place in places):
+                continue
             # S means skip-worktree, and a lower-case letter assume-unchanged.
             is_hidden = mark in ("S", "s") and not (self.root / path).exists()
             if mode == _SUBMODULE:
