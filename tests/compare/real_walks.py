@@ -1,8 +1,9 @@
-"""Random walks in real git and the embedded registry. No sentence may get lost between people.
+"""Random walks in real git and the embedded registry, judged by an oracle that knows nothing of the rule.
 
 The prompt is a text of many separate sentences. Three clones, CI and a dashboard editor add and remove them.
-After each verb no sentence may be gone from a working file or from the newest version unless somebody removed
-it, or a version that has it is listed as passed over.
+The oracle records each decision with what its author had seen by then. That knowledge travels with the texts:
+with working files, commits, stashes and versions. After each verb no sentence may be gone from a working file
+or from the newest version unless somebody who had seen it removed it, or it is listed as passed over.
 
 ``PYTHONPATH=tests python tests/compare/real_walks.py 0 100`` walks, and prints what was counted.
 """
@@ -10,6 +11,7 @@ it, or a version that has it is listed as passed over.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -28,6 +30,7 @@ from unittest.mock import patch
 
 import yaml
 from gitcopy import GITCONFIG, git
+from oracle import Oracle, Seen, Text
 
 from promptsync.cli import run as run_verb
 from promptsync.files.config import load
@@ -39,8 +42,6 @@ from promptsync.push.apply import check_unmoved
 Document = Mapping[str, Any]
 Between = Callable[[], object]
 """What happens between the plan and the publish of a push."""
-Text = frozenset[int]
-"""The numbers of the sentences in a text."""
 
 NAME = "support/refund"
 PATH = f"prompts/{NAME}.yaml"
@@ -115,9 +116,22 @@ def both_keys(ours: str, theirs: str) -> str:
     return yaml.safe_dump({"synced": merged}, default_flow_style=None, sort_keys=False, width=200)
 
 
+def resolved(content: str, rng: Random) -> str:
+    """Resolve the conflict markers in a file: only its key can clash."""
+
+    def choose(found: re.Match[str]) -> str:
+        ours, theirs = found[1], found[2]
+        assert not sentences(ours + theirs) and "Rule" not in ours + theirs, content
+        return rng.choice((ours, theirs, both_keys(ours, theirs)))
+
+    return _CONFLICT.sub(choose, content)
+
+
 # -- what is counted --------------------------------------------------------------------------------------
 
-GONE = "a sentence is gone from a working file after a pull"
+GONE_PULL = "a sentence is gone from a working file after pull"
+GONE_MERGE = "a sentence is gone from a working file after pull --merge"
+GONE_BROUGHT = "a sentence is gone from a working file after pull --passed-over"
 GONE_ASKED = "text that nobody else holds is gone without a backup"
 NOT_LISTED = "a sentence of a version is missing in the newest one and not listed"
 NOT_FOUND = "the receipt listed a version that nobody at main can find"
@@ -129,6 +143,9 @@ UNSETTLED = "after exit 0 the state asks for the same verb again"
 FOREIGN = "a copied file is not new"
 MANGLED = "a verb changed more than sentences"
 BROKEN = "a verb broke"
+PUSH_LEFT = "push exits 0 and leaves a text whose sentences are not in the newest version"
+PULL_LEFT = "pull exits 0 and leaves a file that lacks sentences of the newest version"
+RETURNED = "a removed sentence came back"
 ASKED = "diverged although one side alone changed"
 LISTED = "passed over and listed"
 BACKED_UP = "gone from the file, with a backup"
@@ -141,7 +158,7 @@ TYPED_BACK = "typed back by hand to the text of a version"
 
 @dataclass(frozen=True)
 class Loss:
-    """Something that must not be. ``limits`` are known limits of the rule that the walk had met before."""
+    """Something that must not be. ``limits`` are those of the page that the walk had met before."""
 
     kind: str
     detail: str
@@ -161,22 +178,37 @@ class Broken(Exception):
 
 @dataclass(frozen=True)
 class Version:
-    """A version, as read without promptsync."""
+    """A version as the oracle knows it."""
 
     number: int
     text: Text
     message: str | None
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class Stash:
+    """A text that was put aside, and the one that it was made from."""
+
+    text: Text
+    seen: Seen
+    base: Text
+    base_seen: Seen
 
 
 @dataclass
 class Clone:
-    """A clone. ``detached`` says that an old commit is checked out."""
+    """A clone. ``seen`` is what the author of its working file has seen.
+
+    ``detached`` says that an old commit is checked out.
+    """
 
     name: str
     root: Path
     branch: str
+    seen: Seen
     detached: bool = False
-    has_stash: bool = False
+    stash: Stash | None = None
 
     @property
     def file(self) -> Path:
@@ -198,13 +230,14 @@ Step = tuple[str, int, int]
 class RealWalk:
     """One prompt in real git and two registries. Each verb is judged as it is run.
 
-    ``removed`` are the sentences that somebody who had them decided against: these alone may be gone.
-    ``log`` tells what happened, ``losses`` what should not have, ``tally`` counts the rest.
+    ``log`` tells what happened, ``losses`` what
+    should not have, ``tally`` counts the rest.
     """
 
     def __init__(self, directory: Path) -> None:
         self.root = directory
-        self.removed: set[int] = set()
+        self.oracle = Oracle()
+        self.commits: dict[str, Seen] = {}
         self.versions: dict[str, list[Version]] = {HERE: [], SECOND: []}
         self.log: list[str] = []
         self.losses: list[Loss] = []
@@ -212,22 +245,25 @@ class RealWalk:
         self.limits: list[str] = []
         self.foreign = ""
         self._clock = self._sentences = self._made = 0
-        self._receipts: set[int] = set()
+        self._receipts: dict[int, set[int]] = {}
         self._begin()
 
     def _begin(self) -> None:
         (self.root / "dashboard").mkdir(parents=True)
         (self.root / "dashboard" / "promptsync.yaml").write_text(CONFIG)
         self.git(self.root, "init", "-q", "--bare", "-b", "main", "origin.git")
-        first = self.clone("A")
+        first = Clone("A", self.root / "A", "main", 0)
+        self.git(self.root, "clone", "-q", "origin.git", "A")
         first.file.parent.mkdir(parents=True)
         (first.root / "promptsync.yaml").write_text(CONFIG)
         (first.root / ".gitignore").write_text(".promptsync/\n")
         first.file.write_text(new_file(frozenset(self.sentence() for _ in range(3))))
+        first.seen = self.oracle.settle(first.text, 0)
         self.git(first.root, "add", "-A")
         self.git(first.root, "commit", "-qm", "Begin")
+        self.commits[self.head(first)] = first.seen
         self.git(first.root, "push", "-q", "origin", "HEAD:main", "HEAD:w")
-        self.clones = [first, self.clone("B"), self.clone("W", "w")]
+        self.clones = [first, self.clone("B", "main"), self.clone("W", "w")]
         self.deploy()
 
     def play(self, steps: Iterable[Step]) -> RealWalk:
@@ -256,11 +292,11 @@ class RealWalk:
 
     def meet(self, limit: str) -> None:
         self.limits.append(limit)
-        self.say(f"    (a known limit: {limit})")
+        self.say(f"    (a limit of the page: {limit})")
 
     @property
     def failures(self) -> list[Loss]:
-        """What no limit explains."""
+        """What no limit of the page explains."""
         return [loss for loss in self.losses if not loss.limits]
 
     def sentence(self) -> int:
@@ -268,9 +304,8 @@ class RealWalk:
         assert self._sentences <= PLACES, "the walk is too long for the text"
         return self._sentences - 1
 
-    @property
-    def latest(self) -> Version:
-        return self.versions[HERE][-1]
+    def latest(self, remote: str = HERE) -> Version | None:
+        return self.versions[remote][-1] if self.versions[remote] else None
 
     # -- git
 
@@ -291,9 +326,10 @@ class RealWalk:
         return not self.git(clone.root, "status", "--porcelain")
 
     def clone(self, name: str, branch: str = "main") -> Clone:
-        options = () if name == "A" else ("-b", branch)
-        self.git(self.root, "clone", "-q", *options, "origin.git", name)
-        return Clone(name, self.root / name, branch)
+        self.git(self.root, "clone", "-q", "-b", branch, "origin.git", name)
+        made = Clone(name, self.root / name, branch, 0)
+        made.seen = self.commits[self.head(made)]
+        return made
 
     @contextlib.contextmanager
     def fresh(self) -> Iterator[Clone]:
@@ -305,24 +341,24 @@ class RealWalk:
         finally:
             shutil.rmtree(made.root)
 
-    def commit(self, clone: Clone, subject: str, *options: str) -> None:
-        """Commit the file: what it lacks of ``HEAD`` was removed."""
-        self.removed |= sentences(self.shown(clone)) - clone.text
+    def commit(self, clone: Clone, subject: str, seen: Seen, *options: str, is_merge: bool = False) -> None:
+        """Commit the file with a subject that no other commit has."""
+        self._made += 1
         self.git(clone.root, "add", "-A")
-        self.git(clone.root, "commit", "-qm", subject, *options)
-        self.moved(clone)
+        self.git(clone.root, "commit", "-qm", f"{subject} {self._made}", *options)
+        seen = self.oracle.settle(clone.text, seen, is_merge=is_merge)
+        clone.seen = self.commits[self.head(clone)] = seen
+        short = self.git(clone.root, "rev-parse", "--short", "HEAD")
+        self.say(f"    {clone.name} commits {short} {self.told(clone)}")
 
     def told(self, clone: Clone) -> str:
         """Return what a file says, for the log."""
         keys = keys_in(clone.content)
         return f"{sorted(clone.text)}{f' synced {keys}' if keys else ''}"
 
-    def _committed(self, clone: Clone) -> Text:
-        """Return all sentences that commits have added."""
-        changes = self.git(clone.root, "log", "-p", "-m", "--format=", "--", PATH)
-        return sentences(changes.replace("\n+", "\n"))
-
     def moved(self, clone: Clone) -> None:
+        """Take note that git put the text of ``HEAD`` into the file."""
+        clone.seen = self.commits[self.head(clone)]
         short = self.git(clone.root, "rev-parse", "--short", "HEAD")
         self.say(f"    {clone.name} is at {short} {self.told(clone)}")
 
@@ -333,23 +369,13 @@ class RealWalk:
             clone.detached = False
             self.moved(clone)
         if not self.is_clean(clone):
-            self.commit(clone, "Tidy")
+            self.commit(clone, "Tidy", clone.seen | self.commits[self.head(clone)])
 
-    def resolve(self, clone: Clone, rng: Random, *abort: str) -> bool:
-        """Resolve the conflict on the key, or sometimes run ``abort``; whether a conflict is resolved."""
+    def resolve(self, clone: Clone, rng: Random) -> bool:
+        """Resolve the conflict on the key, and say so; ``False`` when there is none."""
         if not _CONFLICT.search(clone.content):
             return False
-        if abort and rng.random() < 0.2:
-            self.say("    conflict on synced: aborted")
-            self.git(clone.root, *abort)
-            return False
-
-        def choose(found: re.Match[str]) -> str:
-            ours, theirs = found[1], found[2]
-            assert not sentences(ours + theirs) and "Rule" not in ours + theirs, clone.content
-            return rng.choice((ours, theirs, both_keys(ours, theirs)))
-
-        clone.file.write_text(_CONFLICT.sub(choose, clone.content))
+        clone.file.write_text(resolved(clone.content, rng))
         self.say(f"    conflict on synced: resolved to {keys_in(clone.content)}")
         self.git(clone.root, "add", "-A")
         return True
@@ -366,8 +392,7 @@ class RealWalk:
         self.tally["verbs run"] += 1
         document: Document = json.loads(out.getvalue() or "{}")
         if arguments[0] != "status":
-            told = document.get("error", {}).get("message", "")
-            self.say(f"    {clone.name}$ promptsync {' '.join(arguments)}: exit {code} {told}")
+            self.say(f"    {clone.name}$ promptsync {' '.join(arguments)}: {_summary(code, document)}")
         if code not in (0, 3) or (code == 3) != ("error" in document):
             self.lose(BROKEN, f"{arguments} exits {code}: {document.get('error')} {err.getvalue()}")
             raise Broken
@@ -383,88 +408,145 @@ class RealWalk:
         return str(one["state"])
 
     def look(self, clone: Clone) -> None:
-        """Compare what status says with the two texts."""
-        text, latest, state = clone.text, self.latest, self.state(clone)
-        told = f"{clone.name} {sorted(text)} is {state}, v{latest.number} {sorted(latest.text)}"
+        """Compare what status says with what the oracle knows."""
+        latest, state = self.latest(), self.state(clone)
+        assert latest is not None
+        text = clone.text
         if (text == latest.text) != (state == "in-sync"):
-            self.lose(EQUAL, told)
+            self.lose(
+                EQUAL, f"{clone.name} {sorted(text)} is {state}, v{latest.number} {sorted(latest.text)}"
+            )
+        ours, theirs, unclear = self.oracle.changed(text, latest.text, clone.seen | latest.seen)
         self.tally["states"] += 1
-        # Who has removed a sentence, and who has not seen that, only the people know.
-        is_clear = not (text ^ latest.text) & self.removed
-        if state == "diverged" and is_clear and bool(text - latest.text) != bool(latest.text - text):
-            self.count(ASKED, told)
+        if state == "diverged" and not unclear and ours != theirs:
+            self.count(ASKED, f"{clone.name} {sorted(text)} and v{latest.number} {sorted(latest.text)}")
 
-    def learn(self, remote: str) -> bool:
-        """Take note of the versions that the registry has got since; whether there are any."""
+    def learn(self, remote: str, seen: Seen) -> list[Version]:
+        """Take note of the versions that the registry has and the oracle does not know of yet."""
         known = self.versions[remote]
-        found = read_versions(self.root / f"{_DATABASES[remote]}.db")[len(known) :]
+        found = [
+            Version(number, text, message, seen)
+            for number, text, message in read_versions(self.root / f"{_DATABASES[remote]}.db")
+            if number > len(known)
+        ]
         known += found
         for one in found:
             name = "" if remote == HERE else f"{remote} "
             self.say(f"    = {name}v{one.number} {sorted(one.text)} {one.message or '(no message)'}")
-        return bool(found)
+        return found
 
     # -- verbs that publish
 
     def push(
         self, clone: Clone, *, force: bool = False, remote: str = HERE, between: Between | None = None
     ) -> int:
-        text = clone.text
+        text, seen, before = clone.text, clone.seen, self.latest(remote)
+        if force:
+            seen = self.oracle.settle(text, seen)
+        elif before is not None:
+            seen = self._with_agreed(text, seen, before)
         options = (NAME, "--force", "-y") if force else (NAME, "-y")
         with happening(between):
             code, document = self.run(clone, "push", "--remote", remote, *options)
-        if self.learn(remote):
-            self._judge_newest(remote, _receipt(document))
+        published = self.learn(remote, seen)
         if clone.text != text:
-            self.lose(GONE, f"push changed the file to {sorted(clone.text)}")
+            self.lose(GONE_PULL, f"push changed the file to {sorted(clone.text)}")
+        if published:
+            clone.seen |= seen
+            self._judge_newest(remote, _receipt(document))
         if code == 0:
-            refused = [one for one in document["skipped"] if one["state"] == "diverged"]
-            if refused or document["failed"] or document["raced"]:
-                self.lose(SAID_YES, f"push: {refused or document['failed'] or document['raced']}")
+            self._judge_push(clone, document, remote)
         return code
+
+    def _judge_push(self, clone: Clone, document: Document, remote: str) -> None:
+        refused = [one for one in document["skipped"] if one["state"] == "diverged"]
+        if refused or document["failed"] or document["raced"]:
+            self.lose(SAID_YES, f"push: {refused or document['failed'] or document['raced']}")
+        latest = self.latest(remote)
+        assert latest is not None
+        left = self.oracle.missing(latest.text, clone.seen | latest.seen) & clone.text
+        if left:
+            self.count(PUSH_LEFT, f"{clone.name} has {sorted(left)}, v{latest.number} does not")
 
     def deploy(self, between: Between | None = None) -> int:
         """Let CI deploy the tip of main."""
         with self.fresh() as clone:
-            text = clone.text
+            text, seen = clone.text, clone.seen
+            for before in (self.latest(), self.released()):
+                seen = self._with_agreed(text, seen, before) if before is not None else seen
             with happening(between):
                 code, document = self.run(clone, "deploy", "--label", "prod", "-y")
-        if self.learn(HERE):
-            self._judge_newest(HERE, _receipt(document))
-        released = read_label(self.root / f"{_DATABASES[HERE]}.db", "prod")
-        live = self.versions[HERE][released - 1].text if released is not None else None
-        if code == 0 and live != text:
-            self.count("deploy exits 0 and prod does not say what main says", f"{document['skipped']}")
-            if live is not None and not (document["skipped"] or document["on_hold"]):
-                self.lose(SAID_YES, f"deploy: prod is at v{released} {sorted(live)}")
+            if self.learn(HERE, seen):
+                self._judge_newest(HERE, _receipt(document))
+        released = self.released()
+        if code == 0 and (released is None or released.text != text):
+            told = f"{document['skipped']} {document['held']}"
+            self.count("deploy exits 0 and prod does not say what main says", told)
+            if released is not None and not (document["skipped"] or document["on_hold"]):
+                self.lose(SAID_YES, f"deploy: prod is at v{released.number} {sorted(released.text)}")
         return code
 
-    def save(self, text: Text, message: str | None) -> None:
-        """Save a page in the dashboard."""
-        self.removed |= self.latest.text - text
+    def released(self) -> Version | None:
+        """Return the version under the label."""
+        number = read_label(self.root / f"{_DATABASES[HERE]}.db", "prod")
+        return self.versions[HERE][number - 1] if number is not None else None
+
+    def save(self, number: int, text: Text, message: str | None, *, seen: Seen | None = None) -> None:
+        """Save a page in the dashboard that was opened on a version."""
+        if seen is None:
+            seen = self.versions[HERE][number - 1].seen
         template = {"type": "chat", "messages": [_message(text)]}
         with open_project(load(self.root / "dashboard" / "promptsync.yaml")) as project:
             project.registry.prompts.publish(Prompt(NAME, template), message=message)  # type: ignore[arg-type]
-        self.learn(HERE)
+        self.learn(HERE, self.oracle.settle(text, seen))
         self._judge_newest(HERE, set())
 
+    def _with_agreed(self, text: Text, seen: Seen, version: Version) -> Seen:
+        """Return what an author has seen whose text replaces a version that it does not contradict."""
+        both = seen | version.seen
+        lacks = self.oracle.missing(text, both) & version.text
+        has = self.oracle.returned(text, both) - version.text
+        return seen if lacks or has else both
+
     def _judge_newest(self, remote: str, receipt: Collection[int], *, at_end: bool = False) -> None:
-        """Find what the newest version lacks although nobody removed it, and nothing lists it."""
-        *before, newest = self.versions[remote]
-        holders = {
-            sentence: {one.number for one in before if sentence in one.text}
-            for sentence in sorted(_all(before) - newest.text - self.removed)
+        """Find what the newest version lacks or has although nobody wanted that, and nothing lists it."""
+        versions, newest = self.versions[remote], self.versions[remote][-1]
+        everything = functools.reduce(lambda seen, one: seen | one.seen, versions, self._seen_at_main())
+        missing = [(one, True) for one in self.oracle.missing(newest.text, everything)]
+        returned = [(one, False) for one in self.oracle.returned(newest.text, everything)]
+        wrong = {
+            one: holders for one in sorted(missing + returned) if (holders := self._holders(versions, *one))
         }
-        listed, text = self.listed(remote) if holders else (set[int](), frozenset[int]())
-        for sentence, numbers in holders.items():
-            told = f"v{newest.number} lacks {sentence}, which {sorted(numbers)} had"
-            if numbers & listed or sentence in text:
+        if not wrong:
+            return
+        listed, text = self.listed(remote)
+        for (sentence, is_missing), holders in wrong.items():
+            how = ("lacks", "had") if is_missing else ("has", "had removed")
+            told = f"v{newest.number} {how[0]} {sentence}, which {_named(holders)} {how[1]}"
+            if holders & listed or (sentence in text) == is_missing:
                 self.tally[LISTED] += 1
-            elif numbers & {*receipt}:
+            elif holders & {*receipt}:
                 self.count(NOT_FOUND, told)
+            elif not is_missing:
+                self.count(RETURNED, told)
             else:
-                self.lose(NOT_FOUND if at_end and numbers & self._receipts else NOT_LISTED, told)
-        self._receipts |= {*receipt} if holders else set()
+                self.lose(NOT_FOUND if at_end and self._was_listed(holders) else NOT_LISTED, told)
+        self._receipts[newest.number] = {*receipt}
+
+    def _seen_at_main(self) -> Seen:
+        return self.commits[self.git(self.root / "origin.git", "rev-parse", "main")]
+
+    def _was_listed(self, holders: set[int]) -> bool:
+        return any(holders & listed for listed in self._receipts.values())
+
+    def _holders(self, versions: Sequence[Version], sentence: int, is_in: bool) -> set[int]:
+        """Return the versions before the newest one whose authors decided about a sentence in this way."""
+        return {
+            one.number
+            for one in versions[:-1]
+            if (sentence in one.text) == is_in
+            and (self.oracle.added if is_in else self.oracle.removed)[sentence] & one.seen
+        }
 
     def listed(self, remote: str = HERE) -> tuple[set[int], Text]:
         """Return the versions that a colleague at main can find, and what the file says with them."""
@@ -478,47 +560,72 @@ class RealWalk:
 
     def pull(self, clone: Clone, *options: str, remote: str = HERE, found: set[int] | None = None) -> int:
         """Pull, and judge what became of the file. ``found`` gets the versions that were passed over."""
-        versions = self.versions[remote]
-        if not versions:
+        latest = self.latest(remote)
+        if latest is None:
             return 0
         before, content = clone.text, clone.content
         code, document = self.run(clone, "pull", "--remote", remote, *options, NAME)
         brought = {number for one in document.get("passed_over", ()) for number in one["versions"]}
+        brought |= {one["version"] for one in document["conflicts"]} if found is not None else set()
         if found is not None:
-            found |= brought | {one["version"] for one in document["conflicts"]}
+            found |= brought
+        seen = clone.seen | latest.seen
+        for number in brought:
+            seen |= self.versions[remote][number - 1].seen
         if clone.content != content:
-            brought_in = before | versions[-1].text | _all(versions[number - 1] for number in brought)
-            self._judge_file(clone, options, before, brought_in, document)
-            self.removed |= brought_in - clone.text
+            self._judge_file(clone, options, before, seen, document)
+            clone.seen = self.oracle.settle(clone.text, seen)
             self.say(f"    {clone.name} has {self.told(clone)}")
         if code == 0:
-            if document["conflicts"] or document["left"]:
-                self.lose(SAID_YES, f"pull: {document['conflicts']} {document['left']}")
-            state = self.state(clone, remote)
-            if state not in ("in-sync", "ahead"):
-                self.lose(UNSETTLED, f"{clone.name} is {state} after pull {' '.join(options)}")
+            self._judge_pull(clone, options, document, latest, remote)
         elif clone.content != content and "--partial" not in options:
             self.lose(BROKEN, f"pull {options} exits {code} and wrote the file")
         return code
 
     def _judge_file(
-        self, clone: Clone, options: Sequence[str], before: Text, brought_in: Text, document: Document
+        self, clone: Clone, options: Sequence[str], before: Text, seen: Seen, document: Document
     ) -> None:
+        backup = self._backup(clone, document)
         if "--theirs" in options or "--ours" in options or "--no-passed-over" in options:
-            self._judge_backup(clone, before, document)
+            self._judge_backup(clone, before, backup)
             return
-        gone = brought_in - clone.text - self.removed
-        told = f"{clone.name} had {sorted(before)} and has {sorted(clone.text)} after pull {options}"
-        if gone and gone <= _backup(document):
+        gone = self.oracle.missing(clone.text, seen)
+        kind = (
+            GONE_BROUGHT if "--passed-over" in options else GONE_MERGE if "--merge" in options else GONE_PULL
+        )
+        told = f"{clone.name} had {sorted(before)} and has {sorted(clone.text)}, without {sorted(gone)}"
+        if gone and gone <= backup:
             self.count(BACKED_UP, told)
         elif gone:
-            self.lose(GONE, f"{told}, without {sorted(gone)}")
+            self.lose(kind, told)
+        returned = self.oracle.returned(clone.text, seen) - before
+        if returned:
+            self.count(RETURNED, f"{clone.name} has {sorted(returned)} after pull {' '.join(options)}")
 
-    def _judge_backup(self, clone: Clone, before: Text, document: Document) -> None:
+    def _backup(self, clone: Clone, document: Document) -> Text:
+        path = document.get("backups", {}).get(NAME)
+        return sentences(Path(path).read_text()) if path else frozenset()
+
+    def _judge_backup(self, clone: Clone, before: Text, backup: Text) -> None:
         """Look for text that was replaced because the user said so, and that nobody else holds."""
-        held = self._committed(clone) | _all(self.versions[HERE]) | _all(self.versions[SECOND])
-        if gone := before - clone.text - held - _backup(document):
+        held = self.oracle.about(self.commits[self.head(clone)])
+        for one in self.versions[HERE] + self.versions[SECOND]:
+            held |= one.text
+        gone = before - clone.text - held - backup
+        if gone:
             self.lose(GONE_ASKED, f"{clone.name} had {sorted(gone)}")
+
+    def _judge_pull(
+        self, clone: Clone, options: Sequence[str], document: Document, latest: Version, remote: str
+    ) -> None:
+        if document["conflicts"] or document["left"]:
+            self.lose(SAID_YES, f"pull: {document['conflicts']} {document['left']}")
+        state = self.state(clone, remote)
+        if state not in ("in-sync", "ahead"):
+            self.lose(UNSETTLED, f"{clone.name} is {state} after pull {' '.join(options)}")
+        left = self.oracle.missing(clone.text, clone.seen | latest.seen) & latest.text
+        if left:
+            self.count(PULL_LEFT, f"v{latest.number} has {sorted(left)}, {clone.name} does not")
 
     def pull_version(self, clone: Clone, number: int) -> None:
         """Put a version into the file: an old one to look at, a newer one to go on with."""
@@ -528,40 +635,64 @@ class RealWalk:
             return
         if clone.text != version.text:
             self.lose(MANGLED, f"pull --version {number} wrote {sorted(clone.text)}")
-        self._judge_backup(clone, before, document)
-        if number == self.latest.number or not version.text <= self._committed(clone):
-            self.removed |= before - clone.text
+        self._judge_backup(clone, before, self._backup(clone, document))
+        head = self.commits[self.head(clone)]
+        is_old = version.seen | head == head
+        clone.seen = version.seen if is_old else self.oracle.settle(clone.text, version.seen | head)
 
     # -- operations of git
 
     def fetch(self, clone: Clone) -> None:
         self.git(clone.root, "fetch", "-q", "origin")
 
-    def apply(self, clone: Clone, rng: Random, subject: str, *command: str) -> None:
-        """Let git change the file, and commit that. Sometimes a conflict ends it."""
-        before = self.head(clone)
-        self.git(clone.root, *command, check=False)
-        self.resolve(clone, rng, "reset", "-q", "--hard")
-        if (clone.root / ".git" / "MERGE_HEAD").exists() or not self.is_clean(clone):
-            self.commit(clone, subject)
+    def merge(self, clone: Clone, other: str, rng: Random, *, squash: bool = False) -> None:
+        """Merge a commit; ``squash`` makes one with a single parent. Sometimes a conflict ends it."""
+        other = self.git(clone.root, "rev-parse", other)
+        ours, before = self.commits[self.head(clone)], self.head(clone)
+        options = ("--squash",) if squash else ("--no-commit",)
+        self.git(clone.root, "merge", "-q", *options, other, check=False)
+        if _CONFLICT.search(clone.content) and rng.random() < 0.2:
+            self.say("    conflict on synced: aborted")
+            self.git(clone.root, "reset", "-q", "--hard")
+            return
+        self.resolve(clone, rng)
+        is_merging = (clone.root / ".git" / "MERGE_HEAD").exists()
+        if is_merging or (squash and not self.is_clean(clone)):
+            seen = ours | self.commits[other]
+            self.commit(clone, "Squash" if squash else "Merge", seen, is_merge=True)
         elif self.head(clone) != before:
             self.moved(clone)
 
     def rebase(self, clone: Clone, onto: str, rng: Random) -> None:
+        """Rebase, and let each new commit have seen what the old one with its subject had."""
+        onto = self.git(clone.root, "rev-parse", onto)
+        old = {subject: self.commits[commit] for commit, subject in self._subjects(clone, f"{onto}..HEAD")}
         self.git(clone.root, "rebase", "-q", onto, check=False)
-        while (clone.root / ".git" / "rebase-merge").exists():
-            is_resolved = self.resolve(clone, rng, "rebase", "--abort")
-            if (clone.root / ".git" / "rebase-merge").exists():
-                self.git(clone.root, "rebase", "--continue" if is_resolved else "--skip", check=False)
+        if self._is_rebasing(clone) and rng.random() < 0.2:
+            self.say("    conflict on synced: aborted")
+            self.git(clone.root, "rebase", "--abort")
+            return
+        while self._is_rebasing(clone):
+            going_on = "--continue" if self.resolve(clone, rng) else "--skip"
+            self.git(clone.root, "rebase", going_on, check=False)
+        seen = self.commits[onto]
+        for commit, subject in self._subjects(clone, f"{onto}..HEAD"):
+            text = sentences(self.shown(clone, commit))
+            seen = self.oracle.settle(text, seen | old[subject], is_merge=True)
+            self.commits[commit] = seen
         self.moved(clone)
+
+    def _is_rebasing(self, clone: Clone) -> bool:
+        return (clone.root / ".git" / "rebase-merge").exists()
+
+    def _subjects(self, clone: Clone, commits: str) -> list[tuple[str, str]]:
+        found = self.git(clone.root, "log", "--reverse", "--topo-order", "--format=%H %s", commits)
+        return [(line[:40], line[41:]) for line in found.splitlines()]
 
     def git_pull(self, clone: Clone, rng: Random) -> None:
         self.tidy(clone)
         self.fetch(clone)
-        if rng.random() < 0.5:
-            self.rebase(clone, "origin/main", rng)
-        else:
-            self.apply(clone, rng, "Merge", "merge", "-q", "--no-commit", "origin/main")
+        (self.rebase if rng.random() < 0.5 else self.merge)(clone, "origin/main", rng)
 
     def git_push(self, clone: Clone, rng: Random) -> None:
         self.tidy(clone)
@@ -569,6 +700,17 @@ class RealWalk:
             self.git_pull(clone, rng)
         options = () if clone.branch == "main" else ("--force",)
         self.git(clone.root, "push", "-q", *options, "origin", f"HEAD:{clone.branch}", check=False)
+
+    def apply(self, clone: Clone, rng: Random, subject: str, seen: Seen, *command: str) -> None:
+        """Let git apply the difference of a commit, and commit that. Sometimes a conflict ends it."""
+        self.git(clone.root, *command, check=False)
+        if _CONFLICT.search(clone.content) and rng.random() < 0.2:
+            self.say("    conflict on synced: aborted")
+            self.git(clone.root, "reset", "-q", "--hard")
+            return
+        self.resolve(clone, rng)
+        if not self.is_clean(clone):
+            self.commit(clone, subject, seen)
 
 
 @contextlib.contextmanager
@@ -594,19 +736,21 @@ _LABEL = """SELECT number FROM labels JOIN versions ON versions.id = version_id
 WHERE labels.name = ? AND labels.item_id = (SELECT id FROM items WHERE name = ?)"""
 
 
-def read_versions(database: Path) -> list[Version]:
-    """Return all versions, without asking promptsync."""
+def read_versions(database: Path) -> list[tuple[int, Text, str | None]]:
+    """Return number, text and message of all versions, without asking promptsync."""
     if not database.exists():
         return []
     with contextlib.closing(sqlite3.connect(database)) as found:
         rows = found.execute(_VERSIONS, (NAME,)).fetchall()
     return [
-        Version(number, sentences(_text_of(json.loads(body)["prompt_template"])), message)
+        (number, sentences(_text_of(json.loads(body)["prompt_template"])), message)
         for number, body, message in rows
     ]
 
 
 def read_label(database: Path, label: str) -> int | None:
+    if not database.exists():
+        return None
     with contextlib.closing(sqlite3.connect(database)) as found:
         row = found.execute(_LABEL, (label, NAME)).fetchone()
     return int(row[0]) if row else None
@@ -622,13 +766,8 @@ def _message(text: Text) -> dict[str, Any]:
     return {"role": "user", "content": [{"type": "text", "text": body(text)}]}
 
 
-def _all(versions: Iterable[Version]) -> Text:
-    return frozenset().union(*(one.text for one in versions))
-
-
-def _backup(document: Document) -> Text:
-    path = document.get("backups", {}).get(NAME)
-    return sentences(Path(path).read_text()) if path else frozenset()
+def _named(numbers: Iterable[int]) -> str:
+    return ", ".join(f"v{number}" for number in sorted(numbers))
 
 
 def _receipt(document: Document) -> set[int]:
@@ -636,6 +775,20 @@ def _receipt(document: Document) -> set[int]:
     pushed = document.get("push", document)["published"]
     found = {number for one in pushed for number in one["passed_over"]}
     return found | {number for one in document.get("passed_over", ()) for number in one["versions"]}
+
+
+def _summary(code: int, document: Document) -> str:
+    """Return what a verb answered, for the log."""
+    parts = [f"exit {code}"]
+    for one in document.get("push", document).get("published", ()):
+        parts.append(f"published v{one['version']}")
+    parts += [f"wrote v{one['version']}" for one in document.get("written", ())]
+    if listed := sorted(_receipt(document)) if "published" in document or "push" in document else []:
+        parts.append(f"passed over {_named(listed)}")
+    parts += [f"passed over: {one}" for one in document.get("passed_over", ()) if "written" in document]
+    if "error" in document:
+        parts.append(document["error"]["message"])
+    return ", ".join(parts)
 
 
 # -- the operations ---------------------------------------------------------------------------------------
@@ -654,8 +807,8 @@ def operation(weight: int, name: str = "") -> Callable[[Operation], Operation]:
 
 def edit(walk: RealWalk, clone: Clone, text: Text) -> None:
     walk.say(f"    {clone.name} {sorted(clone.text)} -> {sorted(text)}")
-    walk.removed |= clone.text - text
     clone.file.write_text(rewritten(clone.content, text))
+    clone.seen = walk.oracle.settle(text, clone.seen)
     keys = {int(key.partition("-")[0]) for key in keys_in(clone.content).get(HERE, ())}
     if any(one.text == text for one in walk.versions[HERE] if one.number in keys):
         walk.meet(TYPED_BACK)
@@ -689,7 +842,7 @@ def amend(walk: RealWalk, clone: Clone, rng: Random) -> None:
         return
     if rng.random() < 0.5:
         add_a_sentence(walk, clone, rng)
-    walk.commit(clone, "Amend", "--amend", "--allow-empty")
+    walk.commit(clone, "Amend", clone.seen | walk.commits[parents[0]], "--amend", "--allow-empty")
 
 
 operation(9, "push")(lambda walk, clone, rng: walk.push(clone))
@@ -717,7 +870,8 @@ def edit_main_and_deploy(walk: RealWalk, clone: Clone, rng: Random) -> None:
 
 @operation(2)
 def push_force(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    if clone.detached or sentences(walk.shown(clone)) - clone.text - walk.removed:
+    is_put_back = walk.commits[walk.head(clone)] & ~clone.seen
+    if clone.detached or is_put_back:
         walk.meet(FORCED_OLD)
     walk.push(clone, force=True)
 
@@ -775,8 +929,7 @@ def merge_branch(walk: RealWalk, clone: Clone, rng: Random, *, squash: bool) -> 
     branch, into = walk.clones[2], walk.clones[0] if clone.branch == "w" else clone
     walk.git_push(branch, rng)
     walk.git_pull(into, rng)
-    options = ("--squash",) if squash else ("--no-commit",)
-    walk.apply(into, rng, "Merge", "merge", "-q", *options, "origin/w")
+    walk.merge(into, "origin/w", rng, squash=squash)
     walk.git_push(into, rng)
     if rng.random() < 0.3:
         new_branch(walk, branch, rng)
@@ -802,7 +955,10 @@ def cherry_pick(walk: RealWalk, clone: Clone, rng: Random) -> None:
     before, after = walk.shown(clone, f"{one}^"), walk.shown(clone, one)
     if keys_in(before) != keys_in(after):
         walk.meet(CHERRY_PICKED)
-    walk.apply(clone, rng, "Pick", "cherry-pick", "--no-commit", one)
+    parent = walk.git(clone.root, "rev-parse", f"{one}^")
+    picked = walk.commits[one] & ~walk.commits[parent]
+    seen = clone.seen | walk.oracle.only(picked, sentences(before) ^ sentences(after))
+    walk.apply(clone, rng, "Pick", seen, "cherry-pick", "--no-commit", one)
 
 
 @operation(3)
@@ -812,7 +968,7 @@ def revert(walk: RealWalk, clone: Clone, rng: Random) -> None:
     found = walk.git(clone.root, "rev-list", "--no-merges", "--min-parents=1", "HEAD", "--", PATH).split()
     if found:
         one = found[0] if rng.random() < 0.6 else rng.choice(found)
-        walk.apply(clone, rng, "Revert", "revert", "--no-commit", one)
+        walk.apply(clone, rng, "Revert", clone.seen, "revert", "--no-commit", one)
 
 
 @operation(1)
@@ -826,17 +982,27 @@ def revert_and_revert_that(walk: RealWalk, clone: Clone, rng: Random) -> None:
 @operation(3)
 def stash(walk: RealWalk, clone: Clone, rng: Random) -> None:
     """Stash what is not committed; the second time bring it back."""
-    if clone.has_stash and not clone.detached and walk.is_clean(clone):
-        walk.git(clone.root, "stash", "pop", "-q", check=False)
-        if walk.resolve(clone, rng):
-            walk.git(clone.root, "stash", "drop", "-q")
-        walk.git(clone.root, "reset", "-q")
-        clone.has_stash = False
-        walk.say(f"    {clone.name} has {walk.told(clone)}")
-    elif not clone.has_stash and not walk.is_clean(clone):
+    if clone.stash is not None:
+        _stash_pop(walk, clone, rng)
+    elif not walk.is_clean(clone):
+        head = sentences(walk.shown(clone))
+        clone.stash = Stash(clone.text, clone.seen, head, walk.commits[walk.head(clone)])
         walk.git(clone.root, "stash", "push", "-q")
-        clone.has_stash = True
         walk.moved(clone)
+
+
+def _stash_pop(walk: RealWalk, clone: Clone, rng: Random) -> None:
+    if clone.detached or not walk.is_clean(clone):
+        return
+    assert clone.stash is not None
+    stashed, clone.stash = clone.stash, None
+    walk.git(clone.root, "stash", "pop", "-q", check=False)
+    if walk.resolve(clone, rng):
+        walk.git(clone.root, "stash", "drop", "-q")
+    walk.git(clone.root, "reset", "-q")
+    mine = walk.oracle.only(stashed.seen & ~stashed.base_seen, stashed.text ^ stashed.base)
+    clone.seen = walk.oracle.settle(clone.text, clone.seen | mine)
+    walk.say(f"    {clone.name} has {walk.told(clone)}")
 
 
 @operation(3)
@@ -916,24 +1082,28 @@ def use_a_second_registry(walk: RealWalk, clone: Clone, rng: Random) -> None:
 
 @operation(6)
 def dashboard_edit(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    walk.save(_edited(walk, walk.latest.text, rng), rng.choice((None, "By hand")))
+    number = len(walk.versions[HERE])
+    walk.save(number, _edited(walk, number, rng), rng.choice((None, "By hand")))
 
 
 @operation(2)
 def dashboard_restore(walk: RealWalk, clone: Clone, rng: Random) -> None:
-    old = rng.choice(walk.versions[HERE])
-    walk.save(old.text, rng.choice((None, "By hand", old.message)))
+    latest, old = walk.versions[HERE][-1], rng.choice(walk.versions[HERE])
+    message = rng.choice((None, "By hand", old.message))
+    walk.save(old.number, old.text, message, seen=old.seen | latest.seen)
 
 
 @operation(1)
 def dashboard_page_that_was_open_for_long(walk: RealWalk, clone: Clone, rng: Random) -> None:
     """Save a page that covers another save, of which nobody can tell: a limit that is not counted."""
-    old = walk.versions[HERE][-2:][0]
-    walk.tally[STALE] += len(walk.latest.text - old.text)
-    walk.save(_edited(walk, old.text, rng), rng.choice((None, "By hand")))
+    latest, old = walk.versions[HERE][-1], walk.versions[HERE][-2:][0]
+    text = _edited(walk, old.number, rng)
+    walk.tally[STALE] += len(latest.text - old.text)
+    walk.save(old.number, text, rng.choice((None, "By hand")), seen=old.seen | latest.seen)
 
 
-def _edited(walk: RealWalk, text: Text, rng: Random) -> Text:
+def _edited(walk: RealWalk, number: int, rng: Random) -> Text:
+    text = walk.versions[HERE][number - 1].text
     if len(text) < 2 or rng.random() < 0.7:
         return text | {walk.sentence()}
     return text - {rng.choice(sorted(text))}
@@ -948,7 +1118,7 @@ def drift(walk: RealWalk, clone: Clone, rng: Random) -> None:
     with walk.fresh() as ci:
         walk.pull(ci, "--merge", "--passed-over", "--partial")
         if not walk.is_clean(ci):
-            walk.commit(ci, "Drift")
+            walk.commit(ci, "Drift", ci.seen)
             walk.git(ci.root, "push", "-q", "origin", "HEAD:main")
 
 
