@@ -188,6 +188,12 @@ class World:
         assert done.code == code, str(done)
         return done
 
+    def says(self, code: int, said: str, *arguments: str, **environ: str) -> Run:
+        """Run a command line, which has to end with an exit code and these words on stderr."""
+        done = self.exits(code, *arguments, **environ)
+        assert said in done.err, str(done)
+        return done
+
     def states(self) -> dict[str, str]:
         found = self.run("status", "--json").document
         return {one["name"]: one["state"] for one in found["prompts"]}

@@ -299,8 +299,7 @@ def test_a_local_remote_uses_the_model_of_the_environment(
     assert seen[0]["messages"][0]["content"] == [{"type": "text", "text": "one"}]
     assert "sk-secret" not in done.out
     variables = {"PROMPTSYNC_MODEL_URL": "http://192.0.2.1/v1", "PROMPTSYNC_MODEL_KEY": "sk-secret"}
-    refused = local.run("eval", "run", "quality", **variables)
-    assert (refused.code, "refusing plain http" in refused.err) == (2, True)
+    local.says(2, "refusing plain http", "eval", "run", "quality", **variables)
 
 
 def test_a_fixtures_file_names_the_key_of_a_model_but_never_that_of_the_registry(

@@ -215,8 +215,7 @@ def test_the_hint_of_a_refusal_leads_to_a_version_that_can_be_pinned(
 ) -> None:
     prepare(used)  # type: ignore[operator]
     snippet = hint.split()[1]
-    done = used.run("bump", snippet)
-    assert done.code == 3, str(done)
+    done = used.exits(3, "bump", snippet)
     assert re.findall(r"(?m)^hint: promptsync (.*)$", done.err) == [hint]
     for command in (shlex.split(hint), *then):
         used.ok(*command)

@@ -48,9 +48,8 @@ def test_what_a_push_or_a_pull_would_change_is_shown(three: World) -> None:
     broken = three.run("diff")
     assert (broken.code, "prompts/d.yaml:2:1:" in broken.out, "a  ahead" in broken.out) == (1, True, True)
     assert three.run("diff", "--json").document["problems"][0]["path"] == "prompts/d.yaml"
-
-
-def test_what_is_new_as_a_whole_is_shown_line_by_line(three: World) -> None:
+    # What is new as a whole is shown line by line.
+    three.write("d")
     system = "- role: system\n  content: |\n    Be brief.\n\n    Be kind.\n"
     three.edit("d", "messages:\n", f"messages:\n{system}")
     assert three.ok("diff", "d").out.splitlines()[2:] == [
@@ -61,18 +60,6 @@ def test_what_is_new_as_a_whole_is_shown_line_by_line(three: World) -> None:
         "      + ",
         "      +   Be kind.",
     ]
-
-
-def test_markdown_is_fenced_cannot_be_broken_out_of_and_has_a_limit(three: World) -> None:
-    name = "x`</summary><script>@all"
-    three.publish(name, "```\n</details>\n@everyone " + "long " * 30_000)
-    done = three.ok("diff", "--format", "markdown", name, "a").out
-    assert done.startswith("**2 prompts differ**") and len(done) < 65_536
-    assert done.count("<details><summary>") == 2
-    assert "<script>" not in done and "<code>x&#96;&lt;/summary&gt;&lt;script&gt;&#64;all</code>" in done
-    assert "too much to show here" in done or "more character" in done
-    three.publish("y", "```` {name}\n" * 3)
-    assert "`````diff" in three.ok("diff", "--format", "markdown", "y").out
 
 
 # -- ``promptsync diff --since``: what changed in git, field by field, without a registry -----------------
@@ -123,8 +110,7 @@ def test_every_way_to_differ_is_shown_and_the_registry_is_not_asked(branch: Worl
         ("main nobody", "no prompt 'nobody'"),
         ("nowhere", "nowhere"),
     ):
-        refused = branch.run("diff", "--since", *wrong.split())
-        assert (refused.code, said in refused.err) == (2, True), str(refused)
+        branch.says(2, said, "diff", "--since", *wrong.split())
     assert branch.seen == []
     # A file that could not be read then: the whole prompt is shown.
     branch.path("a").write_text("messages: [", "utf-8")

@@ -37,8 +37,7 @@ def rude(world: World, name: str = "a") -> None:
 
 def test_a_worse_text_fails_and_says_which_rows_and_nothing_is_published(world: World) -> None:
     rude(world)
-    done = world.run("eval", "run", "--changed")
-    assert done.code == 1, str(done)
+    done = world.exits(1, "eval", "run", "--changed")
     assert "tables: 1 sheet to run with 20 cells and 20 model calls" in done.err
     assert re.search(r"a +20 +0 +100 \(v1\) +-100 +20 +0 +failed\n", done.out)
     assert (
@@ -50,8 +49,7 @@ def test_a_worse_text_fails_and_says_which_rows_and_nothing_is_published(world: 
 
 
 def test_an_unchanged_text_passes_and_is_not_run_twice(world: World) -> None:
-    done = world.run("eval", "run", "thanks")
-    assert done.code == 0, str(done)
+    done = world.ok("eval", "run", "thanks")
     assert "a (thanks): not compared: a v1 is live with the same content" in done.out
     assert world.run("eval", "run", "--changed").out == ""
     rude(world)
@@ -79,8 +77,7 @@ def test_a_usage_error_starts_nothing(world: World) -> None:
         (["thanks", "--prompt", "a", "--report", "."], "--report: cannot write ."),
         (["Nothing", "--prompt", "a"], "no table 'Nothing'"),
     ):
-        done = world.run("eval", "run", *options)
-        assert (done.code, message in done.err) == (2, True), str(done)
+        world.says(2, message, "eval", "run", *options)
     assert world.writes == []
 
 
@@ -143,8 +140,7 @@ def test_more_cells_than_the_limit_are_refused_with_the_option_that_raises_it(wo
 
 def test_a_run_that_is_not_awaited_is_finished_by_the_next(world: World) -> None:
     rude(world)
-    started = world.run("eval", "run", "thanks", "--prompt", "a", "--no-wait")
-    assert started.code == 0, str(started)
+    started = world.ok("eval", "run", "thanks", "--prompt", "a", "--no-wait")
     assert "promptsync eval run thanks" in started.err
     shown = world.run("eval", "show", "thanks", "--prompt", "a")
     assert shown.code == 1 and "has no complete run of a as it is in your files" in shown.err
@@ -163,8 +159,7 @@ def test_noise_says_which_rows_move_and_what_that_allows(world: World) -> None:
     late = world.run("eval", "noise", "thanks", "--prompt", "a", "--timeout", "0.05")
     assert late.code == 1 and "hint: promptsync eval noise thanks\n" in late.err, str(late)
     world.faults.clear()
-    calm = world.run("eval", "noise", "thanks", "--prompt", "a")
-    assert calm.code == 0, str(calm)
+    calm = world.ok("eval", "noise", "thanks", "--prompt", "a")
     assert calm.out.splitlines() == [
         "a v1 (thanks)",
         "  scores of 3 runs with 20 rows: 100, 100, 100",
@@ -175,8 +170,7 @@ def test_noise_says_which_rows_move_and_what_that_allows(world: World) -> None:
     # Each row gets its two answers in turn, so three of five say thanks.
     world.put("evaluations/thanks.yaml", evaluation(15))
     world.write("new", "A moody hello, {name}", model=MODEL)
-    moody = world.run("eval", "noise", "thanks", "--prompt", "new", "--runs", "5", "--json")
-    assert moody.code == 0, str(moody)
+    moody = world.ok("eval", "noise", "thanks", "--prompt", "new", "--runs", "5", "--json")
     (noise,) = moody.document["noise"]
     assert (noise["moved"], noise["share"]) == ([*range(1, 16)], 0.6)
     assert sum(noise["scores"]) == 300 and noise["max_drop"] > 30

@@ -13,6 +13,13 @@ from thanks import MODEL, SCRIPTED, thanks
 from worlds import Reply, World, asking, failing, fault, made, template
 
 
+def only(world: World, name: str, **versions: int) -> None:
+    """Give a prompt these labels and no others."""
+    for label in world.labels(name):
+        world.remove_label(name, label)
+    world.point(name, **versions)
+
+
 @template
 def here(world: World) -> None:
     for name, texts in {"refund": ("one", "two", "three"), "greet": ("one", "two")}.items():
@@ -126,33 +133,34 @@ BEFORE = {"prod": 2, "prod.previous": 1, "staging": 3}
 QUESTIONS = [
     ("label delete refund prod", "prod is deleted on 1 prompt. Continue?"),
     ("label set refund live", "live moves on 1 prompt. Continue?"),
-    ("label move refund prod", "prod moves on 1 prompt. Continue?"),
-    ("label move refund prod --to 1 --force", "prod moves on 1 prompt. Continue?"),
-    ("rollback refund --label prod", "prod moves on 1 prompt. Continue?"),
-    ("promote staging prod", "prod moves on 1 prompt. Continue?"),
+    *(
+        (line, "prod moves on 1 prompt. Continue?")
+        for line in (
+            "label move refund prod",
+            "label move refund prod --to 1 --force",
+            "rollback refund --label prod",
+            "promote staging prod",
+        )
+    ),
 ]
 
 
-@pytest.mark.parametrize(("line", "question"), QUESTIONS)
-def test_the_plan_is_confirmed_by_an_answer_or_an_option(here: World, line: str, question: str) -> None:
-    here.point("refund", **BEFORE)
-    asked = here.on_terminal(*line.split(), answer="n\n")
-    assert (asked.code, question in asked.err) == (1, True), str(asked)
-    assert " -> v" in asked.err or " -> deleted" in asked.err
-    ran = here.run(*line.split(), CI="")
-    assert (ran.code, f"{line} --yes" in ran.err) == (2, True), str(ran)
-    assert "v2" in ran.out or "v3" in ran.out
-    warning = "refund: v2 is live under prod; applications that load it get nothing" in ran.out
-    assert warning == ("deleting a label needs confirmation" in ran.err) == ("delete" in line)
-    assert here.run(*line.split(), "--json", CI="").document["error"]["code"] == "not-confirmed"
-    assert here.labels("refund") == BEFORE
-    if line.endswith("--label prod"):
-        done = here.on_terminal(*line.split(), answer="y\n")
-    else:
-        done = here.on_terminal(*line.split(), "--yes", answer="")
-        assert "Continue?" not in done.err
-    assert done.code == 0
-    assert here.labels("refund") != BEFORE
+def test_the_plan_is_confirmed_by_an_answer_or_an_option(here: World) -> None:
+    for line, question in QUESTIONS:
+        only(here, "refund", **BEFORE)
+        asked = here.on_terminal(*line.split(), answer="n\n")
+        assert (asked.code, question in asked.err) == (1, True), str(asked)
+        assert " -> v" in asked.err or " -> deleted" in asked.err
+        ran = here.says(2, f"{line} --yes", *line.split(), CI="")
+        assert "v2" in ran.out or "v3" in ran.out
+        warning = "refund: v2 is live under prod; applications that load it get nothing" in ran.out
+        assert warning == ("deleting a label needs confirmation" in ran.err) == ("delete" in line)
+        assert here.run(*line.split(), "--json", CI="").document["error"]["code"] == "not-confirmed"
+        assert here.labels("refund") == BEFORE
+        yes = [] if line.startswith("rollback") else ["--yes"]
+        done = here.on_terminal(*line.split(), *yes, answer="" if yes else "y\n")
+        assert (done.code, "Continue?" in done.err) == (0, not yes)
+        assert here.labels("refund") != BEFORE
 
 
 # -- promote -------------------------------------------------------------------------------------------
@@ -230,11 +238,8 @@ def test_a_rollback_takes_the_only_label_there_is(here: World) -> None:
     before = (here.root / "promptsync.yaml").read_text()
     for config, labels, code, words in ONLY:
         here.put("promptsync.yaml", before + config)
-        for label in here.labels("refund"):
-            here.remove_label("refund", label)
-        here.point("refund", **labels)
-        ran = here.run("rollback", "refund")
-        assert (ran.code, words in ran.err) == (code, True), ran.err
+        only(here, "refund", **labels)
+        ran = here.says(code, words, "rollback", "refund")
         assert here.label("refund", "prod") == (None if not labels else 2 if code else 1)
         if code and labels:
             assert ran.err.endswith(" rollback refund --label=prod\n")
@@ -311,8 +316,7 @@ def config(world: World, *lines: str) -> None:
 
 def warnings(world: World, *arguments: str) -> list[dict[str, Any]]:
     """Change labels, which warnings never stop, and return the warnings."""
-    done = world.run(*arguments, "--json")
-    assert done.code == 0, str(done)
+    done = world.ok(*arguments, "--json")
     found: list[dict[str, Any]] = json.loads(done.out)["warnings"]
     return found
 
@@ -332,49 +336,44 @@ def staged(guarded: World) -> World:
     return guarded
 
 
-@pytest.mark.parametrize(
-    ("arguments", "option"), [*zip(MOVES, ("--yes", "--skip-checks", "--yes"), strict=True)], ids=str
-)
-def test_a_move_to_what_failed_its_checks_needs_an_option(
-    staged: World, arguments: tuple[str, ...], option: str
-) -> None:
+def test_a_move_to_what_failed_its_checks_needs_an_option(staged: World) -> None:
     line = "  a: v2 failed its checks: thanks: score 0 is below the minimum of 90"
-    for more in ((), ("-n",)):
-        done = staged.run(*arguments, *more)
-        assert (done.code, line in done.out) == (3, True), str(done)
-        assert "a  prod  v1 -> v2" in done.out.replace("   ", "  ")
-        assert f"v2 of 'a' failed its checks: {FAILED['reason']}; no label was changed" in done.err
-        assert "hint: promptsync deploy\n" in done.err and "--skip-checks" not in done.err
-    asked = staged.on_terminal(*arguments, answer="n\n")
-    question = "to a version that failed its checks: a v2. Continue?"
-    assert (asked.code, asked.err.count(line), staged.label("a", "prod")) == (1, 1, 1), str(asked)
-    assert asked.err.index(line) < asked.err.index(question)
-    assert warnings(staged, *arguments, option) == [FAILED]
-    assert staged.label("a", "prod") == 2
+    for arguments, option in zip(MOVES, ("--yes", "--skip-checks", "--yes"), strict=True):
+        only(staged, "a", prod=1, prod_released=1, staging=2)
+        for more in ((), ("-n",)):
+            done = staged.run(*arguments, *more)
+            assert (done.code, line in done.out) == (3, True), str(done)
+            assert "a  prod  v1 -> v2" in done.out.replace("   ", "  ")
+            assert f"v2 of 'a' failed its checks: {FAILED['reason']}; no label was changed" in done.err
+            assert "hint: promptsync deploy\n" in done.err and "--skip-checks" not in done.err
+        asked = staged.on_terminal(*arguments, answer="n\n")
+        question = "to a version that failed its checks: a v2. Continue?"
+        assert (asked.code, asked.err.count(line), staged.label("a", "prod")) == (1, 1, 1), str(asked)
+        assert asked.err.index(line) < asked.err.index(question)
+        assert warnings(staged, *arguments, option) == [FAILED]
+        assert staged.label("a", "prod") == 2
 
 
-@pytest.mark.parametrize("kind", ["evaluation", "agent"])
-def test_what_only_a_deploy_can_know_needs_an_option(guarded: World, kind: str) -> None:
-    config(guarded, "labels: {main: prod}", f"checks: [{{match: a, {kind}: nightly}}]")
-    done = guarded.run("label", "move", "a@2", "prod")
-    assert done.code == 3, str(done)
+def test_what_only_a_deploy_can_know_needs_an_option(guarded: World) -> None:
     reason = "nightly counts only in a deploy"
-    assert f"v2 of 'a' has no passing check: {reason}; no label was changed" in done.err
-    assert "hint: promptsync deploy\n" in done.err
-    (found,) = warnings(guarded, "label", "move", "a@2", "prod", "--yes")
-    assert (found["failed"], found["reason"]) == (False, reason)
-    assert warnings(guarded, "rollback", "a", "--label", "prod", "--to", "1") == []
+    for kind in ("evaluation", "agent"):
+        only(guarded, "a", prod=1, prod_released=1)
+        config(guarded, "labels: {main: prod}", f"checks: [{{match: a, {kind}: nightly}}]")
+        done = guarded.exits(3, "label", "move", "a@2", "prod")
+        assert f"v2 of 'a' has no passing check: {reason}; no label was changed" in done.err
+        assert "hint: promptsync deploy\n" in done.err
+        (found,) = warnings(guarded, "label", "move", "a@2", "prod", "--yes")
+        assert (found["failed"], found["reason"]) == (False, reason)
+        assert warnings(guarded, "rollback", "a", "--label", "prod", "--to", "1") == []
 
 
 def test_what_never_ran_needs_an_option_and_so_does_a_registry_that_cannot_tell(guarded: World) -> None:
-    done = guarded.run("label", "move", "a", "prod")
-    assert done.code == 3, str(done)
+    done = guarded.exits(3, "label", "move", "a", "prod")
     assert "v3 of 'a' has no passing check: thanks has no complete result for it; no label" in done.err
     on_terminal = guarded.on_terminal("label", "move", "a", "prod", answer="n\n")
     assert "to a version that has no passing check: a v3. Continue?" in on_terminal.err
     guarded.faults.append(fault(asking("GET", "/tables"), failing(500)))
-    done = guarded.run("label", "move", "a@2", "prod")
-    assert done.code == 3, str(done)
+    done = guarded.exits(3, "label", "move", "a@2", "prod")
     assert "has no passing check: the results of its tables could not be read: " in done.err
     assert guarded.label("a", "prod") == 1
     guarded.faults[:] = [fault(lambda seen: seen.method in ("PATCH", "PUT"), failing(403))]
@@ -445,23 +444,22 @@ ON_HOLD = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "version", "how"), ON_HOLD, ids=str)
-def test_a_move_up_to_what_was_rolled_back_needs_a_yes(
-    rolled_back: World, arguments: tuple[str, ...], version: str, how: str
-) -> None:
-    if how == "removed":
-        rolled_back.remove_label("b", "prod")
-    before = rolled_back.label("b", "prod")
-    for more in ((), ("--skip-checks",), ("-n",)):
-        done = rolled_back.run(*arguments, *more)
-        assert done.code == 3, str(done)
-        assert f"warning  b: {version} is on hold: prod was {how}" in done.out
-        assert f"{version} of 'b' is on hold: prod was {how}; no label was changed" in done.err
-        assert "hint: promptsync deploy b --label prod --again\n" in done.err
-        assert rolled_back.label("b", "prod") == before
-    (found,) = warnings(rolled_back, *arguments, "-y")
-    assert found["reason"] == f"prod was {how}"
-    assert f"v{rolled_back.label('b', 'prod')}" == version
+def test_a_move_up_to_what_was_rolled_back_needs_a_yes(rolled_back: World) -> None:
+    labels = {label.replace(".", "_"): version for label, version in rolled_back.labels("b").items()}
+    for arguments, version, how in ON_HOLD:
+        only(rolled_back, "b", **labels)
+        if how == "removed":
+            rolled_back.remove_label("b", "prod")
+        before = rolled_back.label("b", "prod")
+        for more in ((), ("--skip-checks",), ("-n",)):
+            done = rolled_back.exits(3, *arguments, *more)
+            assert f"warning  b: {version} is on hold: prod was {how}" in done.out
+            assert f"{version} of 'b' is on hold: prod was {how}; no label was changed" in done.err
+            assert "hint: promptsync deploy b --label prod --again\n" in done.err
+            assert rolled_back.label("b", "prod") == before
+        (found,) = warnings(rolled_back, *arguments, "-y")
+        assert found["reason"] == f"prod was {how}"
+        assert f"v{rolled_back.label('b', 'prod')}" == version
 
 
 def test_a_question_names_what_is_on_hold_and_other_labels_move(rolled_back: World) -> None:
@@ -471,8 +469,7 @@ def test_a_question_names_what_is_on_hold_and_other_labels_move(rolled_back: Wor
     rolled_back.ok("rollback", "b@1", "--label", "staging")
     assert warnings(rolled_back, "label", "move", "b", "staging") == []  # no branch releases it
     config(rolled_back, "labels: {main: prod}", "checks: [{match: b, evaluation: nightly}]")
-    done = rolled_back.run("promote", "staging", "prod")
-    assert done.code == 3, str(done)
+    done = rolled_back.exits(3, "promote", "staging", "prod")
     assert "b: v3 has no passing check: nightly counts only in a deploy" in done.out
     assert "v3 of 'b' is on hold: prod was rolled back to v1; no label was changed" in done.err
     assert "hint: promptsync deploy b --label prod --again\n" in done.err
@@ -481,21 +478,19 @@ def test_a_question_names_what_is_on_hold_and_other_labels_move(rolled_back: Wor
 # -- uncommitted checks ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("arguments", "text"), [(MOVES[0], "min_score: 0"), (MOVES[2], None)], ids=str)
-def test_uncommitted_checks_move_no_label_up(
-    staged: World, arguments: tuple[str, ...], text: str | None
-) -> None:
-    path = staged.root / "promptsync.yaml"
-    lines = path.read_text().splitlines()
-    changed = lines[:2] if text is None else [one.replace("min_score: 90", text) for one in lines]
-    path.write_text("\n".join(changed) + "\n")
-    done = staged.run(*arguments, "--yes")
-    assert done.code == 3, str(done)
-    assert "promptsync.yaml has uncommitted changes, and its checks guard prod; no label" in done.err
-    assert "hint: git add promptsync.yaml && git commit\n" in done.err
-    assert staged.label("a", "prod") == 1
-    staged.ok("label", "set", "b", "beta")
-    staged.ok("label", "delete", "b", "prod", "-y")
-    staged.ok(*arguments, "--skip-checks")
-    assert staged.label("a", "prod") == 2
-    staged.ok("rollback", "a", "--label", "prod")
+def test_uncommitted_checks_move_no_label_up(staged: World) -> None:
+    lines = (staged.root / "promptsync.yaml").read_text().splitlines()
+    weaker = [line.replace("min_score: 90", "min_score: 0") for line in lines]
+    for arguments, changed in ((MOVES[0], weaker), (MOVES[2], lines[:2])):
+        only(staged, "a", prod=1, prod_released=1, staging=2)
+        only(staged, "b", prod=1, prod_released=1, staging=2)
+        staged.put("promptsync.yaml", "\n".join(changed) + "\n")
+        done = staged.exits(3, *arguments, "--yes")
+        assert "promptsync.yaml has uncommitted changes, and its checks guard prod; no label" in done.err
+        assert "hint: git add promptsync.yaml && git commit\n" in done.err
+        assert staged.label("a", "prod") == 1
+        staged.ok("label", "set", "b", "beta")
+        staged.ok("label", "delete", "b", "prod", "-y")
+        staged.ok(*arguments, "--skip-checks")
+        assert staged.label("a", "prod") == 2
+        staged.ok("rollback", "a", "--label", "prod")

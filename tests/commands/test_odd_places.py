@@ -135,21 +135,6 @@ def test_the_exit_code_stands_when_nobody_reads_on(place: World) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_push_asks_outside_ci_where_somebody_can_answer(world: World) -> None:
-    for answer, ci, code, said in (
-        (None, "", 2, "--yes"),
-        *(("n\n", value, 1, "1 prompt to publish to") for value in ("false", "0", "")),
-        ("n\n", "true", 0, ""),
-        ("n\n", "1", 0, ""),
-    ):
-        world.write("a", f"Hello {{name}} {ci}", commit="Change prompts")
-        world.forget()
-        done = world.on_terminal("push", "-q", answer=answer, CI=ci)
-        assert (done.code, said in done.err, "interrupted" in done.err) == (code, True, False)
-        assert ("publish to" in done.err) is (code == 1)
-        assert world.published == (["a"] if code == 0 else [])
-
-
 # -- Other encodings, damaged repositories and odd settings of git: a clean result or one clear error -----
 
 

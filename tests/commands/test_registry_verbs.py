@@ -22,8 +22,6 @@ from promptsync.server.app import create_app
 from promptsync.terminal import streams
 
 EVIL = "\x1b]0;owned\x07 \u202e"
-SINGLY = fault(asking("GET", "/prompt-templates/labels"), failing(404, "no prompt labels"))
-"""A registry without a list of all labels."""
 
 
 @template
@@ -69,10 +67,8 @@ def test_the_list_shows_every_prompt_and_marks_those_with_a_file(here: World) ->
     shown = [(one["name"], one["labels"], one["archived"], one["adopted"]) for one in prompts]
     assert shown[:2] == [("greet", [], False, False), ("old", None, True, False)]
     assert shown[3] == ("tone", [], False, True)
-
-
-def test_where_labels_cost_a_request_each_the_list_says_which_verb_has_them(here: World) -> None:
-    here.faults.append(SINGLY)
+    # Where labels cost a request each, the list says which verb has them.
+    here.faults.append(fault(asking("GET", "/prompt-templates/labels"), failing(404, "no prompt labels")))
     ran = here.ok("ls-remote", "support/*")
     assert ran.lines == [["support/refund", "v2", "[billing,", "paid]", "two"]]
     assert "promptsync label list fetches them" in ran.err
@@ -89,8 +85,7 @@ def test_a_url_needs_no_working_copy_and_leaves_none_behind(world: World, tmp_pa
             ran = world.run("ls-remote", *options, **environ)
             assert (ran.code, ran.err) == (0, "0 prompts\n")
     assert [*world.root.iterdir()] == []
-    ran = world.run("ls-remote")
-    assert (ran.code, "promptsync init" in ran.err) == (2, True)
+    ran = world.says(2, "promptsync init", "ls-remote")
 
 
 # -- log -----------------------------------------------------------------------------------------------
@@ -233,8 +228,7 @@ def test_a_path_that_is_gone_still_means_its_prompt_and_a_directory_becomes_a_pa
     assert [(one["name"], one["state"]) for one in document["prompts"]] == [("hello", "deleted-locally")]
     shutil.rmtree(changed.root / "prompts" / "support")
     for path in ("prompts/support", "prompts/support/"):
-        refused = changed.run("push", path, "--prune", "-n")
-        assert (refused.code, "hint: did you mean 'support/*'?" in refused.err) == (2, True), str(refused)
+        changed.says(2, "hint: did you mean 'support/*'?", "push", path, "--prune", "-n")
     prompts = changed.run("status", "support/*", "--json").document["prompts"]
     assert {one["state"] for one in prompts} == {"deleted-locally"}
 
@@ -264,8 +258,7 @@ UNKNOWN = [
 
 def test_an_unknown_name_is_a_usage_error_with_the_closest_match(changed: World) -> None:
     for command in UNKNOWN:
-        done = changed.run(*command.split(), "--json")
-        assert done.code == 2, str(done)
+        done = changed.exits(2, *command.split(), "--json")
         error = json.loads(done.out)["error"]
         assert error["code"] == "not-found"
         is_pattern = "?" in command
@@ -273,32 +266,20 @@ def test_an_unknown_name_is_a_usage_error_with_the_closest_match(changed: World)
         assert error["message"].startswith(message)
         assert error["hint"] == "did you mean 'hello'?" or is_pattern
     for command in ("show", "label list", "pull", "push"):  # an id is no name
-        done = changed.run(*command.split(), str(changed.read("hello")["id"]))
-        assert (done.code, "there is no prompt" in done.err) == (2, True), str(done)
+        done = changed.says(2, "there is no prompt", *command.split(), str(changed.read("hello")["id"]))
     assert changed.writes == []
-
-
-def test_a_file_that_include_does_not_match_is_counted_and_its_name_is_explained(world: World) -> None:
-    world.publish("kept")
-    world.write("kept")
-    world.write("apart")
-    config = world.root / "promptsync.yaml"
-    config.write_text(f"{config.read_text('utf-8')}\ninclude: [kept]\n", "utf-8")
-    assert "1 prompt file ignored (not in include); promptsync lint lists them" in world.ok("status").out
-    refused = world.run("push", "prompts/apart.yaml")
-    assert (
-        refused.code == 2
-        and "'apart' is not published, because include in promptsync.yaml does not match it" in refused.err
-    )
-
-
-def test_an_archived_prompt_without_a_file_is_looked_for_in_git(changed: World) -> None:
+    # An archived prompt without a file is looked for in git.
     changed.publish("gone")
     changed.archive("gone")
     shown = changed.run("show", "gone")
     assert shown.code == 2 and "it is archived\nhint: git log -- " in shown.err
     changed.write("gone")
     assert "hint: promptsync push gone --restore\n" in changed.run("show", "gone").err
+    changed.configure("include: [hello, 'support/*']")
+    assert "1 prompt file ignored (not in include); promptsync lint lists them" in changed.ok("status").out
+    refused = changed.run("push", "prompts/gone.yaml")
+    said = "'gone' is not published, because include in promptsync.yaml does not match it"
+    assert (refused.code, said in refused.err) == (2, True)
 
 
 # -- ``open``: the page of a prompt, and which registries have one ---------------------------------------
@@ -307,74 +288,46 @@ def test_an_archived_prompt_without_a_file_is_looked_for_in_git(changed: World) 
 DASHBOARD = "https://dashboard.promptlayer.com"
 
 
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The URLs that a browser was started with."""
-    urls: list[str] = []
-    monkeypatch.setattr(click, "launch", lambda url: urls.append(url) or 0)
-    return urls
-
-
 @template
 def support(world: World) -> None:
     for name in ("support/refund", "support/triage"):
         world.publish(name)
 
 
-@pytest.fixture
-def vendor(support: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A registry with a dashboard and two prompts."""
+def test_on_a_terminal_the_page_is_opened_and_everywhere_it_is_printed(
+    support: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(click, "launch", lambda url: opened.append(url) or len(opened) // 3)
     monkeypatch.setattr(Connection, "dashboard", DASHBOARD)
     monkeypatch.setattr(streams, "columns", lambda variable: 200)
-    return support
-
-
-def page(world: World, name: str) -> str:
-    with world.project() as project:
-        listed = next(item for item in project.registry.prompts.list() if item.name == name)
-        return f"{DASHBOARD}/workspace/{project.registry.workspace_id}/prompt/{listed.template_id}"
-
-
-def test_on_a_terminal_the_page_is_opened_and_printed(vendor: World, opened: list[str]) -> None:
-    url = page(vendor, "support/refund")
-    for argument in ("support/refund@1", "support/r*"):
-        done = vendor.on_terminal("open", argument, answer=None)
-        assert (done.code, done.out, opened.pop()) == (0, f"{url}\n", url)
-        assert ("choose v1 there" in done.err) == ("@" in argument)
-
-
-def test_otherwise_the_page_is_only_printed(
-    vendor: World, opened: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = page(vendor, "support/refund")
+    with support.project() as project:
+        listed = next(item for item in project.registry.prompts.list() if item.name == "support/refund")
+        url = f"{DASHBOARD}/workspace/{project.registry.workspace_id}/prompt/{listed.template_id}"
+    for argument, said in (
+        ("support/refund@1", "choose v1 there"),
+        ("support/r*", ""),
+        ("support/refund", "no browser could be started"),  # the third time
+    ):
+        done = support.on_terminal("open", argument, answer=None)
+        assert (done.code, done.out, said in done.err, not done.err) == (0, f"{url}\n", True, not said)
     for option in ("--print", "--json"):
-        assert url in vendor.on_terminal("open", "support/refund", option, answer=None).out
-    assert vendor.ok("open", "support/refund").out == f"{url}\n"  # without a terminal
+        assert url in support.on_terminal("open", "support/refund", option, answer=None).out
+    assert support.ok("open", "support/refund").out == f"{url}\n"  # without a terminal
     monkeypatch.setattr(streams, "columns", lambda variable: None)  # in a pipe
-    assert vendor.on_terminal("open", "support/refund", answer=None).out == f"{url}\n"
-    for argument, message in {
-        "support/refnd": "did you mean 'support/refund'?",
-        "support/*": "matches 2",
-    }.items():
-        done = vendor.on_terminal("open", argument, answer=None)
-        assert (done.code, message in done.err) == (2, True)
-    assert opened == []
+    assert support.on_terminal("open", "support/refund", answer=None).out == f"{url}\n"
+    for argument, said in (("support/refnd", "did you mean 'support/refund'?"), ("support/*", "matches 2")):
+        done = support.on_terminal("open", argument, answer=None)
+        assert (done.code, said in done.err) == (2, True)
+    assert opened == [url] * 3
 
 
-def test_without_a_browser_the_page_is_printed(vendor: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(click, "launch", lambda url: 1)
-    done = vendor.on_terminal("open", "support/refund", answer=None)
-    assert (done.code, done.out) == (0, f"{page(vendor, 'support/refund')}\n")
-    assert "no browser could be started" in done.err
-
-
-def test_the_embedded_registry_has_no_dashboard(local: World, opened: list[str]) -> None:
+def test_the_embedded_registry_has_no_dashboard(local: World) -> None:
     local.write("a", commit="Change prompts")
     local.ok("push")
     done = local.on_terminal("open", "a@1", answer=None, NO_COLOR="1")
-    assert (done.code, opened) == (2, [])
     message = "local (embedded registry) has no dashboard; only PromptLayer has one"
-    assert done.err == f"error: {message}\nhint: promptsync show a@1\n"
+    assert (done.code, done.err) == (2, f"error: {message}\nhint: promptsync show a@1\n")
     assert local.run("show", "a@1").code == 0
 
 
@@ -478,18 +431,10 @@ def test_files_and_cached_versions_are_searched_without_a_request(searched: Worl
     done = searched.ok("search", "old address")  # the versions of a prompt share a line
     assert done.out == "support/refund@2, @1  Send it to the old address, please\n"
     assert re.fullmatch(r"2 matches in 4 files and \d cached versions\n", done.err)
-    done = searched.run("search", "it", "support/refnd")
-    assert (done.code, "did you mean 'support/refund'?" in done.err) == (2, True)
+    done = searched.says(2, "did you mean 'support/refund'?", "search", "it", "support/refnd")
     for options, advice in (((), True), (("-i",), False)):
         done = searched.run("search", "NO SUCH TEXT", *options)
         assert (done.code, done.err.endswith("; -i matches upper and lower case alike\n")) == (1, advice)
-
-
-def test_a_link_out_of_the_repository_is_not_followed(searched: World, tmp_path: Path) -> None:
-    (searched.root / "evaluations").rename(tmp_path / "elsewhere")
-    (searched.root / "evaluations").symlink_to(tmp_path / "elsewhere")
-    assert places(searched, "Send it", "support/*") == [IN_FILES[2], *REFUND]
-    assert IN_FILES[0] not in places(searched, "Send it")
 
 
 def test_what_a_prompt_contains_cannot_reach_the_terminal(local: World) -> None:
@@ -511,7 +456,12 @@ def test_what_a_prompt_contains_cannot_reach_the_terminal(local: World) -> None:
         assert places(local, *arguments) == ["prompts/a.yaml:None"]
 
 
-def test_a_file_that_cannot_be_read_is_an_error(searched: World) -> None:
+def test_a_file_that_cannot_be_read_is_an_error_and_no_link_out_is_followed(
+    searched: World, tmp_path: Path
+) -> None:
+    (searched.root / "evaluations").rename(tmp_path / "elsewhere")
+    (searched.root / "evaluations").symlink_to(tmp_path / "elsewhere")
+    assert places(searched, "Send it") == [*IN_FILES[1:], *REFUND]
     (searched.root / "prompts/huge.yaml").write_bytes(b"Send it\n" * 700_000)
     done = searched.run("search", "Send it")
     assert (done.code, "prompts/support/refund.yaml:" in done.out) == (1, True), str(done)

@@ -120,6 +120,15 @@ REFUSED = [
     (["--port", "70000"], "70000 is not in the range"),
     (["--keep-requests", str(2**63)], "is not in the range"),
     (["--keep-days", str(2**63)], "is not in the range"),
+    (["--bundle", "none.json"], "none.json cannot be read: No such file or directory"),
+    (["--bundle", "none.json"], "hint: promptsync bundle -o none.json"),
+    (["--bundle", "notes.db"], "notes.db is not a bundle: "),
+    (["--bundle", "notes.db"], "hint: promptsync help bundle\n"),
+    (["--bundle", "prompts.json", "--host", "0.0.0.0"], "which requires --api-key"),
+    *(
+        (["--bundle", "prompts.json", *other.split()], "--bundle cannot be combined with --db, ")
+        for other in ("--db a.db", "--fixtures registry.yaml", "--keep-requests 5", "--keep-days 0")
+    ),
 ]
 
 
@@ -132,40 +141,24 @@ MODELS = [
 def test_what_cannot_be_served_is_refused_in_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     (world.root / "promptsync.yaml").unlink()
     notes = world.put("notes.db", "my notes, which are no database at all\n" * 50)
+    write_bundle(world.root / "prompts.json")
     before = sorted(world.root.iterdir()), notes.read_bytes()
     for arguments, message in REFUSED:
-        done = world.run("serve", *arguments)
-        assert (done.code, message in done.err) == (2, True), done.err
+        world.says(2, message, "serve", "--port", "0", *arguments)
     for model, message in MODELS:
         environ = {f"PROMPTSYNC_MODEL_{name}": value for name, value in model.items()}
-        done = world.run("serve", "--port", "0", **environ)
-        assert (done.code, message in done.err) == (2, True), done.err
+        done = world.says(2, message, "serve", "--port", "0", **environ)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = world.run("serve", "--port", port)
         assert (done.code, done.out, port in done.err, "--port" in done.err) == (2, "", True, True)
     (world.root / "registry.db").unlink(missing_ok=True)
-    done = world.run("serve", "--port", "0", "--db", "notes.db")
-    assert (done.code, "notes.db" in done.err) == (4, True)
+    done = world.says(4, "notes.db", "serve", "--port", "0", "--db", "notes.db")
     assert (sorted(world.root.iterdir()), notes.read_bytes()) == before
     monkeypatch.setattr("promptsync.server.app.find_spec", lambda name: None)
     done = world.run("serve", "--port", "0")
     assert (done.code, done.out, "uvicorn" in done.err) == (2, "", True)
     assert f"hint: {install_command()}\n" in done.err
-
-
-def test_another_address_needs_the_key_and_knows_its_names(tmp_path: Path) -> None:
-    options = ["--host", "127.0.0.2", "--api-key", "pl_secret", "--allow-host", "registry.test"]
-    with serving(tmp_path, *options) as (_, url):
-        assert url.startswith("http://127.0.0.2:")
-        for path, key, host, status in (
-            ("/prompt-templates", "pl_secret", "", 200),
-            ("/prompt-templates", "pl_other", "", 401),
-            ("/nowhere", None, "", 401),
-            ("/prompt-templates", "pl_secret", "registry.test", 200),
-            ("/prompt-templates", "pl_secret", "evil.test", 403),
-        ):
-            assert get(url, path, key, host).status_code == status
 
 
 def test_the_variables_for_the_sdk_are_printed_for_a_shell(world: World) -> None:
@@ -218,43 +211,26 @@ def test_it_needs_no_key_and_no_request_fails_while_the_file_is_replaced_again_a
     assert f"still serves the bundle that it read before: {file}: is not a bundle" in err
 
 
-def test_what_cannot_be_served_is_a_usage_error(world: World) -> None:
-    write_bundle(world.root / "prompts.json")
-    world.put("notes.json", "my notes")
-    before = sorted(world.root.iterdir())
-    apart = "--bundle cannot be combined with --db, "
-    for arguments, message in (
-        ("none.json", "none.json cannot be read: No such file or directory"),
-        ("none.json", "hint: promptsync bundle -o none.json"),
-        ("notes.json", "notes.json is not a bundle: "),
-        ("notes.json", "hint: promptsync help bundle\n"),
-        ("prompts.json --db a.db", apart),
-        ("prompts.json --fixtures registry.yaml", apart),
-        ("prompts.json --keep-requests 5", apart),
-        ("prompts.json --keep-days 0", apart),
-        ("prompts.json --host 0.0.0.0", "which requires --api-key"),
-    ):
-        run = world.run("serve", "--port", "0", "--bundle", *arguments.split())
-        assert (run.code, message in run.err) == (2, True), run.err
-    assert sorted(world.root.iterdir()) == before
-
-
-def test_beyond_loopback_it_needs_the_key_and_knows_its_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bundle", [[], ["--bundle", "prompts.json"]])
+def test_another_address_needs_the_key_and_knows_its_names(tmp_path: Path, bundle: list[str]) -> None:
     write_bundle(tmp_path / "prompts.json")
-    read_options = ["--host", "127.0.0.2", "--api-key", "secret", "--allow-host", "prompts"]
-    with serving(tmp_path, "--bundle", "prompts.json", *read_options, "--json", json_lines=7) as (_, text):
+    options = ["--host", "127.0.0.2", "--api-key", "secret", "--allow-host", "registry.test", *bundle]
+    with serving(tmp_path, *options, "--json", json_lines=7) as (_, text):
         document = json.loads(text)
-        assert document["bundle"] == str(tmp_path / "prompts.json")
+        kind, file = ("bundle", "prompts.json") if bundle else ("database", "registry.db")
         url = document["url"]
+        assert (document[kind], url[:17]) == (str(tmp_path / file), "http://127.0.0.2:")
         for key, host, status in (
             ("secret", "", 200),
-            ("secret", "prompts:8470", 200),
+            ("secret", "registry.test:8470", 200),
             ("other", "", 401),
             (None, "", 401),
             ("secret", "evil.test", 403),
         ):
-            assert get(url, REFUND, key, host).status_code == status
-        assert get(url, "/health", key=None).json()["label"] == "prod"
+            assert get(url, REFUND if bundle else "/prompt-templates", key, host).status_code == status
+        assert bundle or get(url, "/nowhere", None).status_code == 401
+        if bundle:
+            assert get(url, "/health", key=None).json()["label"] == "prod"
 
 
 # -- The files in the recipes for the sidecar: Compose reads them, and their parts fit each other and serve

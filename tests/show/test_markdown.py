@@ -169,9 +169,6 @@ def test_a_plan_tells_kinds_fingerprint_and_what_is_left() -> None:
     assert "update support/a v3 -> v4 Soften" in [" ".join(line.split()) for line in lines]
     assert "  skipped  c: diverged, x" in lines
     assert page_of(add_plan, PushPlan(()))[0] == "**Nothing to publish**"
-
-
-def test_nothing_to_show_is_said() -> None:
     assert page_of(add_differences, [])[0] == "No prompt differs."
 
 

@@ -19,7 +19,6 @@ from sheets import SHEET, check_results, result, sheet
 
 from promptsync.checks.assignment import Check, Selection
 from promptsync.checks.results import CheckResult, CheckResults, Failure
-from promptsync.checks.runs import Run, Status
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.deploy.apply import DeployReceipt
@@ -173,15 +172,6 @@ def test_the_markdown_of_a_deploy_has_all_rows_and_then_the_differences_that_fit
     lines = page_of(add_plan, plan, found, most=2_800)
     assert any("release  delta" in line for line in lines)
     assert sum(len(line) + 1 for line in lines) <= 2_800
-
-
-def test_results_have_a_row_for_each_check_and_name_the_model() -> None:
-    check = Check("evaluation", "refund quality", ("support/refund",), 80.0)
-    run = Run(kind="evaluation", name="refund quality", status=Status.COMPLETED, score=100.0, model="echo")
-    fence, head, row, note, *_ = page_of(add_results, CheckResults((CheckResult(check, run),)))
-    assert (fence, head.split()[:2]) == ("```text", ["EVALUATION", "PROMPTS"])
-    assert row.split() == [*["refund", "quality", "support/refund", "echo", "80", "passed"]]
-    assert note == "refund quality: ran on the echo model (no real LLM), so there is no score"
 
 
 # -- Results of checks on tables as text, JSON, JUnit and one comment of Markdown ------------------------
