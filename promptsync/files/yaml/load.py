@@ -57,6 +57,7 @@ _HINTS: Final = {
     "cannot start any token": 'Text that starts with this character must be quoted: "..." or a | block.',
     "mapping values are not": 'Text with a ": " in it must be quoted, or written as a | block.',
     "could not find expected": "A key needs a colon and a space after it; check the indentation.",
+    "Unicode character escape": "This escape is half of a character: write the character itself.",
     "unknown escape": "In double quotes a backslash starts an escape: write \\\\ or use a | block.",
     "a quoted scalar": "This quote is never closed.",
     "expected": "Check the indentation of this line, and the quotes and brackets on the line before.",
