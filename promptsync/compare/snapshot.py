@@ -13,7 +13,7 @@ from promptsync.compare.content import content_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
 from promptsync.project.project import Project
-from promptsync.project.target import NoSuchPrompt, PromptAt, resolve, unknown
+from promptsync.project.target import NoSuchPrompt, PromptAt, archived, is_pattern, resolve, unknown
 from promptsync.prompt.prompt import Problem, Prompt, Version, merged_tags, tag_set
 from promptsync.prompt.prompt import State as State  # as a name of this module, too
 
@@ -198,7 +198,8 @@ def matching(project: Project, snapshot: Snapshot, arguments: Iterable[str]) -> 
                 f"{name!r} is not published, because include in promptsync.yaml does not match it",
                 hint=f"add {name} to include in promptsync.yaml",
             )
-        return unknown(name, known, snapshot.worktree.prompts)
+        is_online = bool(snapshot.listing) and not is_pattern(name)
+        return (is_online and archived(project, name)) or unknown(name, known, snapshot.worktree.prompts)
 
     targets = resolve(project, arguments, names, with_versions=False, missing=missing)
     return {target.name: target for target in targets}

@@ -227,17 +227,23 @@ def unknown(
 
 def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuchPrompt:
     """Return the error for a name that the registry does not have, or has archived."""
-    path = project.config.prompts_path / path_for(name)
-    if any(item.name == name for item in project.registry.prompts.list(status="deleted", name=name)):
-        restore = f"promptsync push {shlex.quote(name)} --restore"
-        # --restore publishes the file, so a deleted file has to be restored first
-        hint = restore if path.is_file() else f"git log -- {shlex.quote(str(path))}"
-        message = f"there is no prompt {name!r} in {project.registry.url}: it is archived"
-        return NoSuchPrompt(message, hint=hint)
+    if (error := archived(project, name)) is not None:
+        return error
     error = unknown(name, names, where=project.registry.url)
-    if path.is_file():
+    if (project.config.prompts_path / path_for(name)).is_file():
         return error.replaced(hint=f"promptsync push {shlex.quote(name)}")
     return error if "did you mean" in error.hint else error.replaced(hint="promptsync ls-remote")
+
+
+def archived(project: Project, name: str) -> NoSuchPrompt | None:
+    """Return the error for a prompt that the registry has archived, ``None`` if it has not."""
+    if all(item.name != name for item in project.registry.prompts.list(status="deleted", name=name)):
+        return None
+    path = project.config.prompts_path / path_for(name)
+    # --restore publishes the file, so a deleted file has to be restored first
+    restore = f"promptsync push {shlex.quote(name)} --restore"
+    hint = restore if path.is_file() else f"git log -- {shlex.quote(str(path))}"
+    return NoSuchPrompt(f"there is no prompt {name!r} in {project.registry.url}: it is archived", hint=hint)
 
 
 def is_pattern(text: str) -> bool:

@@ -271,8 +271,8 @@ def test_an_unknown_name_is_a_usage_error_with_the_closest_match(changed: World)
     # An archived prompt without a file is looked for in git.
     changed.publish("gone")
     changed.archive("gone")
-    shown = changed.run("show", "gone")
-    assert shown.code == 2 and "it is archived\nhint: git log -- " in shown.err
+    for line in ("show gone", "push gone --prune", "push gone --restore", "pull gone"):
+        assert "it is archived\nhint: git log -- " in changed.exits(2, *line.split()).err
     changed.write("gone")
     assert "hint: promptsync push gone --restore\n" in changed.run("show", "gone").err
     changed.configure("include: [hello, 'support/*']")
