@@ -26,8 +26,6 @@ _CONFLICT: Final = re.compile(
 )
 """The two sides of a merge, and perhaps what they come from, where git could not merge ``synced:``."""
 _MARKER: Final = re.compile(r"(?m)^([<>])\1{6}(?: |\r?$)")
-_PLAIN_NAME: Final = re.compile(rb"(?m)^name:[ \t]+([A-Za-z][\w.-]*(?:/[\w.-]+)+)[ \t]*\r?\n(?=\S)")
-"""A name that every reader of YAML takes for text and that ends with its line, as most names do."""
 _NAME: Final = re.compile(rb"(?m)^([\"']?)name\1[ \t]*:.*(?:\r?\n(?: +.*)?)*")
 """The key with its value, which may go on below."""
 
@@ -88,8 +86,6 @@ def name_in(data: bytes) -> str:
     This is for files that are not read as a whole: the rest may be broken.
     """
     is_block = not data.lstrip().startswith((b"{", b"?", b"---"))
-    if is_block and (plain := _PLAIN_NAME.search(data)) is not None:
-        return plain[1].decode("ascii")
     entry = _NAME.search(data) if is_block else None
     if is_block and entry is None:
         return ""
