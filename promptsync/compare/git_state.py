@@ -6,21 +6,18 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Set
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from promptsync.compare.snapshot import Origin
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.evaluation import FOLDER
+from promptsync.files.git.repository import Repository
 from promptsync.files.prompt_file import PromptFile
+from promptsync.files.worktree import Worktree
 from promptsync.history.graph import Lineage
 from promptsync.project.project import Project
 from promptsync.prompt.names import SUFFIXES
 from promptsync.prompt.prompt import tag_set
-
-if TYPE_CHECKING:
-    from promptsync.files.git.repository import Repository
-    from promptsync.files.worktree import Worktree
-
 
 _WHOLE_HISTORY: Final = "in GitHub Actions, set fetch-depth: 0, in GitLab GIT_DEPTH: 0"
 _ZEROS: Final = re.compile(r"0{40}|0{64}")

@@ -22,6 +22,7 @@ from promptsync.history.mark import Key, identity, make_key
 from promptsync.project.project import Project
 from promptsync.project.versions import read_usable
 from promptsync.prompt.canonical import digest
+from promptsync.prompt.merge import merge
 from promptsync.prompt.prompt import Prompt, Version, tag_set
 
 _Result = TypeVar("_Result")
@@ -223,7 +224,5 @@ def _decision(graph: Graph) -> Decision:
 
 
 def _merged(base: Any, ours: Any, theirs: Any) -> tuple[str, Any] | None:
-    from promptsync.prompt.merge import merge
-
     merged = merge(base, ours, theirs)
     return None if merged.conflicts else (digest(merged.prompt), replace(merged.prompt, tags=()))

@@ -19,11 +19,11 @@ from promptsync.parallel import for_each, mapped
 from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.prompt import Local
 from promptsync.registry.address import LOCAL, address
+from promptsync.registry.protocol import Registry, Timeouts
 
 if TYPE_CHECKING:
     from promptsync.files.git.repository import Repository
     from promptsync.files.git.revisions import Revisions
-    from promptsync.registry.protocol import Registry, Timeouts
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -249,8 +249,6 @@ def open_project(
     project = Project(config, known.name, known.url, fixtures=fixtures, **options)
     project.jobs = project.jobs or known.jobs
     if known.timeout is not None:
-        from promptsync.registry.protocol import Timeouts
-
         project.timeouts = (project.timeouts or Timeouts()).limited_to(known.timeout)
     return project
 

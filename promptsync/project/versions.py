@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -16,10 +15,7 @@ from promptsync.project.target import At, PromptAt, close_name
 from promptsync.prompt.labels import RELEASED, Position, position_of
 from promptsync.prompt.prompt import Label, Version
 from promptsync.registry.errors import NotFound, Rejected, Unsupported, UnusablePrompt
-
-if TYPE_CHECKING:
-    from promptsync.registry.protocol import Registry
-
+from promptsync.registry.protocol import Registry
 
 Labels = Mapping[str, int]
 """Where the labels of one prompt point, by name."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
@@ -21,10 +20,8 @@ from promptsync.history.mark import identity, make_key
 from promptsync.project.plan import PlannedFile
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
+from promptsync.prompt.merge import FieldConflict, merge
 from promptsync.prompt.prompt import Local, Prompt, Version, tag_set
-
-if TYPE_CHECKING:
-    from promptsync.prompt.merge import FieldConflict
 
 
 class PullOptions(Struct, frozen=True):
@@ -309,8 +306,6 @@ def merge_steps(
     Returns the text, the steps that it includes, and what does not merge: then the last step has conflict
     markers, as far as these can show its conflicts.
     """
-    from promptsync.prompt.merge import merge  # only some pulls merge
-
     for place, step in enumerate(steps, 1):
         if step.theirs is None:
             continue

@@ -6,16 +6,13 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from promptsync.compare.snapshot import State
+from promptsync.compare.snippet_users import LiveUser
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
+from promptsync.labels.move import ChangedLabel
 from promptsync.push.actions import Ending, PushPlan, Result
 from promptsync.registry.errors import NotSent, Rejected, Unsupported
-
-if TYPE_CHECKING:
-    from promptsync.compare.snippet_users import LiveUser
-    from promptsync.labels.move import ChangedLabel
 
 
 @dataclass
