@@ -115,6 +115,15 @@ two clones published at once; the second looks
     play raced
     second: look
     = in-sync; deploy prod 3; passed over 2
+the very same text published at once, committed or not
+    first: line 1 "Say good day."
+    second: line 1 "Say good day."
+    second: push_during "first: push -> 2" -> 3
+    or
+    first: commit_line 1 "Say good day."
+    second: commit_line 1 "Say good day."
+    second: push_during "first: push -> 2" -> 3
+    = in-sync; deploy prod 3
 a dashboard save got in between plan and publish
     commit_line 1 "Say good day."
     push_during 'save_line 2 "Be friendly." -> 2' -> 3
@@ -187,6 +196,16 @@ pulled on a branch, edited, squash-merged; fresh clone
     commit
     single: look
     = ahead; push v3; deploy v3
+the mark of v2 names a commit of another branch, and main went on; an old commit is checked out
+    w: commit_line 1 "Say good day."
+    w: git push -q origin HEAD:w
+    w: push -> 2
+    git merge -q --squash w
+    commit_line 2 "Be friendly."
+    commit_line 3 "Be brief."
+    push -> 3
+    old: git checkout -q HEAD~2
+    = behind; pull writes 3; merge theirs 3
 an old commit is checked out
     play "pushed line"
     git checkout -q HEAD~1

@@ -77,27 +77,6 @@ STORIES = {
         fresh: is ahead
         fresh: push -> 3
     """,
-    "a conflict that was kept ours and pushed before its commit says nothing about the old commit": """
-        publish Theirs
-        colleague: ok pull
-        colleague: commit
-        commit Mine
-        ok pull --ours support/refund
-        push -> 3
-        colleague: is behind
-        commit
-        fresh: write "Mine again"
-        fresh: is ahead
-    """,
-    "a detached HEAD is like a branch": """
-        git checkout -q --detach
-        commit "Good day"
-        push -> 2
-        git checkout -q main
-        is behind
-        git merge -q HEAD@{1}
-        is in-sync
-    """,
 }
 
 
