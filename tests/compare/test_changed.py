@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 from gitcopy import Copy, Files, git
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from seeds import examples
 
 from promptsync.errors import PromptsyncError
 from promptsync.files.yaml.load import InvalidFile
@@ -216,50 +213,6 @@ def test_files_that_git_knows_to_be_the_same_are_not_read_in_the_old_state(copy:
             (copy.root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
     copy.put({"prompts/p7.yaml": text("Bye", "p7")})
     assert copy.kinds(start) == {"p7": "changed"}
-
-
-_STATE = st.dictionaries(
-    st.sampled_from([A, B, C, "prompts/x/a.yaml", "prompts/x/d.yaml"]),
-    st.tuples(st.sampled_from(["", "n", "m"]), st.sampled_from(["One", "Two", "@@@n@@@"]), st.booleans()),
-    max_size=4,
-)
-
-
-@settings(
-    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(before=_STATE, after=_STATE)
-def test_any_two_states_differ_by_what_their_names_hold(
-    tmp_path_factory: pytest.TempPathFactory,
-    before: dict[str, tuple[str, str, bool]],
-    after: dict[str, tuple[str, str, bool]],
-) -> None:
-    def held(state: dict[str, tuple[str, str, bool]]) -> dict[str, str]:
-        return {name or path[8:-5]: content for path, (name, content, _) in state.items()}
-
-    def written(state: dict[str, tuple[str, str, bool]]) -> Files:
-        return {
-            path: ("# x\n" if note else "") + text(f'"{content}"', name)
-            for path, (name, content, note) in state.items()
-        }
-
-    if len(held(after)) < len(after) or len(held(before)) < len(before):
-        return
-    copy = Copy.made(tmp_path_factory.mktemp("states"))
-    copy.become(written(before))
-    start = copy.commit()
-    copy.become(written(after))
-    old, new = held(before), held(after)
-    found = copy.changed(start)
-    own = {one.name for one in found.prompts if one.kind != "dependant" and one.kind != "deleted"}
-    assert own == {name for name, content in new.items() if old.get(name) != content}
-    gone = {one.name for one in found.prompts if one.kind == "deleted"}
-    assert gone == old.keys() - new.keys()
-    users = {name for name, content in new.items() if content == "@@@n@@@"}
-    touched = {one.name for one in found.prompts if one.kind != "dependant"}
-    assert {one.name for one in found.prompts if one.kind == "dependant"} == (
-        (users - own) if "n" in touched else set()
-    )
 
 
 # -- elsewhere -------------------------------------------------------------------------------------------
