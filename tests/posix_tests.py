@@ -30,7 +30,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
     "starts a shell script in the place of git": {
         "files/test_git_program.py": [
             "test_a_repository_of_somebody_else_has_a_hint_of_its_own",
-            "test_a_program_that_may_not_be_run_is_none",
             "test_git_gets_the_environment_and_what_its_messages_and_paths_depend_on",
         ],
     },

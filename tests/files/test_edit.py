@@ -6,17 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec.structs import replace
 from seeds import examples
 from strategies import locals_, prompts
 
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import parse, render_edit, render_new
+from promptsync.prompt import snippets
 from promptsync.prompt.canonical import canonical, to_document, to_prompt
 from promptsync.prompt.prompt import Local, Prompt
+from promptsync.prompt.snippets import Reference, pins
 
 Change = Callable[[Any], object]
 
@@ -346,26 +346,6 @@ def test_any_file_can_become_any_other(old: Prompt, old_local: Local, new: Promp
     assert (file.prompt.name, set(file.prompt.tags), file.local) == (new.name, set(new.tags), new_local)
 
 
-@given(prompts(), st.sampled_from([True, False, None]), st.integers(2, 6), prompts())
-@settings(max_examples=examples(100), deadline=None)
-def test_files_of_other_emitters_are_edited_too(
-    old: Prompt, flow: bool | None, indent: int, new: Prompt
-) -> None:
-    new = replace(new, name=old.name)
-    document = to_document(old, Local())
-    existing = yaml.safe_dump(
-        document, default_flow_style=flow, indent=indent, allow_unicode=True, sort_keys=False, width=60
-    )
-    try:
-        before = parse(existing.encode(), "p.yaml", "p")
-        if before.prompt.template != to_prompt(document, "p")[0].template:
-            return
-    except Exception:  # PyYAML writes some texts so that they do not read back.
-        return
-    edited = render_edit(before, new, Local())
-    assert canonical(parse(edited.encode(), "p.yaml", "p").prompt) == canonical(new)
-
-
 BLANKS = """\
 name: x # name
 messages: # list
@@ -396,3 +376,59 @@ def test_blank_lines_at_the_end_of_a_text_cost_no_comments(content: str, place: 
         edited = edit(source, change)
         marks = ("# name", "# list", "# first", "# one", "# second", "# two", "# last")
         assert [mark for mark in marks if mark not in edited] == []
+
+
+# -- pins --------------------------------------------------------------------------------------------------
+
+PIN = "@@@tone@version_number:1@@@"
+NEW = "@@@tone@version_number:12@@@"
+
+
+def repinned(text: str, *, name: str = "tone", moved: tuple[int, ...] = (1,), version: int = 12) -> str:
+    file = parse(text.encode(), "p.yaml", "p")
+    template = snippets.repinned(file.prompt.template, name, moved, version)
+    return render_edit(file, replace(file.prompt, template=template), file.local)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: p\r\ncontent: |\r\n  Hi {pin}\r\n  Bye\r\n",
+        "{{name: p, messages: [{{role: user, content: 'Hi {pin}'}}]}}\n",
+        "name: p\ncontent: |\n  {pin} {pin}\n  @@@tone@@@ @@@tone@label:prod@@@ {pin}\n",
+        f"# {PIN}\nname: p\ncontent: |  # {PIN}\n  {{pin}}\n# {PIN}\n",
+    ],
+)
+def test_only_the_number_of_a_pin_changes(text: str) -> None:
+    assert repinned(text.format(pin=PIN)) == text.format(pin=NEW)
+
+
+CALL = "tool_calls: [{id: c, type: function, function: {name: f, arguments: 'PIN'}}]".replace("PIN", PIN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"name: p\ncontent: Hi\nexamples: [{{x: '{PIN}'}}]\nmetadata: {{note: '{PIN}'}}\n",
+        "name: p\ncontent: '@@@tone@version_number:3@@@ @@@tones@version_number:1@@@'\n",
+        "name: p\ncontent: '@@@other@@@tone@version_number:1@@@'\n",
+        f"name: p\nmessages:\n- role: assistant\n  content: hi\n  {CALL}\n",
+    ],
+)
+def test_other_pins_and_those_that_are_not_rendered_stay(text: str) -> None:
+    assert repinned(text) == text
+
+
+def test_a_reference_that_is_spelled_with_escapes_is_changed_too() -> None:
+    text = 'name: p\n# why\ncontent: "Hi \\x40@@tone@version_number:1@@@"  # beside\nmetadata: {a: 1}\n'
+    found = repinned(text)
+    assert pins(parse(found.encode(), "p.yaml", "p").prompt.template) == {"tone": {12}}
+    assert "# why\n" in found and "# beside" in found and found.endswith("metadata: {a: 1}\n")
+
+
+def test_several_versions_move_and_the_others_stay() -> None:
+    text = "name: p\ncontent: '{} {} {}'\n"
+    old, new = ([str(Reference("tone", version=at)) for at in numbers] for numbers in ((1, 2, 5), (3, 3, 5)))
+    assert repinned(text.format(*old), moved=(1, 2), version=3) == text.format(*new)
+    zeros = "name: p\ncontent: '@@@tone@version_number:001@@@'\n"
+    assert repinned(zeros) == zeros.replace("001", "12")

@@ -9,7 +9,7 @@ from strategies import locals_, prompts
 
 from promptsync.errors import Refused
 from promptsync.files import schema
-from promptsync.files.prompt_file import parse, render_edit, render_new
+from promptsync.files.prompt_file import name_in, parse, render_edit, render_new
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.lint.rules import RULES
 from promptsync.prompt.canonical import TEMPLATE_KEYS, to_document
@@ -149,3 +149,42 @@ def test_what_no_file_can_say_is_refused(where: str) -> None:
     with pytest.raises(Refused, match="'a' cannot be written to a prompt file: ") as refused:
         render_edit(file, prompt, Local()) if where == "in an old file" else render_new(prompt, Local())
     assert refused.value.code == "unwritable"
+
+
+# -- the name alone, of a file that need not be whole ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("name: support/refund", "support/refund"),
+        ("name: support/refund # why\ncontent: x\n", "support/refund"),
+        ("name: support/a\n  and more\ncontent: hi\n", "support/a and more"),
+        ('name: "a\\\n  b"\ncontent: x\n', "ab"),
+        ('{"messages": [{"name": "b"}],\n"name": "a"}', "a"),
+        ("? name\n: a\n", "a"),
+        ("--- {name: a}\n", "a"),
+        ("--- # a comment\nname: a\n", "a"),
+        ("name: no\n", ""),
+        ("name: 12\n", ""),
+        ("name: !!str x\n", ""),
+        ("name: !!bool maybe\n", ""),
+        ("a: [\nname: !!timestamp foo\n", ""),
+        ("a: [\nname: " + "[" * 5000 + "\n", ""),
+        ("- name: x\n", ""),
+        ("", ""),
+    ],
+)
+def test_a_name_is_read_in_every_spelling(data: str, name: str) -> None:
+    assert name_in(data.encode()) == name
+
+
+@pytest.mark.parametrize("before", ["", "messages: [\n", "a: b: c\n", "x: !!bool maybe\n"])
+@pytest.mark.parametrize("after", ["messages: [", "\tx", "name: b"])
+def test_a_broken_file_keeps_its_name(before: str, after: str) -> None:
+    assert name_in(f"{before}name: a\n{after}".encode()) == "a"
+
+
+def test_a_file_that_is_cut_keeps_its_name() -> None:
+    data = ("name: 'a b'\nmessages:\n" + "- role: user\n  content: hello\n" * 5000).encode()
+    assert name_in(data[:65536]) == "a b"

@@ -196,27 +196,3 @@ def test_what_stays_keeps_its_bytes_where_others_come_go_and_move(
     for to, place in enumerate(places):
         if place is not None:
             assert after["messages", to, "content"] == before["messages", place, "content"]
-
-
-BACKSLASHES = [
-    *(r"\underline{x}", r"\Users\bob", r"\x20{2,}", r"\u00e9", r"\U0001F600", r"\x", r"\N", "\\", r"\\"),
-    *("''", "it''s", '\\"', "\\'", "\\\n", "\\u\n", "\\ "),
-]
-
-_with_backslashes = st.lists(st.sampled_from([*BACKSLASHES, *WORDS[:3], "\n"]), min_size=1, max_size=12)
-
-
-@given(
-    st.sampled_from(["", "'", '"', "|", ">"]),
-    st.lists(_with_backslashes.map(" ".join), min_size=2, max_size=2, unique=True),
-    st.sampled_from([20, 80]),
-)
-@settings(max_examples=examples(400), deadline=None)
-def test_only_double_quotes_have_escapes(style: str, contents: list[str], width: int) -> None:
-    """PyYAML writes the text in each style, and reads the edited one."""
-    old, new = contents
-    text = "content: " + yaml.dump(old, default_style=style or None, width=width, allow_unicode=True)
-    text = text.removesuffix("...\n")
-    assume(yaml.safe_load(text)["content"] == old)
-    edited = render_edit(parse(text.encode(), "p.yaml", "p"), *to_prompt({"content": new}, "p"))
-    assert yaml.safe_load(edited) == {"content": new}
