@@ -60,15 +60,6 @@ def test_files_that_are_gone_or_cannot_be_read_are_no_deletion(
     assert kept.writes == []
 
 
-def test_everything_deleted_in_a_commit_meets_the_limit_which_names_the_flag(kept: World) -> None:
-    emptied(kept)
-    kept.commit("Delete everything")
-    done = kept.run("push", "--prune", "-y")
-    assert done.code == 3
-    assert "--max-changes 12" in done.err
-    assert kept.writes == []
-
-
 def test_a_page_of_the_list_that_fails_archives_nothing(kept: World) -> None:
     for number in range(101):
         kept.publish(f"more{number:03}")

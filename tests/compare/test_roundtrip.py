@@ -20,11 +20,10 @@ import strategies
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from registry_server import chat
 from scripted_registry import Reply, Seen
 from seeds import FUZZ
 from vendor_fields import grow
-from worlds import SYNCED, made
+from worlds import made
 
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import State
@@ -213,23 +212,6 @@ def test_fields_that_the_vendor_adds_are_no_difference_and_none_is_lost(prompts:
             assert names <= set(_pull(project))
             assert _contents(_files(project), names) == _contents(pushed, names)
             assert _push(project) == []
-
-
-def test_explicit_defaults_come_back_from_another_registry() -> None:
-    """Those of all shapes are in ``tests/prompt/test_explicit_defaults.py``."""
-    model = {"provider": "anthropic", "name": "m", "api_type": "chat-completions"}
-    prompt = Prompt("b", chat(), {"model": model})
-    with _working_copies("origin.db", "registry.db", "registry.db") as (origin, ours, theirs):
-        assert _held(origin, [prompt]).keys() == {"b"}
-        _pull(origin)
-        write(
-            ours.root, "prompts/b.yaml", SYNCED.sub("", (origin.root / "prompts/b.yaml").read_text("utf-8"))
-        )
-        assert (_push(ours), _push(ours)) == (["b"], [])
-        _pull(theirs)
-        for project in (origin, ours, theirs):
-            assert _states(project) <= {State.IN_SYNC, State.REMOTE_ONLY}
-            assert "api_type: chat-completions" in (project.root / "prompts/b.yaml").read_text("utf-8")
 
 
 def _contents(prompts: Mapping[str, Prompt], names: Iterable[str]) -> dict[str, object]:

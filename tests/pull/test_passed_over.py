@@ -218,13 +218,6 @@ def test_the_push_that_passes_over_says_so_and_so_does_status_while_it_is_the_ne
     assert [one["passed_over"] for one in shop.run("status", "--json").document["prompts"]] == [[], []]
 
 
-def test_the_key_of_another_remote_says_nothing_of_this_one(passed: World) -> None:
-    passed.configure("remotes: {other: {url: 'local:'}, ", instead="remotes: {")
-    path = passed.path("refund")
-    path.write_text(f"{path.read_text('utf-8')}synced: {{other: 2-1a2b3c4}}\n", "utf-8")
-    assert "passed over  refund: v2" in passed.ok("status").out
-
-
 # -- what does not merge ------------------------------------------------------------------------------------
 
 

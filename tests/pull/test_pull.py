@@ -7,9 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
-import yaml
 from registry_server import chat
-from worlds import PUBLISH, SYNCED, World, failing, fault, publishing, template
+from worlds import PUBLISH, SYNCED, Run, World, failing, fault, publishing, template
 
 from promptsync.compare.gather import gather
 from promptsync.errors import Refused
@@ -316,37 +315,28 @@ NAMES = [
 ]
 
 
+def check_escaped(done: Run) -> Run:
+    text = done.out + done.err
+    assert not [character for character in text if character in "\x1b\x07\u202e\r"]
+    assert "\nline" not in text
+    return done
+
+
 def test_hostile_names_are_pulled_safely_and_are_in_sync(three: World, tmp_path: Path) -> None:
     bodies = {name: {"prompt_name": name, "prompt_template": chat("Hi {name}")} for name in NAMES}
     taken = [name for name in NAMES if three.call("POST", PUBLISH, bodies[name]).status == 201]
     assert len(taken) > 10
-    done = three.ok("pull")
-    assert_nothing_unescaped(done.out + done.err)
+    check_escaped(three.ok("pull"))
     outside = [path for path in tmp_path.rglob("*.yaml") if "prompts" not in path.parts]
     assert {path.name for path in outside} <= {"promptsync.yaml", "registry.yaml"}
-    shown = three.run("status", "-v")
-    assert_nothing_unescaped(shown.out + shown.err)
+    check_escaped(three.run("status", "-v"))
     assert three.states() == dict.fromkeys(["a", "b", "c", *taken], "in-sync")
     assert three.ok("push").out == "nothing to push\n"
-    for name in taken:
-        path = next(path for path in three.root.rglob("*.yaml") if named(path, name))
+    for path in three.root.rglob("prompts/**/*.yaml"):
         path.write_text(path.read_text("utf-8").replace("Hi", "Changed"), "utf-8")
-    for arguments in (["diff"], ["diff", "--stat"], ["diff", "--name-only"], ["push", "-n", "--json"]):
-        done = three.run(*arguments)
-        assert_nothing_unescaped(done.out + done.err)
-    done = three.ok("push", "--max-changes", "100")
-    assert_nothing_unescaped(done.out + done.err)
+    for line in ("diff", "diff --stat", "diff --name-only", "push -n --json", "push --max-changes 100"):
+        check_escaped(three.run(*line.split()))
     assert set(three.states().values()) == {"in-sync"}
-
-
-def named(path: Path, name: str) -> bool:
-    loaded = yaml.safe_load(path.read_text("utf-8"))
-    return isinstance(loaded, dict) and str(loaded.get("name")) == name
-
-
-def assert_nothing_unescaped(text: str) -> None:
-    assert not [character for character in text if character in "\x1b\x07\u202e\r"]
-    assert "\nline" not in text
 
 
 def test_hostile_texts_and_messages_reach_no_terminal_unescaped(three: World) -> None:
@@ -359,13 +349,10 @@ def test_hostile_texts_and_messages_reach_no_terminal_unescaped(three: World) ->
         tags=["\x1b[31mtag"],
     )
     for verb in ("status", "diff", "push", "pull"):
-        done = three.run(verb)
-        assert_nothing_unescaped(done.out + done.err)
+        check_escaped(three.run(verb))
     three.edit("c", "Hello", "Ours")
     three.faults.append(fault(publishing(), failing(422, "\x1b[31mno\x07\n  published  c  v2")))
-    done = three.run("push", "c")
-    assert done.code == 5
-    assert_nothing_unescaped(done.out + done.err)
+    done = check_escaped(three.exits(5, "push", "c"))
     assert "\n  published" not in done.out + done.err
 
 

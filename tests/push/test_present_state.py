@@ -75,14 +75,6 @@ def test_what_somebody_does_before_the_publish_refuses_it(
     assert many.published == []
 
 
-def test_the_very_text_that_somebody_publishes_first_is_in_sync_for_the_next_push(many: World) -> None:
-    meanwhile(many, "p200", BEFORE, lambda: many.publish("p200", "Changed {name}"))
-    assert many.run("push", "--json").document["error"]["code"] == "remote-moved"
-    many.ok("push")
-    assert many.published == []
-    many.ok("status", "--exit-code", "p200")
-
-
 @pytest.mark.parametrize("what", ["publishes", "archives it", "renames it"])
 def test_what_somebody_does_after_the_publish_is_told(many: World, what: str) -> None:
     meanwhile(many, "p200", AFTER, lambda: BEFOREHAND[what][0](many))
@@ -113,27 +105,3 @@ def test_a_registry_that_cannot_search_is_listed_instead(many: World) -> None:
         assert (done.code, many.version("p200")) == (0, version), str(done)
         many.write("p200", f"Changed {version} times, {{name}}")
         many.commit("Change p200 again")
-
-
-NO_PAGE = [
-    *(failing(500), failing(403), failing(404)),
-    *(Reply("<html>"), Reply({}), Reply({"success": False, "error": "no such page"})),
-]
-
-
-def test_a_page_that_disappeared_since_the_last_run_is_not_missed(many: World) -> None:
-    def gone(seen: Seen) -> bool:
-        path, _, query = seen.target.partition("?")
-        asked = parse_qs(query)
-        return path == "/prompt-templates" and asked["page"] == ["3"] and "status" not in asked
-
-    for number, answer in enumerate(NO_PAGE):
-        many.faults.clear()
-        if number:
-            many.publish(f"more{number}")
-        many.ok("status")
-        many.archive(f"p{number:03}")
-        many.faults.append(fault(gone, answer))
-        for _ in range(2):
-            done = many.run("status")
-            assert done.code == 0, str(done)

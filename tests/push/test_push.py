@@ -317,21 +317,6 @@ def test_a_label_counts_as_moved_if_it_is_read_back(
     assert three.ok("push", "a", "--label", "prod").out == "nothing to push\n"
 
 
-def test_a_label_never_moves_down(three: World) -> None:
-    three.ok("push", "a", "--label", "prod")
-    three.edit("a", "Hello", "Ciao")
-    three.faults.append(
-        once(
-            lambda seen: asking("GET", "/labels")(seen) and three.version("a") == 2,
-            lambda: three.publish("a", release_labels=["prod"]),
-        )
-    )
-    found = three.run("push", "a", "--label", "prod", "--json")
-    assert found.code == 3
-    assert three.label("a", "prod") == 3
-    assert "another user moved it to v3" in found.document["labels"][0]["reason"]
-
-
 @pytest.mark.parametrize("keys", [{"metadata": {"owner": "Bob"}}, {"mood": "calm"}], ids=["beside", "in it"])
 def test_a_text_with_more_in_it_that_somebody_publishes_meanwhile_is_not_ours(
     three: World, keys: dict[str, Any]
@@ -345,17 +330,6 @@ def test_a_text_with_more_in_it_that_somebody_publishes_meanwhile_is_not_ours(
     three.faults.append(once(asking("GET", "/prompt-templates?"), publish, at=2))
     done = three.run("push", "--json")
     assert (done.code, three.version("a"), done.document["published"]) == (3, 2, []), str(done)
-
-
-def test_without_operations_for_labels_none_is_changed_and_nothing_is_written(three: World) -> None:
-    three.edit("a", "Hello", "Ciao")
-    three.commit()
-    no_labels = fault(lambda seen: "label" in seen.path, failing(404, "Not Found"))
-    three.faults.append(no_labels)
-    for line in ("push --label prod", "deploy --label prod --yes", "label set a beta --version 1"):
-        for options in ("", " --dry-run"):
-            assert three.run(*f"{line}{options} --json".split()).code == 4, line
-            assert three.states()["a"] == "ahead"
 
 
 # -- private files --------------------------------------------------------------------------------------
