@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,22 @@ def test_nothing_is_lost_on_a_walk_that_lost_something_once(tmp_path: Path, seed
 
 
 # -- what walks found --------------------------------------------------------------------------------------
+
+
+def test_the_hint_of_the_second_of_two_pushes_at_once_brings_both_together(main: World) -> None:
+    first, second = clone(main, "first"), clone(main, "second")
+    commit_line(first, 1, MINE)
+    commit_line(second, 3, THEIRS)
+    found = push_after(second, lambda: push(first)).document
+    assert [(one["version"], one["passed_over"]) for one in found["published"]] == [(3, [2])]
+    program, *hint = shlex.split(found["error"]["hint"].splitlines()[0])
+    assert program == "promptsync"
+    second.ok(*hint[: hint.index(NAME) + 1])
+    second.commit()
+    assert push(second) == [4]
+    assert MINE in main.text(NAME) and THEIRS in main.text(NAME)
+    first.ok("pull")
+    assert content(first) == main.text(NAME)
 
 
 def test_after_three_pushes_at_once_everybody_merges_and_nothing_is_missing(main: World) -> None:
