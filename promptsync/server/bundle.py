@@ -99,8 +99,7 @@ def list_templates(release: Release, request: Request) -> dict[str, Any]:
     query = request.parameters(TemplatesQuery)
     items = [_stored(release.content(name)) for name in release.prompts] if release.has(query.label) else []
     items.sort(key=lambda item: -(item["id"] or 0))
-    page = query.of(len(items))
-    return {"items": items[page.offset :][: page.per_page], **page.keys}
+    return {"items": items[query.offset :][: query.size], **query.keys(len(items))}
 
 
 def get_raw(release: Release, request: Request) -> dict[str, Any]:

@@ -18,37 +18,29 @@ HAS_TAGS = (
 """SQL: whether ``i`` has all of the tags in a query."""
 
 
-class ListPage(Struct, frozen=True):
-    """One slice of a list that has ``total`` items; pages count from 1."""
-
-    number: int
-    per_page: int
-    total: int
-
-    @property
-    def offset(self) -> int:
-        """How many items come before it."""
-        return min((self.number - 1) * self.per_page, MAX_INTEGER)
-
-    @property
-    def keys(self) -> dict[str, Any]:
-        """The keys that every list carries; null at the ends, as recorded."""
-        pages = -(-self.total // self.per_page)
-        has_next, has_prev = self.number < pages, self.number > 1
-        counts = {"page": self.number, "per_page": self.per_page, "total": self.total, "pages": pages}
-        after = {"has_next": has_next, "next_num": self.number + 1 if has_next else None}
-        return counts | after | {"has_prev": has_prev, "prev_num": self.number - 1 if has_prev else None}
-
-
 class PageQuery(Struct, frozen=True):
-    """The parameters that choose a page."""
+    """The parameters that choose a page of a list; pages count from 1."""
 
     page: Id = 1
     per_page: Annotated[int, Meta(ge=1, le=MAX_PER_PAGE)] = 10
 
-    def of(self, total: int) -> ListPage:
-        """Return the page of a list with ``total`` items."""
-        return ListPage(self.page, min(self.per_page, MAX_PER_PAGE), total)
+    @property
+    def size(self) -> int:
+        """How many items a full page has."""
+        return min(self.per_page, MAX_PER_PAGE)
+
+    @property
+    def offset(self) -> int:
+        """How many items come before the page."""
+        return min((self.page - 1) * self.size, MAX_INTEGER)
+
+    def keys(self, total: int) -> dict[str, Any]:
+        """Return the keys that every list of ``total`` items carries; null at the ends, as recorded."""
+        pages = -(-total // self.size)
+        has_next, has_prev = self.page < pages, self.page > 1
+        counts = {"page": self.page, "per_page": self.size, "total": total, "pages": pages}
+        after = {"has_next": has_next, "next_num": self.page + 1 if has_next else None}
+        return counts | after | {"has_prev": has_prev, "prev_num": self.page - 1 if has_prev else None}
 
 
 class CursorQuery(Struct, frozen=True):
@@ -110,13 +102,13 @@ class ListQuery(PageQuery, frozen=True):
 
     def select_page(
         self, db: Database, columns: str, source: str, where: str, *, join: str = ""
-    ) -> tuple[ListPage, list[Row]]:
-        """Return the page that is requested, and its rows. ``join`` adds what only the columns need."""
+    ) -> tuple[dict[str, Any], list[Row]]:
+        """Return the keys and the rows of the page. ``join`` adds what only the columns need."""
         selected = self._selected(source, where)
-        page = self.of(db.execute(f"SELECT count(*) {selected}", self._values).fetchone()[0])
+        total = db.execute(f"SELECT count(*) {selected}", self._values).fetchone()[0]
         # In two steps, because SQLite computes the columns of every row that it sorts.
-        ids = f"SELECT i.id {selected} {self._order} LIMIT {page.per_page} OFFSET {page.offset}"
-        return page, self.select(db, columns, f"{source} {join}", f"i.id IN ({ids})")
+        ids = f"SELECT i.id {selected} {self._order} LIMIT {self.size} OFFSET {self.offset}"
+        return self.keys(total), self.select(db, columns, f"{source} {join}", f"i.id IN ({ids})")
 
     def _selected(self, source: str, where: str) -> str:
         used = [sql for name, sql in self.filters.items() if getattr(self, name) not in (None, [])]

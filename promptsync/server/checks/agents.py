@@ -50,8 +50,8 @@ def list_workflows(request: Request, db: Database) -> Answer:
         ' ORDER BY name)) AS "release_labels [json]", (SELECT workspace_id FROM registry) AS workspace_id,'
         " NULL AS user_id, '[]' AS \"external_ids [json]\""
     )
-    page, rows = query.select_page(db, columns, "items i", f"i.kind = '{items.WORKFLOW}'")
-    return {"items": [dict(row) for row in rows], **page.keys}
+    keys, rows = query.select_page(db, columns, "items i", f"i.kind = '{items.WORKFLOW}'")
+    return {"items": [dict(row) for row in rows], **keys}
 
 
 def get_workflow(request: Request, db: Database) -> Answer:

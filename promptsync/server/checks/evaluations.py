@@ -86,14 +86,14 @@ class _EvaluationsQuery(ItemQuery, frozen=True):
 def list_evaluations(request: Request, db: Database) -> Answer:
     """List the pipelines; with ``include_runs`` also their runs."""
     query = request.parameters(_EvaluationsQuery)
-    page, rows = query.select_page(db, "i.id", "runs i", f"i.kind = '{EVALUATION}'")
+    keys, rows = query.select_page(db, "i.id", "runs i", f"i.kind = '{EVALUATION}'")
     evaluations = [_report(db, row["id"], deleted=True).about for row in rows]
     for evaluation in evaluations if query.include_runs else ():
         sql = "SELECT id FROM runs WHERE parent_id = ? ORDER BY id DESC"
         runs = [_report(db, row["id"]) for row in db.execute(sql, (evaluation["id"],)).fetchall()]
         evaluation["runs"] = [run.about | run.state for run in runs]
     # Clients read one key or the other.
-    return {**OK, "evaluations": evaluations, "items": evaluations, **page.keys}
+    return {**OK, "evaluations": evaluations, "items": evaluations, **keys}
 
 
 class _RunBody(msgspec.Struct):
@@ -159,12 +159,12 @@ def get_score(request: Request, db: Database) -> Answer:
 def get_rows(request: Request, db: Database) -> Answer:
     """Return a page of rows."""
     report = _polled(request, db)
-    page = request.parameters(PageQuery).of(report.row_count)
-    indices = range(page.offset, min(page.offset + page.per_page, page.total))
+    query = request.parameters(PageQuery)
+    indices = range(report.row_count)[query.offset :][: query.size]
     rows = store.rows_of(db, report.sheet_id, indices)
     cells = [[_cell(column, row[column.id]) for column in report.columns] for row in rows.values()]
     columns = [column.title for column in report.columns]
-    return {**OK, "columns": columns, "rows": cells, **page.keys}
+    return {**OK, "columns": columns, "rows": cells, **query.keys(report.row_count)}
 
 
 def _cell(column: SheetColumn, cell: SheetCell) -> Answer:
@@ -258,8 +258,8 @@ def list_datasets(request: Request, db: Database) -> Answer:
         "(SELECT v.*, v.created_at AS updated_at, t.kind, t.name, t.deleted"
         " FROM versions v JOIN items t ON t.id = v.item_id) i"
     )
-    page, rows = query.select_page(db, columns, source, f"i.kind = '{items.DATASET}'")
-    return {**OK, "datasets": [dict(row) for row in rows], **page.keys}
+    keys, rows = query.select_page(db, columns, source, f"i.kind = '{items.DATASET}'")
+    return {**OK, "datasets": [dict(row) for row in rows], **keys}
 
 
 def get_dataset_rows(request: Request, db: Database) -> Answer:
@@ -270,7 +270,6 @@ def get_dataset_rows(request: Request, db: Database) -> Answer:
     columns = dataset["columns"]
     rows = [[row.get(name) for name in columns] for row in dataset["rows"]]
     rows = [row for row in rows if any(part in cell_text(value).casefold() for value in row) or not part]
-    page = query.of(len(rows))
-    shown = rows[page.offset : page.offset + page.per_page]
+    shown = rows[query.offset :][: query.size]
     cells = [[{"type": "dataset", "value": value} for value in row] for row in shown]
-    return {**OK, "columns": columns, "rows": cells, **page.keys}
+    return {**OK, "columns": columns, "rows": cells, **query.keys(len(rows))}

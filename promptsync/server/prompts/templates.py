@@ -157,11 +157,11 @@ def list_templates(request: Request, db: Database) -> Answer:
     source = items.LATEST if query.label is None else _LABELLED
     folder = "LEFT JOIN folders f ON f.id = i.folder_id"
     kind = f"i.kind = '{items.TEMPLATE}'"
-    page, rows = query.select_page(db, _ITEM, source, kind, join=folder)
+    keys, rows = query.select_page(db, _ITEM, source, kind, join=folder)
     templates = [dict(row) for row in rows]
     for template in templates:
         template |= template.pop("body")
-    return {"items": templates, **page.keys}
+    return {"items": templates, **keys}
 
 
 def get_raw(request: Request, db: Database) -> Answer:

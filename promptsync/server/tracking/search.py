@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from promptsync.server.http import Answer, Id, Request, checked, malformed, row_of
-from promptsync.server.listing import ListPage
+from promptsync.server.listing import PageQuery
 from promptsync.server.store.database import MAX_INTEGER, Database, Row
 from promptsync.server.tracking.log import moment, words, written
 
@@ -86,13 +86,13 @@ def search_requests(request: Request, db: Database) -> Answer:
         order = f"{column} IS NULL, {column} {search.sort_order or 'desc'}, {order}"
     rows = db.execute(f"SELECT r.id {_FROM} WHERE {where} ORDER BY {order}", values)
     ids = [row["id"] for row in rows]
-    page = ListPage(search.page or 1, search.per_page or 10, len(ids))
-    shown = ",".join(map(str, ids[page.offset : page.offset + page.per_page]))
+    page = PageQuery(search.page or 1, search.per_page or 10)
+    shown = ",".join(map(str, ids[page.offset :][: page.size]))
     rows = db.execute(f"SELECT {_SUMMARY} {_FROM} WHERE r.id IN ({shown}) ORDER BY {order}")
     items = [_shown(row) for row in rows]
     for item in () if search.include_prompt_name else items:
         del item["prompt_name"]
-    return {"items": items, **page.keys}
+    return {"items": items, **page.keys(len(ids))}
 
 
 def _where(search: Search, values: dict[str, Any]) -> str:
