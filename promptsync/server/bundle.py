@@ -19,7 +19,8 @@ from msgspec import Raw, Struct
 
 from promptsync import __version__
 from promptsync.prompt.bundle import BundledPrompt, decode
-from promptsync.server.http import ApiError, Request, Response, not_found, parts_of, read_body, split_target
+from promptsync.server.http import ApiError, Request, Response, parts_of, read_body, split_target
+from promptsync.server.prompts.items import VersionChoice
 from promptsync.server.prompts.templates import RenderBody, TemplatesQuery, rendered_answer
 from promptsync.server.routes import match
 
@@ -75,12 +76,12 @@ class Release(Struct, frozen=True):
     def find(self, name: str, version: int | None = None, label: str | None = None) -> dict[str, Any]:
         """Return the response for a prompt; 404 if the bundle lacks it, or this version or label of it."""
         if name not in self.prompts:
-            raise not_found(f"The bundle has no prompt {name!r}.")
+            raise ApiError(404, f"The bundle has no prompt {name!r}.")
         content = self.content(name)
         if not self.has(label):
-            raise not_found(f"The bundle has the release label {self.label!r}, not {label!r}.")
+            raise ApiError(404, f"The bundle has the release label {self.label!r}, not {label!r}.")
         if label is None and version not in (None, content["version"]):
-            raise not_found(f"The bundle has version {content['version']} of {name!r}, not {version}.")
+            raise ApiError(404, f"The bundle has version {content['version']} of {name!r}, not {version}.")
         return content
 
     def has(self, label: str | None) -> bool:
@@ -104,7 +105,9 @@ def list_templates(release: Release, request: Request) -> dict[str, Any]:
 
 def get_raw(release: Release, request: Request) -> dict[str, Any]:
     """Return a template with its variables unrendered, and its snippets and tools in place."""
-    return _stored(release.find(request.path["identifier"], *request.version())) | {"success": True}
+    choice = request.parameters(VersionChoice)
+    found = release.find(request.path["identifier"], choice.version, choice.label)
+    return _stored(found) | {"success": True}
 
 
 def get_rendered(release: Release, request: Request) -> dict[str, Any]:

@@ -83,11 +83,6 @@ def malformed(message: str) -> ApiError:
     return ApiError(400, message)
 
 
-def not_found(message: str) -> ApiError:
-    """404."""
-    return ApiError(404, message)
-
-
 def row_of(db: Database, sql: str, values: Any, missing: str, *, status: int = 404) -> Row:
     """Return the first row of a query. Without one, raise an error with the message ``missing``."""
     row: Row | None = db.execute(sql, values).fetchone()
@@ -241,11 +236,6 @@ def checked(
 # -- requests ------------------------------------------------------------------------------------------------
 
 
-class _VersionQuery(Struct, frozen=True):
-    version: Id | None = None
-    label: str | None = None
-
-
 class Request(Struct, frozen=True):
     """One authorised request.
 
@@ -288,13 +278,6 @@ class Request(Struct, frozen=True):
             if getattr(query, name) is None:
                 raise invalid(f"{name}: null is not a value.", "query", name)
         return query
-
-    def version(self) -> tuple[int | None, str | None]:
-        """Return ``version`` and ``label`` of the query, of which at most one may be specified."""
-        query = self.parameters(_VersionQuery)
-        if query.version is not None and query.label is not None:
-            raise invalid("Specify version or label, not both.", "query", "version")
-        return query.version, query.label
 
     def check_scope(self) -> None:
         """Raise a 400 for a workspace other than the key's own, and for external ids, which nothing has."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, MapAdapter, Rule
 
-from promptsync.server.http import FORM, PROTOBUF, Response, not_found
+from promptsync.server.http import FORM, PROTOBUF, ApiError, Response
 from promptsync.server.tables.store import rows_of_path
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def match(method: str, path: str) -> tuple[ApiRoute, Mapping[str, Any]]:
     except (NotFound, MethodNotAllowed):
         shown = f"{method[:20]} {path[:200]}"
         lacks = f"This registry does not support {shown}; see docs/compatibility.md in promptsync."
-        raise not_found(lacks) from None
+        raise ApiError(404, lacks) from None
     decoded = urllib.parse.unquote
     return route, {name: decoded(value) if isinstance(value, str) else value for name, value in raw.items()}
 

@@ -90,7 +90,7 @@ class _SentName(Struct, frozen=True):
     name: Name
 
 
-class _FormatQuery(Struct, frozen=True):
+class _CollectionQuery(items.VersionChoice, frozen=True):
     format: Literal["json", "zip"] = "json"
 
 
@@ -112,13 +112,12 @@ def get_collection(request: Request, db: Database) -> Answer | Response:
 
     An archive has all files, JSON only those that are text.
     """
-    number, label = request.version()
-    as_archive = request.parameters(_FormatQuery).format == "zip"
+    query = request.parameters(_CollectionQuery)
     skill = _find(db, request)
-    version = items.version(db, skill, number, label)
-    about, shown = _collection(db, skill), _version(db, version, label)
+    version = items.version(db, skill, query.version, query.label)
+    about, shown = _collection(db, skill), _version(db, version, query.label)
     files = {exported_path(path, shown["provider"]): file for path, file in _files(db, version).items()}
-    if as_archive:
+    if query.format == "zip":
         headers = {"Content-Disposition": 'attachment; filename="skills.zip"'}
         return Response(write_archive(files), headers=headers, content_type="application/zip")
     texts = {}

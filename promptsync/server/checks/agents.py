@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from promptsync.server.http import Answer, ApiError, Id, Request, Response, invalid, not_found, row_of
+from promptsync.server.http import Answer, ApiError, Id, Request, Response, invalid, row_of
 from promptsync.server.listing import MAX_PER_PAGE, ItemQuery
 from promptsync.server.prompts import items
 from promptsync.server.store.database import Database, Store, encoded
@@ -90,19 +90,15 @@ def workflow_labels(request: Request, db: Database) -> Answer:
     return items.list_labels(request, db, items.WORKFLOW, "workflow_version")
 
 
-class _RunBody(msgspec.Struct):
+class _RunBody(items.VersionChoice, frozen=True):
+    version: Id | None = msgspec.field(default=None, name="workflow_version_number")
+    label: str | None = msgspec.field(default=None, name="workflow_label_name")
     input_variables: dict[str, Any] | None = None
     metadata: dict[str, str] | None = None
-    workflow_version_number: Id | None = None
-    workflow_label_name: str | None = None
     # Refused, because results are only polled or sent over a WebSocket.
     callback_url: None = None
     return_all_outputs: bool | None = None
     channel_name_suffix: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SUFFIX)] | None = None
-
-    def __post_init__(self) -> None:
-        if self.workflow_version_number is not None and self.workflow_label_name is not None:
-            raise ValueError("workflow_version_number cannot be combined with workflow_label_name")
 
 
 def run_workflow(request: Request, db: Database) -> Answer:
@@ -110,7 +106,7 @@ def run_workflow(request: Request, db: Database) -> Answer:
     body = request.read(_RunBody)
     inputs, suffix = body.input_variables or {}, body.channel_name_suffix
     workflow = items.find(db, request.path["identifier"], items.WORKFLOW)
-    version = items.version(db, workflow, body.workflow_version_number, body.workflow_label_name)
+    version = items.version(db, workflow, body.version, body.label)
     nodes = version["body"]["nodes"]
     missing = sorted(_required(db, nodes) - inputs.keys())
     # A node may be called like an input, which the nodes up to it still read.
@@ -157,7 +153,7 @@ def execution_results(request: Request, db: Database) -> Response:
         # The ids of nodes count from 1, as in the description of the agent.
         results = {key: node for number, (key, node) in enumerate(nodes.items(), 1) if name in (key, number)}
         if not results:
-            raise not_found(f"The execution {run_id} has no node {name}.")
+            raise ApiError(404, f"The execution {run_id} has no node {name}.")
     return Response(results, 200 if pending is None else 202)
 
 
@@ -288,7 +284,7 @@ async def converse(store: Store, runner: Runner, receive: Receive, send: Send) -
                 for line in filter(None, data.split(b"\n")):
                     await send({"type": "websocket.send", "text": conversation.answer(line)})
                 receiving = asyncio.ensure_future(receive())
-            if conversation.channel is None and time.monotonic() > deadline:
+            if not conversation.channel and time.monotonic() > deadline:
                 raise SocketClosed(3502, "stale")
             if conversation.is_subscribed:
                 for push in await asyncio.to_thread(conversation.results):
@@ -297,15 +293,14 @@ async def converse(store: Store, runner: Runner, receive: Receive, send: Send) -
         receiving.cancel()
 
 
-class _Conversation:
+class _Conversation(msgspec.Struct):
     """What one client may hear, and what it has heard. It has no channel until it has sent a token."""
 
-    def __init__(self, store: Store, runner: Runner) -> None:
-        self._store = store
-        self._runner = runner
-        self.channel: str | None = None
-        self.is_subscribed = False
-        self._sent: set[int] = set()
+    store: Store
+    runner: Runner
+    channel: str = ""
+    is_subscribed: bool = False
+    heard: set[int] = set()
 
     def answer(self, line: bytes) -> str:
         """Return the response to a command."""
@@ -313,13 +308,13 @@ class _Conversation:
             command = msgspec.json.decode(line, type=_Command)
         except (ValueError, RecursionError):
             raise SocketClosed(3501, "bad request") from None
-        if (command.connect is None) is (self.channel is None):
+        if (command.connect is None) is not bool(self.channel):
             raise SocketClosed(3501, "bad request")
         wanted = command.subscribe or command.unsubscribe
         if command.connect is not None:
             token = command.connect.token
             self.channel = token.partition(" ")[2]
-            valid = _token(self._store.workspace_id, self.channel)
+            valid = _token(self.store.workspace_id, self.channel)
             if not hmac.compare_digest(token.encode(), valid.encode()):
                 raise SocketClosed(3500, "invalid token")
             answer: Answer = {"connect": {"client": str(uuid.uuid4())}}
@@ -327,28 +322,27 @@ class _Conversation:
             answer = {"error": {"code": 103, "message": "permission denied"}}
         else:
             self.is_subscribed = command.subscribe is not None
-            self._sent.clear()
+            self.heard.clear()
             answer = {"subscribe" if self.is_subscribed else "unsubscribe": {}}
         return encoded({"id": command.id, **answer})
 
     def results(self) -> list[str]:
         """Return messages with the results that the client has not heard yet; work on those that are due."""
-        channel = self.channel or ""
-        values = channel, channel.removeprefix("workflow_updates:")
+        values = self.channel, self.channel.removeprefix("workflow_updates:")
         sql = "SELECT id, all_outputs FROM runs WHERE channel = ? OR id = ? ORDER BY id DESC LIMIT 100"
         messages = []
         # Another process may finish executions of the same database, so only the database knows.
-        with self._store.read() as db:
+        with self.store.read() as db:
             for run in db.execute(sql, values).fetchall():
-                if run["id"] in self._sent:
+                if run["id"] in self.heard:
                     continue
                 pending, nodes = node_results(db, run["id"])
                 if pending is not None:
-                    self._runner.work_on(pending)
+                    self.runner.work_on(pending)
                     continue
-                self._sent.add(run["id"])
+                self.heard.add(run["id"])
                 result = output(nodes, everything=bool(run["all_outputs"]))
-                messages.append(_completed(channel, run["id"], result))
+                messages.append(_completed(self.channel, run["id"], result))
         return messages
 
 

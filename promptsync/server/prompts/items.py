@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from promptsync.server.http import Answer, ApiError, Id, Name, Request, not_found, read_id, row_of
+from promptsync.server.http import Answer, ApiError, Id, Name, Request, read_id, row_of
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, decoded, encoded, insert, now
 
 TEMPLATE: Final = "prompt template"
@@ -37,6 +37,17 @@ LATEST = "items i JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
 _VERSION = 'id, item_id, number, type, message, created_at, body AS "body [json]"'
 
 
+class VersionChoice(Struct, frozen=True, kw_only=True):
+    """Which version of an item a request is about, by default the latest one."""
+
+    version: Id | None = None
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.version is not None and self.label is not None:
+            raise ValueError("specify a version or a label, not both")
+
+
 def find(db: Database, identifier: str, kind: str = TEMPLATE) -> Row:
     """Return the active item with this name or, failing that, this id; 404 otherwise."""
     by_id = {"uid": identifier} if kind in (TOOL, SKILL) else {"id": read_id(identifier)}
@@ -44,7 +55,7 @@ def find(db: Database, identifier: str, kind: str = TEMPLATE) -> Row:
     for column, value in ({"name": identifier} | by_id).items():
         with suppress(ApiError):
             return get(db, kind, column, value)
-    raise not_found(f"There is no {kind} called {identifier!r}.")
+    raise ApiError(404, f"There is no {kind} called {identifier!r}.")
 
 
 def get(db: Database, kind: str, column: str, value: str | int | None, *, archived: bool = False) -> Row:
@@ -105,9 +116,9 @@ def version_by_id(db: Database, version_id: int | None, kind: str = TEMPLATE) ->
 
 def requested(request: Request, db: Database, kind: str = TEMPLATE) -> tuple[Row, Row]:
     """Return the item in the path of a request, and its version for the query; 404 otherwise."""
-    number, label = request.version()
+    choice = request.parameters(VersionChoice)
     item = find(db, request.path["identifier"], kind)
-    return item, version(db, item, number, label)
+    return item, version(db, item, choice.version, choice.label)
 
 
 def add_version(

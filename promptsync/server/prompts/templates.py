@@ -480,16 +480,11 @@ def _refusal(message: str) -> ApiError:
     return invalid(message, "body", "prompt_version", "prompt_template", kind="value_error.snippet")
 
 
-class ToolReference(Struct, frozen=True):
-    """What stands for a version of a tool in a template, by default the latest one."""
+class ToolReference(items.VersionChoice, frozen=True, kw_only=True):
+    """What stands for a version of a tool in a template."""
 
     tool_registry_id: Id
-    version_number: Id | None = None
-    label: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.version_number is not None and self.label is not None:
-            raise ValueError("version_number cannot be combined with label")
+    version: Id | None = field(default=None, name="version_number")
 
 
 def resolved(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -508,7 +503,7 @@ def resolved(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any],
         reference = checked(tool, ToolReference, f"tools[{index}]", status=422)
         try:
             item = items.get(db, items.TOOL, "uid", str(reference.tool_registry_id))
-            version = items.version(db, item, reference.version_number, reference.label)
+            version = items.version(db, item, reference.version, reference.label)
         except ApiError as error:
             warnings.append(f"tools[{index}] is left out. {error.message}")
         else:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
-from promptsync.server.http import Answer, Name, Request, Response, RowIndex, malformed, not_found, row_of
+from promptsync.server.http import Answer, ApiError, Name, Request, Response, RowIndex, malformed, row_of
 from promptsync.server.listing import CursorQuery
 from promptsync.server.store.database import Database, Row, encoded, insert, now
 from promptsync.server.tables import store
@@ -121,7 +121,7 @@ def update_cell(request: Request, db: Database, sheet: Row) -> Answer:
 def _cell(db: Database, request: Request, sheet: Row) -> SheetCell:
     for cell in store.cells_of(db, sheet["id"], ids=[request.path["cell_id"]]):
         return cell
-    raise not_found(f"The sheet has no cell with the id {request.path['cell_id']!r}.")
+    raise ApiError(404, f"The sheet has no cell with the id {request.path['cell_id']!r}.")
 
 
 # -- saved versions -----------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def recalculate_cells(request: Request, db: Database, sheet: Row) -> Answer | Re
     cell_ids = request.read(_Selected).cell_ids if one is None else [one]
     cells = list(store.cells_of(db, sheet["id"], ids=cell_ids))
     if missing := sorted(set(cell_ids) - {cell.id for cell in cells}):
-        raise not_found(f"The sheet has no cell with the id {missing[0][:100]!r}.")
+        raise ApiError(404, f"The sheet has no cell with the id {missing[0][:100]!r}.")
     computed = _computed(db, sheet)
     ids = [cell.id for cell in cells if cell.column_id in computed]
     if not ids:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct, convert, to_builtins
 from msgspec.structs import asdict, replace
 
-from promptsync.server.http import Answer, Request, RowIndex, malformed, not_found, read_id
+from promptsync.server.http import Answer, ApiError, Request, RowIndex, malformed, read_id
 from promptsync.server.store.database import Database, Row, decoded, encoded, now
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import (
@@ -168,7 +168,7 @@ def get_row(request: Request, db: Database, sheet: Row) -> Answer:
     scores = [] if calculation is None else _scores(db, sheet, calculation)
     row = next((row for row in scores if row["row_index"] == index), None)
     if row is None:
-        raise not_found(f"There is no score for the row {request.path['row_index'][:20]}.")
+        raise ApiError(404, f"There is no score for the row {request.path['row_index'][:20]}.")
     scorecard = _stored(calculation["scorecard"])
     row_id = str(uuid.uuid5(uuid.UUID(calculation["id"]), str(index)))
     about = {"id": row_id, "calculation_id": calculation["id"], "scorecard_id": scorecard.id}
@@ -208,7 +208,7 @@ def _calculation(db: Database, sheet: Row, calculation_id: str | None) -> Any:
     sql = "SELECT * FROM sheets WHERE source_id = ? AND id = ifnull(?, id) ORDER BY number DESC LIMIT 1"
     row = db.execute(sql, (sheet["id"], calculation_id)).fetchone()
     if row is None and calculation_id is not None:
-        raise not_found(f"The sheet has no calculation with the id {calculation_id[:100]!r}.")
+        raise ApiError(404, f"The sheet has no calculation with the id {calculation_id[:100]!r}.")
     return row
 
 

@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
 from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
-from promptsync.server.http import MAX_BODY, Answer, Id, Request, Response, checked, malformed, not_found
+from promptsync.server.http import MAX_BODY, Answer, ApiError, Id, Request, Response, checked, malformed
 from promptsync.server.listing import CursorQuery
 from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.store.database import Database, Row, encoded, insert, now
@@ -237,7 +237,8 @@ def _tree(spans: Sequence[Span], span_id: str | None) -> dict[str, Any]:
     roots = [span["span_id"] for span in spans if span["parent_id"] not in nodes]
     root = nodes.get(span_id or next(iter(roots), ""))
     if root is None:
-        raise not_found(f"The trace has no span {span_id[:128]!r}." if span_id else "The trace has no root.")
+        missing = f"span {span_id[:128]!r}" if span_id else "root"
+        raise ApiError(404, f"The trace has no {missing}.")
     if is_deeper(root, MAX_BODY_DEPTH):
         raise malformed("The spans of the trace nest too deeply for a cell.")
     return root
@@ -352,5 +353,5 @@ def _column(db: Database, request: Request, sheet: Row) -> tuple[SheetColumn, li
     columns = {column.id: column for column in store.columns_of(db, sheet["id"])}
     column = columns.pop(request.path["column_id"], None)
     if column is None:
-        raise not_found(f"The sheet has no column with the id {request.path['column_id']!r}.")
+        raise ApiError(404, f"The sheet has no column with the id {request.path['column_id']!r}.")
     return column, list(columns.values())

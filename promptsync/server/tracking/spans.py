@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, to_builtins
 
-from promptsync.server.http import PROTOBUF, Answer, ApiError, Request, Response, malformed, not_found
+from promptsync.server.http import PROTOBUF, Answer, ApiError, Request, Response, malformed
 from promptsync.server.store.database import MAX_INTEGER, Database, encoded, parse_time
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def spans_of(db: Database, trace_id: str) -> list[Span]:
         (trace_id,),
     ).fetchall()
     if not rows:
-        raise not_found(f"There is no trace with the id {trace_id[:128]}.")
+        raise ApiError(404, f"There is no trace with the id {trace_id[:128]}.")
     return [{"id": row["id"], **row["body"], "request_log_id": row["request_log_id"]} for row in rows]
 
 
