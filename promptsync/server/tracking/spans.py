@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, to_builtins
@@ -15,7 +14,8 @@ from promptsync.server.store.database import MAX_INTEGER, Database, encoded, par
 
 if TYPE_CHECKING:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 MAX_SPANS = 10_000
@@ -48,7 +48,7 @@ Span = dict[str, Any]
 class _Context(Struct, frozen=True):
     trace_id: SpanId
     span_id: SpanId
-    trace_state: str | None = None
+    trace_state: str | None = ""
 
 
 class _Status(Struct, frozen=True):
@@ -58,7 +58,7 @@ class _Status(Struct, frozen=True):
 
 class _Resource(Struct, frozen=True):
     attributes: dict[str, Any]
-    schema_url: str | None = None
+    schema_url: str | None = ""
 
 
 class _Span(Struct, frozen=True):
@@ -78,24 +78,14 @@ class _Span(Struct, frozen=True):
 
     def stored(self) -> Span:
         """Return the span as it is stored and read, without its request."""
-        context, resource, parent_id = self.context, self.resource, self.parent_id or None
+        span, parent_id = to_builtins(self), self.parent_id or None
+        del span["log_request"]
         if parent_id is not None and set(parent_id) <= set("0123456789abcdef"):
             # It may come as a hexadecimal number without leading zeros.
             parent_id = parent_id.zfill(16)
-        return {
-            "name": self.name,
-            **to_builtins(context),
-            "trace_state": context.trace_state or "",
-            "parent_id": parent_id,
-            "kind": self.kind,
-            "start_time": parse_time(int(self.start_time) / 1e9),
-            "end_time": parse_time(int(self.end_time) / 1e9),
-            "status": to_builtins(self.status),
-            "attributes": self.attributes,
-            "events": self.events or [],
-            "links": self.links or [],
-            "resource": {"attributes": resource.attributes, "schema_url": resource.schema_url or ""},
-        }
+        times = {key: parse_time(int(span[key]) / 1e9) for key in ("start_time", "end_time")}
+        lists = {key: span[key] or [] for key in ("events", "links")}
+        return {**span.pop("context"), **span, **times, **lists, "parent_id": parent_id}
 
 
 class _Spans(Struct, frozen=True):
@@ -179,7 +169,7 @@ def ingest_traces(request: Request, db: Database) -> Response:
         if otlp.ByteSize() > _MAX_BYTES:
             reasons.append(_TOO_LONG)
             continue
-        resource = _Resource(_attributes(group.resource.attributes), group.schema_url)
+        resource = _Resource(_attributes(group.resource), group.schema_url)
         span = _read(otlp, resource) | {"scope": {"name": scope.name, "version": scope.version}}
         text = encoded(span)
         reason = _TOO_LONG if len(text) > MAX_SPAN else None
@@ -237,21 +227,17 @@ def _read(span: OtlpSpan, resource: _Resource) -> Span:
         start_time=span.start_time_unix_nano,
         end_time=span.end_time_unix_nano,
         status=_Status(status, span.status.message or None),
-        attributes=_attributes(span.attributes),
+        attributes=_attributes(span),
         resource=resource,
         parent_id=_id(span.parent_span_id),
         events=[
-            {
-                "name": event.name,
-                "timestamp": event.time_unix_nano,
-                "attributes": _attributes(event.attributes),
-            }
+            {"name": event.name, "timestamp": event.time_unix_nano, "attributes": _attributes(event)}
             for event in span.events
         ],
         links=[
             {
                 "context": {"trace_id": _id(link.trace_id), "span_id": _id(link.span_id)},
-                "attributes": _attributes(link.attributes),
+                "attributes": _attributes(link),
             }
             for link in span.links
         ],
@@ -263,8 +249,8 @@ def _id(data: bytes) -> str:
     return data.hex() if len(data) in (8, 16) else base64.b64encode(data).decode().lower()
 
 
-def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
-    return {pair.key: _value(pair.value) for pair in pairs}
+def _attributes(part: OtlpSpan | OtlpSpan.Event | OtlpSpan.Link | Resource) -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in part.attributes}
 
 
 def _value(value: AnyValue) -> Any:
@@ -272,7 +258,7 @@ def _value(value: AnyValue) -> Any:
     if kind == "array_value":
         return [_value(item) for item in value.array_value.values]
     if kind == "kvlist_value":
-        return _attributes(value.kvlist_value.values)
+        return {pair.key: _value(pair.value) for pair in value.kvlist_value.values}
     if kind == "bytes_value":
         return base64.b64encode(value.bytes_value).decode()
     item = None if kind is None else getattr(value, kind)
