@@ -293,14 +293,8 @@ class Request(Struct, frozen=True):
 
 
 def split_target(environ: WSGIEnvironment) -> tuple[str, dict[str, list[str]]]:
-    """Return the raw path, still percent-encoded, and the values of each parameter of the query.
-
-    The decoded ``PATH_INFO`` cannot tell a slash in a name from one between segments; it is the last resort.
-    """
-    raw = environ.get("REQUEST_URI")
-    if not raw:
-        path = urllib.parse.quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"), safe="/%")
-        raw = f"{path}?{environ.get('QUERY_STRING', '')}"
+    """Return the raw path, still percent-encoded, and the values of each parameter of the query."""
+    raw = environ["REQUEST_URI"]
     if not raw.startswith("/"):
         # Proxies send an absolute URL.
         raw = "/" + raw.partition("://")[2].partition("/")[2]

@@ -62,12 +62,10 @@ class ModelRequest(Struct, frozen=True):
 
     def system(self, **more: str) -> list[Arguments]:
         """Return the texts of the other messages, each as an object with ``more``."""
-
-        def text(block: Message) -> Arguments | None:
-            return {**more, "text": block["text"]} if is_text_block(block) else None
-
         instructions = [message for message in self.messages if _instructs(message)]
-        return [part for message in instructions for part in self.parts(message, text) if part["text"]]
+        blocks = [block for message in instructions for block in mappings(message.get("content"))]
+        texts = [block["text"] for block in blocks if is_text_block(block)]
+        return [{**more, "text": text} for text in texts if text]
 
     def parts(self, message: Message, build: Callable[[Message], Arguments | None]) -> list[Arguments]:
         """Build each content block of a message; without those for which nothing is built."""

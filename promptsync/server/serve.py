@@ -275,7 +275,6 @@ def _environ(scope: Message, headers: Mapping[str, str], body: bytes) -> dict[st
         # The decoded path cannot tell a slash in a name from one between segments.
         "REQUEST_URI": _target(scope),
         "PATH_INFO": scope["path"].encode().decode("latin-1"),
-        "QUERY_STRING": scope["query_string"].decode("ascii"),
         **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
         "CONTENT_TYPE": headers.get("content-type", ""),
         "CONTENT_LENGTH": str(len(body)),

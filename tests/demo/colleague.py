@@ -7,6 +7,7 @@ import sys
 
 import httpx
 
+from promptsync.registry.open import LocalTransport
 from promptsync.server.app import create_app
 
 
@@ -15,9 +16,7 @@ def main() -> None:
     headers = {"X-API-KEY": "demo"}
     with (
         create_app(database) as app,
-        httpx.Client(
-            transport=httpx.WSGITransport(app), base_url="http://registry", headers=headers
-        ) as client,
+        httpx.Client(transport=LocalTransport(app), base_url="http://registry", headers=headers) as client,
     ):
         current = client.get(f"/prompt-templates/{name}", params={"resolve_snippets": False}).json()
         body = {

@@ -8,6 +8,7 @@ item gets a new version; an item that is no longer declared is marked as deleted
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -181,15 +182,11 @@ def _contradictions(file: Spec) -> Iterator[tuple[Place, str]]:
     for index, model in enumerate(file.get("models", ())):
         if wrong := model_problem(model):
             yield ("models", index, wrong[0]), wrong[1]
-    agents, tools = file.get("agents", []), file.get("tools", [])
-    unique: list[tuple[Place, list[Spec], str]] = [
-        (("agents",), agents, "name"),
-        (("tools",), tools, "name"),
-        (("tools",), tools, "id"),
-    ]
-    unique += [(("agents", index, "nodes"), agent["nodes"], "name") for index, agent in enumerate(agents)]
-    for place, specs, key in unique:
-        values = [spec[key] for spec in specs]
+    lists: dict[Place, list[Spec]] = {(kind,): file.get(kind, []) for kind in ("agents", "tools")}
+    nodes = [agent["nodes"] for agent in file.get("agents", [])]
+    lists |= {("agents", index, "nodes"): specs for index, specs in enumerate(nodes)}
+    for (place, specs), key in itertools.product(lists.items(), ("name", "id")):
+        values = [spec[key] for spec in specs if key in spec]
         for index, value in enumerate(values):
             if value in values[:index]:
                 yield (*place, index, key), f"The {key} {value!r} is used twice."

@@ -10,17 +10,18 @@ from typing import Final
 APPLICATION_ID: Final = 0x70737263
 """Marks the file as a promptsync registry, so that no other database is used by mistake."""
 
-SCHEMA_VERSION: Final = 19
+SCHEMA_VERSION: Final = 20
 """Saved in the file as ``PRAGMA user_version``."""
 
 SCHEMA: Final = (
     # -- items with versions and labels --
-    # One row. fixtures is the digest of the file whose content is in the database.
+    # One row. fixtures is the digest of the file whose content is in the database; 0 days are any number.
     """CREATE TABLE registry (
         workspace_id INTEGER NOT NULL,
         fixtures TEXT NOT NULL DEFAULT '',
         protected_labels TEXT NOT NULL DEFAULT '[]',
-        models TEXT NOT NULL DEFAULT '[]')""",
+        models TEXT NOT NULL DEFAULT '[]',
+        requests_kept INTEGER NOT NULL DEFAULT 100000, days_kept INTEGER NOT NULL DEFAULT 0)""",
     # Drawn at random, so that a cache keyed by workspace never mistakes one registry for another.
     """INSERT INTO registry (workspace_id) SELECT 1000000 + abs(random() % 2146483648)""",
     # A path has the names from the root, joined by slashes.
@@ -43,7 +44,6 @@ SCHEMA: Final = (
         UNIQUE (kind, name),
         UNIQUE (kind, uid))""",
     """CREATE INDEX items_by_creation ON items (kind, deleted, created_at, id)""",
-    """CREATE INDEX items_by_folder ON items (folder_id)""",
     # The type is that of a prompt template: chat or completion.
     """CREATE TABLE versions (
         id INTEGER PRIMARY KEY,
@@ -67,7 +67,8 @@ SCHEMA: Final = (
     """CREATE INDEX snippet_uses_by_name ON snippet_uses (name)""",
     # -- logged requests --
     """CREATE TABLE request_groups (id INTEGER PRIMARY KEY AUTOINCREMENT, created_at TEXT NOT NULL)""",
-    # Rows are short, because a search reads most of them. Columns are called as in a response.
+    # Columns are called as in a response. The texts come last, because most searches do not read them. They
+    # are in lower case, and UTF-8, because the functions of SQLite end a text at a NUL.
     """CREATE TABLE requests (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         version_id INTEGER REFERENCES versions (id),
@@ -80,7 +81,8 @@ SCHEMA: Final = (
         output_kind TEXT NOT NULL,
         tags TEXT NOT NULL, metadata TEXT NOT NULL, scores TEXT NOT NULL DEFAULT '{}',
         prompt_input_variables TEXT NOT NULL DEFAULT '{}',
-        created_at TEXT NOT NULL)""",
+        created_at TEXT NOT NULL,
+        input BLOB NOT NULL, output BLOB NOT NULL, blueprint TEXT NOT NULL)""",
     """CREATE INDEX requests_by_span ON requests (span_id)""",
     """CREATE INDEX requests_by_creation ON requests (created_at)""",
     # The values in tags, metadata, output and input variables, each with its path.
@@ -88,16 +90,9 @@ SCHEMA: Final = (
         request_id INTEGER NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
         field TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (request_id, field, key, value)) WITHOUT ROWID""",
-    # Texts are in lower case, and UTF-8, because the functions of SQLite end a text at a NUL.
-    """CREATE TABLE request_texts (
-        id INTEGER PRIMARY KEY REFERENCES requests (id) ON DELETE CASCADE,
-        input BLOB NOT NULL, output BLOB NOT NULL, blueprint TEXT NOT NULL)""",
     # The rowid is the request's id. Words are indexed as Python splits them: the tokenizer splits at spaces.
     """CREATE VIRTUAL TABLE request_words USING fts5 (
         words, detail = none, columnsize = 0, tokenize = "ascii tokenchars '_'")""",
-    # How many requests to keep, and for how many days; 0 is any number of days.
-    """CREATE TABLE request_limits (requests INTEGER NOT NULL, days INTEGER NOT NULL)""",
-    """INSERT INTO request_limits VALUES (100000, 0)""",
     # -- spans --
     # log_span_id is the span_id of the span's request: its own, or that of another span.
     """CREATE TABLE spans (
@@ -186,8 +181,6 @@ SCHEMA: Final = (
         deleted INTEGER NOT NULL DEFAULT 0,
         created_at TEXT NOT NULL, updated_at TEXT NOT NULL)""",
     """CREATE UNIQUE INDEX evaluations_by_name ON runs (name) WHERE kind = 'evaluation'""",
-    """CREATE INDEX runs_by_parent ON runs (parent_id)""",
-    """CREATE INDEX runs_by_channel ON runs (channel)""",
     # -- skills --
     """CREATE TABLE skill_files (
         version_id INTEGER NOT NULL REFERENCES versions (id),

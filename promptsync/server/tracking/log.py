@@ -123,17 +123,17 @@ class Call(SentRequest, frozen=True, kw_only=True):
 
     def exchange(self) -> Exchange:
         """Return what was sent and answered, without a conversation if its form is unknown."""
-        arguments, response = self.kwargs or {}, self.request_response
+        arguments, response = self.kwargs or {}, as_mapping(self.request_response)
         sent, answer = [*_sent(arguments)], [*_answer(response)]
         template: dict[str, Any] = {
             "type": "chat",
             "messages": [*sent, *answer],
             "functions": arguments.get("functions") or [],
-            "tools": _tools(arguments),
+            "tools": [*_tools(arguments)],
             **{key: arguments.get(key) for key in ("function_call", "tool_choice")},
         }
         # Only these APIs of OpenAI answer in these shapes.
-        api_type = "responses" if as_mapping(response).get("object") == "response" else None
+        api_type = "responses" if response.get("object") == "response" else None
         if _images(response):
             api_type = "images"
             # Documented: the images are the content of a completion.
@@ -151,7 +151,7 @@ class Call(SentRequest, frozen=True, kw_only=True):
             arguments = {**arguments, **as_mapping(arguments.get(key))}
         parameters = {key: value for key, value in arguments.items() if key not in _NOT_PARAMETERS}
         blueprint = _blueprint(stored, parameters, api_type=self.api_type or api_type, **about)
-        return Exchange(sent, answer, blueprint, as_mapping(as_mapping(response).get("usage")))
+        return Exchange(sent, answer, blueprint, as_mapping(response.get("usage")))
 
 
 def moment(value: Any) -> str:
@@ -216,7 +216,7 @@ def track_request(request: Request, db: Database) -> Answer:
 
 def set_limits(db: Database, requests: int | None, days: int | None) -> None:
     """Change how many requests the registry keeps, and for how many days; ``None`` changes nothing."""
-    sql = "UPDATE request_limits SET requests = ifnull(?, requests), days = ifnull(?, days)"
+    sql = "UPDATE registry SET requests_kept = ifnull(?, requests_kept), days_kept = ifnull(?, days_kept)"
     db.execute(sql, (requests, days))
     _delete_oldest(db)
 
@@ -242,6 +242,9 @@ def _save(db: Database, request: SentRequest, exchange: Exchange, version: Row |
     if start and end:
         duration = datetime.fromisoformat(end) - datetime.fromisoformat(start)
         latency = round(duration.total_seconds() * 1000, 3)
+    asked = "\n\n".join(f"[{turn.get('role')}]: {_text(turn)}" for turn in exchange.sent)
+    lines = [f"{key}: {value}" for key, value in flat(output)]
+    answered = "\n".join(lines if kind == "json" else texts + lines)
     usage, model = exchange.usage, exchange.blueprint["metadata"]["model"]
     request_id = insert(
         db,
@@ -261,14 +264,12 @@ def _save(db: Database, request: SentRequest, exchange: Exchange, version: Row |
         output_kind=kind,
         tags=encoded(request.tags or []),
         metadata=encoded(request.metadata or {}),
+        input=asked.casefold().encode(),
+        output=answered.casefold().encode(),
+        blueprint=encoded(exchange.blueprint),
         **columns,
     )
     set_prompt(db, request_id, version, request.prompt_input_variables)
-    asked = "\n\n".join(f"[{turn.get('role')}]: {_text(turn)}" for turn in exchange.sent)
-    lines = [f"{key}: {value}" for key, value in flat(output)]
-    answered = "\n".join(lines if kind == "json" else texts + lines)
-    lower = {"input": asked.casefold().encode(), "output": answered.casefold().encode()}
-    insert(db, "request_texts", id=request_id, blueprint=encoded(exchange.blueprint), **lower)
     insert(db, "request_words", rowid=request_id, words=" ".join(words(f"{asked}\n{answered}")))
     index(db, request_id, "tags", request.tags or [])
     index(db, request_id, "metadata", request.metadata or {})
@@ -325,9 +326,9 @@ def _delete_oldest(db: Database) -> None:
     # Only the oldest requests are ever deleted, so ids count them.
     db.execute(
         """DELETE FROM requests
-        WHERE id <= (SELECT max(id) FROM requests) - (SELECT requests FROM request_limits)
-            OR created_at < (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || days || ' days')
-                FROM request_limits WHERE days)"""
+        WHERE id <= (SELECT max(id) FROM requests) - (SELECT requests_kept FROM registry)
+            OR created_at < (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || days_kept || ' days')
+                FROM registry WHERE days_kept)"""
     )
 
 
@@ -478,45 +479,36 @@ def _sent(arguments: Turn) -> Iterator[Turn]:
     yield from _items(arguments.get("input"))
 
 
-def _answer(response: Any) -> Iterator[Turn]:
+def _answer(response: Turn) -> Iterator[Turn]:
     """Yield the assistant's turn in a response, whole or streamed."""
-    response = as_mapping(response)
-    choice = next(mappings(response.get("choices")), None)
-    output = response.get("output")
-    if choice is not None:
+    output, candidate = response.get("output"), next(mappings(response.get("candidates")), {})
+    if choice := next(mappings(response.get("choices")), None):
         message = choice.get("message")
         turn = message if isinstance(message, Mapping) else {"content": choice.get("text"), **choice}
         yield from _turns({"role": "assistant", **turn})
     elif isinstance(output, list):
         yield from _items(output)
     else:
-        candidate = next(mappings(response.get("candidates")), {})
-        for content in (
-            response.get("content"),
-            as_mapping(as_mapping(output).get("message")).get("content"),
-            as_mapping(candidate.get("content")).get("parts"),
-            _images(response) or None,
-        ):
-            if isinstance(content, list):
+        said = as_mapping(as_mapping(output).get("message")).get("content")
+        parts = as_mapping(candidate.get("content")).get("parts")
+        for content in (response.get("content"), said, parts, _images(response)):
+            if content and isinstance(content, list):
                 yield from _turns({"role": "assistant", "content": content})
 
 
-def _images(response: Any) -> list[dict[str, Any]]:
+def _images(response: Turn) -> list[dict[str, Any]]:
     """Return the blocks of the images in the response of an API that only generates images."""
-    mime = f"image/{as_mapping(response).get('output_format') or 'png'}"
-    data = [_first(item, "b64_json", "url") for item in mappings(as_mapping(response).get("data"))]
+    mime = f"image/{response.get('output_format') or 'png'}"
+    data = [_first(item, "b64_json", "url") for item in mappings(response.get("data"))]
     return [_generated(image, mime) for image in data if isinstance(image, str)]
 
 
-def _tools(arguments: Turn) -> list[dict[str, Any]]:
-    """Return the tools in the arguments of a call as a template has them."""
-    holders = (arguments, as_mapping(arguments.get("toolConfig")), _config(arguments))
-    listed = [tool for holder in holders for tool in mappings(holder.get("tools"))]
-    groups = [
-        [*mappings(_first(tool, "function_declarations", "functionDeclarations"))] or [tool]
-        for tool in listed
-    ]
-    return [_tool(tool) for group in groups for tool in group]
+def _tools(arguments: Turn) -> Iterator[dict[str, Any]]:
+    """Yield the tools in the arguments of a call as a template has them."""
+    for holder in (arguments, as_mapping(arguments.get("toolConfig")), _config(arguments)):
+        for tool in mappings(holder.get("tools")):
+            declared = mappings(_first(tool, "function_declarations", "functionDeclarations"))
+            yield from map(_tool, [*declared] or [tool])
 
 
 def _config(arguments: Turn) -> Turn:

@@ -28,7 +28,7 @@ _SUMMARY = """r.id, r.provider_type, r.engine, r.input_tokens, r.output_tokens,
     r.prompt_input_variables AS "prompt_input_variables [json]", r.group_id, r.span_id, r.created_at"""
 
 _DETAILS = """r.id AS request_id, r.provider_type AS provider, r.engine AS model, r.latency_ms,
-    (SELECT blueprint FROM request_texts WHERE id = r.id) AS "prompt_blueprint [json]",
+    r.blueprint AS "prompt_blueprint [json]",
     (SELECT trace_id FROM spans WHERE log_span_id = r.span_id ORDER BY id DESC LIMIT 1) AS trace_id"""
 
 _FROM = "FROM requests r LEFT JOIN versions v ON v.id = r.version_id LEFT JOIN items t ON t.id = v.item_id"
@@ -216,11 +216,10 @@ _TEXT = {
     "starts_with": "ifnull(substr({field}, 1, length({0})), x'') = {0}",
     "ends_with": "ifnull(substr({field}, length({field}) - length({0}) + 1), x'') = {0}",
 }
-_IN_TEXTS = "(r.id IN (SELECT id FROM request_texts WHERE {}))"
 _IN_VALUES = "EXISTS (SELECT 1 FROM request_values WHERE request_id = r.id AND {})"
 
 STRING = _type(_EXACT)
-TEXT = _type(_TEXT, str, lambda value: value.casefold().encode(), _IN_TEXTS)
+TEXT = _type(_TEXT, str, lambda value: value.casefold().encode())
 AMOUNT = _type(_AMOUNT, Number)
 # The vendor's document does not say which operators ids have.
 ID = _type(_EXACT | _AMOUNT, Number)
@@ -247,8 +246,8 @@ FIELDS: Mapping[str, tuple[FieldType, str]] = {
     "engine": (STRING, "r.engine"),
     "provider_type": (STRING, "r.provider_type"),
     "status": (STRING, "r.status"),
-    "input_text": (TEXT, "input"),
-    "output_text": (TEXT, "output"),
+    "input_text": (TEXT, "r.input"),
+    "output_text": (TEXT, "r.output"),
     "input_tokens": (AMOUNT, "r.input_tokens"),
     "output_tokens": (AMOUNT, "r.output_tokens"),
     "cost": (AMOUNT, "r.price"),

@@ -134,7 +134,7 @@ def _save(db: Database, text: str) -> int:
         (text,),
     ).fetchone()
     # Spans without a request are not deleted with one.
-    limit = "SELECT 10 * requests FROM request_limits"
+    limit = "SELECT 10 * requests_kept FROM registry"
     db.execute(f"DELETE FROM spans WHERE id <= ? - ({limit})", (row["id"],))
     return int(row["id"])
 
