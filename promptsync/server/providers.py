@@ -204,7 +204,7 @@ def chat(request: ModelRequest) -> Arguments:
     return {
         "messages": [_chat_message(request, message) for message in request.messages],
         **model,
-        **_tools(template, tools),
+        **filled(tools=tools, tool_choice=tools and template.get("tool_choice")),
         **filled(**{key: template.get(key) for key in functions}),
         **request.parameters("max_completion_tokens", "max_tokens", "top_p", "stop", "seed"),
     }
@@ -223,12 +223,9 @@ def compatible(request: ModelRequest, own: tuple[str, ...], takes_files: bool = 
         message.pop("name", None)
         message.pop("function_call", None)
     tools = [{"type": "function", "function": function} for function in request.functions()]
-    built = {"messages": messages, **filled(model=request.model), **_tools(request.template, tools)}
+    choice = tools and request.template.get("tool_choice")
+    built = {"messages": messages, **filled(model=request.model, tools=tools, tool_choice=choice)}
     return built | request.parameters(*own)
-
-
-def _tools(template: Message, tools: list[Any]) -> Arguments:
-    return filled(tools=tools, tool_choice=tools and template.get("tool_choice"))
 
 
 def _chat_message(request: ModelRequest, message: Message, takes_files: bool = True) -> Arguments:

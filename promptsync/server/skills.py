@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -115,8 +115,8 @@ def get_collection(request: Request, db: Database) -> Answer | Response:
     query = request.parameters(_CollectionQuery)
     skill = _find(db, request)
     version = items.version(db, skill, query.version, query.label)
-    about, shown = _collection(db, skill), _version(db, version, query.label)
-    files = {exported_path(path, shown["provider"]): file for path, file in _files(db, version).items()}
+    provider = version["body"]["provider"]
+    files = {exported_path(path, provider): file for path, file in _files(db, version).items()}
     if query.format == "zip":
         headers = {"Content-Disposition": 'attachment; filename="skills.zip"'}
         return Response(write_archive(files), headers=headers, content_type="application/zip")
@@ -124,7 +124,7 @@ def get_collection(request: Request, db: Database) -> Answer | Response:
     for path, content in files.items():
         with suppress(UnicodeDecodeError):
             texts[path] = content.decode()
-    return {"skill_collection": about, "files": texts, "version": shown}
+    return {**_shown(db, version, query.label), "files": texts}
 
 
 def create_collection(request: Request, db: Database) -> Answer:
@@ -134,9 +134,7 @@ def create_collection(request: Request, db: Database) -> Answer:
     if body.folder_id is not None:
         folder_by_id(db, body.folder_id, status=400)
     skill = items.save(db, items.SKILL, body.name, uid=str(uuid.uuid4()), folder_id=body.folder_id)
-    version = _save(db, skill, body, uploaded)
-    about, shown = _collection(db, skill), _version(db, version)
-    return {"skill_collection": about, "version": shown, "external_ids": []}
+    return {**_shown(db, _save(db, skill, body, uploaded)), "external_ids": []}
 
 
 def rename_collection(request: Request, db: Database) -> Answer:
@@ -146,14 +144,13 @@ def rename_collection(request: Request, db: Database) -> Answer:
     if name != skill["name"]:
         _check_name(db, name)
     db.execute("UPDATE items SET name = ?, updated_at = ? WHERE id = ?", (name, now(), skill["id"]))
-    return {"skill_collection": _collection(db, skill)}
+    return _shown(db, items.version(db, skill))
 
 
 def save_version(request: Request, db: Database) -> Answer:
     """Add a version that changes the files of the latest one, and point a label at it."""
     body, uploaded = request.read(SentVersion), read_archive(request.attached)
-    skill = _find(db, request)
-    return {"version": _version(db, _save(db, skill, body, uploaded))}
+    return _shown(db, _save(db, _find(db, request), body, uploaded))
 
 
 def _find(db: Database, request: Request) -> Row:
@@ -189,16 +186,13 @@ def _files(db: Database, version: Row) -> dict[str, bytes]:
     return dict(db.execute(sql, (version["id"],)).fetchall())
 
 
-def _collection(db: Database, skill: Row) -> dict[str, Any]:
+def _shown(db: Database, version: Row, label: str | None = None) -> Answer:
+    """Return a collection and its version as in a response, with ``label`` or the first of its labels."""
     sql = f"SELECT {_COLLECTION} FROM {items.LATEST} WHERE i.id = ?"
-    return dict(db.execute(sql, (skill["id"],)).fetchone())
-
-
-def _version(db: Database, version: Row, label: str | None = None) -> dict[str, Any]:
-    """Return a version for a response, with ``label``, by default the first of its labels."""
+    about = db.execute(sql, (version["item_id"],)).fetchone()
     sql = f"SELECT {_VERSION} FROM versions v JOIN items i ON i.id = v.item_id WHERE v.id = ?"
     shown = dict(db.execute(sql, (version["id"],)).fetchone())
-    return shown | ({"release_label": label} if label else {})
+    return {"skill_collection": dict(about), "version": shown | ({"release_label": label} if label else {})}
 
 
 def changed_files(

@@ -43,8 +43,8 @@ def evaluations(directory, *texts):
 def test_an_agent_is_completed():
     (agent,) = parse_fixtures(EXAMPLE.encode(), "registry.yaml").declared["workflow"]
     (node,) = agent.body["nodes"]
-    prompt = {"name": "support/refund", "version": None, "label": None}
-    assert (node["configuration"], node["is_output_node"]) == ({"prompt": prompt, "variables": {}}, True)
+    template = {"name": "support/refund", "version_number": None, "label": None}
+    assert (node["configuration"], node["is_output_node"]) == ({"template": template, "variables": {}}, True)
 
 
 def test_an_evaluation_is_a_report_with_a_dataset_of_its_rows(tmp_path):

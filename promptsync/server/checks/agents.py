@@ -13,7 +13,7 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -113,11 +113,7 @@ def run_workflow(request: Request, db: Database) -> Answer:
     given = {f"input {name}": value for name, value in inputs.items()}
     columns, earlier = [], dict(zip(inputs, given, strict=True))
     for node in nodes:
-        config = {
-            "template": msgspec.structs.asdict(_prompt(node)),
-            "prompt_template_variable_mappings": dict(earlier),
-            "variables": node["configuration"]["variables"],
-        }
+        config = {**node["configuration"], "prompt_template_variable_mappings": dict(earlier)}
         earlier[node["name"]] = node["name"]
         is_output = node["is_output_node"]
         columns.append(store.SheetColumn("", node["name"], store.PROMPT, config, is_output_column=is_output))
@@ -187,22 +183,16 @@ def output(nodes: Answer, *, everything: bool | None) -> Any:
     return first["value"] if is_bare else results
 
 
-def _prompt(node: Mapping[str, Any]) -> RegistryPrompt:
-    prompt = node["configuration"]["prompt"]
-    return RegistryPrompt(prompt["name"], prompt["version"], prompt["label"])
-
-
 def _required(db: Database, nodes: list[dict[str, Any]]) -> set[str]:
     """Return the variables that the nodes' prompts use and no earlier node or computed variable provides."""
     required: set[str] = set()
     provided: set[str] = set()
     for node in nodes:
-        try:
-            template = _prompt(node).version(db)["body"]["prompt_template"]
-        except ApiError:
-            # The run reports the missing prompt, at its node.
-            continue
-        required |= set(template["input_variables"]) - provided - node["configuration"]["variables"].keys()
+        config = node["configuration"]
+        # The run reports a missing prompt, at its node.
+        with suppress(ApiError):
+            template = RegistryPrompt(**config["template"]).version(db)["body"]["prompt_template"]
+            required |= set(template["input_variables"]) - provided - config["variables"].keys()
         provided.add(node["name"])
     return required
 

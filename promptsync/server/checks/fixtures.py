@@ -204,19 +204,13 @@ def _agent(item: Spec) -> Declared:
     names = [node["name"] for node in item["nodes"]]
     # An agent without an output node would return nothing.
     outputs = [node["name"] for node in item["nodes"] if node.get("output")] or names[-1:]
-    nodes = [
-        {
-            "name": node["name"],
-            "node_type": "PROMPT_TEMPLATE",
-            "is_output_node": node["name"] in outputs,
-            "configuration": {
-                "prompt": {"version": None, "label": None, **_mapping(node["prompt"])},
-                "variables": node.get("variables") or {},
-            },
-            "dependencies": names[:place][-1:],
-        }
-        for place, node in enumerate(item["nodes"])
-    ]
+    nodes = []
+    for place, node in enumerate(item["nodes"]):
+        prompt, variables = _mapping(node["prompt"]), node.get("variables") or {}
+        about = {"name": node["name"], "node_type": PROMPT, "is_output_node": node["name"] in outputs}
+        version = {"version_number": prompt.get("version"), "label": prompt.get("label")}
+        config = {"template": {"name": prompt["name"], **version}, "variables": variables}
+        nodes.append({**about, "configuration": config, "dependencies": names[:place][-1:]})
     return Declared(item["name"], {"nodes": nodes}, item.get("labels") or [])
 
 
