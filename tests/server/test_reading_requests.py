@@ -251,7 +251,7 @@ REFUSED = [
     ({"filter_group": {"filters": [], "logic": "XOR"}}, "filter_group.logic: invalid enum value"),
     ({"filter_group": {"filters": [], "logics": "OR"}}, "filter_group: object contains unknown field logics"),
     ({"filters": [where("nothing", "is", "x")]}, "field must be one of pl_id, "),
-    ({"filters": [where("engine", "contains", "gpt")]}, "operator must be one of is, in, is_not, not_in"),
+    ({"filters": [where("engine", "contains", "gpt")]}, "operator must be one of is, is_not, in, not_in"),
     ({"filters": [where("engine", "in", ["a"] * 101)]}, "value: expected array of length <= 100"),
     ({"filters": [where("cost", "between", [1])]}, "value: expected array of length 2"),
     ({"filters": [where("cost", "is_null", 1)]}, "value: expected null"),

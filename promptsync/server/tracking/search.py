@@ -159,10 +159,7 @@ def _shown(row: Row) -> dict[str, Any]:
 
 # -- the fields and their operators -------------------------------------------------------------------------
 
-Number = (
-    Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
-    | Annotated[float, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
-)
+Number = Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)] | float
 
 
 class FieldType(Struct, frozen=True):
@@ -173,49 +170,44 @@ class FieldType(Struct, frozen=True):
     compared: Callable[[Any], Any]
 
 
-# A negated operator matches whenever its opposite does not, also requests without the field.
-_OPPOSITES = {
-    "is": "is_not",
-    "eq": "neq",
-    "in": "not_in",
-    "contains": "not_contains",
-    "key_equals": "key_not_equals",
-    "is_not_null": "is_null",
-    "is_not_empty": "is_empty",
-    "is_true": "is_false",
-}
-
-
 def _type(
     tests: Mapping[str, str],
     value: Any = str,
     compared: Callable[[Any], Any] = lambda value: value,
     place: str = "{}",
 ) -> FieldType:
-    """Return the type whose operators make these tests; ``place`` is for a field that is not in the row."""
-    operators = {name: f"ifnull({place.replace('{}', test)}, 0)" for name, test in tests.items()}
-    opposites = {_OPPOSITES[name]: f"NOT {operators[name]}" for name in tests if name in _OPPOSITES}
-    return FieldType(operators | opposites, value, compared)
+    """Return the type whose operators make these tests; ``place`` is for a field that is not in the row.
+
+    An operator may have an opposite, which matches whenever it does not, also requests without the field.
+    """
+    operators = {}
+    for names, test in tests.items():
+        name, *opposite = names.split()
+        operators[name] = f"ifnull({place.replace('{}', test)}, 0)"
+        operators |= {other: f"NOT {operators[name]}" for other in opposite}
+    return FieldType(operators, value, compared)
 
 
 _EQUAL, _AMONG, _KNOWN = "{field} = {0}", "{field} IN ({values})", "{field} NOT NULL"
 _BETWEEN = "{field} BETWEEN {0} AND {1}"
-_EXACT = {"is": _EQUAL, "in": _AMONG}
+_EXACT = {"is is_not": _EQUAL, "in not_in": _AMONG}
 _AMOUNT = {
-    "eq": _EQUAL,
+    "eq neq": _EQUAL,
     "gt": "{field} > {0}",
     "gte": "{field} >= {0}",
     "lt": "{field} < {0}",
     "lte": "{field} <= {0}",
     "between": _BETWEEN,
-    "is_not_null": _KNOWN,
+    "is_not_null is_null": _KNOWN,
 }
 _TEXT = {
-    "contains": "instr({field}, {0})",
+    "contains not_contains": "instr({field}, {0})",
     # SQLite has no parts of an empty blob, not even an empty one.
     "starts_with": "ifnull(substr({field}, 1, length({0})), x'') = {0}",
     "ends_with": "ifnull(substr({field}, length({field}) - length({0}) + 1), x'') = {0}",
 }
+_TIME = {"is is_not": _EQUAL, "before": "{field} < {0}", "after": "{field} > {0}", "between": _BETWEEN}
+_ARRAY = {"contains not_contains": _EQUAL, "in not_in": _AMONG, "is_not_empty is_empty": _KNOWN}
 _IN_VALUES = "EXISTS (SELECT 1 FROM request_values WHERE request_id = r.id AND {})"
 
 STRING = _type(_EXACT)
@@ -223,16 +215,14 @@ TEXT = _type(_TEXT, str, lambda value: value.casefold().encode())
 AMOUNT = _type(_AMOUNT, Number)
 # The vendor's document does not say which operators ids have.
 ID = _type(_EXACT | _AMOUNT, Number)
-TIME = _type(
-    {"is": _EQUAL, "before": "{field} < {0}", "after": "{field} > {0}", "between": _BETWEEN}, str, moment
-)
-FLAG = _type({"is_true": "{field}"})
-ARRAY = _type({"contains": _EQUAL, "in": _AMONG, "is_not_empty": _KNOWN}, place=_IN_VALUES)
+TIME = _type(_TIME, str, moment)
+FLAG = _type({"is_true is_false": "{field}"})
+ARRAY = _type(_ARRAY, place=_IN_VALUES)
 NESTED = _type(
     {
-        "key_equals": _EQUAL,
-        "in": _AMONG,
-        "is_not_empty": _KNOWN,
+        "key_equals key_not_equals": _EQUAL,
+        "in not_in": _AMONG,
+        "is_not_empty is_empty": _KNOWN,
         "key_contains": "{field} NOT NULL AND instr(casefold(value), casefold({0}))",
     },
     str | int | float | bool,
