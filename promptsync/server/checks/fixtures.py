@@ -16,6 +16,10 @@ from typing import Any
 import msgspec
 
 from promptsync.errors import UsageError
+from promptsync.files import schema
+from promptsync.files.evaluation import FOLDER, load_evaluations
+from promptsync.files.yaml import load
+from promptsync.files.yaml.load import InvalidFile, text_of
 from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.prompt import Problem
 from promptsync.server.checks.evaluations import EVALUATION, runs_prompt
@@ -58,10 +62,6 @@ def load_fixtures(store: Store, path: str | Path) -> None:
 
     Raises ``FixtureError`` if the file cannot be read or is invalid.
     """
-    from promptsync.files.evaluation import FOLDER, load_evaluations
-    from promptsync.files.yaml import load
-    from promptsync.files.yaml.load import InvalidFile, text_of
-
     path = Path(path)
     with store.read() as db:
         known = db.execute("SELECT fixtures FROM registry").fetchone()["fixtures"]
@@ -133,11 +133,6 @@ def _save_evaluation(db: Database, kind: str, declared: Declared) -> None:
 
 def parse_fixtures(data: bytes, name: str, evaluations: Sequence[EvaluationFile] = ()) -> Fixtures:
     """Return what the fixtures file called ``name`` and evaluation files declare; raises InvalidFile."""
-    # Imported here, because the file is parsed only after it has changed.
-    from promptsync.files import schema
-    from promptsync.files.yaml import load
-    from promptsync.files.yaml.load import InvalidFile
-
     loaded = load.load(data, name)
     if problems := schema.check(loaded, name, "fixtures"):
         raise InvalidFile(problems)
@@ -222,4 +217,5 @@ def _tool(item: Spec) -> Declared:
 
 def _protected(item: str | Spec) -> Spec:
     label = _mapping(item)
-    return {"prompts": ["*"], "answer": PENDING} | {key: value for key, value in label.items() if value}
+    given = {key: value for key, value in label.items() if value}
+    return {"prompts": ["*"], "answer": PENDING, "requests": {}} | given

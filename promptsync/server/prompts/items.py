@@ -16,7 +16,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from promptsync.server.http import Answer, ApiError, Id, Name, Request, read_id, row_of
-from promptsync.server.store.database import MAX_INTEGER, Database, Row, decoded, encoded, insert, now
+from promptsync.server.store.database import Database, Row, decoded, encoded, insert, now
 
 TEMPLATE: Final = "prompt template"
 WORKFLOW: Final = "workflow"
@@ -28,9 +28,6 @@ PENDING = "pending"
 """The response to a change of a protected label unless the fixtures have another one."""
 
 _REFUSALS = {"forbidden": 403, "conflict": 409}
-_REQUESTS = "requests"
-"""The key of the changes that wait in a protected label: ids of templates, each with that of a version."""
-
 LATEST = "items i JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
 """SQL: items with their latest versions."""
 
@@ -93,15 +90,13 @@ def save(
     return row
 
 
-def version(db: Database, item: Row, number: int | None = None, label: str | None = None) -> Row:
+def version(db: Database, item: Row, number: int | str | None = None, label: str | None = None) -> Row:
     """Return one version of an item: the one under ``label``, or ``number``, or the latest; 404 otherwise."""
     if label is not None:
         condition = "id = (SELECT version_id FROM labels WHERE item_id = :item AND name = :label)"
     else:
         condition = "item_id = :item AND number = :number"
-    # SQLite refuses larger integers, and no version has such a number.
-    wanted = min(number or item["latest"], MAX_INTEGER)
-    values = {"item": item["id"], "number": wanted, "label": label}
+    values = {"item": item["id"], "number": number or item["latest"], "label": label}
     what = f"version {number}" if label is None else f"release label {label!r}"
     missing = f"The {item['kind']} {item['name']!r} has no {what}."
     return row_of(db, f"SELECT {_VERSION} FROM versions WHERE {condition}", values, missing)
@@ -248,7 +243,7 @@ def waits(db: Database, template: Row, label: str, version_id: int | None) -> bo
     if line is not None and line["answer"] != PENDING:
         raise ApiError(_REFUSALS[line["answer"]], f"The release label {label!r} is protected.")
     if line is not None:
-        line.setdefault(_REQUESTS, {})[str(template["id"])] = version_id
+        line["requests"][str(template["id"])] = version_id
         db.execute("UPDATE registry SET protected_labels = ?", (encoded(protected),))
     return line is not None
 
@@ -256,11 +251,11 @@ def waits(db: Database, template: Row, label: str, version_id: int | None) -> bo
 def protect(db: Database, protected: list[dict[str, Any]]) -> None:
     """Protect these labels and no others, and carry out the changes that waited for others."""
     for old in _protected(db):
-        for item_id, version_id in old.get(_REQUESTS, {}).items():
+        for item_id, version_id in old["requests"].items():
             template = get(db, TEMPLATE, "id", int(item_id), archived=True)
             line = _line(protected, template["name"], old["name"])
             if line is not None:
-                line.setdefault(_REQUESTS, {})[item_id] = version_id
+                line["requests"][item_id] = version_id
             elif version_id is not None:
                 point_labels(db, version_by_id(db, version_id), [old["name"]])
             else:
@@ -269,6 +264,7 @@ def protect(db: Database, protected: list[dict[str, Any]]) -> None:
 
 
 def _protected(db: Database) -> list[dict[str, Any]]:
+    """Return the lines, each with the ``requests`` that wait: versions, by the ids of their templates."""
     lines: list[dict[str, Any]] = decoded(db.execute("SELECT protected_labels FROM registry").fetchone()[0])
     return lines
 
