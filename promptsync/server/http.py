@@ -8,7 +8,6 @@ import json
 import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -47,7 +46,6 @@ Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 RowIndex = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 
-_fields = cache(fields)
 _MISSING = re.compile(r"Object missing required field `([^`]*)`?")
 
 
@@ -268,7 +266,7 @@ class Request(Struct, frozen=True):
         An empty value counts as absent. A field whose default is a list gets all the values.
         """
         values: dict[str, Any] = {}
-        for field in _fields(shape):
+        for field in fields(shape):
             sent = [value for key in (field.name, f"{field.name}[]") for value in self.query.get(key, ())]
             if sent:
                 values[field.name] = sent if field.default_factory is list else sent[-1]

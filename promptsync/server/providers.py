@@ -108,8 +108,7 @@ class ModelRequest(Struct, frozen=True):
 
 
 def _instructs(message: Message) -> bool:
-    role = ROLES.get(str(message.get("role")))
-    return role is not None and role.instructs
+    return message.get("role") in [name for name, role in ROLES.items() if role.instructs]
 
 
 def filled(**fields: Any) -> Arguments:

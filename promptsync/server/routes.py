@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -199,7 +199,6 @@ def match(method: str, path: str) -> tuple[ApiRoute, Mapping[str, Any]]:
     return route, {name: decoded(value) if isinstance(value, str) else value for name, value in raw.items()}
 
 
-@cache
 def _loaded(handler: str) -> Callable[..., Any]:
     """Return the handler with this name, one of those in ``ROUTES``."""
     module, _, function = handler.rpartition(".")

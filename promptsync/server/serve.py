@@ -104,7 +104,6 @@ def make_server(
         timeout_keep_alive=60,
         timeout_graceful_shutdown=2,
     )
-    config.load()
     return Server(config)
 
 

@@ -44,12 +44,11 @@ class _WorkflowsQuery(ItemQuery, frozen=True):
 def list_workflows(request: Request, db: Database) -> Answer:
     """List agents with the names of their labels."""
     query = request.parameters(_WorkflowsQuery)
-    columns = (
-        'i.id, i.name, i.deleted AS "is_deleted [flag]", i.latest AS latest_version_number,'
-        " (SELECT json_group_array(name) FROM (SELECT name FROM labels WHERE item_id = i.id"
-        ' ORDER BY name)) AS "release_labels [json]", (SELECT workspace_id FROM registry) AS workspace_id,'
-        " NULL AS user_id, '[]' AS \"external_ids [json]\""
-    )
+    columns = """i.id, i.name, i.deleted AS "is_deleted [flag]", i.latest AS latest_version_number,
+        (SELECT json_group_array(name) FROM (SELECT name FROM labels WHERE item_id = i.id ORDER BY name))
+            AS "release_labels [json]",
+        (SELECT workspace_id FROM registry) AS workspace_id, NULL AS user_id, '[]' AS "external_ids [json]"
+    """
     keys, rows = query.select_page(db, columns, "items i", f"i.kind = '{items.WORKFLOW}'")
     return {"items": [dict(row) for row in rows], **keys}
 
@@ -213,13 +212,9 @@ _SECRET: Final = secrets.token_bytes()
 """Signs the tokens of this process."""
 
 
-class _TokenQuery(msgspec.Struct):
-    capability: str = ""
-
-
 def issue_token(request: Request, db: Database) -> Answer:
     """Return a token for the channel ``capability``: runs with a suffix, or one execution."""
-    channel = request.parameters(_TokenQuery).capability
+    channel = request.query.get("capability", [""])[-1]
     match = _CHANNEL.fullmatch(channel)
     if match is None:
         rule = "must be workflows:<id>:run:<suffix> or workflow_updates:<execution id>"

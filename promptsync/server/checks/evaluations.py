@@ -28,23 +28,19 @@ OK = {"success": True, "message": "success"}
 
 # The comment of every result names the model, because an echo checks the prompt and not a model: also if
 # another column asked one.
-_REPORT = (
-    "SELECT i.id, i.name, i.created_at, 'model: ' || (SELECT model FROM cells WHERE sheet_id = i.sheet_id"
-    " AND model IS NOT NULL ORDER BY model <> 'echo' LIMIT 1) AS comment,"
-    " coalesce((SELECT updated_at FROM sheets WHERE id = i.sheet_id), i.updated_at) AS updated_at,"
-    " i.dataset_id, i.parent_id AS parent_report_id, i.kind = 'evaluation' AS \"is_blueprint [flag]\","
-    ' i.deleted AS "deleted [flag]", (SELECT workspace_id FROM registry) AS workspace_id, NULL AS folder_id,'
-    " NULL AS user_id, NULL AS tags, NULL AS score_configuration, '[]' AS \"external_ids [json]\","
-    " v.item_id AS prompt_registry_id, v.number AS prompt_version_number,"
-    " NULL AS score_matrix, NULL AS score_calculation_error,"
-    ' i.spec AS "spec [json]", i.sheet_id, ifnull((SELECT row_count FROM sheets WHERE id = i.sheet_id), 0)'
-    " AS row_count FROM runs i LEFT JOIN versions v ON v.id = i.version_id"
-    f" WHERE i.kind IN ('{EVALUATION}', '{EVALUATION_RUN}') AND i.id = ? AND i.deleted <= ?"
-)
-_PASSED = (
-    "SELECT column_id, 100.0 * sum(value = 'true') / count(*) FROM cells WHERE column_id IN"
-    " (SELECT id FROM columns WHERE sheet_id = ? AND is_output_column) GROUP BY column_id"
-)
+_REPORT = f"""SELECT i.id, i.name, i.created_at, 'model: ' || (SELECT model FROM cells
+        WHERE sheet_id = i.sheet_id AND model IS NOT NULL ORDER BY model <> 'echo' LIMIT 1) AS comment,
+    coalesce((SELECT updated_at FROM sheets WHERE id = i.sheet_id), i.updated_at) AS updated_at, i.dataset_id,
+    i.parent_id AS parent_report_id, i.kind = 'evaluation' AS "is_blueprint [flag]",
+    i.deleted AS "deleted [flag]", (SELECT workspace_id FROM registry) AS workspace_id, NULL AS folder_id,
+    NULL AS user_id, NULL AS tags, NULL AS score_configuration, '[]' AS "external_ids [json]",
+    v.item_id AS prompt_registry_id, v.number AS prompt_version_number, NULL AS score_matrix,
+    NULL AS score_calculation_error, i.spec AS "spec [json]", i.sheet_id,
+    ifnull((SELECT row_count FROM sheets WHERE id = i.sheet_id), 0) AS row_count
+    FROM runs i LEFT JOIN versions v ON v.id = i.version_id
+    WHERE i.kind IN ('{EVALUATION}', '{EVALUATION_RUN}') AND i.id = ? AND i.deleted <= ?"""
+_PASSED = """SELECT column_id, 100.0 * sum(value = 'true') / count(*) FROM cells WHERE column_id IN
+    (SELECT id FROM columns WHERE sheet_id = ? AND is_output_column) GROUP BY column_id"""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -246,18 +242,15 @@ class _RowsQuery(PageQuery, frozen=True):
 def list_datasets(request: Request, db: Database) -> Answer:
     """List every version of every dataset, newest first; ``name`` is that of the group."""
     query = request.parameters(_DatasetsQuery)
-    columns = (
-        "i.id, i.item_id AS dataset_group_id, i.number AS version_number, NULL AS filter_params,"
-        " 1 AS user_id,"
-        ' json_extract(i.body, \'$.columns\') AS "column_names [json]", i.deleted AS "is_deleted [flag]",'
-        " json_object('id', i.item_id, 'name', i.name, 'workspace_id', (SELECT workspace_id FROM registry),"
-        " 'is_deleted', json(iif(i.deleted, 'true', 'false'))) AS \"dataset_group [json]\","
-        " '[]' AS \"external_ids [json]\""
-    )
-    source = (
-        "(SELECT v.*, v.created_at AS updated_at, t.kind, t.name, t.deleted"
-        " FROM versions v JOIN items t ON t.id = v.item_id) i"
-    )
+    columns = """i.id, i.item_id AS dataset_group_id, i.number AS version_number, NULL AS filter_params,
+        1 AS user_id, json_extract(i.body, '$.columns') AS "column_names [json]",
+        i.deleted AS "is_deleted [flag]", json_object('id', i.item_id, 'name', i.name,
+            'workspace_id', (SELECT workspace_id FROM registry),
+            'is_deleted', json(iif(i.deleted, 'true', 'false'))) AS "dataset_group [json]",
+        '[]' AS "external_ids [json]"
+    """
+    source = """(SELECT v.*, v.created_at AS updated_at, t.kind, t.name, t.deleted
+        FROM versions v JOIN items t ON t.id = v.item_id) i"""
     keys, rows = query.select_page(db, columns, source, f"i.kind = '{items.DATASET}'")
     return {**OK, "datasets": [dict(row) for row in rows], **keys}
 

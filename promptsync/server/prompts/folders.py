@@ -79,21 +79,19 @@ def resolve_folder(request: Request, db: Database) -> Answer:
     return {"id": row_of(db, sql, {"path": path.strip("/")}, f"There is no folder at {path!r}.")["id"]}
 
 
-_ENTITIES = (
-    "(SELECT id, name, 'FOLDER' AS type, parent_id AS folder_id, created_at, created_at AS updated_at,"
-    " '[]' AS tags, NULL AS latest FROM folders"
-    " UNION ALL SELECT id, name, 'REPORT', NULL, created_at, updated_at, '[]', NULL"
-    " FROM runs WHERE NOT deleted AND kind = 'evaluation'"
-    " UNION ALL SELECT t.id, t.name, CASE t.kind WHEN 'workflow' THEN 'WORKFLOW' WHEN 'dataset'"
-    " THEN 'DATASET' ELSE iif(v.type = 'chat', 'PROMPT', 'SNIPPET') END, t.folder_id, t.created_at,"
-    " t.updated_at, t.tags, t.latest FROM items t JOIN versions v ON v.item_id = t.id AND v.number = t.latest"
-    " WHERE NOT t.deleted AND t.kind IN ('prompt template', 'workflow', 'dataset')) i"
-    " LEFT JOIN folders f ON f.id = i.folder_id"
-)
-_ENTITY = (
-    'i.id, i.name, i.type, i.folder_id, i.created_at, i.updated_at, i.tags AS "tags [json]",'
-    " '[]' AS \"external_ids [json]\", f.path, i.latest"
-)
+_ENTITIES = """(
+    SELECT id, name, 'FOLDER' AS type, parent_id AS folder_id, created_at, created_at AS updated_at,
+        '[]' AS tags, NULL AS latest FROM folders
+    UNION ALL SELECT id, name, 'REPORT', NULL, created_at, updated_at, '[]', NULL
+        FROM runs WHERE NOT deleted AND kind = 'evaluation'
+    UNION ALL SELECT t.id, t.name, CASE t.kind WHEN 'workflow' THEN 'WORKFLOW' WHEN 'dataset' THEN 'DATASET'
+        ELSE iif(v.type = 'chat', 'PROMPT', 'SNIPPET') END,
+        t.folder_id, t.created_at, t.updated_at, t.tags, t.latest
+        FROM items t JOIN versions v ON v.item_id = t.id AND v.number = t.latest
+        WHERE NOT t.deleted AND t.kind IN ('prompt template', 'workflow', 'dataset')) i
+    LEFT JOIN folders f ON f.id = i.folder_id"""
+_ENTITY = """i.id, i.name, i.type, i.folder_id, i.created_at, i.updated_at, i.tags AS "tags [json]",
+    '[]' AS "external_ids [json]", f.path, i.latest"""
 _METADATA: dict[str, dict[str, Any]] = {
     "PROMPT": {"type": "chat"},
     "SNIPPET": {"type": "completion"},

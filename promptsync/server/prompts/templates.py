@@ -100,18 +100,15 @@ def publish(request: Request, db: Database) -> Answer:
     return {**ids, **about, **content, "commit_message": version.commit_message, "external_ids": []}
 
 
-IS_SNIPPET = (
-    "(v.type = 'completion' AND EXISTS (SELECT 1 FROM snippet_uses u JOIN versions p ON p.id = u.version_id"
-    " JOIN items pt ON pt.id = p.item_id WHERE u.name = i.name AND NOT pt.deleted))"
-)
+IS_SNIPPET = """(v.type = 'completion' AND EXISTS (
+    SELECT 1 FROM snippet_uses u JOIN versions p ON p.id = u.version_id JOIN items pt ON pt.id = p.item_id
+    WHERE u.name = i.name AND NOT pt.deleted))"""
 """SQL: whether the completion version ``v`` of template ``i`` is referenced by an active template."""
 
-_ITEM = (
-    'i.id, i.name AS prompt_name, i.tags AS "tags [json]", i.folder_id,'
-    ' v.body AS "body [json]", v.number AS version, v.message AS commit_message,'
-    " f.name AS parent_folder_name, f.path AS full_folder_path,"
-    f' \'[]\' AS "external_ids [json]", {IS_SNIPPET} AS "is_snippet [flag]"'
-)
+_ITEM = f"""i.id, i.name AS prompt_name, i.tags AS "tags [json]", i.folder_id, v.body AS "body [json]",
+    v.number AS version, v.message AS commit_message, f.name AS parent_folder_name,
+    f.path AS full_folder_path, '[]' AS "external_ids [json]", {IS_SNIPPET} AS "is_snippet [flag]"
+"""
 _LABELLED = "items i JOIN labels l ON l.item_id = i.id JOIN versions v ON v.id = l.version_id"
 
 
@@ -251,12 +248,10 @@ def _shown(
 # -- who uses a snippet, and tools --------------------------------------------------------------------------
 
 _PROMPT = "SELECT DISTINCT t.id AS prompt_registry_id, t.name AS prompt_name"
-_USES = (
-    "FROM snippet_uses u JOIN versions p ON p.id = u.version_id JOIN items t ON t.id = p.item_id"
-    " WHERE u.name = :name AND NOT t.deleted AND (:number IS NULL OR coalesce(u.number, ("
-    "  SELECT v.number FROM labels l JOIN versions v ON v.id = l.version_id"
-    "  WHERE l.item_id = :id AND l.name = u.label), :latest) = :number)"
-)
+_USES = """FROM snippet_uses u JOIN versions p ON p.id = u.version_id JOIN items t ON t.id = p.item_id
+    WHERE u.name = :name AND NOT t.deleted AND (:number IS NULL OR coalesce(u.number, (
+        SELECT v.number FROM labels l JOIN versions v ON v.id = l.version_id
+        WHERE l.item_id = :id AND l.name = u.label), :latest) = :number)"""
 
 
 class _UsageQuery(Struct, frozen=True):

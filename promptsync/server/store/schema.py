@@ -60,7 +60,6 @@ SCHEMA: Final = (
         created_at TEXT NOT NULL,
         UNIQUE (item_id, name))""",
     """CREATE INDEX labels_by_name ON labels (name)""",
-    """CREATE INDEX labels_by_version ON labels (version_id)""",
     """CREATE TABLE snippet_uses (
         version_id INTEGER NOT NULL REFERENCES versions (id),
         name TEXT NOT NULL, number INTEGER, label TEXT)""",

@@ -226,10 +226,10 @@ def _used_version(db: Database, request: SentRequest) -> Row | None:
     if request.prompt_name is not None:
         item = items.find(db, request.prompt_name)
     elif request.prompt_id is not None:
-        item = items.get(db, items.TEMPLATE, "id", int(request.prompt_id))
+        item = items.get(db, items.TEMPLATE, "id", request.prompt_id)
     else:
         return None
-    return items.version(db, item, None if request.number is None else int(request.number))
+    return items.version(db, item, request.number)
 
 
 def _save(db: Database, request: SentRequest, exchange: Exchange, version: Row | None, **columns: Any) -> int:
@@ -371,10 +371,9 @@ def track_prompt(request: Request, db: Database) -> Answer:
         keys = _Prompt.__struct_fields__
         body = dict(zip(keys, (body.get(key) for key in keys[1:]), strict=False))
     note = checked(body, _Prompt)
-    number = None if note.version is None else int(note.version)
     request_id = _logged(db, note)
     try:
-        version = items.version(db, items.find(db, note.prompt_name), number, note.label)
+        version = items.version(db, items.find(db, note.prompt_name), note.version, note.label)
     except ApiError as error:
         raise malformed(error.message) from error
     set_prompt(db, request_id, version, note.prompt_input_variables)
