@@ -31,12 +31,7 @@ from promptsync.terminal.output import count
     help="Pin version N, even if it is lower (default: the version that the snippet's file has).",
 )
 @plan_options
-def command(
-    session: Session,
-    snippet: str,
-    users: tuple[str, ...],
-    to: int | None,
-) -> Outcome:
+def command(session: Session, snippet: str, users: tuple[str, ...], to: int | None) -> Outcome:
     """Pin the new version of SNIPPET in the files of the prompts USER, by default of all that pin it.
 
     A prompt that pins a version, as in @@@tone@version_number:1@@@, keeps that version until its pin moves.

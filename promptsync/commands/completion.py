@@ -84,13 +84,10 @@ def teach(command: click.Command) -> None:
         if type(parameter.type) is not click.types.StringParamType:
             continue
         named = str(parameter.metavar or parameter.name).upper().strip("[].").split("[")[0]
-        # An option with one NAME names something new.
-        is_new = isinstance(parameter, click.Option) and not parameter.multiple and named == "NAME"
-        offer = _OFFERS.get(named)
         if named in _PATHS:
             parameter.type = click.Path(file_okay=named != "DIR")
-        elif offer is not None and not is_new:
-            parameter.type = Completions(offer)
+        elif named in _OFFERS:
+            parameter.type = Completions(_OFFERS[named])
     for below in getattr(command, "commands", {}).values():
         teach(below)
 

@@ -59,9 +59,7 @@ _STANDARD = ("min_score", "allow_unscored", "allow_unbound", "max_drop")
 )
 @click.option("--older", is_flag=True, help="Deploy even if the branch has newer commits.")
 @click.option(
-    "--rehearse",
-    is_flag=True,
-    help="Rehearse the deploy in a temporary registry; implies --dry-run.",
+    "--rehearse", is_flag=True, help="Rehearse the deploy in a temporary registry; implies --dry-run."
 )
 @click.option("--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting after SECONDS.")
 @checks.junit_option

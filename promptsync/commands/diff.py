@@ -9,12 +9,7 @@ import click
 
 from promptsync.commands.shared.options import check_apart, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.difference import (
-    Difference,
-    differences,
-    differences_between,
-    differences_since,
-)
+from promptsync.compare.difference import Difference, differences, differences_between, differences_since
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import State, matching
 from promptsync.errors import UsageError
@@ -122,11 +117,7 @@ def _lines(diffs: list[Difference], *, stat: bool, name_only: bool) -> list[str]
 
 def _body(difference: Difference) -> dict[str, object]:
     first, *others = difference.steps
-    shown = {
-        **body(difference, "name state path"),
-        "title": first.title,
-        **diff.step_body(first),
-    }
+    shown = {**body(difference, "name state path"), "title": first.title, **diff.step_body(first)}
     for step in others:
         shown |= {"remote_fields": bodies(step.fields, diff.FIELD), "remote_title": step.title}
     return shown

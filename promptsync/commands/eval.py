@@ -79,11 +79,7 @@ def _row(item: Evaluation) -> tuple[str, ...]:
 @checks.table_options
 @checks.run_options
 def run_command(
-    session: Session,
-    names: tuple[str, ...],
-    min_score: float | None,
-    allow_unscored: bool,
-    **options: Any,
+    session: Session, names: tuple[str, ...], min_score: float | None, allow_unscored: bool, **options: Any
 ) -> Outcome:
     """Run evaluations together, and wait for their scores.
 

@@ -51,7 +51,13 @@ def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bo
     promptsync lint --format github
     """
     if rules:
-        return _rules()
+        table = [
+            (rule.id, output.style(rule.severity, _MEANINGS[rule.severity]), rule.summary)
+            for rule in RULES.values()
+        ]
+        return Outcome(
+            output.table(table), {"problems": [], "rules": bodies(RULES.values(), "id severity summary")}
+        )
     checked = lint(session.directory, files, deleted=deleted)
     problems = _relative(checked, session.directory)
     if session.form == "github":
@@ -101,8 +107,7 @@ def _configuration(directory: Path) -> Path:
     path = find(directory)
     if path is None:
         raise UsageError(
-            f"no {FILE_NAME} in {directory} or any directory above it",
-            hint=f"promptsync init\n{_HOOK}",
+            f"no {FILE_NAME} in {directory} or any directory above it", hint=f"promptsync init\n{_HOOK}"
         )
     return path
 
@@ -230,13 +235,6 @@ class Checked(Struct, frozen=True):
 
     def count(self, severity: str) -> int:
         return sum(problem.severity == severity for problem in self.problems)
-
-
-def _rules() -> Outcome:
-    """Return the rules and what they are about."""
-    rules = RULES.values()
-    rows = [(rule.id, output.style(rule.severity, _MEANINGS[rule.severity]), rule.summary) for rule in rules]
-    return Outcome(output.table(rows), {"problems": [], "rules": bodies(rules, "id severity summary")})
 
 
 def _text(checked: Checked, problems: Sequence[Problem]) -> list[str]:

@@ -12,7 +12,8 @@ from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.content import read_content
 from promptsync.compare.difference import Step, step
-from promptsync.compare.history import PromptHistory, run
+from promptsync.compare.history import PromptHistory, histories_of, run
+from promptsync.compare.snapshot import Item, State
 from promptsync.files.worktree import scan
 from promptsync.history import decide
 from promptsync.history.graph import Graph, Includes, Lineage
@@ -69,13 +70,7 @@ class LoggedVersion(Struct, frozen=True):
 @click.option("-p", "--patch", is_flag=True, help="Show what each version changed from the one before.")
 @version_options
 def command(
-    session: Session,
-    names: tuple[str, ...],
-    max_count: int,
-    every: bool,
-    oneline: bool,
-    patch: bool,
-    at: At,
+    session: Session, names: tuple[str, ...], max_count: int, every: bool, oneline: bool, patch: bool, at: At
 ) -> Outcome:
     """List the versions of a prompt, newest first, with labels, dates and messages.
 
@@ -164,9 +159,8 @@ def read_log(
 
 def _history(project: Project, listed: Version, versions: Sequence[Version]) -> PromptHistory:
     file = scan(project.root, project.config.prompts).files.get(listed.name)
-    revisions = project.revisions()
-    lineage = revisions.of([listed.name])[listed.name] if revisions is not None else Lineage()
-    history = PromptHistory(project, listed.name, file, listed, lineage)
+    item = Item(listed.name, State.UNKNOWN, file, listed)
+    history = histories_of(project, [item])[listed.name]
     for version in versions:
         history.add(version, read_content(project, version, file.prompt if file is not None else None))
     return history

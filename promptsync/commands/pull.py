@@ -59,13 +59,7 @@ from promptsync.terminal.output import count
     help="Write the files to DIR instead, for a build.",
 )
 @format_option("markdown")
-def command(
-    session: Session,
-    names: tuple[str, ...],
-    at: At,
-    target: Path | None,
-    **flags: Any,
-) -> Outcome:
+def command(session: Session, names: tuple[str, ...], at: At, target: Path | None, **flags: Any) -> Outcome:
     """Bring the registry's changes into your files. Comments and layout stay.
 
     Files that you changed are skipped. A prompt that changed on both sides stops the pull before its first

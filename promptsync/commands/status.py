@@ -57,12 +57,7 @@ _DRIFT = frozenset(
 @format_option("markdown")
 @click.option("--offline", is_flag=True, help="Compare with the last push or pull of this working copy.")
 def command(
-    session: Session,
-    names: tuple[str, ...],
-    exit_code: bool,
-    drift: bool,
-    label: str | None,
-    offline: bool,
+    session: Session, names: tuple[str, ...], exit_code: bool, drift: bool, label: str | None, offline: bool
 ) -> Outcome:
     """Show who changed each prompt since both sides last agreed: you, the registry, or both.
 
@@ -208,7 +203,11 @@ def _shown(status: StatusReport) -> Outcome:
         body["routed"] = bodies(status.routed, "name label version other")
     if snapshot.problems:
         body["problems"] = bodies(snapshot.problems, PROBLEM)
-    counts = _counts(snapshot)
+    counts = Counter(item.state for item in snapshot.items)
+    # Invalid files that hold no prompt count, too.
+    unreadable = len({problem.path for problem in snapshot.problems}) + len(snapshot.unusable)
+    counts[State.INVALID] = max(counts[State.INVALID], unreadable)
+    counts = +counts
     rows = [notes.passed_over(name, numbers) for name, numbers in status.passed_over.items()]
     rows += notes.pin_rows(status.pins)
     rows += [Row("routed", "warn", label.name, note=str(label)) for label in status.routed]
@@ -253,14 +252,6 @@ def _lines(status: StatusReport, counts: Counter[State], foreign: int) -> list[s
         extra.append(f"{count(outside, 'prompt file')} ignored (not in include); promptsync lint lists them")
     lines += [output.aside(output.style(f"  {note}", "faint"), 4) for note in extra]
     return [*lines, *_advice_lines(status)]
-
-
-def _counts(snapshot: Snapshot) -> Counter[State]:
-    """Return how many prompts are in each state. Invalid files that hold no prompt count, too."""
-    counts = Counter(item.state for item in snapshot.items)
-    unreadable = {problem.path for problem in snapshot.problems}
-    counts[State.INVALID] = max(counts[State.INVALID], len(unreadable) + len(snapshot.unusable))
-    return +counts
 
 
 # -- prompts ------------------------------------------------------------------------------------------------

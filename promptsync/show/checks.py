@@ -304,12 +304,6 @@ def _listed(names: Sequence[str]) -> str:
     return listed([*map(output.name, names)], _MOST_NAMES)
 
 
-def nothing_run(choice: Choice, kind: str) -> str:
-    """Return why no check was run, as a sentence."""
-    why = "none is assigned to what changed" if choice.changed else "no prompt changed"
-    return f"No {kind} ran: {why} since {code(choice.since)}."
-
-
 # -- noise --------------------------------------------------------------------------------------------------
 
 

@@ -132,11 +132,11 @@ def _checks(plan: DeployPlan, name: str) -> str:
     """Return the checks of a prompt, with the scores that they need."""
     if name in plan.unchecked:
         return output.style("unchecked", "warn")
-    checks = [
-        " ".join(filter(None, (output.name(check.name), notes.limits_text(check))))
-        for check in plan.selection.checks
-        if name in check.prompts
-    ]
+    checks = []
+    for check in (check for check in plan.selection.checks if name in check.prompts):
+        limits = [] if check.min_score is None else [f">= {check.min_score:g}"]
+        limits += [] if check.max_drop is None else [f"at most {check.max_drop:g} below live"]
+        checks.append(f"{output.name(check.name)} {', '.join(limits)}".rstrip())
     # A snippet without checks of its own counts as checked by those of the prompts that use it.
     return ", ".join(dict.fromkeys(checks)) or "checked where it is used"
 
@@ -277,8 +277,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
     return {
         "label": plan.label,
         "members": bodies(
-            survey.checked,
-            "name path needed_by released version publishes dependant=is_dependant through",
+            survey.checked, "name path needed_by released version publishes dependant=is_dependant through"
         ),
         "push": push.push_body(receipt.push, dry_run=dry_run),
         "eval": {"changed": checked, "runs": runs_body(receipt.results, "evaluation")},
@@ -333,10 +332,7 @@ def add_receipt(page: Page, receipt: DeployReceipt) -> None:
 
 
 def add_plan(
-    page: Page,
-    plan: DeployPlan,
-    differences: Sequence[Difference] = (),
-    rehearsal: Rehearsal | None = None,
+    page: Page, plan: DeployPlan, differences: Sequence[Difference] = (), rehearsal: Rehearsal | None = None
 ) -> None:
     """Add what a deploy will do to a page: the plan, its rehearsal, and what differs from the label."""
     end = "" if plan.is_empty else f" · fingerprint {code(plan.fingerprint)}"

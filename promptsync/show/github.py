@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
-
-from click import unstyle
 
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 OUTPUT: Final = "GITHUB_OUTPUT"
@@ -38,15 +37,11 @@ def disarmed(lines: Sequence[str]) -> list[str]:
 
     GitHub executes those in the log of a step, and the text of a prompt there could contain one.
     """
-    return ["\n".join(map(_disarmed, line.split("\n"))) for line in lines]
-
-
-def _disarmed(line: str) -> str:
-    line = line.replace("##[", "\\x23#[")  # GitHub accepts this one anywhere in a line
-    if not unstyle(line).lstrip().startswith("::"):
-        return line
-    at = line.index(":", len(line) - len(line.lstrip()))
-    return f"{line[:at]}\\x3a{line[at + 1 :]}"
+    # GitHub accepts the other form anywhere in a line; colors may be before the first colon.
+    texts = (line.replace("##[", "\\x23#[") for line in lines)
+    return [
+        re.sub(r"^((?:\s|\x1b\[[0-9;]*m)*):(?=:)", r"\1\\x3a", text, flags=re.MULTILINE) for text in texts
+    ]
 
 
 def _append(path: str, text: str, most: int | None = None) -> None:

@@ -17,7 +17,6 @@ from promptsync.show.outcome import Row, bodies, body
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.checks.assignment import Check
     from promptsync.deploy.live import PromptContract
     from promptsync.deploy.plan import DeployPlan
     from promptsync.prompt.contract import ContractChange
@@ -56,13 +55,6 @@ def ago(moment: str | None, now: datetime | None = None) -> str:
         if seconds >= size:
             return f"{output.count(int(seconds // size), unit)} ago"
     return "just now"
-
-
-def limits_text(check: Check) -> str:
-    """Return what the score of an evaluation has to reach; empty if nothing is set."""
-    minimum = "" if check.min_score is None else f">= {check.min_score:g}"
-    drop = "" if check.max_drop is None else f"at most {check.max_drop:g} below live"
-    return ", ".join(filter(None, [minimum, drop]))
 
 
 def tally(noun: str, counts: Iterable[tuple[int, str]]) -> str:

@@ -72,7 +72,9 @@ def row_lines(rows: Iterable[Row], *, free: bool = False, aside: bool = False) -
     rows, lines = list(rows), list[Any]()
     for columns, group in groupby(rows, key=lambda row: len(row.cells) if row.cells or not row.note else -1):
         if columns < 0:
-            lines += (_line(row, aside) for row in group)
+            for row in group:
+                text = f"  {output.style(row.word, row.meaning)}  {output.name(row.name)}: {_note(row)}"
+                lines.append(output.Line(text, 6, row.command, aside=aside))
             continue
         table = (
             (f"  {output.style(row.word, row.meaning)}", output.name(row.name), *row.cells, _note(row))
@@ -87,11 +89,6 @@ def row_lines(rows: Iterable[Row], *, free: bool = False, aside: bool = False) -
 def planned(rows: Iterable[Row]) -> list[Row]:
     """Return rows of a receipt that say what the plan said: they are not repeated after a question."""
     return [replace(row, is_planned=True) for row in rows]
-
-
-def _line(row: Row, aside: bool) -> output.Line:
-    text = f"  {output.style(row.word, row.meaning)}  {output.name(row.name)}: {_note(row)}"
-    return output.Line(text, 6, row.command, aside=aside)
 
 
 def _note(row: Row) -> str:

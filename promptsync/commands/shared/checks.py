@@ -28,6 +28,7 @@ from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, UsageError
 from promptsync.prompt.evaluation import enough_rows
 from promptsync.show import checks as show_checks
+from promptsync.show.markdown import code
 from promptsync.show.notes import listed
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -192,7 +193,8 @@ def run_together(
         if results.all:
             show_checks.add_results(page, results)
         else:
-            page.say(show_checks.nothing_run(choice, noun))
+            why = "none is assigned to what changed" if choice.changed else "no prompt changed"
+            page.say(f"No {noun} ran: {why} since {code(choice.since)}.")
 
     outcome = results_outcome(kind, results, show_checks.choice_body(choice))
     return outcome.replaced(error=error, outputs=outputs, markdown=add)

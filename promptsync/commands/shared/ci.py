@@ -139,11 +139,7 @@ def branch_refusal(
     if newer is None or newer == "0":
         return None
     commits = "a newer commit" if newer == "1" else f"{newer} newer commits"
-    return Refused(
-        f"{branch} has {commits}; deploy from the newest one",
-        hint="git pull",
-        code="older",
-    )
+    return Refused(f"{branch} has {commits}; deploy from the newest one", hint="git pull", code="older")
 
 
 def origin(session: Session, project: Project) -> str:

@@ -92,9 +92,7 @@ _SHARED = (
     session_option("-q", "--quiet", is_flag=True, help="Print only the result."),
     session_option("-v", "--verbose", count=True, help="Print more."),
     session_option(
-        "--color",
-        type=click.Choice(["auto", "always", "never"]),
-        help="Use colors (default: on a terminal).",
+        "--color", type=click.Choice(["auto", "always", "never"]), help="Use colors (default: on a terminal)."
     ),
     session_option("--no-pager", is_flag=True, help="Do not show long output in a pager."),
 )

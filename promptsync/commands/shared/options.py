@@ -49,10 +49,7 @@ def check_apart(*options: tuple[str, object]) -> None:
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--format`` with text, json and these forms."""
     return session_option(
-        "--format",
-        "form",
-        type=click.Choice(["text", "json", *forms]),
-        help="Output format (default: text).",
+        "--format", "form", type=click.Choice(["text", "json", *forms]), help="Output format (default: text)."
     )
 
 

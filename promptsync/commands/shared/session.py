@@ -323,11 +323,7 @@ class _Verb(click.Command):
 
 
 def verb(
-    name: str,
-    *,
-    parent: click.Group | None = None,
-    is_long: bool = False,
-    **attributes: Any,
+    name: str, *, parent: click.Group | None = None, is_long: bool = False, **attributes: Any
 ) -> Callable[[Callable[..., Outcome]], click.Command]:
     """Declare a verb. The function gets the ``Session`` first and returns an ``Outcome``.
 
