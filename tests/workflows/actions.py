@@ -1,12 +1,11 @@
-"""A repository on GitHub: its variables, secrets, comments and pull requests, and runs of its workflows."""
+"""A repository on GitHub: its variables and secrets, and runs of its workflows."""
 
 from __future__ import annotations
 
-import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,17 @@ from typing import Any
 import forked
 import yaml
 from gitcopy import git
+from host import BOT, PATH, Host
 
 ROOT = Path(__file__).parents[2]
-REPOSITORY = "fernweh/prompts"
+REPOSITORY = PATH
 ACTION = "fernweh/promptsync"
 COMMIT = "5eed" * 10
 PACKAGE = f"{ACTION}@{COMMIT}"
 """How a workflow of the team uses the action: the code of this checkout."""
 
 TOKEN = "ghs_of_this_job"
+BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
 
 # What the action starts instead of Python and pip. It notes what would be installed, and with which key.
 _PYTHON = """\
@@ -97,9 +98,10 @@ class Done:
 
 @dataclass
 class GitHub:
-    """A repository there: a bare one in ``origin``, and a file with comments and pull requests."""
+    """``host`` has the repository, the comments and the pull requests."""
 
     place: Path
+    host: Host
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     installs: bool = False
@@ -107,13 +109,8 @@ class GitHub:
     runs: int = 0
 
     def __post_init__(self) -> None:
-        self.place.mkdir()
-        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(self.origin)], check=True)
-        self.save(
-            comments=[], pulls=[], calls=[], repository=REPOSITORY, origin=str(self.origin), token="write"
-        )
         tools = self.place / "bin"
-        tools.mkdir()
+        tools.mkdir(parents=True)
         program(tools / "gh", f'exec {sys.executable} {Path(__file__).parent / "gh_stub.py"} "$@"')
         promptsync = shlex.join(forked.command())
         own = tools / "promptsync"
@@ -131,22 +128,8 @@ class GitHub:
         """The arguments of each ``pip install``."""
         return (self.place / "installed").read_text().splitlines()
 
-    @property
-    def origin(self) -> Path:
-        return self.place / "origin.git"
-
-    @property
-    def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.place / "state.json").read_text())
-        return found
-
-    def save(self, **values: Any) -> None:
-        place = self.place / "state.json"
-        before = self.state if place.exists() else {}
-        place.write_text(json.dumps(before | values))
-
     def git(self, *arguments: str) -> str:
-        return git(self.origin, *arguments).strip()
+        return git(self.host.origin, *arguments).strip()
 
     def run(self, file: str, event: Event, *, fork: bool = False) -> Done:
         """Run the one job of a workflow for an event; on a fork there are no secrets, and the token reads."""
@@ -161,14 +144,28 @@ class GitHub:
         if event.name == "repository_dispatch":
             assert event.payload["action"] in workflow["on"][event.name]["types"]
         self.runs += 1
-        writes = _the_job(workflow)["permissions"].get("pull-requests") == "write"
-        self.save(token="write" if writes and not fork else "read")
-        return Job(self, workflow, _the_job(workflow), event, {} if fork else self.secrets).run()
+        (job,) = workflow["jobs"].values()
+        self.host.may_write = job["permissions"].get("pull-requests") == "write" and not fork
+        secrets = {} if fork else self.secrets
+        self.host.tokens = dict.fromkeys((TOKEN, *secrets.values()), BOT)
+        return Job(self, workflow, job, event, secrets).run()
 
 
-def _the_job(workflow: Mapping[str, Any]) -> Any:
-    (job,) = workflow["jobs"].values()
-    return job
+def run_script(
+    shell: Sequence[str], script: Path, directory: Path, environ: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a script of a job; what it prints, also as errors, is in ``stdout``."""
+    return subprocess.run(
+        [*shell, str(script)],
+        cwd=directory,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def program(path: Path, text: str) -> None:

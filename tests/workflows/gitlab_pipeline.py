@@ -15,9 +15,9 @@ from typing import Any
 
 import forked
 import yaml
-from actions import ROOT, program
+from actions import BASH, ROOT, program, run_script
 from gitcopy import git
-from gitlab_server import PATH, PROJECT, Project
+from host import PATH, PROJECT, Host
 
 # What stands in for Python: `python3 -m venv` makes an environment whose pip installs nothing.
 _PYTHON = """\
@@ -63,10 +63,10 @@ class Runner:
     """A runner of a project. ``variables`` are those of the project, which jobs see but in a fork."""
 
     place: Path
-    project: Project
+    host: Host
     variables: dict[str, str] = field(default_factory=dict)
     runs: int = 0
-    shell: tuple[str, ...] = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
+    shell: tuple[str, ...] = BASH
     """What an image with bash gets; in another one it is sh."""
 
     def __post_init__(self) -> None:
@@ -83,7 +83,7 @@ class Runner:
             program(tools / name, f"{sees}{text}")
 
     def git(self, *arguments: str) -> str:
-        return git(self.project.origin, *arguments).strip()
+        return git(self.host.origin, *arguments).strip()
 
     def pipeline(self, sha: str, event: Mapping[str, str]) -> dict[str, Any]:
         """Return the jobs of a pipeline, as GitLab reads the files at a commit."""
@@ -118,14 +118,14 @@ class Runner:
             "GIT_TERMINAL_PROMPT": "0",
             "CI": "true",
             "GITLAB_CI": "true",
-            "CI_API_V4_URL": f"{self.project.url}/api/v4",
+            "CI_API_V4_URL": f"{self.host.url}/api/v4",
             "CI_COMMIT_BEFORE_SHA": "0" * 40,
             "CI_COMMIT_SHA": sha,
             "CI_DEFAULT_BRANCH": "main",
             "CI_JOB_URL": f"https://gitlab.example.com/{PATH}/-/jobs/{self.runs}",
             "CI_PROJECT_DIR": str(workspace),
             "CI_PROJECT_ID": str(PROJECT),
-            "CI_PROJECT_URL": f"{self.project.url}/{PATH}",
+            "CI_PROJECT_URL": f"{self.host.url}/{PATH}",
             "CI_SERVER_HOST": "gitlab.example.com",
             **job["variables"],
             **({} if fork else self.variables),
@@ -137,17 +137,7 @@ class Runner:
         script = place / "script.sh"
         script.write_text("\n".join([*job["before_script"], *job["script"]]))
         (self.place / "seen").write_text("")
-        done = subprocess.run(
-            [*self.shell, str(script)],
-            cwd=workspace,
-            env=environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = run_script(self.shell, script, workspace, environ)
         artifacts = {
             file.name: file.read_text("utf-8")
             for path in job.get("artifacts", {}).get("paths", [])
@@ -162,7 +152,7 @@ class Runner:
         branches = "+refs/heads/*:refs/remotes/origin/*"
         for command in (
             ["git", "init", "-q", str(workspace)],
-            ["git", "-C", str(workspace), "remote", "add", "origin", str(self.project.origin)],
+            ["git", "-C", str(workspace), "remote", "add", "origin", str(self.host.origin)],
             ["git", "-C", str(workspace), "fetch", "-q", "origin", branches, f"+{sha}:refs/pipelines/1"],
             ["git", "-C", str(workspace), "checkout", "-q", "--detach", sha],
         ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from evaluation_files import declared_by
 from gitlab_pipeline import Ended, Runner
-from gitlab_server import BOT, PROJECT, serving
+from host import BOT, GITLAB, PROJECT, serving
 from team import EXAMPLE, SPEC, Developer, copied
 from worlds import KEY
 
@@ -67,34 +66,13 @@ class Team(Developer):
 
     def drift(self) -> Ended:
         event = {"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "main"}
-        return self._only("prompts-drift", self.runner.git("rev-parse", "main"), event)
+        return self._only("prompts-drift", self.git("rev-parse", "main"), event)
 
     def _only(self, name: str, sha: str, event: Mapping[str, str], *, fork: bool = False) -> Ended:
         """Run a pipeline that has one job."""
         jobs = self.runner.run(sha, event, fork=fork)
         assert [*jobs] == [name]
         return jobs[name]
-
-    def git(self, *arguments: str) -> str:
-        return self.runner.git(*arguments)
-
-    @property
-    def comments(self) -> list[str]:
-        notes = [note["body"] for note in self.runner.project.notes if note["author"]["id"] == BOT]
-        # A line that begins with a slash may be a quick action.
-        assert not any(line.startswith("/") for note in notes for line in note.splitlines())
-        return notes
-
-    @property
-    def requests(self) -> list[tuple[str, str, str, str]]:
-        requests = self.runner.project.requests
-        keys = ("source_branch", "target_branch", "title", "description")
-        assert not any(line.startswith("/") for one in requests for line in one["description"].splitlines())
-        return [tuple(one[key] for key in keys) for one in requests]
-
-    @property
-    def calls(self) -> list[str]:
-        return self.runner.project.calls
 
     @property
     def settings(self) -> dict[str, str]:
@@ -108,18 +86,17 @@ class Team(Developer):
 @contextmanager
 def opened(template: Path, place: Path) -> Iterator[Team]:
     """A copy of the template of ``team``, with a project on GitLab and all variables set."""
-    origin = place / "origin.git"
-    with copied(template, place, declared_by(EXAMPLE)) as world, serving(origin) as project:
-        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", origin], check=True)
+    host_there = serving(GITLAB, place / "origin.git")
+    with copied(template, place, declared_by(EXAMPLE)) as world, host_there as host:
         assert promptsync(["-C", str(world.root), "-q", "init", "--gitlab", "--package", SPEC], {}) == 0
         world.commit("Add the jobs for GitLab")
-        project.tokens[TOKEN] = BOT
-        runner = Runner(place / "runner", project)
+        host.tokens[TOKEN] = BOT
+        runner = Runner(place / "runner", host)
         runner.variables |= {
             "PROMPTSYNC_REMOTE": world.url,
             "PROMPTLAYER_API_KEY": KEY,
             "PROMPTSYNC_TOKEN": TOKEN,
         }
-        world.git("remote", "add", "origin", str(origin))
+        world.git("remote", "add", "origin", str(host.origin))
         world.git("push", "-q", "origin", "main")
-        yield Team(world, runner)
+        yield Team(world, host, runner)

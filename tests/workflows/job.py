@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from actions import ACTION, COMMIT, REPOSITORY, ROOT, TOKEN, Done, Event, GitHub
+from actions import ACTION, BASH, COMMIT, REPOSITORY, ROOT, TOKEN, Done, Event, GitHub, run_script
 from expressions import Context, condition, fill
 from gitcopy import git
 
@@ -152,7 +152,7 @@ class Job:
         return scope.failed, {key: scope.fill(body["value"]) for key, body in declared["outputs"].items()}
 
     def checkout(self) -> None:
-        subprocess.run(["git", "clone", "-q", str(self.hub.origin), str(self.workspace)], check=True)
+        subprocess.run(["git", "clone", "-q", str(self.hub.host.origin), str(self.workspace)], check=True)
         environ, ref, name = self.environment(self.scope), self.event.ref, self.event.ref_name
         commands = [f"fetch -q origin +{ref}:refs/remotes/event"]
         if ref.startswith("refs/heads/"):
@@ -184,16 +184,8 @@ class Job:
         }
         self.seen(name, scope, environment)
         default = scope.defaults.get("working-directory", ".")
-        done = subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
-            cwd=self.workspace / scope.fill(step.get("working-directory", default)),
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        directory = self.workspace / scope.fill(step.get("working-directory", default))
+        done = run_script(BASH, script, directory, environment)
         self.done.log += done.stdout
         self.done.summary += summary.read_text()
         self.path[:0] = path.read_text().splitlines()
@@ -206,7 +198,7 @@ class Job:
             "LANG": "C.UTF-8",
             **({} if self.hub.installs else {"PYTHONPATH": str(ROOT)}),
             "GIT_CONFIG_GLOBAL": os.devnull,
-            "FAKE_GITHUB": str(self.hub.place / "state.json"),
+            "FAKE_GITHUB": self.hub.host.url,
             "CI": "true",
             "GITHUB_ACTIONS": "true",
             "GITHUB_EVENT_NAME": self.event.name,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from actions import REPOSITORY, ROOT, Done, Event, GitHub
 from evaluation_files import declared_by
+from gitcopy import git
+from host import BOT, GITHUB, Host, serving
 from markdown_reader import active
 from worlds import KEY, PUBLISH, World, made
 
@@ -43,10 +43,11 @@ _REPOSITORY = {"full_name": REPOSITORY, "default_branch": "main"}
 
 
 @dataclass
-class Developer(ABC):
+class Developer:
     """``world`` is the clone and the registry."""
 
     world: World
+    host: Host
 
     # -- in the clone ----------------------------------------------------------------------------------
 
@@ -69,24 +70,29 @@ class Developer(ABC):
 
     # -- what is there on the host ----------------------------------------------------------------------
 
-    @abstractmethod
     def git(self, *arguments: str) -> str:
         """Run git in the repository there."""
+        return git(self.host.origin, *arguments).strip()
 
     @property
-    @abstractmethod
     def comments(self) -> list[str]:
         """What the jobs wrote on the pull request."""
+        return [comment["body"] for comment in self.host.comments if comment["author"]["id"] == BOT]
 
     @property
-    @abstractmethod
-    def requests(self) -> list[tuple[str, str, str, str]]:
+    def requests(self) -> list[tuple[str, ...]]:
         """Branch, target, title and body of each pull request."""
+        api = self.host.api
+        return [
+            tuple(request[key] for key in (api.head, api.base, "title", api.text))
+            for request in self.host.requests
+        ]
 
     @property
     def comment(self) -> str:
         """The one comment, which must be safe: no text of others is more than code in it."""
         (comment,) = self.comments
+        self._check_lines(comment)
         marker, heading, *lines = comment.split("\n")
         assert marker == MARKER and re.fullmatch(r"### Prompts at [0-9a-f]{40}", heading)
         assert active([line for line in lines if not line.startswith(LINK)]) == []
@@ -98,8 +104,13 @@ class Developer(ABC):
         """The body of the one pull request, which must be safe as well."""
         ((branch, target, title, body),) = self.requests
         assert (branch, target, title) == (DRIFT, "main", "Pull dashboard edits")
+        self._check_lines(body)
         assert active(body.split("\n")) == [] and len(body) < 65_536
         return body
+
+    def _check_lines(self, text: str) -> None:
+        """On GitLab, a line that begins with a slash may be a quick action."""
+        assert self.host.api is GITHUB or not re.search("(?m)^/", text)
 
     @property
     def pulled(self) -> list[str]:
@@ -134,21 +145,6 @@ class Team(Developer):
 
     hub: GitHub
 
-    def git(self, *arguments: str) -> str:
-        return self.hub.git(*arguments)
-
-    @property
-    def comments(self) -> list[str]:
-        return [one["body"] for one in self.hub.state["comments"] if one["user"]["login"].endswith("[bot]")]
-
-    @property
-    def requests(self) -> list[tuple[str, str, str, str]]:
-        return [(pull["head"], pull["base"], pull["title"], pull["body"]) for pull in self.hub.state["pulls"]]
-
-    @property
-    def calls(self) -> list[Any]:
-        return self.hub.state["calls"]  # type: ignore[no-any-return]
-
     @property
     def settings(self) -> dict[str, str]:
         return self.hub.variables
@@ -161,9 +157,9 @@ class Team(Developer):
 
     def push(self) -> Event:
         """Push main, and return the event of it."""
-        before = self.hub.git("rev-parse", "--verify", "--quiet", "main")
+        before = self.git("rev-parse", "--verify", "--quiet", "main")
         self.world.git("push", "-q", "origin", "main")
-        after = self.hub.git("rev-parse", "main")
+        after = self.git("rev-parse", "main")
         payload = {"ref": "refs/heads/main", "before": before, "after": after, "repository": _REPOSITORY}
         return Event("push", payload, "refs/heads/main", "main")
 
@@ -269,10 +265,10 @@ def opened(template: Path, place: Path, models: str = SCRIPTED) -> Iterator[Team
     """A copy of the template, with a repository on GitHub; ``models`` are added to ``registry.yaml``."""
     files = declared_by(EXAMPLE)
     files["registry.yaml"] += models
-    with copied(template, place, files) as world:
-        hub = GitHub(place / "github")
+    with copied(template, place, files) as world, serving(GITHUB, place / "origin.git") as host:
+        hub = GitHub(place / "github", host)
         hub.variables["PROMPTSYNC_REMOTE"] = world.url
         hub.secrets["PROMPTLAYER_API_KEY"] = KEY
-        world.git("remote", "add", "origin", str(hub.origin))
+        world.git("remote", "add", "origin", str(host.origin))
         world.git("push", "-q", "origin", "main")
-        yield Team(world, hub)
+        yield Team(world, host, hub)

@@ -45,25 +45,19 @@ def webhook(team: Team, payload: dict[str, Any]) -> Done | Ended:
 # -- a pull request -----------------------------------------------------------------------------------------
 
 
-def test_a_lint_error_is_told_with_its_line(team: Team) -> None:
-    team.branch()
-    team.edit("support/refund", "refund_days }}", "refund_days }")
-    done = team.check()
-    assert not done.passed
-    assert "prompts/support/refund.yaml" in done.log
-    assert "**Failed**" in team.comment and "prompts/support/refund.yaml:" in team.comment
-
-
-def test_a_change_of_no_prompt_is_told_in_no_comment_that_is_not_there(team: Team) -> None:
+def test_the_one_comment_says_how_each_push_went_and_of_no_prompt_there_is_none(team: Team) -> None:
     team.branch()
     team.write("README.md", "Something else")
     done = team.check()
     assert done.passed and "**Nothing to release to `prod`**" in done.told, str(done)
     assert team.comments == []
+    team.edit("support/refund", "refund_days }}", "refund_days }")
+    done = team.check()
+    assert not done.passed and "prompts/support/refund.yaml" in done.log
+    assert "**Failed**" in team.comment and "prompts/support/refund.yaml:" in team.comment
+    team.world.git("revert", "--no-edit", "HEAD")
     path = team.world.root / "evaluations/refund-quality.yaml"
-    text = path.read_text("utf-8")
-    assert "min_score: 90" in text
-    team.write("evaluations/refund-quality.yaml", text.replace("min_score: 90", "min_score: 80"))
+    team.write("evaluations/refund-quality.yaml", path.read_text("utf-8").replace("score: 90", "score: 80"))
     assert team.check().passed and "refund quality" in team.comment
     team.world.git("revert", "--no-edit", "HEAD")
     assert team.check().passed and "**Nothing to release to `prod`**" in team.comment
@@ -84,13 +78,13 @@ def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_m
     done = team.check(fork=True)
     assert done.passed and not done.trusted, str(done)
     assert "PROMPTLAYER_API_KEY" in done.told and "+You answer questions about refunds" in done.told
-    assert team.calls == [] and team.world.seen == []
+    assert team.host.calls == [] and team.world.seen == []
 
 
 # -- a deploy -----------------------------------------------------------------------------------------------
 
 
-def test_what_was_merged_is_checked_published_and_released(team: Team) -> None:
+def test_what_was_merged_is_checked_published_and_released_once(team: Team) -> None:
     team.branch()
     team.edit("support/refund", *SOFTER, "Soften the tone")
     merged = team.merge()
@@ -103,10 +97,19 @@ def test_what_was_merged_is_checked_published_and_released(team: Team) -> None:
     # Only commands that need the key or a token get them.
     secrets = {"Fetch the newest commit": ["GITHUB_TOKEN"], "Deploy": ["PROMPTLAYER_API_KEY"]}
     assert done.trusted == (secrets if isinstance(done, Done) else ["promptsync deploy key"])
-    # A second run has nothing to do.
+    # A second run has nothing to do, and an old one that is run again releases nothing past newer checks.
     team.world.forget()
     done = team.deploy(merged)  # type: ignore[arg-type]
     assert done.passed and "othing to release to" in done.told and team.world.writes == [], str(done)
+    team.edit("support/refund", "questions about refunds", "all questions about refunds")
+    old = team.push()
+    team.edit("support/refund", "all questions", "every question")
+    new = team.push()
+    done = team.deploy(old)  # type: ignore[arg-type]
+    assert not done.passed and "main has a newer commit" in done.told, str(done)
+    assert team.world.label("support/refund", "prod") == team.world.version("support/refund") == 2
+    assert team.deploy(new).passed  # type: ignore[arg-type]
+    assert team.world.label("support/refund", "prod") == 3
 
 
 def test_a_check_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> None:
@@ -119,18 +122,6 @@ def test_a_check_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> No
     team.take_key()
     done = team.deploy()
     assert not done.passed and "PROMPTLAYER_API_KEY" in done.log and "PROMPTLAYER_API_KEY" in done.told
-
-
-def test_an_old_run_that_is_run_again_releases_nothing_past_newer_checks(team: Team) -> None:
-    team.edit("support/refund", *SOFTER)
-    old = team.push()
-    team.edit("support/refund", "questions about refunds", "all questions about refunds")
-    new = team.push()
-    done = team.deploy(old)  # type: ignore[arg-type]
-    assert not done.passed and "main has a newer commit" in done.told, str(done)
-    assert team.world.label("support/refund", "prod") == 1 and team.world.version("support/refund") == 1
-    assert team.deploy(new).passed  # type: ignore[arg-type]
-    assert team.world.label("support/refund", "prod") == 2
 
 
 def test_an_approval_completes_the_release_through_the_relay(team: Team) -> None:

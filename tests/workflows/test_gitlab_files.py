@@ -11,7 +11,7 @@ import pytest
 import yaml
 from actions import ROOT
 from gitlab_pipeline import Runner
-from gitlab_server import Project
+from host import GITLAB, Host
 from team import SPEC
 from test_workflow_files import run, tool
 
@@ -121,7 +121,7 @@ def test_they_run_on_what_they_should(
     variables: dict[str, str],
     jobs_by_branch: dict[str, list[str]],
 ) -> None:
-    runner = Runner(tmp_path, Project(written))
+    runner = Runner(tmp_path, Host(GITLAB, written))
     variable = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME" if source == REQUEST else "CI_COMMIT_BRANCH"
     for branch, jobs in jobs_by_branch.items():
         event = {"CI_PIPELINE_SOURCE": source, **variables, **({variable: branch} if branch else {})}

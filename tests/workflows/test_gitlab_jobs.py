@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from xml.etree import ElementTree
 import gitlab_team
 import pytest
 import yaml
-from gitlab_server import BOT, PROJECT, serving
 from gitlab_team import NUMBER, TOKEN, Team
+from host import BOT, GITLAB, PROJECT, serving
 from team import DRIFT, LINK, MARKER, SETTLE, SOFTER
 from test_gitlab_files import STARTER
 
@@ -68,16 +69,14 @@ def test_a_table_that_fails_makes_the_job_red_and_the_next_push_updates_the_note
     suites = ElementTree.fromstring(done.artifacts["tables.xml"])
     assert int(suites.get("failures", "0")) > 0
     # Of others, notes with the same first line stay as they are, and there may be pages of them.
-    others = [
-        {"id": number, "noteable_iid": NUMBER, "author": {"id": 1}, "body": f"{MARKER}\nmine"}
-        for number in range(120)
-    ]
-    team.runner.project.notes[:0] = others
+    others = [team.host.comment(NUMBER, 1, f"{MARKER}\nmine") for _ in range(120)]
+    team.host.comments.append(team.host.comments.pop(0))
+    before = copy.deepcopy(others)
     team.world.git("revert", "--no-edit", "HEAD")
     done = team.check()
     assert done.passed, str(done)
     assert "**Nothing to release to `prod`**" in team.comment
-    assert team.runner.project.notes[:120] == others
+    assert team.host.comments[:120] == before
 
 
 def test_without_a_key_or_a_token_the_job_does_what_it_can_and_says_the_rest(team: Team) -> None:
@@ -86,7 +85,7 @@ def test_without_a_key_or_a_token_the_job_does_what_it_can_and_says_the_rest(tea
     done = team.check()
     assert done.passed and "**1 prompt to release to `prod`**" in done.log, str(done)
     assert "No note on the merge request" in done.log
-    assert team.runner.project.calls == []
+    assert team.host.calls == []
     team.runner.variables["PROMPTSYNC_TOKEN"] = token
     del team.runner.variables["PROMPTLAYER_API_KEY"]
     assert team.check().passed
@@ -94,7 +93,7 @@ def test_without_a_key_or_a_token_the_job_does_what_it_can_and_says_the_rest(tea
     done = team.check({"CI_MERGE_REQUEST_DIFF_BASE_SHA": "1" * 40}, fork=True)
     assert done.code == 2 and "1" * 40 in done.artifacts["prompts.md"], str(done)
     assert "PROMPTSYNC_TOKEN is not available" in done.log
-    team.runner.project.tokens.clear()
+    team.host.tokens.clear()
     done = team.check()
     assert done.code == 1 and "GitLab returned 401 to GET user" in done.log and "scope api" in done.log
     assert "Traceback" not in done.log
@@ -134,11 +133,11 @@ def write_note(place: Path, text: str, url: str) -> subprocess.CompletedProcess[
 
 def test_no_line_of_a_note_is_a_quick_action(tmp_path: Path) -> None:
     """Older GitLabs take a line in a fence for one if another line of it has three backticks."""
-    with serving(tmp_path) as project:
-        project.tokens[TOKEN] = BOT
-        done = write_note(tmp_path, "````text\n```\n/merge\nthe end\n````\n", f"{project.url}/api/v4")
+    with serving(GITLAB, tmp_path / "origin.git") as host:
+        host.tokens[TOKEN] = BOT
+        done = write_note(tmp_path, "````text\n```\n/merge\nthe end\n````\n", f"{host.url}/api/v4")
     assert done.returncode == 0, done.stderr
-    assert project.notes[0]["body"] == f"{MARKER}\n````text\n```\n /merge\nthe end\n````\n"
+    assert host.comments[0]["body"] == f"{MARKER}\n````text\n```\n /merge\nthe end\n````\n"
 
 
 @pytest.mark.parametrize(
@@ -173,20 +172,20 @@ def test_only_what_pulls_and_opens_the_merge_request_gets_a_secret(team: Team) -
     team.edit_in_registry("support/refund", *SETTLE)
     done = team.drift()
     assert done.passed, str(done)
-    (found,) = team.runner.project.requests
-    assert found["remove_source_branch"] and team.runner.project.pushes == [TOKEN]
+    (found,) = team.host.requests
+    assert found["remove_source_branch"] and team.host.pushes == [TOKEN]
     assert team.git("log", "-1", "--format=%an %ae", DRIFT) == (
         "promptsync promptsync@noreply.gitlab.example.com"
     )
     pull, opens = done.trusted
     assert pull == "promptsync pull key" and opens.startswith("python3 ") and opens.endswith(" token")
     # The merge request of a fork stays as it is.
-    theirs = {**found, "iid": 99, "source_project_id": PROJECT + 1, "description": "of a fork"}
-    team.runner.project.requests.insert(0, theirs)
+    theirs = {**found, "number": 99, "iid": 99, "source_project_id": PROJECT + 1, "description": "of a fork"}
+    team.host.requests.insert(0, theirs)
     team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
     assert team.drift().passed
-    assert team.runner.project.requests.pop(0)["description"] == "of a fork"
-    assert "support/triage" in team.request and len(team.runner.project.pushes) == 2
+    assert team.host.requests.pop(0)["description"] == "of a fork"
+    assert "support/triage" in team.request and len(team.host.pushes) == 2
 
 
 def test_without_a_token_an_edit_fails_the_job_and_is_shown(team: Team) -> None:
@@ -195,4 +194,4 @@ def test_without_a_token_an_edit_fails_the_job_and_is_shown(team: Team) -> None:
     done = team.drift()
     assert done.code == 1 and "set the variable PROMPTSYNC_TOKEN" in done.log
     assert "+You settle refunds" in done.log
-    assert team.runner.project.requests == []
+    assert team.host.requests == []
