@@ -49,7 +49,7 @@ CLAIMS: dict[str, list[str]] = {
     ],
     "runs the checks, publishes, and moves `prod`": [
         "deploy/test_deploy.py::test_a_first_deploy_publishes_checks_and_releases_everything",
-        "deploy/test_deploy.py::test_only_what_changed_is_published_checked_and_moved",
+        "deploy/test_deploy.py::test_only_what_changed_is_published_checked_and_moved_and_what_was_deleted_in_git_keeps_its_label",
     ],
     "see who changed a prompt, and why": [
         "commands/test_diff_verb.py::test_the_log_names_the_author_that_git_or_the_registry_knows",
@@ -84,7 +84,7 @@ CLAIMS: dict[str, list[str]] = {
     "`promptsync init --github` or `init --gitlab` writes three jobs; any other CI needs five commands": [
         "commands/test_init_scaffold.py::test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do",
         "workflows/test_gitlab_jobs.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
-        "workflows/test_both_hosts.py::test_what_was_merged_is_checked_published_and_released",
+        "workflows/test_both_hosts.py::test_what_was_merged_is_checked_published_and_released_once",
         "workflows/test_both_hosts.py::test_edits_come_back_as_one_pull_request_that_the_next_nights_update",
     ],
     "one prompt scores 87.5, the live version 100": [
@@ -120,7 +120,7 @@ CLAIMS: dict[str, list[str]] = {
         "push/test_killed_at_each_write.py::test_a_kill_at_any_write_leaves_nothing_live_that_must_not_be",
         "deploy/test_label_history.py::test_a_killed_first_deploy_is_finished_by_the_next",
         "deploy/test_deploys_interrupted.py::test_ctrl_c_while_labels_move_moves_them_back_and_says_so",
-        "labels/test_rollback_to_commit.py::test_if_one_label_does_not_move_none_does",
+        "labels/test_labels.py::test_together_all_move_or_none",
     ],
     "The jobs pass the key only to the commands that contact the registry": [
         "workflows/test_github_workflows.py::test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summary",

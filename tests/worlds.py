@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -416,14 +416,34 @@ def _empty() -> Path:
     return place
 
 
-def template(build: Callable[[World], object]) -> Any:
-    """A fixture: the world after ``build``, which runs once and is copied for the other tests."""
+def template(build: Callable[[World], object], on: str = "world") -> Any:
+    """A fixture: the world ``on`` after ``build``, which runs once and is copied for the other tests."""
 
     @pytest.fixture(name=build.__name__)
-    def fixture(world: World) -> World:
+    def fixture(request: pytest.FixtureRequest) -> World:
+        world: World = request.getfixturevalue(on)
         return world.built(build)
 
     return fixture
+
+
+def template_on(world: str) -> Callable[[Callable[[World], object]], Any]:
+    """A fixture: another world of this module after what is built on it."""
+    return partial(template, on=world)
+
+
+def own_world(**options: Any) -> Any:
+    """A fixture ``world`` in place of the empty one: made with options, and built as ``template`` says."""
+
+    def fixture_of(build: Callable[[World], object]) -> Any:
+        @pytest.fixture(name="world")
+        def fixture(tmp_path: Path) -> Iterator[World]:
+            with made(tmp_path, **options) as world:
+                yield world.built(build)
+
+        return fixture
+
+    return fixture_of
 
 
 @contextmanager

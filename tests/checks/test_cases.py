@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from thanks import MODEL, STEP
-from worlds import World, made
+from worlds import World, own_world
 
 FIXTURES = """
 models:
@@ -31,20 +28,15 @@ CASES: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@own_world(fixtures=FIXTURES)
+def world(world: World) -> None:
     """``ask`` is checked by an agent with three cases, of which two are answered well."""
-
-    def build(world: World) -> None:
-        config = world.root / "promptsync.yaml"
-        check = "checks: [{match: ask, agent: bot, cases: cases}]"
-        config.write_text(f"{config.read_text()}labels: {{main: prod}}\n{check}\n")
-        world.put("evaluations/cases.yaml", yaml.safe_dump(CASES))
-        world.write("ask", "A polite hello, {name}", model=MODEL)
-        world.commit("Add a prompt")
-
-    with made(tmp_path, fixtures=FIXTURES) as world:
-        yield world.built(build)
+    config = world.root / "promptsync.yaml"
+    check = "checks: [{match: ask, agent: bot, cases: cases}]"
+    config.write_text(f"{config.read_text()}labels: {{main: prod}}\n{check}\n")
+    world.put("evaluations/cases.yaml", yaml.safe_dump(CASES))
+    world.write("ask", "A polite hello, {name}", model=MODEL)
+    world.commit("Add a prompt")
 
 
 def runs(world: World) -> int:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import World, asking, failing, fault, made
+from worlds import World, asking, failing, fault, own_world
 
 from promptsync.checks.tested_text import TestedText, TestedTexts
 from promptsync.errors import PromptsyncError
@@ -22,18 +20,16 @@ tools:
 OLD, NEW = "old", "new"
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@own_world(fixtures=FIXTURES)
+def world(world: World) -> None:
     """``tone`` has the versions "old" and "live" (prod), and the file "new"; ``other`` has no file."""
-    with made(tmp_path, fixtures=FIXTURES) as world:
-        for text in ("old", "live", "newest"):
-            world.publish("tone", content=text)
-            world.publish("other", content=f"other {text}")
-        world.publish("nested", content="<@@@tone@@@>")
-        world.point("tone", prod=2, beta=1)
-        world.point("other", prod=1)
-        world.write("tone", content="new")
-        yield world
+    for text in ("old", "live", "newest"):
+        world.publish("tone", content=text)
+        world.publish("other", content=f"other {text}")
+    world.publish("nested", content="<@@@tone@@@>")
+    world.point("tone", prod=2, beta=1)
+    world.point("other", prod=1)
+    world.write("tone", content="new")
 
 
 def texts(world: World, **options: Any) -> TestedTexts:

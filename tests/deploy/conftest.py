@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from deploying import FIXTURES
-from worlds import World, made
+from worlds import World, own_world, template
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@own_world(fixtures=FIXTURES)
+def world(world: World) -> None:
     """Evaluations check ``a``, ``b``, ``c`` with a minimum of 100, an agent ``d``; nothing is published."""
-
-    def build(world: World) -> None:
-        gates = "\n".join(
-            f"- {{match: {name}, evaluation: {name} is polite, min_score: 100}}" for name in "abc"
-        )
-        world.configure(f"labels: {{main: prod}}\nchecks:\n{gates}")
-        for name in "abc":
-            world.write(name, "A polite hello, {name}", tags=["greeting"])
-        world.write("d", "A polite bye, {name}", agents=[{"name": "bot", "input_variables": {"name": "Ada"}}])
-        world.commit("Add prompts")
-
-    with made(tmp_path, fixtures=FIXTURES) as world:
-        yield world.built(build)
+    gates = "\n".join(f"- {{match: {name}, evaluation: {name} is polite, min_score: 100}}" for name in "abc")
+    world.configure(f"labels: {{main: prod}}\nchecks:\n{gates}")
+    for name in "abc":
+        world.write(name, "A polite hello, {name}", tags=["greeting"])
+    world.write("d", "A polite bye, {name}", agents=[{"name": "bot", "input_variables": {"name": "Ada"}}])
+    world.commit("Add prompts")
 
 
-@pytest.fixture
-def released(world: World) -> World:
+@template
+def released(world: World) -> None:
     """All four are released as their first versions."""
-    return world.built(lambda world: world.ok("deploy"))
+    world.ok("deploy")

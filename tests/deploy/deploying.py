@@ -37,6 +37,23 @@ def prod(world: World, names: Iterable[str] = "abcd") -> list[int | None]:
     return [world.label(name, "prod") for name in names]
 
 
+def is_list(seen: Seen) -> bool:
+    """Matches the list of all prompts, which a push reads again right before its first write."""
+    return seen.method == "GET" and seen.path == "/prompt-templates" and "label=" not in seen.target
+
+
+def served(world: World, name: str = "a") -> str:
+    """What an application gets that requests a prompt by the label."""
+    answer = world.call("POST", f"/prompt-templates/{name}", {"label": "prod"})
+    assert answer.status == 200, answer.body
+    return str(answer.body["prompt_template"]["messages"][0]["content"][0]["text"])
+
+
+def computed(world: World) -> int:
+    """How many sheets were computed."""
+    return sum(seen.method == "POST" and seen.path.endswith("/operations") for seen in world.seen)
+
+
 def dead_after(world: World, count: int) -> None:
     """From the next write but ``count`` on, nothing gets through, as if the deploy had been killed there."""
     writes = iter(range(count))

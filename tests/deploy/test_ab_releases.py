@@ -6,24 +6,20 @@ from pathlib import Path
 
 import pytest
 from deploying import ab_release, change, prod
-from worlds import World, asking, failing, fault, once
+from worlds import World, asking, failing, fault, once, template_on
 
 ROUTES = "prod returns v{} and v{}: an A/B release routes it"
 
 
-@pytest.fixture
-def twice(released: World) -> World:
+@template_on("released")
+def twice(world: World) -> None:
     """``a`` has a second version, and ``prod`` was rolled back to the first; its file equals that again."""
-
-    def build(world: World) -> None:
-        change(world, "hello", "welcome", "a")
-        world.ok("deploy")
-        world.ok("rollback", "a")
-        change(world, "welcome", "hello", "a")
-        world.ok("deploy")
-        assert (world.version("a"), world.label("a", "prod")) == (3, 3)
-
-    return released.built(build)
+    change(world, "hello", "welcome", "a")
+    world.ok("deploy")
+    world.ok("rollback", "a")
+    change(world, "welcome", "hello", "a")
+    world.ok("deploy")
+    assert (world.version("a"), world.label("a", "prod")) == (3, 3)
 
 
 def test_a_status_says_what_else_the_label_returns(twice: World) -> None:

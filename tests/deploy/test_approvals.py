@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from deploying import change, prod, protect
+from deploying import change, computed, prod, protect
 from thanks import SCRIPTED, add_polite, thanks
-from worlds import Run, World, failing, fault, is_move, made, template
+from worlds import Run, World, failing, fault, is_move, own_world, template
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@own_world(fixtures=SCRIPTED)
+def world(world: World) -> None:
     """``a`` and ``b`` are checked by the table ``thanks``; nothing is published."""
-
-    def build(world: World) -> None:
-        add_polite(world, thanks(12, prompts=["a", "b"], min_score=90))
-
-    with made(tmp_path, fixtures=SCRIPTED) as world:
-        yield world.built(build)
+    add_polite(world, thanks(12, prompts=["a", "b"], min_score=90))
 
 
 @template
@@ -37,11 +29,6 @@ def waiting(done: Run) -> list[str]:
     assert f"by an admin: {names[0]} v" in document["error"]["message"]
     assert not document["passed"] and not document["on_hold"]
     return names
-
-
-def computed(world: World) -> int:
-    """How many sheets were computed."""
-    return sum(seen.method == "POST" and seen.path.endswith("/operations") for seen in world.seen)
 
 
 @pytest.mark.parametrize("reuse", ["", "evaluations: {reuse: 1.0e-9}"])

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from deploying import FIXTURES, change
 from evaluation_files import put
-from worlds import World
+from worlds import World, template_on
 
 BRANCH = "the branch 'feature' does not release to prod; labels: sends main there"
 DETACHED = "a commit that is not on main does not release to prod; labels: sends main there"
@@ -15,10 +15,10 @@ FLAGS = [("--allow-unscored",), ("--allow-unbound",), ("--keep-going",)]
 OLDER = "main has a newer commit; deploy from the newest one"
 
 
-@pytest.fixture
-def changed(released: World) -> World:
+@template_on("released")
+def changed(world: World) -> None:
     """``a`` has a new text on main, which is not released."""
-    return released.built(lambda world: change(world, "hello", "welcome"))
+    change(world, "hello", "welcome")
 
 
 FEATURE, DETACHED_MAIN = "switch -qc feature", "switch -q --detach"

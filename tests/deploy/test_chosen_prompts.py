@@ -7,22 +7,18 @@ from xml.etree import ElementTree
 
 import pytest
 from deploying import change
-from worlds import World, failing, fault, is_move
+from worlds import World, failing, fault, is_move, template_on
 
 
 def versions(world: World) -> dict[str, int | None]:
     return {name: world.label(name, "prod") for name in ("a", "b", "c", "tone")}
 
 
-@pytest.fixture
-def failing_a(released: World) -> World:
+@template_on("released")
+def failing_a(world: World) -> None:
     """``a`` fails its checks, ``b`` and ``c`` pass."""
-
-    def build(world: World) -> None:
-        world.edit("a", "polite", "rude")
-        change(world, "hello", "welcome", "bc")
-
-    return released.built(build)
+    world.edit("a", "polite", "rude")
+    change(world, "hello", "welcome", "bc")
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from thanks import MODEL, SCRIPTED, thanks
-from worlds import Run, World, made
+from worlds import Run, World, own_world
 
 from promptsync.project.project import Project
 
@@ -19,21 +18,16 @@ BREAKING, UNKNOWN = ("breaking", False), ("unknown", False)
 """The verdict on a prompt, and that it was not accepted."""
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@own_world(fixtures=SCRIPTED)
+def world(world: World) -> None:
     """``refund`` and ``faq`` are live; ``faq`` renders the snippet ``tone`` by the label, with a table."""
-
-    def build(world: World) -> None:
-        world.configure("labels: {main: prod}")
-        world.put("evaluations/thanks.yaml", TABLE)
-        world.write("refund", "About {order}", model=MODEL)
-        world.write("tone", content="Be brief.", commit="Add prompts")
-        world.ok("deploy")
-        world.write("faq", f"{BY_LABEL} {{question}}", model=MODEL, commit="Add faq")
-        world.ok("deploy")
-
-    with made(tmp_path, fixtures=SCRIPTED) as world:
-        yield world.built(build)
+    world.configure("labels: {main: prod}")
+    world.put("evaluations/thanks.yaml", TABLE)
+    world.write("refund", "About {order}", model=MODEL)
+    world.write("tone", content="Be brief.", commit="Add prompts")
+    world.ok("deploy")
+    world.write("faq", f"{BY_LABEL} {{question}}", model=MODEL, commit="Add faq")
+    world.ok("deploy")
 
 
 def rewrite(world: World, name: str, text: str = "", **more: Any) -> None:

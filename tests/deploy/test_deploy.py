@@ -23,12 +23,15 @@ def test_a_first_deploy_publishes_checks_and_releases_everything(world: World) -
     assert [run["agent"] for run in document["agents"]["runs"]] == ["bot"]
 
 
-def test_only_what_changed_is_published_checked_and_moved(released: World) -> None:
+def test_only_what_changed_is_published_checked_and_moved_and_what_was_deleted_in_git_keeps_its_label(
+    released: World,
+) -> None:
+    released.path("c").unlink()
     change(released, "hello", "welcome", "b")
-    document = released.run("deploy", "--json").document
+    document = released.ok("deploy", "--json").document
     assert [version["name"] for version in document["push"]["published"]] == ["b"]
     assert [run["evaluation"] for run in document["eval"]["runs"]] == ["b is polite"]
-    assert document["agents"]["runs"] == []
+    assert document["agents"]["runs"] == [] and document["deleted"] == ["c"]
     assert prod(released) == [1, 2, 1, 1]
     assert released.label("b", "prod.previous") == 1
 
@@ -96,13 +99,6 @@ def test_checks_have_to_exist_and_reach_the_version_and_the_minimum_of_the_comma
     released.configure("min_score: 0", instead="min_score: 100")
     released.commit()
     assert "minimum" in released.exits(1, "deploy", "--min-score", "50").err
-
-
-def test_a_prompt_deleted_in_git_keeps_its_label_and_is_named(released: World) -> None:
-    released.path("c").unlink()
-    released.commit("Delete c")
-    assert released.ok("deploy", "--json").document["deleted"] == ["c"]
-    assert released.label("c", "prod") == 1
 
 
 def test_an_old_commit_does_not_take_a_newer_release_back(released: World) -> None:

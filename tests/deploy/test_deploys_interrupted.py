@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import signal
 
-import pytest
 from deploying import change, prod
 from interrupting import ended, held, press, until
-from worlds import World, asking, fault, is_move, late
+from worlds import World, asking, fault, is_move, late, template_on
 
 NAMES = "abc"
 
 
-@pytest.fixture
-def changed(released: World) -> World:
+@template_on("released")
+def changed(world: World) -> None:
     """All that evaluations check has a new text, which is committed."""
-    return released.built(lambda world: change(world, "hello", "welcome", NAMES))
+    change(world, "hello", "welcome", NAMES)
 
 
 def test_ctrl_c_while_checks_run_leaves_the_labels_and_says_what_still_runs(changed: World) -> None:

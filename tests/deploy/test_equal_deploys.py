@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from deploying import change
+from deploying import change, is_list
 from worlds import Run, Seen, World, is_move, once, publishing
 
 
@@ -25,30 +24,21 @@ def is_run(seen: Seen) -> bool:
     return seen.method == "POST" and "/evaluations/" in seen.path and seen.path.endswith("/run")
 
 
-def is_second_list() -> Callable[[Seen], bool]:
-    """The list that a push reads right before its first write."""
-    lists: list[Seen] = []
-
-    def matches(seen: Seen) -> bool:
-        if seen.method == "GET" and seen.path == "/prompt-templates" and "label=" not in seen.target:
-            lists.append(seen)
-        return len(lists) == 2
-
-    return matches
-
-
 def both(world: World, twin: World, when: str) -> tuple[Run, int]:
     """Deploy, while the other clone deploys from beginning to end; return the run, and its exit code."""
     matches = {
-        "list": is_second_list(),
+        "list": is_list,
         "publish": publishing(),
         "published": publishing(),
         "run": is_run,
         "label": is_move,
-    }
+    }[when]
     codes: list[int] = []
     meanwhile = once(
-        matches[when], lambda: codes.append(twin.apart("deploy").code), after=when == "published"
+        matches,
+        lambda: codes.append(twin.apart("deploy").code),
+        after=when == "published",
+        at=2 if when == "list" else 1,
     )
     world.faults.append(meanwhile)
     done = world.run("deploy", "--json")

@@ -6,19 +6,15 @@ from pathlib import Path
 
 import pytest
 from deploying import change, prod
-from worlds import World, asking, failing, fault
+from worlds import World, asking, failing, fault, template_on
 
 
-@pytest.fixture
-def rejected(released: World) -> World:
+@template_on("released")
+def rejected(world: World) -> None:
     """``a`` v2 failed its evaluation in a deploy: prod stays at v1."""
-
-    def build(world: World) -> None:
-        change(world, "polite", "rude")
-        assert world.run("deploy").code == 1
-        assert (world.version("a"), world.label("a", "prod")) == (2, 1)
-
-    return released.built(build)
+    change(world, "polite", "rude")
+    assert world.run("deploy").code == 1
+    assert (world.version("a"), world.label("a", "prod")) == (2, 1)
 
 
 def test_a_push_does_not_move_a_governed_label(rejected: World) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from deploying import dead_after
-from worlds import DROPPED, Reply, Seen, World, failing, fault, is_move, once, publishing
+from worlds import DROPPED, Reply, Seen, World, failing, fault, is_move, once, publishing, template_on
 
 from promptsync.prompt.labels import Position
 
@@ -40,21 +40,17 @@ def killed(world: World, writes: int, *arguments: str) -> None:
     world.faults.clear()
 
 
-@pytest.fixture
-def two_live(released: World) -> World:
+@template_on("released")
+def two_live(world: World) -> None:
     """v1 and v2 of ``a`` were live, one after the other."""
-
-    def build(world: World) -> None:
-        change(world, "welcome")
-        world.ok("deploy")
-        assert history(world) == (2, 1, 2)
-
-    return released.built(build)
+    change(world, "welcome")
+    world.ok("deploy")
+    assert history(world) == (2, 1, 2)
 
 
-@pytest.fixture
-def rolled_back(two_live: World) -> World:
-    return two_live.built(lambda world: world.ok(*ROLLBACK, "--label", "prod"))
+@template_on("two_live")
+def rolled_back(world: World) -> None:
+    world.ok(*ROLLBACK, "--label", "prod")
 
 
 # -- on hold --------------------------------------------------------------------------------------------
@@ -271,13 +267,8 @@ def test_who_moves_a_label_at_the_same_time_wins_or_is_reported(
 
 def test_a_move_that_was_decided_before_and_comes_after_is_reported(two_live: World, other: World) -> None:
     """As an older deploy does that read the label before this one moved it, and moves it afterwards."""
-    moves: list[Seen] = []
-
-    def is_last(seen: Seen) -> bool:  # prod, prod.previous, prod.released
-        moves.extend([seen] if is_move(seen) else [])
-        return len(moves) == 3
-
-    two_live.faults.append(once(is_last, lambda: two_live.point("a", prod=2)))
+    # prod, prod.previous, prod.released
+    two_live.faults.append(once(is_move, lambda: two_live.point("a", prod=2), at=3))
     done = two_live.run("deploy", "--json")
     two_live.faults.clear()
     assert done.code == 3, str(done)

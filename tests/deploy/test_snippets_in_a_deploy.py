@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from deploying import served
 from worlds import World
 
 BY_LABEL = "@@@tone@label:prod@@@"
@@ -28,13 +29,6 @@ def release(world: World, **texts: str) -> None:
         write(world, **{name: text})
         world.ok("deploy")
     world.forget()
-
-
-def live(world: World, name: str = "a") -> str:
-    """What an application gets for ``name``."""
-    answer = world.call("POST", f"/prompt-templates/{name}", {"label": "prod"})
-    assert answer.status == 200, answer.body
-    return str(answer.body["prompt_template"]["messages"][0]["content"][0]["text"])
 
 
 # -- what would be live immediately ------------------------------------------------------------------------
@@ -84,13 +78,13 @@ def test_a_snippet_that_is_live_before_its_checks_is_refused_with_its_users_and_
 ) -> None:
     use(released)
     write(released, tone="A rude text.")
-    before = live(released)
+    before = served(released)
     released.forget()
     for more in ((), ("tone",), ("--dry-run",)):
         done = released.exits(3, "deploy", *more)
         assert f"'tone' would be live immediately in {users}" in done.err
         assert hint in done.err
-    assert released.writes == [] and live(released) == before
+    assert released.writes == [] and served(released) == before
 
 
 def test_a_deploy_to_another_label_looks_at_what_is_live_in_prod(released: World) -> None:
@@ -167,7 +161,7 @@ def test_a_snippet_is_deployed_before_the_prompts_that_render_it_by_the_label(
     done = released.ok("deploy", "--json").document
     assert [run["evaluation"] for run in done["eval"]["runs"]] == ["a is polite"]
     assert (released.label("tone", "prod"), released.label("a", "prod")) == (at, 2)
-    assert live(released).startswith("A polite text.")
+    assert served(released).startswith("A polite text.")
 
 
 def test_a_snippet_that_is_deployed_first_passes_its_own_checks(released: World) -> None:
@@ -209,12 +203,12 @@ def test_the_way_out_pins_the_snippet_releases_it_and_moves_the_pins(released: W
     expected = [{"name": "a", "snippet": "tone", "pinned": 1, "version": 2, "problem": "outdated"}]
     assert (document["pins"], document["unchecked"]) == (expected, ["tone"])
     assert "  pinned  tone: a still pins v1, not v2; promptsync bump tone\n" in released.ok("deploy").out
-    assert released.label("tone", "prod") == 2 and live(released).startswith("A polite text.")
+    assert released.label("tone", "prod") == 2 and served(released).startswith("A polite text.")
     released.ok("bump", "tone")
     released.commit("Use the new tone")
     document = released.ok("deploy", "--json").document
     assert [run["evaluation"] for run in document["eval"]["runs"]] == ["a is polite"]
-    assert document["pins"] == [] and live(released).startswith("Another polite text.")
+    assert document["pins"] == [] and served(released).startswith("Another polite text.")
 
 
 def test_of_snippets_in_snippets_the_outermost_is_pinned_first(released: World) -> None:
@@ -231,11 +225,11 @@ def test_of_snippets_in_snippets_the_outermost_is_pinned_first(released: World) 
                 released.commit("Move the pin")
     for name in ("tone", "outer"):
         assert f"promptsync bump {name}" in released.ok("deploy").out
-        assert live(released).startswith("So: A polite text.")
+        assert served(released).startswith("So: A polite text.")
         released.ok("bump", name)
         released.commit(f"Use the new {name}")
     released.ok("deploy")
-    assert live(released).startswith("So: Another polite text.")
+    assert served(released).startswith("So: Another polite text.")
 
 
 def test_a_snippet_that_was_pushed_before_is_named_when_it_is_released(released: World) -> None:

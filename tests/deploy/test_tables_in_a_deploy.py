@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from deploying import change, prod
+from deploying import change, computed, prod
 from thanks import MODEL, SCRIPTED, add_polite, thanks
-from worlds import World, asking, failing, fault, made, once, publishing, template
+from worlds import World, asking, failing, fault, once, own_world, publishing, template
 
 from promptsync.commands.shared.ci import origin as origin_of
 
@@ -25,15 +24,10 @@ def evaluation(prompts: str | list[str], **more: Any) -> str:
     return thanks(12, **{"prompts": prompts, "min_score": 90, **more})
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@own_world(fixtures=SCRIPTED + AGENT)
+def world(world: World) -> None:
     """``a`` and ``b`` are checked by the table ``thanks``; nothing is published."""
-
-    def build(world: World) -> None:
-        add_polite(world, evaluation(["a", "b"]))
-
-    with made(tmp_path, fixtures=SCRIPTED + AGENT) as world:
-        yield world.built(build)
+    add_polite(world, evaluation(["a", "b"]))
 
 
 @pytest.mark.parametrize("how", ["option", "configuration"])
@@ -85,21 +79,6 @@ def released(world: World) -> None:
     world.ok("deploy")
 
 
-def started(world: World) -> int:
-    """How many sheets were computed."""
-    return sum(seen.method == "POST" and seen.path.endswith("/operations") for seen in world.seen)
-
-
-def test_tables_run_before_anything_is_published(world: World) -> None:
-    done = world.ok("deploy")
-    assert "2 prompts released to prod" in done.out
-    order = [seen.path.rpartition("/")[2] for seen in world.writes]
-    assert order.index("prompt-templates") > max(
-        index for index, word in enumerate(order) if word == "recalculate"
-    )
-    assert prod(world, "ab") == [1, 1]
-
-
 @pytest.mark.parametrize("is_named", [True, False])
 def test_a_failed_deploy_publishes_nothing_and_says_so(released: World, *, is_named: bool) -> None:
     released.edit("b", "polite", "very polite")
@@ -114,7 +93,7 @@ def test_a_failed_deploy_publishes_nothing_and_says_so(released: World, *, is_na
     done = released.ok("deploy", "b") if is_named else released.exits(1, "deploy", "--keep-going")
     assert "thanks 100, evaluated in commit" in done.out
     assert is_named or "1 prompt released to prod, 1 kept back" in done.out
-    assert (started(released), prod(released, "ab")) == (0, [1, 2]) and released.published == ["b"]
+    assert (computed(released), prod(released, "ab")) == (0, [1, 2]) and released.published == ["b"]
 
 
 @pytest.mark.parametrize(("reuse", "sheets"), [("", 1), ("evaluations: {reuse: 0}", 2)])
@@ -124,7 +103,7 @@ def test_the_live_text_is_not_run_again_within_the_hours_that_a_result_counts(
     released.configure(reuse)
     change(released, "hello", "welcome", "a")
     released.ok("deploy")
-    assert started(released) == sheets
+    assert computed(released) == sheets
 
 
 def edit_a_cell(world: World) -> None:
@@ -155,7 +134,7 @@ def test_a_verdict_does_not_count_once_a_row_was_edited(
     released.faults.append(fault(publishing(), failing(500)))
     done = released.run("deploy")
     assert done.code != 0 and "nothing was released; prod did not move\n" in done.out, str(done)
-    assert started(released) == 2
+    assert computed(released) == 2
     released.faults.clear()
     if edit is None:
         plan = released.ok("deploy", "-n").out
@@ -164,7 +143,7 @@ def test_a_verdict_does_not_count_once_a_row_was_edited(
         edit(released)
     released.forget()
     released.ok("deploy")
-    assert started(released) == sheets and prod(released, "ab") == [2, 2]
+    assert computed(released) == sheets and prod(released, "ab") == [2, 2]
 
 
 def test_a_colleague_who_publishes_while_tables_run_stops_the_deploy(released: World) -> None:
@@ -253,7 +232,7 @@ def test_a_snippet_is_published_if_its_users_stay_good_without_a_pin(with_tone: 
     with_tone.forget()
     with_tone.ok("deploy")
     assert with_tone.published == ["tone"] and prod(with_tone, ["tone", "a", "b"]) == [2, 1, 1]
-    assert started(with_tone) == 2
+    assert computed(with_tone) == 2
 
 
 def test_a_snippet_that_was_published_already_is_run_by_its_users(with_tone: World) -> None:
@@ -262,7 +241,7 @@ def test_a_snippet_that_was_published_already_is_run_by_its_users(with_tone: Wor
     with_tone.forget()
     done = with_tone.exits(1, "deploy")
     assert "a v1 (thanks): score 0 is below" in done.out, str(done)
-    assert started(with_tone) == 2 and with_tone.published == []
+    assert computed(with_tone) == 2 and with_tone.published == []
 
 
 def test_a_live_prompt_of_others_is_checked_where_a_table_is_named_for_it(with_tone: World) -> None:
@@ -305,6 +284,12 @@ def test_the_first_deploy_says_which_prompts_are_live_already(world: World) -> N
     assert "a (thanks): not compared: a v1 is live with the same content" in out
     assert "b (thanks): not compared: b is not live yet" in out
     assert prod(world, "ab") == [1, 1]
+
+
+def test_tables_run_before_anything_is_published(world: World) -> None:
+    world.ok("deploy")
+    order = [seen.path.rpartition("/")[2] for seen in world.writes]
+    assert order.index("prompt-templates") > len(order) - 1 - order[::-1].index("recalculate")
 
 
 @pytest.mark.parametrize("label", ["", "@label:prod"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from deploying import change
-from worlds import Seen, World
+from deploying import change, is_list
+from worlds import World, once
 
 
 def tags(world: World) -> list[str]:
@@ -18,18 +18,19 @@ def welcome(world: World, name: str = "a", old: str = "hello", new: str = "welco
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "merged"),
+    ("text", "ours", "theirs", "merged"),
     [
-        pytest.param(["greeting"], ["greeting", "vip"], ["greeting", "vip"], id="added there"),
-        pytest.param(["greeting", "new"], ["greeting", "vip"], ["greeting", "new", "vip"], id="added twice"),
-        pytest.param(["greeting"], [], [], id="removed there"),
-        pytest.param([], ["greeting", "vip"], ["vip"], id="removed here, added there"),
+        ("welcome", ["greeting"], ["greeting", "vip"], ["greeting", "vip"]),
+        ("welcome", ["greeting", "new"], ["greeting", "vip"], ["greeting", "new", "vip"]),
+        ("hello", ["greeting", "new"], ["greeting", "vip"], ["greeting", "new", "vip"]),  # only tags changed
+        ("welcome", ["greeting"], [], []),
+        ("welcome", [], ["greeting", "vip"], ["vip"]),
     ],
 )
 def test_a_deploy_merges_the_tags_of_both_sides(
-    released: World, ours: list[str], theirs: list[str], merged: list[str]
+    released: World, text: str, ours: list[str], theirs: list[str], merged: list[str]
 ) -> None:
-    released.write("a", "A polite welcome, {name}", tags=ours, commit="Welcome")
+    released.write("a", f"A polite {text}, {{name}}", tags=ours, commit="Write it")
     released.tag("a", *theirs)
     done = released.ok("deploy")
     assert tags(released) == merged
@@ -48,13 +49,6 @@ def test_a_tag_of_the_dashboard_alone_publishes_nothing(released: World) -> None
     released.ok("deploy")
     assert (released.version("a"), released.label("a", "prod")) == (2, 2)
     assert tags(released) == ["greeting", "vip"]
-
-
-def test_a_tag_of_the_file_alone_is_released_beside_one_of_the_dashboard(released: World) -> None:
-    released.write("a", "A polite hello, {name}", tags=["greeting", "new"], commit="Tag it")
-    released.tag("a", "greeting", "vip")
-    released.ok("deploy")
-    assert tags(released) == ["greeting", "new", "vip"] and released.label("a", "prod") == 2
 
 
 def by_a_version(world: World) -> None:
@@ -112,13 +106,7 @@ def test_a_forced_push_keeps_the_tags_of_both_sides(released: World) -> None:
 
 def test_a_tag_that_is_added_after_the_plan_was_made_stops_the_deploy(released: World) -> None:
     welcome(released)
-    lists = iter(range(1_000))
-
-    def somebody_tags(seen: Seen, forward: object) -> None:
-        if seen.path == "/prompt-templates" and "label=" not in seen.target and next(lists) == 1:
-            released.tag("a", "greeting", "vip")
-
-    released.faults.append(somebody_tags)
+    released.faults.append(once(is_list, lambda: released.tag("a", "greeting", "vip"), at=2))
     assert "a: its tags" in released.exits(3, "deploy").err
     assert released.published == []
     released.faults.clear()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from deploying import change, prod
-from worlds import Reply, Run, Seen, World, asking, fault, made, once, publishing
+from worlds import Reply, Run, Seen, World, asking, fault, made, once, publishing, template_on
 
 TEXT = "A polite hello, {name}\n\nin the middle\n\nand at the end\n"
 FIX = TEXT.replace("end", "end, fixed there")
@@ -22,15 +22,11 @@ def commands(done: Run) -> list[list[str]]:
     return [shlex.split(hint)[1:] for hint in hints if hint.startswith("promptsync ")]
 
 
-@pytest.fixture
-def long(released: World) -> World:
+@template_on("released")
+def long(world: World) -> None:
     """``a`` has several lines, so that changes on both sides can be merged."""
-
-    def build(world: World) -> None:
-        world.write("a", TEXT, tags=["greeting"], commit="Write more")
-        world.ok("deploy")
-
-    return released.built(build)
+    world.write("a", TEXT, tags=["greeting"], commit="Write more")
+    world.ok("deploy")
 
 
 def below_nothing(world: World) -> None:

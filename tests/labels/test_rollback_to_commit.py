@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from deploying import served
 from interrupting import ended, held, press, until
 from worlds import World, asking, failing, fault, is_move, made, once, template
 
@@ -37,12 +38,6 @@ def prod(world: World, names: tuple[str, ...] = NAMES) -> dict[str, int | None]:
     return {name: world.label(name, "prod") for name in names}
 
 
-def rendered(world: World, name: str) -> str:
-    """What an application that requests the prompt by the label gets."""
-    body = world.call("POST", f"/prompt-templates/{name}", {"label": "prod"}).body
-    return str(body["prompt_template"]["messages"][0]["content"][0]["text"])
-
-
 LAST_OF_PLAN = asking("GET", "label=prod.previous")
 """Matches the last request of a plan."""
 
@@ -67,7 +62,7 @@ def test_a_whole_release_is_rolled_back_and_forward_again(released: World) -> No
     assert moves == dict.fromkeys(NAMES, (2, 1)) and back["skipped"] == []
     assert back["commit"] == released.git("rev-parse", "HEAD~1").strip()
     assert prod(released) == dict.fromkeys(NAMES, 1)
-    assert rendered(released, "hello") == "One hello Be kind."
+    assert served(released, "hello") == "One hello Be kind."
     # A deploy holds it until it comes back.
     held = released.exits(3, "deploy", "hello", "--label", "prod")  # and the snippet that it renders
     assert "2 prompts are on hold; first: 'hello'" in held.err
@@ -77,7 +72,7 @@ def test_a_whole_release_is_rolled_back_and_forward_again(released: World) -> No
     forward = released.ok(*to_commit(to="main"))
     assert "prod moved on 3 prompts to" in forward.out and "(Say two)" in forward.out
     assert prod(released) == dict.fromkeys(NAMES, 2)
-    assert rendered(released, "hello") == "Two hello Be brief."
+    assert served(released, "hello") == "Two hello Be brief."
     assert on_hold(released) == []
 
     released.forget()

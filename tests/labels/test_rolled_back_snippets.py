@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from worlds import World, asking, failing, fault, made
+from worlds import World, asking, failing, fault, own_world
 
 PINNED = "@@@voice@version_number:1@@@ {name}"
 UNPINNED = "@@@voice@@@ {name}"
@@ -17,11 +14,9 @@ WARNING = (
 )
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with made(tmp_path) as world:
-        world.configure("labels: {main: prod}")
-        yield world
+@own_world()
+def world(world: World) -> None:
+    world.configure("labels: {main: prod}")
 
 
 def release(world: World, *texts: str) -> None:

@@ -69,54 +69,54 @@ def test_this_repository_lacks_nothing_but_perhaps_its_own_address() -> None:
     assert [one for one in checked(ROOT) if REPOSITORY not in one] == []
 
 
-def test_without_an_address_of_the_source_the_step_of_the_checklist_is_named(checkout: Path) -> None:
-    replace(checkout / "pyproject.toml", r"^Source = .*$", "")
-    assert checked(checkout) == [
+VERSION, VERSION_LINE, HEADING = promptsync.__version__, r"^__version__ = .*$", r"^## .*$"
+SOURCE_LINE, OTHER = r"^Source = .*$", "https://github.com/other/tools"
+UNDATED = f"the section of {VERSION} in CHANGELOG.md has no date"
+WRONG = [
+    # a file, what is replaced in it and by what -> the beginning of the error
+    (
+        ("pyproject.toml", SOURCE_LINE, ""),
         f'pyproject.toml does not say where the source is: add [project.urls] with Source = "{SOURCE}", '
-        "as step 1 of RELEASING.md says"
-    ]
+        "as step 1 of RELEASING.md says",
+    ),
+    (
+        ("pyproject.toml", SOURCE_LINE, f'Source = "{OTHER}"'),
+        f"pyproject.toml says that the source is {OTHER}, but {SOURCE} releases it",
+    ),
+    (
+        ("pyproject.toml", f"/{REPOSITORY}/blob/", "/other/tools/blob/"),
+        f"pyproject.toml says that links of README.md lead to {OTHER}/blob/v$HFPR_VERSION/, "
+        f"but {REPOSITORY} releases it",
+    ),
+    (("CHANGELOG.md", HEADING, f"## {VERSION} - unreleased"), UNDATED),
+    (("CHANGELOG.md", HEADING, f"## {VERSION}"), UNDATED),
+    (("CHANGELOG.md", HEADING, f"## {VERSION} - 2026-13-01"), UNDATED),
+]
 
 
-def test_another_repository_cannot_release(checkout: Path) -> None:
-    replace(checkout / "pyproject.toml", r"^Source = .*$", 'Source = "https://github.com/other/tools"')
-    assert checked(checkout) == [
-        f"pyproject.toml says that the source is https://github.com/other/tools, but {SOURCE} releases it"
-    ]
+@pytest.mark.parametrize(("change", "error"), WRONG)
+def test_what_is_wrong_in_a_file_is_named(checkout: Path, change: tuple[str, str, str], error: str) -> None:
+    file, pattern, text = change
+    replace(checkout / file, pattern, text)
+    (named,) = checked(checkout)
+    assert named.startswith(error)
 
 
-def test_links_on_pypi_must_lead_to_the_repository_that_releases(checkout: Path) -> None:
-    replace(checkout / "pyproject.toml", f"/{REPOSITORY}/blob/", "/other/tools/blob/")
-    assert checked(checkout) == [
-        "pyproject.toml says that links of README.md lead to "
-        f"https://github.com/other/tools/blob/v$HFPR_VERSION/, but {REPOSITORY} releases it"
-    ]
-
-
-@pytest.mark.parametrize("tag", ["v9.9.9", promptsync.__version__, "v"])
+@pytest.mark.parametrize("tag", ["v9.9.9", VERSION, "v"])
 def test_a_tag_of_another_version_is_refused(checkout: Path, tag: str) -> None:
     assert checked(checkout, tag) == [
-        f"the tag is {tag!r}, but the version in promptsync/__init__.py is {promptsync.__version__}"
+        f"the tag is {tag!r}, but the version in promptsync/__init__.py is {VERSION}"
     ]
 
 
-@pytest.mark.parametrize("heading", ["## {} - unreleased", "## {}", "## {} - 2026-13-01"])
-def test_a_section_without_a_date_is_refused(checkout: Path, heading: str) -> None:
-    replace(checkout / "CHANGELOG.md", r"^## .*$", heading.format(promptsync.__version__))
-    (error,) = checked(checkout)
-    assert error.startswith(f"the section of {promptsync.__version__} in CHANGELOG.md has no date")
-
-
-def test_a_version_without_a_section_is_refused(checkout: Path) -> None:
-    replace(checkout / "promptsync/__init__.py", r"^__version__ = .*$", '__version__ = "9.9.9"')
+def test_a_version_needs_a_section_and_must_be_one_for_users(checkout: Path) -> None:
+    replace(checkout / "promptsync/__init__.py", VERSION_LINE, '__version__ = "9.9.9"')
     assert checked(checkout, "v9.9.9") == [
-        f"the newest section is about {promptsync.__version__} in CHANGELOG.md; the version is 9.9.9"
+        f"the newest section is about {VERSION} in CHANGELOG.md; the version is 9.9.9"
     ]
-
-
-@pytest.mark.parametrize("version", ["0.2", "0.2.0.dev1"])
-def test_a_version_that_is_not_for_users_is_refused(checkout: Path, version: str) -> None:
-    replace(checkout / "promptsync/__init__.py", r"^__version__ = .*$", f'__version__ = "{version}"')
-    replace(checkout / "CHANGELOG.md", r"^## .*$", f"## {version} - 2026-11-26")
-    assert checked(checkout, f"v{version}") == [
-        f"{version} is not a version to release; expected MAJOR.MINOR.PATCH"
-    ]
+    for version in ("0.2", "0.2.0.dev1"):
+        replace(checkout / "promptsync/__init__.py", VERSION_LINE, f'__version__ = "{version}"')
+        replace(checkout / "CHANGELOG.md", HEADING, f"## {version} - 2026-11-26")
+        assert checked(checkout, f"v{version}") == [
+            f"{version} is not a version to release; expected MAJOR.MINOR.PATCH"
+        ]
