@@ -37,26 +37,9 @@ class _Page(msgspec.Struct):
     size: int = 0
     request: str = ""
     """The registry, what it was asked for and how, for messages."""
-
-    @property
-    def pages(self) -> int | None:
-        return number(self.envelope, "pages")
-
-    @property
-    def total(self) -> int | None:
-        return number(self.envelope, "total")
-
-    @property
-    def has_next(self) -> bool | None:
-        has_next = self.envelope.get("has_next")
-        return has_next if isinstance(has_next, bool) else None
-
-    @property
-    def count(self) -> int | None:
-        """The number of pages, as far as this first page says it."""
-        if self.pages is None and self.total is not None:
-            return math.ceil(self.total / len(self.items)) if self.items else 1
-        return None if self.pages is None else max(1, self.pages)
+    pages: int | None = None
+    total: int | None = None
+    has_next: bool | None = None
 
 
 def read_whole(
@@ -137,8 +120,10 @@ def _belong_together(pages: Sequence[_Page], items: Sequence[Any]) -> bool:
 
 
 def _pages(read: Callable[[int], _Page], on_page: OnPage | None) -> list[_Page]:
-    pages, known = [read(1)], set[object]()
-    count = pages[0].count
+    first, known = read(1), set[object]()
+    pages, count = [first], None if first.pages is None else max(1, first.pages)
+    if first.pages is None and first.total is not None:
+        count = math.ceil(first.total / len(first.items)) if first.items else 1
     while True:
         start = len(pages) + 1
         if on_page is not None:
@@ -173,7 +158,13 @@ def _page(answer: Answer, operation: Operation) -> _Page:
     if items is None or not all(isinstance(item, operation.holds) for item in items):
         answer.fail(f"a list of objects under {operation.keys[0]!r}")
     envelope = body if isinstance(body, dict) else {}
-    return _Page(items, envelope, len(answer.content), answer.message_start)
+    has_next = envelope.get("has_next")
+    return _Page(
+        *(items, envelope, len(answer.content), answer.message_start),
+        pages=number(envelope, "pages"),
+        total=number(envelope, "total"),
+        has_next=has_next if isinstance(has_next, bool) else None,
+    )
 
 
 def _identity(item: Any) -> object:
