@@ -20,8 +20,6 @@ LOCAL: Final = "local:"
 
 NO_KEY: Final = "it contains spaces, quotes or other invalid characters"
 
-# The requests to an embedded registry never leave this process.
-_LOCAL_BASE: Final = "http://localhost"
 _URL: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[^\s/\\?#@\[\]:]+)(?::(?P<port>[0-9]{1,5}))?(?P<path>/[^\s?#\\]*)?",
     re.IGNORECASE,
@@ -45,11 +43,15 @@ def address(url: str) -> Address:
     if it has a user name, a password, a query or a fragment.
     """
     if url.startswith(LOCAL):
-        return Address(_LOCAL_BASE, "http", "localhost", 80, is_loopback=True)
+        # Its requests never leave this process.
+        return Address("http://localhost", "http", "localhost", 80, is_loopback=True)
     match = _URL.fullmatch(url.strip())
     shown = repr(re.sub(r"//[^/]*@", "//…@", url))  # without what may be a password
     if match is None:
-        raise UsageError(f"{shown} is not a registry URL", hint=_why(url))
+        hint = "use a URL without user name, ? and #, such as https://api.promptlayer.com"
+        if "://" not in url:
+            hint = f"use https://{url.strip() or 'api.promptlayer.com'}"
+        raise UsageError(f"{shown} is not a registry URL", hint=hint)
     scheme, host = match["scheme"].lower(), match["host"].lower().strip("[]")
     port = int(match["port"] or (443 if scheme == "https" else 80))
     if port > 65535:
@@ -103,9 +105,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _why(url: str) -> str:
-    if "://" not in url:
-        return f"use https://{url.strip() or 'api.promptlayer.com'}"
-    return "use a URL without user name, ? and #, such as https://api.promptlayer.com"

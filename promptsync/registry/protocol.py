@@ -8,9 +8,9 @@ raises the errors in ``registry.errors``.
 from __future__ import annotations
 
 import builtins
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -209,8 +209,7 @@ class Registry(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
-_DIGITS: Final = re.compile(r"-?[0-9]{1,18}")
-_LARGEST: Final = 10**18
+_Number = Annotated[int, msgspec.Meta(ge=-(10**18), le=10**18)]
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -269,17 +268,11 @@ def number(raw: Mapping[str, Any], *keys: str) -> int | None:
 
     Booleans do not count, and neither do numbers that are too large to be an id or a version.
     """
-    return next((value for key in keys if (value := _number(raw.get(key))) is not None), None)
-
-
-def _number(value: object) -> int | None:
-    if isinstance(value, str):
-        value = int(value) if _DIGITS.fullmatch(value) else None
-    elif isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST:
-        return None
-    return value
+    for key in keys:
+        if raw.get(key) is not None:
+            with suppress(msgspec.ValidationError):
+                return msgspec.convert(raw[key], _Number, strict=False)
+    return None
 
 
 def text(raw: Mapping[str, Any], *keys: str) -> str | None:

@@ -16,8 +16,6 @@ from promptsync.registry.promptlayer.paging import PER_PAGE, read_cursored, read
 from promptsync.registry.promptlayer.responses import listed_in
 from promptsync.registry.protocol import SheetId, number, text
 
-_STILL_RUNNING = 202
-
 
 class Checks:
     """Datasets, evaluations and agents. Results are the registry's own objects."""
@@ -88,9 +86,7 @@ class Checks:
         Returns the id of the run to poll, ``None`` if the response has the outputs, and the response.
         """
         body = without_none(
-            input_variables=dict(variables or {}),
-            workflow_label_name=label,
-            workflow_version_number=version,
+            input_variables=dict(variables or {}), workflow_label_name=label, workflow_version_number=version
         )
         started = self._call(endpoints.RUN_AGENT, path={"agent": agent}, body=body).object()
         return number(started, "workflow_version_execution_id", "execution_id"), started
@@ -99,7 +95,7 @@ class Checks:
         """Return whether the run is done, and then its outputs by node."""
         query = {"workflow_version_execution_id": execution_id, "return_all_outputs": True}
         answer = self._call(endpoints.AGENT_RESULT, query=query)
-        return (False, None) if answer.status == _STILL_RUNNING else (True, answer.json())
+        return (False, None) if answer.status == 202 else (True, answer.json())
 
 
 class Tracking:
@@ -179,11 +175,7 @@ class Tables:
         """
         query = {"include_columns": True, "limit": limit or PER_PAGE}
         rows, first = read_cursored(
-            self._call,
-            endpoints.SHEET_ROWS,
-            query=query,
-            only_first=limit is not None,
-            path=sheet._asdict(),
+            self._call, endpoints.SHEET_ROWS, query=query, only_first=limit is not None, path=sheet._asdict()
         )
         return {**first, "columns": [*mappings(first.get("columns"))], "rows": rows}
 

@@ -90,9 +90,6 @@ class PromptLayer:
         self.close()
 
 
-_KEYS = ("release_labels", "labels", "items")
-
-
 class PromptLayerLabels:
     """See ``promptsync.registry.protocol.Labels``."""
 
@@ -133,14 +130,29 @@ class PromptLayerLabels:
         return bool(self._can_change)
 
     def set(self, template_id: int, name: str, label: str, version: int, existing: Label | None) -> None:
-        if existing is not None:
-            self._move(template_id, name, existing, version)
+        target = {"prompt_version_number": version}
+        if existing is None:
+            body = {"name": label, **target}
+            self._call(endpoints.CREATE_LABEL, path={"template_id": template_id}, body=body).acknowledge()
             return
-        self._call(
-            endpoints.CREATE_LABEL,
-            path={"template_id": template_id},
-            body={"name": label, "prompt_version_number": version},
-        ).acknowledge()
+
+        def check() -> bool:
+            # Somebody may have moved it during the wait before the retry.
+            try:
+                labels = self.of(template_id, name)
+            except RemoteError:
+                return False
+            moved = next((other for other in labels if other.name == label), existing)
+            if moved.version not in (existing.version, version):
+                raise Rejected(
+                    f"another user moved {label!r} of {name!r} to v{moved.version} in the meantime",
+                    status=409,
+                    hint="run the command again",
+                )
+            return True
+
+        path = {"label_id": existing.label_id}
+        self._call(endpoints.MOVE_LABEL, path=path, body=target, before_repeat=check).acknowledge()
 
     def delete(self, label: Label) -> None:
         try:
@@ -150,32 +162,9 @@ class PromptLayerLabels:
             if error.status != 404:
                 raise
 
-    def _move(self, template_id: int, name: str, label: Label, version: int) -> None:
-        def check() -> bool:
-            # Somebody may have moved it during the wait before the retry.
-            try:
-                labels = self.of(template_id, name)
-            except RemoteError:
-                return False
-            moved = next((other for other in labels if other.name == label.name), label)
-            if moved.version not in (label.version, version):
-                raise Rejected(
-                    f"another user moved {label.name!r} of {name!r} to v{moved.version} in the meantime",
-                    status=409,
-                    hint="run the command again",
-                )
-            return True
-
-        self._call(
-            endpoints.MOVE_LABEL,
-            path={"label_id": label.label_id},
-            body={"prompt_version_number": version},
-            before_repeat=check,
-        ).acknowledge()
-
 
 def _labels(answer: Answer, template_id: int | None = None, name: str | None = None) -> list[Label]:
-    items = answer.listed(*_KEYS)
+    items = answer.listed("release_labels", "labels", "items")
     try:
         return [label_of(item, template_id, name) for item in items]
     except ValueError as error:

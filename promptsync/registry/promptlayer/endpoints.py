@@ -203,10 +203,7 @@ CANCEL_OPERATION: Final = _on_sheet(
 SCORE: Final = _on_sheet("score the sheet", "POST", "/scorecard/recalculate")
 CANCEL_SCORE: Final = _on_sheet("stop scoring the sheet", "POST", "/scorecard/cancel", repeatable=True)
 CALCULATION: Final = _on_sheet(
-    "read the score of the sheet",
-    "GET",
-    "/scorecard/calculations/{calculation_id}",
-    item="calculation",
+    "read the score of the sheet", "GET", "/scorecard/calculations/{calculation_id}", item="calculation"
 )
 SCORED_ROWS: Final = _on_sheet(
     "read the scores of the rows", "GET", "/scorecard/rows", item="calculation", keys=("rows",)

@@ -79,11 +79,7 @@ class Sender:
         """How many requests were sent so far, retries included."""
 
     def send(
-        self,
-        request: httpx.Request,
-        *,
-        is_repeatable: bool,
-        before_repeat: Callable[[], bool] | None = None,
+        self, request: httpx.Request, *, is_repeatable: bool, before_repeat: Callable[[], bool] | None = None
     ) -> httpx.Response:
         """Return the last response to a request, with its decoded body.
 

@@ -20,13 +20,7 @@ from promptsync.registry.errors import BadAnswer, FateUnknown, NotFound, NotRead
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
-from promptsync.registry.promptlayer.responses import (
-    WRONG_PLACE,
-    identity,
-    is_whole,
-    shown,
-    version_of,
-)
+from promptsync.registry.promptlayer.responses import WRONG_PLACE, identity, is_whole, shown, version_of
 from promptsync.registry.promptlayer.versions import Versions
 from promptsync.registry.protocol import NewVersion, number, text
 

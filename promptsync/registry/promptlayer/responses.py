@@ -162,8 +162,6 @@ def shown(text: str, room: int = EXCERPT) -> str:
     # A body can be megabytes long, so only its start is searched for white space.
     line = re.sub(r"\s+", " ", text[: room * 20]).strip()
     cut = line if len(line) <= room else line[: room - 1] + "…"
-    if cut.isprintable():
-        return cut
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in cut
@@ -225,12 +223,6 @@ MAX_VERSION: Final = 1_000_000
 
 
 _NOT_CONTENT: Final = ENVELOPE | {"prompt_template", "metadata", "error"}
-
-# The customer's document does not describe labels. The vendor's names come first in each of these.
-_LABEL_NAMES: Final = ("release_label", "name", "label")
-_LABEL_IDS: Final = ("release_label_id", "id", "label_id")
-_LABEL_VERSIONS: Final = ("prompt_version_number", "version_number", "version")
-_LABEL_PROMPT_IDS: Final = ("prompt_id", "prompt_template_id", "template_id")
 
 # No document names an author. The vendor writes users in these ways in its other responses.
 _AUTHORS: Final = ("author", "created_by", "created_by_email", "user_name", "user_email")
@@ -299,11 +291,13 @@ def prompt_of(raw: Mapping[str, Any]) -> Prompt:
 
 def label_of(raw: Mapping[str, Any], template_id: int | None = None, prompt_name: str | None = None) -> Label:
     """Return one release label. ``template_id`` and ``prompt_name`` fill in what the response leaves out."""
-    own_id = number(raw, *_LABEL_PROMPT_IDS)
+    # The customer's document does not describe labels. The vendor's names come first.
+    own_id = number(raw, "prompt_id", "prompt_template_id", "template_id")
+    version = number(raw, "prompt_version_number", "version_number", "version")
     return Label(
-        name=_needed(text(raw, *_LABEL_NAMES), "release_label"),
-        version=_needed(number(raw, *_LABEL_VERSIONS), "prompt_version_number"),
-        label_id=_needed(number(raw, *_LABEL_IDS), "release_label_id"),
+        name=_needed(text(raw, "release_label", "name", "label"), "release_label"),
+        version=_needed(version, "prompt_version_number"),
+        label_id=_needed(number(raw, "release_label_id", "id", "label_id"), "release_label_id"),
         template_id=template_id if own_id is None else own_id,
         prompt_name=text(raw, "prompt_name") or prompt_name,
     )

@@ -18,13 +18,7 @@ from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import F_STRING, Prompt, Version, format_of, mappings
 from promptsync.prompt.snippets import snippet_text, strings
 from promptsync.prompt.template import named_variables, template_variables
-from promptsync.registry.errors import (
-    NotFound,
-    NotReadableRaw,
-    RenamedRemotely,
-    Unsupported,
-    UnusablePrompt,
-)
+from promptsync.registry.errors import NotFound, NotReadableRaw, RenamedRemotely, Unsupported, UnusablePrompt
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.endpoints import RESERVED
