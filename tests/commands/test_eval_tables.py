@@ -126,7 +126,9 @@ def test_files_and_outputs_of_a_workflow(world: World, tmp_path: Path) -> None:
     assert "1 check failed" in (world.root / "report.html").read_text("utf-8")
 
 
-def test_more_cells_than_the_limit_are_refused_with_the_option_that_raises_it(world: World) -> None:
+def test_more_cells_than_the_limit_are_refused_and_a_run_that_is_not_awaited_is_finished_by_the_next(
+    world: World,
+) -> None:
     rude(world)
     writes = len(world.writes)
     done = world.run("eval", "run", "--changed", "--max-cells", "19")
@@ -135,12 +137,8 @@ def test_more_cells_than_the_limit_are_refused_with_the_option_that_raises_it(wo
     for refused in (done, without_stdin, world.run("eval", "run", "--changed")):
         assert (refused.code, "add --max-cells 20" in refused.err) == (3, True), str(refused)
     assert len(world.writes) == writes
-    assert world.run("eval", "run", "--changed", "--max-cells", "20").code == 1
-
-
-def test_a_run_that_is_not_awaited_is_finished_by_the_next(world: World) -> None:
-    rude(world)
-    started = world.ok("eval", "run", "thanks", "--prompt", "a", "--no-wait")
+    started = world.ok("eval", "run", "thanks", "--prompt", "a", "--no-wait", "--max-cells", "20")
+    world.configure("", instead="limits: {cells: 19}")
     assert "promptsync eval run thanks" in started.err
     shown = world.run("eval", "show", "thanks", "--prompt", "a")
     assert shown.code == 1 and "has no complete run of a as it is in your files" in shown.err

@@ -81,17 +81,15 @@ def test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do(
 
 def test_files_that_are_there_are_kept(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (top / ".github" / "workflows").mkdir(parents=True)
-    (top / WORKFLOWS[1]).write_text("name: ours\n")
     (top / WORKFLOWS[2]).symlink_to("nowhere.yml")
-    (top / HOOKS).write_text("repos: []\n")
-    (top / GITLAB[0]).write_text("stages: [build]")
+    ours = {WORKFLOWS[1]: "name: ours\n", HOOKS: "repos: []\n", GITLAB[0]: "stages: [build]"}
+    for path, text in ours.items():
+        (top / path).write_text(text)
     found = document(top, capsys, *FLAGS, "--gitlab")
     assert [path for path in found["created"] if "." in path[1:]] == [WORKFLOWS[0], GITLAB[1]]
-    assert (top / WORKFLOWS[1]).read_text() == "name: ours\n"
-    assert (top / HOOKS).read_text() == "repos: []\n"
+    assert {path: (top / path).read_text() for path in ours} == ours
     assert (top / WORKFLOWS[2]).is_symlink()
-    assert (top / GITLAB[0]).read_text() == "stages: [build]"
-    assert set(found["kept"]) >= {*WORKFLOWS[1:], HOOKS, GITLAB[0]}
+    assert set(found["kept"]) >= {*ours, WORKFLOWS[2]}
 
 
 def test_a_copy_of_the_example_gets_everything_that_init_would_write(
@@ -273,7 +271,7 @@ def empty(world: World) -> World:
     return world
 
 
-def test_both_files_are_written_and_need_no_package(empty: World) -> None:
+def test_both_files_are_written_for_the_paths_of_the_working_copy_and_need_no_package(empty: World) -> None:
     document = empty.run("init", "--agents", "--json").document
     assert document["created"][-2:] == [AGENTS, SKILL]
     assert "package" not in document
@@ -284,6 +282,15 @@ def test_both_files_are_written_and_need_no_package(empty: World) -> None:
     for command in commit.split(" && "):
         empty.git(*shlex.split(command)[1:])
     assert empty.git("status", "--porcelain") == ""
+    for path in (AGENTS, SKILL):
+        (empty.root / path).unlink()
+    empty.put("app/promptsync.yaml", "prompts: texts\nremotes: {local: {url: 'local:'}}\n")
+    empty.ok("-C", str(empty.root / "app"), "init", "--agents")
+    for path in (AGENTS, SKILL):
+        text = empty.root.joinpath(path).read_text("utf-8")
+        assert "`app/texts/`" in text and "`app/promptsync.yaml`" in text
+        assert "`prompts/`" not in text and "`promptsync.yaml`" not in text
+    assert "`app/evaluations/`" in text
 
 
 SECTIONS = [
@@ -335,17 +342,6 @@ def test_beside_a_file_that_cannot_be_read_or_a_link_nothing_is_written(empty: W
         assert (done.code, said in done.err, [*outside.iterdir()]) == (code, True, []), str(done)
         assert not (empty.root / "promptsync.yaml").exists()
         (empty.root / path).unlink()
-
-
-def test_the_files_name_the_paths_of_the_working_copy(world: World) -> None:
-    world.put("app/promptsync.yaml", "prompts: texts\nremotes: {local: {url: 'local:'}}\n")
-    (world.root / "promptsync.yaml").unlink()
-    assert world.run("-C", str(world.root / "app"), "init", "--agents").code == 0
-    for path in (AGENTS, SKILL):
-        text = world.root.joinpath(path).read_text("utf-8")
-        assert "`app/texts/`" in text and "`app/promptsync.yaml`" in text
-        assert "`prompts/`" not in text and "`promptsync.yaml`" not in text
-    assert "`app/evaluations/`" in text
 
 
 # -- the format of skills: https://agentskills.io/specification ----------------------------------------------
@@ -421,15 +417,14 @@ def test_every_command_works_in_a_copy_of_the_example(copy: World) -> None:
     assert copy.git("status", "--porcelain") == ""
 
 
-def test_both_texts_name_the_commands_that_are_refused() -> None:
+def test_the_skill_and_the_section_say_what_is_true(copy: World) -> None:
+    # Both name the commands that are refused.
     skill = re.search(r"Never run (.*?), except", INSTRUCTIONS)
     section = re.search(r"Never publish or release: no (.*?)\.\n", SECTION)
     assert skill and section
     assert tuple(re.findall(r"`([^`]+)`", skill[1])) == REFUSED
     assert set(re.findall(r"`([^`]+)`", section[1])) == {words.split()[0] for words in REFUSED} <= set(VERBS)
-
-
-def test_the_skill_explains_the_exit_codes_and_keys_that_exist(copy: World) -> None:
+    # The skill explains the exit codes and keys that exist.
     codes = re.findall(r"(?m)^\| (\d+) \|", INSTRUCTIONS)
     assert codes == ["0", "1", "2", "3", "4", "5"]
     documents = {"status": as_agent(copy, "status", "--json").document}

@@ -85,6 +85,12 @@ def test_a_row_that_is_too_wide_is_wrapped_like_a_text():
         "    " + "x" * 21,  # a word that is too wide is left to the terminal
     ]
     assert fitted(rows[0], 3) == [*rows[0]]  # plain texts are left to the terminal
+    # A command at the end gets a line of its own.
+    command = "promptsync bump tone --remote far"
+    (line,) = row_lines([Row("pinned", "warn", "tone", note="refund pins v1, not v2", command=command)])
+    first, second = map(click.unstyle, fitted([line], 60))
+    assert (first, second) == ("  pinned  tone: refund pins v1, not v2", f"      {command}")
+    assert [click.unstyle(one) for one in fitted([line], 90)] == [click.unstyle(line)]
 
 
 # -- verbs on a narrow terminal -----------------------------------------------------------------------------
@@ -235,16 +241,6 @@ def commands(command: click.Command, path: str) -> list[tuple[str, click.Command
     return found
 
 
-def test_a_command_in_a_line_that_is_too_wide_gets_a_line_of_its_own() -> None:
-    note, command = "refund still pins v1, not v2", "promptsync bump tone --remote far"
-    (line,) = row_lines([Row("pinned", "warn", "tone", note=note, command=command)])
-    assert [click.unstyle(one) for one in fitted([line], 60)] == [
-        "  pinned  tone: refund still pins v1, not v2",
-        "      promptsync bump tone --remote far",
-    ]
-    assert [click.unstyle(one) for one in fitted([line], 90)] == [click.unstyle(line)]
-
-
 # -- ``promptsync completion``: what shells offer, in real shells where they are installed ---------------
 
 
@@ -320,8 +316,7 @@ def test_what_is_offered(offered, copy):
         assert offered(line) == words, line
     assert sorted(copy.rglob("*")) == before
 
-
-def test_names_and_labels_of_the_registry_are_offered_once_it_was_read(copy, offered):
+    # Names and labels of the registry are offered once it was read.
     (copy / "prompts/broken.yaml").unlink()
     (copy / "registry.yaml").unlink()
     assert run(["-C", str(copy), "push", "--label", "live", "--yes"], {}) == 0
@@ -333,11 +328,8 @@ def test_names_and_labels_of_the_registry_are_offered_once_it_was_read(copy, off
     assert offered("promptsync --remote team log support/") == []
 
 
-BROKEN = ["remotes: [", "remote: nowhere\n", "", "- 1\n", "api_key: x\n", "prompts: ../..\n", "\x00"]
-
-
 def test_a_broken_configuration_says_nothing_and_names_are_offered_all_the_same(copy, offered):
-    for text in BROKEN:
+    for text in ("remotes: [", "remote: nowhere\n", "", "- 1\n", "api_key: x\n", "prompts: ../..\n", "\x00"):
         (copy / "promptsync.yaml").write_text(text, "utf-8")
         assert offered("promptsync push support/") == ["support/broken", "support/refund"]
         assert offered("promptsync push --label ") == []

@@ -312,23 +312,15 @@ def test_a_bundle_has_the_same_types_as_the_files_that_it_is_made_of(offline: Wo
         assert bundled == files
 
 
-MISUSE = [
-    (("--lang", "python", "--check"), 2, "--check requires the file"),
-    (("--lang", "python", "--check", "-o", ""), 2, "--check requires the file"),
-    ((), 2, "--lang"),
-    (("--lang", "cobol"), 2, "cobol"),
-    (("--lang", "python", "--bundle", "nowhere.json"), 2, "nowhere.json cannot be read"),
-    (("--lang", "python", "--bundle", "promptsync.yaml"), 2, "promptsync.yaml is not a bundle"),
-    (("--lang", "python", "-o", "prompts"), 2, "prompts"),
-    (("--lang", "python", "-o", "promptsync.yaml/types.py"), 2, "promptsync.yaml"),
-]
-
-
-def test_misuse_is_explained(offline: World) -> None:
-    for arguments, code, message in MISUSE:
-        offline.says(code, message, "types", *arguments)
-
-
+MISUSE = {
+    "": "--lang",
+    "--lang cobol": "cobol",
+    "--lang python --check": "--check requires the file",
+    "--lang python --bundle nowhere.json": "nowhere.json cannot be read",
+    "--lang python --bundle promptsync.yaml": "promptsync.yaml is not a bundle",
+    "--lang python -o prompts": "prompts",
+    "--lang python -o promptsync.yaml/types.py": "promptsync.yaml",
+}
 UNREADABLE = [
     ("support/refund", "messages: [", 1, "prompts/support/refund.yaml:"),
     ("support/refund", "content: '@@@support/house-tone@@@ @@@nowhere@@@'\n", 1, "@@@nowhere@@@ has no file"),
@@ -343,6 +335,8 @@ UNREADABLE = [
 
 
 def test_nothing_is_written_of_files_that_cannot_be_read_or_through_a_link(offline: World) -> None:
+    for line, message in MISUSE.items():
+        offline.says(2, message, "types", *line.split())
     for name, text, code, message in UNREADABLE:
         whole = offline.path(name).read_text("utf-8")
         offline.path(name).write_text(text, "utf-8")
