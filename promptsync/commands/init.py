@@ -333,7 +333,7 @@ def _steps(session: Session, result: InitResult) -> Iterator[str]:
     elif is_new:
         yield from [] if session.environment.get("PROMPTLAYER_API_KEY") else ["export PROMPTLAYER_API_KEY=…"]
         yield f"{promptsync} pull"
-        paths = [*paths, config.prompts] if result.written else []
+        paths = [*paths, config.prompts] if paths or result.written else []
     if paths:
         message = result.message if result.committed is None else SET_UP
         yield commit_command(config.root, paths, message, config.prompts, directory)

@@ -32,37 +32,19 @@ _SHOWN = 8
 class Imported(Struct, frozen=True):
     """What an import did: the ``outcomes`` of ``start``, and the files that it wrote.
 
-    ``present`` are prompts that have a file already, which is kept. ``not_included`` counts the prompts that
-    ``include`` does not match.
+    ``present`` are prompts that have a file already, which is kept, and ``apart`` those of them that differ
+    from the registry. ``not_included`` counts the prompts that ``include`` does not match. ``error`` is why
+    ``promptsync status`` will report differences, if it will.
     """
 
     outcomes: dict[str, str]
     written: list[Write]
-    failure: PromptsyncError | None
     present: tuple[Item, ...]
+    apart: tuple[Item, ...]
     not_included: int
     url: str
     remote: str
-
-    @property
-    def apart(self) -> list[Item]:
-        """The prompts whose file differs from the registry."""
-        return [item for item in self.present if item.state is State.DIVERGED]
-
-    @property
-    def error(self) -> PromptsyncError | None:
-        """Why ``promptsync status`` will report differences, if it will."""
-        apart = self.apart
-        if self.failure is not None or not apart:
-            return self.failure
-        what = "1 existing file differs" if len(apart) == 1 else f"{len(apart)} existing files differ"
-        name = shlex.quote(apart[0].name)
-        return Refused(
-            f"{what} from the registry; existing files are kept",
-            details=[f"{item.name}  {item.path}" for item in apart],
-            hint=f"promptsync diff {name}\npromptsync pull {name} --theirs\npromptsync pull {name} --ours",
-            code="conflict",
-        )
+    error: PromptsyncError | None
 
 
 def url_of(remote: str) -> str:
@@ -161,12 +143,26 @@ def import_prompts(project: Project, root: Path, drafted: ConfigDraft) -> Import
     outcomes = start(root, drafted, example=False)
     with locked(root):
         receipt = apply_pull(project, PullPlan(changes=tuple(writes)))
+    apart = tuple(item for item in present if item.state is State.DIVERGED)
     return Imported(
-        outcomes=outcomes,
-        written=receipt.of(writes),
-        failure=receipt.error,
-        present=present,
+        outcomes,
+        receipt.of(writes),
+        present,
+        apart,
         not_included=sum(not project.config.in_scope(name) for name in snapshot.listing),
         url=project.url,
         remote=project.remote,
+        error=receipt.error or (_differing(apart) if apart else None),
+    )
+
+
+def _differing(apart: Sequence[Item]) -> Refused:
+    """Return the error for existing files that differ from the registry."""
+    what = "1 existing file differs" if len(apart) == 1 else f"{len(apart)} existing files differ"
+    name = shlex.quote(apart[0].name)
+    return Refused(
+        f"{what} from the registry; existing files are kept",
+        details=[f"{item.name}  {item.path}" for item in apart],
+        hint=f"promptsync diff {name}\npromptsync pull {name} --theirs\npromptsync pull {name} --ours",
+        code="conflict",
     )

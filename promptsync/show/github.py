@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -26,7 +25,9 @@ def write_github_files(
         if summary and variables.get(SUMMARY):
             _append(variables[SUMMARY], "\n".join([*summary, "", ""]), MOST_SUMMARY)
         if outputs and variables.get(OUTPUT):
-            _append(variables[OUTPUT], "".join(_output(name, value) for name, value in outputs.items()))
+            # A value of several lines could set other outputs.
+            lines = (f"{name}={' '.join(value.splitlines())}\n" for name, value in outputs.items())
+            _append(variables[OUTPUT], "".join(lines))
     except OSError as problem:
         return f"{problem.filename} cannot be written: {problem.strerror}"
     return None
@@ -51,11 +52,3 @@ def _append(path: str, text: str, most: int | None = None) -> None:
         data = b"The summary of this step is too long to show.\n\n"
     with place.open("ab") as file:
         file.write(data)
-
-
-def _output(name: str, value: str) -> str:
-    if "\n" not in value and "\r" not in value:
-        return f"{name}={value}\n"
-    # A random delimiter cannot occur in the value and end it early.
-    delimiter = f"end-{secrets.token_hex(16)}"
-    return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"

@@ -164,9 +164,7 @@ def test_texts_of_prompts_are_shown_and_not_obeyed(world: World) -> None:
 def test_outputs_cannot_be_ended_by_what_is_in_them_and_a_summary_has_a_limit(tmp_path: Path) -> None:
     place = tmp_path / "output"
     write_github_files({"GITHUB_OUTPUT": str(place)}, (), {"released": "a=1", "body": "one\nEOF\ntwo"})
-    first, opening, *rest = place.read_text().splitlines()
-    assert (first, opening[:10]) == ("released=a=1", "body<<end-")
-    assert rest == ["one", "EOF", "two", opening.partition("<<")[2]]
+    assert place.read_text() == "released=a=1\nbody=one EOF two\n"
     place = tmp_path / "summary"
     for _ in range(3):
         write_github_files({"GITHUB_STEP_SUMMARY": str(place)}, ["x" * 600_000], {})
