@@ -9,6 +9,7 @@ import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from wsgiref.util import request_uri
 
 import msgspec
 import werkzeug
@@ -292,9 +293,9 @@ class Request(Struct, frozen=True):
 
 def split_target(environ: WSGIEnvironment) -> tuple[str, dict[str, list[str]]]:
     """Return the raw path, still percent-encoded, and the values of each parameter of the query."""
-    raw = environ["REQUEST_URI"]
+    raw = environ.get("REQUEST_URI") or request_uri(environ)
     if not raw.startswith("/"):
-        # Proxies send an absolute URL.
+        # An absolute URL, as to a proxy; so is that of a server which does not tell the target.
         raw = "/" + raw.partition("://")[2].partition("/")[2]
     path, _, query = raw.partition("#")[0].partition("?")
     try:

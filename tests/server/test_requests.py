@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from urllib.parse import quote
 
+import httpx
 import pytest
 from registry_server import Caller, flat
 from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -85,6 +86,12 @@ def test_a_slash_that_is_not_encoded_separates(call, publish):
 )
 def test_a_target_is_split_before_it_is_decoded(raw, target):
     assert split_target({"REQUEST_URI": raw}) == target
+
+
+def test_any_wsgi_server_can_call_the_application(tmp_path):
+    with create_app(tmp_path / "r.db") as app, httpx.Client(transport=httpx.WSGITransport(app)) as client:
+        found = client.get("http://localhost/prompt-templates?per_page=3&name=é", headers={"X-API-KEY": "k"})
+    assert (found.status_code, found.json()["per_page"]) == (200, 3)
 
 
 @pytest.mark.parametrize(
