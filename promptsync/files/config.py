@@ -123,11 +123,8 @@ def load(path: Path) -> Config:
 
 
 def parse(path: Path, data: bytes) -> Config:
-    """Return the configuration in the contents of a file, which need not exist; raises what ``load`` does."""
-    try:
-        loaded = yaml_load.load(data, path.name)
-    except InvalidFile as error:
-        raise InvalidConfig(path, error.problems) from None
+    """Return the configuration in the contents of a file. Raises ``InvalidConfig`` and ``InvalidFile``."""
+    loaded = yaml_load.load(data, path.name)
     problems = schema.check(loaded, path.name, "config") or [*_contradictions(loaded, path.name)]
     # Even a file with other problems may be committed, so a key in it is always reported.
     problems += _keys_in(loaded.text, path.name)
