@@ -313,14 +313,13 @@ def test_lint_loads_no_network_for_another_format(aligned: Path) -> None:
         (aligned / "prompts" / "two.yaml").unlink()
 
 
-NEEDLESS = ("checks", "deploy", "files.git", "labels", "lint", "pull", "push", "setup")
+NEEDLESS = ("checks", "deploy", "labels", "lint", "pull", "push", "setup")
 """Rooms that a tree in sync does not need, because nothing differs."""
 
 
 def test_status_of_an_aligned_tree_loads_only_the_rooms_that_it_needs(aligned: Path) -> None:
     own = {name.removeprefix("promptsync.") for name in modules_loaded(aligned, "status")}
     assert {room for room in NEEDLESS for name in own if f"{name}.".startswith(f"{room}.")} == set()
-    assert {name for name in own if name.startswith("history.")} <= {"history.mark"}
 
 
 def test_the_garbage_collector_seldom_looks_through_what_thousands_of_files_keep(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from promptsync.compare.content import content_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
+from promptsync.history.decide import Base
+from promptsync.history.graph import Lineage, Revision
 from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, PromptAt, archived, is_pattern, resolve, unknown
 from promptsync.prompt.prompt import Problem, Prompt, Version, merged_tags, tag_set
@@ -39,8 +41,6 @@ def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags) -> State
 
 if TYPE_CHECKING:
     from promptsync.compare.history import PromptHistory
-    from promptsync.history.decide import Base
-    from promptsync.history.graph import Lineage, Revision
 
 
 class Origin(Struct, frozen=True):
@@ -65,7 +65,7 @@ class Item(Struct, frozen=True):
     history: PromptHistory | None = None
     digest: str | None = None
     origin: Origin = field(default_factory=Origin)
-    lineage: Lineage | None = None
+    lineage: Lineage = Lineage()
     renamed_to: str | None = None
     archived: Version | None = None
 
@@ -84,20 +84,19 @@ class Item(Struct, frozen=True):
     @property
     def is_in_git(self) -> bool:
         """Whether the commits that ``HEAD`` reaches have, or had, a file of the prompt."""
-        return self.lineage is not None and self.lineage.newest is not None
+        return self.lineage.newest is not None
 
     @property
     def deletion_committed(self) -> bool:
         """Whether ``HEAD`` has no file of the prompt any more."""
-        newest = self.lineage.newest if self.lineage is not None else None
+        newest = self.lineage.newest
         return newest is not None and newest.digest is None
 
     @property
     def last(self) -> Revision | None:
         """The last revision with content, of a prompt without a file."""
-        if self.file is not None or self.lineage is None:
-            return None
-        return next((revision for revision in self.lineage.back() if revision.digest is not None), None)
+        revisions = self.lineage.back() if self.file is None else ()
+        return next((revision for revision in revisions if revision.digest is not None), None)
 
     @property
     def base(self) -> Base | None:

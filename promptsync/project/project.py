@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from msgspec import structs
 
@@ -14,16 +14,15 @@ from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.cache import Cache, Record
 from promptsync.files.config import Config, is_possible, parse
 from promptsync.files.disk import DIRECTORY, check_private, private_directory, real_path
+from promptsync.files.evaluation import load_evaluations
+from promptsync.files.git.repository import Repository
+from promptsync.files.git.revisions import Revisions
 from promptsync.history.mark import Key, parse_key
 from promptsync.parallel import for_each, mapped
 from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.prompt import Local
 from promptsync.registry.address import LOCAL, address
 from promptsync.registry.protocol import Registry, Timeouts
-
-if TYPE_CHECKING:
-    from promptsync.files.git.repository import Repository
-    from promptsync.files.git.revisions import Revisions
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -75,14 +74,10 @@ class Project:
     @cached_property
     def evaluations(self) -> tuple[EvaluationFile, ...]:
         """The evaluation files of the working copy. Raises InvalidFile, with everything wrong in them."""
-        from promptsync.files.evaluation import load_evaluations
-
         return load_evaluations(self.root)
 
     @cached_property
     def _repository(self) -> Repository | None:
-        from promptsync.files.git.repository import Repository
-
         return Repository.find(self.root, self.config.prompts)
 
     @cached_property
@@ -129,8 +124,6 @@ class Project:
 
     def revisions(self, commits: Mapping[str, str | None] | None = None) -> Revisions | None:
         """Return the git revisions of the prompts, ``None`` outside of git; see ``Revisions``."""
-        from promptsync.files.git.revisions import Revisions
-
         if self.history is None:
             return None
         return Revisions(self.history, self.root, self.config.prompts, self.keys_in, commits)

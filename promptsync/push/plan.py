@@ -187,10 +187,9 @@ def _parents_of_restored(
     """
     text = digest(content_of(archived, file.prompt))
     prompt = identity(project.registry.workspace_id, archived.template_id)
-    revisions = [*item.lineage.back()] if item.lineage is not None else []
     known = [
         (item.digest, project.keys_in(file.local.synced)),
-        *((one.digest, one.keys) for one in revisions),
+        *((revision.digest, revision.keys) for revision in item.lineage.back()),
     ]
     sent = [(own or "", key) for own, keys in known for key in keys]
     numbers = {key.version for own, key in sent if key.names(prompt, own) or key.names(prompt, text)}
