@@ -24,8 +24,8 @@ from promptsync.labels.move import ChangedLabel, apply_labels
 from promptsync.labels.plan import LabelChange
 from promptsync.project.project import Project
 from promptsync.project.versions import routed_labels
+from promptsync.push.actions import PushReceipt
 from promptsync.push.apply import apply_push
-from promptsync.push.receipt import PushReceipt
 
 _NAMED = 8
 """Most prompts that a hint names."""

@@ -29,8 +29,7 @@ from promptsync.prompt.fields import changes
 from promptsync.prompt.labels import RELEASED, Position
 from promptsync.prompt.prompt import Prompt, Version, tag_set
 from promptsync.prompt.snippets import rendered_in
-from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
-from promptsync.push.receipt import PushReceipt
+from promptsync.push.actions import Action, Ending, Kind, PushPlan, PushReceipt, Result
 from promptsync.registry.errors import FateUnknown, NotFound, RenamedRemotely, TimedOut
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.snippet_users import LiveUser, after, named_users
 from promptsync.history.mark import parse_mark, without_mark
-from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
-from promptsync.push.receipt import PushReceipt
+from promptsync.push.actions import Action, Ending, Kind, PushPlan, PushReceipt, Result
 from promptsync.show import notes
 from promptsync.show.diff import add_differences
 from promptsync.show.labels import label_row, labels_body

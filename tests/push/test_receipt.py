@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from promptsync.errors import Incomplete, Refused, RemoteError
-from promptsync.push.actions import Ending, PushPlan, Result
-from promptsync.push.receipt import PushReceipt
+from promptsync.push.actions import Ending, PushPlan, PushReceipt, Result
 from promptsync.registry.errors import Rejected
 
 DIVERGED = Result("a", Ending.SKIPPED, "both", state="diverged", blocks=True)

@@ -19,8 +19,7 @@ from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange
 from promptsync.prompt.prompt import Problem, Prompt, Version
-from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
-from promptsync.push.receipt import PushReceipt
+from promptsync.push.actions import Action, Ending, Kind, PushPlan, PushReceipt, Result
 from promptsync.show.diff import add_differences
 from promptsync.show.markdown import MOST, Page, code
 from promptsync.show.push import show_plan, show_receipt
