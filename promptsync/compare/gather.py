@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
+
+from msgspec import Struct, structs
 
 from promptsync.compare.conflict import has_conflict
-from promptsync.compare.content import ListComparison
-from promptsync.compare.snapshot import Item, Snapshot, State
+from promptsync.compare.content import ListComparison, content_of, read_content
+from promptsync.compare.git_state import origin_of, too_shallow
+from promptsync.compare.history import PromptHistory, decide_all
+from promptsync.compare.snapshot import Item, Snapshot, State, with_tags
 from promptsync.files.cache import Cache
+from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
+from promptsync.history.graph import Lineage
+from promptsync.history.mark import Key, identity, parse_mark
 from promptsync.parallel import together
 from promptsync.project.project import Project
-from promptsync.project.versions import labels_by_prompt, list_all, list_labels
+from promptsync.project.versions import labels_by_prompt, list_all, list_labels, read_usable
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import tag_set
+from promptsync.prompt.prompt import Version, tag_set
 
 
 def gather(
@@ -61,8 +69,6 @@ def gather(
         else:
             undecided.append(name)
     if undecided:  # a tree in sync needs neither git nor a base
-        from promptsync.compare.states import Undecided
-
         items += Undecided(project, files, listing, comparison, label, latest).decide(undecided)
     return Snapshot(
         items=tuple(sorted(items, key=lambda item: item.name)),
@@ -104,3 +110,194 @@ def offline_snapshot(project: Project) -> Snapshot:
             state = State.CONFLICT
         items.append(Item(name, state, file, digest=content))
     return Snapshot(tuple(items), worktree, {})
+
+
+# -- what the list leaves open ------------------------------------------------------------------------------
+
+_CERTAIN = (
+    *(State.IN_SYNC, State.NEW, State.CONFLICT, State.REMOTE_ONLY),
+    *(State.DELETED_REMOTELY, State.RENAMED_REMOTELY),
+)
+"""States that stay the same whatever the missing history of a shallow clone holds."""
+
+
+class Undecided(Struct):
+    """The prompts that differ, or that only one side has, with what decides their states.
+
+    ``latest`` is the snapshot of the latest versions, if there is one, where ``listing`` holds those under a
+    ``label``. ``lineages`` are the git revisions of the files.
+    """
+
+    project: Project
+    files: Mapping[str, PromptFile]
+    listing: Mapping[str, Version]
+    comparison: ListComparison
+    label: str | None
+    latest: Snapshot | None
+    newest: Mapping[str, Version] = {}
+    lineages: Mapping[str, Lineage] = {}
+
+    def decide(self, names: Sequence[str]) -> list[Item]:
+        """Return an item for each name, in any order.
+
+        A prompt that was renamed in the registry has one item, under the name in the files.
+        """
+        # The versions under a label say nothing about what was published after them.
+        if self.label is not None:
+            listed = self.latest.listing.values() if self.latest is not None else list_all(self.project)
+            self.newest = {version.name: version for version in listed}
+        if (revisions := self.project.revisions()) is not None:
+            self.lineages = revisions.of(names)
+        both = [
+            name
+            for name in names
+            if name in self.listing and (name in self.files or self._lineage(name).head is not None)
+        ]
+        read = self.project.mapped("Reading versions", self._history, both)
+        histories = decide_all(self.project, read)
+        absent = [name for name in names if name in self.files and name not in self.listing]
+        archived: dict[str, Version] = {}
+        # Under a label the list lacks every prompt without that label; it says nothing about archived ones.
+        if absent and self.label is None:
+            deleted = self.project.registry.prompts.list(status="deleted")
+            archived = {version.name: version for version in deleted if version.name in absent}
+        renamed = self._renamed([name for name in absent if name not in archived])
+        return [
+            self._item(name, histories.get(name), archived.get(name), renamed)
+            for name in names
+            # Pulled as a new prompt, the new name would leave the file with a copy of it behind.
+            if name in self.files or name not in renamed.values()
+        ]
+
+    def _lineage(self, name: str) -> Lineage:
+        return self.lineages.get(name) or Lineage()
+
+    def _history(self, name: str) -> PromptHistory:
+        """Return a prompt that both sides have or had, with its tracked version."""
+        listed, file = self.listing[name], self.files.get(name)
+        latest = self.newest.get(name, listed).version
+        history = PromptHistory(self.project, name, file, listed, self._lineage(name), latest=latest)
+        if file is not None:
+            content = content_of(listed, file.prompt)
+            is_raw = self.comparison.is_raw and digest(content) == digest(file.prompt)
+            if is_raw or self.comparison.recorded(listed, digest(content)):
+                history.set(listed, content)
+                return history
+        version = self.project.registry.prompts.get(listed.template_id, name, version=listed.version)
+        prompt = file.prompt if file is not None else None
+        history.add(version, read_content(self.project, version, prompt))
+        return history
+
+    def _renamed(self, absent: Sequence[str]) -> dict[str, str]:
+        """Return the new names of prompts that were renamed in the registry.
+
+        Such a prompt has the id that this working copy recorded, or a version that comes from our file.
+        """
+        others = [listed for name, listed in self.listing.items() if name not in self.files]
+        if not absent or not others:
+            return {}
+        registry = self.project.registry
+        # ids of another workspace mean other prompts
+        known = self.project.record().entries(registry.url, registry.workspace_id)
+        ids = {known[name].template_id: name for name in absent if name in known}
+        renamed = {ids[other.template_id]: other.name for other in others if other.template_id in ids}
+        # If the files had that name, they renamed it.
+        others = [
+            version
+            for version in others
+            if version.name not in known and self._lineage(version.name).head is None
+        ]
+        unknown = {name for name in absent if name not in known}
+        for version in chain(others, self._earlier(unknown, others)):
+            renamed |= {name: version.name for name in unknown if self._is_of_file(name, version)}
+            unknown -= renamed.keys()
+            if not unknown:
+                break
+        return renamed
+
+    def _earlier(self, names: Collection[str], others: Sequence[Version]) -> Iterator[Version]:
+        """Yield the first versions, and those that files include: the latest ones may be edits."""
+        numbers = {key.version for name in names for key in self._keys(name)}
+        numbers |= {1 for name in names if self._lineage(name).newest is not None}
+        # The versions under a label say nothing about a prompt without that label.
+        wanted = [(other, number) for other in others for number in numbers if number < other.version]
+        for other, version in self.project.mapped(
+            "Reading versions",
+            lambda pair: (pair[0], read_usable(self.project, *pair)),
+            wanted if self.label is None else (),
+        ):
+            if version is not None:
+                yield structs.replace(version, prompt=structs.replace(version.prompt, name=other.name))
+
+    def _is_of_file(self, name: str, version: Version) -> bool:
+        """Whether a version was published from one of our revisions of a file, or pulled into it."""
+        file = self.files[name]
+        content = digest(content_of(version, file.prompt))
+        prompt = identity(self.project.registry.workspace_id, version.template_id)
+        if any(key.version == version.version and key.names(prompt, content) for key in self._keys(name)):
+            return True
+        mark = parse_mark(version.message)
+        commit = mark.commit if mark is not None and mark.version == version.version else None
+        revisions = self._lineage(name).back()
+        return any(
+            commit and revision.commit.startswith(commit) and revision.digest == content
+            for revision in revisions
+        )
+
+    def _keys(self, name: str) -> list[Key]:
+        """Return the keys that the file of a prompt has or had."""
+        keys = self.project.keys_in(self.files[name].local.synced)
+        return [*keys, *(key for revision in self._lineage(name).back() for key in revision.keys)]
+
+    def _item(
+        self,
+        name: str,
+        history: PromptHistory | None,
+        archived: Version | None,
+        renamed: Mapping[str, str],
+    ) -> Item:
+        file = self.files.get(name)
+        lineage = history.lineage if history is not None else self._lineage(name)
+        state = self._state(name, history, is_archived=archived is not None)
+        if name in renamed:
+            state = State.RENAMED_REMOTELY
+        elif file is not None and has_conflict(file, state):
+            state = State.CONFLICT
+        decision = history.decision if history is not None else None
+        is_included = decision is not None and decision.is_included
+        git = self.project.history
+        if state not in _CERTAIN and not is_included and git is not None and git.shallow:
+            raise too_shallow(f"who changed {name!r}")
+        content = digest(file.prompt) if file is not None else None
+        return Item(
+            name=name,
+            state=state,
+            file=file,
+            listed=self.listing.get(name),
+            history=history,
+            digest=content,
+            origin=origin_of(self.project, file, content, lineage),
+            lineage=lineage,
+            renamed_to=renamed.get(name),
+            archived=archived,
+        )
+
+    def _state(self, name: str, history: PromptHistory | None, *, is_archived: bool) -> State:
+        file, listed = self.files.get(name), self.listing.get(name)
+        if listed is None:
+            return State.DELETED_REMOTELY if is_archived else State.NEW
+        decision = history.decision if history is not None else None
+        if file is None or history is None or decision is None:
+            if self._lineage(name).head is None:
+                return State.REMOTE_ONLY
+            is_included = decision is not None and decision.is_included
+            return State.DELETED_LOCALLY if is_included else State.DIVERGED
+        text = decision.relation
+        ours, theirs = tag_set(file.prompt), tag_set(listed.prompt)
+        if not self.project.registry.prompts.stores_tags:
+            return State.ALTERED if text is State.IN_SYNC and ours else text
+        base = decision.base.tags if decision.base is not None else None
+        newest = history.lineage.newest
+        if base is None and newest is not None and newest.tags == theirs:
+            base = theirs
+        return with_tags(text, base, ours, theirs)
