@@ -293,7 +293,7 @@ class Request(Struct, frozen=True):
 
 def split_target(environ: WSGIEnvironment) -> tuple[str, dict[str, list[str]]]:
     """Return the raw path, still percent-encoded, and the values of each parameter of the query."""
-    raw = environ.get("REQUEST_URI") or request_uri(environ)
+    raw = environ["REQUEST_URI"] if "REQUEST_URI" in environ else request_uri(environ)
     if not raw.startswith("/"):
         # An absolute URL, as to a proxy; so is that of a server which does not tell the target.
         raw = "/" + raw.partition("://")[2].partition("/")[2]
