@@ -19,9 +19,8 @@ def test_the_recorded_answers_differ_only_as_known(capsys):
     assert recorded.main(Path(FOLDER or "")) == 0, capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
+def test_differences():
+    for first, second, expected in (
         ({"a": [1, {"b": None}]}, {"a": [1, {"b": None}]}, []),
         ({"a": 1}, {}, ["a: only recorded"]),
         ({}, {"a": {"b": 1}}, ["a: only here"]),
@@ -32,10 +31,8 @@ def test_the_recorded_answers_differ_only_as_known(capsys):
         ([1], [1, 2], ["the body: [1] recorded, [1, 2] here"]),
         ({"id": 1, "x_id": 1, "message": "m"}, {"id": 2, "x_id": None, "message": ""}, []),
         ({"id": 1}, {}, ["id: only recorded"]),
-    ],
-)
-def test_differences(first, second, expected):
-    assert list(recorded.differences(first, second)) == expected
+    ):
+        assert list(recorded.differences(first, second)) == expected, first
 
 
 PUBLISH, FOLDERS = "/rest/prompt-templates", "/api/public/v2/folders/entities"

@@ -90,12 +90,16 @@ def test_an_embedded_registry_needs_a_transport() -> None:
         PromptLayer("local:", None)
 
 
-@pytest.mark.parametrize(
-    ("name", "encoded"),
-    [("a/b", "a%2Fb"), ("a:b", "a%3Ab"), ("a b", "a%20b"), ("@#", "%40%23"), ("..", "%2E%2E"), (71, "71")],
-)
-def test_names_are_encoded_with_no_safe_characters(name: object, encoded: str) -> None:
-    assert segment(name) == encoded
+def test_names_are_encoded_with_no_safe_characters() -> None:
+    for name, encoded in (
+        ("a/b", "a%2Fb"),
+        ("a:b", "a%3Ab"),
+        ("a b", "a%20b"),
+        ("@#", "%40%23"),
+        ("..", "%2E%2E"),
+        (71, "71"),
+    ):
+        assert segment(name) == encoded, name
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

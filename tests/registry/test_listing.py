@@ -226,22 +226,19 @@ def test_a_list_item_has_everything_that_the_registry_returns() -> None:
     assert listed.prompt.extra == {"temperament": "sunny"}
 
 
-@pytest.mark.parametrize(
-    ("given", "template_type", "content"),
-    [
+def test_a_template_has_a_type_and_blocks_whatever_was_stored() -> None:
+    for given, template_type, content in (
         ({"messages": [{"role": "user", "content": "Hi"}]}, "chat", [{"type": "text", "text": "Hi"}]),
         ({"content": "Hi"}, "completion", [{"type": "text", "text": "Hi"}]),
         ({"type": "chat", "messages": [{"role": "user", "content": None}]}, "chat", None),
-    ],
-)
-def test_a_template_has_a_type_and_blocks_whatever_was_stored(
-    given: dict[str, Any], template_type: str, content: Any
-) -> None:
-    with client(Scripted(Reply({"items": [{**item(1), "prompt_template": given}], "pages": 1}))) as registry:
-        (listed,) = registry.prompts.list()
-    assert listed.prompt.template["type"] == template_type
-    part = listed.prompt.template["messages"][0] if template_type == "chat" else listed.prompt.template
-    assert part["content"] == content
+    ):
+        with client(
+            Scripted(Reply({"items": [{**item(1), "prompt_template": given}], "pages": 1}))
+        ) as registry:
+            (listed,) = registry.prompts.list()
+        assert listed.prompt.template["type"] == template_type, given
+        part = listed.prompt.template["messages"][0] if template_type == "chat" else listed.prompt.template
+        assert part["content"] == content, given
 
 
 def test_a_version_or_body_that_the_list_leaves_out_is_read_on_its_own() -> None:

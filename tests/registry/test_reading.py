@@ -132,22 +132,19 @@ def test_the_latest_and_a_label_always_come_from_the_registry() -> None:
         assert registry.requests == 3
 
 
-@pytest.mark.parametrize(
-    "kept",
-    [
+def test_an_invalid_cache_entry_is_ignored() -> None:
+    for kept in (
         {},
         {"id": 7},
         version("other", 2),
         version("greet", 3),
         version("greet", 2, 8),
         version(prompt_template=1),
-    ],
-)
-def test_an_invalid_cache_entry_is_ignored(kept: dict[str, Any]) -> None:
-    shelf = Shelf()
-    script = Scripted(Reply(version("greet", 1)), Reply(version("greet", 2)))
-    with client(script, memory=shelf) as registry:
-        registry.prompts.get(7, "greet")
-        shelf.kept[registry.url, 9, 7, 2] = kept
-        assert registry.prompts.get(7, "greet", version=2).version == 2
-        assert registry.requests == 2
+    ):
+        shelf = Shelf()
+        script = Scripted(Reply(version("greet", 1)), Reply(version("greet", 2)))
+        with client(script, memory=shelf) as registry:
+            registry.prompts.get(7, "greet")
+            shelf.kept[registry.url, 9, 7, 2] = kept
+            assert registry.prompts.get(7, "greet", version=2).version == 2, kept
+            assert registry.requests == 2, kept

@@ -125,29 +125,29 @@ def test_waits_double_with_jitter_from_half_a_second_up_to_a_minute() -> None:
     assert slow.slept[1:] == [60] * 4
 
 
-@pytest.mark.parametrize(
-    ("status", "header", "examining", "waited"),
-    [
+def test_the_registry_says_how_long_to_wait() -> None:
+    for status, header, examining, waited in (
         (429, "", False, 1),
         (429, "3600", False, 60),
         (429, "3600", True, 10),
         (503, "7", False, 7),
-    ],
-)
-def test_the_registry_says_how_long_to_wait(status: int, header: str, examining: bool, waited: float) -> None:
-    line = Line([status, 200], [("retry-after", header)] if header else [])
-    assert line.run(examining=examining) == 200
-    assert line.slept == [waited]
+    ):
+        line = Line([status, 200], [("retry-after", header)] if header else [])
+        assert line.run(examining=examining) == 200, status
+        assert line.slept == [waited], status
 
 
-@pytest.mark.parametrize(
-    ("outcome", "header", "is_for_all"),
-    [(429, "", True), (429, "9", True), (503, "9", True), (503, "", False), (LOST, "", False)],
-)
-def test_all_requests_wait_if_the_registry_wants_it(outcome: Outcome, header: str, is_for_all: bool) -> None:
-    line = Line([outcome, 200], [("Retry-After", header)] if header else [])
-    assert line.run() == 200
-    assert line.paused == (line.slept if is_for_all else [0])
+def test_all_requests_wait_if_the_registry_wants_it() -> None:
+    for outcome, header, is_for_all in (
+        (429, "", True),
+        (429, "9", True),
+        (503, "9", True),
+        (503, "", False),
+        (LOST, "", False),
+    ):
+        line = Line([outcome, 200], [("Retry-After", header)] if header else [])
+        assert line.run() == 200, outcome
+        assert line.paused == (line.slept if is_for_all else [0]), outcome
 
 
 def test_a_long_wait_is_told_once_for_all_requests_that_wait() -> None:
@@ -196,9 +196,8 @@ def test_a_failure_to_connect_does_not_hide_what_an_attempt_before_it_may_have_d
         assert caught.value is last
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
+def test_retry_after_is_read_as_seconds() -> None:
+    for value, seconds in (
         ("1", 1.0),
         (" 2 ", 2.0),
         ("1.5", 1.5),
@@ -213,10 +212,8 @@ def test_a_failure_to_connect_does_not_hide_what_an_attempt_before_it_may_have_d
         ("Fri, 01 Jan 99999 00:00:00 GMT", 0.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         ("Thu, 01 Jan 1970 00:00:00 -0000", 0.0),
-    ],
-)
-def test_retry_after_is_read_as_seconds(value: str, seconds: float) -> None:
-    assert retry_after(value) == seconds
+    ):
+        assert retry_after(value) == seconds, value
 
 
 def test_retry_after_is_read_as_a_date() -> None:

@@ -29,9 +29,8 @@ def happened(throttle: Throttle, what: str, count: int) -> None:
         throttle.leave(entered, is_success=False)
 
 
-@pytest.mark.parametrize(
-    ("events", "width"),
-    [
+def test_the_width_follows_what_happened() -> None:
+    for events, width in (
         ("", 8),
         ("7 succeed", 8),
         ("8 succeed", 16),
@@ -46,13 +45,11 @@ def happened(throttle: Throttle, what: str, count: int) -> None:
         ("5 succeed, 1 fail, 3 succeed", 4),
         ("1 fail, 1 fail, 1 fail, 1 fail, 1 fail", 1),
         ("1 fail, 1 fail, 1 fail, 1 fail, 1 succeed", 2),
-    ],
-)
-def test_the_width_follows_what_happened(events: str, width: int) -> None:
-    throttle = Throttle(LIMIT)
-    for count, what in (event.split() for event in filter(None, events.split(", "))):
-        happened(throttle, what, int(count))
-    assert throttle.width == width
+    ):
+        throttle = Throttle(LIMIT)
+        for count, what in (event.split() for event in filter(None, events.split(", "))):
+            happened(throttle, what, int(count))
+        assert throttle.width == width, events
 
 
 def test_nothing_starts_while_the_throttle_is_closed() -> None:

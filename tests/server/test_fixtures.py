@@ -69,20 +69,17 @@ def test_an_evaluation_is_a_report_with_a_dataset_of_its_rows(tmp_path):
     assert (polite["title"], polite["type"], polite["is_output_column"]) == ("polite", "CONTAINS", True)
 
 
-@pytest.mark.parametrize(
-    ("text", "offered"),
-    [
+def test_which_evaluations_are_reports(tmp_path):
+    for text, offered in (
         ("prompts: a", True),
         ("prompts: '[a]*'", False),
         ("prompts: []", False),
         ("columns: [{title: A, type: PROMPT_TEMPLATE, config: {template: {name: a, label: prod}}}]", True),
         ("columns: [{title: A, type: PROMPT_TEMPLATE, config: {template: a}}]", False),
         ("columns: [{title: A, type: PROMPT_TEMPLATE}]", False),
-    ],
-)
-def test_which_evaluations_are_reports(tmp_path, text, offered):
-    declared = parse_fixtures(b"", "r.yaml", evaluations(tmp_path, f"rows: [{{x: 1}}]\n{text}")).declared
-    assert (len(declared["dataset"]), len(declared["evaluation"])) == (1, offered)
+    ):
+        declared = parse_fixtures(b"", "r.yaml", evaluations(tmp_path, f"rows: [{{x: 1}}]\n{text}")).declared
+        assert (len(declared["dataset"]), len(declared["evaluation"])) == (1, offered), text
 
 
 def test_the_examples_of_the_manual_are_read():

@@ -34,24 +34,24 @@ def test_a_folder_knows_where_it_is(call, make, app):
     assert call("POST", FOLDERS, {"name": "top"}).body["folder"]["path"] is None
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
+def test_invalid_folders_are_refused(call, make):
+    make("taken")
+    for body, status in (
         ({"name": "x", "parent_id": 99}, 404),
         ({}, 400),
         *(({"name": name}, 400) for name in ("", "x" * 256, 3, "taken", "a/b")),
         *(({"name": "x", key: value}, 400) for key, value in (("parent_id", "1"), ("workspace_id", 1))),
         ({"name": "x", "external_ids": [{"source": "git", "external_id": "1"}]}, 400),
-    ],
-)
-def test_invalid_folders_are_refused(call, make, body, status):
-    make("taken")
-    assert call("POST", FOLDERS, body).status == status
+    ):
+        assert call("POST", FOLDERS, body).status == status, body
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
+def test_paths_are_resolved_with_dots_or_slashes(call, make):
+    a = make("a")
+    ids = {"a": a, "a/b": make("b", a)}
+    ids["x/y"] = make("x.y")  # rather than the folder y in x
+    make("y", make("x"))
+    for path, status in (
         ("a.b", 200),
         ("a/b", 200),
         ("/a/b/", 200),
@@ -60,17 +60,11 @@ def test_invalid_folders_are_refused(call, make, body, status):
         ("a/b/c", 404),
         ("", 400),
         ("x.y", 200),
-    ],
-)
-def test_paths_are_resolved_with_dots_or_slashes(call, make, path, status):
-    a = make("a")
-    ids = {"a": a, "a/b": make("b", a)}
-    ids["x/y"] = make("x.y")  # rather than the folder y in x
-    make("y", make("x"))
-    answer = call("GET", f"{FOLDERS}/resolve-id?path={path}")
-    assert answer.status == status
-    if status == 200:
-        assert answer.body == {"success": True, "id": ids[path.replace(".", "/").strip("/")]}
+    ):
+        answer = call("GET", f"{FOLDERS}/resolve-id?path={path}")
+        assert answer.status == status, path
+        if status == 200:
+            assert answer.body == {"success": True, "id": ids[path.replace(".", "/").strip("/")]}, path
 
 
 def test_prompts_are_published_into_folders_and_listed_with_them(call, make, publish):
@@ -113,9 +107,8 @@ def test_entities_carry_paths_and_metadata_when_asked(call, make, publish):
     assert call("GET", f"{ENTITIES}?folder_id={inner}&tags=u").body["entities"] == []
 
 
-@pytest.mark.parametrize(
-    ("query", "status"),
-    [
+def test_invalid_entity_lists_are_refused(call):
+    for query, status in (
         ("folder_id=99", 404),
         ("folder_id=x", 422),
         ("filter_type=POEM", 422),
@@ -123,15 +116,14 @@ def test_entities_carry_paths_and_metadata_when_asked(call, make, publish):
         ("sort_by=x", 422),
         ("search_query=a&semantic_search=true", 422),
         ("external_source=git&external_id=1", 400),
-    ],
-)
-def test_invalid_entity_lists_are_refused(call, query, status):
-    assert call("GET", f"{ENTITIES}?{query}").status == status
+    ):
+        assert call("GET", f"{ENTITIES}?{query}").status == status, query
 
 
-@pytest.mark.parametrize(
-    ("entities", "status"),
-    [
+def test_only_prompts_and_snippets_are_archived(call, make, publish):
+    make("folder")
+    publish("p")
+    for entities, status in (
         ([{"id": 9, "type": "PROMPT"}], 404),
         ([{"id": 1, "type": "PROMPT"}, {"id": 9, "type": "PROMPT"}], 404),
         *(([{"id": 1, "type": kind}], 400) for kind in ("FOLDER", "WORKFLOW", "POEM", ["FOLDER"])),
@@ -139,13 +131,9 @@ def test_invalid_entity_lists_are_refused(call, query, status):
             (entities, 400)
             for entities in ([{"id": 0, "type": "PROMPT"}], [{"type": "PROMPT"}], [3], "x", None)
         ),
-    ],
-)
-def test_only_prompts_and_snippets_are_archived(call, make, publish, entities, status):
-    make("folder")
-    publish("p")
-    assert call("DELETE", ENTITIES, {"entities": entities, "cascade": True}).status == status
-    assert listed(call) == [("FOLDER", "folder"), ("PROMPT", "p")]
+    ):
+        assert call("DELETE", ENTITIES, {"entities": entities, "cascade": True}).status == status, entities
+        assert listed(call) == [("FOLDER", "folder"), ("PROMPT", "p")], entities
     twice = {"entities": [{"id": 1, "type": "PROMPT"}, {"id": 1, "type": "SNIPPET"}]}
     assert call("DELETE", ENTITIES, twice).body["moved_count"] == 1
     assert listed(call) == [("FOLDER", "folder")]

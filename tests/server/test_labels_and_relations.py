@@ -58,9 +58,8 @@ def test_all_labels_name_their_prompts(call, publish, prompt):
     assert labels_of(call) == {"prod": 1}
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
+def test_invalid_label_changes_are_refused(call, prompt):
+    for method, path, body, status in (
         ("POST", "/prompts/1/label", {}, 422),
         ("POST", "/prompts/1/label", {"name": ""}, 422),
         ("POST", "/prompts/1/label", {"name": "x" * 256}, 422),
@@ -71,10 +70,8 @@ def test_all_labels_name_their_prompts(call, publish, prompt):
         ("PATCH", "/prompt-labels/x", {"prompt_version_number": 1}, 404),
         ("DELETE", "/prompt-labels/x", None, 404),
         ("GET", "/prompt-templates/nobody/labels", None, 404),
-    ],
-)
-def test_invalid_label_changes_are_refused(call, prompt, method, path, body, status):
-    assert call(method, path, body).status == status
+    ):
+        assert call(method, path, body).status == status, path
 
 
 def test_labels_of_an_archived_prompt_are_hidden_and_kept(call, publish, archive, prompt):
@@ -98,20 +95,19 @@ def used(publish):
     publish("labelled", chat("@@@tone@label:prod@@@"))
 
 
-@pytest.mark.parametrize(
-    ("query", "usage"),
-    [
+def test_snippet_usage_lists_who_references_which_version(call, used):
+    for query, usage in (
         ("", {"latest": [1, 2], "pinned": [1], "labelled": [1]}),
         ("?prompt_version_number=2", {"latest": [1, 2]}),
         ("?prompt_version_number=1", {"pinned": [1], "labelled": [1]}),
-    ],
-)
-def test_snippet_usage_lists_who_references_which_version(call, used, query, usage):
-    answer = call("GET", f"/prompt-templates/tone/snippet-usage{query}").body
-    assert {item["prompt_name"]: item["version_numbers"] for item in answer["snippet_usage"]} == usage
-    assert answer["total_prompts_using_snippet"] == len(usage)
-    labelled = [item["prompt_name"] for item in answer["label_usage"]]
-    assert labelled == (["labelled"] if "labelled" in usage else [])
+    ):
+        answer = call("GET", f"/prompt-templates/tone/snippet-usage{query}").body
+        assert {item["prompt_name"]: item["version_numbers"] for item in answer["snippet_usage"]} == usage, (
+            query
+        )
+        assert answer["total_prompts_using_snippet"] == len(usage), query
+        labelled = [item["prompt_name"] for item in answer["label_usage"]]
+        assert labelled == (["labelled"] if "labelled" in usage else []), query
 
 
 def test_snippet_usage_of_nothing(call, used):

@@ -321,19 +321,16 @@ def test_what_becomes_of_a_template(case: dict[str, Any]) -> None:
 HELLO = {"type": "completion", "content": [{"type": "text", "text": "Hello"}]}
 
 
-@pytest.mark.parametrize(
-    ("metadata", "provider", "expected"),
-    [
+def test_the_provider_of_a_template() -> None:
+    for metadata, provider, expected in (
         (None, None, None),
         ({}, None, None),
         ({"owner": "x"}, None, None),
         (None, "openai", {"prompt": "Hello"}),
         (model("acme"), None, None),
         (model("openai"), "anthropic", {"prompt": "Hello", "model": "m"}),
-    ],
-)
-def test_the_provider_of_a_template(metadata: Any, provider: str | None, expected: Any) -> None:
-    assert providers.llm_kwargs(HELLO, metadata, provider) == expected
+    ):
+        assert providers.llm_kwargs(HELLO, metadata, provider) == expected, metadata
 
 
 def test_vertexai_has_two_families() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from registry_server import chat, completion
@@ -34,9 +33,8 @@ PASSED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("sent", "stored"),
-    [
+def test_a_template_is_stored_in_the_recorded_form():
+    for sent, stored in (
         (
             chat("{b} {a}"),
             stored_chat(stored_message("{b} {a}", input_variables=["a", "b"]), input_variables=["a", "b"]),
@@ -101,19 +99,16 @@ PASSED = [
                 tools=[{"type": "function", "function": FUNCTION}, *PASSED], input_variables=["tools"]
             ),
         ),
-    ],
-)
-def test_a_template_is_stored_in_the_recorded_form(sent, stored):
-    assert json.dumps(stored_template(sent)) == json.dumps(stored)
+    ):
+        assert json.dumps(stored_template(sent)) == json.dumps(stored), sent
 
 
 def test_the_name_of_a_placeholder_is_a_variable():
     assert stored_template({"messages": [{"role": "placeholder", "name": "h"}]})["input_variables"] == ["h"]
 
 
-@pytest.mark.parametrize(
-    ("sent", "stored"),
-    [
+def test_only_the_model_of_metadata_gets_defaults():
+    for sent, stored in (
         (None, None),
         ({}, {}),
         ({"owner": None, "n": 1.0}, {"owner": None, "n": 1.0}),
@@ -129,10 +124,8 @@ def test_the_name_of_a_placeholder_is_a_variable():
             {"model": {"provider": "anthropic", "name": "c", "api_type": None, "extra": 1}},
             {"model": stored_model("anthropic", "c", extra=1)},
         ),
-    ],
-)
-def test_only_the_model_of_metadata_gets_defaults(sent, stored):
-    assert json.dumps(stored_metadata(sent)) == json.dumps(stored)
+    ):
+        assert json.dumps(stored_metadata(sent)) == json.dumps(stored), sent
 
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -48,9 +48,8 @@ BY_ID = {"type": "JSON", "json_path": "$.id"}
 FIRST_ITEM = {"source": "order", "json_path": "$.items[0].name"}
 
 
-@pytest.mark.parametrize(
-    ("kind", "config", "result"),
-    [
+def test_the_result_for_a_row() -> None:
+    for kind, config, result in (
         ("COMPARE", sources("expected", "expected"), True),
         ("COMPARE", sources("expected", target="refund"), False),
         ("COMPARE", sources("none", "empty"), True),
@@ -83,10 +82,8 @@ FIRST_ITEM = {"source": "order", "json_path": "$.items[0].name"}
         ("JSON_PATH", {"source": "order", "json_path": "$.nothing[0]"}, None),
         ("JSON_PATH", {"source": "order", "json_path": "$.items[0].name[0]"}, None),
         ("COMPOSITION", {"source": "list"}, [1, 2]),
-    ],
-)
-def test_the_result_for_a_row(kind: str, config: dict[str, Any], result: Any) -> None:
-    assert value(kind, config) == result
+    ):
+        assert value(kind, config) == result, kind
 
 
 @pytest.mark.parametrize(
@@ -220,9 +217,8 @@ def failure(behavior: str) -> dict[str, str]:
     return {"required_step_failure_behavior": behavior}
 
 
-@pytest.mark.parametrize(
-    ("steps", "scores", "how", "result"),
-    [
+def test_the_weighted_mean_and_its_verdict() -> None:
+    for steps, scores, how, result in (
         ([step()], [1.0], {}, (1.0, "pass")),
         ([step()], [0.8], {}, (0.8, "pass")),
         ([step()], [0.79], {}, (0.79, "warn")),
@@ -235,11 +231,9 @@ def failure(behavior: str) -> dict[str, str]:
         ([step(required=True)], [0.0], failure("warn"), (0.0, "fail")),
         ([step(required=True)], [0.0], failure("error"), (0.0, "error")),
         ([step(), step()], [None, 1.0], {}, (0.5, "error")),
-    ],
-)
-def test_the_weighted_mean_and_its_verdict(steps: Any, scores: Any, how: Any, result: Any) -> None:
-    score, verdict = aggregate(steps, scores, Aggregation(**how))
-    assert (pytest.approx(score), verdict) == result
+    ):
+        score, verdict = aggregate(steps, scores, Aggregation(**how))
+        assert (pytest.approx(score), verdict) == result, result
 
 
 def test_a_step_that_cannot_be_scored_says_why() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pytest
 from registry_server import chat, completion, flat
 
 PUBLISH = "/rest/prompt-templates"
@@ -41,9 +40,8 @@ def test_a_nested_body_and_the_hybrid_one_of_the_sdk_are_published(call):
     assert (answer["tags"], answer["release_labels"]) == (["t"], None)
 
 
-@pytest.mark.parametrize(
-    ("body", "says"),
-    [
+def test_a_malformed_body_is_a_400_that_says_what_is_wrong(call):
+    for body, says in (
         ({}, "prompt_name"),
         ({"prompt_name": 3}, "prompt_name"),
         ({"prompt_version": 3}, "prompt_version"),
@@ -77,13 +75,11 @@ def test_a_nested_body_and_the_hybrid_one_of_the_sdk_are_published(call):
         (flat("a", {"messages": [{"role": "user", "content": [3]}]}), "messages[0].content[0]"),
         (flat("a", chat(tools=[{"function": {}}])), "tools[0]"),
         (flat("a", {"type": "completion"}), "content"),
-    ],
-)
-def test_a_malformed_body_is_a_400_that_says_what_is_wrong(call, body, says):
-    answer = call("POST", PUBLISH, body)
-    assert answer.status == 400
-    assert says in answer.body["message"]
-    assert call("GET", "/prompt-templates").body["total"] == 0
+    ):
+        answer = call("POST", PUBLISH, body)
+        assert answer.status == 400, says
+        assert says in answer.body["message"], says
+        assert call("GET", "/prompt-templates").body["total"] == 0, says
 
 
 def test_names_are_case_sensitive_and_ids_have_no_gaps_and_limits_count_code_points(publish):
@@ -123,26 +119,23 @@ def test_an_archived_name_comes_back_under_its_id_with_its_versions(call, publis
 # -- snippets ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("reference", "says"),
-    [
+def test_a_reference_to_a_missing_snippet_is_a_422(call, publish, archive):
+    publish("tone", completion("kind"))
+    publish("talk")
+    archive(publish("gone", completion("x"))["id"], "SNIPPET")
+    for reference, says in (
         ("@@@nobody@@@", "the name 'nobody'"),
         ("@@@tone@version_number:2@@@", "'tone' has no version 2"),
         ("@@@tone@label:prod@@@", "'tone' has no release label 'prod'"),
         ("@@@Tone@@@", "the name 'Tone'"),
         ("@@@talk@@@", "only completion templates"),
         ("@@@gone@@@", "the name 'gone'"),
-    ],
-)
-def test_a_reference_to_a_missing_snippet_is_a_422(call, publish, archive, reference, says):
-    publish("tone", completion("kind"))
-    publish("talk")
-    archive(publish("gone", completion("x"))["id"], "SNIPPET")
-    answer = call("POST", PUBLISH, flat("parent", chat(f"Be {reference}")))
-    assert answer.status == 422
-    assert says in answer.body["message"]
-    assert answer.body["detail"][0]["msg"] == answer.body["message"]
-    assert call("GET", "/prompt-templates/parent").status == 404
+    ):
+        answer = call("POST", PUBLISH, flat("parent", chat(f"Be {reference}")))
+        assert answer.status == 422, reference
+        assert says in answer.body["message"], reference
+        assert answer.body["detail"][0]["msg"] == answer.body["message"], reference
+        assert call("GET", "/prompt-templates/parent").status == 404, reference
 
 
 def test_references_are_kept_as_written_and_malformed_ones_are_text(publish):

@@ -28,9 +28,8 @@ def test_every_answer_is_json_that_ends_in_a_newline(call):
     assert (head.raw, head.headers) == (b"", got.headers)
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
+def test_paths_and_methods(call):
+    for method, path, status in (
         ("GET", "/", 404),
         ("GET", "", 404),
         ("GET", "/rest", 404),
@@ -45,28 +44,23 @@ def test_every_answer_is_json_that_ends_in_a_newline(call):
         ("GET", "/rest/prompt-templates", 404),
         ("DELETE", "/prompt-templates/x", 404),
         ("BREW", "/prompt-templates", 404),
-    ],
-)
-def test_paths_and_methods(call, method, path, status):
-    assert call(method, path).status == status
+    ):
+        assert call(method, path).status == status, path
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
+def test_any_name_is_addressed_by_its_encoded_form(call, publish):
+    for name in (
         *("a/labels", "labels", "by-external-id", "50% off", "a?b#c", "../up", "名前", "a b", "a%2Fb"),
         *("x\ny", "\N{NULL}", "+"),
-    ],
-)
-def test_any_name_is_addressed_by_its_encoded_form(call, publish, name):
-    publish(name)
-    path = f"/prompt-templates/{quote(name, safe='')}"
-    rendered = call("POST", path, {})
-    assert rendered.status == 200
-    assert rendered.body["prompt_name"] == name
-    if name != "labels":
-        assert call("GET", path).body["prompt_name"] == name
-    assert call("GET", f"{path}/labels").body["release_labels"] == []
+    ):
+        publish(name)
+        path = f"/prompt-templates/{quote(name, safe='')}"
+        rendered = call("POST", path, {})
+        assert rendered.status == 200, name
+        assert rendered.body["prompt_name"] == name, name
+        if name != "labels":
+            assert call("GET", path).body["prompt_name"] == name, name
+        assert call("GET", f"{path}/labels").body["release_labels"] == [], name
 
 
 def test_a_slash_that_is_not_encoded_separates(call, publish):
@@ -76,16 +70,13 @@ def test_a_slash_that_is_not_encoded_separates(call, publish):
     assert "release_labels" in call("GET", "/prompt-templates/a/labels").body
 
 
-@pytest.mark.parametrize(
-    ("raw", "target"),
-    [
+def test_a_target_is_split_before_it_is_decoded():
+    for raw, target in (
         ("/a%2Fb?x=1", ("/a%2Fb", {"x": ["1"]})),
         ("http://h:1/a?b=1&b=2#c", ("/a", {"b": ["1", "2"]})),
         ("http://h", ("/", {})),
-    ],
-)
-def test_a_target_is_split_before_it_is_decoded(raw, target):
-    assert split_target({"REQUEST_URI": raw}) == target
+    ):
+        assert split_target({"REQUEST_URI": raw}) == target, raw
 
 
 def test_any_wsgi_server_can_call_the_application(tmp_path):
@@ -94,9 +85,8 @@ def test_any_wsgi_server_can_call_the_application(tmp_path):
     assert (found.status_code, found.json()["per_page"]) == (200, 3)
 
 
-@pytest.mark.parametrize(
-    ("configured", "key", "body", "status"),
-    [
+def test_keys(tmp_path):
+    for configured, key, body, status in (
         (None, None, None, 401),
         (None, "", None, 401),
         (None, "anything", None, 200),
@@ -109,12 +99,10 @@ def test_any_wsgi_server_can_call_the_application(tmp_path):
         ("secret", None, {"api_key": "secret"}, 200),
         ("secret", "wrong", {"api_key": "secret"}, 401),
         ("gehéim", "gehéim".encode().decode("latin-1"), None, 200),
-    ],
-)
-def test_keys(tmp_path, configured, key, body, status):
-    with create_app(tmp_path / "r.db", api_key=configured) as app:
-        call = Caller(app, key)
-        assert call("GET", "/prompt-templates", body).status == status
+    ):
+        with create_app(tmp_path / "r.db", api_key=configured) as app:
+            call = Caller(app, key)
+            assert call("GET", "/prompt-templates", body).status == status, body
 
 
 def test_without_the_key_every_answer_is_that_the_key_is_wrong(tmp_path):
@@ -141,25 +129,22 @@ def test_the_key_is_neither_stored_nor_echoed(tmp_path, call):
         assert secret.encode() not in file.read_bytes()
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
+def test_a_body_that_is_not_a_json_object_is_refused(call):
+    for raw in (
         *(b"{", b"nope", b"\xff\xfe", b"[]", b'"text"', b"3", b"[" * 200 + b"]" * 200, b"[" * 100_000),
         *(b'{"a": %s}' % value for value in (b"NaN", b"-Infinity", b"1e999", b"9" * 5000, b'"\\ud800"')),
         b'{"\\udfff": 1}',
-    ],
-)
-def test_a_body_that_is_not_a_json_object_is_refused(call, raw):
-    for path in ("/rest/prompt-templates", "/prompt-templates/x"):
-        answer = call("POST", path, raw=raw)
-        assert answer.status == 400
-        assert answer.body["success"] is False
+    ):
+        for path in ("/rest/prompt-templates", "/prompt-templates/x"):
+            answer = call("POST", path, raw=raw)
+            assert answer.status == 400, raw
+            assert answer.body["success"] is False, raw
 
 
-@pytest.mark.parametrize("raw", [b"", b"  \n", b"null", b"{}", b"\xef\xbb\xbf{}"])
-def test_an_empty_body_is_an_empty_object(call, publish, raw):
+def test_an_empty_body_is_an_empty_object(call, publish):
     publish("x")
-    assert call("POST", "/prompt-templates/x", raw=raw).status == 200
+    for raw in (b"", b"  \n", b"null", b"{}", b"\xef\xbb\xbf{}"):
+        assert call("POST", "/prompt-templates/x", raw=raw).status == 200, raw
 
 
 def test_a_body_that_is_too_large_is_refused(call, monkeypatch):
@@ -198,30 +183,25 @@ QUERIES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("query", "status"), [(query, status) for status, queries in QUERIES.items() for query in queries]
-)
-def test_query_parameters_are_checked(call, query, status):
-    answer = call("GET", f"/prompt-templates?{query}")
-    assert answer.status == status
-    if status == 422:
-        assert answer.body["detail"][0]["loc"][0] == "query"
-        missing = answer.body["message"] == "created_after: not supported by this registry."
-        assert missing is query.startswith("created_after")
+def test_query_parameters_are_checked(call):
+    for query, status in [(query, status) for status, queries in QUERIES.items() for query in queries]:
+        answer = call("GET", f"/prompt-templates?{query}")
+        assert answer.status == status, query
+        if status == 422:
+            assert answer.body["detail"][0]["loc"][0] == "query", query
+            missing = answer.body["message"] == "created_after: not supported by this registry."
+            assert missing is query.startswith("created_after"), query
 
 
-@pytest.mark.parametrize(
-    ("value", "stamp"),
-    [
+def test_date_times_are_read_in_every_form_that_clients_send():
+    for value, stamp in (
         ("2026-02-01T08:00:00Z", "2026-02-01T08:00:00.000000Z"),
         ("2026-02-01T08:00:00+02:00", "2026-02-01T06:00:00.000000Z"),
         ("2026-02-01", "2026-02-01T00:00:00.000000Z"),
         (0, "1970-01-01T00:00:00.000000Z"),
         (1.5, "1970-01-01T00:00:01.500000Z"),
-    ],
-)
-def test_date_times_are_read_in_every_form_that_clients_send(value, stamp):
-    assert parse_time(value) == stamp
+    ):
+        assert parse_time(value) == stamp, value
 
 
 @pytest.mark.parametrize("value", ["never", "", 1e300, "0001-01-01T00:00:00+10:00"])
@@ -230,9 +210,8 @@ def test_anything_but_a_date_time_is_a_value_error(value):
         parse_time(value)
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
+def test_an_operation_that_is_missing_names_the_page_of_what_works(app, call):
+    for method, path in (
         ("POST", "/api/public/v2/env-vars"),
         ("GET", "/api/public/v2/requests/suggestions"),
         ("POST", "/rest/workflows"),
@@ -240,13 +219,11 @@ def test_anything_but_a_date_time_is_a_value_error(value):
         ("PUT", "/prompt-templates/by-external-id/git/1"),
         ("GET", "/api/public/v2/tool-registry"),
         ("OPTIONS", "/reports/1"),
-    ],
-)
-def test_an_operation_that_is_missing_names_the_page_of_what_works(app, call, method, path):
-    answer = call(method, path, None if method == "GET" else {})
-    # The SDKs repeat a request after a 5xx.
-    assert (answer.status, "docs/compatibility.md" in answer.body["message"]) == (404, True)
-    assert Caller(app, key=None)(method, path).status == 401
+    ):
+        answer = call(method, path, None if method == "GET" else {})
+        # The SDKs repeat a request after a 5xx.
+        assert (answer.status, "docs/compatibility.md" in answer.body["message"]) == (404, True), path
+        assert Caller(app, key=None)(method, path).status == 401, path
 
 
 def test_anybody_can_see_whether_the_registry_works(app):

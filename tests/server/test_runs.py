@@ -122,20 +122,17 @@ def run(call, evaluation, **body):
 # -- lists ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
+def test_evaluations_are_listed_with_filters_and_pages(call):
+    for query, names in (
         ("name=QUAL", ["quality"]),
         ("status=deleted", []),
         ("per_page=2&sort_by=id&sort_order=asc&page=2", ["unscored", "pinned"]),
         ("sort_by=name&sort_order=asc&per_page=1", ["broken score"]),
-    ],
-)
-def test_evaluations_are_listed_with_filters_and_pages(call, query, names):
-    answer = call("GET", f"{EVALUATIONS}?{query}").body
-    assert answer["items"] == answer["evaluations"]
-    assert [item["name"] for item in answer["evaluations"]] == names
-    assert all(item["is_blueprint"] for item in answer["evaluations"])
+    ):
+        answer = call("GET", f"{EVALUATIONS}?{query}").body
+        assert answer["items"] == answer["evaluations"], query
+        assert [item["name"] for item in answer["evaluations"]] == names, query
+        assert all(item["is_blueprint"] for item in answer["evaluations"]), query
 
 
 def test_datasets_are_listed(call):
@@ -219,25 +216,22 @@ def test_a_run_is_polled_to_its_score(call, app):
     assert [cell["type"] for cell in answer["rows"][0]] == ["dataset", "dataset", "eval", "eval", "eval"]
 
 
-@pytest.mark.parametrize(
-    ("name", "overall", "kind"),
-    [
+def test_scores_of_other_evaluations(call):
+    for name, overall, kind in (
         ("one score", 100, "single_column"),
         ("unscored", None, "none"),
         ("pinned", 100, "single_column"),
         ("broken score", 0, "single_column"),
         ("no score", 0, "single_column"),
         ("half", 50, "multi_column"),
-    ],
-)
-def test_scores_of_other_evaluations(call, name, overall, kind):
-    run_id = run(call, name)
-    report = finished_report(call, run_id).body
-    score = call("GET", f"/reports/{run_id}/score").body["score"]
-    assert (score["overall_score"], score["score_type"]) == (overall, kind)
-    assert report["stats"]["status_counts"]["FAILED"] == (2 if overall == 0 else 0)
-    # Not the model of the judge, even if that column comes first.
-    assert report["report"]["comment"] == "model: echo"
+    ):
+        run_id = run(call, name)
+        report = finished_report(call, run_id).body
+        score = call("GET", f"/reports/{run_id}/score").body["score"]
+        assert (score["overall_score"], score["score_type"]) == (overall, kind), name
+        assert report["stats"]["status_counts"]["FAILED"] == (2 if overall == 0 else 0), name
+        # Not the model of the judge, even if that column comes first.
+        assert report["report"]["comment"] == "model: echo", name
 
 
 def test_a_prompt_that_breaks_later_fails_its_cells(call):
@@ -318,9 +312,8 @@ def test_all_outputs_are_by_node(call):
     assert "'first' failed" in failed["second"]["error_message"]
 
 
-@pytest.mark.parametrize(
-    ("agent", "choice", "values"),
-    [
+def test_which_outputs_are_by_node(call):
+    for agent, choice, values in (
         (AGENT, "", {"answer": "Q: Where?! Q: WHERE?"}),
         ("two%20outputs", "&return_all_outputs=false", {"a": "Q: Where?", "b": "! "}),
         ("failing", "&return_all_outputs=false", {"second": None}),
@@ -328,14 +321,12 @@ def test_all_outputs_are_by_node(call):
         (AGENT, "&workflow_node_id=2", {"answer": "Q: Where?! Q: WHERE?"}),
         (AGENT, "&workflow_node_name=nobody", None),
         (AGENT, "&workflow_node_id=3", None),
-    ],
-)
-def test_which_outputs_are_by_node(call, agent, choice, values):
-    execution = started_run(call, agent)
-    finished(call, execution)
-    answer = call("GET", f"{RESULTS}{execution}{choice}")
-    shown = None if answer.status == 404 else {name: node["value"] for name, node in answer.body.items()}
-    assert shown == values
+    ):
+        execution = started_run(call, agent)
+        finished(call, execution)
+        answer = call("GET", f"{RESULTS}{execution}{choice}")
+        shown = None if answer.status == 404 else {name: node["value"] for name, node in answer.body.items()}
+        assert shown == values, choice
 
 
 def test_an_agent_is_described_both_ways(call):
@@ -358,9 +349,8 @@ def test_agents_are_listed(call):
     assert (answer["has_next"], answer["next_num"], answer["total"]) == (True, 2, 3)
 
 
-@pytest.mark.parametrize(
-    ("what", "body", "status"),
-    [
+def test_the_status_of_starting(call):
+    for what, body, status in (
         ("quality", {"name": ""}, 400),
         ("quality", {"name": "x" * 256}, 400),
         ("quality", {"dataset_id": 999}, 404),
@@ -381,11 +371,9 @@ def test_agents_are_listed(call):
         (AGENT, {"channel_name_suffix": ""}, 400),
         (AGENT, {"channel_name_suffix": "a" * 201}, 400),
         (AGENT, {"return_all_outputs": "x"}, 400),
-    ],
-)
-def test_the_status_of_starting(call, what, body, status):
-    path = f"/workflows/{AGENT}" if what == AGENT else f"{EVALUATIONS}/{evaluation_id(call, what)}"
-    assert call("POST", f"{path}/run", body).status == status
+    ):
+        path = f"/workflows/{AGENT}" if what == AGENT else f"{EVALUATIONS}/{evaluation_id(call, what)}"
+        assert call("POST", f"{path}/run", body).status == status, body
 
 
 READ = {
@@ -403,11 +391,9 @@ READ = {
 }
 
 
-@pytest.mark.parametrize(
-    ("path", "status"), [(path, status) for status, paths in READ.items() for path in paths]
-)
-def test_the_status_of_reading(call, path, status):
-    assert call("GET", path.format(evaluation_id(call, "quality"))).status == status
+def test_the_status_of_reading(call):
+    for path, status in [(path, status) for status, paths in READ.items() for path in paths]:
+        assert call("GET", path.format(evaluation_id(call, "quality"))).status == status, path
 
 
 # -- models --------------------------------------------------------------------------------------------
@@ -429,17 +415,14 @@ def network(monkeypatch):
     return seen, responses
 
 
-@pytest.mark.parametrize(
-    ("template", "answer"),
-    [
+def test_the_echo_returns_the_last_message():
+    for template, answer in (
         (chat("last"), "last"),
         (completion("text"), "text"),
         ({"type": "chat", "messages": []}, ""),
         ({"type": "chat", "messages": [{"role": "assistant", "content": None}]}, ""),
-    ],
-)
-def test_the_echo_returns_the_last_message(template, answer):
-    assert Echo().answer(template, None) == answer
+    ):
+        assert Echo().answer(template, None) == answer, template
 
 
 def test_an_endpoint_gets_openai_requests(network):

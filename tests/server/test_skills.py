@@ -213,9 +213,8 @@ def twice() -> bytes:
         return archive(("a", "1"), ("a", "2"))
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
+def test_an_archive_that_is_refused(call) -> None:
+    for data, words in (
         (b"", "read as a ZIP file"),
         (b"PK\x03\x04", "read as a ZIP file"),
         (archive(("a", "1"))[:-30], "read as a ZIP file"),
@@ -239,13 +238,10 @@ def twice() -> bytes:
         (archive(*((str(at), "") for at in range(MAX_FILES + 1))), "at most 100 files"),
         (archive(("a", "1"), ("a/b", "1")), "'a' cannot be both a file and a folder"),
         (twice(), "'a' in the archive is not a plain file that is stored or deflated, or is there twice"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_an_archive_that_is_refused(call, data, words) -> None:
-    answer = call("POST", SKILLS, **form([("metadata", '{"name": "team"}'), ("zip", data)]))
-    assert (answer.status, words in answer.body["message"]) == (400, True), answer.body
-    assert call("GET", SKILLS).body["skill_collections"] == []
+    ):
+        answer = call("POST", SKILLS, **form([("metadata", '{"name": "team"}'), ("zip", data)]))
+        assert (answer.status, words in answer.body["message"]) == (400, True), answer.body
+        assert call("GET", SKILLS).body["skill_collections"] == [], words
 
 
 @settings(max_examples=examples(300), deadline=None)
@@ -328,9 +324,8 @@ def test_the_files_of_several_versions_are_limited_together(call, create) -> Non
 NAME = ("metadata", '{"name": "team"}')
 
 
-@pytest.mark.parametrize(
-    ("sent", "words"),
-    [
+def test_a_form_that_is_refused(call) -> None:
+    for sent, words in (
         (form([]), "name: required"),
         (form([("zip", archive(("a", "1")))]), "name: required"),
         (form([("metadata", "{")]), "not valid JSON"),
@@ -353,12 +348,9 @@ NAME = ("metadata", '{"name": "team"}')
                 (b"x", f"; boundary={'b' * 300}"),
             )
         ),
-    ],
-    ids=lambda value: str(value)[-60:],
-)
-def test_a_form_that_is_refused(call, sent, words) -> None:
-    answer = call("POST", SKILLS, **sent)
-    assert (answer.status, words in answer.body["message"]) == (400, True), answer.body
+    ):
+        answer = call("POST", SKILLS, **sent)
+        assert (answer.status, words in answer.body["message"]) == (400, True), answer.body
 
 
 @settings(

@@ -136,9 +136,9 @@ def test_a_variable_gets_the_items_of_a_list_in_json(call: Any) -> None:
     assert sheet.values("Output") == ["<a><b>", "<[><a>", "<5>", "<x>"]
 
 
-@pytest.mark.parametrize(
-    ("config", "says"),
-    [
+def test_a_prompt_column_that_cannot_run_is_refused(call: Any) -> None:
+    sheet = sheet_of(call, ["question"], [["Why?"]])
+    for config, says in (
         ({}, "prompt_template_variable_mappings: required"),
         ({"prompt_template_variable_mappings": {}}, "needs either template or inline_template"),
         ({"prompt_template_variable_mappings": {}, "template": {}}, "config.template.name: required"),
@@ -151,12 +151,9 @@ def test_a_variable_gets_the_items_of_a_list_in_json(call: Any) -> None:
             {"prompt_template_variable_mappings": {}, "inline_template": {"prompt_template": {"a": 1}}},
             "chat, with messages",
         ),
-    ],
-)
-def test_a_prompt_column_that_cannot_run_is_refused(call: Any, config: dict[str, Any], says: str) -> None:
-    sheet = sheet_of(call, ["question"], [["Why?"]])
-    body = {"title": "Output", "type": "PROMPT_TEMPLATE", "config": config}
-    assert says in sheet("POST", "/columns", body, status=400)["message"]
+    ):
+        body = {"title": "Output", "type": "PROMPT_TEMPLATE", "config": config}
+        assert says in sheet("POST", "/columns", body, status=400)["message"], says
 
 
 def test_only_what_is_stale_is_recalculated_unless_statuses_say_otherwise(scripted: Any) -> None:
@@ -212,9 +209,9 @@ def test_many_cells_need_a_confirmation_of_exactly_these(call: Any) -> None:
     assert sheet.values("Second") == ["x"] * 100
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status", "says"),
-    [
+def test_what_cannot_be_done_is_refused_with_the_reason(call: Any) -> None:
+    sheet = sheet_of(call, ["question"], [["Why?"]])
+    for method, path, body, status, says in (
         ("POST", "/operations", {"column_ids": ["{question}"]}, 400, "no computed column"),
         ("POST", "/operations", {"row_ids": [-1]}, 400, "row_ids"),
         ("POST", "/operations", {"statuses": ["DONE"]}, 400, "statuses"),
@@ -228,15 +225,10 @@ def test_many_cells_need_a_confirmation_of_exactly_these(call: Any) -> None:
         ("PATCH", "/scorecard", {"aggregation": {}}, 400, "name: required"),
         ("PATCH", "/scorecard", {"name": "a", "aggregation": {"method": "max"}}, 400, "aggregation.method"),
         ("PATCH", "/scorecard", {"name": "a", "aggregation": {"warn_threshold": 0.9}}, 400, "higher than"),
-    ],
-)
-def test_what_cannot_be_done_is_refused_with_the_reason(
-    call: Any, method: str, path: str, body: Any, status: int, says: str
-) -> None:
-    sheet = sheet_of(call, ["question"], [["Why?"]])
-    if body and "column_ids" in body:
-        body = {"column_ids": [sheet.columns["question"]]}
-    assert says in sheet(method, path, body, status=status)["message"]
+    ):
+        if body and "column_ids" in body:
+            body = {"column_ids": [sheet.columns["question"]]}
+        assert says in sheet(method, path, body, status=status)["message"], path
 
 
 # -- cancelling, and going on after a restart ------------------------------------------------------------
@@ -457,9 +449,8 @@ def test_the_hash_changes_with_what_decides_about_scores_only(sheet: SheetUnderT
     assert len(hashes - {first}) == 4
 
 
-@pytest.mark.parametrize(
-    ("step", "says"),
-    [
+def test_a_step_that_cannot_run_is_refused_by_name(sheet: SheetUnderTest) -> None:
+    for step, says in (
         ({"primitive_type": "CODE_EXECUTION"}, "CODE_EXECUTION does not run here"),
         ({"primitive_type": "MAX_TOOL_CALLS"}, "MAX_TOOL_CALLS does not run here"),
         ({"primitive_config": {"source": "gone", "value": "x"}}, "no column 'gone'"),
@@ -468,14 +459,10 @@ def test_the_hash_changes_with_what_decides_about_scores_only(sheet: SheetUnderT
         ({"thresholds": {"pass": 0.1}}, "higher than that to pass"),
         ({"score_adapter": {"type": "x"}}, "score_adapter does not run"),
         ({"id": "1"}, "have the same id"),  # their results would be one
-    ],
-)
-def test_a_step_that_cannot_run_is_refused_by_name(
-    sheet: SheetUnderTest, step: dict[str, Any], says: str
-) -> None:
-    body = {"name": "a", "aggregation": {}, "steps": [contains(**step)] * (2 if "id" in step else 1)}
-    assert says in sheet("PATCH", "/scorecard", body, status=400)["message"]
-    assert sheet("GET", "/scorecard")["scorecard"] is None
+    ):
+        body = {"name": "a", "aggregation": {}, "steps": [contains(**step)] * (2 if "id" in step else 1)}
+        assert says in sheet("PATCH", "/scorecard", body, status=400)["message"], step
+        assert sheet("GET", "/scorecard")["scorecard"] is None, step
 
 
 def test_a_sheet_without_rows_and_a_scorecard_without_steps(sheet: SheetUnderTest) -> None:

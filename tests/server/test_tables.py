@@ -87,26 +87,24 @@ def test_a_table_is_renamed_moved_and_deleted(call):
     assert call("GET", path).status == call("DELETE", path).status == 404
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "rows"),
-    [
+def test_a_sheet_has_the_rows_of_its_file(call, sheets):
+    for name, content, rows in (
         ("a.csv", "q\n", []),
         ("a.CSV", '\ufeffq,"a b"\r\n"x\ny, ""z""",ü\r\n\r\nonly\r\n', [['x\ny, "z"', "ü"], ["only", None]]),
         ("a.csv", "q\n" + "x" * 200_000 + "\n", [["x" * 200_000]]),
-    ],
-)
-def test_a_sheet_has_the_rows_of_its_file(call, sheets, name, content, rows):
-    file = {"type": "file", **source(content, name)}
-    made = call("POST", sheets, {"source": file, "title": "cases"}).body["sheet"]
-    assert (made["title"], made["row_count"]) == ("cases", len(rows))
-    shown = call("GET", f"{sheets}/{made['id']}/rows").body
-    ids = [column["id"] for column in shown["columns"]]
-    assert [[row["cells"][column_id]["value"] for column_id in ids] for row in shown["data"]] == rows
+    ):
+        file = {"type": "file", **source(content, name)}
+        made = call("POST", sheets, {"source": file, "title": "cases"}).body["sheet"]
+        assert (made["title"], made["row_count"]) == ("cases", len(rows)), name
+        shown = call("GET", f"{sheets}/{made['id']}/rows").body
+        ids = [column["id"] for column in shown["columns"]]
+        assert [[row["cells"][column_id]["value"] for column_id in ids] for row in shown["data"]] == rows, (
+            name
+        )
 
 
-@pytest.mark.parametrize(
-    ("file", "says"),
-    [
+def test_a_file_that_cannot_be_read_makes_no_sheet(call, sheets):
+    for file, says in (
         (source("a,a\n"), "title of its own"),
         (source("a,\n"), "title of its own"),
         (source(""), "title of its own"),
@@ -117,13 +115,11 @@ def test_a_sheet_has_the_rows_of_its_file(call, sheets, name, content, rows):
         ({"file_name": "a.csv", "file_content_base64": "/w=="}, "not base64 of UTF-8"),
         (source(",".join(map(str, range(201)))), "at most 200 columns"),
         (source(",".join(map(str, range(200))) + "\n1" * 2_501), "at most 500,000 cells"),
-    ],
-)
-def test_a_file_that_cannot_be_read_makes_no_sheet(call, sheets, file, says):
-    answer = call("POST", sheets, {"source": {"type": "file", **file}})
-    assert answer.status == 400
-    assert says in answer.body["message"]
-    assert call("GET", sheets).body["data"] == []
+    ):
+        answer = call("POST", sheets, {"source": {"type": "file", **file}})
+        assert answer.status == 400, says
+        assert says in answer.body["message"], says
+        assert call("GET", sheets).body["data"] == [], says
 
 
 def test_an_import_is_known_by_the_id_of_its_sheet(call, sheets):
@@ -147,9 +143,8 @@ def test_sheets_are_in_the_order_of_their_creation(call, sheets):
     assert call("GET", f"{sheets}/{made[0]}").status == 404
 
 
-@pytest.mark.parametrize(
-    ("body", "says"),
-    [
+def test_a_column_that_cannot_be_computed_is_refused(sheet):
+    for body, says in (
         ({"type": "CODE_EXECUTION"}, "CODE_EXECUTION columns do not run here"),
         ({"type": "dataset"}, "dataset columns do not run here"),
         ({"title": "question"}, "already has a column called 'question'"),
@@ -159,11 +154,9 @@ def test_sheets_are_in_the_order_of_their_creation(call, sheets):
         ({"config": {"sources": ["question", "same"]}}, "no other column 'same'"),
         ({"dependencies": [{"column_id": "9"}]}, "no other column '9'"),
         ({"dependencies": [{}]}, "no other column 'None'"),
-    ],
-)
-def test_a_column_that_cannot_be_computed_is_refused(sheet, body, says):
-    assert says in sheet("POST", "/columns", COMPARE | body, status=400)["message"]
-    assert list(sheet.columns) == ["question", "answer"]
+    ):
+        assert says in sheet("POST", "/columns", COMPARE | body, status=400)["message"], body
+        assert list(sheet.columns) == ["question", "answer"], body
 
 
 def test_a_column_depends_on_what_its_configuration_reads(sheet):

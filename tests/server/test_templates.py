@@ -65,9 +65,8 @@ def shelf(publish, archive):
     archive(publish("100%_gone")["id"])
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
+def test_filters(call, shelf):
+    for query, expected in (
         ("", ["greeting", "tone", "support/Refund"]),
         ("sort_order=asc", ["support/Refund", "tone", "greeting"]),
         ("sort_by=id&sort_order=asc", ["support/Refund", "tone", "greeting"]),
@@ -88,12 +87,10 @@ def shelf(publish, archive):
         ("label=nope", []),
         ("is_snippet=true", ["tone"]),
         ("is_snippet=false", ["greeting", "support/Refund"]),
-    ],
-)
-def test_filters(call, shelf, query, expected):
-    answer = call("GET", f"/prompt-templates?{query}")
-    assert names(answer) == expected
-    assert answer.body["total"] == len(expected)
+    ):
+        answer = call("GET", f"/prompt-templates?{query}")
+        assert names(answer) == expected, query
+        assert answer.body["total"] == len(expected), query
 
 
 def test_a_label_shows_its_version(call, shelf):
@@ -123,9 +120,10 @@ def test_an_unknown_template_is_a_404_with_a_message(call, method, identifier):
     assert "prompt template" in answer.body["message"]
 
 
-@pytest.mark.parametrize(
-    ("method", "query", "body", "status", "version"),
-    [
+def test_which_version_is_read(call, publish):
+    publish("a", release_labels=["prod"])
+    publish("a")
+    for method, query, body, status, version in (
         ("GET", "", None, 200, 2),
         ("GET", "?version=1", None, 200, 1),
         ("GET", "?label=prod", None, 200, 1),
@@ -153,15 +151,11 @@ def test_an_unknown_template_is_a_404_with_a_message(call, method, identifier):
         ("POST", "", {"provider": ["x"]}, 422, None),
         ("POST", "", {"provider": "acme"}, 422, None),
         ("POST", "", {"model": 3}, 422, None),
-    ],
-)
-def test_which_version_is_read(call, publish, method, query, body, status, version):
-    publish("a", release_labels=["prod"])
-    publish("a")
-    answer = call(method, f"/prompt-templates/a{query}", body)
-    assert answer.status == status
-    if version:
-        assert answer.body["version"] == version
+    ):
+        answer = call(method, f"/prompt-templates/a{query}", body)
+        assert answer.status == status, body
+        if version:
+            assert answer.body["version"] == version, body
 
 
 # -- rendered ------------------------------------------------------------------------------------------
@@ -171,9 +165,8 @@ def rendered_text(answer):
     return answer.body["prompt_template"]["messages"][0]["content"][0]["text"]
 
 
-@pytest.mark.parametrize(
-    ("metadata", "body", "text", "warning"),
-    [
+def test_variables_are_applied_as_the_sdk_mirrors_it(call, publish):
+    for metadata, body, text, warning in (
         (None, {}, "Hi {name}, {x}", None),
         (None, {"input_variables": {}}, "Hi {name}, {x}", None),
         (None, {"provider": "openai"}, "Hi , ", "'name'"),
@@ -186,14 +179,12 @@ def rendered_text(answer):
             "Hi {name}, {x}",
             None,
         ),
-    ],
-)
-def test_variables_are_applied_as_the_sdk_mirrors_it(call, publish, metadata, body, text, warning):
-    publish("a", chat("Hi {name}, {x}"), metadata=metadata)
-    answer = call("POST", "/prompt-templates/a", body)
-    assert rendered_text(answer) == text
-    assert (warning or "") in (answer.body["warning"] or "")
-    assert (answer.body["warning"] is None) is (warning is None)
+    ):
+        publish("a", chat("Hi {name}, {x}"), metadata=metadata)
+        answer = call("POST", "/prompt-templates/a", body)
+        assert rendered_text(answer) == text, body
+        assert (warning or "") in (answer.body["warning"] or ""), body
+        assert (answer.body["warning"] is None) is (warning is None), body
 
 
 # -- snippets ------------------------------------------------------------------------------------------
@@ -260,9 +251,8 @@ def test_a_text_that_needs_too_much_is_returned_unrendered_with_a_warning(call, 
 GPT = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0, "max_tokens": 5}}
 
 
-@pytest.mark.parametrize(
-    ("stored", "wanted", "model", "arguments", "warning"),
-    [
+def test_a_request_for_another_model_gets_its_arguments_and_its_metadata(call, publish):
+    for stored, wanted, model, arguments, warning in (
         (
             GPT,
             {"provider": "anthropic", "model": "claude-sonnet-4", "model_parameter_overrides": {"top_k": 3}},
@@ -304,19 +294,15 @@ GPT = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0, 
                 ("google", None),
             )
         ),
-    ],
-)
-def test_a_request_for_another_model_gets_its_arguments_and_its_metadata(
-    call, publish, stored, wanted, model, arguments, warning
-):
-    publish("a", metadata={"owner": "x", "model": stored})
-    answer = call("POST", "/prompt-templates/a", {**wanted, "input_variables": {"name": "A"}}).body
-    assert {key: answer["metadata"]["model"].get(key) for key in model} == model
-    assert answer["metadata"]["owner"] == "x"
-    assert {key: answer["llm_kwargs"][key] for key in arguments} == arguments
-    assert answer["warning"] == (warning or None)
-    # What is stored stays.
-    assert call("GET", "/prompt-templates/a").body["metadata"]["model"]["name"] == stored["name"]
+    ):
+        publish("a", metadata={"owner": "x", "model": stored})
+        answer = call("POST", "/prompt-templates/a", {**wanted, "input_variables": {"name": "A"}}).body
+        assert {key: answer["metadata"]["model"].get(key) for key in model} == model, wanted
+        assert answer["metadata"]["owner"] == "x", wanted
+        assert {key: answer["llm_kwargs"][key] for key in arguments} == arguments, wanted
+        assert answer["warning"] == (warning or None), wanted
+        # What is stored stays.
+        assert call("GET", "/prompt-templates/a").body["metadata"]["model"]["name"] == stored["name"], wanted
 
 
 def test_a_part_that_the_provider_has_no_place_for_is_left_out(call, publish):

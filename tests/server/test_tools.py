@@ -69,9 +69,9 @@ def test_a_prompt_renders_with_the_function_and_keeps_the_reference(call, publis
     assert call("POST", "/prompt-templates/c", {}).body["prompt_template"]["tools"] == [reference(99)]
 
 
-@pytest.mark.parametrize(
-    ("pin", "path"),
-    [
+def test_a_reference_that_could_name_no_tool_refuses_the_publish(call, publish) -> None:
+    publish("p")
+    for pin, path in (
         ({"tool_registry_id": "1"}, "tools[1].tool_registry_id"),
         ({"tool_registry_id": None}, "tools[1].tool_registry_id"),
         ({"tool_registry_id": True}, "tools[1].tool_registry_id"),
@@ -79,33 +79,25 @@ def test_a_prompt_renders_with_the_function_and_keeps_the_reference(call, publis
         ({"version_number": 10**30}, "tools[1].version_number"),
         ({"label": 1}, "tools[1].label"),
         ({"label": "prod", "version_number": 1}, "label"),
-    ],
-    ids=str,
-)
-def test_a_reference_that_could_name_no_tool_refuses_the_publish(call, publish, pin, path) -> None:
-    publish("p")
-    template = chat(tools=[INLINE, {**reference(7), **pin}])
-    answer = call("POST", PUBLISH, flat("p", template))
-    assert (answer.status, path in answer.body["message"]) == (422, True), answer.body
-    assert call("GET", "/prompt-templates/p").body["version"] == 1
+    ):
+        template = chat(tools=[INLINE, {**reference(7), **pin}])
+        answer = call("POST", PUBLISH, flat("p", template))
+        assert (answer.status, path in answer.body["message"]) == (422, True), answer.body
+        assert call("GET", "/prompt-templates/p").body["version"] == 1, pin
 
 
-@pytest.mark.parametrize(
-    ("pin", "what"),
-    [
+def test_a_tool_of_another_workspace_is_left_out_of_what_is_rendered(call, publish) -> None:
+    for pin, what in (
         ({"tool_registry_id": 99}, "There is no tool with the id '99'."),
         ({"version_number": 2}, "The tool 'weather' has no version 2."),
         ({"label": "beta"}, "The tool 'weather' has no release label 'beta'."),
-    ],
-    ids=str,
-)
-def test_a_tool_of_another_workspace_is_left_out_of_what_is_rendered(call, publish, pin, what) -> None:
-    pinned = {**reference(7), **pin}
-    publish("p", chat("Hello", tools=[pinned, INLINE]), metadata=OPENAI)
-    assert call("GET", "/prompt-templates/p").body["prompt_template"]["tools"][0] == pinned
-    rendered = call("POST", "/prompt-templates/p", {}).body
-    assert rendered["warning"] == f"tools[0] is left out. {what}"
-    assert [tool["type"] for tool in rendered["llm_kwargs"]["tools"]] == ["function"]
+    ):
+        pinned = {**reference(7), **pin}
+        publish("p", chat("Hello", tools=[pinned, INLINE]), metadata=OPENAI)
+        assert call("GET", "/prompt-templates/p").body["prompt_template"]["tools"][0] == pinned, pin
+        rendered = call("POST", "/prompt-templates/p", {}).body
+        assert rendered["warning"] == f"tools[0] is left out. {what}", pin
+        assert [tool["type"] for tool in rendered["llm_kwargs"]["tools"]] == ["function"], pin
 
 
 def test_a_file_that_changes_changes_what_references_mean(opened) -> None:

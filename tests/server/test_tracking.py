@@ -69,9 +69,9 @@ def test_a_log_is_tied_to_the_prompt_that_it_names(app, call, publish):
     assert call("POST", "/log-request", LOG | {"prompt_name": "a", "prompt_version_number": 9}).status == 404
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+def test_a_malformed_log_is_refused(call, publish):
+    publish("a")
+    for change in (
         {"provider": None},
         {"input": {"messages": []}},
         {"input": {"type": "chat", "messages": [{"role": "user", "content": "a string"}]}},
@@ -93,11 +93,8 @@ def test_a_log_is_tied_to_the_prompt_that_it_names(app, call, publish):
         {"error_message": "x" * 1025},
         {"prompt_id": "x"},
         {"prompt_name": "a", "prompt_version_number": 0},
-    ],
-)
-def test_a_malformed_log_is_refused(call, publish, change):
-    publish("a")
-    assert call("POST", "/log-request", LOG | change).status == 400
+    ):
+        assert call("POST", "/log-request", LOG | change).status == 400, change
 
 
 def test_scores_metadata_prompt_and_group_are_noted_under_every_path(app, call, publish, logged):
@@ -126,9 +123,9 @@ def test_scores_metadata_prompt_and_group_are_noted_under_every_path(app, call, 
     assert request["metadata"] == [{"a": "1"}, {"b": "3"}]
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
+def test_malformed_notes_are_refused(call, publish, logged):
+    publish("a")
+    for path, body in (
         ("/rest/track-score", {"request_id": 1, "score": -1}),
         ("/rest/track-score", {"request_id": 1, "score": True}),
         ("/rest/track-score", {"request_id": 1, "score": 1, "name": ""}),
@@ -141,11 +138,8 @@ def test_scores_metadata_prompt_and_group_are_noted_under_every_path(app, call, 
         ("/rest/track-prompt", {"request_id": 1, "prompt_name": "a", "version": "x"}),
         ("/rest/track-prompt", {"request_id": 1, "prompt_name": "a", "label": "nope"}),
         ("/rest/track-group", {"request_id": 1, "group_id": 9}),
-    ],
-)
-def test_malformed_notes_are_refused(call, publish, logged, path, body):
-    publish("a")
-    assert call("POST", path, body).status == 400
+    ):
+        assert call("POST", path, body).status == 400, body
 
 
 TRACKED = {
@@ -214,19 +208,25 @@ CALLS = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "response", "messages"), CALLS)
-def test_a_blueprint_has_the_keys_that_were_recorded(call, arguments, response, messages):
-    kwargs = {**arguments, "model": "m", "max_tokens": 256, "temperature": 0.5}
-    streamed = {key: value for key, value in arguments.items() if key == "stream"}
-    nulls = ("commit_message", "provider_base_url_name", "report_id", "inference_client_name", "provider_id")
-    tools = [{"type": "function", "function": TOOL}] if "tools" in arguments and messages else []
-    shown = {"max_tokens": "256", "temperature": "0.5"} | streamed
-    parameters = {"max_tokens": 256, "temperature": 0.5} | streamed
-    model = stored_model("openai", "m", parameters, display_params=shown, api_type="chat-completions")
-    assert blueprint_of(call, kwargs=kwargs, request_response=response) == dict.fromkeys(nulls) | {
-        "prompt_template": stored_chat(*messages, functions=[], tools=tools),
-        "metadata": {"model": model},
-    }
+def test_a_blueprint_has_the_keys_that_were_recorded(call):
+    for arguments, response, messages in CALLS:
+        kwargs = {**arguments, "model": "m", "max_tokens": 256, "temperature": 0.5}
+        streamed = {key: value for key, value in arguments.items() if key == "stream"}
+        nulls = (
+            "commit_message",
+            "provider_base_url_name",
+            "report_id",
+            "inference_client_name",
+            "provider_id",
+        )
+        tools = [{"type": "function", "function": TOOL}] if "tools" in arguments and messages else []
+        shown = {"max_tokens": "256", "temperature": "0.5"} | streamed
+        parameters = {"max_tokens": 256, "temperature": 0.5} | streamed
+        model = stored_model("openai", "m", parameters, display_params=shown, api_type="chat-completions")
+        assert blueprint_of(call, kwargs=kwargs, request_response=response) == dict.fromkeys(nulls) | {
+            "prompt_template": stored_chat(*messages, functions=[], tools=tools),
+            "metadata": {"model": model},
+        }, arguments
 
 
 CALL = {"id": "c1", **FIND}
@@ -311,24 +311,29 @@ def _shown(message):
         yield kinds.get(block["type"], "{type}").format(**block)
 
 
-@pytest.mark.parametrize("name", OTHER_CALLS)
-def test_the_calls_of_other_apis_have_a_conversation(call, name):
-    arguments, response, said = OTHER_CALLS[name]
-    kwargs = {"model": "m", **arguments}
-    blueprint = blueprint_of(call, kwargs=kwargs, request_response=response, provider_type="x")
-    conversation = []
-    for message in blueprint["prompt_template"]["messages"]:
-        calls = [
-            {"id": tool_call["id"], **tool_call["function"]} for tool_call in message.get("tool_calls") or ()
-        ]
-        called = [message["tool_call_id"]] if message["role"] == "tool" else []
-        conversation.append([message["role"], *called, *_shown(message), *calls])
-    assert [sorted(map(str, turn)) for turn in conversation] == [sorted(map(str, turn)) for turn in said]
-    functions = [tool["function"] for tool in blueprint["prompt_template"]["tools"]]
-    assert functions == [TOOL] * ("find" in str(arguments) and name in ("responses", "converse", "gemini"))
-    model = blueprint["metadata"]["model"]
-    assert (model["name"], model["parameters"]) == ("m", {})
-    assert model.get("api_type") == (name if name == "responses" else None)
+def test_the_calls_of_other_apis_have_a_conversation(call):
+    for name in OTHER_CALLS:
+        arguments, response, said = OTHER_CALLS[name]
+        kwargs = {"model": "m", **arguments}
+        blueprint = blueprint_of(call, kwargs=kwargs, request_response=response, provider_type="x")
+        conversation = []
+        for message in blueprint["prompt_template"]["messages"]:
+            calls = [
+                {"id": tool_call["id"], **tool_call["function"]}
+                for tool_call in message.get("tool_calls") or ()
+            ]
+            called = [message["tool_call_id"]] if message["role"] == "tool" else []
+            conversation.append([message["role"], *called, *_shown(message), *calls])
+        assert [sorted(map(str, turn)) for turn in conversation] == [
+            sorted(map(str, turn)) for turn in said
+        ], name
+        functions = [tool["function"] for tool in blueprint["prompt_template"]["tools"]]
+        assert functions == [TOOL] * (
+            "find" in str(arguments) and name in ("responses", "converse", "gemini")
+        ), name
+        model = blueprint["metadata"]["model"]
+        assert (model["name"], model["parameters"]) == ("m", {}), name
+        assert model.get("api_type") == (name if name == "responses" else None), name
 
 
 def test_the_blueprint_of_an_image_is_a_completion(call):

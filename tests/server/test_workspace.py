@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from promptsync.server.routes import ROUTES
 
 TARGETS = [
@@ -19,18 +17,20 @@ def bodies(workspace):
     return [{"workspace_id": workspace}, nested]
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_a_foreign_workspace_is_a_400_everywhere(app, call, sign):
-    own = app.store.workspace_id
-    odd = [True, float(own), 1.5, 10**30, "x", str(own), [own], {}]
-    for index, (method, target) in enumerate(TARGETS):
-        foreign = (own + 1) * sign
-        sent = [(target, body) for value in (foreign, odd[index % len(odd)]) for body in bodies(value)]
-        sent += [(f"{target}?workspace_id={text}", None) for text in (foreign, f"{own}.0", "x", f"0{own}")]
-        for path, body in sent:
-            answer = call(method, path, body)
-            assert (answer.status, answer.body["message"]) == (400, REFUSAL), (method, path, body)
-    assert call("GET", "/prompt-templates").body["items"] == []
+def test_a_foreign_workspace_is_a_400_everywhere(app, call):
+    for sign in (1, -1):
+        own = app.store.workspace_id
+        odd = [True, float(own), 1.5, 10**30, "x", str(own), [own], {}]
+        for index, (method, target) in enumerate(TARGETS):
+            foreign = (own + 1) * sign
+            sent = [(target, body) for value in (foreign, odd[index % len(odd)]) for body in bodies(value)]
+            sent += [
+                (f"{target}?workspace_id={text}", None) for text in (foreign, f"{own}.0", "x", f"0{own}")
+            ]
+            for path, body in sent:
+                answer = call(method, path, body)
+                assert (answer.status, answer.body["message"]) == (400, REFUSAL), (method, path, body)
+        assert call("GET", "/prompt-templates").body["items"] == [], sign
 
 
 def test_the_own_workspace_and_none_change_nothing(app, call):
