@@ -25,6 +25,7 @@ from typing import Any
 
 LENGTH = 8
 CLIENT = str(Path(__file__).with_name("forked_client.py"))
+EXAMPLE = str(Path(__file__).parents[1] / "example-repo")
 
 
 @cache
@@ -98,15 +99,20 @@ def serve(address: str) -> None:
 
 def _load() -> None:
     import importlib
+    import io
     import pkgutil
 
-    import promptsync
+    import promptsync.cli
 
     for module in pkgutil.walk_packages(promptsync.__path__, "promptsync."):
         if not module.name.endswith(("__main__", ".child")):
             importlib.import_module(module.name)
-    for name in ("deepdiff", "git", "jinja2", "jsonschema_rs", "yaml"):
+    loaded = "deepdiff encodings.idna filelock git httpcore jinja2.meta jinja2.sandbox yaml"
+    for name in loaded.split():
         importlib.import_module(name)
+    # It compiles the schemas and templates, which each fork would do again.
+    with contextlib.redirect_stdout(io.StringIO()):
+        promptsync.cli.run(["-C", EXAMPLE, "lint"], {})
     poll_at_once()
 
 
