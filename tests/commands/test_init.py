@@ -13,156 +13,155 @@ import yaml
 from gitcopy import git
 from worlds import World
 
-from promptsync.cli import run
 from promptsync.files.config import load
 from promptsync.setup.init import commit_command, commit_files
 
 PERSON = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+WRITTEN = [".gitignore", "prompts/hello.yaml", "promptsync.yaml"]
 
 
-def init(root: Path, *arguments: str) -> int:
-    return run(["-C", str(root), "init", *arguments], {})
-
-
-def names(root: Path) -> list[str]:
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-
-
-def test_an_empty_directory_becomes_one_that_lints_renders_and_can_be_pushed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert init(tmp_path) == 0
-    out = capsys.readouterr().out
-    assert names(tmp_path) == [".gitignore", "prompts/hello.yaml", "promptsync.yaml"]
-    assert (tmp_path / ".gitignore").read_text() == ".promptsync/\n"
-    assert "created  promptsync.yaml\n" in out
-    steps = [
-        f"promptsync -C {tmp_path} lint",
-        f"promptsync -C {tmp_path} render hello --example 1",
-        f"git -C {tmp_path} init && git -C {tmp_path} add promptsync.yaml prompts .gitignore && "
-        f"git -C {tmp_path} commit -m 'Add a first prompt' -- promptsync.yaml prompts .gitignore",
-        f"promptsync -C {tmp_path} push",
-    ]
-    numbered = [f"  {number}. {step}" for number, step in enumerate(steps, 1)]
-    assert out.splitlines()[-5:] == ["Next:", *numbered]
-    for step in steps:
-        if step.startswith("git "):
-            subprocess.run(["sh", "-c", step], check=True, env=os.environ | PERSON)
-        else:
-            assert run(shlex.split(step)[1:], {}) == 0
-    # The commit comes first, because its subject is published.
-    assert "v1  Add a first prompt\n" in capsys.readouterr().out
-    assert run(["-C", str(tmp_path), "lint", "--strict"], {}) == 0
-    assert run(["-C", str(tmp_path), "status", "--exit-code"], {}) == 0
-    capsys.readouterr()
-    before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
-    assert init(tmp_path) == 0
-    assert capsys.readouterr().out.startswith("kept  promptsync.yaml\nkept  prompts/\nkept  .gitignore\n")
-    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
-
-
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def person(monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in PERSON.items():
         monkeypatch.setenv(key, value)
 
 
-WRITTEN = [".gitignore", "prompts/hello.yaml", "promptsync.yaml"]
+@pytest.fixture
+def new(world: World, tmp_path: Path) -> World:
+    """An empty directory."""
+    return at(world, tmp_path / "new")
 
 
-@pytest.mark.usefixtures("person")
-@pytest.mark.parametrize(
-    ("in_git", "options", "subject"),
-    [
-        (True, ["--commit"], "Add a first prompt"),
-        (False, ["-m", "Ours"], "Ours"),
-        (False, ["-m", ""], "Add a first prompt"),
-    ],
-)
-def test_what_was_written_can_be_committed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], in_git: bool, options: list[str], subject: str
-) -> None:
+def at(world: World, root: Path, *, in_git: bool = False) -> World:
+    """An empty directory at a place, which may be a repository."""
+    root.mkdir()
     if in_git:
-        git(tmp_path, "init", "-q")
-    assert init(tmp_path, "--no-commit", "-m", "Ours") == 2
-    assert "--no-commit and --message cannot be combined" in capsys.readouterr().err
-    assert not (tmp_path / "promptsync.yaml").exists()
-    assert init(tmp_path, *options) == 0
-    out = capsys.readouterr().out
-    assert out.splitlines()[4] == f"committed  {subject}"
-    assert "git" not in out.partition("Next:")[2]
-    assert git(tmp_path, "log", "--format=%s", "--name-only").splitlines() == [subject, "", *WRITTEN]
-    assert git(tmp_path, "status", "--porcelain") == ""
-    assert init(tmp_path, *options) == 0
-    assert "note: nothing was written, so there is nothing to commit" in capsys.readouterr().err
+        git(root, "init", "-q")
+    return replace(world, root=root)
 
 
-@pytest.mark.usefixtures("person")
-def test_other_changes_stay_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    git(tmp_path, "init", "-q")
-    (tmp_path / ".gitignore").write_text("build/\n")
-    (tmp_path / "kept").write_text("1")
-    (tmp_path / "AGENTS.md").write_text("Be kind.\n")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-qm", "before")
-    (tmp_path / ".gitignore").write_text("build/\nmine/\n")
-    (tmp_path / "kept").write_text("2")
-    (tmp_path / "AGENTS.md").write_text("Be very kind.\n")
-    (tmp_path / "staged").write_text("1")
-    git(tmp_path, "add", "staged")
-    assert init(tmp_path, "--commit", "--agents") == 0
-    assert "not committed, because you edited it: .gitignore, AGENTS.md" in capsys.readouterr().err
+def names(world: World) -> list[str]:
+    paths = (path.relative_to(world.root) for path in world.root.rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in paths if path.parts[0] not in (".git", ".promptsync"))
+
+
+def contents(world: World) -> dict[str, bytes]:
+    return {name: (world.root / name).read_bytes() for name in names(world)}
+
+
+def test_an_empty_directory_becomes_one_that_lints_renders_and_can_be_pushed(new: World) -> None:
+    out = new.ok("init").out
+    assert (names(new), (new.root / ".gitignore").read_text()) == (WRITTEN, ".promptsync/\n")
+    assert "created  promptsync.yaml\n" in out
+    steps = [
+        f"promptsync -C {new.root} lint",
+        f"promptsync -C {new.root} render hello --example 1",
+        f"git -C {new.root} init && git -C {new.root} add promptsync.yaml prompts .gitignore && "
+        f"git -C {new.root} commit -m 'Add a first prompt' -- promptsync.yaml prompts .gitignore",
+        f"promptsync -C {new.root} push",
+    ]
+    numbered = [f"  {number}. {step}" for number, step in enumerate(steps, 1)]
+    assert out.splitlines()[-5:] == ["Next:", *numbered]
+    for step in steps:
+        if step.startswith("git "):
+            subprocess.run(["sh", "-c", step], check=True)
+        else:
+            out = new.ok(*shlex.split(step)[3:]).out
+    # The commit comes first, because its subject is published.
+    assert "v1  Add a first prompt\n" in out
+    new.ok("lint", "--strict")
+    new.ok("status", "--exit-code")
+    before = contents(new)
+    assert new.ok("init").out.startswith("kept  promptsync.yaml\nkept  prompts/\nkept  .gitignore\n")
+    assert contents(new) == before
+
+
+def test_what_was_written_can_be_committed(world: World, tmp_path: Path) -> None:
+    for number, (in_git, options, subject) in enumerate(
+        (
+            (True, ["--commit"], "Add a first prompt"),
+            (False, ["-m", "Ours"], "Ours"),
+            (False, ["-m", ""], "Add a first prompt"),
+        )
+    ):
+        new = at(world, tmp_path / str(number), in_git=in_git)
+        new.says(2, "--no-commit and --message cannot be combined", "init", "--no-commit", "-m", "Ours")
+        assert names(new) == []
+        out = new.ok("init", *options).out
+        assert (out.splitlines()[4], "git" in out.partition("Next:")[2]) == (f"committed  {subject}", False)
+        assert new.git("log", "--format=%s", "--name-only").split("\n\n") == [subject, "\n".join(WRITTEN)]
+        assert new.git("status", "--porcelain") == ""
+        new.says(0, "note: nothing was written, so there is nothing to commit", "init", *options)
+
+
+def test_other_changes_stay_as_they_are(world: World, tmp_path: Path) -> None:
+    new = at(world, tmp_path / "new", in_git=True)
+    for path, text in {".gitignore": "build/\n", "kept": "1", "AGENTS.md": "Be kind.\n"}.items():
+        new.put(path, text)
+    new.commit("before")
+    for path, text in {
+        ".gitignore": "build/\nmine/\n",
+        "kept": "2",
+        "AGENTS.md": "Be.\n",
+        "staged": "1",
+    }.items():
+        new.put(path, text)
+    new.git("add", "staged")
+    new.says(0, "not committed, because you edited it: .gitignore, AGENTS.md", "init", "--commit", "--agents")
     skill = ".agents/skills/promptsync/SKILL.md"
-    assert git(tmp_path, "show", "--format=", "--name-only").split() == [skill, *WRITTEN[1:]]
+    assert new.git("show", "--format=", "--name-only").split() == [skill, *WRITTEN[1:]]
     rest = [" M .gitignore", " M AGENTS.md", " M kept", "A  staged"]
-    assert git(tmp_path, "status", "--porcelain").splitlines() == rest
+    assert new.git("status", "--porcelain").splitlines() == rest
 
 
 NO_NAME = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "EMAIL": "", "HOME": "/nonexistent"}
 
 
-@pytest.mark.parametrize("problem", ["identity", "hook", "ignored"])
 def test_a_commit_that_git_refuses_leaves_the_files_and_says_why(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, problem: str
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    git(tmp_path, "init", "-q")
-    for key, value in (PERSON if problem != "identity" else NO_NAME).items():
-        monkeypatch.setenv(key, value)
-    if problem == "identity":
-        for key in PERSON:
-            monkeypatch.delenv(key, raising=False)
-        git(tmp_path, "config", "user.useConfigOnly", "true")
-    elif problem == "hook":
-        hook = tmp_path / ".git/hooks/pre-commit"
-        hook.parent.mkdir(exist_ok=True)
-        hook.write_text("#!/bin/sh\necho not today\nexit 1\n")
-        hook.chmod(0o755)
-    else:
-        (tmp_path / ".gitignore").write_text("prompts/\n")
-    assert init(tmp_path, "--commit") == 5
-    err = capsys.readouterr().err
-    assert "the files were written, but not committed" in err
-    said = {"identity": "git config --global user.name", "hook": "not today", "ignored": "ignored"}
-    assert said[problem] in err
-    assert "commit -m 'Add a first prompt' -- promptsync.yaml" in err
-    assert names(tmp_path / "prompts") == ["hello.yaml"]
+    for problem, said in (
+        ("hook", "not today"),
+        ("ignored", "ignored"),
+        ("identity", "git config --global user.name"),
+        ("PATH", "not committed: git cannot be run: PATH has no such program"),
+    ):
+        new = at(world, tmp_path / problem, in_git=problem != "PATH")
+        if problem == "hook":
+            new.put(".git/hooks/pre-commit", "#!/bin/sh\necho not today\nexit 1\n").chmod(0o755)
+        elif problem == "ignored":
+            new.put(".gitignore", "prompts/\n")
+        elif problem == "identity":
+            for key in PERSON:
+                monkeypatch.delenv(key)
+            for key, value in NO_NAME.items():
+                monkeypatch.setenv(key, value)
+            new.git("config", "user.useConfigOnly", "true")
+        else:
+            monkeypatch.setenv("PATH", str(tmp_path))
+        err = new.says(5, said, "init", "--commit").err
+        assert "the files were written, but not committed" in err
+        assert "prompts/hello.yaml" in names(new)
+        if problem == "PATH":
+            hint = f"hint: install git, or add it to PATH hint: promptsync -C {new.root} init"
+            assert " ".join(err.split()).endswith(hint)
+        else:
+            assert "commit -m 'Add a first prompt' -- promptsync.yaml" in err
 
 
-@pytest.mark.usefixtures("person")
-def test_more_paths_than_a_command_line_holds_are_committed(tmp_path: Path) -> None:
+def test_more_paths_than_a_command_line_holds_are_committed(new: World) -> None:
     import resource
 
     paths = [f"{'long' * 50}-[{number}].yaml" for number in range(700)]
-    for path in paths:
-        (tmp_path / path).touch()
-    (tmp_path / f"{'long' * 50}-0.yaml").touch()  # which [0] would match
+    for path in (*paths, f"{'long' * 50}-0.yaml"):  # which [0] would match
+        new.put(path, "")
     before = resource.getrlimit(resource.RLIMIT_STACK)
     resource.setrlimit(resource.RLIMIT_STACK, (512 * 1024, before[1]))  # at most 128 KiB of arguments
     try:
-        commit_files(tmp_path, paths, "Import", "git commit")
+        commit_files(new.root, paths, "Import", "git commit")
     finally:
         resource.setrlimit(resource.RLIMIT_STACK, before)
-    assert sorted(git(tmp_path, "ls-files").split()) == sorted(paths)
+    assert sorted(new.git("ls-files").split()) == sorted(paths)
     paths = ["promptsync.yaml", *(f"my prompts/{number}.yaml" for number in range(700)), "my prompts.yaml"]
     command = commit_command(Path("/"), paths, "Add", "my prompts")
     assert command.endswith("commit -m Add -- promptsync.yaml 'my prompts' 'my prompts.yaml'")
@@ -176,64 +175,36 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.usefixtures("person")
-def test_on_a_terminal_init_asks_and_an_interrupted_question_leaves_the_files(
-    world: World, tmp_path: Path
-) -> None:
+def test_on_a_terminal_init_asks_and_an_interruption_leaves_the_files(world: World, tmp_path: Path) -> None:
     for number, (in_git, answer, question) in enumerate(ANSWERS):
-        root = tmp_path / str(number)
-        root.mkdir()
-        if in_git:
-            git(root, "init", "-q")
-        done = replace(world, root=root).on_terminal("init", answer=answer, NO_COLOR="1")
+        new = at(world, tmp_path / str(number), in_git=in_git)
+        done = new.on_terminal("init", answer=answer, NO_COLOR="1")
         assert (done.code, question in done.err) == (0, True)
         assert done.out.startswith("created  promptsync.yaml") == (not question)
         agreed = bool(question) and "n" not in (answer or "")
-        assert ("committed  Add a first prompt" in done.out) == agreed
-        assert (
-            (git(root, "log", "--format=%s") == "Add a first prompt") if agreed else "commit -m" in done.out
-        )
-    root = tmp_path / "new"
-    root.mkdir()
-    done = replace(world, root=root).on_terminal("init", answer="", NO_COLOR="1")
-    assert done.code == 130
+        assert ("committed  Add a first prompt" in done.out) == agreed != ("commit -m" in done.out)
+        assert not agreed or new.git("log", "--format=%s") == "Add a first prompt"
+    new = at(world, tmp_path / "interrupted")
+    done = new.on_terminal("init", answer="", NO_COLOR="1")
     # The error has a line of its own, below the question.
-    assert "[Y/n]: \nerror: interrupted; the files were written, and not committed\n" in done.err
-    assert names(root) == WRITTEN
+    said = "[Y/n]: \nerror: interrupted; the files were written, and not committed\n"
+    assert (done.code, said in done.err, names(new)) == (130, True, WRITTEN)
     hint = " ".join(done.err.rpartition("hint: ")[2].split())
     subprocess.run(["sh", "-c", hint], check=True)
-    assert git(root, "log", "--format=%s") == "Add a first prompt"
+    assert new.git("log", "--format=%s") == "Add a first prompt"
 
 
-@pytest.mark.usefixtures("person")
-@pytest.mark.parametrize("in_git", [True, False])
-def test_what_an_earlier_run_wrote_is_committed_with_the_prompts_that_are_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], in_git: bool
-) -> None:
-    if in_git:
-        git(tmp_path, "init", "-q")
-    assert init(tmp_path) == 0
-    (tmp_path / "prompts/mine.yaml").write_text("content: mine\n")
-    capsys.readouterr()
-    assert init(tmp_path, "--commit") == 0
-    said = "promptsync.yaml, .gitignore, prompts/hello.yaml, prompts/mine.yaml\n"
-    assert capsys.readouterr().err == f"note: not in git yet, so the commit has it, too: {said}"
-    assert git(tmp_path, "show", "--format=", "--name-only").split() == sorted(
-        [*WRITTEN, "prompts/mine.yaml"]
-    )
-    (tmp_path / "prompts/draft.yaml").write_text("content: a draft\n")
-    assert init(tmp_path, "--commit") == 0
-    assert "nothing was written, so there is nothing to commit" in capsys.readouterr().err
-
-
-def test_without_git_the_hint_is_to_install_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert init(tmp_path, "--commit") == 5
-    err = " ".join(capsys.readouterr().err.split())
-    assert "not committed: git cannot be run: PATH has no such program" in err
-    assert err.endswith(f"hint: install git, or add it to PATH hint: promptsync -C {tmp_path} init")
+def test_what_an_earlier_run_wrote_is_committed_with_the_prompts(world: World, tmp_path: Path) -> None:
+    for in_git in (True, False):
+        new = at(world, tmp_path / str(in_git), in_git=in_git)
+        new.ok("init")
+        new.put("prompts/mine.yaml", "content: mine\n")
+        said = "promptsync.yaml, .gitignore, prompts/hello.yaml, prompts/mine.yaml\n"
+        new.says(0, f"note: not in git yet, so the commit has it, too: {said}", "init", "--commit")
+        committed = new.git("show", "--format=", "--name-only").split()
+        assert committed == sorted([*WRITTEN, "prompts/mine.yaml"])
+        new.put("prompts/draft.yaml", "content: a draft\n")
+        new.says(0, "nothing was written, so there is nothing to commit", "init", "--commit")
 
 
 IGNORED = {
@@ -246,39 +217,34 @@ IGNORED = {
 }
 
 
-def test_files_that_are_there_are_kept_and_the_private_directory_is_ignored_once(
-    world: World, tmp_path: Path
-) -> None:
-    (tmp_path / "promptsync.yaml").write_text("prompts: mine\n")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "hello.yaml").write_text("content: mine\n")
-    there = replace(world, root=tmp_path)
-    done = there.on_terminal("init", "--prompts", "other", "--no-commit", answer="y\n")
+def test_files_that_are_there_are_kept_and_the_private_directory_is_ignored_once(new: World) -> None:
+    new.put("promptsync.yaml", "prompts: mine\n")
+    new.put("mine/hello.yaml", "content: mine\n")
+    done = new.on_terminal("init", "--prompts", "other", "--no-commit", answer="y\n")
     assert (done.code, "promptsync.yaml exists and was kept" in done.err) == (0, True)
-    assert (tmp_path / "mine" / "hello.yaml").read_text() == "content: mine\n"
-    assert not (tmp_path / "other").exists()
+    assert names(new) == [".gitignore", "mine/hello.yaml", "promptsync.yaml"]
+    assert (new.root / "mine/hello.yaml").read_text() == "content: mine\n"
     for before, after in IGNORED.items():
-        (tmp_path / ".gitignore").write_bytes(before.encode())
-        found = there.on_terminal("init", "--json", answer="y\n").document
-        assert (tmp_path / ".gitignore").read_bytes() == after.encode()
+        ignore = new.put(".gitignore", before)
+        found = new.on_terminal("init", "--json", answer="y\n").document
+        assert ignore.read_bytes() == after.encode()
         assert (found["created"], found["changed"] == [".gitignore"]) == ([], before != after)
-    assert not (tmp_path / ".git").exists()
+    assert not (new.root / ".git").exists()
 
 
-def test_any_directory_below_can_hold_the_prompts_also_in_a_monorepo(tmp_path: Path) -> None:
-    init(tmp_path)
+def test_any_directory_below_can_hold_the_prompts_also_in_a_monorepo(new: World) -> None:
+    new.ok("init")
     for number, prompts in enumerate(["app/prompts", "my prompts", "no", "ü", "0123", "a #b", "#x"]):
-        root = tmp_path / str(number)
-        root.mkdir()
-        assert init(root, "--prompts", prompts) == 0
-        config = load(root / "promptsync.yaml")
-        assert (config.prompts, config.root) == (prompts, root)
-        assert (root / prompts / "hello.yaml").is_file()
+        below = at(new, new.root / str(number))
+        below.ok("init", "--prompts", prompts)
+        config = load(below.root / "promptsync.yaml")
+        assert (config.prompts, config.root) == (prompts, below.root)
+        assert (below.root / prompts / "hello.yaml").is_file()
     # No example is written beside other prompts.
-    (tmp_path / "a" / "prompts").mkdir(parents=True)
-    (tmp_path / "a" / "prompts" / "one.yml").write_text("content: x\n")
-    init(tmp_path / "a")
-    assert names(tmp_path / "a") == [".gitignore", "prompts/one.yml", "promptsync.yaml"]
+    below = at(new, new.root / "a")
+    below.put("prompts/one.yml", "content: x\n")
+    below.ok("init")
+    assert names(below) == [".gitignore", "prompts/one.yml", "promptsync.yaml"]
 
 
 OTHER_PLACES = [
@@ -288,53 +254,38 @@ OTHER_PLACES = [
 ]
 
 
-def test_another_place_is_refused_before_anything_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_used_is_reported_and_nothing_is_written(new: World, tmp_path: Path) -> None:
     for option, value in OTHER_PLACES:
-        assert init(tmp_path, option, value) == 2
-        err = capsys.readouterr().err
+        err = new.exits(2, "init", option, value).err
         assert ("is not below this directory" in err, "secret" in err) == (option == "--prompts", False)
-        assert names(tmp_path) == []
-
-
-def test_a_registry_that_exists_is_pulled_from_first(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert init(tmp_path, "--url", "https://api.example.com/") == 0
-    out = capsys.readouterr().out
-    assert f"  2. promptsync -C {tmp_path} pull\n" in out
-    # the directory is empty, or the registry has no prompts either: git refuses it as a path of a commit
-    added = f"git -C {tmp_path} add promptsync.yaml .gitignore prompts && "
-    assert f"{added}git -C {tmp_path} commit -m 'Set up promptsync'\n" in out
-    assert "PROMPTLAYER_API_KEY" in out
-    assert names(tmp_path) == [".gitignore", "promptsync.yaml"]
-    config = load(tmp_path / "promptsync.yaml")
-    assert config.default_remote == "production"
-    assert config.remotes["production"].url == "https://api.example.com"
-    assert config.remotes["local"].url == "local:"
-    assert run(["-C", str(tmp_path), "init"], {"PROMPTLAYER_API_KEY": "pl_1"}) == 0
-    assert f"  1. promptsync -C {tmp_path} pull\n" in capsys.readouterr().out
-
-
-def test_a_broken_configuration_or_a_link_out_of_the_directory_is_reported_and_nothing_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "promptsync.yaml").write_text("promts: x\n")
-    assert init(tmp_path) == 2
-    assert "Unknown key promts" in capsys.readouterr().err
-    assert names(tmp_path) == ["promptsync.yaml"]
-    (tmp_path / "promptsync.yaml").unlink()
-    (tmp_path / "promptsync.yaml").symlink_to("promptsync.yaml")
-    assert init(tmp_path) == 2
-    assert "This is a symbolic link" in capsys.readouterr().err
+        assert names(new) == []
+    config = new.put("promptsync.yaml", "promts: x\n")
+    new.says(2, "Unknown key promts", "init")
+    assert names(new) == ["promptsync.yaml"]
+    config.unlink()
+    config.symlink_to("promptsync.yaml")
+    new.says(2, "This is a symbolic link", "init")
     outside = tmp_path / "outside"
     for path, code in (("prompts", 2), (".gitignore", 3)):
-        root = tmp_path / f"below {path}"
-        root.mkdir()
-        (root / path).symlink_to(outside)
-        assert [init(root), init(root)] == [code, code]
-        assert ([place.name for place in root.iterdir()], outside.exists()) == ([path], False)
+        below = at(new, tmp_path / f"below {path}")
+        (below.root / path).symlink_to(outside)
+        for _ in range(2):
+            below.exits(code, "init")
+        assert ([place.name for place in below.root.iterdir()], outside.exists()) == ([path], False)
+
+
+def test_a_registry_that_exists_is_pulled_from_first(new: World) -> None:
+    out = new.ok("init", "--url", "https://api.example.com/", PROMPTLAYER_API_KEY="").out
+    assert f"  2. promptsync -C {new.root} pull\n" in out and "PROMPTLAYER_API_KEY" in out
+    # the directory is empty, or the registry has no prompts either: git refuses it as a path of a commit
+    added = f"git -C {new.root} add promptsync.yaml .gitignore prompts && "
+    assert f"{added}git -C {new.root} commit -m 'Set up promptsync'\n" in out
+    assert names(new) == [".gitignore", "promptsync.yaml"]
+    config = load(new.root / "promptsync.yaml")
+    urls = {name: remote.url for name, remote in config.remotes.items()}
+    assert urls == {"production": "https://api.example.com", "local": "local:"}
+    assert config.default_remote == "production"
+    assert f"  1. promptsync -C {new.root} pull\n" in new.ok("init").out
 
 
 # -- ``promptsync new``: a file to start from, and nothing that was there before is touched --------------

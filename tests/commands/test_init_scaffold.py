@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gitcopy import git
 from worlds import Run, World, made
 
 import promptsync
-from promptsync.cli import VERBS, run
+from promptsync.cli import VERBS
 from promptsync.setup.scaffold import StarterKind
 
 EXAMPLE = Path(__file__).parents[2] / "example-repo"
@@ -30,158 +31,136 @@ FLAGS = ("init", "--github", "--pre-commit", *PACKAGE)
 
 
 @pytest.fixture
-def top(tmp_path: Path) -> Path:
+def top(world: World, tmp_path: Path) -> World:
     """A git repository with a working copy in it."""
     root = tmp_path / "prompts"
     root.mkdir()
     git(root, "init", "-q", "-b", "main")
     (root / "promptsync.yaml").write_text("remotes: {production: {url: https://api.example.com}}\n")
-    return root
+    return replace(world, root=root)
 
 
-def document(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    capsys.readouterr()
-    assert run(["-C", str(root), *(arguments or FLAGS), "--json"], {}) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
+def document(top: World, *arguments: str) -> dict[str, Any]:
+    return top.ok(*(arguments or FLAGS), "--json").document
+
+
+def text_of(top: World, path: str) -> str:
+    return (top.root / path).read_text("utf-8")
 
 
 def contents(root: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("kind", [StarterKind.GITHUB, StarterKind.PRE_COMMIT])
-def test_the_example_has_the_very_files_that_init_writes(kind: StarterKind) -> None:
-    for path in kind.paths:
-        assert (EXAMPLE / path).read_text("utf-8") == kind.starter_text(path)
+def test_the_example_has_the_very_files_that_init_writes() -> None:
+    for kind in (StarterKind.GITHUB, StarterKind.PRE_COMMIT):
+        for path in kind.paths:
+            assert (EXAMPLE / path).read_text("utf-8") == kind.starter_text(path)
 
 
-def test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do(
-    top: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["-C", str(top), *FLAGS, "--agents"], {}) == 0
-    *_, commit, _, manual = capsys.readouterr().out.splitlines()
+def test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do(top: World) -> None:
+    *_, commit, _, manual = top.ok(*FLAGS, "--agents").out.splitlines()
     assert manual == "Then follow the manual: GitHub Actions and pre-commit, Coding agents."
     subprocess.run(["sh", "-c", commit.partition("1. ")[2]], check=True)
-    assert {*git(top, "ls-files").split()} >= {".gitignore", *WORKFLOWS, HOOKS, "AGENTS.md"}
+    assert {*top.git("ls-files").split()} >= {".gitignore", *WORKFLOWS, HOOKS, "AGENTS.md"}
     for path in (*WORKFLOWS, HOOKS):
         lines = (EXAMPLE / path).read_text("utf-8").splitlines()
-        added = [line for line in (top / path).read_text("utf-8").splitlines() if line not in lines]
+        added = [line for line in text_of(top, path).splitlines() if line not in lines]
         assert added and all(SPEC in line for line in added)  # what to install
-    before = contents(top)
-    found = document(top, capsys, *FLAGS, "--agents")
+    before = contents(top.root)
+    found = document(top, *FLAGS, "--agents")
     assert (found["created"], found["changed"], found["next"]) == ([], [], [])
-    assert set(found["kept"]) >= {*WORKFLOWS, HOOKS}
-    assert found["package"] == SPEC
-    assert contents(top) == before
-    assert document(top, capsys, "init", "--gitlab", *PACKAGE)["created"] == GITLAB
-    included = yaml.safe_load((top / GITLAB[0]).read_text("utf-8"))
-    assert included == {"include": [{"local": f"/{GITLAB[1]}"}]}
+    assert (set(found["kept"]) >= {*WORKFLOWS, HOOKS}, found["package"]) == (True, SPEC)
+    assert contents(top.root) == before
+    assert document(top, "init", "--gitlab", *PACKAGE)["created"] == GITLAB
+    assert yaml.safe_load(text_of(top, GITLAB[0])) == {"include": [{"local": f"/{GITLAB[1]}"}]}
 
 
-def test_files_that_are_there_are_kept(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (top / ".github" / "workflows").mkdir(parents=True)
-    (top / WORKFLOWS[2]).symlink_to("nowhere.yml")
+def test_files_that_are_there_are_kept(top: World) -> None:
     ours = {WORKFLOWS[1]: "name: ours\n", HOOKS: "repos: []\n", GITLAB[0]: "stages: [build]"}
     for path, text in ours.items():
-        (top / path).write_text(text)
-    found = document(top, capsys, *FLAGS, "--gitlab")
+        top.put(path, text)
+    (top.root / WORKFLOWS[2]).symlink_to("nowhere.yml")
+    found = document(top, *FLAGS, "--gitlab")
     assert [path for path in found["created"] if "." in path[1:]] == [WORKFLOWS[0], GITLAB[1]]
-    assert {path: (top / path).read_text() for path in ours} == ours
-    assert (top / WORKFLOWS[2]).is_symlink()
+    assert {path: text_of(top, path) for path in ours} == ours
+    assert (top.root / WORKFLOWS[2]).is_symlink()
     assert set(found["kept"]) >= {*ours, WORKFLOWS[2]}
 
 
-def test_a_copy_of_the_example_gets_everything_that_init_would_write(
-    top: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (top / ".github" / "workflows").mkdir(parents=True)
+def test_a_copy_of_the_example_gets_everything_that_init_would_write(top: World) -> None:
     for path in (*WORKFLOWS, HOOKS):
-        (top / path).write_bytes((EXAMPLE / path).read_bytes())
-    git(top, "symbolic-ref", "HEAD", "refs/heads/topic/a")
-    found = document(top, capsys)
-    assert found["changed"] == [*WORKFLOWS, HOOKS]
+        top.put(path, (EXAMPLE / path).read_bytes())
+    top.git("symbolic-ref", "HEAD", "refs/heads/topic/a")
+    assert document(top)["changed"] == [*WORKFLOWS, HOOKS]
     # Without a default branch of origin, the current one is used.
-    assert (top / WORKFLOWS[0]).read_text("utf-8").count("branches: [topic/a]") == 2
+    assert text_of(top, WORKFLOWS[0]).count("branches: [topic/a]") == 2
     # Without a remote for workflows, the hook compares with the default one.
-    (top / "promptsync.yaml").unlink()
-    (top / HOOKS).unlink()
-    document(top, capsys, "init", "--pre-commit", *PACKAGE)
-    _, drift = yaml.safe_load((top / HOOKS).read_text("utf-8"))["repos"][0]["hooks"]
-    assert run(["-C", str(top), "status", "--drift", *drift["args"]], {}) == 0
+    (top.root / "promptsync.yaml").unlink()
+    (top.root / HOOKS).unlink()
+    document(top, "init", "--pre-commit", *PACKAGE)
+    _, drift = yaml.safe_load(text_of(top, HOOKS))["repos"][0]["hooks"]
+    top.ok("status", "--drift", *drift["args"])
 
 
-def test_a_clone_uses_the_default_branch_of_its_origin(
-    top: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    git(top, "checkout", "-q", "-b", "trunk")
-    git(top, "commit", "-q", "--allow-empty", "-m", "Begin")
+def test_a_clone_uses_the_default_branch_of_its_origin(top: World, tmp_path: Path) -> None:
+    top.git("checkout", "-q", "-b", "trunk")
+    top.git("commit", "-q", "--allow-empty", "-m", "Begin")
     clone, worktree = tmp_path / "clone", tmp_path / "worktree"  # where .git is a file
-    git(top, "clone", "-q", str(top), str(clone))
+    top.git("clone", "-q", str(top.root), str(clone))
     git(clone, "checkout", "-q", "-b", "topic")
     git(clone, "worktree", "add", "-q", "-b", "other", str(worktree))
     for root in (clone, worktree):
-        assert run(["-C", str(root), *FLAGS], {}) == 0
-        assert "note:" not in capsys.readouterr().err
-        assert "branches: [trunk]" in (root / WORKFLOWS[1]).read_text("utf-8")
+        there = replace(top, root=root)
+        assert "note:" not in there.ok(*FLAGS).err
+        assert "branches: [trunk]" in text_of(there, WORKFLOWS[1])
 
 
-def test_a_detached_head_that_nothing_explains_is_refused_before_anything_is_written(
-    top: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    git(top, "commit", "-q", "--allow-empty", "-m", "Begin")
-    git(top, "checkout", "-q", "--detach")
-    assert run(["-C", str(top), *FLAGS], {}) == 2
-    assert "git remote set-head origin --auto" in capsys.readouterr().err
-    assert sorted(path.name for path in top.iterdir()) == [".git", "promptsync.yaml"]
-    with (top / "promptsync.yaml").open("a") as file:
-        file.write("labels: {release/1: prod, main: staging}\n")
-    document(top, capsys)
-    assert "branches: [release/1, main]" in (top / WORKFLOWS[1]).read_text("utf-8")
-
-
-def test_outside_of_git_and_below_a_configuration_nothing_is_written(
-    top: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    below, outside = top / "docs", tmp_path / "outside"
-    for place, hint in ((below, f"promptsync -C {top} init"), (outside, "hint: git init")):
+def test_what_nothing_explains_is_refused_before_anything_is_written(top: World, tmp_path: Path) -> None:
+    for place, hint in (
+        (top.root / "docs", f"promptsync -C {top.root} init"),
+        (tmp_path / "out", "hint: git init"),
+    ):
         place.mkdir()
-        assert run(["-C", str(place), *FLAGS], {}) == 2
-        assert hint in capsys.readouterr().err
+        replace(top, root=place).says(2, hint, *FLAGS)
         assert list(place.iterdir()) == []
+        place.rmdir()
+    top.git("commit", "-q", "--allow-empty", "-m", "Begin")
+    top.git("checkout", "-q", "--detach")
+    top.says(2, "git remote set-head origin --auto", *FLAGS)
+    assert sorted(path.name for path in top.root.iterdir()) == [".git", "promptsync.yaml"]
+    top.configure("labels: {release/1: prod, main: staging}")
+    document(top)
+    assert "branches: [release/1, main]" in text_of(top, WORKFLOWS[1])
 
 
 @pytest.mark.parametrize("below", ["services/my-bot", "it's a #1", "0123"])
-def test_in_a_monorepo_the_files_stand_at_the_top_and_name_the_directory(
-    top: Path, capsys: pytest.CaptureFixture[str], below: str
-) -> None:
-    root = top / below
-    root.mkdir(parents=True)
-    (top / "promptsync.yaml").unlink()
-    (root / "promptsync.yaml").write_text(
-        "prompts: texts\nremote: eu\nremotes: {eu: {url: https://eu.example.com}}\nlabels: {trunk: live}\n"
+def test_in_a_monorepo_the_files_stand_at_the_top_and_name_the_directory(top: World, below: str) -> None:
+    (top.root / "promptsync.yaml").unlink()
+    top.put(
+        f"{below}/promptsync.yaml",
+        "prompts: texts\nremote: eu\nremotes: {eu: {url: https://eu.example.com}}\nlabels: {trunk: live}\n",
     )
+    inside = replace(top, root=top.root / below)
     up = "../" * len(Path(below).parts)
-    found = document(root, capsys)
-    assert {f"{up}{path}" for path in (*WORKFLOWS, HOOKS)} <= set(found["created"])
+    assert {f"{up}{path}" for path in (*WORKFLOWS, HOOKS)} <= set(document(inside)["created"])
     literal = below.replace("'", "''")
     for path in WORKFLOWS:
-        text = yaml.safe_load((top / path).read_text("utf-8"))
+        text = yaml.safe_load(text_of(top, path))
         (job,) = text["jobs"].values()
-        expected = f"${{{{ vars.PROMPTSYNC_DIRECTORY || '{literal}' }}}}"
-        assert text["env"]["PROMPTSYNC_DIRECTORY"] == expected
-        inside = next(
+        assert text["env"]["PROMPTSYNC_DIRECTORY"] == f"${{{{ vars.PROMPTSYNC_DIRECTORY || '{literal}' }}}}"
+        run = next(
             (step for step in job["steps"] if "working-directory" in step), job.get("defaults", {}).get("run")
         )
-        assert inside["working-directory"] == "${{ env.PROMPTSYNC_DIRECTORY }}"
+        assert run["working-directory"] == "${{ env.PROMPTSYNC_DIRECTORY }}"
         assert text["env"]["PROMPTSYNC_REMOTE"] == "${{ vars.PROMPTSYNC_REMOTE || 'eu' }}"
-    assert yaml.safe_load((top / WORKFLOWS[1]).read_text("utf-8"))[True]["push"]["branches"] == ["trunk"]
-    lint, drift = yaml.safe_load((top / HOOKS).read_text("utf-8"))["repos"][0]["hooks"]
+    assert yaml.safe_load(text_of(top, WORKFLOWS[1]))[True]["push"]["branches"] == ["trunk"]
+    lint, drift = yaml.safe_load(text_of(top, HOOKS))["repos"][0]["hooks"]
     assert drift["args"] == ["-C", below, "--remote", "eu"]
     assert re.search(lint["files"], f"{below}/texts/a/b.yaml")
     assert re.search(lint["files"], f"{below}/promptsync.yaml")
     assert not re.search(lint["files"], "texts/a.yaml")
-    assert document(root, capsys)["created"] == []
+    assert document(inside)["created"] == []
 
 
 # -- what they install ------------------------------------------------------------------------------------
@@ -198,35 +177,23 @@ def info(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def written(top: Path, *options: str) -> str:
+def written(top: World, *options: str) -> str:
     """What the workflows and the hooks install."""
-    assert run(["-C", str(top), "-q", "init", "--github", "--pre-commit", *options], {}) == 0
-    (repository,) = yaml.safe_load((top / HOOKS).read_text("utf-8"))["repos"]
-    workflows = [yaml.safe_load(path.read_text("utf-8")) for path in top.glob(".github/*/*")]
-    used = {workflow["env"]["PROMPTSYNC_PACKAGE"] for workflow in workflows}
+    top.ok("init", "-q", "--github", "--pre-commit", *options)
+    (repository,) = yaml.safe_load(text_of(top, HOOKS))["repos"]
+    used = {yaml.safe_load(text_of(top, path))["env"]["PROMPTSYNC_PACKAGE"] for path in WORKFLOWS}
     used |= {package for hook in repository["hooks"] for package in hook["additional_dependencies"]}
     (package,) = used
     return str(package)
 
 
-def test_a_release_from_an_index_pins_its_version_and_what_is_passed_is_written_as_it_is(
-    top: Path, info: Path
-) -> None:
-    assert written(top) == f"promptsync=={promptsync.__version__}"
-    for spec in (
-        "promptsync[serve] >= 1.2, < 2",
-        "git+ssh://git@github.com/acme/promptsync@v1.2.3",
-        'it\'s $(here) `and` "there"',
-    ):
-        for path in (*WORKFLOWS, HOOKS):
-            (top / path).unlink()
-        assert written(top, "--package", spec) == spec
-
-
+SPECS = [
+    *("promptsync[serve] >= 1.2, < 2", "git+ssh://git@github.com/acme/promptsync@v1.2.3"),
+    'it\'s $(here) `and` "there"',
+]
 NOT_FROM_AN_INDEX = "not installed from PyPI"
 NOTHING_FOR_PIP = "is not something that pip can install"
 A_SECRET = "must not contain a password or token"
-
 
 REFUSED_PACKAGES = [
     (["--github"], NOT_FROM_AN_INDEX),
@@ -242,19 +209,22 @@ REFUSED_PACKAGES = [
 ]
 
 
-def test_anything_else_is_refused_before_anything_is_written(
-    top: Path, info: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_release_pins_its_version_and_what_pip_cannot_install_is_refused(top: World, info: Path) -> None:
+    assert written(top) == f"promptsync=={promptsync.__version__}"
+    for spec in SPECS:
+        for path in (*WORKFLOWS, HOOKS):
+            (top.root / path).unlink()
+        assert written(top, "--package", spec) == spec
     record = {"url": "https://example.com/x", "vcs_info": {}}
     (info / "direct_url.json").write_text(json.dumps(record), "utf-8")
+    before = contents(top.root)
     for options, why in REFUSED_PACKAGES:
-        assert run(["-C", str(top), "init", *options], {}) == 2
-        err = " ".join(capsys.readouterr().err.split())
+        err = " ".join(top.exits(2, "init", *options).err.split())
         assert why in err and "secret@" not in err
         if why is NOT_FROM_AN_INDEX:
-            hint = f"promptsync -C {top} init --github --package git+https://HOST/OWNER/REPO@COMMIT"
+            hint = f"promptsync -C {top.root} init --github --package git+https://HOST/OWNER/REPO@COMMIT"
             assert err.endswith(f"nothing was written hint: {hint}")
-        assert sorted(path.name for path in top.iterdir()) == [".git", "promptsync.yaml"]
+        assert contents(top.root) == before
 
 
 # -- ``init --agents``: a section in AGENTS.md and a skill, and every command in them ---------------------
