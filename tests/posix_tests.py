@@ -107,7 +107,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "hostile/test_fuzzed_verbs.py": [],
         "commands/test_init.py": ["test_more_paths_than_a_command_line_holds_are_committed"],
         "commands/test_odd_places.py": [
-            "test_a_full_device_is_one_line_and_an_exit_code_of_its_own",
+            "test_the_exit_code_stands_on_a_full_device_and_when_nobody_reads_on",
             "test_what_the_caller_closed_is_not_taken_for_a_file",
         ],
         "files/test_disk.py": [

@@ -138,34 +138,29 @@ def versions(world: World) -> None:
 
 FILE = "prompts/support/refund.yaml"
 
-COMPARED = [
-    (("support/refund@1", "support/refund@3"), "v1 -> v3", "One", "Three"),
-    (("support/refund@3", "support/refund@v1"), "v3 -> v1", "Three", "One"),
-    (("support/refund:prod", "support/refund@2"), "v1 (prod) -> v2", "One", "Two"),
-    (("support/refund:prod", "support/refund:staging"), "v1 (prod) -> v2 (staging)", "One", "Two"),
-    ((f"{FILE}@1", "support/refund@2"), "v1 -> v2", "One", "Two"),
-    (("support/refund@2",), f"v2 -> {FILE}", "Two", "Three"),
-    (("support/refund:prod",), f"v1 (prod) -> {FILE}", "One", "Three"),
-    ((f"{FILE}:prod",), f"v1 (prod) -> {FILE}", "One", "Three"),
-    (("support/refund", "--label", "prod"), f"v1 (prod) -> {FILE}", "One", "Three"),
-    (("support/refund", "--version", "2"), f"v2 -> {FILE}", "Two", "Three"),
-    (("support/refund", "--to", "v2"), f"v2 -> {FILE}", "Two", "Three"),
-    (("support/refund", "support/refund@1"), f"{FILE} -> v1", "Three", "One"),
-    (("support/refund@1", "support/refund"), f"v1 -> {FILE}", "One", "Three"),
-    (("--label", "prod"), f"v1 (prod) -> {FILE}", "One", "Three"),
-    (("support/*:prod",), f"v1 (prod) -> {FILE}", "One", "Three"),
-    (("prompts/support:prod",), f"v1 (prod) -> {FILE}", "One", "Three"),
-    (("prompts/support:staging", "support/*@3"), "v2 (staging) -> v3", "Two", "Three"),
-]
+COMPARED = {
+    ("v1 -> v3", "One", "Three"): "support/refund@1 support/refund@3",
+    ("v3 -> v1", "Three", "One"): "support/refund@3 support/refund@v1",
+    ("v1 (prod) -> v2", "One", "Two"): "support/refund:prod support/refund@2",
+    ("v1 (prod) -> v2 (staging)", "One", "Two"): "support/refund:prod support/refund:staging",
+    ("v1 -> v2", "One", "Two"): f"{FILE}@1 support/refund@2",
+    ("v2 (staging) -> v3", "Two", "Three"): "prompts/support:staging support/*@3",
+    (f"{FILE} -> v1", "Three", "One"): "support/refund support/refund@1",
+    (f"v1 -> {FILE}", "One", "Three"): "support/refund@1 support/refund",
+    (f"v2 -> {FILE}", "Two", "Three"): "support/refund@2; support/refund --version 2; support/refund --to v2",
+    (f"v1 (prod) -> {FILE}", "One", "Three"): f"support/refund:prod; {FILE}:prod; --label prod; "
+    "support/refund --label prod; support/*:prod; prompts/support:prod",
+}
 
 
 def test_any_two_states_of_a_prompt_are_compared(versions: World) -> None:
-    for given, title, old, new in COMPARED:
-        (change,) = versions.ok("diff", *given, "--json").document["changes"]
-        assert (change["name"], change["title"], change["state"]) == ("support/refund", title, "changed")
-        (field,) = change["fields"]
-        assert (field["old"].split()[0], field["new"].split()[0]) == (old, new), given
-    assert title in versions.ok("diff", *given).out
+    for (title, old, new), lines in COMPARED.items():
+        for line in lines.split("; "):
+            (change,) = versions.ok("diff", *line.split(), "--json").document["changes"]
+            assert (change["name"], change["title"], change["state"]) == ("support/refund", title, "changed")
+            (field,) = change["fields"]
+            assert (field["old"].split()[0], field["new"].split()[0]) == (old, new), line
+    assert title in versions.ok("diff", *line.split()).out
     assert versions.ok("diff", "support/refund@3").out == "no differences\n"
     assert versions.ok("diff", "support/refund@1", "support/refund:prod", "--exit-code").out
     assert versions.run("diff", "support/refund@1", "--exit-code").code == 1

@@ -347,12 +347,10 @@ def test_a_copy_keeps_the_text_but_neither_the_name_nor_the_versions(local: Worl
     assert found["next"][-1] == {"do": f"promptsync -C {local.root} push a/b"}
 
 
+EXISTS = {"a": "a", "A": "a", "broken": "broken", "other": "other", "folder": "folder"}
 REFUSED = [
-    (("a",), 3, "prompts/a.yaml already exists"),
-    (("A",), 3, "prompts/a.yaml already exists"),
-    (("broken",), 3, "prompts/broken.yaml already exists"),
-    (("other",), 3, "prompts/other.yaml already exists"),
-    (("folder",), 3, "prompts/folder.yaml already exists"),
+    *(((name,), 3, f"prompts/{file}.yaml already exists") for name, file in EXISTS.items()),
+    *(((name,), 2, "looks like a path") for name in ("prompts/new.yaml", "./new", "../new")),
     (("not/included",), 3, "include: does not match 'not/included'"),
     (("",), 2, "is shorter than 1 character"),
     (("x" * 600,), 2, "longer than 512"),
@@ -361,9 +359,6 @@ REFUSED = [
     ((" a",), 2, "starts or ends with a space"),
     (("a\x1b[31m",), 2, "control character"),
     (("a\udcff",), 2, "not valid"),
-    (("prompts/new.yaml",), 2, "looks like a path"),
-    (("./new",), 2, "looks like a path"),
-    (("../new",), 2, "looks like a path"),
     (("new", "--model", "gpt"), 2, "PROVIDER/MODEL"),
     (("new", "--model", "opnai/gpt-4o"), 2, "looks misspelled"),
     (("new", "--from", "b"), 2, "there is no prompt 'b'"),

@@ -33,12 +33,6 @@ def command(*words: str, environ: Any = (), **options: Any) -> subprocess.Comple
     return subprocess.run(words, check=False, env={**HERE, **dict(environ)}, **options)
 
 
-def test_the_directories_above_are_those_of_the_real_place(place: World) -> None:
-    (place.root.parent / "b").mkdir()
-    done = program("-C", "../b", "push", "-n", cwd=place.root)
-    assert (done.returncode, "no promptsync.yaml" in done.stderr) == (2, True)
-
-
 def test_a_text_that_the_encoding_of_the_output_lacks_is_escaped(place: World) -> None:
     done = program("-C", str(place.root), "diff", environ={"PYTHONIOENCODING": "cp1252"})
     assert (done.returncode, done.stderr) == (0, "")
@@ -46,20 +40,26 @@ def test_a_text_that_the_encoding_of_the_output_lacks_is_escaped(place: World) -
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-@pytest.mark.parametrize("line", ["status", "--help"])
-def test_a_full_device_is_one_line_and_an_exit_code_of_its_own(place: World, line: str) -> None:
-    with Path("/dev/full").open("w") as full:
-        done = program("-C", str(place.root), *line.split(), stdout=full)
-    assert (done.returncode, done.stderr.splitlines()) == (5, NO_ROOM)
+def test_the_exit_code_stands_on_a_full_device_and_when_nobody_reads_on(place: World) -> None:
+    for line in ("status", "--help"):
+        with Path("/dev/full").open("w") as full:
+            done = program("-C", str(place.root), line, stdout=full)
+        assert (done.returncode, done.stderr.splitlines()) == (5, NO_ROOM)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        done = program("-C", str(place.root), "status", "--exit-code", stdout=gone)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 @POSIX
-@pytest.mark.parametrize("closed", [">&-", "<&- 2>&-", "<&- >&- 2>&-"])
-def test_what_the_caller_closed_is_not_taken_for_a_file(place: World, closed: str) -> None:
-    script = f'"$0" -m promptsync -C "$1" push --json -y {closed}'
-    done = command("sh", "-c", script, sys.executable, str(place.root))
-    assert (done.returncode, done.stderr) == (0, "")
-    place.ok("status", "--exit-code")
+def test_what_the_caller_closed_is_not_taken_for_a_file(place: World) -> None:
+    for closed in (">&-", "<&- 2>&-", "<&- >&- 2>&-"):
+        place.edit("x", "A", f"A {closed}")
+        script = f'"$0" -m promptsync -C "$1" push --json -y {closed}'
+        done = command("sh", "-c", script, sys.executable, str(place.root))
+        assert (done.returncode, done.stderr) == (0, "")
+        place.ok("status", "--exit-code")
 
 
 _PRESSED = """
@@ -81,18 +81,21 @@ def test_ctrl_c_while_the_answer_is_printed_is_no_traceback(tmp_path: Path, line
 
 
 @POSIX
-@pytest.mark.parametrize("verb", ["status", "init", "serve"])
-def test_a_current_directory_that_was_deleted_is_a_usage_error(place: World, verb: str) -> None:
+def test_a_directory_that_was_deleted_or_has_no_configuration_above_is_a_usage_error(place: World) -> None:
     gone = place.root / "gone"
     words = ["sh", "-c", 'rmdir "$PWD" && exec "$0" -m promptsync "$@"', sys.executable]
-    gone.mkdir()
-    done = command(*words, verb, cwd=gone)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: the current directory cannot be used: No such file or directory")
-    if verb == "status":
+    for verb in ("status", "init", "serve"):
         gone.mkdir()
-        done = command(*words, "-C", str(place.root), "push", "-n", cwd=gone)
-        assert (done.returncode, done.stderr) == (0, "")
+        done = command(*words, verb, cwd=gone)
+        said = "error: the current directory cannot be used: No such file or directory"
+        assert (done.returncode, done.stderr.startswith(said)) == (2, True)
+    gone.mkdir()
+    done = command(*words, "-C", str(place.root), "push", "-n", cwd=gone)
+    assert (done.returncode, done.stderr) == (0, "")
+    # The directories above are those of the real place.
+    (place.root.parent / "b").mkdir()
+    done = program("-C", "../b", "push", "-n", cwd=place.root)
+    assert (done.returncode, "no promptsync.yaml" in done.stderr) == (2, True)
 
 
 NOWHERE = {"TMPDIR": "/nowhere", "HOME": "/nowhere", "HTTPS_PROXY": "::::", "GIT_PAGER": "false"}
@@ -105,11 +108,12 @@ ODD = [
 
 
 @POSIX
-@pytest.mark.parametrize("environ", ODD, ids=range(len(ODD)))
-def test_an_odd_environment_changes_no_result(place: World, environ: dict[str, str]) -> None:
-    done = program("-C", str(place.root), "push", environ=environ, text=False)
-    assert done.returncode == 0, done
-    place.ok("status", "--exit-code")
+def test_an_odd_environment_changes_no_result(place: World) -> None:
+    for number, environ in enumerate(ODD):
+        place.edit("x", "A", f"A{number} ")
+        done = program("-C", str(place.root), "push", environ=environ, text=False)
+        assert done.returncode == 0, done
+        place.ok("status", "--exit-code")
 
 
 REMOTES = [
@@ -125,14 +129,6 @@ def test_a_remote_that_cannot_exist_is_a_usage_error(place: World) -> None:
     for remote in REMOTES:
         for done in (place.run("push", "--remote", remote), place.run("ls-remote", PROMPTSYNC_REMOTE=remote)):
             assert (done.code, done.err[:7], "\x1b" in done.err) == (2, "error: ", False)
-
-
-def test_the_exit_code_stands_when_nobody_reads_on(place: World) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    with os.fdopen(writer, "w") as gone:
-        done = program("-C", str(place.root), "status", "--exit-code", stdout=gone)
-    assert (done.returncode, done.stderr) == (1, "")
 
 
 # -- Other encodings, damaged repositories and odd settings of git: a clean result or one clear error -----
