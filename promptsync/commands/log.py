@@ -12,8 +12,7 @@ from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.content import read_content
 from promptsync.compare.difference import Step, step
-from promptsync.compare.history import PromptHistory, histories_of, run
-from promptsync.compare.snapshot import Item, State
+from promptsync.compare.snapshot import Item, PromptHistory, State, histories_of, run
 from promptsync.files.worktree import scan
 from promptsync.history import decide
 from promptsync.history.graph import Graph, Includes, Lineage

@@ -139,7 +139,7 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: boo
     # A shallow clone does not show what the files include.
     if not items or (not drift and project.history is not None and project.history.shallow):
         return {}, False
-    from promptsync.compare.history import find_passed_over
+    from promptsync.compare.snapshot import find_passed_over
 
     passed_over = find_passed_over(project, items)
     numbers = {name: [version.version for version in versions.read] for name, versions in passed_over.items()}

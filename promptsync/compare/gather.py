@@ -10,8 +10,7 @@ from msgspec import Struct, structs
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison, content_of, read_content
 from promptsync.compare.git_state import origin_of, too_shallow
-from promptsync.compare.history import PromptHistory, decide_all
-from promptsync.compare.snapshot import Item, Snapshot, State, with_tags
+from promptsync.compare.snapshot import Item, PromptHistory, Snapshot, State, decide_all, with_tags
 from promptsync.files.cache import Cache
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan

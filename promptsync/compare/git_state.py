@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Set
 from typing import Final
 
-from promptsync.compare.snapshot import Origin
+from msgspec import Struct
+
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.git.repository import Repository
@@ -24,6 +25,13 @@ _ZEROS: Final = re.compile(r"0{40}|0{64}")
 
 _STEPS: Final = re.compile(r"[~^@:]")
 """What follows the name of a commit in a revision such as ``HEAD~3`` or ``main@{1}``."""
+
+
+class Origin(Struct, frozen=True):
+    """The git commit that a prompt comes from; ``dirty`` if its content is not committed."""
+
+    commit: str | None = None
+    dirty: bool = True
 
 
 def find_state(history: Repository, given: str, option: str = "--since") -> str | None:

@@ -12,8 +12,7 @@ from msgspec.structs import replace
 from promptsync.compare.conflict import conflict, edit, may_have_moved, reason, unusable
 from promptsync.compare.gather import gather
 from promptsync.compare.git_state import too_shallow
-from promptsync.compare.history import find_passed_over
-from promptsync.compare.snapshot import Item, Snapshot, State, matching
+from promptsync.compare.snapshot import Item, Snapshot, State, find_passed_over, matching
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.disk import explained, real_path, write
 from promptsync.files.prompt_file import render_new

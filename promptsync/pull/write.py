@@ -10,8 +10,7 @@ from msgspec import Struct, structs
 from promptsync.compare.conflict import edit
 from promptsync.compare.content import has_text, read_content
 from promptsync.compare.git_state import needs_backup
-from promptsync.compare.history import PassedOverVersions
-from promptsync.compare.snapshot import Item, State
+from promptsync.compare.snapshot import Item, PassedOverVersions, State
 from promptsync.errors import Refused
 from promptsync.files.cache import Entry
 from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
