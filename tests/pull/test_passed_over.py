@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
 
 import pytest
 from markdown_reader import MOST, check_only_code
 from stories import keys
-from worlds import SYNCED, World, template
+from worlds import SYNCED, Run, World, template
 
 from promptsync.compare.gather import gather
-from promptsync.compare.history import find_passed_over
+from promptsync.compare.snapshot import find_passed_over
 
 LINES = ["Be kind.", "Be brief.", "Never promise money.", "Ask for the order.", "Answer {question}."]
 TEXT = "\n\n".join(LINES)
@@ -318,3 +320,77 @@ def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_le
     assert any(line.startswith("# v3  20") and line.endswith("see @EVIL ```") for line in lines)
     assert "-Be kind." in lines and "+</details>" in lines
     check_only_code(lines, MOST)
+
+
+# -- drafts that clash with each other: one at a time --------------------------------------------------------
+
+FIRST, SECOND = "Be very kind.", "Be extremely kind."
+MARKERS = re.compile(r"<<<<<<< yours\n(.*?)=======\n(.*?)>>>>>>> (v\d+)\n", re.DOTALL)
+
+
+def text_of(first: str) -> str:
+    return f"{first}\n\nBe brief.\n\nAnswer {{question}}.\n"
+
+
+@pytest.fixture
+def drafts(world: World) -> World:
+    """Two drafts of the same line, v2 and v4, each passed over by a release that changed another line."""
+    world.write("refund", text_of("Be kind."))
+    world.commit("Say it")
+    world.ok("push")
+    for draft, old, new in ((FIRST, "Be brief.", "Be short."), (SECOND, "Be short.", "Be terse.")):
+        world.publish("refund", text_of(draft).replace("Be brief.", old))
+        world.edit("refund", old, new)
+        world.commit(new)
+        world.ok("push", "--force", "refund", "-y")
+    return world
+
+
+def hints(done: Run) -> list[list[str]]:
+    return [shlex.split(line)[2:] for line in done.err.splitlines() if line.startswith("hint: promptsync ")]
+
+
+def resolved(world: World) -> str:
+    """Keep both sides of each conflict, and return which version the markers name."""
+    path = world.path("refund")
+    before = path.read_text("utf-8")
+    (conflict,) = MARKERS.finditer(re.sub(r"^ {4,}", "", before, flags=re.MULTILINE))
+    path.write_text(re.sub(r"^ *(<{7}|={7}|>{7}).*\n", "", before, flags=re.MULTILINE), "utf-8")
+    return conflict[3]
+
+
+def test_following_the_first_hint_brings_every_draft(drafts: World) -> None:
+    before, done = drafts.files(), drafts.run("pull", "--passed-over")
+    assert "'refund': passed-over v4 does not merge in 1 place; nothing was written" in done.err
+    (row,) = (line for line in done.err.splitlines() if "registry v" in line)
+    assert "registry v4" in row and "extremely" in row
+    assert hints(done) == [["pull", "refund", "--passed-over", "--markers"]]
+    assert drafts.files() == before
+    drafts.exits(3, *hints(done)[0])
+    assert resolved(clashing) == "v4"
+    drafts.ok("pull", "--passed-over")
+    check(clashing, FIRST, SECOND)
+
+
+def test_drafts_that_both_clash_with_the_file_get_markers_one_at_a_time(drafts: World) -> None:
+    drafts.edit("refund", "Be kind.", "Be curt.")
+    drafts.commit("Be curt")
+    drafts.ok("push")
+    for version in (2, 4):
+        done = drafts.run("pull", "--passed-over")
+        assert f"passed-over v{version} does not merge" in done.err
+        done = drafts.exits(3, *hints(done)[0])
+        assert f"with v{version}, passed over before" in done.out
+        assert resolved(clashing) == f"v{version}"
+    assert drafts.ok("pull", "--passed-over").out.endswith("\nnothing to pull\n")
+    check(clashing, "Be curt.", FIRST, SECOND)
+
+
+def check(world: World, *lines: str) -> None:
+    """All lines are in the file, and nothing is passed over once it is pushed."""
+    text = world.path("refund").read_text("utf-8")
+    assert [line for line in lines if line not in text] == []
+    world.commit("Bring both back")
+    world.ok("push")
+    (found,) = world.ok("status", "--json").document["prompts"]
+    assert (found["state"], found["passed_over"]) == ("in-sync", [])
