@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -46,11 +46,6 @@ def mapped(do: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Resu
 
     for_each(keep, range(len(waiting)), width=lambda: MOST_REQUESTS, presses=1)
     return [results[number] for number in range(len(waiting))]
-
-
-def together(*reads: Callable[[], Any]) -> list[Any]:
-    """Return the results of functions that run at the same time; see ``mapped``."""
-    return mapped(lambda read: read(), reads)
 
 
 def for_each(

@@ -11,7 +11,7 @@ from promptsync.checks.assignment import select_checks
 from promptsync.checks.tables import past_results
 from promptsync.checks.tested_text import UNREADABLE, TestedTexts, rendered_changes, wanted_of
 from promptsync.compare.gather import gather
-from promptsync.compare.snippet_users import LiveTexts, follows, named_users
+from promptsync.compare.released import LiveTexts, follows, named_users
 from promptsync.errors import PromptsyncError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan

@@ -12,7 +12,7 @@ from promptsync.commands.shared.action import carry_out, plan_options
 from promptsync.commands.shared.options import format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
-from promptsync.compare.snippet_users import find_pins
+from promptsync.compare.released import find_pins
 from promptsync.project.project import Project
 from promptsync.project.target import check_exact
 from promptsync.push.actions import PushOptions, PushPlan

@@ -15,8 +15,8 @@ from promptsync.commands.shared.options import check_apart, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import may_have_moved, restore_by_hand
 from promptsync.compare.gather import gather, offline_snapshot
+from promptsync.compare.released import Pins, find_pins
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
-from promptsync.compare.snippet_users import Pins, find_pins
 from promptsync.files.yaml.load import text_of
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
@@ -32,7 +32,7 @@ from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
-    from promptsync.compare.not_released import Unreleased
+    from promptsync.compare.released import Unreleased
     from promptsync.deploy.live import PromptContract
 
 _DRIFT = frozenset(
@@ -95,7 +95,7 @@ def _releases(project: Project, snapshot: Snapshot) -> tuple[Sequence[Unreleased
     # Under a label, the states themselves say what is not released.
     if snapshot.labels is None or snapshot.label is not None:
         return (), ()
-    from promptsync.compare.not_released import unreleased
+    from promptsync.compare.released import unreleased
 
     releases: Sequence[Unreleased] = unreleased(project, snapshot)
     if late := {release.name: release for release in releases if not release.is_rolled_back}:
@@ -118,7 +118,7 @@ def _releases(project: Project, snapshot: Snapshot) -> tuple[Sequence[Unreleased
 
 def _routed(project: Project, snapshot: Snapshot) -> Sequence[RoutedLabel]:
     """Return where A/B releases route labels. Sends no request for a label that no prompt has."""
-    from promptsync.compare.not_released import release_labels
+    from promptsync.compare.released import release_labels
 
     labels, routed = snapshot.labels or {}, list[RoutedLabel]()
     for label in [snapshot.label] if snapshot.label is not None else release_labels(project):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 from msgspec import Struct, structs
 
@@ -16,7 +17,7 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.history.graph import Lineage
 from promptsync.history.mark import Key, identity, parse_mark
-from promptsync.parallel import together
+from promptsync.parallel import mapped
 from promptsync.project.project import Project
 from promptsync.project.versions import labels_by_prompt, list_all, list_labels, read_usable
 from promptsync.prompt.canonical import digest
@@ -41,11 +42,12 @@ def gather(
     """
     registry, prompts = project.registry, project.config.prompts  # opened before several threads ask for it
     # If several fail, the error of the first is raised: what the registry says comes before the files.
-    listed, everything, worktree = together(
+    reads: tuple[Callable[[], Any], ...] = (
         lambda: list_all(project, label=label),
         lambda: list_labels(registry, labels) if labels is not None else None,
         lambda: latest.worktree if latest else scan(project.root, prompts, merge_keys=merge_keys),
     )
+    listed, everything, worktree = mapped(lambda read: read(), reads)
     comparison = ListComparison(project, listed, whole=label is None)
     files, listing = worktree.files, {version.name: version for version in listed}
     there = labels_by_prompt(everything, listed) if everything is not None else None

@@ -17,9 +17,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.checks.tested_text import UNREADABLE, TestedTexts, rendered_changes
-from promptsync.compare.not_released import release_labels
+from promptsync.compare.released import LiveTexts, LiveUser, Pins, follows, live_refusal, release_labels
 from promptsync.compare.snapshot import Snapshot, State, matching
-from promptsync.compare.snippet_users import LiveTexts, LiveUser, Pins, follows, live_refusal
 from promptsync.deploy.members import Member, Survey
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile

@@ -17,8 +17,8 @@ from promptsync.checks.runs import TIMEOUT
 from promptsync.checks.tables import TablePlan, plan_tables
 from promptsync.checks.tested_text import TestedText, TestedTexts, Wanted, wanted_of
 from promptsync.compare.git_state import uncommitted_config, uncommitted_paths
+from promptsync.compare.released import LiveUser, Pins, find_pins
 from promptsync.compare.snapshot import State
-from promptsync.compare.snippet_users import LiveUser, Pins, find_pins
 from promptsync.deploy.live import (
     PromptContract,
     accepted_names,

@@ -19,8 +19,8 @@ from promptsync.compare.conflict import (
 )
 from promptsync.compare.content import has_text
 from promptsync.compare.gather import gather
+from promptsync.compare.released import follows
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
-from promptsync.compare.snippet_users import follows
 from promptsync.deploy.live import needed_snippets, references_in
 from promptsync.deploy.members import Fate, Member, Survey, with_drafts
 from promptsync.errors import Refused

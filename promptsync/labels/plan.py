@@ -11,7 +11,7 @@ import msgspec
 
 from promptsync.compare.content import has_text
 from promptsync.compare.git_state import find_state, too_shallow
-from promptsync.compare.snippet_users import direct_users
+from promptsync.compare.released import direct_users
 from promptsync.errors import Refused, UsageError
 from promptsync.history.graph import Lineage
 from promptsync.history.mark import parse_mark, shorten

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from msgspec import structs
 
 from promptsync.compare.git_state import needs_backup
-from promptsync.compare.not_released import rolled_back_from
+from promptsync.compare.released import Pin, published_version, rolled_back_from
 from promptsync.compare.snapshot import Snapshot, State, matching
-from promptsync.compare.snippet_users import Pin, published_version
 from promptsync.errors import Refused, UsageError
 from promptsync.files.prompt_file import render_edit
 from promptsync.files.worktree import paths_for_new, pins_in

@@ -11,8 +11,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from promptsync.compare.released import LiveUser, Pins
 from promptsync.compare.snapshot import Item, Snapshot, State
-from promptsync.compare.snippet_users import LiveUser, Pins
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.labels.move import ChangedLabel

@@ -18,8 +18,7 @@ from promptsync.compare.conflict import (
 )
 from promptsync.compare.content import content_of
 from promptsync.compare.git_state import is_uncommitted, too_shallow
-from promptsync.compare.snapshot import Item, Snapshot, State, matching
-from promptsync.compare.snippet_users import (
+from promptsync.compare.released import (
     LiveTexts,
     LiveUser,
     direct_users,
@@ -27,6 +26,7 @@ from promptsync.compare.snippet_users import (
     named_users,
     release_pointers,
 )
+from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.yaml.load import check_valid

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptsync.checks.results import CheckResults
 from promptsync.checks.runs import Status
-from promptsync.compare.snippet_users import after
+from promptsync.compare.released import after
 from promptsync.deploy.apply import DeployReceipt, release_on_hold
 from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersion
 from promptsync.deploy.plan import DeployPlan

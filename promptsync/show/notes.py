@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from promptsync.compare.snippet_users import LiveUser, Pins, named_users
+from promptsync.compare.released import LiveUser, Pins, named_users
 from promptsync.show.markdown import shortened
 from promptsync.show.outcome import Row, bodies, body
 from promptsync.terminal import output

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from promptsync.compare.snippet_users import LiveUser, after, named_users
+from promptsync.compare.released import LiveUser, after, named_users
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, PushReceipt, Result
 from promptsync.show import notes
