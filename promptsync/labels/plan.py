@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,9 +21,6 @@ from promptsync.project.target import At
 from promptsync.project.versions import Labelled, deploy_command, find_number, no_such_version, read_usable
 from promptsync.prompt.labels import SUFFIX, Position, is_own, names_of
 from promptsync.prompt.prompt import Version
-
-if TYPE_CHECKING:
-    from promptsync.files.git.revisions import Revisions
 
 
 class LabelChange(msgspec.Struct, frozen=True):
@@ -274,18 +270,21 @@ def plan_rollback_to_commit(
     stuck, unknown = list[tuple[Labelled, str, str]](), list[tuple[Labelled, str, str]]()
     for prompt in prompts:
         name, now, lineage = prompt.listed.name, existing(prompt, label), lineages[prompt.listed.name]
-        version = versions.get(name)
-        if version is None and commits[name] and _shows(project, prompt, now, revisions, lineage, target):
-            version = now
+        version, content = versions.get(name), _content(lineage, target)
+        if version is None and content is not None:
+            # What is live may have that content, whoever published it.
+            text = revisions.prompts(lineage).get(content)
+            is_same = text is not None and has_text(project, read_usable(project, prompt.listed, now), text)
+            version = now if is_same else None
         if version is not None and (version <= now or version in _near(prompt, label)):
             changes.append(change_to(prompt, label, version))
             continue
-        reason, hint = _why(project, prompt, label, version, target, is_there=bool(commits[name]))
+        reason, hint = _why(project, prompt, label, version, target, is_there=content is not None)
         skipped.append(SkippedLabel(name, label, now, reason))
-        if version is None and commits[name]:
+        if version is None and content is not None:
             unknown.append((prompt, reason, hint))
         # A prompt that has no file, here or in the commit, is no part of any release.
-        if commits[name] or (lineage.newest is not None and lineage.newest.digest is not None):
+        if content is not None or (lineage.newest is not None and lineage.newest.digest is not None):
             stuck.append((prompt, reason, hint))
     plan = LabelPlan(tuple(changes), skipped=tuple(skipped), commit=target.title)
     stuck = unknown or (stuck if plan.is_empty else [])
@@ -300,26 +299,17 @@ def plan_rollback_to_commit(
     return msgspec.structs.replace(plan, refusal=refusal)
 
 
-def _shows(
-    project: Project,
-    prompt: Labelled,
-    version: int,
-    revisions: Revisions,
-    lineage: Lineage,
-    target: TargetCommit,
-) -> bool:
-    """Whether a version has the content that a prompt has in a commit, whoever published it."""
+def _content(lineage: Lineage, target: TargetCommit) -> str | None:
+    """Return the digest of a prompt in the commit, ``None`` if the commit does not have it."""
     place = lineage.commits[target.id]
-    content = lineage.revisions[place].digest if place is not None else None
-    text = revisions.prompts(lineage).get(content or "")
-    return text is not None and has_text(project, read_usable(project, prompt.listed, version), text)
+    return lineage.revisions[place].digest if place is not None else None
 
 
 def _commits_with(lineage: Lineage, target: TargetCommit) -> set[str]:
     """Return the commits up to the target that have its content of a prompt: marks name one of them."""
+    content, commits = _content(lineage, target), set[str]()
     place = lineage.commits[target.id]
-    content = lineage.revisions[place].digest if place is not None else None
-    commits, waiting = set[str](), [place] if place is not None and content is not None else []
+    waiting = [place] if place is not None and content is not None else []
     while waiting:
         revision = lineage.revisions[waiting.pop()]
         if revision.digest == content and revision.commit not in commits:
