@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _TEMPLATE = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
@@ -27,52 +27,71 @@ class _Text(str):
         return not self == other
 
 
-@dataclass(frozen=True)
-class Context:
-    """What an expression can name. ``statuses`` are the functions that tell how the job goes so far."""
+@dataclass
+class Scope:
+    """What expressions in the steps of a job or of an action can name, and how they go so far.
 
-    values: Mapping[str, Any]
-    statuses: Mapping[str, bool]
+    ``title`` is the name of the step that uses the action, and ``extra`` has variables of all steps.
+    """
 
+    values: dict[str, Any]
+    title: str = ""
+    failed: bool = False
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict)
 
-def fill(text: str, context: Context) -> str:
-    """Replace every ``${{ }}`` of a text by its value."""
+    @property
+    def statuses(self) -> dict[str, bool]:
+        """The functions that tell how it goes: in an action, an earlier step of the job does not count."""
+        return {"success": not self.failed, "failure": self.failed, "cancelled": False, "always": True}
 
-    def filled(match: re.Match[str]) -> str:
-        value = evaluate(match[1], context)
-        return str(value).lower() if isinstance(value, bool) else str(value)
+    def fill(self, text: str) -> str:
+        """Replace every ``${{ }}`` of a text by its value."""
 
-    return _TEMPLATE.sub(filled, text)
+        def filled(match: re.Match[str]) -> str:
+            value = self.evaluate(match[1])
+            return str(value).lower() if isinstance(value, bool) else str(value)
 
+        return _TEMPLATE.sub(filled, text)
 
-def condition(text: str | None, context: Context) -> bool:
-    """Tell whether a step runs; without a word on the job's status ``success()`` is part of it."""
-    if text is None:
-        return context.statuses["success"]
-    template = _TEMPLATE.fullmatch(text.strip())
-    inner = template[1] if template else text
-    asks = any(f"{name}()" in inner for name in context.statuses)
-    return bool(evaluate(inner, context)) and (asks or context.statuses["success"])
+    def filled(self, texts: Mapping[str, str]) -> dict[str, str]:
+        return {key: self.fill(text) for key, text in texts.items()}
 
+    def runs(self, condition: str | None) -> bool:
+        """Tell whether a step runs; without a word on the job's status ``success()`` is part of it."""
+        if condition is None:
+            return not self.failed
+        template = _TEMPLATE.fullmatch(condition.strip())
+        inner = template[1] if template else condition
+        asks = any(f"{name}()" in inner for name in self.statuses)
+        return bool(self.evaluate(inner)) and (asks or not self.failed)
 
-def evaluate(text: str, context: Context) -> Any:
-    """Return the value of an expression. Raises ``SyntaxError`` for anything that our files do not use."""
+    def evaluate(self, text: str) -> Any:
+        """Return the value of an expression. Raises ``SyntaxError`` for what our files do not use."""
 
-    def python(token: re.Match[str]) -> str:
-        literal, name, is_call = token.groups()
-        if literal is not None:
-            return f"text({literal.replace(chr(39) * 2, chr(39))!r})"
-        if name is None:
-            return _SIGNS[token[0]]
-        if is_call == "(":
-            return f"{name}("
-        return f"{'status' if is_call else 'value'}({name!r})"
+        def python(token: re.Match[str]) -> str:
+            literal, name, is_call = token.groups()
+            if literal is not None:
+                return f"text({literal.replace(chr(39) * 2, chr(39))!r})"
+            if name is None:
+                return _SIGNS[token[0]]
+            if is_call == "(":
+                return f"{name}("
+            return f"{'status' if is_call else 'value'}({name!r})"
 
-    def value(name: str) -> Any:
+        names = {
+            "text": _Text,
+            "value": self._value,
+            "status": lambda name: self.statuses[name],
+            "contains": lambda values, wanted: wanted in values,
+        }
+        return eval(_TOKEN.sub(python, text).strip(), {"__builtins__": {}}, names)
+
+    def _value(self, name: str) -> Any:
         if name in ("true", "false", "null"):
             return {"true": True, "false": False, "null": _Text()}[name]
         first, *path = name.split(".")
-        found = context.values[first]
+        found = self.values[first]
         for part in path:
             if part == "*":
                 found = found or []
@@ -81,11 +100,3 @@ def evaluate(text: str, context: Context) -> Any:
             else:
                 found = found.get(part) if isinstance(found, Mapping) else None
         return _Text(found or "") if found is None or isinstance(found, str) else found
-
-    names = {
-        "text": _Text,
-        "value": value,
-        "status": lambda name: context.statuses[name],
-        "contains": lambda values, wanted: wanted in values,
-    }
-    return eval(_TOKEN.sub(python, text).strip(), {"__builtins__": {}}, names)

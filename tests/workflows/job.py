@@ -1,7 +1,8 @@
 """Runs the job of a workflow as GitHub does: steps with bash, expressions, and the files between steps.
 
 What is GitHub's own is left out or stands in: ``actions/checkout`` is a clone, Python and pip install
-nothing, and ``gh`` talks to a file. The steps of our action run as they stand, in a scope of their own.
+nothing, and ``gh`` talks to a host in this process. The steps of our action run as they stand, in a scope
+of their own.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from actions import ACTION, BASH, COMMIT, REPOSITORY, ROOT, TOKEN, Done, Event, GitHub, run_script
-from expressions import Context, condition, fill
+from expressions import Scope
 from gitcopy import git
 
 ARTIFACT = f"https://github.com/{REPOSITORY}/actions/runs/1/artifacts/"
@@ -25,32 +25,6 @@ FILES = ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "GITHUB_PATH")
 
 Result = tuple[bool, dict[str, str]]
 """Whether a step failed, and its outputs."""
-
-
-@dataclass
-class Scope:
-    """What expressions in the steps of a job or of an action can name, and how they go so far.
-
-    ``title`` is the name of the step that uses the action, and ``extra`` has variables of all steps.
-    """
-
-    values: dict[str, Any]
-    title: str = ""
-    failed: bool = False
-    defaults: Mapping[str, str] = field(default_factory=dict)
-    extra: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def context(self) -> Context:
-        """The status is that of the scope: in an action, an earlier step of the job does not count."""
-        statuses = {"success": not self.failed, "failure": self.failed, "cancelled": False, "always": True}
-        return Context(self.values, statuses)
-
-    def fill(self, text: str) -> str:
-        return fill(text, self.context)
-
-    def filled(self, texts: Mapping[str, str]) -> dict[str, str]:
-        return {key: self.fill(text) for key, text in texts.items()}
 
 
 class Job:
@@ -92,7 +66,7 @@ class Job:
         for step in steps:
             name = step.get("name") or step["uses"].partition("@")[0]
             outcome, outputs = "skipped", dict[str, str]()
-            if condition(step.get("if"), scope.context):
+            if scope.runs(step.get("if")):
                 failed, outputs = (self.use if "uses" in step else self.bash)(name, step, scope)
                 outcome = "failure" if failed else "success"
                 scope.failed |= failed
