@@ -48,7 +48,7 @@ CLAIMS: dict[str, list[str]] = {
         "commands/test_eval_tables.py::test_a_worse_text_fails_and_says_which_rows_and_nothing_is_published",
     ],
     "runs the checks, publishes, and moves `prod`": [
-        "deploy/test_deploy.py::test_a_first_deploy_publishes_checks_and_releases_everything",
+        "deploy/test_deploy.py::test_a_first_deploy_releases_everything_and_one_of_5_prompts_among_10_needs_few_requests",
         "deploy/test_deploy.py::test_only_what_changed_is_published_checked_and_moved_and_what_was_deleted_in_git_keeps_its_label",
     ],
     "see who changed a prompt, and why": [
@@ -64,7 +64,7 @@ CLAIMS: dict[str, list[str]] = {
         "workflows/test_github_workflows.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
     ],
     "take back a release": [
-        "labels/test_labels.py::test_a_rollback_goes_to_the_version_before_and_says_so_ever_after",
+        "commands/test_label_verbs.py::test_a_rollback_undoes_the_last_release_once_or_goes_to_the_version_it_is_given",
     ],
     "your files keep their comments": [
         "pull/test_pull.py::test_what_is_behind_is_written_and_comments_and_layout_stay",

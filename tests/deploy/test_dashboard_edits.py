@@ -46,12 +46,6 @@ def test_the_plan_names_who_saved_it_and_the_command_that_brings_it_in(drafted: 
     assert "force" not in done.out
     note = "passes over v3, saved in the dashboard by ana, just now; the registry keeps them; "
     assert f"{note}promptsync pull --merge a" in done.out
-    assert drafted.writes == []
-    drafted.ok("pull", "--merge", "a")
-    assert drafted.states()["a"] == "ahead"
-
-
-def test_the_comment_on_the_pull_request_shows_its_difference(drafted: World) -> None:
     page = drafted.ok("deploy", "--dry-run", "--format", "markdown").out
     assert "saved in the dashboard by ana, just now" in page
     assert "<code>a, passed over: v2 -&gt; v3</code>" in page
@@ -60,6 +54,9 @@ def test_the_comment_on_the_pull_request_shows_its_difference(drafted: World) ->
     drafted.faults.clear()  # of a registry that tells no author
     (draft,) = drafted.run("deploy", "--dry-run", "--json").document["drafts"]
     assert (draft["name"], draft["version"], draft["origin"]) == ("a", 3, "saved in the dashboard")
+    assert drafted.writes == []
+    drafted.ok("pull", "--merge", "a")
+    assert drafted.states()["a"] == "ahead"
 
 
 def test_the_receipt_and_the_step_summary_say_it(drafted: World, tmp_path: Path) -> None:

@@ -30,15 +30,13 @@ def world(world: World) -> None:
     add_polite(world, evaluation(["a", "b"]))
 
 
-@pytest.mark.parametrize("how", ["option", "configuration"])
-def test_the_plan_counts_cells_and_more_than_the_limit_are_refused(world: World, how: str) -> None:
+def test_the_plan_counts_cells_and_more_than_the_limit_are_refused(world: World) -> None:
     plan = world.ok("deploy", "-n")
     assert "tables: 2 sheets to run with 24 cells and 24 model calls" in plan.out
     assert "thanks >= 90" in plan.out
-    if how == "configuration":
-        world.configure("limits: {cells: 23}")
-        world.commit("Limit the cells")
-    done = world.exits(3, "deploy", *(("--max-cells", "23") if how == "option" else ()))
+    world.configure("limits: {cells: 23}")
+    world.commit("Limit the cells")
+    done = world.exits(3, "deploy")
     assert "the checks would compute 24 cells with 24 model calls; the limit is 23" in done.err
     assert "add --max-cells 24" in done.err
     assert world.writes == []

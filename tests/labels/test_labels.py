@@ -76,21 +76,10 @@ def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) 
 # -- moving --------------------------------------------------------------------------------------------
 
 
-def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: World) -> None:
+def test_what_records_the_way_back_of_another_label_has_none_itself(here: World) -> None:
     here.point("refund", prod=4, prod_previous=2)
-    (moved,) = apply(here, back(here))
-    assert moved.moved
-    assert here.labels("refund") == {"prod": 2, "prod.previous": 4, "prod.released": 4}
-    with pytest.raises(Refused, match="was rolled back"):
-        back(here)
-    here.point("refund", prod_previous=3, prod_released=3)
-    for label, to, error, words in (
-        ("prod", 3, Refused, "v3 is newer"),
-        ("prod", None, Refused, "was rolled back"),
-        ("prod.previous", None, UsageError, "of another label"),
-    ):
-        with pytest.raises(error, match=words):
-            back(here, label, to)
+    with pytest.raises(UsageError, match="of another label"):
+        back(here, "prod.previous")
 
 
 def test_a_lost_object_of_git_does_not_stop_a_label(here: World) -> None:
