@@ -367,9 +367,9 @@ def test_following_the_first_hint_brings_every_draft(drafts: World) -> None:
     assert hints(done) == [["pull", "refund", "--passed-over", "--markers"]]
     assert drafts.files() == before
     drafts.exits(3, *hints(done)[0])
-    assert resolved(clashing) == "v4"
+    assert resolved(drafts) == "v4"
     drafts.ok("pull", "--passed-over")
-    check(clashing, FIRST, SECOND)
+    check(drafts, FIRST, SECOND)
 
 
 def test_drafts_that_both_clash_with_the_file_get_markers_one_at_a_time(drafts: World) -> None:
@@ -381,9 +381,9 @@ def test_drafts_that_both_clash_with_the_file_get_markers_one_at_a_time(drafts: 
         assert f"passed-over v{version} does not merge" in done.err
         done = drafts.exits(3, *hints(done)[0])
         assert f"with v{version}, passed over before" in done.out
-        assert resolved(clashing) == f"v{version}"
+        assert resolved(drafts) == f"v{version}"
     assert drafts.ok("pull", "--passed-over").out.endswith("\nnothing to pull\n")
-    check(clashing, "Be curt.", FIRST, SECOND)
+    check(drafts, "Be curt.", FIRST, SECOND)
 
 
 def check(world: World, *lines: str) -> None:
