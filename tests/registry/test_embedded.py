@@ -10,11 +10,9 @@ from registry_server import chat, running
 from scripted_registry import KEY
 
 from promptsync.prompt.prompt import Prompt
-from promptsync.registry.open import LocalTransport, open_registry
+from promptsync.registry.open import LocalTransport
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.server.app import create_app
-
-TONE = Prompt("house/tone", {"type": "completion", "content": [{"type": "text", "text": "Be {how}."}]})
 
 
 @pytest.fixture(params=["in-process", "socket"])
@@ -33,12 +31,3 @@ def test_a_prompt_named_like_a_part_of_a_path_is_a_prompt(registry: PromptLayer)
         made = registry.prompts.publish(Prompt(name, chat(name)), message="m")
         assert registry.prompts.get(made.template_id, name).template_id == made.template_id
         assert registry.prompts.get(None, name).prompt.template["messages"][0]["content"][0]["text"] == name
-
-
-def test_a_local_remote_opens_its_database_by_itself(tmp_path: Path) -> None:
-    path = tmp_path / "registry.db"
-    for count in (1, 2):
-        with open_registry(f"local:{path}", None) as registry:
-            registry.prompts.publish(TONE, message="m")
-            assert [version.version for version in registry.prompts.list()] == [count]
-    assert path.exists()

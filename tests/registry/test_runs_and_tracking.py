@@ -31,36 +31,6 @@ def test_archiving_nothing_is_an_error() -> None:
         registry.prompts.archive(1, False)
 
 
-def test_requests_are_annotated_with_the_values_passed() -> None:
-    script = Scripted(Reply({"success": True, "id": 614}))
-    with client(script) as registry:
-        variables = {"name": "Ana"}
-        registry.tracking.track(1, "prompt", prompt_name="greet", version=2, prompt_input_variables=variables)
-        registry.tracking.track("1", "prompt", prompt_name="greet", label=None)
-        registry.tracking.track(1, "score", score=90)
-        registry.tracking.track(1, "score", score=90, name="tone")
-        registry.tracking.track(1, "metadata", metadata={"k": "v"})
-        registry.tracking.track(1, "group", group_id=614)
-        assert registry.tracking.create_group() == 614
-    assert [(seen.path, seen.body) for seen in script.seen[:-1]] == [
-        (
-            "/rest/track-prompt",
-            {
-                "request_id": 1,
-                "prompt_name": "greet",
-                "version": 2,
-                "prompt_input_variables": {"name": "Ana"},
-            },
-        ),
-        ("/rest/track-prompt", {"request_id": "1", "prompt_name": "greet"}),
-        ("/rest/track-score", {"request_id": 1, "score": 90}),
-        ("/rest/track-score", {"request_id": 1, "score": 90, "name": "tone"}),
-        ("/rest/track-metadata", {"request_id": 1, "metadata": {"k": "v"}}),
-        ("/rest/track-group", {"request_id": 1, "group_id": 614}),
-    ]
-    assert script.seen[-1].path == "/create-group"
-
-
 def test_an_unknown_request_is_not_an_unsupported_operation() -> None:
     gone = Reply({"message": "There is no request 9."}, status=404)
     with client(Scripted(gone)) as registry, pytest.raises(NotFound, match="no request 9"):

@@ -1,22 +1,13 @@
-"""Clients that hold connections to a registry, and clients that write to it at the same time.
-
-``python tests/server/idle_clients.py`` starts ``promptsync serve``, holds 120 connections, lets 50 clients
-write at once, reads every version back, and prints how many writes were acknowledged, lost and doubled.
-"""
+"""Clients that hold connections to a registry, and clients that write to it at the same time."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
-import time
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import httpx
 
@@ -35,9 +26,8 @@ SHARED = "shared"
 KEY = {"X-API-KEY": "k"}
 
 
-@dataclass(frozen=True)
-class Write:
-    """An acknowledged write."""
+class Write(NamedTuple):
+    """A version, as it was written or read back."""
 
     name: str
     version: int
@@ -108,41 +98,3 @@ def read_back(url: str) -> list[Write]:
                     raw = client.get(f"/prompt-templates/{name}", params={"version": version}).json()
                     stored.append(Write(name, version, raw["prompt_template"]["content"][0]["text"]))
     return stored
-
-
-def lost_and_doubled(written: list[Write], stored: list[Write]) -> tuple[int, int]:
-    """Return how many acknowledged writes are not in the registry, and how many texts are there twice."""
-    counts = Counter((write.name, write.text) for write in stored)
-    return len(set(written) - set(stored)), sum(count - 1 for count in counts.values())
-
-
-def main() -> int:
-    writers, writes, idle = 50, 20, 120
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "promptsync", "-C", folder, "serve", "--port", "0"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-            assert server.stdout is not None
-            try:
-                url = server.stdout.readline().strip()
-                with hold(url, idle):
-                    began = time.monotonic()
-                    written = write_all(url, writers=writers, writes=writes)
-                    seconds = time.monotonic() - began
-                    stored = read_back(url)
-            finally:
-                server.terminate()
-    lost, doubled = lost_and_doubled(written, stored)
-    for line in (
-        f"{writers} writers with {idle} idle connections: {seconds:.1f} s",
-        f"  sent          {writers * writes}",
-        f"  acknowledged  {len(written)}",
-        f"  versions      {len(stored)}",
-        f"  lost          {lost}",
-        f"  doubled       {doubled}",
-    ):
-        sys.stdout.write(line + "\n")
-    return int(bool(lost or doubled or len(written) != len(stored)))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from idle_clients import Write, hold, lost_and_doubled, read_back, write_all
+from idle_clients import hold, read_back, write_all
 from registry_server import Caller, chat, flat, running
 
 from promptsync.server import serve
@@ -203,15 +203,7 @@ def test_beyond_the_limit_of_connections_requests_are_refused_until_there_is_roo
 
 
 def test_many_writers_lose_nothing_while_more_clients_wait(app) -> None:
-    """Run as a program, ``idle_clients.py`` does it with 50 writers and 120 waiting clients."""
     with running(app) as url, hold(url, 60):
         written = write_all(url, writers=10, writes=4)
-        stored = read_back(url)
-    assert len(written) == len(stored) == 40
-    assert lost_and_doubled(written, stored) == (0, 0)
-
-
-def test_what_is_lost_and_doubled_is_counted() -> None:
-    first, second = Write("a", 1, "x"), Write("a", 2, "x")
-    assert lost_and_doubled([first, second], [first]) == (1, 0)
-    assert lost_and_doubled([first], [first, second]) == (0, 1)
+        assert sorted(read_back(url)) == sorted(written)
+    assert len(written) == 40

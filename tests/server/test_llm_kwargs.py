@@ -34,15 +34,6 @@ parts:
 # The order of the arguments is that of the recordings.
 chat:
   - api: openai
-    messages: [*system, *user]
-    stored: {temperature: 0}
-    kwargs:
-      messages:
-        - {role: system, content: Be kind}
-        - {role: user, content: [{type: text, text: Hi}, {type: image_url, image_url: {url: u}}]}
-      model: m
-      temperature: 0
-  - api: openai
     stored: {messages: [1], model: other}
     kwargs: {messages: [1], model: other}
   - api: openai.azure
@@ -136,14 +127,10 @@ chat:
     kwargs: {messages: [{role: system, content: ok}, {role: user, content: []}], model: m}
 
 completion:
-  - {api: openai, completion: Once, kwargs: {prompt: Once, model: m}}
   - {api: openai responses, completion: Once, kwargs: {input: Once, model: m}}
   - api: anthropic
     completion: Once
     kwargs: {model: m, max_tokens: 4096, messages: [{role: user, content: [{type: text, text: Once}]}]}
-  - api: google
-    completion: Once
-    kwargs: {model: m, contents: [{role: user, parts: [{text: Once}]}], generation_config: {}}
   - api: cohere
     completion: Once
     kwargs: {messages: [{role: user, content: [{type: text, text: Once}]}], model: m}

@@ -303,13 +303,3 @@ def test_a_request_for_another_model_gets_its_arguments_and_its_metadata(call, p
         assert answer["warning"] == (warning or None), wanted
         # What is stored stays.
         assert call("GET", "/prompt-templates/a").body["metadata"]["model"]["name"] == stored["name"], wanted
-
-
-def test_a_part_that_the_provider_has_no_place_for_is_left_out(call, publish):
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
-    template = chat("Hi")
-    template["messages"][0]["content"].append(image)
-    publish("a", template, metadata={"model": {"provider": "amazon.bedrock", "name": "m"}})
-    assert "llm_kwargs" not in call("GET", "/prompt-templates/a").body
-    raw = call("GET", "/prompt-templates/a?include_llm_kwargs=true").body
-    assert raw["llm_kwargs"] == {"modelId": "m", "messages": [{"role": "user", "content": [{"text": "Hi"}]}]}

@@ -60,6 +60,7 @@ def test_a_prompt_renders_with_the_function_and_keeps_the_reference(call, publis
     rendered = call("POST", "/prompt-templates/p", {}).body
     assert rendered["prompt_template"]["tools"] == rendered["llm_kwargs"]["tools"] == [INLINE, WEATHER]
     assert (rendered["llm_kwargs"]["tool_choice"], rendered["warning"]) == ("auto", None)
+    assert "llm_kwargs" not in call("GET", "/prompt-templates/p").body
     raw = call("GET", "/prompt-templates/p?include_llm_kwargs=true").body
     assert raw["prompt_template"]["tools"] == tools
     assert raw["llm_kwargs"]["tools"] == [INLINE, WEATHER]
