@@ -88,6 +88,20 @@ def completion(text: str, **more: Any) -> dict[str, Any]:
     return {"type": "completion", "content": [{"type": "text", "text": text}], **more}
 
 
+def log_of(text: str = "Hi", answer: str = "Hello", **more: Any) -> dict[str, Any]:
+    """The body that logs a request of 1.5 s."""
+    message = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
+    return {
+        "provider": "openai",
+        "model": "gpt-4o",
+        "input": chat(text),
+        "output": {"type": "chat", "messages": [message]},
+        "request_start_time": "2026-01-01T00:00:00Z",
+        "request_end_time": 1767225601.5,
+        **more,
+    }
+
+
 def flat(name: str, template: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     """The customer's flat publish body."""
     return {"prompt_name": name, "prompt_template": template or chat(), **more}

@@ -10,7 +10,7 @@ from typing import Any
 
 from dialect_servers import Dialect
 from evaluation_files import contains, declared, evaluation
-from registry_server import chat, completion
+from registry_server import log_of
 from worlds import World, made
 
 CASES = [{"question": "Where?", "expect": "Where"}, {"question": "When?", "expect": "When"}]
@@ -21,14 +21,6 @@ agents:
 """,
     evaluation("refund quality", "support/refund", CASES, contains(column="expect")),
 )
-REQUEST = {
-    "provider": "openai",
-    "model": "gpt-4o",
-    "input": chat("Hi"),
-    "output": completion("Hello"),
-    "request_start_time": "2026-01-01T00:00:00Z",
-    "request_end_time": "2026-01-01T00:00:01Z",
-}
 
 Kind = Callable[[Any], Dialect]
 
@@ -41,12 +33,12 @@ def beside(kind: Kind, root: Path, *, is_empty: bool = False) -> Iterator[World]
     """
     with made(root, git=False, fixtures=FIXTURES, front=kind) as world:
         if not is_empty:
-            world.put("request.json", json.dumps(REQUEST))
+            world.put("request.json", json.dumps(log_of()))
             world.publish("support/refund", "Old {question}", commit_message="old (v1)")
             world.publish("support/refund", "Say {question}", release_labels=["prod"])
             world.publish("tone", "Be kind.")
             world.point("support/refund", prod_previous=1)
-            world.call("POST", "/rest/log-request", REQUEST)
+            world.call("POST", "/rest/log-request", log_of())
             world.ok("pull")
         world.forget()
         yield world

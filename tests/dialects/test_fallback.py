@@ -89,21 +89,16 @@ def refusing(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
     return failing(422, reasons[seen.path]) if seen.method == "POST" and seen.path in reasons else None
 
 
-@pytest.mark.parametrize(
-    ("line", "code", "said"),
-    [
+def test_when_both_forms_are_turned_down_both_reasons_are_shown(here: World) -> None:
+    here.faults.append(refusing)
+    for line, code, said in (
         ("push -y", 5, ("no flat bodies", "no nested bodies")),
         ("eval run 1", 4, ("no runs here", "nor there")),
-    ],
-)
-def test_when_both_forms_are_turned_down_both_reasons_are_shown(
-    here: World, line: str, code: int, said: tuple[str, str]
-) -> None:
-    here.faults.append(refusing)
-    here.write("tone", "Be nice.")
-    ran = here.run(*line.split())
-    assert ran.code == code
-    assert all(reason in ran.out + ran.err for reason in said)
+    ):
+        here.write("tone", "Be nice.")
+        ran = here.run(*line.split())
+        assert ran.code == code, line
+        assert all(reason in ran.out + ran.err for reason in said), line
 
 
 @pytest.mark.parametrize("status", [401, 403, 409])

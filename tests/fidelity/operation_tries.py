@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from operations import ALL
-from registry_server import chat, flat
+from registry_server import chat, flat, log_of
 
 
 class Try(NamedTuple):
@@ -66,16 +66,7 @@ NESTED = {
     "prompt_version": {"prompt_template": RICH, "metadata": MODEL, "commit_message": "m"},
     "release_labels": ["prod"],
 }
-LOGGED = {
-    "provider": "openai",
-    "model": "gpt-4o",
-    "input": {"type": "chat", "messages": [{"role": "user", "content": [TEXT]}]},
-    "output": {"type": "chat", "messages": [{"role": "assistant", "content": [TEXT]}]},
-    "request_start_time": "2026-01-01T00:00:00Z",
-    "request_end_time": "2026-01-01T00:00:01Z",
-    "prompt_name": "greeting",
-    "tags": ["t"],
-}
+LOGGED = log_of(request_end_time="2026-01-01T00:00:01Z", prompt_name="greeting", tags=["t"])
 TRACKED = {
     "function_name": "openai.chat.completions.create",
     "provider_type": "openai",

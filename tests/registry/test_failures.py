@@ -84,9 +84,8 @@ def test_a_publish_is_sent_once_and_its_error_says_whether_it_may_have_happened(
 # -- what is said ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
+def test_a_key_that_the_registry_echoes_is_not_shown() -> None:
+    for reply in (
         failed(401, f"Invalid API key {KEY}"),
         Reply(f"<html>{KEY}</html>"),
         Reply({"error": f"key={KEY}"}, status=422),
@@ -94,15 +93,13 @@ def test_a_publish_is_sent_once_and_its_error_says_whether_it_may_have_happened(
         Reply(f"oops {KEY}", status=500),
         Reply("", status=302, headers={"Location": f"https://x.example/?k={KEY}"}),
         Reply("x" * 150 + KEY),
-    ],
-)
-def test_a_key_that_the_registry_echoes_is_not_shown(reply: Reply) -> None:
-    with client(Scripted(reply)) as registry, pytest.raises(RemoteError) as caught:
-        registry.prompts.list()
-    shown = repr(vars(caught.value))
-    assert KEY not in shown and KEY[:8] not in shown
-    if reply.status == 401:
-        assert registry.url in caught.value.message and "PROMPTLAYER_API_KEY" in caught.value.hint
+    ):
+        with client(Scripted(reply)) as registry, pytest.raises(RemoteError) as caught:
+            registry.prompts.list()
+        shown = repr(vars(caught.value))
+        assert KEY not in shown and KEY[:8] not in shown, reply
+        if reply.status == 401:
+            assert registry.url in caught.value.message and "PROMPTLAYER_API_KEY" in caught.value.hint, reply
 
 
 def test_a_redirect_is_not_followed_and_its_target_is_named() -> None:

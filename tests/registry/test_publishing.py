@@ -85,22 +85,17 @@ def test_tags_and_type_are_always_sent_and_variables_sorted() -> None:
     assert text["prompt_template"]["input_variables"] == ["q"]
 
 
-@pytest.mark.parametrize(
-    ("flat", "nested", "cause"),
-    [
+def test_the_cause_comes_before_what_the_other_form_of_the_body_lacked() -> None:
+    for flat, nested, cause in (
         ("Field required", "The snippet gone does not exist", "The snippet gone"),
         ("commit_message is longer than 72 characters", "prompt_name is required", "72 characters"),
-    ],
-)
-def test_the_cause_comes_before_what_the_other_form_of_the_body_lacked(
-    flat: str, nested: str, cause: str
-) -> None:
-    script = Scripted(Reply({"message": flat}, 422), Reply({"message": nested}, 422))
-    with client(script) as registry, pytest.raises(Rejected) as caught:
-        registry.prompts.publish(PROMPT, message="m")
-    (noise,) = {flat, nested} - {caught.value.reason}
-    assert (caught.value.code, cause in caught.value.reason) == ("rejected", True)
-    assert caught.value.message.index(cause) < caught.value.message.index(noise)
+    ):
+        script = Scripted(Reply({"message": flat}, 422), Reply({"message": nested}, 422))
+        with client(script) as registry, pytest.raises(Rejected) as caught:
+            registry.prompts.publish(PROMPT, message="m")
+        (noise,) = {flat, nested} - {caught.value.reason}
+        assert (caught.value.code, cause in caught.value.reason) == ("rejected", True), cause
+        assert caught.value.message.index(cause) < caught.value.message.index(noise), cause
 
 
 @pytest.mark.parametrize("first", [400, 404, 405, 422])

@@ -225,9 +225,8 @@ def test_a_body_that_needs_more_memory_than_a_sidecar_has_is_refused(tmp_path: P
             assert client.post("/prompt-templates/support%2Frefund", json=values).status_code == status
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
+def test_a_file_that_is_no_bundle_is_refused_in_words(tmp_path: Path) -> None:
+    for content, message in (
         (b"", "is not JSON, or it was cut off"),
         (b"[]", "is not a bundle: make one with promptsync bundle"),
         (b'{"format": "promptsync-bundle/2", "prompts": {}}', "in the format 'promptsync-bundle/2'"),
@@ -236,17 +235,15 @@ def test_a_body_that_needs_more_memory_than_a_sidecar_has_is_refused(tmp_path: P
         (encode(bundle(response(commit_message="x"))).replace(b'"x"', b'"\xff"'), "is not"),
         (encode(bundle(response(commit_message="x"))).replace(b'"x"', b'"\\udc00"'), "surrogate"),
         (encode(bundle(response())).replace(b"[]", b"[" * 9999 + b"]" * 9999), "is not JSON"),
-    ],
-)
-def test_a_file_that_is_no_bundle_is_refused_in_words(tmp_path: Path, content: bytes, message: str) -> None:
-    file = write_bundle(tmp_path / "prompts.json")
-    sidecar = Sidecar(file)
-    file.write_bytes(content)
-    with pytest.raises(ValueError, match=re.escape(message)):
-        Sidecar(file)
-    sidecar.look()
-    health = Caller(sidecar, key=None)("GET", "/health").body
-    assert health["prompts"] == 1 and message in health["problem"]
+    ):
+        file = write_bundle(tmp_path / "prompts.json")
+        sidecar = Sidecar(file)
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=re.escape(message)):
+            Sidecar(file)
+        sidecar.look()
+        health = Caller(sidecar, key=None)("GET", "/health").body
+        assert health["prompts"] == 1 and message in health["problem"], content
 
 
 def test_health_says_what_is_served(tmp_path: Path) -> None:

@@ -103,9 +103,8 @@ NODE = "agents: [{{name: a, nodes: [{{name: n, prompt: {}}}]}}]"
 AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
+def test_problems_are_named():
+    for text, says in (
         ("a: [", "not valid YAML"),
         ("[]", "must be a mapping"),
         ("agnts: []", "Unknown key agnts. Did you mean agents?"),
@@ -122,12 +121,10 @@ AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
         (AGENT.format("prompt: p, output: 1"), "must be true or false"),
         (AGENT.format("prompt: p, variables: {x: 1}"), "variables.x must be text"),
         ("protected_labels: [{name: prod, answer: maybe}]", '"pending", "forbidden" or "conflict"'),
-    ],
-)
-def test_problems_are_named(text, says):
-    with pytest.raises(InvalidFile) as caught:
-        parse_fixtures(text.encode(), "registry.yaml")
-    assert says in " ".join(map(text_of, caught.value.problems))
+    ):
+        with pytest.raises(InvalidFile) as caught:
+            parse_fixtures(text.encode(), "registry.yaml")
+        assert says in " ".join(map(text_of, caught.value.problems)), says
 
 
 PLACED = """\
@@ -151,18 +148,14 @@ tools: [{id: 1, name: a, function: {name: f}}, {id: 1, name: b, function: {name:
 """
 
 
-@pytest.mark.parametrize(
-    ("text", "places"),
-    [
+def test_every_problem_has_its_line_and_column():
+    for text, places in (
         (PLACED, ["1:1", "5:9", "7:27", "8:9", "9:1"]),
         (CONTRADICTORY, ["4:5", "5:36", "6:49"]),
-    ],
-    ids=["schema", "contradictions"],
-)
-def test_every_problem_has_its_line_and_column(text, places):
-    with pytest.raises(InvalidFile) as caught:
-        parse_fixtures(text.encode(), "r.yaml")
-    assert [f"{problem.line}:{problem.column}" for problem in caught.value.problems] == places
+    ):
+        with pytest.raises(InvalidFile) as caught:
+            parse_fixtures(text.encode(), "r.yaml")
+        assert [f"{problem.line}:{problem.column}" for problem in caught.value.problems] == places, places
 
 
 def test_the_database_follows_the_files(tmp_path):

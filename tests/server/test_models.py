@@ -71,9 +71,8 @@ def test_scripted_answers_come_one_at_a_time_so_that_no_thread_decides_their_ord
     assert Models(Endpoint("http://x.test"), [("a", Scripted([]))]).parallel == 1
 
 
-@pytest.mark.parametrize(
-    ("entry", "says"),
-    [
+def test_what_is_wrong_with_an_entry_is_named() -> None:
+    for entry, says in (
         ("{name: a}", "exactly one of echo, answers and url"),
         ("{name: a, echo: true, url: 'http://x'}", "exactly one of echo, answers and url"),
         ("{name: a, answers: []}", "needs at least one answer"),
@@ -87,12 +86,10 @@ def test_scripted_answers_come_one_at_a_time_so_that_no_thread_decides_their_ord
             "only sent over https, or to this machine",
         ),
         ("{name: a, url: 'http://[', key: A_KEY}", "Invalid IPv6 URL"),
-    ],
-)
-def test_what_is_wrong_with_an_entry_is_named(entry: str, says: str) -> None:
-    with pytest.raises(InvalidFile) as caught:
-        parse_fixtures(f"models: [{entry}]".encode(), "registry.yaml")
-    assert says in " ".join(map(text_of, caught.value.problems))
+    ):
+        with pytest.raises(InvalidFile) as caught:
+            parse_fixtures(f"models: [{entry}]".encode(), "registry.yaml")
+        assert says in " ".join(map(text_of, caught.value.problems)), says
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:11434", "localhost", "[::1]:80"])

@@ -108,9 +108,8 @@ def test_a_row_without_a_result_says_why(
         value(kind, config)
 
 
-@pytest.mark.parametrize(
-    ("kind", "config", "says"),
-    [
+def test_a_wrong_configuration_is_refused_with_its_place() -> None:
+    for kind, config, says in (
         ("CODE_EXECUTION", {"code": "x"}, "CODE_EXECUTION does not run here"),
         ("COMPARE", sources("a"), "needs two sources, or one source and a target"),
         ("COMPARE", sources("a", "b", comparison_type="COSINE"), "comparison_type"),
@@ -126,14 +125,10 @@ def test_a_row_without_a_result_says_why(
         ("JSON_PATH", {"source": "a", "json_path": "$..a"}, "is not a path of keys and indices, such as"),
         ("COMPOSITION", {}, "config.source: required"),
         ("LLM_ASSERTION", {"source": "a"}, "needs prompt or prompt_source"),
-    ],
-)
-def test_a_wrong_configuration_is_refused_with_its_place(
-    kind: str, config: dict[str, Any], says: str
-) -> None:
-    with pytest.raises(ApiError) as caught:
-        primitive(kind, config, "config")
-    assert caught.value.status == 400 and says in caught.value.message
+    ):
+        with pytest.raises(ApiError) as caught:
+            primitive(kind, config, "config")
+        assert caught.value.status == 400 and says in caught.value.message, says
 
 
 JUDGED = [

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from registry_server import Caller, chat, flat
+from registry_server import Caller, flat, log_of
 from stored import span
 
 from promptsync.server.app import create_app
 
-LOG = {
-    "provider": "anthropic",
-    "model": "claude-sonnet-4",
-    "input": chat("Where is my Money?"),
-    "output": {
-        "type": "chat",
-        "messages": [{"role": "assistant", "content": [{"type": "text", "text": "In your bank"}]}],
-    },
-    "request_start_time": "2026-01-01T00:00:00Z",
-    "request_end_time": 1767225601.5,
-    "parameters": {"max_tokens": 9},
-    "input_tokens": 10,
-    "output_tokens": 5,
-    "price": 0.25,
-    "score": 70,
-    "tags": ["prod", "mail"],
-    "metadata": {"user": "42", "plan": "free"},
-    "prompt_name": "ask",
-    "prompt_input_variables": {"name": "Ana", "unused": "x"},
-}
+LOG = log_of(
+    *("Where is my Money?", "In your bank"),
+    provider="anthropic",
+    model="claude-sonnet-4",
+    parameters={"max_tokens": 9},
+    input_tokens=10,
+    output_tokens=5,
+    price=0.25,
+    score=70,
+    tags=["prod", "mail"],
+    metadata={"user": "42", "plan": "free"},
+    prompt_name="ask",
+    prompt_input_variables={"name": "Ana", "unused": "x"},
+)
 CALL = {
     "function_name": "openai.chat.completions.create",
     "provider_type": "openai",

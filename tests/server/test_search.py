@@ -7,7 +7,7 @@ import re
 from random import Random
 
 import pytest
-from registry_server import chat
+from registry_server import log_of
 from seeds import numbers, seed_of
 
 from promptsync.server.tracking.search import FIELDS as SEARCHED
@@ -176,9 +176,8 @@ def test_a_search_finds_what_python_finds(call, number):
     for request in requests:
         output = request["output"]
         answer = output if isinstance(output, str) else json.dumps(output)
-        message = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
-        log = request | {"input": chat(request["input"]), "output": {"type": "chat", "messages": [message]}}
-        assert call("POST", "/log-request", log).status == 201
+        kept = {key: value for key, value in request.items() if key not in ("input", "output")}
+        assert call("POST", "/log-request", log_of(request["input"], answer, **kept)).status == 201
     newest_first = [logged(number, request) for number, request in enumerate(requests, 1)][::-1]
 
     def check(condition, q="", key="cost", order="desc"):

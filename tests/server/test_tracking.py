@@ -1,20 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from registry_server import Caller, chat, completion
+from registry_server import Caller, completion, log_of
 from stored import stored_chat, stored_message, stored_model
 
-LOG = {
-    "provider": "openai",
-    "model": "gpt-4o",
-    "input": chat("Hi"),
-    "output": {
-        "type": "chat",
-        "messages": [{"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}],
-    },
-    "request_start_time": "2026-01-01T00:00:00Z",
-    "request_end_time": 1767225601.5,
-}
+LOG = log_of()
 
 
 @pytest.fixture
