@@ -43,7 +43,7 @@ CALL = {"id": "1", "function": {"name": "f", "arguments": "{}"}}
 RICH = {
     "type": "chat",
     "messages": [
-        {"role": "system", "content": [{"type": "text", "text": "@@@tone@@@ {a}"}]},
+        {"role": "system", "content": [{"type": "text", "text": "@@@tone@@@ ü 🙂\n  {a} "}]},
         {"role": "placeholder", "name": "history"},
         {"role": "assistant", "content": [], "tool_calls": [CALL]},
         {"role": "tool", "tool_call_id": "1", "content": [TEXT]},

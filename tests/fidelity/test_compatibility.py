@@ -32,26 +32,6 @@ def test_the_page_is_made_of_the_data() -> None:
     assert table.PAGE.read_text("utf-8") == WRITTEN.page()
 
 
-def test_a_lost_operation_or_method_changes_the_page() -> None:
-    for lost, shown in (
-        (
-            {"operations": {"GET /workflows/{workflow_id_or_name}": table.Outcome(table.MISSING)}},
-            "`GET /workflows/{workflow_id_or_name}`",
-        ),
-        (
-            {"methods": {"JavaScript 1.3.6": {"run": table.Outcome(table.MISSING)}}},
-            "Missing for JavaScript 1.3.6: `run`",
-        ),
-    ):
-        operations = WRITTEN.operations | lost.get("operations", {})
-        methods = WRITTEN.methods | {
-            column: WRITTEN.methods[column] | outcomes for column, outcomes in lost.get("methods", {}).items()
-        }
-        page = table.Compatibility(operations, methods).page()
-        assert shown in page, lost
-        assert shown not in WRITTEN.page(), lost
-
-
 @pytest.mark.lane
 def test_the_data_say_what_each_method_of_the_installed_sdk_does() -> None:
     pytest.importorskip("promptlayer")

@@ -67,16 +67,6 @@ def test_pages_are_read_in_parallel_and_in_order_with_progress() -> None:
     assert told == [(1, 5), (5, 5)]
 
 
-def test_only_the_filters_that_are_set_are_sent() -> None:
-    script = Scripted(react=pages_of([]))
-    with client(script) as registry:
-        registry.prompts.list()
-        registry.prompts.list(status="all", label="prod", name="a b/c")
-    plain = {"page": "1", "per_page": "100", "sort_by": "id", "sort_order": "asc"}
-    assert asked(script.seen[0]) == plain
-    assert asked(script.seen[1]) == {**plain, "status": "all", "label": "prod", "name": "a b/c"}
-
-
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_registry_that_cannot_sort_gets_no_sorting_after_the_first_rejection(status: int) -> None:
     plain = pages_of([item(n) for n in range(1, 251)])

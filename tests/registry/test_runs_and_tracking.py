@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scripted_registry import Reply, Scripted, Seen, client, version
+from scripted_registry import Reply, Scripted, client, version
 from test_listing import asked
 
 from promptsync.errors import RemoteError
@@ -37,20 +37,6 @@ def test_an_unknown_request_is_not_an_unsupported_operation() -> None:
         registry.tracking.track(9, "score", score=1)
 
 
-def test_the_rows_of_all_pages_of_an_evaluation_are_read() -> None:
-    def react(seen: Seen) -> Reply:
-        page = int(asked(seen)["page"])
-        rows = [[{"type": "dataset", "value": n}] for n in range(150)][page * 100 - 100 : page * 100]
-        return Reply(
-            {"success": True, "columns": ["q"], "rows": rows, "page": page, "pages": 2, "total": 150}
-        )
-
-    with client(react) as registry:
-        evaluation = registry.checks.evaluation_rows(45)
-    assert evaluation["columns"] == ["q"]
-    assert [row[0]["value"] for row in evaluation["rows"]] == [*range(150)]
-
-
 @pytest.mark.parametrize(
     ("status", "message", "error"),
     [(404, "Report not found", NotFound), (401, "No requests found for the given criteria", Rejected)],
@@ -71,17 +57,6 @@ def test_the_outputs_of_an_agent_are_polled() -> None:
         assert registry.checks.agent_result(1) == (True, nodes)
         assert registry.checks.agent_result(1) == (True, "sunny")
     assert {asked(seen)["return_all_outputs"] for seen in script.seen} == {"true"}
-
-
-def test_an_agent_run_sends_label_or_version_only_if_set() -> None:
-    script = Scripted(Reply({"success": True, "workflow_version_execution_id": 552}, status=201))
-    with client(script) as registry:
-        assert registry.checks.run_agent(3)[0] == 552
-        registry.checks.run_agent("a/b", {"x": 1}, label="prod")
-    assert [(seen.path, seen.body) for seen in script.seen] == [
-        ("/workflows/3/run", {"input_variables": {}}),
-        ("/workflows/a%2Fb/run", {"input_variables": {"x": 1}, "workflow_label_name": "prod"}),
-    ]
 
 
 def test_a_prompt_is_rendered_by_the_registry() -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from operation_tries import RICH
 from python_sdk import Sdk
-from registry_server import Caller, chat, completion, running
+from registry_server import Caller, chat, completion, log_of, running
 
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
@@ -23,18 +24,6 @@ from promptsync.server.app import Application, create_app
 promptlayer = pytest.importorskip("promptlayer")
 
 OPENAI = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0}}}
-OUTPUT = {
-    "type": "chat",
-    "messages": [{"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}],
-}
-REQUEST = {
-    "provider": "openai",
-    "model": "gpt-4o",
-    "input": chat("Hi"),
-    "output": OUTPUT,
-    "request_start_time": 1.5,
-    "request_end_time": 2.5,
-}
 
 
 @pytest.fixture
@@ -148,7 +137,7 @@ def test_a_request_is_logged_and_annotated(sdk: Sdk, publish: Any, app: Applicat
         "tags": ["t"],
         "score": 50,
     }
-    number = {"request_id": sdk.do("log_request", **REQUEST, **about)["id"]}
+    number = {"request_id": sdk.do("log_request", **log_of(**about))["id"]}
     assert sdk.do("track.score", **number, score=80)
     assert sdk.do("track.score", **number, score=90, score_name="tone")
     assert sdk.do("track.metadata", **number, metadata={"user": "1"})
@@ -251,24 +240,6 @@ def test_skills_in_archives(sdk: Sdk, tmp_path: Path) -> None:
 
 # -- the SDK on one side, promptsync on the other ------------------------------------------------------
 
-RICH = {
-    "type": "chat",
-    "messages": [
-        {"role": "system", "content": [{"type": "text", "text": "@@@tone@@@ ü 🙂\n  end "}]},
-        {"role": "placeholder", "name": "history"},
-        {
-            "role": "user",
-            "template_format": "jinja2",
-            "content": [
-                {"type": "text", "text": "{{ question }}"},
-                {"type": "image_url", "image_url": {"url": "http://x/{{ y }}"}},
-            ],
-        },
-    ],
-    "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
-    "tool_choice": "auto",
-}
-
 
 def test_what_the_sdk_publishes_promptsync_reads(url: str, publish: Any) -> None:
     publish({"prompt_name": "tone", "prompt_template": completion("Be kind.")})
@@ -286,10 +257,9 @@ def test_what_promptsync_publishes_the_sdk_reads(url: str, sdk: Sdk) -> None:
     with PromptLayer(url, "pl_test") as registry:
         registry.prompts.publish(Prompt("tone", completion("Be kind.")), message="m (v1)")
         registry.prompts.publish(Prompt("rich", RICH, OPENAI, ("t",)), message="m (v1)", labels=["prod"])
-    values = {"question": "Why?", "y": "z"}
-    answer = sdk.do("templates.get", "rich", {"label": "prod", "input_variables": values})
+    answer = sdk.do("templates.get", "rich", {"label": "prod", "input_variables": {"a": "Ana", "files": []}})
     assert (answer["version"], answer["tags"], answer["commit_message"]) == (1, ["t"], "m (v1)")
-    system, user = answer["prompt_template"]["messages"]  # the placeholder got no value
-    assert system["content"][0]["text"] == "Be kind. ü 🙂\n  end "
-    assert user["content"][0]["text"] == "Why?"
+    system, *turns = answer["prompt_template"]["messages"]
+    assert system["content"][0]["text"] == "Be kind. ü 🙂\n  Ana "
+    assert [turn["role"] for turn in turns] == ["assistant", "tool", "user"]  # the placeholder got no value
     assert answer["llm_kwargs"]["model"] == "gpt-4o"

@@ -96,14 +96,6 @@ def test_a_read_only_file_is_refused(tmp_path, monkeypatch):
         Store(path)
 
 
-def test_a_failed_transaction_leaves_nothing(store):
-    with pytest.raises(ZeroDivisionError), store.write() as db:
-        db.execute("INSERT INTO request_groups (created_at) VALUES ('x')")
-        _ = 1 / 0
-    with store.read() as db:
-        assert db.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 0
-
-
 def test_a_full_disk_refuses_a_publish_and_loses_nothing(call, publish, app):
     publish("a", chat("small"))
     with app.store.read() as db:

@@ -141,16 +141,10 @@ def test_which_version_is_read(call, publish):
         ("POST", "", {"version": 0}, 422, None),
         ("POST", "", {"version": True}, 422, None),
         ("POST", "", {"version": "1"}, 422, None),
-        ("POST", "", {"label": 3}, 422, None),
         ("POST", "", {"label": "nope"}, 404, None),
-        ("POST", "", {"input_variables": []}, 422, None),
         ("POST", "", {"metadata_filters": {"plan": 1}}, 422, None),
-        ("POST", "", {"metadata_filters": "free"}, 422, None),
-        ("POST", "", {"model_parameter_overrides": 3}, 422, None),
         ("POST", "", {"metadata_filters": {"plan": "free"}}, 200, 2),
-        ("POST", "", {"provider": ["x"]}, 422, None),
         ("POST", "", {"provider": "acme"}, 422, None),
-        ("POST", "", {"model": 3}, 422, None),
     ):
         answer = call(method, f"/prompt-templates/a{query}", body)
         assert answer.status == status, body
