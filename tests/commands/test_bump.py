@@ -225,8 +225,8 @@ def test_the_hint_of_a_refusal_leads_to_a_version_that_can_be_pinned(
 
 
 def test_a_snippet_of_another_repository_is_bumped_to_its_latest_version(world: World) -> None:
-    world.publish("shared/tone", content="One")
-    world.publish("shared/tone", content="Two")
+    for text in ("One", "Two"):
+        world.publish("shared/tone", content=text)
     world.configure("include: ['own/*']")
     world.write("own/a", "@@@shared/tone@version_number:1@@@ Hi", commit="Change prompts")
     assert pinned_lines(world.ok("status")) == []

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ SECRET = "pl_" + "0123456789abcdef0123456789"
 
 
 def test_without_a_configuration_the_rest_is_looked_at_as_far_as_it_goes(healthy: World) -> None:
+    config = (healthy.root / "promptsync.yaml").read_text()
     for text in ("remotes: [", "remote: nowhere\n", f"# {SECRET}\n"):
         healthy.put("promptsync.yaml", text)
         done = healthy.run("doctor", "--json")
@@ -94,8 +96,8 @@ def test_without_a_configuration_the_rest_is_looked_at_as_far_as_it_goes(healthy
     assert (asked["registry"]["status"], asked["key-accepted"]["status"]) == ("ok", "ok")
     assert everything(healthy.root) == before
 
-
-def test_problems_in_files_are_counted_with_the_command_that_shows_them(healthy: World) -> None:
+    # Problems in files are counted, with the command that shows them.
+    healthy.put("promptsync.yaml", config)
     healthy.path("broken").write_text("messages: [", "utf-8")
     healthy.write("a", "<<<<<<< yours\nHello\n=======\nHi\n>>>>>>> registry v2\n")
     found = looked(healthy, code=1)["prompts"]
@@ -128,24 +130,18 @@ TROUBLE: list[tuple[Callable[[World], object], tuple[str, str, str]]] = [
 ]
 
 
-def test_what_is_wrong_with_files_and_git_is_reported_with_its_fix(healthy: World) -> None:
+def test_what_is_wrong_with_files_and_git_is_reported_with_its_fix(healthy: World, tmp_path: Path) -> None:
+    healthy.edit("a", "Hello", "Ciao", commit="Change prompts")
+    healthy.git("clone", "-q", "--depth", "1", f"file://{healthy.root}", str(tmp_path / "clone"))
+    found = looked(replace(healthy, root=tmp_path / "clone"))["git-history"]
+    assert (found["status"], found["fix"][:22]) == ("warning", "git fetch --unshallow\n")
+    assert "fetch-depth: 0" in found["fix"]
     for spoil, (name, status, fix) in TROUBLE:
         spoil(healthy)
         done = healthy.run("doctor", "--json")
         found = {one["name"]: one for one in done.document["checks"]}
         assert (found[name]["status"], (found[name]["fix"] or "").startswith(fix)) == (status, True), done
         assert done.code == int(any(one["status"] == "error" for one in found.values()))
-
-
-def test_a_shallow_clone_is_reported_how_to_get_the_rest(healthy: World, tmp_path: Path) -> None:
-    healthy.edit("a", "Hello", "Ciao", commit="Change prompts")
-    clone = tmp_path / "clone"
-    healthy.git("clone", "-q", "--depth", "1", f"file://{healthy.root}", str(clone))
-    healthy.root = clone
-    found = looked(healthy)
-    assert found["git-history"]["status"] == "warning"
-    assert "git fetch --unshallow" in found["git-history"]["fix"]
-    assert "fetch-depth: 0" in found["git-history"]["fix"]
 
 
 # -- the registry -------------------------------------------------------------------------------------------

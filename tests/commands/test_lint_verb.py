@@ -91,8 +91,7 @@ def test_only_named_files_are_reported_and_the_others_are_known(world: World) ->
     for file in ("prompts/x.yaml", "prompts/y.yaml"):
         assert rules(world, file) == [("prompts/y.yaml", "name-duplicate")]
 
-
-def test_a_hook_at_the_top_of_a_monorepo_finds_each_configuration(world: World) -> None:
+    # A hook at the top of a monorepo finds each configuration.
     (world.root / "promptsync.yaml").unlink()
     paths = ["x/prompts/one.yaml", "y/prompts/one.yaml"]
     for path in paths:

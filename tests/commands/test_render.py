@@ -349,8 +349,8 @@ def test_nothing_is_written_of_files_that_cannot_be_read_or_through_a_link(offli
     assert offline.run("types", "--lang", "python", "-o", "types.py").code == 3
     assert target.read_text("utf-8") == "x = 1\n"
 
-
-def test_a_comment_describes_a_prompt_unless_its_metadata_does(offline: World) -> None:
+    # A comment describes a prompt unless its metadata does.
+    (offline.root / "types.py").unlink()
     offline.path("a").write_text("# First.\n# Second.\n#\n# Third.\nname: a\ncontent: x\n", "utf-8")
     offline.path("b").write_text(
         "# yaml-language-server: $schema=x\n# First.\nmetadata: {description: In metadata}\ncontent: x\n",
