@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from gitcopy import Copy, Files, git
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from seeds import examples
 
 from promptsync.errors import PromptsyncError
 from promptsync.files.yaml.load import InvalidFile
@@ -213,6 +217,31 @@ def test_files_that_git_knows_to_be_the_same_are_not_read_in_the_old_state(copy:
             (copy.root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
     copy.put({"prompts/p7.yaml": text("Bye", "p7")})
     assert copy.kinds(start) == {"p7": "changed"}
+
+
+_FILES = st.dictionaries(
+    st.sampled_from([A, B, C, "prompts/x/a.yaml"]),
+    st.tuples(st.sampled_from(["", "n", "m"]), st.sampled_from(["One", "Two"])),
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=examples(40))
+@given(_FILES, _FILES)
+def test_any_two_states_differ_by_what_their_names_hold(
+    before: dict[str, tuple[str, str]], after: dict[str, tuple[str, str]]
+) -> None:
+    old, new = ({name or path[8:-5]: said for path, (name, said) in one.items()} for one in (before, after))
+    assume(len(old) == len(before) and len(new) == len(after))
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Copy.made(Path(directory))
+        copy.become({path: text(said, name) for path, (name, said) in before.items()})
+        start = copy.commit()
+        copy.become({path: text(said, name) for path, (name, said) in after.items()})
+        kinds = {
+            name: "changed" if name in old else "added" for name, said in new.items() if old.get(name) != said
+        }
+        assert copy.kinds(start) == kinds | dict.fromkeys(old.keys() - new.keys(), "deleted")
 
 
 # -- elsewhere -------------------------------------------------------------------------------------------

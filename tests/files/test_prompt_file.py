@@ -4,7 +4,9 @@ import json
 
 import jsonschema
 import pytest
+import yaml
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from strategies import locals_, prompts
 
 from promptsync.errors import Refused
@@ -188,3 +190,21 @@ def test_a_broken_file_keeps_its_name(before: str, after: str) -> None:
 def test_a_file_that_is_cut_keeps_its_name() -> None:
     data = ("name: 'a b'\nmessages:\n" + "- role: user\n  content: hello\n" * 5000).encode()
     assert name_in(data[:65536]) == "a b"
+
+
+_NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=120)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["name", "content", "tags", "metadata"]), _NAMES, min_size=1),
+    st.sampled_from([None, "'", '"', "|", ">"]),
+    st.booleans(),
+    st.sampled_from([10, 80, 10_000]),
+)
+def test_a_name_is_found_whatever_an_emitter_makes_of_it(
+    data: dict[str, str], style: str, flow: bool, width: int
+) -> None:
+    text = yaml.safe_dump(
+        data, default_style=style, default_flow_style=flow, width=width, allow_unicode=True, sort_keys=False
+    )
+    assert name_in(text.encode()) == yaml.safe_load(text).get("name", "")
