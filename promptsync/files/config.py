@@ -13,6 +13,7 @@ from msgspec import Struct, convert
 from promptsync.errors import UsageError
 from promptsync.files import schema
 from promptsync.files.disk import real_path
+from promptsync.files.worktree import read
 from promptsync.files.yaml import load as yaml_load
 from promptsync.files.yaml.load import InvalidFile, text_of
 from promptsync.prompt.prompt import Problem
@@ -113,11 +114,7 @@ def load(path: Path) -> Config:
         message = f"This is a symbolic link; replace it with its target, {real_path(path)}."
         raise InvalidConfig(path, [Problem(path.name, 1, 1, "file-refused", message)])
     try:
-        with path.open("rb") as file:
-            return parse(path, yaml_load.read(file, path.name))
-    except OSError as error:
-        problem = Problem(path.name, 1, 1, "config", f"The file cannot be read: {error.strerror}.")
-        raise InvalidConfig(path, [problem]) from None
+        return parse(path, read(path, path.name))
     except InvalidFile as error:
         raise InvalidConfig(path, error.problems) from None
 
