@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -175,14 +176,11 @@ class Project:
 
     def mapped(self, what: str, do: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """Return the results of ``do``, which only reads, for many items at once, and report the progress."""
-        waiting = list(items)
-        done = 0
+        waiting, numbers = list(items), count(1)
 
         def do_and_report(item: _Item) -> _Result:
-            nonlocal done
             result = do(item)
-            done += 1
-            self.progress(what, done, len(waiting))
+            self.progress(what, next(numbers), len(waiting))
             return result
 
         return mapped(do_and_report, waiting)
