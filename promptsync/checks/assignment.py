@@ -97,17 +97,9 @@ class Selection(Struct, frozen=True):
     limits: tuple[Check, ...] = ()
     places: Mapping[tuple[Kind, str], Sequence[Place]] = {}
 
-    @property
-    def tables(self) -> tuple[Check, ...]:
-        return tuple(check for check in self.checks if check.kind == "table")
-
-    @property
-    def evaluations(self) -> tuple[Check, ...]:
-        return tuple(check for check in self.checks if check.kind == "evaluation")
-
-    @property
-    def agents(self) -> tuple[Check, ...]:
-        return tuple(check for check in self.checks if check.kind == "agent")
+    def of(self, *kinds: Kind) -> tuple[Check, ...]:
+        """Return the checks of some kinds."""
+        return tuple(check for check in self.checks if check.kind in kinds)
 
     @property
     def prompts(self) -> frozenset[str]:
@@ -219,7 +211,7 @@ def _named_tables(project: Project, names: Collection[str], only: Collection[str
     files = {name: file for name, file in worktree.files.items() if project.config.in_scope(name)}
     missing = partial(unknown, prompts=worktree.prompts, where="your files")
     only = [target.name for target in resolve(project, only, files, with_versions=False, missing=missing)]
-    assigned = select_checks(only or files, files, project.config, project.evaluations).tables
+    assigned = select_checks(only or files, files, project.config, project.evaluations).of("table")
     checks = []
     for name in names:
         own = [check for check in assigned if check.name == name]
@@ -259,7 +251,7 @@ def choose_changed(
     differing = changed_evaluations(project, changed) if kind == "evaluation" else ()
     paths = {file.name: file.path for file in differing}
     names = filter(project.config.in_scope, worktree.files) if paths else ()
-    tables = select_checks(names, worktree.files, project.config, project.evaluations).tables
+    tables = select_checks(names, worktree.files, project.config, project.evaluations).of("table")
     again = [check for check in tables if check.name in paths]
     edited = tuple(dict.fromkeys(paths[check.name] for check in again))
     selection = Selection(joined([*checks, *again]), places=selection.places)
@@ -291,18 +283,21 @@ def _wanted_versions(project: Project, changed: ChangedPrompts, names: Collectio
 
 def rendered_snippets(
     files: Mapping[str, PromptFile], names: Iterable[str], label: str | None = None
-) -> dict[str, Collection[str]]:
-    """Return for each prompt the snippets whose latest version it renders: unpinned, or by ``label``."""
+) -> dict[str, dict[str, str]]:
+    """Return for each prompt the snippets whose latest version it renders: unpinned, or by ``label``.
 
-    def below(name: str, seen: set[str]) -> set[str]:
+    Each has the prompt or the snippet that refers to it.
+    """
+
+    def below(name: str, seen: dict[str, str]) -> dict[str, str]:
         for reference in rendered_in(files[name].prompt.template) if name in files else ():
             is_latest = reference.version is None and reference.label in (None, label)
             if is_latest and reference.name not in seen:
-                seen.add(reference.name)
+                seen[reference.name] = name
                 below(reference.name, seen)
         return seen
 
-    return {name: below(name, set()) for name in names}
+    return {name: below(name, {}) for name in names}
 
 
 def _assigned(

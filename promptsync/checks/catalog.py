@@ -238,7 +238,7 @@ def find_checks(registry: Registry, selection: Selection) -> Located:
     Two checks that mean one evaluation, by its name and by its id, are joined. Raises ``NoSuchItem``, with
     the places in the files, for what the registry does not have, and ``UsageError`` for an ambiguous name.
     """
-    checks = (*selection.evaluations, *selection.agents)
+    checks = selection.of("evaluation", "agent")
     listed = {kind: list_checks(registry, kind) for kind in dict.fromkeys(check.kind for check in checks)}
     problems: list[UsageError] = []
     located: dict[tuple[Kind, int, str], tuple[Check, Evaluation | Agent]] = {}

@@ -198,7 +198,7 @@ class _Deploying:
 
     def apply(self, plan: DeployPlan) -> DeployReceipt:
         """Carry out the plan, and keep its results."""
-        if plan.tables.to_run or plan.selection.agents:
+        if plan.tables.to_run or plan.selection.of("agent"):
             options = structs.replace(plan.options, origin=ci.origin(self.session, self.project))
             plan = structs.replace(plan, options=options)
         receipt = apply_deploy(self.project, plan)

@@ -129,7 +129,7 @@ def show_command(
     """
     seconds = checks.time_to_wait(wait, timeout)
     with session.project() as project:
-        tables = choose_named(project, "evaluation", [wanted], only=prompts).selection.tables
+        tables = choose_named(project, "evaluation", [wanted], only=prompts).selection.of("table")
         if tables:
             return checks.results_outcome("evaluation", checks.show_tables(session, project, tables, label))
         limits = limits_in(project.config)
@@ -178,7 +178,7 @@ def noise_command(session: Session, name: str, runs: int, **options: Any) -> Out
     promptsync eval noise "Refund quality" --runs 5
     """
     with session.project() as project:
-        tables = choose_named(project, "evaluation", [name], only=options["prompts"]).selection.tables
+        tables = choose_named(project, "evaluation", [name], only=options["prompts"]).selection.of("table")
         if not tables:
             hint = f"promptsync eval noise {shlex.quote(name)} --prompt NAME"
             raise UsageError(f"no prompt is checked on a table {name!r}", hint=hint)

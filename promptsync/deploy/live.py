@@ -21,7 +21,6 @@ from promptsync.compare.released import LiveTexts, LiveUser, Pins, follows, live
 from promptsync.compare.snapshot import Snapshot, State, matching
 from promptsync.deploy.members import Member, Survey
 from promptsync.errors import Refused
-from promptsync.files.prompt_file import PromptFile
 from promptsync.project.project import Project
 from promptsync.project.target import check_exact
 from promptsync.prompt.contract import ContractChange, new_needs
@@ -146,22 +145,6 @@ def _contracts(
 def references_in(latest: Snapshot) -> dict[str, Sequence[Reference]]:
     """Return the references of each file."""
     return {name: rendered_in(file.prompt.template) for name, file in latest.worktree.files.items()}
-
-
-def needed_snippets(files: Mapping[str, PromptFile], names: Collection[str], label: str) -> dict[str, str]:
-    """Return the snippets whose new versions some prompts render, each with a prompt that refers to it."""
-    renders, needed_by = follows([label], latest=True), dict[str, str]()
-    waiting, seen = [*names], {*names}
-    while waiting:
-        user = waiting.pop()
-        for reference in rendered_in(files[user].prompt.template) if user in files else ():
-            # A version pins the snippet itself, not the snippets that it refers to.
-            if reference.name not in seen:
-                seen.add(reference.name)
-                waiting.append(reference.name)
-            if renders(reference) and reference.name not in names:
-                needed_by.setdefault(reference.name, user)
-    return needed_by
 
 
 def together(survey: Survey, names: Collection[str]) -> frozenset[str]:

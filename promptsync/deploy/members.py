@@ -172,16 +172,20 @@ class Survey(msgspec.Struct, frozen=True):
 
 def with_drafts(project: Project, listing: Mapping[str, Version], members: Sequence[Member]) -> list[Member]:
     """Return members with the versions that they pass over: those above the parents of a forced one."""
-    first = {member.name: max(member.parents, default=0) + 1 for member in members if member.forced}
-    if not first:
+    forced = [member for member in members if member.forced]
+    if not forced:
         return list(members)
-    prompts = labelled(project, [listing[name] for name in first])
+    prompts = labelled(project, [listing[member.name] for member in forced])
     labels = {prompt.listed.name: prompt.labels for prompt in prompts}
+    passed_over = {
+        member.name: range(max(member.parents, default=0) + 1, listing[member.name].version + 1)
+        for member in forced
+    }
     # Each is compared with the one before it.
     pairs = [
         (name, number)
-        for name, start in first.items()
-        for number in range(max(start - 1, 1), listing[name].version + 1)
+        for name, numbers in passed_over.items()
+        for number in range(max(numbers.start - 1, 1), numbers.stop)
     ]
 
     def read(pair: tuple[str, int]) -> Version | None:
@@ -189,14 +193,11 @@ def with_drafts(project: Project, listing: Mapping[str, Version], members: Seque
 
     versions = dict(zip(pairs, project.mapped("Reading versions", read, pairs), strict=True))
 
-    def drafts(name: str, latest: int) -> Iterator[PassedOverVersion]:
-        for number in range(first[name], latest + 1):
+    def drafts(name: str) -> Iterator[PassedOverVersion]:
+        for number in passed_over.get(name, ()):
             yield _draft(number, versions[name, number], versions.get((name, number - 1)), labels[name])
 
-    return [
-        replace(member, drafts=tuple(drafts(member.name, member.latest or 0))) if member.forced else member
-        for member in members
-    ]
+    return [replace(member, drafts=tuple(drafts(member.name))) for member in members]
 
 
 def _draft(number: int, version: Version | None, before: Version | None, labels: Labels) -> PassedOverVersion:

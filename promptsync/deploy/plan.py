@@ -148,11 +148,13 @@ class DeployPlan(msgspec.Struct, frozen=True):
             [member.name, member.released, None if member.publishes else member.version]
             for member in self.survey.releases
         ]
-        evaluations = [[check.name, check.min_score, check.max_drop] for check in self.selection.evaluations]
+        evaluations = [
+            [check.name, check.min_score, check.max_drop] for check in self.selection.of("evaluation")
+        ]
         tables = [[sheet.table.definition.name, sheet.content.title] for sheet in self.tables.sheets] + [
             [wanted.check.min_score, wanted.check.max_drop] for wanted in self.tables.wanted
         ]
-        agents = [[check.name, dict(check.input_variables)] for check in self.selection.agents]
+        agents = [[check.name, dict(check.input_variables)] for check in self.selection.of("agent")]
         required = [*msgspec.structs.astuple(self.options.standard), self.options.keep_going]
         pushed = self.push.fingerprint
         contracts = [msgspec.to_builtins(self.contracts)] if self.contracts else []
@@ -209,7 +211,12 @@ def _with_live(project: Project, plan: DeployPlan) -> DeployPlan:
     releases = [member.name for member in survey.releases]
     pins = find_pins(project, survey.latest, plan.push.new_texts)
     live = live_at_once(project, survey)
-    texts = _compared_texts(project, survey)
+    files = {
+        item.name: item.file.prompt
+        for item in survey.latest.items
+        if item.file is not None and (item.state is State.IN_SYNC or item.name in releases)
+    }
+    texts = TestedTexts(project, files, survey.latest.listing, survey.label, releases)
     contracts = find_contracts(project, survey, texts, live)
     options = replace(options, breaking=accepted_names(project, survey, contracts, options.breaking))
     contracts = tuple(
@@ -281,8 +288,8 @@ def _plan_push(project: Project, survey: Survey, options: DeployOptions) -> Push
 
 def _check_drop(checks: Selection, max_drop: float | None) -> None:
     """Raise ``UsageError`` for a limit that would not apply to prompts which only an evaluation checks."""
-    compared = {name for check in checks.tables for name in check.prompts}
-    ignoring = [check.name for check in checks.evaluations if not compared.issuperset(check.prompts)]
+    compared = {name for check in checks.of("table") for name in check.prompts}
+    ignoring = [check.name for check in checks.of("evaluation") if not compared.issuperset(check.prompts)]
     if max_drop is not None and ignoring:
         raise UsageError(
             f"--max-drop compares the rows of tables, and {ignoring[0]!r} is an evaluation",
@@ -295,22 +302,6 @@ def _unchecked(survey: Survey, without: Collection[str]) -> tuple[str, ...]:
     members = [member for member in survey.checked if member.name not in without]
     checked = {snippet for member in members for snippet in member.through}
     return tuple(name for name in sorted(without) if name not in checked)
-
-
-def _compared_texts(project: Project, survey: Survey) -> TestedTexts:
-    """Return the prompts of a survey as they are live and as they will be."""
-    releases = {member.name for member in survey.releases}
-    return TestedTexts(
-        project,
-        {
-            item.name: item.file.prompt
-            for item in survey.latest.items
-            if item.file is not None and (item.state is State.IN_SYNC or item.name in releases)
-        },
-        survey.latest.listing,
-        survey.label,
-        releases,
-    )
 
 
 def _wanted_tables(
@@ -329,7 +320,10 @@ def _wanted_tables(
     users = {(user.label, user.name): user.version for by_snippet in live.values() for user in by_snippet}
     files = survey.latest.worktree.files
     others = {name for _, name in users} - {member.name for member in survey.checked}
-    tables = (*selection.tables, *select_checks(others, files, project.config, project.evaluations).tables)
+    tables = (
+        *selection.of("table"),
+        *select_checks(others, files, project.config, project.evaluations).of("table"),
+    )
     checked = {name for check in tables for name in check.prompts}
     if not checked:
         return ()

@@ -118,12 +118,14 @@ def _seed(project: Project, copy: Project, label: str) -> None:
         for version in versions[name]:
             message = version.message or f"v{version.version}"
             published = copy.registry.prompts.publish(version.prompt, message=message)
-        if name in files and versions[name]:
-            copy.registry.labels.set(published.template_id, name, label, published.version, None)
-        elif versions[name]:
-            # The files may refer to a snippet of another repository by its labels.
-            for pointer in labels_of_prompt(project, listing[name].template_id, name):
-                copy.registry.labels.set(published.template_id, name, pointer.name, pointer.version, None)
+        if not versions[name]:
+            continue
+        pointers = {label: published.version}
+        if name not in files:  # the files may refer to a snippet of another repository by its labels
+            there = labels_of_prompt(project, listing[name].template_id, name)
+            pointers = {pointer.name: pointer.version for pointer in there}
+        for label_name, number in pointers.items():
+            copy.registry.labels.set(published.template_id, name, label_name, number, None)
 
 
 def _declared(copy: Project, selection: Selection) -> tuple[Selection, list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from promptsync.checks.assignment import rendered_snippets
 from promptsync.compare.conflict import (
     Conflict,
     may_have_moved,
@@ -21,7 +22,7 @@ from promptsync.compare.content import has_text
 from promptsync.compare.gather import gather
 from promptsync.compare.released import follows
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
-from promptsync.deploy.live import needed_snippets, references_in
+from promptsync.deploy.live import references_in
 from promptsync.deploy.members import Fate, Member, Survey, with_drafts
 from promptsync.errors import Refused
 from promptsync.files.yaml.load import check_valid
@@ -75,7 +76,9 @@ def make_survey(
     there = latest.labels or {}
     positions = {item.name: position_of(label, there.get(item.name, {})) for item in latest.items}
     names = matching(project, latest, names)
-    needed_by = needed_snippets(latest.worktree.files, names, label)
+    rendered = rendered_snippets(latest.worktree.files, names, label)
+    users = (pair for snippets in rendered.values() for pair in snippets.items())
+    needed_by = {snippet: user for snippet, user in users if snippet not in names}
     chosen = {*names, *needed_by} or {item.name for item in latest.items}
     _check_chosen(project, latest, chosen, {name for name, target in names.items() if target.is_exact})
     under = gather(project, label=label, latest=latest)

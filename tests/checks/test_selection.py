@@ -41,11 +41,11 @@ QUALITY = EvaluationFile("quality", "evaluations/quality.yaml", ("a", "b/*"), mi
 
 def test_each_check_runs_once_with_the_named_prompts_that_have_it() -> None:
     selection = select(["d", "b", "a", "a", "c", "gone"], [A, B, C, file("d", agents=["bot"])])
-    assert selection.evaluations == (
+    assert selection.of("evaluation") == (
         Check("evaluation", "quality", ("a", "b")),
         Check("evaluation", "tone", ("a",)),
     )
-    assert selection.agents == (
+    assert selection.of("agent") == (
         Check("agent", "bot", ("a", "d"), input_variables={}),
         Check("agent", "bot", ("b",), input_variables={"x": 1}),
     )
@@ -57,8 +57,10 @@ def test_each_check_runs_once_with_the_named_prompts_that_have_it() -> None:
         {"match": "support/deep*", "agent": "bot", "input_variables": {"x": 2}},
     ]
     selection = select(["support/deep/one", "support/two", "Support/three"], [], *checks)
-    assert selection.evaluations == (Check("evaluation", "quality", ("support/deep/one", "support/two")),)
-    assert selection.agents == (Check("agent", "bot", ("support/deep/one",), input_variables={"x": 2}),)
+    assert selection.of("evaluation") == (
+        Check("evaluation", "quality", ("support/deep/one", "support/two")),
+    )
+    assert selection.of("agent") == (Check("agent", "bot", ("support/deep/one",), input_variables={"x": 2}),)
     assert selection.unchecked == ("Support/three",)
 
 
@@ -69,7 +71,7 @@ def test_the_strictest_limits_of_those_that_apply_count() -> None:
         {"match": "b", "evaluation": "quality", "min_score": 95, "max_drop": 0},
         {"match": "a", "evaluation": "tone", "min_score": 99},
     ]
-    (quality, *_) = select(["a"], [A, B], *entries).evaluations
+    (quality, *_) = select(["a"], [A, B], *entries).of("evaluation")
     assert quality == Check("evaluation", "quality", ("a",), 90, 2.5)
     entries = [{"match": "x", "table": "quality", "min_score": 90}, {"match": "x", "agent": "bot"}]
     limits = limits_in(config(*entries), [QUALITY])  # for any prompt
@@ -90,8 +92,8 @@ def test_only_unpinned_references_and_those_by_the_label_render_the_latest_snipp
         name: parse(yaml.safe_dump({"name": name, "content": text}).encode(), name, name)
         for name, text in texts.items()
     }
-    assert rendered_snippets(files, ["a", "e"]) == {"a": {"b", "e"}, "e": set()}
-    assert rendered_snippets(files, ["a"], "prod") == {"a": {"b", "c", "e"}}
+    assert rendered_snippets(files, ["a", "e"]) == {"a": {"b": "a", "e": "b"}, "e": {}}
+    assert rendered_snippets(files, ["a"], "prod") == {"a": {"b": "a", "c": "a", "e": "b"}}
 
 
 # -- tables --------------------------------------------------------------------------------------------------
@@ -126,8 +128,8 @@ def test_tables_of_files_and_of_the_configuration(
 ) -> None:
     files = [file(name) for name in ("a", "b/c", "c")]
     selection = select(names, files, *entries, evaluations=[QUALITY])
-    assert list(selection.tables) == tables
-    assert (selection.evaluations, selection.agents) == ((), ())
+    assert list(selection.of("table")) == tables
+    assert (selection.of("evaluation"), selection.of("agent")) == ((), ())
     assert set(selection.unchecked) == set(names) - selection.prompts
 
 

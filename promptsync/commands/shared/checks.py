@@ -160,7 +160,7 @@ def run_together(
     with files.errors(), session.project() as project:
         choice = _choice(session, project, kind, names, options, variables)
         located = find_checks(project.registry, choice.selection)
-        if tables := choice.selection.tables:
+        if tables := choice.selection.of("table"):
             wanted = wanted_texts(project, tables, live_label(session, project, options["label"]))
             results = _run_plan(session, project, plan_tables(project, wanted), standard, options)
         if located and not results.interrupted:
