@@ -74,39 +74,36 @@ def test_the_reader_finds_what_breaks_out() -> None:
     assert [line for line in BREAKING_OUT if not active([line])] == []
 
 
-@given(found_differences, limits)
-def test_no_text_in_a_difference_is_more_than_code(found: list[Difference], most: int) -> None:
-    check_only_code(page_of(add_differences, found, most=most), most)
-
-
-@given(plans, found_differences, limits)
-def test_no_text_in_a_plan_is_more_than_code(plan: PushPlan, found: list[Difference], most: int) -> None:
-    check_only_code(page_of(add_plan, plan, found, most=most), most)
-
-
-@given(st.lists(names, max_size=3), names, limits)
-def test_no_text_in_a_receipt_is_more_than_code(published: list[str], reason: str, most: int) -> None:
+def receipt(published: list[str], reason: str) -> PushReceipt:
     endings = zip(published, (Ending.PUBLISHED, Ending.RACED, Ending.SKIPPED), strict=False)
     results = {name: Result(name, ending, reason, 2, message=reason) for name, ending in endings}
-    receipt = PushReceipt(PushPlan(()), results)
-    receipt.labels = [
-        ChangedLabel(LabelChange(name, 1, reason, 1, 2), "stayed", reason) for name in published
-    ]
-    add = show_receipt(receipt.plan, receipt).markdown
+    made = PushReceipt(PushPlan(()), results)
+    made.labels = [ChangedLabel(LabelChange(name, 1, reason, 1, 2), "stayed", reason) for name in published]
+    return made
+
+
+def add_receipt(page: Page, made: PushReceipt) -> None:
+    add = show_receipt(made.plan, made).markdown
     assert add is not None
-    check_only_code(page_of(add, most=most), most)
+    add(page)
 
 
-@given(names, st.lists(names, max_size=3), names, limits)
-def test_no_text_in_an_error_is_more_than_code(
-    message: str, details: list[str], hint: str, most: int
-) -> None:
-    check_only_code(page_of(Page.error, Refused(message, hint=hint, details=details), most=most), most)
+some_names = st.lists(names, max_size=3)
+PAGES: dict[str, tuple[Any, ...]] = {
+    "difference": (add_differences, found_differences),
+    "plan": (add_plan, plans, found_differences),
+    "receipt": (add_receipt, st.builds(receipt, some_names, names)),
+    "error": (Page.error, st.builds(Refused, names, hint=names, details=some_names)),
+    "lines": (Page.section, st.just("1 ahead"), st.lists(hostile, max_size=3)),
+}
+"""What adds to a page, and what it adds."""
 
 
-@given(st.lists(hostile, max_size=3), limits)
-def test_no_line_below_a_title_is_more_than_code(lines: list[str], most: int) -> None:
-    check_only_code(page_of(Page.section, "1 ahead", lines, most=most), most)
+@pytest.mark.parametrize("kind", PAGES)
+@given(st.data(), limits)
+def test_no_text_is_more_than_code(kind: str, data: st.DataObject, most: int) -> None:
+    add, *values = PAGES[kind]
+    check_only_code(page_of(add, *map(data.draw, values), most=most), most)
 
 
 @given(st.text() | hostile)
