@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from evaluation_files import contains, declared, evaluation, put
+from scripted_registry import Reply, Seen, serving
 from worlds import World
 
 from promptsync.files.yaml.load import MAX_BYTES
@@ -258,53 +256,30 @@ def test_a_mistake_is_reported_with_its_place_and_a_fixed_file_works_at_once(her
 QUALITY = evaluation("quality", "ask", [{"question": "one"}], contains("sunny"))
 
 
-@pytest.fixture
-def model() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    seen: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            seen.append({"key": self.headers.get("Authorization"), **body})
-            content = json.dumps({"choices": [{"message": {"content": "sunny"}}]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1", seen
-        server.shutdown()
+SUNNY = Reply({"choices": [{"message": {"content": "sunny"}}]})
 
 
-def test_a_local_remote_uses_the_model_of_the_environment(
-    model: tuple[str, list[dict[str, Any]]], local: World
-) -> None:
-    url, seen = model
+def test_a_local_remote_uses_the_model_of_the_environment_and_of_its_fixtures(local: World) -> None:
+    seen: list[Seen] = []
     local.write("ask", "{question}")
     put(local.root, declared("", QUALITY))
     local.put("promptsync.yaml", CONFIG)
     local.ok("push")
-    variables = {"URL": url, "KEY": "sk-secret", "NAME": "tiny"}
-    environ = {f"PROMPTSYNC_MODEL_{name}": value for name, value in variables.items()}
-    done = local.run("eval", "run", "quality", "--min-score", "100", "--json", **environ)
-    assert (done.code, done.document["runs"][0]["model"]) == (0, "tiny")
-    assert [(one["key"], one["model"]) for one in seen] == [("Bearer sk-secret", "tiny")]
-    assert seen[0]["messages"][0]["content"] == [{"type": "text", "text": "one"}]
-    assert "sk-secret" not in done.out
+    with serving(lambda request: seen.append(request) or SUNNY) as url:
+        variables = {"URL": f"{url}/v1", "KEY": "sk-secret", "NAME": "tiny"}
+        environ = {f"PROMPTSYNC_MODEL_{name}": value for name, value in variables.items()}
+        done = local.ok("eval", "run", "quality", "--min-score", "100", "--json", **environ)
+        assert (done.document["runs"][0]["model"], "sk-secret" in done.out) == ("tiny", False)
+        assert seen[0].body["messages"][0]["content"] == [{"type": "text", "text": "one"}]
+        # A fixtures file names the key of a model, but never that of the registry.
+        keys = {"a": "A_KEY", "b": "PROMPTLAYER_API_KEY"}
+        models = [f"{{name: {name}, url: '{url}/v1', key: {key}}}" for name, key in keys.items()]
+        put(local.root, declared(f"models: [{', '.join(models)}]", QUALITY))
+        for name in keys:
+            local.write("ask", "{question}", model={"provider": "openai", "name": name})
+            local.ok("push", "--yes")
+            local.run("eval", "run", "quality", "--json", A_KEY="sk-a", PROMPTLAYER_API_KEY="pl-secret")
+    asked = [(one.headers["Authorization"], one.body["model"]) for one in seen]
+    assert asked == [("Bearer sk-secret", "tiny"), ("Bearer sk-a", "a")]
     variables = {"PROMPTSYNC_MODEL_URL": "http://192.0.2.1/v1", "PROMPTSYNC_MODEL_KEY": "sk-secret"}
     local.says(2, "refusing plain http", "eval", "run", "quality", **variables)
-    # A fixtures file names the key of a model, but never that of the registry.
-    seen.clear()
-    keys = {"a": "A_KEY", "b": "PROMPTLAYER_API_KEY"}
-    models = [f"{{name: {name}, url: '{url}', key: {key}}}" for name, key in keys.items()]
-    put(local.root, declared(f"models: [{', '.join(models)}]", QUALITY))
-    for name in keys:
-        local.write("ask", "{question}", model={"provider": "openai", "name": name})
-        local.ok("push", "--yes")
-        local.run("eval", "run", "quality", "--json", A_KEY="sk-a", PROMPTLAYER_API_KEY="pl-secret")
-    assert [(one["key"], one["model"]) for one in seen] == [("Bearer sk-a", "a")]

@@ -239,15 +239,10 @@ SPLIT = ["a:b:c", "back\\slash", "it's mine", "user@home", "x$HOME `id` & (1); #
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A working copy with odd names, labels and remotes."""
-    config = {
-        "remote": "local",
-        "remotes": {
-            "local": {"url": "local:", "fixtures": "registry.yaml"},
-            "team": {"url": "https://registry.example"},
-        },
-        "labels": {"main": "prod", "dev": "pre-prod"},
-    }
-    (tmp_path / "promptsync.yaml").write_text(json.dumps(config), "utf-8")
+    (tmp_path / "promptsync.yaml").write_text(
+        "remote: local\nlabels: {main: prod, dev: pre-prod}\nremotes:\n"
+        "  local: {url: 'local:', fixtures: registry.yaml}\n  team: {url: https://registry.example}\n"
+    )
     (tmp_path / "registry.yaml").write_text("", "utf-8")
     (tmp_path / "prompts/support").mkdir(parents=True)
     for number, name in enumerate([*SPLIT, "日本語"]):
