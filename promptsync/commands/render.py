@@ -32,7 +32,7 @@ from promptsync.project.target import (
 from promptsync.project.versions import Catalog, no_such_version, read_labels
 from promptsync.prompt.prompt import JINJA2, as_mapping, is_text_block, mappings, texts_of
 from promptsync.prompt.snippets import Reference, SnippetError, Template, expand
-from promptsync.prompt.template import Filling, Rendered, Values, syntax_error, template_variables
+from promptsync.prompt.template import Filling, Rendered, Values, read, template_variables
 from promptsync.registry.errors import NotFound
 from promptsync.registry.protocol import number
 from promptsync.rendering import Engine
@@ -305,7 +305,7 @@ def _unrenderable(file: PromptFile, expanded: Template, text: str, failed: Rende
     )
     subject = Subject(file)
     (row, column), reason = subject.position(path), failed.error.rstrip(".")
-    if written == JINJA2 and not failed.hint and (problem := syntax_error(text, JINJA2)):
+    if written == JINJA2 and not failed.hint and (problem := read(text, JINJA2).error):
         reason = problem[0].rstrip(".")
         # After a snippet is inserted, the lines of the text are no longer those of the file.
         if any(part.text == text for part in subject.texts):

@@ -22,8 +22,6 @@ _MOST_CYCLES = 100
 
 def check(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
     """Check the references of one file."""
-    if not _may_refer(subject):
-        return
     for path, reference in _scanned(subject):
         if isinstance(reference, Malformed):
             rule = "snippet-unbalanced" if "closing" in reference.reason else "snippet-malformed"
@@ -54,8 +52,6 @@ def check(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
 
 def cycles(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem]:
     """Check that no snippet contains itself; a pinned reference may mean a version that does not."""
-    if not any(_may_refer(subject) for subject in subjects):
-        return
     files = {subject.prompt.name: subject for subject in subjects}
     left = {name: {reference.name for reference in used} for name, used in known.references.items()}
     for _ in range(_MOST_CYCLES):
@@ -81,17 +77,11 @@ def cycles(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem
         yield subject.problem("snippet-cycle", next(uses, ()), message, hint=hint, severity=severity)
 
 
-def _may_refer(subject: Subject) -> bool:
-    # An escape such as "\x40" hides a reference in the source, so a backslash needs a second look.
-    source = subject.file.text
-    return FENCE in source or ("\\" in source and any(FENCE in text.text for text in subject.texts))
-
-
 def _scanned(subject: Subject) -> Iterator[tuple[KeyPath, Reference | Malformed]]:
     """Yield each distinct reference, or attempt at one, once."""
     seen: set[Reference | Malformed] = set()
     for text in subject.texts:
-        for token, _ in scan(text.text) if FENCE in text.text else ():
+        for token, _ in scan(text.text):
             if token is not None and token not in seen:
                 seen.add(token)
                 yield text.path, token

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from promptsync.lint.rules import KEY, KnownPrompts, Severity, Subject, leaves
 from promptsync.prompt.prompt import JINJA2, Problem, Text, conflict_in, line_and_column
 from promptsync.prompt.snippets import FENCE
-from promptsync.prompt.template import syntax_error, variables
+from promptsync.prompt.template import read
 
 if TYPE_CHECKING:
     from promptsync.files.prompt_file import PromptFile
@@ -28,9 +28,7 @@ def check(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
     """Check the texts of one file."""
     yield from _syntax(subject, known)
     for text in subject.texts:
-        # All the characters in question are unprintable, which is far quicker to test.
-        if not text.text.replace("\n", "").isprintable():
-            yield from _unseen(subject, text)
+        yield from _unseen(subject, text)
         if _START in text.text:
             yield from _conflict(subject, text)
     yield from _secrets(subject)
@@ -87,7 +85,6 @@ _KEYS = {
 _ANY_KEY = re.compile(
     rf"(?<![A-Za-z0-9_])(?:{'|'.join(f'({key})' for key in _KEYS.values())})(?![A-Za-z0-9])"
 )
-_PREFIXES = ("pl_", "sk-", "AIza", "AKIA", "gh", "github_pat_", "xox", "hf_")
 _PLACEHOLDER = re.compile(
     r"example|x{4}|your|placeholder|redacted|123456789|abcdefgh|(.)\1{5}", re.IGNORECASE
 )
@@ -99,8 +96,6 @@ _SHORTEST_RUN = 16
 def _secrets(subject: Subject) -> Iterator[Problem]:
     """Search the whole source for keys, comments included."""
     source = subject.file.text
-    if not any(prefix in source for prefix in _PREFIXES):
-        return
     for match in _ANY_KEY.finditer(source):
         key, issuer = match[0], [*_KEYS][(match.lastindex or 1) - 1]
         body = max(_RUN.findall(key), key=len)
@@ -123,7 +118,7 @@ _UNKNOWN_NAME = ("no filter named ", "no test named ")
 def _syntax(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
     """Check that each text can be rendered."""
     for text in subject.texts:
-        error = syntax_error(text.text, text.template_format)
+        error = read(text.text, text.template_format).error
         if error is None:
             yield from _braces(subject, text) if text.template_format != JINJA2 else ()
             continue
@@ -144,14 +139,14 @@ def _syntax(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
 
 def _braces(subject: Subject, text: Text) -> Iterator[Problem]:
     """Report the first field of an f-string that is no likely variable, and the first pair of braces."""
-    names = variables(text.text, text.template_format) if "{" in text.text else ()
+    names = read(text.text, text.template_format).variables
     places = {text.text.find("{" + name): name for name in names if not _VARIABLE.fullmatch(name)}
     if places:
         start = min(places)
         message = f"The registry reads this as a variable named {places[start]!r}."
         within = line_and_column(text.text, start)
         yield subject.problem("fstring-field", text.path, message, hint=_BRACES, within=within)
-    match = _DOUBLE.search(text.text) if "{{" in text.text else None
+    match = _DOUBLE.search(text.text)
     if match is not None:
         message = f"{match[0]} renders as {match[0][1:-1]}."
         hint = "Did you mean template_format: jinja2?"
@@ -166,7 +161,7 @@ def _severity(subject: Subject, text: Text, known: KnownPrompts) -> Severity | N
         whole = known.expanded({"content": text.text})
         if whole is None:
             return "warning"
-        return "error" if syntax_error(whole["content"], JINJA2) else None
+        return "error" if read(whole["content"], JINJA2).error else None
     # A snippet is only a part, and may be closed by the text that contains it.
     return "warning" if subject.prompt.name in known.referenced else "error"
 

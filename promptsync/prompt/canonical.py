@@ -17,7 +17,6 @@ from typing import Any, Final, Literal
 from msgspec import structs
 
 from promptsync.prompt.prompt import (
-    SCALARS,
     Local,
     Prompt,
     as_blocks,
@@ -152,10 +151,9 @@ def tidy(value: Mapping[str, Any], shape: Shape, use: Use = COMPARISON) -> dict[
         item, known = value[key], shape.get(key, PLAIN)
         if item is None or known.derived:
             continue
-        # Most values are scalars, and calling a function for each would double the time.
         if known.of and known.of != JSON:
             item = tidy_inner(item, known.of, use)
-        elif type(item) not in SCALARS:
+        else:
             item = copy_user(item) if known.of else copy(item)
         if known is PLAIN or use is EXPLICIT or (is_file and key == "type") or not known.is_default(item):
             form[key] = item

@@ -33,11 +33,11 @@ _INSERTING: Final = frozenset(
 )
 
 
-class JinjaText(Struct, frozen=True):
+class ReadText(Struct, frozen=True):
     """What a text is: the variables that it needs from outside, and what is wrong with it, with its line.
 
     The text renders well without its ``optional`` variables: it only tests them, tests them first, or has a
-    default. The column of an error is unknown. A text that only inserts values, or checks for them, costs
+    default. The column of a jinja2 error is unknown. A text that only inserts values, or checks for them, costs
     little more than itself and what it renders to; all others can compute.
     """
 
@@ -48,10 +48,10 @@ class JinjaText(Struct, frozen=True):
 
 
 @functools.lru_cache(maxsize=1024)
-def read(text: str) -> JinjaText:
+def read(text: str) -> ReadText:
     """Read a text. A broken one has no variables; it fails the same way when it is rendered."""
     if not _MARKUP.search(text):
-        return JinjaText()
+        return ReadText()
     environment = _reader()
     from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 
@@ -59,11 +59,11 @@ def read(text: str) -> JinjaText:
         tree = environment.parse(text)
         used = [*tree.find_all(nodes.Node)]
     except TemplateSyntaxError as error:
-        return JinjaText(error=(error.message or "syntax error", error.lineno, None))
+        return ReadText(error=(error.message or "syntax error", error.lineno, None))
     except (RecursionError, MemoryError):
-        return JinjaText(error=("it nests too deeply", 1, None), only_inserts=False)
+        return ReadText(error=("it nests too deeply", 1, None), only_inserts=False)
     except (ValueError, OverflowError) as error:
-        return JinjaText(error=(str(error), 1, None), only_inserts=False)
+        return ReadText(error=(str(error), 1, None), only_inserts=False)
     names: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     # An unknown filter does not always stop the text from being rendered.
@@ -83,7 +83,7 @@ def read(text: str) -> JinjaText:
     tests = {node.name for node in used if isinstance(node, nodes.Test)}
     inserts = {type(node).__name__ for node in used} <= _INSERTING
     inserts = inserts and tests <= {"defined", "undefined", "none"}
-    return JinjaText(names, unknown, inserts, optional)
+    return ReadText(names, unknown, inserts, optional)
 
 
 def _needed(node: nodes.Node, tested: frozenset[str]) -> set[str]:

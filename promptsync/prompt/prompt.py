@@ -128,26 +128,17 @@ def readable(path: KeyPath) -> str:
     return "".join(parts)
 
 
-SCALARS: Final = frozenset({str, int, bool, type(None)})
-"""The types of values that need no copy. A float does: it may stand for an integer."""
-
-
 def _copier(*, nulls: bool, integral: bool) -> Callable[[Any], Any]:
     """Return a function that copies JSON; ``integral`` makes ``1.0`` a ``1``."""
 
     def copy(value: Any) -> Any:
-        if type(value) in SCALARS:
+        if isinstance(value, str):
             return value
-        # An abstract class takes long to recognize a dict.
-        if type(value) is dict or isinstance(value, Mapping):
-            return {
-                key: item if type(item) in SCALARS else copy(item)
-                for key, item in value.items()
-                if nulls or item is not None
-            }
+        if isinstance(value, Mapping):
+            return {key: copy(item) for key, item in value.items() if nulls or item is not None}
         if isinstance(value, list | tuple):
             return [copy(item) for item in value]
-        return int(value) if integral and type(value) is float and value.is_integer() else value
+        return int(value) if integral and isinstance(value, float) and value.is_integer() else value
 
     return copy
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from promptsync.prompt import jinja, limits
+from promptsync.prompt.jinja import ReadText
 from promptsync.prompt.limits import MAX_TEXT
 from promptsync.prompt.prompt import (
     F_STRING,
@@ -42,23 +43,14 @@ class Rendered(Struct, frozen=True):
     hint: str = ""
 
 
-def variables(text: str, template_format: str) -> set[str]:
-    """Return the input variables that a text names; none if its syntax is broken.
+def read(text: str, template_format: str) -> ReadText:
+    """Return the input variables of a text, none if its syntax is broken, and why no values make it render.
 
     In f-strings a name is the whole field, as in the registry: ``{ x }`` names `` x ``, ``{a.b}`` ``a.b``.
+    Errors are unbalanced braces, positional, dotted and indexed f-string fields, jinja2 syntax errors, and
+    unknown filters and tests.
     """
-    if template_format == JINJA2:
-        return set(jinja.read(text).variables)
-    try:
-        return _fields(text)
-    except ValueError:
-        return set()
-
-
-def needed_variables(text: str, template_format: str) -> set[str]:
-    """Return the input variables without which a text does not render well."""
-    optional = jinja.read(text).optional if template_format == JINJA2 else frozenset[str]()
-    return variables(text, template_format) - optional
+    return jinja.read(text) if template_format == JINJA2 else _read_fields(text)
 
 
 def template_variables(template: Mapping[str, Any], default: str = F_STRING) -> set[str]:
@@ -84,9 +76,9 @@ class Variable(Struct, frozen=True):
 def variable_uses(template: Mapping[str, Any], default: str = F_STRING) -> Iterator[Variable]:
     """Yield the uses of input variables in a template, or in a message, as ``template_variables`` does."""
     for text in texts_of(template, default):
-        needed = needed_variables(text.text, text.template_format)
-        for name in variables(text.text, text.template_format):
-            yield Variable(name, "text", name in needed, text.template_format)
+        found = read(text.text, text.template_format)
+        for name in found.variables:
+            yield Variable(name, "text", name not in found.optional, text.template_format)
     for part in (template, *mappings(template.get("messages"))):
         if part.get("role") == "placeholder" and isinstance(part.get("name"), str):
             yield Variable(part["name"], "messages")
@@ -103,20 +95,6 @@ def named_variables(template: Mapping[str, Any]) -> set[str]:
     parts = (template, *mappings(template.get("messages")))
     lists = (part.get("input_variables") for part in parts)
     return {name for names in lists if isinstance(names, list) for name in names if isinstance(name, str)}
-
-
-def syntax_error(text: str, template_format: str) -> tuple[str, int, int | None] | None:
-    """Return why no values can make a text render, with its line and column (from 1), or ``None``.
-
-    The column of a jinja2 error is unknown. Found are unbalanced braces, positional, dotted and indexed
-    f-string fields, jinja2 syntax errors, and unknown filters and tests.
-    """
-    if template_format == JINJA2:
-        return jinja.read(text).error
-    reason = _reason(text)
-    if reason is None:
-        return None
-    return reason, *line_and_column(text, _offset(text))
 
 
 def is_bounded(text: str, template_format: str) -> bool:
@@ -160,9 +138,26 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|([{}])")
 """Braces that stand for themselves, a field, or a lone brace."""
 
 
-def _fields(text: str) -> set[str]:
-    """Return the names of all fields. Raises ``ValueError`` for unbalanced braces."""
-    return {name for _, name, _, _ in Formatter().parse(text) if name}
+def _read_fields(text: str) -> ReadText:
+    names, reason = _fields(text)
+    error = (reason, *line_and_column(text, _offset(text))) if reason else None
+    return ReadText(names, error)
+
+
+def _fields(text: str) -> tuple[frozenset[str], str]:
+    """Return the names of all fields, none for unbalanced braces, and what is wrong with the text first."""
+    names: set[str] = set()
+    reason = ""
+    try:
+        for _, name, _, conversion in Formatter().parse(text):
+            names |= {name} if name else set()
+            if not reason and conversion not in (None, "r", "s", "a"):
+                reason = f"unknown conversion !{conversion}"
+            if not reason and name is not None:
+                reason = _wrong_name(name)
+    except ValueError as problem:
+        return frozenset(), reason or str(problem)
+    return frozenset(names), reason
 
 
 def _render_fields(text: str, values: Values) -> str:
@@ -172,7 +167,8 @@ def _render_fields(text: str, values: Values) -> str:
     """
     if "{" not in text and "}" not in text:
         return text
-    shown = {name: "" if values.get(name) is None else values[name] for name in _fields(text)}
+    names, _ = _fields(text)
+    shown = {name: "" if values.get(name) is None else values[name] for name in names}
     return _PlainFormatter().vformat(text, (), shown)
 
 
@@ -181,7 +177,8 @@ class _PlainFormatter(Formatter):
 
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         # The base class follows dots and brackets, which would let a template reach into Python.
-        _check_name(field_name)
+        if wrong := _wrong_name(field_name):
+            raise ValueError(wrong)
         return kwargs[field_name], field_name
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
@@ -200,31 +197,19 @@ class _PlainFormatter(Formatter):
         return text
 
 
-def _check_name(name: str) -> None:
+def _wrong_name(name: str) -> str:
+    """Return why a field names no variable, ``""`` if it does."""
     if not name or name.isdigit():
-        raise ValueError("a positional field, {} or {0}, names no variable")
+        return "a positional field, {} or {0}, names no variable"
     if "." in name or "[" in name:
-        raise ValueError(
-            f"the field {{{name}}} reaches into a value; f-string templates allow plain names only"
-        )
-
-
-def _reason(text: str) -> str | None:
-    try:
-        for _, name, _, conversion in Formatter().parse(text):
-            if name is not None:
-                _check_name(name)
-            if conversion not in (None, "r", "s", "a"):
-                return f"unknown conversion !{conversion}"
-    except ValueError as problem:
-        return str(problem)
-    return None
+        return f"the field {{{name}}} reaches into a value; f-string templates allow plain names only"
+    return ""
 
 
 def _offset(text: str) -> int:
     """Return where the first error is, which the parser does not say."""
     for token in _TOKEN.finditer(text):
-        if token[1] or (token[0] not in ("{{", "}}") and _reason(token[0]) is not None):
+        if token[1] or (token[0] not in ("{{", "}}") and _fields(token[0])[1]):
             return token.start()
     return 0
 
@@ -289,7 +274,8 @@ class Filling:
             where = f"message {int(text.path[1]) + 1}" if is_message else "the content"
             self.warnings[f"The text of {where} was left unrendered: {rendered.error}."] = None
             return rendered.text
-        for name in sorted(needed_variables(text.text, text.template_format) - self.values.keys()):
+        found = read(text.text, text.template_format)
+        for name in sorted(found.variables - found.optional - self.values.keys()):
             self._warn_missing(name)
         return rendered.text
 

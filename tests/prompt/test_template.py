@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptsync.prompt.template import syntax_error, template_variables, variable_uses, variables
+from promptsync.prompt.template import read, template_variables, variable_uses
 from promptsync.rendering import Engine, render_template
 
 F, J = "f-string", "jinja2"
@@ -42,7 +42,7 @@ def chat(*messages: dict, **more: list) -> dict:
     ],
 )
 def test_variables_are_read_from_the_text(template, written, names):
-    assert variables(template, written) == names
+    assert read(template, written).variables == names
 
 
 def test_messages_have_placeholder_image_and_media_variables():
@@ -91,7 +91,7 @@ def test_templates_of_odd_shapes_have_no_variables(odd):
     ],
 )
 def test_syntax_errors_have_a_place(template, written, error):
-    assert syntax_error(template, written) == error
+    assert read(template, written).error == error
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,7 @@ def test_text_renders_as_in_the_registry(template, written, values, rendered):
 @example("{{ " + "9" * 5000 + " }}", J, {})
 @given(st.text(), st.sampled_from([F, J]), st.dictionaries(st.text(max_size=3), st.text(max_size=3)))
 def test_no_text_raises(template, written, values):
-    variables(template, written)
-    syntax_error(template, written)
+    read(template, written)
     Engine()(template, written, values)
 
 
@@ -142,7 +141,7 @@ def test_no_text_raises(template, written, values):
 )
 def test_what_has_a_syntax_error_is_never_rendered(parts):
     template = "".join(parts)
-    error = syntax_error(template, F)
+    error = read(template, F).error
     rendered = Engine()(template, F, {"a": "value", "r": "value"})
     if error is not None:
         assert rendered.text == template
@@ -222,10 +221,10 @@ def test_image_and_media_variables_become_their_urls():
 THREADS = """
 import sys; sys.setswitchinterval(1e-6)
 from concurrent.futures import ThreadPoolExecutor
-from promptsync.prompt.template import syntax_error, variables
+from promptsync.prompt.template import read
 from promptsync.rendering import Engine
 work = [lambda: Engine()("{{ a }}", "jinja2", {"a": 1}).text,
-        lambda: variables("{{ a }}", "jinja2"), lambda: syntax_error("{{ a", "jinja2")] * 8
+        lambda: read("{{ a }}", "jinja2").variables, lambda: read("{{ a", "jinja2").error] * 8
 with ThreadPoolExecutor(24) as pool: results = list(pool.map(lambda job: job(), work))
 assert results[0] == "1" and results[1] == {"a"} and results[2], results
 """

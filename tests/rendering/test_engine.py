@@ -103,9 +103,9 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // {UNIT} + {PEAK})
 def test_reading_a_template_computes_nothing() -> None:
     code = f"""
 import resource
-from promptsync.prompt.template import syntax_error, variables
+from promptsync.prompt.template import read
 text = "{{% set a = b %}}{{{{ 'x'|center(900000000) }}}}{{{{ 'x' * 900000000 }}}}{{{{ '%900000000d' % 1 }}}}"
-assert variables(text, "jinja2") == {{"b"}} and syntax_error(text, "jinja2") is None
+assert read(text, "jinja2").variables == {{"b"}} and read(text, "jinja2").error is None
 print({PEAK})
 """
     (peak,) = measured(code)
