@@ -20,10 +20,9 @@ from promptsync.files.cache import Cache
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.worktree import read, scan, walk
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.lint.rules import leaves
 from promptsync.project.target import resolve, unknown
 from promptsync.prompt.canonical import to_document
-from promptsync.prompt.prompt import Local, Problem, Prompt
+from promptsync.prompt.prompt import Local, Problem, Prompt, leaves
 from promptsync.show.notes import cut
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output

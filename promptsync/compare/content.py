@@ -18,7 +18,7 @@ from promptsync.project.versions import read_usable
 from promptsync.prompt.additions import without_additions, without_notes
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt, Version, tag_set
-from promptsync.prompt.snippets import of_prompt
+from promptsync.prompt.snippets import rendered_in
 
 _NOTHING: Final = Prompt("", {})
 
@@ -101,4 +101,4 @@ class ListComparison:
         """
         if self._whole and not any(item.prompt.may_be_snippet for item in self._listing):
             return True
-        return any(of_prompt(item.prompt.template) for item in self._listing)
+        return any(rendered_in(item.prompt.template) for item in self._listing)

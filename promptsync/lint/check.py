@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from promptsync.lint import references, structure, text
-from promptsync.lint.rules import KnownPrompts, Subject, leaves
+from promptsync.lint.rules import KnownPrompts, Subject
 from promptsync.prompt.evaluation import EvaluationFile, enough_rows
 from promptsync.prompt.names import look
-from promptsync.prompt.prompt import MAX_NAME, KeyPath, Problem
+from promptsync.prompt.prompt import MAX_NAME, KeyPath, Problem, leaves
 from promptsync.prompt.snippets import FENCE, LABEL_PIN, VERSION_PIN
 from promptsync.prompt.template import template_variables
 

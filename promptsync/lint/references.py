@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from promptsync.lint.rules import KnownPrompts, Severity, Subject, leaves
-from promptsync.prompt.prompt import KeyPath, Problem
+from promptsync.lint.rules import KnownPrompts, Severity, Subject
+from promptsync.prompt.prompt import KeyPath, Problem, leaves
 from promptsync.prompt.snippets import (
     FENCE,
     Malformed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -223,17 +223,3 @@ def numbered(items: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for index, item in enumerate(items if isinstance(items, list | tuple) else ()):
         if isinstance(item, Mapping):
             yield index, item
-
-
-def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
-    """Yield every value that is neither an object nor a list, in document order."""
-    inner: Iterable[tuple[str | int, Any]]
-    if isinstance(value, Mapping):
-        inner = value.items()
-    elif isinstance(value, list | tuple):
-        inner = enumerate(value)
-    else:
-        yield path, value
-        return
-    for key, child in inner:
-        yield from leaves(child, (*path, key))

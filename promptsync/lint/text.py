@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from promptsync.lint.rules import KEY, KnownPrompts, Severity, Subject, leaves
-from promptsync.prompt.prompt import JINJA2, Problem, Text, conflict_in, line_and_column
+from promptsync.lint.rules import KEY, KnownPrompts, Severity, Subject
+from promptsync.prompt.prompt import JINJA2, Problem, Text, conflict_in, leaves, line_and_column
 from promptsync.prompt.snippets import FENCE
 from promptsync.prompt.template import read
 

@@ -95,20 +95,19 @@ def digest(prompt: Prompt) -> str:
     return "sha256:" + sha256(form).hexdigest()
 
 
-def kept_references(local: Prompt, remote: Prompt) -> dict[int, int]:
-    """Return the indexes of remote tools that a local reference stands for, each with the reference's index.
+def comparable(local: Prompt, remote: Prompt) -> Prompt:
+    """Return the remote prompt with local references to tools in place of the definitions they stand for.
 
-    A reference names a tool of the registry. The registry expands it, so the remote template has the tool's
-    definition instead, and the two cannot be compared. A definition belongs to a reference if no local
-    function has its name. The result is empty if there are more or fewer such definitions than references,
-    because then it is unknown which belongs to which.
+    The registry expands a reference to one of its tools, so the two cannot be compared. A definition belongs
+    to a reference if no local function has its name. If there are more or fewer such definitions than
+    references, it is unknown which belongs to which, and the result is ``remote`` itself.
     """
     ours, theirs = local.template.get("tools"), remote.template.get("tools")
     if not isinstance(ours, list) or not isinstance(theirs, list):
-        return {}
+        return remote
     own = {function_name(tool) for tool in ours}
     # A registry that returns the reference itself has nothing to replace.
-    references = [at for at, tool in enumerate(ours) if is_reference(tool) and tool not in theirs]
+    references = [tool for tool in ours if is_reference(tool) and tool not in theirs]
     expanded = [
         at
         for at, tool in enumerate(theirs)
@@ -117,20 +116,10 @@ def kept_references(local: Prompt, remote: Prompt) -> dict[int, int]:
         and tool.get("type", "function") == "function"
         and function_name(tool) not in own
     ]
-    return dict(zip(expanded, references, strict=True)) if len(expanded) == len(references) else {}
-
-
-def comparable(local: Prompt, remote: Prompt) -> Prompt:
-    """Return the remote prompt with the local tool references in place of the definitions they stand for.
-
-    See ``kept_references``. If there are none, the result is ``remote`` itself.
-    """
-    kept = kept_references(local, remote)
-    if not kept:
+    if not references or len(expanded) != len(references):
         return remote
-    tools = list(remote.template["tools"])
-    for remote_at, local_at in kept.items():
-        tools[remote_at] = local.template["tools"][local_at]
+    kept = dict(zip(expanded, references, strict=True))
+    tools = [kept.get(at, tool) for at, tool in enumerate(theirs)]
     return structs.replace(remote, template={**remote.template, "tools": tools})
 
 

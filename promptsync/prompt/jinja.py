@@ -37,8 +37,8 @@ class ReadText(Struct, frozen=True):
     """What a text is: the variables that it needs from outside, and what is wrong with it, with its line.
 
     The text renders well without its ``optional`` variables: it only tests them, tests them first, or has a
-    default. The column of a jinja2 error is unknown. A text that only inserts values, or checks for them, costs
-    little more than itself and what it renders to; all others can compute.
+    default. The column of a jinja2 error is unknown. A text that only inserts values, or checks for them,
+    costs little more than itself and what it renders to; all others can compute.
     """
 
     variables: frozenset[str] = frozenset()

@@ -18,14 +18,12 @@ from promptsync.prompt.canonical import (
     comparable,
     digest,
     encode,
-    kept_references,
     same,
     to_document,
     to_prompt,
 )
 from promptsync.prompt.fields import merged_order, places, tool_key
-from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable
-from promptsync.prompt.snippets import strings
+from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable, strings
 from promptsync.prompt.text_diff import doubled, merge_text, pieces_of
 
 TOOL_REFERENCES: Final = "changed on both sides, and the registry shows its own tools expanded"
@@ -84,7 +82,7 @@ def _beside(ours: Prompt, base: Prompt | None, theirs: Prompt) -> tuple[Prompt |
     """
     if base is None:
         return None, comparable(ours, theirs)
-    if not kept_references(ours, base) and not kept_references(ours, theirs):
+    if comparable(ours, base) is base and comparable(ours, theirs) is theirs:
         return base, theirs
     was, now = (encode(canonical(side)["template"].get("tools", [])) for side in (base, theirs))
     return (_with_tools_of(ours, base) if was == now else None), _with_tools_of(ours, theirs)

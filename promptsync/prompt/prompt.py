@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -300,6 +300,24 @@ def format_of(part: Mapping[str, Any], default: str = F_STRING) -> str:
 def mappings(value: Any) -> Iterator[Mapping[str, Any]]:
     """Return the objects in a JSON list, and none for anything that is not a list."""
     return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping))
+
+
+def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield every value that is neither an object nor a list, in document order."""
+    if isinstance(value, Mapping):
+        items: Iterable[tuple[str | int, Any]] = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    else:
+        yield path, value
+        return
+    for key, item in items:
+        yield from leaves(item, (*path, key))
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Yield every string in a JSON value, except the keys of objects, in document order."""
+    return (leaf for _, leaf in leaves(value) if isinstance(leaf, str))
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:

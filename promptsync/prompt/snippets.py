@@ -113,25 +113,6 @@ def references(text: str) -> list[Reference]:
     return [token for token, _ in scan(text) if isinstance(token, Reference)]
 
 
-def strings(value: Any) -> Iterator[str]:
-    """Return every string in a JSON value, except the keys of objects, in the order of the document."""
-    # A stack instead of recursion, because a template may nest deeply.
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, Mapping):
-            waiting.extend(reversed(list(item.values())))
-        elif isinstance(item, list | tuple):
-            waiting.extend(reversed(item))
-
-
-def of_prompt(template: Template) -> list[Reference]:
-    """Return the distinct references in all strings of a template, in the order of their first use."""
-    return list(dict.fromkeys(reference for text in strings(template) for reference in references(text)))
-
-
 def rendered_in(template: Template) -> list[Reference]:
     """Return the distinct references in the texts, which the registry expands, so that they must exist."""
     return list(dict.fromkeys(used for text in texts_of(template) for used in references(text.text)))

@@ -17,8 +17,7 @@ from promptsync.files.yaml.layout import in_style, indentation
 from promptsync.files.yaml.load import EVENTS
 from promptsync.prompt.canonical import encode, same
 from promptsync.prompt.fields import align
-from promptsync.prompt.prompt import as_blocks, plain
-from promptsync.prompt.snippets import strings
+from promptsync.prompt.prompt import as_blocks, plain, strings
 
 _BLANK_LINES: Final = re.compile(r"(?:[ \t]*\n)*")
 _BLOCK_HEADER: Final = re.compile(r"(?:&\S*\s+)?[|>][-+0-9]*")

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from promptsync.prompt.canonical import canonical
-from promptsync.prompt.prompt import F_STRING, Prompt, Version, format_of, mappings
-from promptsync.prompt.snippets import snippet_text, strings
+from promptsync.prompt.prompt import F_STRING, Prompt, Version, format_of, mappings, strings
+from promptsync.prompt.snippets import snippet_text
 from promptsync.prompt.template import named_variables, template_variables
 from promptsync.registry.errors import NotFound, NotReadableRaw, RenamedRemotely, Unsupported, UnusablePrompt
 from promptsync.registry.promptlayer import endpoints
