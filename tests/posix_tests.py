@@ -45,7 +45,9 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "commands/test_serve.py": [],
         "compare/test_stopped_reading.py": [],
         "deploy/test_deploys_interrupted.py": [],
-        "labels/test_rollback_to_commit.py": ["test_interrupted_twice_it_says_how_many_are_unknown"],
+        "labels/test_rollback_to_commit.py": [
+            "test_ctrl_c_says_what_moved_and_the_command_that_ends_the_work",
+        ],
         "pull/test_pull.py": ["test_ctrl_c_between_files_tells_which_were_written"],
         "live/test_verify.py": [
             "test_ctrl_c_during_a_write_removes_what_it_made",
