@@ -281,17 +281,15 @@ def _template(document: Mapping[str, Any]) -> dict[str, Any]:
     return template | kept
 
 
+_OPTIONAL: Final = ("content", "template_format")
+
+
 def _message(message: Mapping[str, Any], format_: str | None) -> dict[str, Any]:
-    wire = dict(message)
-    if wire.get("content") is None:
-        wire.pop("content", None)
-    else:
+    # Null means that a key is left out.
+    wire = {key: value for key, value in message.items() if value is not None or key not in _OPTIONAL}
+    if "content" in wire:
         wire["content"] = as_blocks(wire["content"])
-    if wire.get("template_format") is None:
-        wire.pop("template_format", None)
-        if format_ is not None:
-            wire["template_format"] = format_
-    return wire
+    return wire if format_ is None else {"template_format": format_, **wire}
 
 
 def _local(document: Mapping[str, Any]) -> Local:

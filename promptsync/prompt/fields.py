@@ -11,9 +11,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from promptsync.prompt.canonical import canonical, encode
-from promptsync.prompt.prompt import KeyPath, Prompt, format_of, function_name, mappings, readable
-from promptsync.prompt.shapes import DEFAULT_FORMAT, TEMPLATE
+from promptsync.prompt.canonical import canonical, encode, to_document
+from promptsync.prompt.prompt import KeyPath, Local, Prompt, function_name, kind_of, readable
 from promptsync.prompt.template import template_variables
 
 Kind = Literal["added", "removed", "changed"]
@@ -24,7 +23,6 @@ _ORDER = (
     *("type", "tags", "template_format", "model", "needs", "metadata", "content", "messages"),
     *("functions", "function_call", "tools", "tool_choice", "extra"),
 )
-_KNOWN = frozenset(_ORDER) | TEMPLATE.keys()
 
 
 class FieldChange(Struct, frozen=True):
@@ -47,16 +45,11 @@ def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
     Values have their canonical form: defaults are absent, and content that is one plain text is a string. The
     name is not compared.
     """
-    before, after = view(old) if old else {}, view(new) if new else {}
+    before, after = _document(old) if old else {}, _document(new) if new else {}
+    if old and new and kind_of(old.template) != kind_of(new.template):
+        before["type"], after["type"] = kind_of(old.template), kind_of(new.template)
     if encode(before) == encode(after):
         return []
-    # The canonical form has the format at each message, where a change of the file's one format would repeat.
-    for side in (before, after):
-        _share_format(side)
-    if not before or not after:
-        # Of a whole prompt, messages or content show the type well enough.
-        before.pop("type", None)
-        after.pop("type", None)
     for side, other in ((before, after), (after, before)):
         for key, value in other.items():
             is_list = (
@@ -96,34 +89,13 @@ def variables_change(old: Prompt | None, new: Prompt | None) -> tuple[tuple[str,
     return tuple(sorted(after - before)), tuple(sorted(before - after))
 
 
-def view(prompt: Prompt) -> dict[str, Any]:
+def _document(prompt: Prompt) -> dict[str, Any]:
     """Return the canonical form under the keys of a prompt file, with sorted tags."""
-    form = canonical(prompt)
-    shown: dict[str, Any] = dict(form["template"])
-    unknown = {key: shown.pop(key) for key in list(shown) if key not in _KNOWN}
-    metadata = dict(form.get("metadata", {}))
-    extra = {"template": unknown, "version": form.get("extra")}
-    parts = {
-        "tags": sorted(set(prompt.tags)),
-        "model": metadata.pop("model", None),
-        "needs": metadata.pop("needs") if prompt.needs is not None else None,
-        "metadata": metadata,
-        "extra": {key: value for key, value in extra.items() if value},
-    }
-    shown.update({key: value for key, value in parts.items() if value not in (None, {}, [])})
-    return {key: shown[key] for key in _ORDER if key in shown}
-
-
-def _share_format(shown: dict[str, Any]) -> None:
-    """Show one format for all messages, as a prompt file does, unless they have several."""
-    messages = [*mappings(shown.get("messages"))]
-    formats = {format_of(message) for message in messages}
-    if len(formats) == 1 and len(messages) == len(shown["messages"]):
-        shown["messages"] = [
-            {key: value for key, value in message.items() if key != "template_format"} for message in messages
-        ]
-        if formats != {DEFAULT_FORMAT}:
-            shown["template_format"] = formats.pop()
+    form, tags = canonical(prompt), tuple(sorted(set(prompt.tags)))
+    content = Prompt("", form["template"], form.get("metadata", {}), tags, form.get("extra", {}))
+    document = to_document(content, Local())
+    del document["name"]
+    return document
 
 
 def _sides(old: Any, new: Any, at: _Key, order: dict[_Key, int]) -> tuple[Any, Any]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, Final
 
 from msgspec import Struct
@@ -53,15 +52,13 @@ class Field(Struct, frozen=True):
 Shape = Mapping[str, Field]
 """The known keys of one kind of object."""
 
-_TYPES: Final[Mapping[str, type | tuple[type, ...]]] = MappingProxyType(
-    {
-        "a string": str,
-        "a list": list,
-        "an object": Mapping,
-        "a string or a list": (str, list),
-        "a string or an object": (str, Mapping),
-    }
-)
+_TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "a string": str,
+    "a list": list,
+    "an object": Mapping,
+    "a string or a list": (str, list),
+    "a string or an object": (str, Mapping),
+}
 """What a value must be."""
 
 PLAIN: Final = Field()
@@ -107,103 +104,97 @@ _OF_ALL: Final = {
     "dataset_examples": _DERIVED,
 }
 
-SHAPES: Final[Mapping[str, Shape]] = MappingProxyType(
-    {
-        "template": _shape(
-            "type",
-            **_OF_ALL,
-            content=_CONTENT,
-            messages=Field(of="message", required=True, must="a list"),
-            functions=Field([], of="function", must="a list"),
-            tools=Field([], of="tool", must="a list"),
-            function_call=Field(must="a string or an object"),
-            tool_choice=Field(of="tool_choice", must="a string or an object"),
-        ),
-        "message": _shape(
-            "role name tool_call_id",
-            **_OF_ALL,
-            content=_CONTENT,
-            tool_calls=Field([], of="tool_call", must="a list"),
-            function_call=Field(of="call"),
-            raw_request_display_role=_DERIVED,
-        ),
-        "tool_call": _shape(
-            "id tool_id", type=Field("function"), function=Field(of="call", required=True, must="an object")
-        ),
-        "call": _shape(name=_NEEDED_TEXT, arguments=_JSON),
-        "tool_choice": _shape("function", type=Field("function")),
-        "tool": _shape(
-            "id name description provider tool_registry_id",
-            type=Field("function", must="a string"),
-            function=Field(of="function", must="an object"),
-            config=_JSON,
-            parameters=_JSON,
-        ),
-        "function": _shape(
-            name=_NEEDED_TEXT,
-            description=_EMPTY_TEXT,
-            strict=Field(False),
-            parameters=Field({"type": "object", "properties": {}}, of=JSON),
-        ),
-        "image": _shape(url=_NEEDED_TEXT),
-        "media": _shape("url", title=Field("media"), type=Field("image/jpeg"), format=Field("neither")),
-        "search_result": _shape(
-            "page_age",
-            type=Field("web_search_result"),
-            url=_EMPTY_TEXT,
-            title=_EMPTY_TEXT,
-            encrypted_content=_EMPTY_TEXT,
-        ),
-        "model": _shape(
-            provider=_NEEDED_TEXT,
-            name=_NEEDED_TEXT,
-            parameters=Field({}, of=JSON, must="an object"),
-            display_params=Field(derived=True, must="an object"),
-            api_type=_TEXT,
-            base_model=Field(must="a string", most=100),
-            model_config_display_name=Field(must="a string", most=255),
-        ),
-    }
-)
+SHAPES: Final[Mapping[str, Shape]] = {
+    "template": _shape(
+        "type",
+        **_OF_ALL,
+        content=_CONTENT,
+        messages=Field(of="message", required=True, must="a list"),
+        functions=Field([], of="function", must="a list"),
+        tools=Field([], of="tool", must="a list"),
+        function_call=Field(must="a string or an object"),
+        tool_choice=Field(of="tool_choice", must="a string or an object"),
+    ),
+    "message": _shape(
+        "role name tool_call_id",
+        **_OF_ALL,
+        content=_CONTENT,
+        tool_calls=Field([], of="tool_call", must="a list"),
+        function_call=Field(of="call"),
+        raw_request_display_role=_DERIVED,
+    ),
+    "tool_call": _shape(
+        "id tool_id", type=Field("function"), function=Field(of="call", required=True, must="an object")
+    ),
+    "call": _shape(name=_NEEDED_TEXT, arguments=_JSON),
+    "tool_choice": _shape("function", type=Field("function")),
+    "tool": _shape(
+        "id name description provider tool_registry_id",
+        type=Field("function", must="a string"),
+        function=Field(of="function", must="an object"),
+        config=_JSON,
+        parameters=_JSON,
+    ),
+    "function": _shape(
+        name=_NEEDED_TEXT,
+        description=_EMPTY_TEXT,
+        strict=Field(False),
+        parameters=Field({"type": "object", "properties": {}}, of=JSON),
+    ),
+    "image": _shape(url=_NEEDED_TEXT),
+    "media": _shape("url", title=Field("media"), type=Field("image/jpeg"), format=Field("neither")),
+    "search_result": _shape(
+        "page_age",
+        type=Field("web_search_result"),
+        url=_EMPTY_TEXT,
+        title=_EMPTY_TEXT,
+        encrypted_content=_EMPTY_TEXT,
+    ),
+    "model": _shape(
+        provider=_NEEDED_TEXT,
+        name=_NEEDED_TEXT,
+        parameters=Field({}, of=JSON, must="an object"),
+        display_params=Field(derived=True, must="an object"),
+        api_type=_TEXT,
+        base_model=Field(must="a string", most=100),
+        model_config_display_name=Field(must="a string", most=255),
+    ),
+}
 
 TEMPLATE: Final = SHAPES["template"]
 
 _MCP_CALL: Final = {"name": _EMPTY_TEXT, "server_label": _EMPTY_TEXT, "arguments": _EMPTY_TEXT}
 
-BLOCKS: Final[Mapping[str, Shape]] = MappingProxyType(
-    {
-        "text": _shape("type thought_signature", text=_NEEDED_TEXT, annotations=_EMPTY_LIST),
-        "thinking": _shape("type signature", thinking=_NEEDED),
-        "code": _shape("type container_id", code=_NEEDED),
-        "image_url": _shape(
-            "type image_variable", image_url=Field(of="image", required=True, must="an object")
-        ),
-        "media": _shape("type", media=Field(of="media", required=True)),
-        "media_variable": _shape("type", name=_NEEDED),
-        "output_media": _shape(
-            "type id provider_metadata",
-            url=_NEEDED,
-            mime_type=Field("image/png"),
-            media_type=Field("image"),
-        ),
-        "server_tool_use": _shape("type", id=_NEEDED, name=_NEEDED, input=Field({}, of=JSON)),
-        "web_search_tool_result": _shape("type", tool_use_id=_NEEDED, content=Field([], of="search_result")),
-        "code_execution_result": _shape("type", output=_NEEDED, outcome=Field("OUTCOME_OK")),
-        "mcp_list_tools": _shape("type id error", server_label=_EMPTY_TEXT, tools=_EMPTY_LIST),
-        "mcp_call": _shape("type id output error approval_request_id", **_MCP_CALL),
-        "mcp_approval_request": _shape("type id", **_MCP_CALL),
-        "mcp_approval_response": _shape("type", approval_request_id=_NEEDED, approve=_NEEDED),
-        "bash_code_execution_tool_result": _shape("type", tool_use_id=_NEEDED, content=_EMPTY_OBJECT),
-        "text_editor_code_execution_tool_result": _shape("type", tool_use_id=_NEEDED, content=_EMPTY_OBJECT),
-        "shell_call": _shape("type id call_id status", action=_EMPTY_OBJECT),
-        "shell_call_output": _shape("type id call_id status", output=_EMPTY_LIST),
-        "apply_patch_call": _shape("type id call_id status", operation=_EMPTY_OBJECT),
-        "apply_patch_call_output": _shape("type id call_id status output"),
-    }
-)
+BLOCKS: Final[Mapping[str, Shape]] = {
+    "text": _shape("type thought_signature", text=_NEEDED_TEXT, annotations=_EMPTY_LIST),
+    "thinking": _shape("type signature", thinking=_NEEDED),
+    "code": _shape("type container_id", code=_NEEDED),
+    "image_url": _shape("type image_variable", image_url=Field(of="image", required=True, must="an object")),
+    "media": _shape("type", media=Field(of="media", required=True)),
+    "media_variable": _shape("type", name=_NEEDED),
+    "output_media": _shape(
+        "type id provider_metadata",
+        url=_NEEDED,
+        mime_type=Field("image/png"),
+        media_type=Field("image"),
+    ),
+    "server_tool_use": _shape("type", id=_NEEDED, name=_NEEDED, input=Field({}, of=JSON)),
+    "web_search_tool_result": _shape("type", tool_use_id=_NEEDED, content=Field([], of="search_result")),
+    "code_execution_result": _shape("type", output=_NEEDED, outcome=Field("OUTCOME_OK")),
+    "mcp_list_tools": _shape("type id error", server_label=_EMPTY_TEXT, tools=_EMPTY_LIST),
+    "mcp_call": _shape("type id output error approval_request_id", **_MCP_CALL),
+    "mcp_approval_request": _shape("type id", **_MCP_CALL),
+    "mcp_approval_response": _shape("type", approval_request_id=_NEEDED, approve=_NEEDED),
+    "bash_code_execution_tool_result": _shape("type", tool_use_id=_NEEDED, content=_EMPTY_OBJECT),
+    "text_editor_code_execution_tool_result": _shape("type", tool_use_id=_NEEDED, content=_EMPTY_OBJECT),
+    "shell_call": _shape("type id call_id status", action=_EMPTY_OBJECT),
+    "shell_call_output": _shape("type id call_id status", output=_EMPTY_LIST),
+    "apply_patch_call": _shape("type id call_id status", operation=_EMPTY_OBJECT),
+    "apply_patch_call_output": _shape("type id call_id status output"),
+}
 """The types of content blocks."""
 
-UNKNOWN: Final[Shape] = MappingProxyType({})
+UNKNOWN: Final[Shape] = {}
 """The shape of an object of which no key is known."""
 
 _FOR_BOTH: Final = frozenset({"type", "input_variables", "dataset_examples"})
@@ -232,17 +223,15 @@ class Role(Struct, frozen=True):
     instructs: bool = False
 
 
-ROLES: Final[Mapping[str, Role]] = MappingProxyType(
-    {
-        "system": Role(instructs=True),
-        "user": Role(),
-        "developer": Role(instructs=True),
-        "assistant": Role(needs_content=False),
-        "tool": Role(required=("tool_call_id",)),
-        "function": Role(required=("name",), needs_content=False),
-        "placeholder": Role(required=("name",), needs_content=False),
-    }
-)
+ROLES: Final[Mapping[str, Role]] = {
+    "system": Role(instructs=True),
+    "user": Role(),
+    "developer": Role(instructs=True),
+    "assistant": Role(needs_content=False),
+    "tool": Role(required=("tool_call_id",)),
+    "function": Role(required=("name",), needs_content=False),
+    "placeholder": Role(required=("name",), needs_content=False),
+}
 """The roles of messages, in the order in which they are listed for people."""
 
 

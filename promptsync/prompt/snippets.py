@@ -43,11 +43,9 @@ class Reference(Struct, frozen=True):
         return self.version is not None or self.label is not None
 
     def __str__(self) -> str:
-        if self.version is not None:
-            return f"{FENCE}{self.name}{VERSION_PIN}{self.version}{FENCE}"
-        if self.label is not None:
-            return f"{FENCE}{self.name}{LABEL_PIN}{self.label}{FENCE}"
-        return f"{FENCE}{self.name}{FENCE}"
+        pin = f"{VERSION_PIN}{self.version}" if self.version is not None else ""
+        pin = f"{LABEL_PIN}{self.label}" if self.label is not None else pin
+        return f"{FENCE}{self.name}{pin}{FENCE}"
 
 
 class Malformed(Struct, frozen=True):
