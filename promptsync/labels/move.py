@@ -134,7 +134,8 @@ def _interruption(changed: Sequence[ChangedLabel], command: str) -> Interrupted:
     counts = [f"{moved} label{'s' * (moved != 1)} moved"] if moved else []
     counts += [f"{unknown} unknown"] if unknown else []
     what = ", ".join(counts) or "no label was changed"
-    return Interrupted(f"interrupted: {what}", hint=command)
+    hints = dict.fromkeys([command, *(["promptsync label list"] if counts else [])])
+    return Interrupted(f"interrupted: {what}", hint="\n".join(hints))
 
 
 def _failure(project: Project, changed: Sequence[ChangedLabel], again: str) -> PromptsyncError | None:

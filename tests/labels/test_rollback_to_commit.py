@@ -331,7 +331,7 @@ def test_ctrl_c_says_what_moved_and_the_command_that_ends_the_work(released: Wor
     released.faults.clear()
     if presses == 1:
         assert {released.label(name, "staging") for name in NAMES} == {1}
-    released.ok(*shlex.split(error["hint"])[1:])
+    released.ok(*shlex.split(error["hint"].splitlines()[0])[1:])
     assert {released.label(name, "staging") for name in NAMES} == {2}
 
 
