@@ -105,7 +105,11 @@ def test_what_may_have_started_weighs_more_than_what_failed() -> None:
         assert len(error.details) in (len(runs), len(runs) - 1)
 
 
-def test_evaluations_are_found_by_name_or_id_and_a_typo_gets_the_name_that_is_close(bench: Bench) -> None:
+def test_evaluations_and_their_runs_are_found_by_name_or_id(bench: Bench) -> None:
+    run(bench, "quality")
+    (last,) = run(bench, "quality")
+    assert (last.status, round(last.score or 0, 1), last.version) == (Status.COMPLETED, 66.7, 1)
+    assert (last.model, last.failed, last.progress) == ("commanded", 0, (6, 6))
     known = list_evaluations(bench.registry)
     for wanted, name in (("quality", "quality"), ("1", "quality"), ("2", "unscored")):
         assert pick(known, wanted, "evaluation", "url").name == name
@@ -114,14 +118,7 @@ def test_evaluations_are_found_by_name_or_id_and_a_typo_gets_the_name_that_is_cl
     assert "did you mean 'quality'" in caught.value.hint
     with pytest.raises(UsageError, match=f"{known[0].id}, 99"):
         pick([known[0], replace(known[0], id=99)], known[0].name, "evaluation", "url")
-
-
-def test_a_report_is_shown_by_its_id_or_as_the_last_of_its_evaluation(bench: Bench) -> None:
-    run(bench, "quality")
-    (last,) = run(bench, "quality")
-    assert (last.status, round(last.score or 0, 1), last.version) == (Status.COMPLETED, 66.7, 1)
-    assert (last.model, last.failed, last.progress) == ("commanded", 0, (6, 6))
-    known = list_evaluations(bench.registry)
+    # A report is found by its id, or as the last of its evaluation.
     for wanted in ("quality", "1", str(last.id)):
         assert find_run(known, wanted, "url").id == last.id
     assert find_run(known, "77", "url").id == 77
