@@ -78,6 +78,18 @@ _VARIABLES = ("PROMPTLAYER_", "PROMPTSYNC_", "GITHUB_", "GITLAB_CI", "CI_")
 
 VERBS = dict(re.findall(r"^  (\S+) +(.+)$", HELP, re.MULTILINE))
 
+_FAMILIES = {
+    "agent": ("eval", "agent"),
+    "dataset": ("eval", "dataset"),
+    "ls-remote": ("show", "list_command"),
+    "mv": ("bump", "mv"),
+    "open": ("show", "open_command"),
+    "promote": ("label", "promote"),
+    "relay": ("serve", "relay"),
+    "rollback": ("label", "rollback"),
+}
+"""The module and the function of verbs that are declared beside another one."""
+
 
 class LazyGroup(VerbGroup):
     """Loads a verb's module only when that verb is used."""
@@ -88,8 +100,8 @@ class LazyGroup(VerbGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"promptsync.commands.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
+        name, function = _FAMILIES.get(cmd_name, (cmd_name, "command"))
+        command: click.Command = getattr(importlib.import_module(f"promptsync.commands.{name}"), function)
         if ctx.resilient_parsing:  # a shell wants to complete a word
             from promptsync.commands.completion import teach
 
