@@ -10,8 +10,7 @@ from dialect_servers import customer, embedded, recorded, vendor
 from dialect_world import Kind, beside
 from worlds import World
 
-COUNT = 101
-"""More than a page."""
+PER_PAGE, COUNT = 15, 20
 
 
 @pytest.fixture(params=[embedded, customer, vendor])
@@ -97,7 +96,11 @@ def test_a_rollback_takes_the_only_label_of_the_named_prompts(kind: Kind, tmp_pa
 
 
 @pytest.mark.parametrize("kind", [embedded, customer, recorded])
-def test_few_requests_show_the_releases_of_many_prompts(kind: Kind, tmp_path: Path) -> None:
+def test_few_requests_show_the_releases_of_many_prompts(
+    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("paging", "prompts"):
+        monkeypatch.setattr(f"promptsync.registry.promptlayer.{module}.PER_PAGE", PER_PAGE)
     with beside(kind, tmp_path) as here:
         govern(here)
         here.publish("tone", "Be cool.", release_labels=["prod"])

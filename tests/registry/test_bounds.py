@@ -79,7 +79,7 @@ def test_a_request_that_is_read_slowly_ends_at_the_deadline() -> None:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         with PromptLayer(url, KEY, timeouts=QUICK.limited_to(1)) as registry, pytest.raises(TimedOut):
             # Nobody accepts the connection, so the system takes only what fits into its buffers.
-            registry.prompts.publish(Prompt("a", {"content": "x" * 50_000_000}), message="m")
+            registry.prompts.publish(Prompt("a", {"content": "x" * 20_000_000}), message="m")
 
 
 def test_the_timeout_of_a_remote_is_in_the_configuration(world: World) -> None:
