@@ -126,13 +126,10 @@ def test_a_bomb_takes_no_more_memory_than_a_few_of_the_largest_responses(world: 
     assert int(grown) // (1 if sys.platform == "linux" else 1024) < 250 * 1024
 
 
-def test_what_decodes_to_nothing_is_limited_as_well() -> None:
+def test_what_decodes_to_nothing_is_limited_and_what_is_compressed_is_read() -> None:
     empty = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\x00\x00\x00\xff\xff" * (14 << 20)
     with client(lambda seen: packed(empty)) as registry, pytest.raises(FateUnknown, match="larger than"):
         registry.prompts.list()
-
-
-def test_a_compressed_response_is_read() -> None:
     import gzip
 
     body = json.dumps({"items": [], "padding": "x" * 3_000_000}).encode()

@@ -59,9 +59,6 @@ def test_a_prompt_is_missing_only_if_both_ways_of_reading_agree() -> None:
     with client(script) as registry, pytest.raises(NotFound, match=r"no prompt 'greet' with the version 3"):
         registry.prompts.get(7, "greet", version=3)
     assert [seen.method for seen in script.seen] == ["GET", "POST"]
-
-
-def test_once_the_raw_read_is_known_a_missing_prompt_costs_one_request() -> None:
     script = Scripted(Reply(version()), NOT_FOUND)
     with client(script) as registry:
         registry.prompts.get(7, "greet")
@@ -106,7 +103,7 @@ def test_an_all_digit_name_and_an_equal_id_are_different_prompts(
 # -- the cache -------------------------------------------------------------------------------------------
 
 
-def test_a_known_version_comes_from_the_cache_once_the_workspace_is_known() -> None:
+def test_the_cache_has_known_versions_of_a_known_workspace() -> None:
     shelf = Shelf()
     script = Scripted(Reply(version("greet", 1)))
     with client(script, memory=shelf) as registry:
@@ -114,16 +111,10 @@ def test_a_known_version_comes_from_the_cache_once_the_workspace_is_known() -> N
         assert registry.prompts.get(7, "greet", version=1) == first
         assert registry.requests == 1
         assert [*shelf.kept] == [(registry.url, 9, 7, 1)]
-
-
-def test_the_cache_is_not_used_before_the_workspace_is_known() -> None:
     shelf = Shelf()
     with client(Scripted(Reply(version("greet", 1))), memory=shelf) as registry:
         shelf.put(registry.url, 9, 7, 1, version("greet", 1, commit_message="stale"))
         assert registry.prompts.get(7, "greet", version=1).message == "first (v1)"
-
-
-def test_the_latest_and_a_label_always_come_from_the_registry() -> None:
     script = Scripted(Reply(version("greet", 1)), Reply(version("greet", 2)), Reply(version("greet", 1)))
     with client(script, memory=Shelf()) as registry:
         assert registry.prompts.get(7, "greet").version == 1

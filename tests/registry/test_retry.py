@@ -105,12 +105,6 @@ def test_how_often_a_request_is_sent(outcome: Outcome, repeatable: int, write: i
         assert len(line.slept) == expected - 1
 
 
-def test_attempts_of_all_kinds_are_counted_together() -> None:
-    assert Line([429, 503, LOST, 200]).run() == 200
-    with pytest.raises(httpx.TimeoutException):
-        Line([429, SLOW, 200]).run()
-
-
 def test_waits_double_with_jitter_from_half_a_second_up_to_a_minute() -> None:
     """After six 500s in a row, at least 14 seconds have passed, as with the vendor's SDK."""
     line = Line([500])
@@ -150,10 +144,13 @@ def test_all_requests_wait_if_the_registry_wants_it() -> None:
         assert line.paused == (line.slept if is_for_all else [0]), outcome
 
 
-def test_a_long_wait_is_told_once_for_all_requests_that_wait() -> None:
+def test_a_long_wait_is_told_once_and_attempts_of_all_kinds_are_counted_together() -> None:
     line = Line([429, 429, 200], [("Retry-After", "50")])
     line.run()
     assert line.told == ["https://registry.example limits the rate of requests (429): trying again in 50 s"]
+    assert Line([429, 503, LOST, 200]).run() == 200
+    with pytest.raises(httpx.TimeoutException):
+        Line([429, SLOW, 200]).run()
 
 
 @pytest.mark.parametrize("failure", [SLOW, OVER, LOST, REFUSED, 429, 500])

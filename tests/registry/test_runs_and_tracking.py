@@ -23,18 +23,15 @@ def test_a_prompt_is_archived_as_the_kind_that_the_registry_accepts(
     assert {body["workspace_id"] for body in bodies} == {9}
 
 
-def test_archiving_nothing_is_an_error() -> None:
+def test_what_is_missing_is_no_unsupported_operation() -> None:
+    gone = Reply({"message": "There is no request 9."}, status=404)
+    with client(Scripted(gone)) as registry, pytest.raises(NotFound, match="no request 9"):
+        registry.tracking.track(9, "score", score=1)
     with (
         client(Scripted(Reply({"moved_count": 0}))) as registry,
         pytest.raises(NotFound, match="has no prompt with the id 1"),
     ):
         registry.prompts.archive(1, False)
-
-
-def test_an_unknown_request_is_not_an_unsupported_operation() -> None:
-    gone = Reply({"message": "There is no request 9."}, status=404)
-    with client(Scripted(gone)) as registry, pytest.raises(NotFound, match="no request 9"):
-        registry.tracking.track(9, "score", score=1)
 
 
 @pytest.mark.parametrize(

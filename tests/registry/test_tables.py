@@ -28,7 +28,7 @@ def _rows(seen: Seen) -> Reply:
     return Reply({**body, **more, "row_count": 250, "columns": [{"id": "c"}]})
 
 
-def test_all_rows_of_a_sheet_are_read_and_the_columns_of_the_first_page() -> None:
+def test_all_rows_of_a_sheet_are_read_and_a_cursor_that_comes_twice_ends_it() -> None:
     script = Scripted(react=_rows)
     with client(script) as registry:
         whole = registry.tables.rows(SHEET)
@@ -37,9 +37,6 @@ def test_all_rows_of_a_sheet_are_read_and_the_columns_of_the_first_page() -> Non
     assert (whole["columns"], whole["row_count"]) == ([{"id": "c"}], 250)
     assert ([*map(str, first["rows"])], first["row_count"]) == (["{'row_index': 0}"], 250)
     assert [asked(seen).get("cursor") for seen in script.seen] == [None, "100", "200", None]
-
-
-def test_a_list_whose_cursor_comes_twice_does_not_end() -> None:
     page = Reply({"data": [], "next_cursor": "again", "has_more": True})
     with client(Scripted(page)) as registry, pytest.raises(BadAnswer, match="pages repeat"):
         registry.tables.sheets("t1")
@@ -53,7 +50,7 @@ def test_a_table_that_is_gone_is_not_a_registry_without_tables(reply: Reply, err
         registry.tables.sheets("t1")
 
 
-def test_a_registry_that_wants_a_confirmation_has_not_failed() -> None:
+def test_a_registry_that_wants_a_confirmation_or_has_no_scorecard_has_not_failed() -> None:
     asks = {"success": False, "requires_confirmation": True, "confirmation_token": "x", "message": "many"}
     with client(Scripted(Reply(asks))) as registry:
         assert registry.tables.recalculate(SHEET, ["c1"])["confirmation_token"] == "x"
@@ -62,6 +59,9 @@ def test_a_registry_that_wants_a_confirmation_has_not_failed() -> None:
         pytest.raises(RemoteError, match="success: false: no"),
     ):
         registry.tables.recalculate(SHEET, ["c1"])
+    with client(Scripted(GONE)) as registry:
+        assert registry.tables.scorecard(SHEET) == {}
+        registry.tables.delete_sheet(SHEET)
 
 
 def test_what_creates_something_is_sent_once() -> None:
@@ -78,12 +78,6 @@ def test_what_creates_something_is_sent_once() -> None:
             with pytest.raises(FateUnknown):
                 write()
     assert len(script.seen) == 5
-
-
-def test_a_sheet_without_a_scorecard_and_one_that_is_deleted_already_are_no_errors() -> None:
-    with client(Scripted(GONE)) as registry:
-        assert registry.tables.scorecard(SHEET) == {}
-        registry.tables.delete_sheet(SHEET)
 
 
 @pytest.mark.parametrize(

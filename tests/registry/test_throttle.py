@@ -52,7 +52,7 @@ def test_the_width_follows_what_happened() -> None:
         assert throttle.width == width, events
 
 
-def test_nothing_starts_while_the_throttle_is_closed() -> None:
+def test_nothing_starts_while_the_throttle_is_closed_or_full() -> None:
     clock = Clock()
     throttle = Throttle(LIMIT, clock=clock)
     assert throttle.pause() == 0
@@ -61,9 +61,6 @@ def test_nothing_starts_while_the_throttle_is_closed() -> None:
     assert throttle.pause() == throttle.pause(is_repeat=True) == 9
     clock.now += 9
     assert throttle.pause() == 0
-
-
-def test_a_full_throttle_waits_for_a_request_to_end() -> None:
     throttle = Throttle(1)
     entered = throttle.enter()
     assert throttle.pause() == float("inf")

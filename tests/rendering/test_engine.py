@@ -160,11 +160,16 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[queue.LifoQueue]:
         rendering._stop(started)
 
 
-def test_what_waits_too_long_for_a_process_says_so(alone: queue.LifoQueue) -> None:
+def test_what_waits_too_long_says_so_and_a_process_that_ended_is_replaced(
+    alone: queue.LifoQueue,
+) -> None:
     taken = alone.get()
     assert "other texts take long to render" in Engine(seconds=0.01)("{{ 1 + 1 }}", J, {}).error
     alone.put(taken)
     assert Engine()("{{ 1 + 1 }}", J, {}).text == "2"
+    assert Engine()("{{ 1 + 1 }}", J, {}).text == "2"
+    rendering._stop(alone.queue[0])
+    assert Engine()("{{ 1 + 2 }}", J, {}).text == "3"
 
 
 def test_the_process_gets_no_keys(monkeypatch: pytest.MonkeyPatch, alone: queue.LifoQueue) -> None:
@@ -205,12 +210,6 @@ def test_values_that_are_inserted_whole_count_as_well(kind: str) -> None:
     rendered, warnings = render_template(template, {"it": value})
     assert len(rendered.get("messages") or rendered["content"]) == 24
     assert warnings == ["Messages and media of more than 5,000,000 characters were left out."]
-
-
-def test_a_process_that_ended_is_replaced(alone: queue.LifoQueue) -> None:
-    assert Engine()("{{ 1 + 1 }}", J, {}).text == "2"
-    rendering._stop(alone.queue[0])
-    assert Engine()("{{ 1 + 2 }}", J, {}).text == "3"
 
 
 @pytest.mark.parametrize(("line", "code"), [("", 0), (HOSTILE["nested loops"][1], 1)])

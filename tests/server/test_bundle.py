@@ -200,6 +200,10 @@ def test_a_file_that_keeps_its_size_and_its_time_is_read_again(tmp_path: Path) -
     os.utime(file, ns=(0, 0))
     sidecar.look()
     assert Caller(sidecar, key=None)("POST", "/prompt-templates/support%2Frefund").body["version"] == 8
+    file = write_bundle(tmp_path / "prompts.json")
+    health = Caller(Sidecar(file), key=None)("GET", "/health").body
+    assert (health["label"], health["commit"], health["prompts"]) == ("prod", None, 1)
+    assert re.fullmatch("[0-9a-f]{64}", health["digest"])
 
 
 def test_a_link_that_moves_to_another_directory_is_followed(tmp_path: Path) -> None:
@@ -244,10 +248,3 @@ def test_a_file_that_is_no_bundle_is_refused_in_words(tmp_path: Path) -> None:
         sidecar.look()
         health = Caller(sidecar, key=None)("GET", "/health").body
         assert health["prompts"] == 1 and message in health["problem"], content
-
-
-def test_health_says_what_is_served(tmp_path: Path) -> None:
-    file = write_bundle(tmp_path / "prompts.json")
-    health = Caller(Sidecar(file), key=None)("GET", "/health").body
-    assert (health["label"], health["commit"], health["prompts"]) == ("prod", None, 1)
-    assert re.fullmatch("[0-9a-f]{64}", health["digest"])

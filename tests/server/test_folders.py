@@ -34,7 +34,7 @@ def test_a_folder_knows_where_it_is(call, make, app):
     assert call("POST", FOLDERS, {"name": "top"}).body["folder"]["path"] is None
 
 
-def test_invalid_folders_are_refused(call, make):
+def test_invalid_folders_and_lists_are_refused(call, make):
     make("taken")
     for body, status in (
         ({"name": "x", "parent_id": 99}, 404),
@@ -44,6 +44,16 @@ def test_invalid_folders_are_refused(call, make):
         ({"name": "x", "external_ids": [{"source": "git", "external_id": "1"}]}, 400),
     ):
         assert call("POST", FOLDERS, body).status == status, body
+    for query, status in (
+        ("folder_id=99", 404),
+        ("folder_id=x", 422),
+        ("filter_type=POEM", 422),
+        ("workspace_id=1", 400),
+        ("sort_by=x", 422),
+        ("search_query=a&semantic_search=true", 422),
+        ("external_source=git&external_id=1", 400),
+    ):
+        assert call("GET", f"{ENTITIES}?{query}").status == status, query
 
 
 def test_paths_are_resolved_with_dots_or_slashes(call, make):
@@ -105,19 +115,6 @@ def test_entities_carry_paths_and_metadata_when_asked(call, make, publish):
     folder = call("GET", f"{ENTITIES}?include_metadata=true").body["entities"][0]
     assert (folder["name"], folder["metadata"]) == ("outer", {})
     assert call("GET", f"{ENTITIES}?folder_id={inner}&tags=u").body["entities"] == []
-
-
-def test_invalid_entity_lists_are_refused(call):
-    for query, status in (
-        ("folder_id=99", 404),
-        ("folder_id=x", 422),
-        ("filter_type=POEM", 422),
-        ("workspace_id=1", 400),
-        ("sort_by=x", 422),
-        ("search_query=a&semantic_search=true", 422),
-        ("external_source=git&external_id=1", 400),
-    ):
-        assert call("GET", f"{ENTITIES}?{query}").status == status, query
 
 
 def test_only_prompts_and_snippets_are_archived(call, make, publish):

@@ -183,15 +183,12 @@ def test_a_page_can_load_nothing_as_a_script_or_an_image(url) -> None:
         assert sent.headers["cross-origin-resource-policy"] == "same-origin"
 
 
-def test_an_absolute_url_has_to_name_the_registry_too(url) -> None:
+def test_an_absolute_url_has_to_name_the_registry_and_the_path_is_bounded(url) -> None:
     key = {"X-API-KEY": "k"}
     assert Sent(url, "GET", "http://HERE/prompt-templates", key).status == 200
     assert Sent(url, "GET", "http://evil.example/prompt-templates", key).status == 403
     # In a query it is text.
     assert Sent(url, "GET", "/prompt-templates?name=http://evil.example/", key).status == 200
-
-
-def test_the_length_of_the_path_is_bounded(url) -> None:
     key = {"X-API-KEY": "k"}
     assert Sent(url, "GET", "/prompt-templates?name=" + "x" * 8000, key).status == 200
     sent = Sent(url, "GET", "/prompt-templates?name=" + "x" * 9000, key)

@@ -108,9 +108,6 @@ def test_snippet_usage_lists_who_references_which_version(call, used):
         assert answer["total_prompts_using_snippet"] == len(usage), query
         labelled = [item["prompt_name"] for item in answer["label_usage"]]
         assert labelled == (["labelled"] if "labelled" in usage else []), query
-
-
-def test_snippet_usage_of_nothing(call, used):
     assert call("GET", "/prompt-templates/latest/snippet-usage").body["snippet_usage"] == []
     assert call("GET", "/prompt-templates/nobody/snippet-usage").status == 404
     assert call("GET", "/prompt-templates/tone/snippet-usage?prompt_version_number=9").status == 404

@@ -44,9 +44,6 @@ def test_the_name_of_the_prompts_own_model_chooses_the_entry(models: Models) -> 
     assert models.of(named("plain")) == Endpoint("http://models.test/v1")
     for metadata in (named("claude"), named(""), {}, None, {"model": None}):
         assert models.of(metadata) is models.default
-
-
-def test_an_endpoint_whose_key_is_not_set_says_so() -> None:
     specs = parse_fixtures(FILE.encode(), "registry.yaml").models
     with pytest.raises(ModelError, match="LLAMA_KEY is not set"):
         models_of(specs, Echo(), {}).called("llama").answer(text("Hi"), None)

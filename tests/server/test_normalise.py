@@ -101,9 +101,6 @@ def test_a_template_is_stored_in_the_recorded_form():
         ),
     ):
         assert json.dumps(stored_template(sent)) == json.dumps(stored), sent
-
-
-def test_the_name_of_a_placeholder_is_a_variable():
     assert stored_template({"messages": [{"role": "placeholder", "name": "h"}]})["input_variables"] == ["h"]
 
 

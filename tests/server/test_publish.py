@@ -75,15 +75,12 @@ def test_a_malformed_body_is_a_400_that_says_what_is_wrong(call):
         assert call("GET", "/prompt-templates").body["total"] == 0, says
 
 
-def test_names_are_case_sensitive_and_ids_have_no_gaps_and_limits_count_code_points(publish):
+def test_names_are_case_sensitive_and_tags_that_are_not_given_stay(publish):
     assert [publish(name)["id"] for name in ("a", "A", "A", "b")] == [1, 2, 2, 3]
     for name, message in (("x" * 512, "m" * 72), ("\N{PILE OF POO}" * 512, "ä" * 72)):
         assert publish(name, commit_message=message)["commit_message"] == message
-
-
-def test_tags_that_are_not_given_stay_and_given_ones_replace(publish):
     sent = ({"tags": ["x"]}, {}, {"tags": None}, {"tags": ["y"]}, {"tags": []})
-    published = [publish("a", **tags) for tags in sent]
+    published = [publish("tagged", **tags) for tags in sent]
     assert [version["tags"] for version in published] == [["x"], ["x"], ["x"], ["y"], []]
     assert [version["version_number"] for version in published] == [1, 2, 3, 4, 5]
 

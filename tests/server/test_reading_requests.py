@@ -110,6 +110,8 @@ def test_a_log_is_read_with_all_that_was_noted_about_it(call, three):
         ("assistant", "In your bank"),
     ]
     assert blueprint["metadata"]["model"]["parameters"] == {"max_tokens": 9}
+    for request_id in ("9", "0", "x", "9" * 30):
+        assert call("GET", f"{REQUESTS}/{request_id}").status == 404, request_id
 
 
 def test_a_call_is_read_with_the_tokens_of_its_response(call, three):
@@ -127,11 +129,6 @@ def test_a_call_is_read_with_the_tokens_of_its_response(call, three):
     assert {"tokens", "input_tokens"} & failed.keys() == set()
     calls = failed["prompt_blueprint"]["prompt_template"]["messages"][-1]["tool_calls"]
     assert [tool_call["function"]["name"] for tool_call in calls] == ["find", "send"]
-
-
-def test_a_request_that_does_not_exist_is_not_found(call):
-    for request_id in ("9", "0", "x", "9" * 30):
-        assert call("GET", f"{REQUESTS}/{request_id}").status == 404, request_id
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_evaluations_are_listed_with_filters_and_pages(call):
         assert all(item["is_blueprint"] for item in answer["evaluations"]), query
 
 
-def test_datasets_are_listed(call):
+def test_datasets_are_listed_and_their_rows_read_in_pages(call):
     datasets = call("GET", f"{DATASETS}?name=quality").body["datasets"]
     assert [(item["dataset_group"]["name"], item["column_names"]) for item in datasets] == [
         ("quality", ["question", "expect"])
@@ -147,21 +147,6 @@ def test_datasets_are_listed(call):
     for report, ids in ((run_id, [dataset]), (evaluation_id(call, "quality"), [dataset]), (run_id + 1, [])):
         selected = call("GET", f"{DATASETS}?report_id={report}").body["datasets"]
         assert [item["id"] for item in selected] == ids
-
-
-def test_fixtures_are_listed_at_the_root_of_the_folders(call):
-    path = "/api/public/v2/folders/entities?include_metadata=true&sort_by=id&sort_order=asc"
-    run(call, "quality")
-    kinds = {}
-    for entity in call("GET", path).body["entities"]:
-        kinds.setdefault(entity["type"], []).append((entity["name"], entity["metadata"]))
-    assert kinds["WORKFLOW"][0] == ("refund agent", {"latest_version_number": 1})
-    assert kinds["DATASET"][0] == ("quality", {"isDraft": False, "latest_version_number": 1})
-    assert kinds["REPORT"][0] == ("quality", {})
-    assert len(call("GET", f"{path}&filter_type=REPORT").body["entities"]) == len(kinds["REPORT"]) == 9
-
-
-def test_the_rows_of_a_dataset_are_read_in_pages(call):
     path = f"{DATASETS}/{dataset_id(call, 'quality')}/rows"
     cells = [
         [{"type": "dataset", "value": value} for value in row]
@@ -178,6 +163,18 @@ def test_the_rows_of_a_dataset_are_read_in_pages(call):
     ]:
         answer = call("GET", f"{path}?{query}").body
         assert (answer["rows"], answer["total"]) == (rows, total)
+
+
+def test_fixtures_are_listed_at_the_root_of_the_folders(call):
+    path = "/api/public/v2/folders/entities?include_metadata=true&sort_by=id&sort_order=asc"
+    run(call, "quality")
+    kinds = {}
+    for entity in call("GET", path).body["entities"]:
+        kinds.setdefault(entity["type"], []).append((entity["name"], entity["metadata"]))
+    assert kinds["WORKFLOW"][0] == ("refund agent", {"latest_version_number": 1})
+    assert kinds["DATASET"][0] == ("quality", {"isDraft": False, "latest_version_number": 1})
+    assert kinds["REPORT"][0] == ("quality", {})
+    assert len(call("GET", f"{path}&filter_type=REPORT").body["entities"]) == len(kinds["REPORT"]) == 9
 
 
 # -- evaluations ---------------------------------------------------------------------------------------
@@ -329,7 +326,7 @@ def test_which_outputs_are_by_node(call):
         assert shown == values, choice
 
 
-def test_an_agent_is_described_both_ways(call):
+def test_an_agent_is_described_both_ways_and_listed(call):
     answer = call("GET", f"/workflows/{AGENT}").body
     assert answer["workflow_id"] == answer["workflow"]["id"] == workflow_id(call)
     assert (answer["version"], answer["release_labels"]) == (1, ["prod"])
@@ -341,9 +338,6 @@ def test_an_agent_is_described_both_ways(call):
     (label,) = call("GET", f"/workflows/{AGENT}/labels").body["release_labels"]
     assert (label["release_label"], label["workflow_version_number"]) == ("prod", 1)
     assert label["workflow_version_id"] == answer["workflow_version_id"]
-
-
-def test_agents_are_listed(call):
     answer = call("GET", "/workflows?sort_by=id&sort_order=asc&per_page=2").body
     assert [item["name"] for item in answer["items"]] == ["refund agent", "two outputs"]
     assert (answer["has_next"], answer["next_num"], answer["total"]) == (True, 2, 3)

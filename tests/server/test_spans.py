@@ -295,12 +295,6 @@ def test_protobuf_is_for_traces_only_and_what_could_take_gigabytes_is_not_parsed
         assert (answer.status, says in answer.body["message"]) == (status, True)
 
 
-def test_closing_traces_is_refused(call):
-    answer = call("POST", "/v1/traces?close_after=true", otlp(OTLP_SPAN))
-    assert (answer.status, "does not close traces" in answer.body["message"]) == (400, True)
-    assert call("POST", "/v1/traces?close_after=false", otlp(OTLP_SPAN)).status == 200
-
-
 def test_what_spans_share_counts_for_each_of_them(app, call):
     sent = message(*[{**OTLP_SPAN, "spanId": f"{number:016x}"} for number in range(1, 101)])
     sent.resource_spans[0].resource.attributes[0].value.string_value = "x" * 900_000
@@ -309,9 +303,12 @@ def test_what_spans_share_counts_for_each_of_them(app, call):
     assert call("GET", f"/api/public/v2/traces/{TRACE}").status == 404
 
 
-def test_the_number_of_spans_has_a_limit(call, monkeypatch):
+def test_closing_traces_and_too_many_spans_are_refused(call, monkeypatch):
     monkeypatch.setattr(spans, "MAX_SPANS", 1)
     for path, body in (("/spans-bulk", {"spans": [SPAN] * 2}), ("/v1/traces", otlp(OTLP_SPAN, OTLP_SPAN))):
         answer = call("POST", path, body)
         assert (answer.status, "at most 1 are allowed" in answer.body["message"]) == (413, True)
     assert call("GET", f"/api/public/v2/traces/{TRACE}").status == 404
+    answer = call("POST", "/v1/traces?close_after=true", otlp(OTLP_SPAN))
+    assert (answer.status, "does not close traces" in answer.body["message"]) == (400, True)
+    assert call("POST", "/v1/traces?close_after=false", otlp(OTLP_SPAN)).status == 200

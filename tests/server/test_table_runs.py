@@ -117,16 +117,13 @@ def test_a_prompt_of_the_registry_is_used_at_its_version_with_its_snippets(call:
     assert sheet.cells("latest")[0]["model"] == "echo"  # so that nobody takes it for a model's
 
 
-def test_the_text_of_an_inline_template_is_used_as_it_is(call: Any) -> None:
+def test_an_inline_template_is_used_as_it_is_and_its_variables_get_items(call: Any) -> None:
     """Whether the vendor expands snippets of an inline template is not known, so this registry does not."""
     sheet = sheet_of(call, ["question"], [["Why?"]])
     template = inline("@@@polite@@@ {question}")
     sheet.column("Output", "PROMPT_TEMPLATE", inline_template=template, prompt_template_variable_mappings={})
     sheet.recalculate()
     assert sheet.values("Output") == ["@@@polite@@@ "]
-
-
-def test_a_variable_gets_the_items_of_a_list_in_json(call: Any) -> None:
     sheet = sheet_of(call, ["kinds"], [['["a", "b"]'], ["[a"], ["5"], ['{"x": "y"}']])
     template = {**inline("{% for kind in kinds %}<{{ kind }}>{% endfor %}")}
     template["prompt_template"]["messages"][0]["template_format"] = "jinja2"

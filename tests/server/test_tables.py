@@ -46,7 +46,7 @@ def sheets(call):
     return f"{TABLES}/{table['id']}/sheets"
 
 
-def test_a_new_table_has_a_sheet_with_a_column_and_an_empty_row(call):
+def test_a_new_table_has_a_sheet_and_a_table_is_renamed_moved_and_deleted(call):
     made = call("POST", TABLES, {}).body
     assert made["table"]["title"] == "Untitled Table 1"
     assert made["table"]["sheet_row_counts"] == {made["default_sheet"]["id"]: 1}
@@ -57,6 +57,15 @@ def test_a_new_table_has_a_sheet_with_a_column_and_an_empty_row(call):
     empty = call("POST", TABLES, {"title": "x", "create_default_sheet": False}).body
     assert "default_sheet" not in empty
     assert empty["table"]["sheet_count"] == 0
+    folder = call("POST", "/api/public/v2/folders", {"name": "f"}).body["folder"]["id"]
+    path = f"{TABLES}/{call('POST', TABLES, {'title': 'a'}).body['table']['id']}"
+    state = lambda answer: (answer.body["table"]["title"], answer.body["table"]["folder_id"])  # noqa: E731
+    assert state(call("PATCH", path, {"folder_id": folder})) == ("a", folder)
+    assert state(call("PATCH", path, {"title": "b"})) == ("b", folder)
+    assert state(call("PATCH", path, {"folder_id": None})) == ("b", None)
+    assert call("PATCH", path, {"folder_id": 9}).status == 404
+    assert call("DELETE", path).status == 200
+    assert call("GET", path).status == call("DELETE", path).status == 404
 
 
 def test_tables_are_listed_by_title_and_folder_page_by_page(call):
@@ -75,19 +84,7 @@ def test_tables_are_listed_by_title_and_folder_page_by_page(call):
     assert call("GET", f"{TABLES}?prompt_id=1").status == 422
 
 
-def test_a_table_is_renamed_moved_and_deleted(call):
-    folder = call("POST", "/api/public/v2/folders", {"name": "f"}).body["folder"]["id"]
-    path = f"{TABLES}/{call('POST', TABLES, {'title': 'a'}).body['table']['id']}"
-    state = lambda answer: (answer.body["table"]["title"], answer.body["table"]["folder_id"])  # noqa: E731
-    assert state(call("PATCH", path, {"folder_id": folder})) == ("a", folder)
-    assert state(call("PATCH", path, {"title": "b"})) == ("b", folder)
-    assert state(call("PATCH", path, {"folder_id": None})) == ("b", None)
-    assert call("PATCH", path, {"folder_id": 9}).status == 404
-    assert call("DELETE", path).status == 200
-    assert call("GET", path).status == call("DELETE", path).status == 404
-
-
-def test_a_sheet_has_the_rows_of_its_file(call, sheets):
+def test_a_sheet_has_the_rows_of_its_file_and_its_import_is_known_by_its_id(call, sheets):
     for name, content, rows in (
         ("a.csv", "q\n", []),
         ("a.CSV", '\ufeffq,"a b"\r\n"x\ny, ""z""",ü\r\n\r\nonly\r\n', [['x\ny, "z"', "ü"], ["only", None]]),
@@ -101,6 +98,13 @@ def test_a_sheet_has_the_rows_of_its_file(call, sheets):
         assert [[row["cells"][column_id]["value"] for column_id in ids] for row in shown["data"]] == rows, (
             name
         )
+    file = {"type": "file", **source("q\na\nb\n")}
+    started = call("POST", sheets, {"source": file}).body
+    operation = call("GET", f"{sheets}/operations/{started['operation_id']}").body["operation"]
+    assert operation == started["operation"]
+    assert (operation["status"], operation["row_count"]) == ("completed", 2)
+    assert call("GET", f"{sheets}/operations/other").status == 404
+    assert call("POST", sheets, {"source": file, "operation_id": "mine"}).status == 400
 
 
 def test_a_file_that_cannot_be_read_makes_no_sheet(call, sheets):
@@ -120,16 +124,6 @@ def test_a_file_that_cannot_be_read_makes_no_sheet(call, sheets):
         assert answer.status == 400, says
         assert says in answer.body["message"], says
         assert call("GET", sheets).body["data"] == [], says
-
-
-def test_an_import_is_known_by_the_id_of_its_sheet(call, sheets):
-    file = {"type": "file", **source("q\na\nb\n")}
-    started = call("POST", sheets, {"source": file}).body
-    operation = call("GET", f"{sheets}/operations/{started['operation_id']}").body["operation"]
-    assert operation == started["operation"]
-    assert (operation["status"], operation["row_count"]) == ("completed", 2)
-    assert call("GET", f"{sheets}/operations/other").status == 404
-    assert call("POST", sheets, {"source": file, "operation_id": "mine"}).status == 400
 
 
 def test_sheets_are_in_the_order_of_their_creation(call, sheets):

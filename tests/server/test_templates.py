@@ -34,7 +34,7 @@ def test_publish_get_and_list_give_the_same_template_with_the_recorded_keys(call
     assert (rendered["workspace_id"], len(rendered["request_id"])) == (app.store.workspace_id, 32)
 
 
-def test_pages_are_stable_complete_and_end(call, publish):
+def test_pages_are_stable_complete_and_capped(call, publish):
     for number in range(7):
         publish(f"p{number}")
     seen = []
@@ -47,9 +47,6 @@ def test_pages_are_stable_complete_and_end(call, publish):
         assert answer["prev_num"] == (page - 1 if page > 1 else None)
     assert seen == [f"p{number}" for number in reversed(range(7))]
     assert call("GET", "/prompt-templates?per_page=3&page=4").body["items"] == []
-
-
-def test_per_page_is_capped_at_100_and_30_by_default(call, publish):
     for number in range(101):
         publish(str(number))
     assert len(call("GET", "/prompt-templates?per_page=500").body["items"]) == 100
@@ -65,7 +62,7 @@ def shelf(publish, archive):
     archive(publish("100%_gone")["id"])
 
 
-def test_filters(call, shelf):
+def test_filters_and_the_version_that_a_label_shows(call, shelf):
     for query, expected in (
         ("", ["greeting", "tone", "support/Refund"]),
         ("sort_order=asc", ["support/Refund", "tone", "greeting"]),
@@ -91,9 +88,6 @@ def test_filters(call, shelf):
         answer = call("GET", f"/prompt-templates?{query}")
         assert names(answer) == expected, query
         assert answer.body["total"] == len(expected), query
-
-
-def test_a_label_shows_its_version(call, shelf):
     item = call("GET", "/prompt-templates?label=prod").body["items"][0]
     text = item["prompt_template"]["messages"][0]["content"][0]["text"]
     assert (item["version"], text) == (1, "@@@tone@@@ old")

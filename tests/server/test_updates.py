@@ -295,7 +295,7 @@ def test_what_is_no_command_closes_the_socket(call, url):
             assert subscriber.closed() == (3501, "bad request"), message
 
 
-def test_the_first_command_is_connect_with_a_token(url):
+def test_the_first_command_is_connect_with_a_token_and_soon(url, monkeypatch):
     for command, code in (
         ({}, 3501),
         ({"subscribe": {"channel": CHANNEL}}, 3501),
@@ -305,6 +305,9 @@ def test_the_first_command_is_connect_with_a_token(url):
         with client(url) as subscriber:
             subscriber.send({"id": 1, **command})
             assert subscriber.closed()[0] == code, command
+    monkeypatch.setattr(agents, "CONNECT_SECONDS", 0.0)
+    with client(url) as subscriber:
+        assert subscriber.closed() == (3502, "stale")
 
 
 def test_a_message_has_a_limit(url):
@@ -323,12 +326,6 @@ def test_a_failure_closes_the_socket(app, call, url, caplog):
         subscriber.send({"id": 2, "subscribe": {"channel": CHANNEL}})
         assert subscriber.closed() == (1011, "the registry failed; see its log")
     assert "is closed" in caplog.text
-
-
-def test_a_client_that_sends_no_token_is_closed(url, monkeypatch):
-    monkeypatch.setattr(agents, "CONNECT_SECONDS", 0.0)
-    with client(url) as subscriber:
-        assert subscriber.closed() == (3502, "stale")
 
 
 def test_the_number_of_sockets_has_a_limit(url, call, monkeypatch):
