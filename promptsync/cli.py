@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptsync import __version__
-from promptsync.commands.shared.groups import VerbGroup, shared_options, usage_error
-from promptsync.commands.shared.session import Environment, Session, blank_document
+from promptsync.commands.shared.session import (
+    Environment,
+    Session,
+    VerbGroup,
+    blank_document,
+    shared_options,
+    usage_error,
+)
 from promptsync.errors import Bug, Incomplete, Interrupted, PromptsyncError, UsageError
 from promptsync.terminal import streams
 
@@ -83,6 +89,7 @@ _FAMILIES = {
     "dataset": ("eval", "dataset"),
     "ls-remote": ("show", "list_command"),
     "mv": ("bump", "mv"),
+    "new": ("init", "new"),
     "open": ("show", "open_command"),
     "promote": ("label", "promote"),
     "relay": ("serve", "relay"),
