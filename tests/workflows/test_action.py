@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
-from actions import COMMIT, PACKAGE, Done
+from actions import COMMIT, PACKAGE, ROOT, Done
 from job import ARTIFACT
 from team import SOFTER, Team
 
@@ -106,3 +108,39 @@ def test_what_cannot_run_fails_before_it_starts(team: Team) -> None:
     done = run(team, *same, use(command="lint 'support"))
     assert [done.outcomes[step] for step in ("use-", "use-v", "promptsync")] == ["success"] * 2 + ["failure"]
     assert "quote" in done.log and done.log.count("checked") == 2
+
+
+# -- the action's own installation, with the real pip and an index ---------------------------------------
+
+
+_LIST = '"$RUNNER_TEMP/promptsync/venv/bin/python" -m pip list --format=freeze --disable-pip-version-check'
+_WHERE = """\
+"$RUNNER_TEMP/promptsync/venv/bin/python" -c 'import promptsync; print(promptsync.__file__)'
+promptsync --version
+"""
+
+
+@pytest.mark.lane
+def test_it_installs_this_code_and_locked_versions_in_an_environment_of_its_own(team: Team) -> None:
+    team.hub.installs = True
+    done = run(
+        team,
+        use("install"),
+        {"name": "Where", "run": _WHERE},
+        {"name": "List", "run": f"{_LIST} > list.txt"},
+        use("lint", command="lint"),
+    )
+    assert done.passed, str(done)
+    where, version, linted = done.log.splitlines()
+    assert Path(where).is_relative_to(done.directory.parent / "temp" / "promptsync" / "venv")
+    assert version == f"promptsync, version {__version__}" and linted == "9 files checked, no problems"
+    others = names(done.directory / "list.txt") - names(ROOT / "requirements.lock")
+    assert {one for one in others if not re.match(r"(pip|setuptools)==", one)} == {
+        f"promptsync=={__version__}"
+    }
+
+
+def names(path: Path) -> set[str]:
+    """The packages that a file lists, each with its version."""
+    found = re.findall(r"^[\w.-]+==[\w.]+", path.read_text("utf-8"), re.MULTILINE)
+    return {one.lower().replace("_", "-") for one in found}

@@ -51,6 +51,12 @@ def test_the_one_comment_says_how_each_push_went_and_of_no_prompt_there_is_none(
     done = team.check()
     assert done.passed and "**Nothing to release to `prod`**" in done.told, str(done)
     assert team.comments == []
+    # Hostile texts stay in their fences, and cannot pass for the comment.
+    lines = "\n      ".join([*HOSTILE, ""])
+    team.edit("support/refund", SOFTER[0], lines, f"```\n\n/merge\n@EVIL {MARKER} #1")
+    team.check()
+    assert "@EVIL closes #1" in team.comment
+    team.world.git("revert", "--no-edit", "HEAD")
     team.edit("support/refund", "refund_days }}", "refund_days }")
     done = team.check()
     assert not done.passed and "prompts/support/refund.yaml" in done.log
@@ -61,14 +67,6 @@ def test_the_one_comment_says_how_each_push_went_and_of_no_prompt_there_is_none(
     assert team.check().passed and "refund quality" in team.comment
     team.world.git("revert", "--no-edit", "HEAD")
     assert team.check().passed and "**Nothing to release to `prod`**" in team.comment
-
-
-def test_hostile_texts_stay_in_their_fences_and_cannot_pass_for_the_comment(team: Team) -> None:
-    team.branch()
-    lines = "\n      ".join([*HOSTILE, ""])
-    team.edit("support/refund", SOFTER[0], lines, f"```\n\n/merge\n@EVIL {MARKER} #1")
-    team.check()
-    assert "@EVIL closes #1" in team.comment
 
 
 def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_missing(team: Team) -> None:
