@@ -14,14 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptsync import __version__
-from promptsync.commands.shared.session import (
-    Environment,
-    Session,
-    VerbGroup,
-    blank_document,
-    shared_options,
-    usage_error,
-)
+from promptsync.commands.shared.groups import VerbGroup, shared_options, usage_error
+from promptsync.commands.shared.session import Environment, Session, blank_document
 from promptsync.errors import Bug, Incomplete, Interrupted, PromptsyncError, UsageError
 from promptsync.terminal import streams
 
@@ -84,19 +78,6 @@ _VARIABLES = ("PROMPTLAYER_", "PROMPTSYNC_", "GITHUB_", "GITLAB_CI", "CI_")
 
 VERBS = dict(re.findall(r"^  (\S+) +(.+)$", HELP, re.MULTILINE))
 
-_FAMILIES = {
-    "agent": ("eval", "agent"),
-    "dataset": ("eval", "dataset"),
-    "ls-remote": ("show", "list_command"),
-    "mv": ("bump", "mv"),
-    "new": ("init", "new"),
-    "open": ("show", "open_command"),
-    "promote": ("label", "promote"),
-    "relay": ("serve", "relay"),
-    "rollback": ("label", "rollback"),
-}
-"""The module and the function of verbs that are declared beside another one."""
-
 
 class LazyGroup(VerbGroup):
     """Loads a verb's module only when that verb is used."""
@@ -107,8 +88,8 @@ class LazyGroup(VerbGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        name, function = _FAMILIES.get(cmd_name, (cmd_name, "command"))
-        command: click.Command = getattr(importlib.import_module(f"promptsync.commands.{name}"), function)
+        module = importlib.import_module(f"promptsync.commands.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
         if ctx.resilient_parsing:  # a shell wants to complete a word
             from promptsync.commands.completion import teach
 

@@ -1,38 +1,26 @@
-"""``promptsync eval``, ``agent`` and ``dataset``: what checks prompts, its runs, and what it runs on."""
+"""``promptsync eval``: list, run and show evaluations."""
 
 from __future__ import annotations
 
 import shlex
-from typing import Any, Final
+from typing import Any
 
 import click
 import msgspec
 
 from promptsync.checks.assignment import choose_named, limits_in
-from promptsync.checks.catalog import (
-    Agent,
-    Dataset,
-    Evaluation,
-    list_agents,
-    list_datasets,
-    list_evaluations,
-    list_tables,
-)
+from promptsync.checks.catalog import Evaluation, list_evaluations, list_tables
 from promptsync.checks.comparison import noise
 from promptsync.checks.results import Standard
 from promptsync.checks.run_checks import show_run
 from promptsync.commands.shared import checks
-from promptsync.commands.shared.options import SCORE, SECONDS, variable_options, variables, version_options
+from promptsync.commands.shared.options import SCORE, SECONDS
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
-from promptsync.project.target import At
-from promptsync.show.checks import noise_body, noise_lines, run_notes
+from promptsync.show.checks import noise_body, noise_lines
 from promptsync.show.notes import number_text
 from promptsync.show.outcome import Outcome, bodies
 from promptsync.terminal import output
-
-_DRAFT: Final = -1
-"""The version number of a dataset that is still a draft."""
 
 
 @verb_group("eval")
@@ -202,107 +190,3 @@ def noise_command(session: Session, name: str, runs: int, **options: Any) -> Out
     if error is not None and error.hint:
         error = error.replaced(hint=f"promptsync eval noise {shlex.quote(name)}")
     return Outcome(lines, body, error=error)
-
-
-# -- agents and datasets ------------------------------------------------------------------------------------
-
-
-@verb_group("agent")
-def agent() -> None:
-    """An agent, which PromptLayer also calls a workflow, runs several prompts in sequence.
-
-    \b
-    promptsync agent list
-    promptsync agent run refund-agent --var order=A-17
-    promptsync agent show 45
-    """
-
-
-@verb("list", parent=agent, short_help="List agents.")
-def agent_list(session: Session) -> Outcome:
-    """List the agents with their latest versions and labels.
-
-    \b
-    promptsync agent list
-    """
-    return checks.list_items(session, "agents", list_agents, ("VERSION", "LABELS"), _agent_row)
-
-
-def _agent_row(item: Agent) -> tuple[str, ...]:
-    return "-" if item.version is None else f"v{item.version}", output.name(" ".join(item.labels))
-
-
-@verb("run", parent=agent, short_help="Run agents and show the output of each node.")
-@click.argument("names", nargs=-1, metavar="[NAME|ID...]")
-@variable_options
-@version_options
-@checks.run_options
-def agent_run(
-    session: Session,
-    names: tuple[str, ...],
-    assignments: tuple[str, ...],
-    source: str | None,
-    at: At,
-    **options: Any,
-) -> Outcome:
-    """Run agents together, and wait for the outputs of their nodes.
-
-    Name agents, or pass --changed to run those that the files of changed prompts or checks: name. An agent
-    runs once for the same input variables; --var and --vars replace some of these.
-
-    Exits with 1 if a node failed or a run timed out.
-
-    \b
-    promptsync agent run refund-agent --var order=A-17 --label prod
-    promptsync agent run --changed --json
-    promptsync agent run refund-agent --vars cases.yaml --timeout 60 --json
-    """
-    standard = Standard(allow_unbound=options["allow_unbound"])
-    values = variables(session, assignments, source)
-    return checks.run_together(session, "agent", names, options, standard, variables=values, at=at)
-
-
-@verb("show", parent=agent, short_help="Show a run of an agent.")
-@click.argument("wanted", metavar="EXECUTION")
-@checks.wait_option
-def agent_show(session: Session, wanted: str, wait: bool, timeout: float | None) -> Outcome:
-    """Show the status of a run and the output of each node. agent run prints the id, EXECUTION.
-
-    Exits with 1 if a node failed, or if --timeout ended the wait.
-
-    \b
-    promptsync agent show 45
-    promptsync agent show 45 --wait --timeout 60
-    promptsync agent show 45 --json | jq '.runs[].outputs'
-    """
-    seconds = checks.time_to_wait(wait, timeout)
-    with session.project(needs_config=False) as project:
-        results = show_run(project.registry, "agent", wanted, timeout=seconds, progress=session.bar)
-    for note in run_notes(results, session.command_on_remote):
-        session.say(note)
-    return checks.results_outcome("agent", results)
-
-
-@verb_group("dataset")
-def dataset() -> None:
-    """Datasets come from the PromptLayer dashboard. In the embedded registry, evaluation files are datasets.
-
-    \b
-    promptsync dataset list
-    """
-
-
-@verb("list", parent=dataset, short_help="List datasets.")
-def dataset_list(session: Session) -> Outcome:
-    """List every version of every dataset, newest first.
-
-    \b
-    promptsync dataset list
-    promptsync dataset list --json | jq '.datasets[].name'
-    """
-    return checks.list_items(session, "datasets", list_datasets, ("VERSION", "COLUMNS", ""), _dataset_row)
-
-
-def _dataset_row(item: Dataset) -> tuple[str, ...]:
-    version = "draft" if item.version == _DRAFT else "-" if item.version is None else f"v{item.version}"
-    return version, output.name(", ".join(item.columns)), "(deleted)" if item.deleted else ""

@@ -1,9 +1,8 @@
-"""``promptsync serve`` and ``relay``: the embedded registry over HTTP, and a receiver of webhooks."""
+"""``promptsync serve``: the embedded registry over HTTP."""
 
 from __future__ import annotations
 
 import gc
-import logging
 import shlex
 import signal
 import sys
@@ -16,7 +15,7 @@ import click
 
 from promptsync.commands.shared.options import read_bundle
 from promptsync.commands.shared.session import Session, verb
-from promptsync.errors import Incomplete, UsageError
+from promptsync.errors import UsageError
 from promptsync.files.config import find, load
 from promptsync.files.disk import private_directory
 from promptsync.registry.address import LOCAL, NO_KEY, is_key
@@ -220,51 +219,3 @@ def _places(session: Session, database: Path | None, fixtures: Path | None) -> t
         message = f"the fixtures file does not exist: {fixtures}"
         raise UsageError(message, hint="correct the path, or remove it")
     return place, fixtures
-
-
-# -- relay --------------------------------------------------------------------------------------------------
-
-
-@verb("relay")
-@click.option("--github", default="", metavar="OWNER/REPO", help="Repository on GitHub.")
-@click.option("--gitlab", default="", metavar="PROJECT", help="Project on GitLab, by its path or number.")
-@click.option("--api-url", default="", metavar="URL", help="API of your own GitHub or GitLab server.")
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
-@click.option(
-    "--port",
-    default=8471,
-    show_default=True,
-    metavar="PORT",
-    type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 picks a free one.",
-)
-def relay(session: Session, github: str, gitlab: str, api_url: str, host: str, port: int) -> Outcome:
-    """Receive PromptLayer's webhooks and start the workflows that pull edits or continue a deploy.
-
-    PROMPTLAYER_WEBHOOK_SECRET is the secret of the webhook. PROMPTSYNC_RELAY_TOKEN may start workflows.
-
-    \b
-    promptsync relay --github OWNER/REPO
-    promptsync relay --gitlab GROUP/PROJECT --api-url https://gitlab.example.com/api/v4
-    """
-    from promptsync.relay import create_app
-    from promptsync.server.app import check_installed
-    from promptsync.server.serve import base_url, bind, run_server
-
-    app = create_app(
-        secret=session.environment.get("PROMPTLAYER_WEBHOOK_SECRET") or "",
-        token=session.environment.get("PROMPTSYNC_RELAY_TOKEN") or "",
-        github=github,
-        gitlab=gitlab,
-        api_url=api_url,
-        directory=str(session.config().root),
-    )
-    check_installed("relay")
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("promptsync.relay").setLevel(logging.WARNING if session.quiet else logging.INFO)
-
-    # A supervisor stops it with SIGTERM, after which what waits is started, as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    text = f"starts workflows in {github or gitlab}; Ctrl-C stops it"
-    run_server(app, bind(host, port), lambda port: session.say(f"{base_url(host, port)} {text}"))
-    return Outcome(exit_code=0 if app.dispatcher.close() else Incomplete.exit_code)

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import click
 
-from promptsync.commands.shared.session import Session, session_option, together
+from promptsync.commands.shared.groups import session_option, together
+from promptsync.commands.shared.session import Session
 from promptsync.compare.conflict import Conflict
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused, UsageError
 from promptsync.files.disk import locked

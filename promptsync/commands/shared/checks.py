@@ -22,8 +22,9 @@ from promptsync.checks.runs import TIMEOUT
 from promptsync.checks.tables import TablePlan, check_tables, past_results, plan_tables
 from promptsync.checks.tested_text import Wanted, wanted_texts
 from promptsync.commands.shared.ci import live_label, origin, resolve_since, since_option
+from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.options import SECONDS, check_apart, format_option, writable
-from promptsync.commands.shared.session import Session, session_option, together
+from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, UsageError
 from promptsync.prompt.evaluation import enough_rows
 from promptsync.show import checks as show_checks

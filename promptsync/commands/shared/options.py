@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from promptsync.commands.shared.session import Session, session_option, together
+from promptsync.commands.shared.groups import session_option, together
+from promptsync.commands.shared.session import Session
 from promptsync.errors import UsageError
 from promptsync.files.yaml import load
 from promptsync.prompt.bundle import Bundle, decode

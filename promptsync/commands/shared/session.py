@@ -1,10 +1,9 @@
-"""One run of a verb: its settings and its outcome; and how verbs, groups and common options are declared."""
+"""One run of a verb: its settings, its outcome, and how verbs are declared."""
 
 from __future__ import annotations
 
 import functools
 import operator
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
+from promptsync.commands.shared.groups import VerbGroup, shared_options
 from promptsync.errors import UsageError
-from promptsync.parallel import MOST_REQUESTS
 from promptsync.terminal.progress import Bar
 
 if TYPE_CHECKING:
@@ -288,87 +286,6 @@ class Session:
             raise
 
 
-# -- how verbs are declared ---------------------------------------------------------------------------------
-
-CommandT = TypeVar("CommandT", bound=click.Command)
-
-
-def together(*options: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that adds several options in this order."""
-
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return add
-
-
-def _set_directory(context: click.Context, _: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        before = context.obj.directory_option
-        context.obj.directory_option = os.path.join(before, value)  # noqa: PTH118 -- quick to start
-
-
-def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    name = str(parameter.name)
-    if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-        setattr(context.obj, name, value)
-
-
-session_option = functools.partial(click.option, callback=_set, expose_value=False)
-"""Adds an option whose value goes to the field of the session with its name, not to the function."""
-
-_SHARED = (
-    session_option(
-        "-C",
-        "directory",
-        metavar="DIR",
-        type=click.Path(exists=True, file_okay=False),
-        callback=_set_directory,
-        help="Run as if started in DIR.",
-    ),
-    session_option(
-        "--remote", metavar="NAME|URL", help="Use this registry: a remote from promptsync.yaml, or a URL."
-    ),
-    session_option(
-        "-j",
-        "--jobs",
-        metavar="N",
-        type=click.IntRange(1, MOST_REQUESTS),
-        help=f"Send at most N requests at once, 1 to {MOST_REQUESTS} (default: {MOST_REQUESTS}).",
-    ),
-    session_option("--json", is_flag=True, help="Print one JSON document."),
-    session_option("-q", "--quiet", is_flag=True, help="Print only the result."),
-    session_option("-v", "--verbose", count=True, help="Print more."),
-    session_option(
-        "--color", type=click.Choice(["auto", "always", "never"]), help="Use colors (default: on a terminal)."
-    ),
-    session_option("--no-pager", is_flag=True, help="Do not show long output in a pager."),
-)
-
-
-def shared_options(command: CommandT) -> CommandT:
-    """Add the options that every verb takes. Their values go to the session, not to the function."""
-    for option in _SHARED:
-        option(command)
-    return command
-
-
-class VerbGroup(click.Group):
-    """A verb that has verbs of its own."""
-
-    def __init__(self, *arguments: Any, **attributes: Any) -> None:
-        super().__init__(*arguments, **{"subcommand_metavar": "COMMAND [ARGS]...", **attributes})
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in the order in which they are declared
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        self.format_commands(ctx, formatter)
-        click.Command.format_options(self, ctx, formatter)
-
-
 def verb_group(name: str) -> Callable[[Callable[[], None]], click.Group]:
     """Declare a verb that has verbs of its own, which ``verb(…, parent=group)`` declares."""
     return lambda function: shared_options(click.group(name, cls=VerbGroup)(function))
@@ -437,59 +354,3 @@ def verb(
         return declared
 
     return declare
-
-
-# -- suggestions for mistyped words -------------------------------------------------------------------------
-
-_WORDS_FOR = {
-    "bundle": "fallback",
-    "deploy": "release",
-    "doctor": "login",
-    "eval run": "test",
-    "init": "clone",
-    "init --from-remote": "import",
-    "label": "tag",
-    "lint": "check validate",
-    "log": "history versions",
-    "ls-remote": "list ls",
-    "mv": "rename",
-    "new": "create",
-    "pull": "fetch",
-    "pull --merge": "merge",
-    "push": "add apply commit publish",
-    "push --dry-run": "plan",
-    "push --prune NAME": "delete remove rm",
-    "rollback": "revert",
-    "search": "find grep",
-    "status": "sync",
-    "--version": "version",
-}
-"""What other programs call our verbs."""
-
-_OTHER_WORDS = {word: verb for verb, words in _WORDS_FOR.items() for word in words.split()}
-
-
-def usage_error(error: click.UsageError, verb: str) -> UsageError:
-    """Return click's error as ours, with a hint; click's help for a missing verb is printed.
-
-    ``verb`` is for an error of click's parser, which does not say where it happened.
-    """
-    context = error.ctx
-    path = context.command_path if context is not None else f"promptsync {verb}".rstrip()
-    is_root = context is None or context.parent is None
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message())
-        return UsageError("no command given", hint=f"{path} {'status' if is_root else '--help'}")
-    if isinstance(error, click.exceptions.NoSuchCommand) and context is not None:
-        from difflib import get_close_matches
-
-        name, group = error.command_name, context.command
-        known = group.list_commands(context) if isinstance(group, click.Group) else []
-        word = next(iter(get_close_matches(name.lower(), known, 1)), None)
-        word = _OTHER_WORDS.get(name, word) if is_root else word
-        hint = f"did you mean '{path} {word}'?" if word else f"{path} {'help' if is_root else '--help'}"
-        if word == _OTHER_WORDS["rm"]:
-            hint += "\nbefore that, delete the file with git rm, and commit"
-        return UsageError(f"{path} has no command {name!r}", hint=hint)
-    # click puts choices on lines of their own
-    return UsageError(" ".join(error.format_message().split()), hint=f"{path} --help")
