@@ -16,7 +16,7 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import may_have_moved, restore_by_hand
 from promptsync.compare.gather import gather, offline_snapshot
 from promptsync.compare.released import Pins, find_pins
-from promptsync.compare.snapshot import Item, Snapshot, State, matching
+from promptsync.compare.snapshot import Item, Snapshot, State, find_passed_over, matching
 from promptsync.files.yaml.load import text_of
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
@@ -139,11 +139,10 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: boo
     # A shallow clone does not show what the files include.
     if not items or (not drift and project.history is not None and project.history.shallow):
         return {}, False
-    from promptsync.compare.snapshot import find_passed_over
-
     passed_over = find_passed_over(project, items)
     numbers = {name: [version.version for version in versions.read] for name, versions in passed_over.items()}
-    return numbers, any(versions.has_edits for versions in passed_over.values())
+    # What was not saved in the dashboard comes with the branch that pushed it.
+    return numbers, any(head.edits for versions in passed_over.values() for head in versions.heads)
 
 
 def _may_pass_over(item: Item) -> bool:

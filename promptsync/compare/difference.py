@@ -20,7 +20,7 @@ from promptsync.files.prompt_file import PromptFile, name_in, parse
 from promptsync.files.worktree import Worktree
 from promptsync.files.yaml.load import InvalidFile, check_valid
 from promptsync.project.project import Project
-from promptsync.project.target import At, PromptAt, find_prompt, may_have_version, resolve, unknown
+from promptsync.project.target import At, PromptAt, find_prompt, resolve, unknown
 from promptsync.project.versions import Catalog, NoSuchVersion, find_version
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.canonical import digest
@@ -122,8 +122,6 @@ def differences_between(
     with its file, at ``at`` where it specifies no version. Without arguments, every file is compared with
     ``at``. Raises ``NoSuchPrompt``, ``NoSuchVersion``, and ``UsageError`` for a prompt at two versions.
     """
-    if not at and not any(map(may_have_version, arguments)):
-        return None
     catalog = Catalog(project)
     if arguments:
         known: Mapping[str, object] = ChainMap(dict(worktree.files), catalog)  # type: ignore[arg-type]

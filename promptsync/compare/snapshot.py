@@ -363,11 +363,6 @@ class PassedOverVersions(Struct, frozen=True):
         return tuple(self.history.remote[number] for number in numbers if number in self.history.remote)
 
     @property
-    def has_edits(self) -> bool:
-        """Whether one was saved in the dashboard; the others come with the branch that pushed them."""
-        return any(head.edits for head in self.heads)
-
-    @property
     def included(self) -> tuple[int, ...]:
         """The versions that a file includes once all of them are merged into it, newest first."""
         graph = self.history
