@@ -14,8 +14,7 @@ from promptsync.compare.content import read_content
 from promptsync.compare.difference import Step, step
 from promptsync.compare.snapshot import Item, PromptHistory, State, histories_of, run
 from promptsync.files.worktree import scan
-from promptsync.history import decide
-from promptsync.history.graph import Graph, Includes, Lineage
+from promptsync.history.graph import Graph, Includes, Lineage, decide, passed_over
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, resolve
@@ -126,7 +125,7 @@ def read_log(
             hint="promptsync doctor",
         )
     history = _history(project, listed, versions)
-    parents, passed_over, base = _read_graph(project, history, shown[-1].version)
+    parents, lost, base = _read_graph(project, history, shown[-1].version)
     nodes, lineage = history.versions, history.lineage
     commits = {version.version: _commit(version, nodes[version.version].digest, lineage) for version in shown}
     known = {commit for commit, _ in commits.values() if commit is not None}
@@ -148,7 +147,7 @@ def read_log(
             digest=nodes[number].digest or "",
             base=number == base,
             parents=[parent for parent in parents[number] if parent > 0],
-            passed_over=number in passed_over,
+            passed_over=number in lost,
             short=short,
             patch=_patch(history, before, version) if patches else None,
         )
@@ -173,14 +172,13 @@ def _read_graph(
     def outline(graph: Graph) -> tuple[dict[int, tuple[int, ...]], Includes, int | None]:
         graph.look_from(lowest)
         parents = {number: graph.parents(number) for number in graph.window}
-        passed_over = frozenset(parents) - graph.includes(graph.latest)
+        lost = frozenset(parents) - graph.includes(graph.latest)
         if graph.file is None:
-            return parents, passed_over, None
-        if passed_over:
-            heads = decide.passed_over(graph)
-            passed_over &= {number for head in heads for number in head.numbers}
-        base = decide.decide(graph).base
-        return parents, passed_over, base.version if base is not None else None
+            return parents, lost, None
+        if lost:
+            lost &= {number for head in passed_over(graph) for number in head.numbers}
+        base = decide(graph).base
+        return parents, lost, base.version if base is not None else None
 
     return run(project, [history], outline)[history.name]
 

@@ -13,8 +13,18 @@ from promptsync.compare.content import content_of, read_content
 from promptsync.compare.git_state import Origin, too_shallow
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
-from promptsync.history.decide import Base, Decision, PassedOver, decide, passed_over
-from promptsync.history.graph import Graph, Lineage, Missing, Node, Revision
+from promptsync.history.graph import (
+    Base,
+    Decision,
+    Graph,
+    Lineage,
+    Missing,
+    Node,
+    PassedOver,
+    Revision,
+    decide,
+    passed_over,
+)
 from promptsync.history.mark import Key, identity, make_key
 from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, PromptAt, archived, is_pattern, resolve, unknown

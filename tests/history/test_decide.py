@@ -18,8 +18,7 @@ from versions import (
     versions,
 )
 
-from promptsync.history.decide import passed_over
-from promptsync.history.graph import Missing, Node
+from promptsync.history.graph import Missing, Node, passed_over
 from promptsync.prompt.prompt import State
 
 FIRST = ("a", f"({C1} v1)")

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptsync.history.decide import Decision, decide
-from promptsync.history.graph import Graph, Lineage, Missing, Node, Revision
+from promptsync.history.graph import Decision, Graph, Lineage, Missing, Node, Revision, decide
 from promptsync.history.mark import Key, make_key
 
 PROMPT = "9 1"
