@@ -132,15 +132,8 @@ def _seen(session: Session, config: Config) -> SeenNames:
 
 
 _OFFERS: dict[str, Offer] = {
-    "NAME": prompts,
-    "OLD": prompts,
-    "NEW": prompts,
-    "PROMPT": prompts,
-    "SNIPPET": prompts,
-    "USER": prompts,
-    "LABEL": labels,
-    "FROM": labels,
-    "TO": labels,
+    **dict.fromkeys(("NAME", "OLD", "NEW", "PROMPT", "SNIPPET", "USER"), prompts),
+    **dict.fromkeys(("LABEL", "FROM", "TO"), labels),
     "NAME|URL": lambda session: _config(session).remotes,
 }
 """The values of a parameter by what the help calls it."""

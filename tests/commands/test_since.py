@@ -19,11 +19,9 @@ A = "prompts/a.yaml"
 B = "prompts/b.yaml"
 ZEROS = "0" * 40
 A40 = "a" * 40
+MAIN, BRANCH = "refs/heads/main", "refs/heads/feature"
+ONE, TWO, THREE = (f"content: Text {number}\n" for number in range(3))
 REPOSITORY = {"full_name": "acme/bot", "default_branch": "main"}
-
-
-def text(content: str) -> str:
-    return f"content: {content}\n"
 
 
 class Hub:
@@ -32,13 +30,13 @@ class Hub:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.origin = Copy.made(directory / "origin")
-        self.origin.put({A: text("One"), B: text("One")})
+        self.origin.put({A: ONE, B: ONE})
         self.first = self.origin.commit()
         self.origin.git("checkout", "-q", "-b", "feature")
-        self.origin.put({B: text("Two")})
+        self.origin.put({B: TWO})
         self.head = self.origin.commit()
         self.origin.git("checkout", "-q", "main")
-        self.origin.put({A: text("Two")})
+        self.origin.put({A: TWO})
         self.base = self.origin.commit()
         # GitHub merges each pull request to try it
         self.origin.git("checkout", "-q", "--detach", "main")
@@ -67,7 +65,7 @@ class Hub:
         pull = {"number": 7, "base": base, "head": head, "merge_commit_sha": self.merge}
         return {"before": self.first, "after": self.head, "pull_request": pull, "repository": REPOSITORY}
 
-    def push(self, before: str, ref: str = "refs/heads/main") -> dict[str, Any]:
+    def push(self, before: str, ref: str = MAIN) -> dict[str, Any]:
         return {"ref": ref, "before": before, "base_ref": None, "repository": REPOSITORY}
 
 
@@ -81,26 +79,16 @@ def session(clone: Copy, variables: Mapping[str, str]) -> Session:
 
 
 def resolved(
-    clone: Copy,
-    name: str,
-    event: Any,
-    ref: str = "refs/heads/main",
-    since: str | None = None,
-    required: bool = True,
+    clone: Copy, name: str, event: Any, ref: str = MAIN, since: str | None = None, required: bool = True
 ) -> str | None:
     """What the event means in a clone."""
     path = clone.top.parent / "event.json"
     path.write_text(json.dumps(event), "utf-8")
-    variables = {
-        "GITHUB_ACTIONS": "true",
-        "GITHUB_EVENT_NAME": name,
-        "GITHUB_EVENT_PATH": str(path),
-        "GITHUB_REF": ref,
-    }
-    return resolve_since(session(clone, variables), since, required=required)
+    variables = {"GITHUB_EVENT_NAME": name, "GITHUB_EVENT_PATH": str(path), "GITHUB_REF": ref}
+    return resolve_since(session(clone, {"GITHUB_ACTIONS": "true", **variables}), since, required=required)
 
 
-def names(clone: Copy, name: str, event: Any, ref: str = "refs/heads/main") -> str:
+def names(clone: Copy, name: str, event: Any, ref: str = MAIN) -> str:
     """The prompts that changed by an event."""
     since = resolved(clone, name, event, ref)
     assert since is not None
@@ -108,11 +96,10 @@ def names(clone: Copy, name: str, event: Any, ref: str = "refs/heads/main") -> s
 
 
 def merge_group(hub: Hub) -> dict[str, Any]:
-    group = {"head_sha": hub.merge, "base_sha": hub.base, "base_ref": "refs/heads/main"}
+    group = {"head_sha": hub.merge, "base_sha": hub.base, "base_ref": MAIN}
     return {"merge_group": group, "repository": REPOSITORY}
 
 
-BRANCH = "refs/heads/feature"
 MANUAL = {"inputs": {}, "ref": BRANCH, "repository": REPOSITORY}
 
 # What is checked out, how deep, the name of the event, its text, its ref, and the prompts that changed.
@@ -121,10 +108,10 @@ EVENTS: list[tuple[str, int, str, Callable[[Hub], Any], str, str]] = [
     ("merge", 2, "pull_request", Hub.pull_request, "refs/pull/7/merge", "b"),
     ("head", 0, "pull_request", Hub.pull_request, "refs/pull/7/merge", "b"),
     ("merge", 0, "merge_group", merge_group, "refs/heads/gh-readonly-queue/main/pr-7", "b"),
-    ("base", 0, "push", lambda hub: hub.push(hub.first), "refs/heads/main", "a"),
-    ("merge", 0, "push", lambda hub: hub.push(hub.first), "refs/heads/main", "a b"),
+    ("base", 0, "push", lambda hub: hub.push(hub.first), MAIN, "a"),
+    ("merge", 0, "push", lambda hub: hub.push(hub.first), MAIN, "a b"),
     ("head", 0, "push", lambda hub: hub.push(ZEROS, BRANCH), BRANCH, "b"),
-    ("base", 0, "push", lambda hub: hub.push(ZEROS), "refs/heads/main", "a b"),
+    ("base", 0, "push", lambda hub: hub.push(ZEROS), MAIN, "a b"),
     ("head", 0, "workflow_dispatch", lambda hub: MANUAL, BRANCH, "b"),
 ]
 
@@ -153,7 +140,7 @@ def test_a_clone_that_lacks_what_was_there_before_says_what_to_fetch(hub: Hub) -
         assert hint in caught.value.hint
     # A forced push took the old commit away.
     hub.origin.git("reset", "-q", "--hard", hub.first)
-    hub.origin.put({A: text("Three")})
+    hub.origin.put({A: THREE})
     clone = hub.checkout(hub.origin.commit())
     forced = hub.push(hub.base)
     with pytest.raises(PromptsyncError) as caught:
@@ -181,8 +168,8 @@ def test_a_merge_group_names_the_branch_that_it_will_be_merged_into(tmp_path: Pa
 def test_an_event_with_nothing_before_it_is_an_error_and_no_empty_set(hub: Hub) -> None:
     clone = hub.checkout(hub.base)
     for name, event, ref in (
-        ("workflow_dispatch", {**MANUAL, "ref": "refs/heads/main"}, "refs/heads/main"),
-        ("schedule", {"schedule": "0 3 * * *", "repository": REPOSITORY}, "refs/heads/main"),
+        ("workflow_dispatch", {**MANUAL, "ref": MAIN}, MAIN),
+        ("schedule", {"schedule": "0 3 * * *", "repository": REPOSITORY}, MAIN),
         ("push", {"ref": "refs/tags/v1", "before": ZEROS, "repository": REPOSITORY}, "refs/tags/v1"),
     ):
         with pytest.raises(PromptsyncError, match=f"a {name} event") as caught:
