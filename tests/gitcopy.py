@@ -10,7 +10,7 @@ from pathlib import Path
 
 from promptsync.compare.difference import ChangedPrompts, changed_since
 from promptsync.files.config import load
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import scan
 from promptsync.project.project import open_project
 
 GITCONFIG = str(Path(__file__).with_name("gitconfig"))

@@ -15,8 +15,8 @@ import yaml
 
 from promptsync.cli import run
 from promptsync.files.evaluation import load_evaluations
+from promptsync.files.prompt_file import scan
 from promptsync.files.schema import schema
-from promptsync.files.worktree import scan
 from promptsync.prompt.canonical import digest
 
 ROOT = Path(__file__).parent.parent

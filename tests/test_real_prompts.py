@@ -11,7 +11,7 @@ import pytest
 from registry_server import chat, running
 from worlds import PUBLISH, SYNCED, World, made
 
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import scan
 from promptsync.server.app import create_app
 
 PATH = Path(__file__).parents[2] / "shared" / "data" / "real-prompts.csv"

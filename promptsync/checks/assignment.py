@@ -17,8 +17,7 @@ from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import State
 from promptsync.files.config import Config
 from promptsync.files.evaluation import FOLDER
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import PromptFile, scan
 from promptsync.files.yaml.load import InvalidFile, position
 from promptsync.project.project import Project
 from promptsync.project.target import resolve, unknown

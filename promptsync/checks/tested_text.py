@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check
 from promptsync.compare.conflict import check_resolved
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import scan
 from promptsync.project.versions import labelled, list_all
 from promptsync.prompt.canonical import digest, encode, is_reference
 from promptsync.prompt.contract import ContractChange, contract_changes

@@ -13,8 +13,7 @@ from promptsync.checks.tested_text import UNREADABLE, TestedTexts, rendered_chan
 from promptsync.compare.gather import gather
 from promptsync.compare.released import LiveTexts, follows, named_users
 from promptsync.errors import PromptsyncError
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import PromptFile, scan
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.contract import contract_changes, new_needs

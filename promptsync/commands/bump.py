@@ -11,7 +11,7 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import matching
 from promptsync.errors import UsageError
-from promptsync.files.worktree import pins_in
+from promptsync.files.prompt_file import pins_in
 from promptsync.project.plan import FilesReceipt, all_of, write_files
 from promptsync.project.project import Project
 from promptsync.pull.moves import BumpPlan, plan_bump

@@ -94,7 +94,7 @@ def teach(command: click.Command) -> None:
 
 def prompts(session: Session) -> Iterator[str]:
     """The prompts with a file, and those that the registry had when it was last read."""
-    from promptsync.files.worktree import scan
+    from promptsync.files.prompt_file import scan
 
     config = _config(session)
     worktree = scan(config.root, config.prompts)

@@ -13,7 +13,7 @@ from promptsync.compare.difference import Difference, differences, differences_b
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import State, matching
 from promptsync.errors import UsageError
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import scan
 from promptsync.files.yaml.load import text_of
 from promptsync.project.target import At, may_have_version
 from promptsync.show import diff

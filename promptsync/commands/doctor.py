@@ -24,7 +24,7 @@ from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, load
 from promptsync.files.disk import DIRECTORY
 from promptsync.files.git.repository import Repository
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import scan
 from promptsync.files.yaml.load import text_of
 from promptsync.project.project import Project, connect
 from promptsync.registry.address import LOCAL, address, checked_key

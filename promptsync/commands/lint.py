@@ -16,8 +16,8 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
 from promptsync.files.evaluation import FOLDER, scan_evaluations
+from promptsync.files.prompt_file import Worktree, scan
 from promptsync.files.schema import suggestion
-from promptsync.files.worktree import Worktree, scan
 from promptsync.files.yaml import load as yaml_load
 from promptsync.lint.check import check, check_evaluation
 from promptsync.lint.rules import RULES, KnownPrompts

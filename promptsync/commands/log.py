@@ -13,7 +13,7 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.content import read_content
 from promptsync.compare.difference import Step, step
 from promptsync.compare.snapshot import Item, PromptHistory, State, histories_of, run
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import scan
 from promptsync.history.graph import Graph, Includes, Lineage, decide, passed_over
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project

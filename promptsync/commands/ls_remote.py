@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from promptsync.commands.shared.session import Session, verb
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import scan
 from promptsync.history.mark import without_mark
 from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, is_pattern, resolve

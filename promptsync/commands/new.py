@@ -13,8 +13,7 @@ from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.git.repository import is_in_repository
-from promptsync.files.prompt_file import render_edit
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import render_edit, scan
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.target import unknown
 from promptsync.prompt.names import SUFFIXES, name_for

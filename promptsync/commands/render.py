@@ -15,8 +15,7 @@ from promptsync.commands.shared.options import variable_options, variables, vers
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import check_resolved
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.worktree import Worktree, load_paths, scan
+from promptsync.files.prompt_file import PromptFile, Worktree, load_paths, scan
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.lint.rules import Subject
 from promptsync.project.project import Project

@@ -18,7 +18,7 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.cache import Cache
 from promptsync.files.evaluation import FOLDER
-from promptsync.files.worktree import read, scan, walk
+from promptsync.files.prompt_file import read, scan, walk
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.target import resolve, unknown
 from promptsync.prompt.canonical import to_document

@@ -15,7 +15,7 @@ from promptsync.compare.conflict import check_resolved
 from promptsync.declarations import LANGUAGES, declarations
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.files.disk import present_text, write
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import scan
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.prompt import Prompt, as_mapping
 from promptsync.prompt.snippets import Reference, SnippetError, Template, expand

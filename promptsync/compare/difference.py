@@ -16,8 +16,7 @@ from promptsync.errors import UsageError
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.git.repository import Repository
 from promptsync.files.git.revisions import tree_at
-from promptsync.files.prompt_file import PromptFile, name_in, parse
-from promptsync.files.worktree import Worktree
+from promptsync.files.prompt_file import PromptFile, Worktree, name_in, parse
 from promptsync.files.yaml.load import InvalidFile, check_valid
 from promptsync.project.project import Project
 from promptsync.project.target import At, PromptAt, find_prompt, resolve, unknown

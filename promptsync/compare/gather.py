@@ -13,8 +13,7 @@ from promptsync.compare.content import ListComparison, content_of, read_content
 from promptsync.compare.git_state import origin_of, too_shallow
 from promptsync.compare.snapshot import Item, PromptHistory, Snapshot, State, decide_all, with_tags
 from promptsync.files.cache import Cache
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import PromptFile, scan
 from promptsync.history.graph import Lineage
 from promptsync.history.mark import Key, identity, parse_mark
 from promptsync.parallel import mapped

@@ -13,8 +13,7 @@ from msgspec import Struct
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.git.repository import Repository
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.worktree import Worktree
+from promptsync.files.prompt_file import PromptFile, Worktree
 from promptsync.history.graph import Lineage
 from promptsync.project.project import Project
 from promptsync.prompt.names import SUFFIXES

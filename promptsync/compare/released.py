@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from promptsync.compare.content import read_content
 from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.errors import Refused
-from promptsync.files.worktree import pins_in
+from promptsync.files.prompt_file import pins_in
 from promptsync.project.project import Project
 from promptsync.project.versions import labelled, labels_by_prompt, list_labels, read_labels, read_version
 from promptsync.prompt.canonical import digest

@@ -11,8 +11,7 @@ from msgspec.structs import replace
 
 from promptsync.compare.content import content_of, read_content
 from promptsync.compare.git_state import Origin, too_shallow
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.worktree import Worktree
+from promptsync.files.prompt_file import PromptFile, Worktree
 from promptsync.history.graph import (
     Base,
     Decision,

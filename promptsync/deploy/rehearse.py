@@ -13,7 +13,7 @@ from promptsync.checks.catalog import list_checks
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import scan
 from promptsync.project.project import Project
 from promptsync.project.versions import labels_of_prompt, read_version
 from promptsync.prompt.prompt import Version

@@ -13,7 +13,7 @@ from msgspec import Struct, convert
 from promptsync.errors import UsageError
 from promptsync.files import schema
 from promptsync.files.disk import real_path
-from promptsync.files.worktree import read
+from promptsync.files.prompt_file import read
 from promptsync.files.yaml import load as yaml_load
 from promptsync.files.yaml.load import InvalidFile, text_of
 from promptsync.prompt.prompt import Problem

@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec import convert
 
 from promptsync.files import schema
-from promptsync.files.worktree import read, walk
+from promptsync.files.prompt_file import read, walk
 from promptsync.files.yaml import load as yaml_load
 from promptsync.files.yaml.load import NESTING, InvalidFile, check_valid, decode
 from promptsync.prompt.evaluation import EvaluationFile, sources

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from promptsync.errors import UsageError
-from promptsync.files.worktree import load_paths
+from promptsync.files.prompt_file import load_paths
 from promptsync.project.project import Project
 from promptsync.prompt.names import SUFFIXES, name_for, path_for
 from promptsync.prompt.prompt import Version

@@ -11,8 +11,7 @@ from promptsync.compare.git_state import needs_backup
 from promptsync.compare.released import Pin, published_version, rolled_back_from
 from promptsync.compare.snapshot import Snapshot, State, matching
 from promptsync.errors import Refused, UsageError
-from promptsync.files.prompt_file import render_edit
-from promptsync.files.worktree import paths_for_new, pins_in
+from promptsync.files.prompt_file import paths_for_new, pins_in, render_edit
 from promptsync.files.yaml.load import check_valid
 from promptsync.project.plan import FilesPlan, PlannedFile
 from promptsync.project.project import Project

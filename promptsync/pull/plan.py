@@ -15,8 +15,7 @@ from promptsync.compare.git_state import too_shallow
 from promptsync.compare.snapshot import Item, Snapshot, State, find_passed_over, matching
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.disk import explained, real_path, write
-from promptsync.files.prompt_file import render_new
-from promptsync.files.worktree import paths_for_new
+from promptsync.files.prompt_file import paths_for_new, render_new
 from promptsync.files.yaml.load import check_valid
 from promptsync.project.plan import FilesPlan, FilesReceipt, PlannedFile, write_files
 from promptsync.project.project import Project

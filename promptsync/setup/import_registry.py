@@ -18,7 +18,7 @@ from promptsync.compare.snapshot import Item, State
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME
 from promptsync.files.disk import locked
-from promptsync.files.worktree import paths_for_new
+from promptsync.files.prompt_file import paths_for_new
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.project.project import Project
 from promptsync.pull.plan import PullPlan, apply_pull

@@ -16,8 +16,7 @@ from promptsync.files import config as configuration
 from promptsync.files.config import FILE_NAME, Config, is_below, load
 from promptsync.files.disk import DIRECTORY, explained, write
 from promptsync.files.git.repository import GitProgram, is_in_repository
-from promptsync.files.prompt_file import parse
-from promptsync.files.worktree import Worktree, paths_for_new, scan
+from promptsync.files.prompt_file import Worktree, parse, paths_for_new, scan
 from promptsync.files.yaml.layout import inline
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.lint.check import check

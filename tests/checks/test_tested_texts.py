@@ -33,7 +33,7 @@ def world(world: World) -> None:
 
 
 def texts(world: World, **options: Any) -> TestedTexts:
-    from promptsync.files.worktree import scan
+    from promptsync.files.prompt_file import scan
 
     project = world.library
     files = {name: file.prompt for name, file in scan(project.root, "prompts").files.items()}

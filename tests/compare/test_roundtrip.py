@@ -29,8 +29,15 @@ from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import State
 from promptsync.files.config import load
 from promptsync.files.disk import write
-from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
-from promptsync.files.worktree import Worktree, paths_for_new, scan
+from promptsync.files.prompt_file import (
+    PromptFile,
+    Worktree,
+    parse,
+    paths_for_new,
+    render_edit,
+    render_new,
+    scan,
+)
 from promptsync.lint.check import check
 from promptsync.lint.rules import KnownPrompts
 from promptsync.project.project import Project, open_project

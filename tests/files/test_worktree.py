@@ -12,8 +12,7 @@ from strategies import names
 
 from promptsync.errors import UsageError
 from promptsync.files.disk import write
-from promptsync.files.prompt_file import render_new
-from promptsync.files.worktree import Worktree, load_paths, paths_for_new, scan
+from promptsync.files.prompt_file import Worktree, load_paths, paths_for_new, render_new, scan
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.prompt.prompt import Local, Problem, Prompt
 

@@ -26,7 +26,7 @@ from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersio
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.rehearse import Rehearsal
 from promptsync.errors import RemoteError
-from promptsync.files.worktree import Worktree
+from promptsync.files.prompt_file import Worktree
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange

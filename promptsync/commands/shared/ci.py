@@ -14,7 +14,7 @@ import msgspec
 from promptsync.commands.shared.session import Session
 from promptsync.compare.git_state import uncommitted_paths
 from promptsync.errors import Refused, UsageError
-from promptsync.files.worktree import scan
+from promptsync.files.prompt_file import scan
 from promptsync.project.project import Project
 
 if TYPE_CHECKING:

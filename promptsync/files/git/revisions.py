@@ -13,8 +13,7 @@ from msgspec import structs
 from promptsync.files.cache import BlobText, Cache, Synced
 from promptsync.files.config import FILE_NAME
 from promptsync.files.git.repository import Commit, FileChange, Repository
-from promptsync.files.prompt_file import name_in, parse
-from promptsync.files.worktree import is_skipped
+from promptsync.files.prompt_file import is_skipped, name_in, parse
 from promptsync.files.yaml import load
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.history.graph import Lineage, Revision
