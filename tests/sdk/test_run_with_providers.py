@@ -346,7 +346,7 @@ SAID = [
     ("user", "Hi"),
     ("assistant", "Hello."),
     ("user", "Weather in Oslo?"),
-    ("assistant", "A moment."),
+    ("assistant", 'A moment.weather{"city":"Oslo"}'),
     ("tool", '{"degrees":3}'),
     ("user", "And tomorrow?"),
     ("assistant", "Hello"),
@@ -354,13 +354,15 @@ SAID = [
 
 
 def conversation(template: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the role and the texts of each message; the images of a completion are its content."""
+    """Return the role, the texts and the calls of each message; a completion has images as its content."""
     turns = []
     for message in template.get("messages") or [{"role": "completion", **template}]:
         blocks = [block for block in message["content"] if block["type"] in ("text", "output_media")]
+        calls = [call["function"] for call in message.get("tool_calls") or ()]
         said = "".join(block.get("text") or block["type"] for block in blocks)
-        # Gemini writes the JSON of a result anew.
-        turns.append((message["role"], said.replace(": ", ":") if message["role"] == "tool" else said))
+        said += "".join(f"{call['name']}{call['arguments']}" for call in calls)
+        # Some write JSON anew.
+        turns.append((message["role"], said.replace(": ", ":")))
     return turns
 
 
@@ -431,6 +433,10 @@ def test_every_provider_gets_its_request_and_the_conversation_is_logged(
         if isinstance(blueprint, dict):
             turns = conversation(blueprint["prompt_template"])
             assert turns == expected_conversation(case["options"]["prompt_name"]), case
+            functions = [tool["function"] for tool in blueprint["prompt_template"].get("tools") or ()]
+            wanted = CHAT["tools"][0]["function"]
+            assert all(wanted.items() <= function.items() for function in functions), case
+            assert len(functions) == (turns == SAID), case
 
 
 # -- what arrives is what the provider documents --------------------------------------------------------

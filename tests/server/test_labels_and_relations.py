@@ -18,21 +18,6 @@ def labels_of(call, name="a"):
     return {label["release_label"]: label["prompt_version_number"] for label in labels}
 
 
-def test_a_label_is_created_moved_and_deleted(call, prompt):
-    first, second = prompt
-    created = call("POST", f"/prompts/{first['id']}/label", {"name": "dev", "prompt_version_number": 1})
-    assert created.status == 200
-    assert set(created.body) == {"id", "name", "prompt_id", "prompt_version_id", "created_at"}
-    assert created.body["prompt_version_id"] == first["prompt_version_id"]
-    moved = call("PATCH", f"/prompt-labels/{created.body['id']}", {"prompt_version_number": 2})
-    assert (moved.status, moved.body["prompt_version_id"]) == (200, second["prompt_version_id"])
-    assert labels_of(call) == {"prod": 1, "dev": 2}
-    gone = call("DELETE", f"/prompt-labels/{created.body['id']}")
-    assert (gone.status, gone.body) == (200, {"success": True, "message": "Deleted the release label 'dev'."})
-    assert labels_of(call) == {"prod": 1}
-    assert call("DELETE", f"/prompt-labels/{created.body['id']}").status == 404
-
-
 @pytest.mark.parametrize(
     ("number", "status"), [(2, 200), (9, 404), (0, 422), (BIG, 422), (None, 422), ("2", 422)]
 )

@@ -27,19 +27,6 @@ def test_a_flat_body_is_published(call):
     }
 
 
-def test_a_nested_body_and_the_hybrid_one_of_the_sdk_are_published(call):
-    body = nested("a", prompt_template=chat(), commit_message="m", metadata=OPENAI)
-    answer = call("POST", PUBLISH, body | {"release_labels": ["prod"]}).body
-    assert (answer["prompt_name"], answer["tags"], answer["commit_message"]) == ("a", ["t"], "m")
-    assert (answer["metadata"]["model"]["name"], answer["release_labels"]) == ("gpt-4o", ["prod"])
-    # The copies in a hybrid body are ignored.
-    sent = flat("b", chat("copied"), commit_message="m", tags=["t"], release_labels=["prod"], api_key="k")
-    answer = call("POST", PUBLISH, {"prompt_template": sent, "prompt_version": sent}).body
-    assert answer["prompt_template"]["messages"][0]["content"][0]["text"] == "copied"
-    assert "prompt_name" not in answer["prompt_template"]
-    assert (answer["tags"], answer["release_labels"]) == (["t"], None)
-
-
 def test_a_malformed_body_is_a_400_that_says_what_is_wrong(call):
     for body, says in (
         ({}, "prompt_name"),

@@ -62,7 +62,7 @@ def three(call):
     assert call("POST", "/log-request", LOG).body["id"] == 1
     assert call("POST", "/track-request", CALL).body["request_id"] == 2
     assert call("POST", "/track-request", FAILED).body["request_id"] == 3
-    call("POST", "/rest/track-score", {"request_id": 1, "score": 90, "name": "tone"})
+    call("POST", "/rest/track-score", {"request_id": "1", "score": 90, "name": "tone"})
     call("POST", "/rest/track-metadata", {"request_id": 1, "metadata": {"plan": "paid"}})
     call("POST", "/create-group")
     call("POST", "/rest/track-group", {"request_id": 1, "group_id": 1})

@@ -85,36 +85,6 @@ def test_a_collection_is_found_by_id_name_and_root_path(call, create) -> None:
     assert call("GET", SKILLS).body["skill_collections"] == [about]
 
 
-def test_a_version_moves_deletes_and_writes_and_the_old_one_stays(call, create) -> None:
-    create(files=files("a/SKILL.md", "b.md", "c.md"))
-    body = {
-        "moves": [{"old_path": "a/SKILL.md", "new_path": "z/SKILL.md"}],
-        "deletes": ["b.md"],
-        "file_updates": [{"path": "c.md", "content": "new"}, {"path": "d.md"}],
-        "release_label": "prod",
-    }
-    saved = call("POST", f"{SKILLS}/team/versions", body)
-    assert (saved.status, saved.body["version"]["release_label"]) == (201, "prod")
-    assert saved.body["version"]["file_paths"] == ["c.md", "d.md", "z/SKILL.md"]
-    now = {"c.md": "new", "d.md": "", "z/SKILL.md": "a/SKILL.md"}
-    for query in ("", "?version=2", "?label=prod"):
-        assert call("GET", f"{SKILLS}/team{query}").body["files"] == now
-    assert paths(call, "?version=1") == ["a/SKILL.md", "b.md", "c.md"]
-    call("POST", f"{SKILLS}/team/versions", {"release_label": "prod"})
-    assert call("GET", f"{SKILLS}/team?label=prod").body["version"]["number"] == 3
-    assert call("GET", f"{SKILLS}/team?version=2").body["version"]["release_label"] is None
-
-
-def test_a_rename_keeps_the_id_and_the_versions(call, create) -> None:
-    about = create(files=files("a"))["skill_collection"]
-    renamed = call("PATCH", f"{SKILLS}/team", {"name": "crew"}).body["skill_collection"]
-    assert (renamed["id"], renamed["name"], renamed["root_path"]) == (about["id"], "crew", "/crew")
-    assert call("GET", f"{SKILLS}/team").status == 404
-    answer = call("GET", f"{SKILLS}/{about['id']}").body
-    assert answer["version"]["root_path_at_version"] == "/team"
-    assert call("PATCH", f"{SKILLS}/crew", {"name": "crew"}).status == 200
-
-
 @pytest.mark.parametrize(
     ("provider", "stored", "exported"),
     [
@@ -145,15 +115,6 @@ def test_a_provider_finds_the_files_in_its_own_folder(call, create, provider, st
 def test_an_exported_path_is_stored_as_what_it_came_from(provider, path) -> None:
     stored = stored_path("/".join(path), provider)
     assert stored_path(exported_path(stored, provider), provider) == stored_path(stored, provider) == stored
-
-
-def test_another_provider_moves_all_files(call, create) -> None:
-    create(provider="claude_code", files=files("CLAUDE.md", "a/SKILL.md"))
-    version = call("POST", f"{SKILLS}/team/versions", {"provider": "openclaw"}).body["version"]
-    assert version["provider"] == "openclaw"
-    assert paths(call) == [".openclaw/CLAUDE.md", ".openclaw/a/SKILL.md"]
-    assert paths(call, "?version=1") == [".claude/CLAUDE.md", ".claude/skills/a/SKILL.md"]
-    assert call("GET", f"{SKILLS}/team").body["skill_collection"]["provider"] == "openclaw"
 
 
 # -- archives -----------------------------------------------------------------------------------------------

@@ -84,32 +84,6 @@ def test_a_malformed_log_is_refused(call, publish):
         assert call("POST", "/log-request", LOG | change).status == 400, change
 
 
-def test_scores_metadata_prompt_and_group_are_noted_under_every_path(app, call, publish, logged):
-    version = publish("a", release_labels=["prod"])["prompt_version_id"]
-    group = call("POST", "/create-group").body
-    assert group == {"success": True, "id": 1}
-    for path, body in [
-        ("/rest/track-prompt", {"prompt_name": "a", "label": "prod", "version": None}),
-        ("/library-track-prompt", {"prompt_name": "a", "version": "1", "prompt_input_variables": {"x": 1}}),
-        ("/rest/track-score", {"score": 10}),
-        ("/library-track-score", {"score": 20}),
-        ("/rest/track-score", {"score": 30, "name": "tone"}),
-        ("/rest/track-metadata", {"metadata": {"a": "1", "b": "2"}}),
-        ("/library-track-metadata", {"metadata": {"b": "3"}}),
-        ("/rest/track-group", {"group_id": 1}),
-        ("/track-group", {"group_id": 1}),
-    ]:
-        for request_id in (logged, str(logged)):
-            answer = call("POST", path, {"request_id": request_id, **body})
-            assert (answer.status, answer.body["success"]) == (200, True)
-    assert rows(app, "SELECT version_id, prompt_input_variables, group_id FROM requests") == [
-        (version, '{"x":1}', 1)
-    ]
-    request = request_of(call, 1)
-    assert request["scores"] == [{"name": "default", "score": 20}, {"name": "tone", "score": 30}]
-    assert request["metadata"] == [{"a": "1"}, {"b": "3"}]
-
-
 def test_malformed_notes_are_refused(call, publish, logged):
     publish("a")
     for path, body in (
@@ -214,72 +188,29 @@ def test_a_blueprint_has_the_keys_that_were_recorded(call):
 
 
 CALL = {"id": "c1", **FIND}
-ASKED = [("system", "Be kind"), ("user", "Find it"), ("assistant", CALL), ("tool", "c1", "none")]
 OUTPUT = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
 FUNCTION_CALL = {"type": "function_call", "id": "fc", "call_id": "c1", **FIND}
 REASONING = {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "Hm"}]}
 IMAGE = {"type": "image_generation_call", "id": "ig", "result": "aGk="}
-GEMINI_RESULT = {"functionResponse": {"name": "find", "response": {"none": True}}}
-TOOL_USE = {"toolUse": {"toolUseId": "c1", "name": "find", "input": {"q": 1}}}
-TOOL_RESULT = {"toolResult": {"toolUseId": "c1", "content": [{"text": "none"}]}}
 WEBP = {"inlineData": {"mimeType": "image/webp", "data": "-_8="}}
 OTHER_CALLS = {
     "responses": (
-        {
-            "instructions": "Be kind",
-            "input": [
-                {"role": "user", "content": "Find it"},
-                FUNCTION_CALL,
-                {"type": "function_call_output", "call_id": "c1", "output": "none"},
-            ],
-            "tools": [{"type": "function", "name": "find", "parameters": OBJECT}],
-        },
-        {"object": "response", "output": [OUTPUT]},
-        [*ASKED, ("assistant", "Hi")],
-    ),
-    "a text, and an answer of several items": (
-        {"input": "Find it"},
-        {"output": [REASONING, OUTPUT, FUNCTION_CALL, IMAGE]},
-        [("user", "Find it"), ("assistant", "thinking Hm", "Hi", CALL, "data:image/png;base64,aGk=")],
-    ),
-    "converse": (
-        {
-            "modelId": "m",
-            "system": [{"text": "Be kind"}],
-            "messages": [
-                {"role": "user", "content": [{"text": "Find it"}]},
-                {"role": "assistant", "content": [TOOL_USE]},
-                {"role": "user", "content": [TOOL_RESULT]},
-            ],
-            "toolConfig": {"tools": [{"toolSpec": {"name": "find", "inputSchema": {"json": OBJECT}}}]},
-        },
-        {"output": {"message": {"role": "assistant", "content": [{"text": "Hi"}]}}},
-        [*ASKED, ("assistant", "Hi")],
-    ),
-    "gemini": (
-        {
-            "history": [
-                {"role": "user", "parts": [{"text": "Find it"}]},
-                {"role": "model", "parts": [{"functionCall": {"name": "find", "args": {"q": 1}}}]},
-                {"role": "user", "parts": [GEMINI_RESULT]},
-            ],
-            "generation_config": {
-                "system_instruction": "Be kind",
-                "tools": [{"function_declarations": [{"name": "find", "parameters": OBJECT}]}],
-            },
-        },
-        {"candidates": [{"content": {"parts": [{"text": "Hm", "thought": True}, {"text": "Hi"}]}}]},
+        {"instructions": "Be kind", "input": "Find it"},
+        {"object": "response", "output": [REASONING, OUTPUT, FUNCTION_CALL, IMAGE]},
         [
-            *ASKED[:2],
-            ("assistant", {**CALL, "id": "find"}),
-            ("tool", "find", '{"none":true}'),
-            ("assistant", "thinking Hm", "Hi"),
+            ("system", "Be kind"),
+            ("user", "Find it"),
+            ("assistant", "thinking Hm", "Hi", CALL, "data:image/png;base64,aGk="),
         ],
     ),
     "gemini in camel case, as a text": (
         {"contents": "Draw", "generationConfig": {"systemInstruction": {"parts": [{"text": "Be kind"}]}}},
-        {"candidates": [{"content": {"parts": [WEBP]}}]},
-        [("system", "Be kind"), ("user", "Draw"), ("assistant", "data:image/webp;base64,+/8=")],
+        {"candidates": [{"content": {"parts": [{"text": "Hm", "thought": True}, WEBP]}}]},
+        [
+            ("system", "Be kind"),
+            ("user", "Draw"),
+            ("assistant", "thinking Hm", "data:image/webp;base64,+/8="),
+        ],
     ),
     "an unknown block": (
         {"contents": [{"role": "user", "parts": [{"text": None, "file_data": {"file_uri": "gs://a"}}]}]},
@@ -296,25 +227,16 @@ def _shown(message):
 
 
 def test_the_calls_of_other_apis_have_a_conversation(call):
-    for name in OTHER_CALLS:
-        arguments, response, said = OTHER_CALLS[name]
+    """The usual calls of each are in ``tests/sdk/test_run_with_providers.py``."""
+    for name, (arguments, response, said) in OTHER_CALLS.items():
         kwargs = {"model": "m", **arguments}
         blueprint = blueprint_of(call, kwargs=kwargs, request_response=response, provider_type="x")
         conversation = []
         for message in blueprint["prompt_template"]["messages"]:
-            calls = [
-                {"id": tool_call["id"], **tool_call["function"]}
-                for tool_call in message.get("tool_calls") or ()
-            ]
-            called = [message["tool_call_id"]] if message["role"] == "tool" else []
-            conversation.append([message["role"], *called, *_shown(message), *calls])
-        assert [sorted(map(str, turn)) for turn in conversation] == [
-            sorted(map(str, turn)) for turn in said
-        ], name
-        functions = [tool["function"] for tool in blueprint["prompt_template"]["tools"]]
-        assert functions == [TOOL] * (
-            "find" in str(arguments) and name in ("responses", "converse", "gemini")
-        ), name
+            calls = [{"id": made["id"], **made["function"]} for made in message.get("tool_calls") or ()]
+            conversation.append((message["role"], *_shown(message), *calls))
+        in_any_order = [[sorted(map(str, turn)) for turn in turns] for turns in (conversation, said)]
+        assert in_any_order[0] == in_any_order[1], name
         model = blueprint["metadata"]["model"]
         assert (model["name"], model["parameters"]) == ("m", {}), name
         assert model.get("api_type") == (name if name == "responses" else None), name
