@@ -174,10 +174,6 @@ def test_nothing_to_release_reads_the_prompts_those_under_the_label_and_the_labe
     assert "no prompts to deploy" in released.ok("deploy", "--allow-dirty").out
 
 
-def recorded(world: World) -> None:
-    world.remove_label("a", "prod.released")
-
-
 def pushed(world: World) -> None:
     change(world, "hello", "welcome")
     world.ok("push")
@@ -189,7 +185,7 @@ def added(world: World) -> None:
     world.remove_label("a", "prod.released")
 
 
-@pytest.mark.parametrize("state", [recorded, pushed, added])
+@pytest.mark.parametrize("state", [lambda world: world.remove_label("a", "prod.released"), pushed, added])
 def test_a_prompt_whose_label_is_not_recorded_at_its_latest_version_is_checked_and_released(
     released: World, state: Callable[[World], None]
 ) -> None:

@@ -34,49 +34,46 @@ def release(world: World, **texts: str) -> None:
 # -- what would be live immediately ------------------------------------------------------------------------
 
 
-def unpinned(world: World) -> None:
-    release(world, tone="A polite text.", a=UNPINNED)
-
-
-def by_label(world: World) -> None:
-    release(world, tone="A polite text.", a=BY_LABEL)
-
-
-def nested(world: World) -> None:
-    release(world, tone="A polite text.", outer=f"So: {UNPINNED}", a="@@@outer@@@")
+POLITE = {"tone": "A polite text."}
+NESTED = {**POLITE, "outer": f"So: {UNPINNED}", "a": "@@@outer@@@"}
 
 
 def elsewhere(world: World) -> None:
-    release(world, tone="A polite text.")
     world.publish("bots/faq", f"{UNPINNED} {{name}}", release_labels=["prod"])
     world.configure("include: [a, b, c, d, tone]")
     world.commit("Only these")
 
 
 def not_in_the_newest_version(world: World) -> None:
-    unpinned(world)
     write(world, a="")
     world.ok("push")
 
 
 @pytest.mark.parametrize(
-    ("use", "users", "hint"),
+    ("texts", "then", "users", "hint"),
     [
-        (unpinned, "a (prod)", f"{PINNED}, and deploy only what pins it: promptsync deploy a\n"),
-        (by_label, "a (prod)", "move the pins: promptsync bump tone\n"),
-        (nested, "a (prod), outer (prod)", f"@@@outer@version_number:1@@@ and {PINNED}, and deploy"),
+        ({"a": UNPINNED}, None, "a (prod)", f"{PINNED}, and deploy only what pins it: promptsync deploy a\n"),
+        ({"a": BY_LABEL}, None, "a (prod)", "move the pins: promptsync bump tone\n"),
         (
-            elsewhere,
-            "bots/faq (prod)",
-            f"{PINNED}, and deploy only what pins it: promptsync deploy bots/faq\n",
+            NESTED,
+            None,
+            "a (prod), outer (prod)",
+            f"@@@outer@version_number:1@@@ and {PINNED}, and deploy only what pins it",
         ),
-        (not_in_the_newest_version, "a (prod)", "hint: promptsync deploy a\n"),
+        ({}, elsewhere, "bots/faq (prod)", "what pins it: promptsync deploy bots/faq\n"),
+        ({"a": UNPINNED}, not_in_the_newest_version, "a (prod)", "hint: promptsync deploy a\n"),
     ],
 )
 def test_a_snippet_that_is_live_before_its_checks_is_refused_with_its_users_and_the_first_step(
-    released: World, use: Callable[[World], None], users: str, hint: str
+    released: World,
+    texts: dict[str, str],
+    then: Callable[[World], None] | None,
+    users: str,
+    hint: str,
 ) -> None:
-    use(released)
+    release(released, **{**POLITE, **texts})
+    if then is not None:
+        then(released)
     write(released, tone="A rude text.")
     before = served(released)
     released.forget()
@@ -190,7 +187,7 @@ def test_a_rehearsal_needs_no_order_and_knows_snippets_of_other_repositories(rel
 
 
 def test_the_way_out_pins_the_snippet_releases_it_and_moves_the_pins(released: World) -> None:
-    unpinned(released)
+    release(released, **POLITE, a=UNPINNED)
     write(released, tone="Another polite text.")
     write(released, a=PINNED)
     assert "hint: promptsync deploy a\n" in released.exits(3, "deploy").err
@@ -213,7 +210,7 @@ def test_the_way_out_pins_the_snippet_releases_it_and_moves_the_pins(released: W
 
 def test_of_snippets_in_snippets_the_outermost_is_pinned_first(released: World) -> None:
     """Each step is the one that the refusal before it names, and the live text stays until the last one."""
-    nested(released)
+    release(released, **NESTED)
     write(released, tone="Another polite text.")
     write(released, outer=f"So: {PINNED}", a="@@@outer@version_number:1@@@")
     for steps in (["deploy a"], ["deploy outer"], ["bump outer", "deploy a"]):
@@ -233,7 +230,7 @@ def test_of_snippets_in_snippets_the_outermost_is_pinned_first(released: World) 
 
 
 def test_a_snippet_that_was_pushed_before_is_named_when_it_is_released(released: World) -> None:
-    release(released, tone="A polite text.", a=PINNED)
+    release(released, **POLITE, a=PINNED)
     write(released, tone="Another polite text.")
     released.ok("push")
     assert "      a still pins v1, not v2; promptsync bump tone\n" in released.ok("deploy", "-n").out
