@@ -133,24 +133,15 @@ def test_a_release_that_waits_after_a_rollback_does_not_make_the_bad_version_the
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "word", "hint"),
-    [
-        (
-            "forbidden",
-            4,
-            "forbidden",
-            "if prod is protected, ask an administrator of the workspace to move it",
-        ),
-        ("conflict", 3, "label-not-moved", "if prod is protected, ask an administrator"),
-    ],
+    ("answer", "code", "word"), [("forbidden", 4, "forbidden"), ("conflict", 3, "label-not-moved")]
 )
 def test_a_refusal_does_not_claim_that_anything_waits(
-    released: World, answer: str, code: int, word: str, hint: str
+    released: World, answer: str, code: int, word: str
 ) -> None:
     protect(released, f"{{name: prod, answer: {answer}}}")
     change(released, "hello", "welcome", "a")
     error = released.exits(code, "deploy", "--json").document["error"]
-    assert error["code"] == word and hint in error["hint"]
+    assert error["code"] == word and "if prod is protected, ask an administrator" in error["hint"]
     assert "is protected" in error["message"] and "waits" not in error["message"]
     assert prod(released, "ab") == [1, 1] and released.published == ["a"]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from deploying import change, is_list
-from worlds import Run, Seen, World, is_move, once, publishing
+from worlds import Run, World, asking, is_move, once, publishing
 
 
 @pytest.fixture
@@ -20,17 +20,13 @@ def twin(released: World) -> World:
     return replace(released, root=other, faults=[], seen=[])
 
 
-def is_run(seen: Seen) -> bool:
-    return seen.method == "POST" and "/evaluations/" in seen.path and seen.path.endswith("/run")
-
-
 def both(world: World, twin: World, when: str) -> tuple[Run, int]:
     """Deploy, while the other clone deploys from beginning to end; return the run, and its exit code."""
     matches = {
         "list": is_list,
         "publish": publishing(),
         "published": publishing(),
-        "run": is_run,
+        "run": asking("POST", "/run"),
         "label": is_move,
     }[when]
     codes: list[int] = []

@@ -117,34 +117,27 @@ def test_what_is_live_already_is_checked_by_its_users_before_its_label_moves(
 # -- what comes first ---------------------------------------------------------------------------------------
 
 
-def new_use(world: World) -> None:
-    """A new snippet and its first user."""
-    write(world, tone="A polite text.", a=BY_LABEL)
+OLD, USE = {"tone": "Old text."}, {**POLITE, "a": BY_LABEL}
 
 
-def newer_text(world: World) -> None:
-    """A released snippet gets a new text and its first user."""
-    release(world, tone="Old text.")
-    new_use(world)
-
-
-def pushed(world: World) -> None:
-    newer_text(world)
-    world.ok("push", "tone")
-
-
-def through_another(world: World) -> None:
-    release(world, tone="Old text.")
-    write(world, tone="A polite text.", outer=BY_LABEL, a="@@@outer@@@")
-
-
-@pytest.mark.parametrize("state", [new_use, newer_text, pushed, through_another])
+@pytest.mark.parametrize(
+    ("before", "texts", "is_pushed"),
+    [
+        ({}, USE, False),
+        (OLD, USE, False),
+        (OLD, USE, True),
+        (OLD, {**POLITE, "outer": BY_LABEL, "a": "@@@outer@@@"}, False),
+    ],
+)
 def test_a_snippet_is_deployed_before_the_prompts_that_render_it_by_the_label(
-    released: World, state: Callable[[World], None]
+    released: World, before: dict[str, str], texts: dict[str, str], *, is_pushed: bool
 ) -> None:
-    state(released)
+    release(released, **before)
+    write(released, **texts)
+    if is_pushed:
+        released.ok("push", "tone")
     released.forget()
-    if state is new_use:  # only a deploy gives the snippet its first label
+    if not before:  # only a deploy gives the snippet its first label
         assert released.exits(3, "push").err.endswith("hint: promptsync deploy tone --label prod\n")
         done = released.exits(3, "deploy", "--label", "staging")
         assert "'a' uses the snippet 'tone' at the label 'prod', which it does not have" in done.err
