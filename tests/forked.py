@@ -176,10 +176,7 @@ def _run(arguments: list[str]) -> int:
 
     def text(number: int, mode: str, errors: str, line_buffering: bool) -> Any:
         return io.TextIOWrapper(
-            open(number, mode, closefd=False),
-            "utf-8",
-            errors,
-            line_buffering=line_buffering,
+            open(number, mode, closefd=False), "utf-8", errors, line_buffering=line_buffering
         )
 
     sys.stdin = text(0, "rb", "strict", False)

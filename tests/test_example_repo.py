@@ -32,9 +32,9 @@ def copy(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "copy"
 
 
-def body(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> dict[str, Any]:
+def body(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     capsys.readouterr()
-    assert run(["-C", str(root), *arguments, "--json"], {}) == code
+    assert run(["-C", str(root), *arguments, "--json"], {}) == 0
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 
@@ -108,25 +108,6 @@ def test_the_hooks_fit_the_files_that_people_keep() -> None:
         assert re.search(lint["files"], path)
     for path in ("registry.yaml", ".github/workflows/check.yml", "myprompts/a.yaml"):
         assert not re.search(lint["files"], path)
-
-
-def test_the_evaluation_of_triage_fails_without_the_line_that_asks_for_its_fields(
-    copy: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    wanted = ["eval", "run", "refund quality", "triage accuracy"]
-    assert [one["passed"] for one in body(copy, capsys, *wanted)["runs"]] == [True, True]
-
-    triage = copy / "prompts/support/triage.yaml"
-    lines = triage.read_text("utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if "Answer with a JSON object" not in line]
-    assert len(kept) == len(lines) - 1
-    triage.write_text("".join(kept), "utf-8")
-    assert run(["-C", str(copy), "lint", "--strict"], {}) == 0
-
-    runs = {one["table"]: one for one in body(copy, capsys, *wanted, code=1)["runs"]}
-    assert runs["refund quality"]["passed"] is True
-    assert runs["triage accuracy"]["passed"] is False
-    assert runs["triage accuracy"]["reason"] == "50 on the echo model is below the minimum of 90"
 
 
 def test_its_fixtures_fit_their_schema_and_hold_for_a_model_too() -> None:

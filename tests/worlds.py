@@ -507,11 +507,7 @@ def asking(method: str, part: str) -> Callable[[Seen], bool]:
 
 
 def fault(
-    matches: Callable[[Seen], bool],
-    reply: Reply | Fault,
-    *,
-    times: int = 1_000,
-    after: bool = False,
+    matches: Callable[[Seen], bool], reply: Reply | Fault, *, times: int = 1_000, after: bool = False
 ) -> Fault:
     """Give ``reply`` to the first ``times`` requests that match; ``after`` the registry did it."""
     left = [times]

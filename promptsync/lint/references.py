@@ -8,14 +8,7 @@ from itertools import pairwise
 
 from promptsync.lint.rules import KnownPrompts, Severity, Subject
 from promptsync.prompt.prompt import KeyPath, Problem, leaves
-from promptsync.prompt.snippets import (
-    FENCE,
-    Malformed,
-    Reference,
-    find_cycle,
-    references,
-    scan,
-)
+from promptsync.prompt.snippets import FENCE, Malformed, Reference, find_cycle, references, scan
 
 _MOST_CYCLES = 100
 

@@ -44,9 +44,7 @@ _RULES: Final = (
     Rule("example-unused-variable", "warning", "An example gives a value that the prompt does not use."),
     Rule("fstring-field", "warning", "A variable has a name that looks like JSON or contains spaces."),
     Rule(
-        "fstring-unrenderable",
-        "warning",
-        "The f-string cannot be rendered; its variables stay as they are.",
+        "fstring-unrenderable", "warning", "The f-string cannot be rendered; its variables stay as they are."
     ),
     Rule("fstring-jinja", "warning", "An f-string contains a jinja2 variable."),
     Rule("jinja-name", "warning", "The template uses a filter or test that jinja2 does not have."),

@@ -13,15 +13,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.prompt.canonical import (
-    canonical,
-    comparable,
-    digest,
-    encode,
-    same,
-    to_document,
-    to_prompt,
-)
+from promptsync.prompt.canonical import canonical, comparable, digest, encode, same, to_document, to_prompt
 from promptsync.prompt.fields import merged_order, places, tool_key
 from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable, strings
 from promptsync.prompt.text_diff import doubled, merge_text, pieces_of

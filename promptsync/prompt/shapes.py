@@ -173,10 +173,7 @@ BLOCKS: Final[Mapping[str, Shape]] = {
     "media": _shape("type", media=Field(of="media", required=True)),
     "media_variable": _shape("type", name=_NEEDED),
     "output_media": _shape(
-        "type id provider_metadata",
-        url=_NEEDED,
-        mime_type=Field("image/png"),
-        media_type=Field("image"),
+        "type id provider_metadata", url=_NEEDED, mime_type=Field("image/png"), media_type=Field("image")
     ),
     "server_tool_use": _shape("type", id=_NEEDED, name=_NEEDED, input=Field({}, of=JSON)),
     "web_search_tool_result": _shape("type", tool_use_id=_NEEDED, content=Field([], of="search_result")),

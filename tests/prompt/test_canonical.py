@@ -129,42 +129,30 @@ def test_metadata_of_an_unexpected_shape_is_kept(value: dict[str, Any]) -> None:
     assert canonical(chat(metadata=value))["metadata"] == value
 
 
-def test_an_expanded_registry_tool_cannot_be_compared() -> None:
-    reference = {"type": "registry", "tool_registry_id": 4, "label": "prod"}
-    other = {"type": "function", "function": {"name": "other"}}
-    definition = {"type": "function", "function": {"name": "lookup", "parameters": {}}}
-    local = chat(user(), tools=[other, reference])
-    remote = chat(user(), tools=[other, definition])
-    assert comparable(local, remote).template["tools"] == [other, reference]
-    assert digest(comparable(local, remote)) == digest(local)
-    assert remote.template["tools"][1] == definition
-
-
-def test_a_tool_before_an_expanded_one_is_not_mistaken_for_it() -> None:
-    reference = {"type": "registry", "tool_registry_id": 4}
-    other, inserted, definition = (
-        {"type": "function", "function": {"name": name}} for name in ("other", "inserted", "lookup")
-    )
-    local = chat(user(), tools=[other, reference])
-    moved = chat(user(), tools=[definition, other])
-    assert comparable(local, moved).template["tools"] == [reference, other]
-    # two definitions for one reference: nobody can tell which is which
-    unknown = chat(user(), tools=[other, inserted, definition])
-    assert comparable(local, unknown) is unknown
-
-
-@pytest.mark.parametrize(
-    "tools",
-    [
-        *(None, 7, True, "x", []),
-        [{"type": "registry", "tool_registry_id": 4}],
-        [{"type": "registry", "tool_registry_id": 5}],
-    ],
+REFERENCE = {"type": "registry", "tool_registry_id": 4, "label": "prod"}
+OTHER, INSERTED, DEFINITION = (
+    {"type": "function", "function": {"name": name}} for name in ("other", "inserted", "lookup")
 )
-def test_registry_tools_are_compared_with_what_are_no_definitions(tools: Any) -> None:
-    local = chat(user(), tools=[{"type": "registry", "tool_registry_id": 4}])
-    remote = chat(user(), tools=tools)
-    assert comparable(local, remote) is remote
+TOOLS: list[tuple[Any, Any]] = [
+    # what the registry returns for OTHER and REFERENCE, and what is compared with them, if it is not the same
+    ([OTHER, DEFINITION], [OTHER, REFERENCE]),
+    ([DEFINITION, OTHER], [REFERENCE, OTHER]),
+    ([OTHER, INSERTED, DEFINITION], None),  # nobody can tell which of them it is
+    ([OTHER, REFERENCE], None),
+    ([OTHER, {**REFERENCE, "tool_registry_id": 5}], None),
+    *((odd, None) for odd in (None, 7, True, "x", [])),
+]
+
+
+@pytest.mark.parametrize(("tools", "expected"), TOOLS)
+def test_a_reference_to_a_tool_stands_for_the_one_definition_that_it_can_mean(
+    tools: Any, expected: Any
+) -> None:
+    local, remote = chat(user(), tools=[OTHER, REFERENCE]), chat(user(), tools=tools)
+    if expected is None:
+        assert comparable(local, remote) is remote
+    else:
+        assert comparable(local, remote).template["tools"] == expected
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ def test_a_file_is_read_as_the_wire_template() -> None:
         "messages": [user(), user("b", template_format="f-string"), {"role": "assistant", "content": None}],
         "extra": {"template": {"mood": "calm"}},
         "tools": [{"type": "registry"}],
+        "agents": ["bot", {"name": "other"}],
     }
     template = chat(
         user(template_format="jinja2"),
@@ -69,31 +70,10 @@ def test_a_file_is_read_as_the_wire_template() -> None:
         mood="calm",
         tools=[{"type": "registry"}],
     )
-    assert to_prompt(said, "n")[0] == Prompt("n", template)
+    agents = ({"name": "bot"}, {"name": "other"})
+    assert to_prompt(said, "folder/n") == (Prompt("folder/n", template), Local(agents=agents))
     completion = {"type": "completion", "content": text("Hi"), "template_format": "jinja2"}
     assert to_prompt({"content": "Hi", "template_format": "jinja2"}, "n")[0] == Prompt("n", completion)
-
-
-def test_local_keys_and_metadata_are_read() -> None:
-    prompt, local = to_prompt(
-        {
-            "content": "x",
-            "tags": ["b", "a"],
-            "model": {"provider": "openai", "name": "gpt-4o"},
-            "metadata": {"owner": None},
-            "extra": {"version": {"provider_id": 3}},
-            "evaluations": ["e"],
-            "agents": ["bot", {"name": "other"}],
-            "examples": [{"q": None}],
-            "synced": "7-3fa9c1a",
-        },
-        "folder/n",
-    )
-    assert prompt.name == "folder/n"
-    assert prompt.tags == ("b", "a")
-    assert prompt.metadata == {"owner": None, "model": {"provider": "openai", "name": "gpt-4o"}}
-    assert prompt.extra == {"provider_id": 3}
-    assert local == Local(("e",), ({"name": "bot"}, {"name": "other"}), ({"q": None},), {"": ("7-3fa9c1a",)})
 
 
 def test_synced_is_one_key_or_several_or_a_map() -> None:

@@ -448,19 +448,3 @@ def _lines(value: Any) -> set[str]:
         return set(value.split("\n"))
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     return {line for item in items for line in _lines(item)}
-
-
-@some
-@given(st.lists(st.sampled_from(["ours", "theirs", ""]), min_size=1, max_size=6))
-def test_edits_of_different_messages_never_conflict(editors: list[str]) -> None:
-    def version(side: str) -> Prompt:
-        said = (
-            f"Message {at}.{' Edited.' if side and side == editor else ''}"
-            for at, editor in enumerate(editors)
-        )
-        return chat(*(say("user", text) for text in said))
-
-    found = merge(version(""), version("ours"), version("theirs"))
-    assert not found.conflicts
-    edited = [f"Message {at}.{' Edited.' if editor else ''}" for at, editor in enumerate(editors)]
-    assert texts(found) == edited
