@@ -64,12 +64,14 @@ def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bo
         # Paths in annotations are relative to the checkout of the workflow, if it is above.
         workspace, directory = session.environment.variables.get("GITHUB_WORKSPACE"), session.directory
         is_below = workspace and directory.is_relative_to(workspace)
-        lines = github(checked, _relative(checked, Path(workspace or "") if is_below else directory))
+        lines = github(_relative(checked, Path(workspace or "") if is_below else directory))
     else:
-        lines = _text(checked, problems)
+        lines = _text(problems)
+    counts = [output.count(number, kind) for kind in _MEANINGS if (number := checked.count(kind))]
+    what = f"{output.count(checked.files, 'file')} checked, {' and '.join(counts) or 'no problems'}"
     body = {"problems": bodies(problems, "path line column rule severity message hint")}
     failed = checked.count("error") or (strict and checked.count("warning"))
-    return Outcome(lines, body, 1 if failed else 0)
+    return Outcome([*lines, output.aside(what)], body, 1 if failed else 0)
 
 
 def lint(directory: Path, files: Sequence[Path] = (), *, deleted: bool = False) -> Checked:
@@ -237,14 +239,14 @@ class Checked(Struct, frozen=True):
         return sum(problem.severity == severity for problem in self.problems)
 
 
-def _text(checked: Checked, problems: Sequence[Problem]) -> list[str]:
-    """Return problems as lines, each with its hint, and the counts."""
+def _text(problems: Sequence[Problem]) -> list[str]:
+    """Return problems as lines, each with its hint."""
     lines: list[str] = []
     for problem in problems:
         lines.append(_line(problem))
         if problem.hint:
             lines.append(f"    {output.style('hint:', 'remote')} {output.safe(problem.hint, newlines=False)}")
-    return [*lines, output.aside(_summary(checked))]
+    return lines
 
 
 def _line(problem: Problem) -> str:
@@ -253,16 +255,10 @@ def _line(problem: Problem) -> str:
     return f"{place} {severity} {output.safe(problem.message, newlines=False)} [{problem.rule}]"
 
 
-def _summary(checked: Checked) -> str:
-    """Return how much was checked and how many problems there are."""
-    counts = [output.count(number, severity) for severity in _MEANINGS if (number := checked.count(severity))]
-    return f"{output.count(checked.files, 'file')} checked, {' and '.join(counts) or 'no problems'}"
-
-
 # -- annotations in a GitHub workflow -----------------------------------------------------------------------
 
 
-def github(checked: Checked, problems: Sequence[Problem]) -> list[str]:
+def github(problems: Sequence[Problem]) -> list[str]:
     """Return problems as annotations, errors first; those beyond GitHub's limit follow as plain lines."""
     shown, rest = list[str](), list[str]()
     for severity in _MEANINGS:
@@ -273,7 +269,7 @@ def github(checked: Checked, problems: Sequence[Problem]) -> list[str]:
         more = f"{output.count(len(rest), 'more problem')} in the log"
         reason = f"GitHub shows {_MOST_ANNOTATIONS} of each severity"
         rest.append(f"::notice title=promptsync lint::{more}: {reason}")
-    return [*shown, *rest, _summary(checked)]
+    return [*shown, *rest]
 
 
 def _annotation(problem: Problem) -> str:

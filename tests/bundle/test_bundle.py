@@ -26,6 +26,7 @@ tools:
 )
 TOOL = {"type": "registry", "tool_registry_id": 7}
 MODEL = {"provider": "openai", "name": "gpt-4o-mini", "parameters": {"temperature": 0.2}}
+WRITE, CHECK = ("bundle", "-o", "prompts.json"), ("bundle", "--check", "prompts.json")
 
 
 def released(world: World) -> None:
@@ -36,6 +37,7 @@ def released(world: World) -> None:
     world.write("refund", "@@@tone@@@ Answer {text}", model=MODEL)
     world.write("greet", "{% if name %}Hello {{ name }}{% endif %}", template_format="jinja2")
     world.write("draft", "Not yet {released}", commit="Add prompts")
+    world.git("tag", "begin")
     world.ok("push")
     for name in ("tone", "sign-off", "refund", "greet"):
         world.point(name, prod=1)
@@ -74,11 +76,9 @@ def test_it_has_what_the_label_means_with_snippets_in_place(here: World) -> None
     assert refund.commit == here.git("rev-parse", "--short=7", "HEAD").strip()
     assert "{{ name }}" in texts(bundle)
     assert "draft" not in texts(bundle) and "not released" not in texts(bundle)
-
-
-def test_it_is_what_an_application_gets_that_renders_by_itself(here: World) -> None:
+    # It is what an application gets that renders by itself.
     body = {"label": "prod", "skip_input_variable_rendering": True}
-    for name, prompt in written(here).prompts.items():
+    for name, prompt in bundle.prompts.items():
         answer = here.call("POST", f"/prompt-templates/{name}", body).body
         assert prompt.response == {key: value for key, value in answer.items() if key != "request_id"}
 
@@ -131,33 +131,29 @@ def test_registry_tools_are_in_place(tmp_path: Path) -> None:
         assert (tool["type"], tool["function"]["name"]) == ("function", "lookup_order")
 
 
-@pytest.mark.parametrize(
-    "change",
-    [lambda world: world.point("refund", prod=2), lambda world: world.publish("tone", content="Be short.")],
-    ids=["label", "snippet"],
-)
-def test_a_release_that_changes_in_the_meantime_is_noticed_and_nothing_is_written(
-    here: World, change: Callable[[World], object]
-) -> None:
-    here.faults.append(once(asking("POST", "/prompt-templates/"), lambda: change(here)))
-    run = here.exits(3, "bundle", "-o", "prompts.json")
-    assert "prod moved, or a snippet changed, while the prompts were read" in run.err
-    assert not (here.root / "prompts.json").exists()
+def test_a_release_that_changes_in_the_meantime_is_noticed_and_nothing_is_written(here: World) -> None:
+    for change in (
+        lambda: here.publish("tone", content="Be short."),
+        lambda: here.point("refund", prod=2),
+    ):
+        here.faults[:] = [once(asking("POST", "/prompt-templates/"), change)]
+        here.says(3, "prod moved, or a snippet changed, while the prompts were read", *WRITE)
+        assert not (here.root / "prompts.json").exists()
 
 
-def test_a_prompt_that_cannot_be_read_leaves_the_old_bundle_as_it_is(here: World) -> None:
+def test_what_the_registry_fails_to_render_leaves_the_old_bundle_as_it_is(here: World) -> None:
     written(here)
     before = (here.root / "prompts.json").read_bytes()
-    here.point("refund", prod=2)
-    here.faults.append(fault(asking("POST", f"/{here.read('refund')['id']}"), failing(500)))
-    here.exits(4, "bundle", "-o", "prompts.json")
-    assert (here.root / "prompts.json").read_bytes() == before
-
-
-def test_a_registry_that_fills_the_variables_in_all_the_same_is_refused(here: World) -> None:
+    here.write("refund", "Send {text} back", model=MODEL)
+    here.ok("push", "refund", "--force", "--label", "prod", "--skip-checks", "-y")
     filling = changed(lambda body: body.pop("skip_input_variable_rendering"))
-    here.faults.append(fault(asking("POST", "/prompt-templates/"), filling))
-    assert "only with its variables filled in" in here.exits(4, "bundle").err
+    for path, reply, said in (
+        (f"/{here.read('refund')['id']}", failing(500), "500"),
+        ("/prompt-templates/", filling, "only with its variables filled in"),
+    ):
+        here.faults[:] = [fault(asking("POST", path), reply)]
+        here.says(4, said, *WRITE)
+        assert (here.root / "prompts.json").read_bytes() == before
 
 
 ODD: list[tuple[dict[str, Any], int]] = [
@@ -182,7 +178,7 @@ def test_an_odd_response_makes_a_bundle_that_can_be_read_or_none(here: World) ->
             return Reply({**json.loads(forward(seen).body), **odd})
 
         here.faults[:] = [fault(asking("POST", "/prompt-templates/"), answer)]
-        here.exits(code, "bundle", "-o", "prompts.json")
+        here.exits(code, *WRITE)
         if code == 0:
             assert len(decode(file.read_bytes()).prompts) == 4
             file.unlink()
@@ -249,57 +245,54 @@ LACKING: list[tuple[Prepare, str, int, str]] = [
     (broken, "HEAD", 1, "error: prompts/greet.yaml:"),
     (lambda world: None, "HEAD~9", 2, "this clone has no commit HEAD~9"),
     (lambda world: None, "0" * 40, 2, "no commit"),
-    (lambda world: shutil.rmtree(world.root / ".git"), "HEAD", 2, "git"),
 ]
 
 
-@pytest.mark.parametrize(("prepare", "revision", "code", "why"), LACKING, ids=[why for *_, why in LACKING])
-def test_what_a_commit_lacks_is_said(
-    here: World, prepare: Prepare, revision: str, code: int, why: str
-) -> None:
-    prepare(here)
-    assert why in here.exits(code, "bundle", "--from", revision, "-o", "prompts.json").err
-    assert not (here.root / "prompts.json").exists()
+def test_what_a_commit_lacks_is_said(here: World) -> None:
+    for prepare, revision, code, why in LACKING:
+        prepare(here)
+        here.says(code, why, *WRITE, "--from", revision)
+        assert not (here.root / "prompts.json").exists()
+        here.git("reset", "-q", "--hard", "begin")
+    shutil.rmtree(here.root / ".git")
+    here.says(2, "git", *WRITE, "--from", "HEAD")
 
 
 # -- is it up to date? ---------------------------------------------------------------------------------------
 
 
-CHECKS: dict[str, tuple[Prepare, list[list[Any]]]] = {
-    "nothing that is released": (lambda world: world.publish("draft", "Another draft"), []),
-    "moved": (lambda world: world.point("refund", prod=2), [["refund", "changed", 1, 2]]),
-    "added": (lambda world: world.point("draft", prod=1), [["draft", "added", None, 1]]),
-    "removed": (lambda world: world.remove_label("greet", "prod"), [["greet", "removed", 1, None]]),
-    "snippet": (
+CHECKS: list[tuple[Prepare, list[list[Any]]]] = [
+    (lambda world: world.publish("draft", "Another draft"), []),
+    (
         lambda world: world.publish("sign-off", content="Sign as {team}, please."),
         [["refund", "changed", 1, 1], ["tone", "changed", 1, 1]],
     ),
-}
+    (lambda world: world.point("refund", prod=2), [["refund", "changed", 1, 2]]),
+    (lambda world: world.point("draft", prod=1), [["draft", "added", None, 1]]),
+    (lambda world: world.remove_label("greet", "prod"), [["greet", "removed", 1, None]]),
+]
+"""What happens one after the other, and what a check says of it."""
 
 
-@pytest.mark.parametrize(("change", "expected"), CHECKS.values(), ids=CHECKS)
-def test_a_check_says_what_moved_and_writes_nothing(
-    here: World, change: Prepare, expected: list[list[Any]]
-) -> None:
+def test_a_check_says_what_moved_and_writes_nothing(here: World) -> None:
     written(here)
-    before = here.files()
-    change(here)
-    run = here.run("bundle", "--check", "prompts.json", "--json")
-    found = [[each[key] for key in ("name", "what", "old", "new")] for each in run.document["changes"]]
-    assert (run.code, found) == (3 if expected else 0, expected)
-    assert here.files() == before
-    text = here.run("bundle", "--check", "prompts.json")
-    if expected:
-        assert text.code == 3
-        assert "hint: promptsync bundle --label prod -o prompts.json" in text.err
-        here.ok("bundle", "--label", "prod", "-o", "prompts.json")
-    assert "up to date" in here.ok("bundle", "--check", "prompts.json").out
+    for change, expected in CHECKS:
+        before = here.files()
+        change(here)
+        run = here.run("bundle", "--check", "prompts.json", "--json")
+        found = [[each[key] for key in ("name", "what", "old", "new")] for each in run.document["changes"]]
+        assert (run.code, found) == (3 if expected else 0, expected)
+        assert here.files() == before
+        if expected:
+            here.says(3, "hint: promptsync bundle --label prod -o prompts.json", *CHECK)
+            here.ok(*WRITE, "--label", "prod")
+        assert "up to date" in here.ok(*CHECK).out
 
 
 def test_the_bundle_of_a_commit_is_checked_against_a_commit(here: World) -> None:
     written(here, "--from", "HEAD")
     here.write("unrelated", "A new prompt of {x}", commit="Add one")
-    run = here.exits(3, "bundle", "--check", "prompts.json")
+    run = here.exits(3, *CHECK)
     assert run.lines[0] == ["added", "unrelated"]
     assert "hint: promptsync bundle --from HEAD -o prompts.json" in run.err
 
@@ -315,8 +308,7 @@ def test_what_cannot_be_checked_is_a_usage_error(here: World) -> None:
     for content, why in NO_BUNDLE:
         if content is not None:
             here.put("prompts.json", content)
-        run = here.exits(2, "bundle", "--check", "prompts.json")
-        assert why in run.err
+        run = here.says(2, why, *CHECK)
         assert "hint: promptsync bundle" in run.err or "hint: promptsync help bundle" in run.err
     # No hint overwrites a file that is not a bundle.
     run = here.exits(2, "bundle", "--check", "promptsync.yaml")

@@ -44,22 +44,17 @@ def test_a_host_gets_a_request_without_anything_from_the_event(site: Site, githu
     assert parse_qs(trigger.body) == form
 
 
-@pytest.mark.parametrize(
-    ("config", "branch"),
-    [("prompts: prompts", "main"), ("labels: {trunk: prod, release: stage}", "trunk")],
-)
-def test_the_branch_is_the_first_one_in_the_configuration(
-    tmp_path: Path, github: Api, config: str, branch: str
-) -> None:
-    (tmp_path / "promptsync.yaml").write_text(f"{config}\n")
+def test_the_branch_is_the_first_one_in_the_configuration(tmp_path: Path, github: Api) -> None:
     # A mounted secret may end with a newline.
     options = {"secret": f"{SECRET}\n", "token": f"{TOKEN}\r\n", "gitlab": "a/b", "api_url": github.url}
-    relay = create_app(**options, directory=str(tmp_path))
-    with running(relay) as url:
-        assert Site(url, relay, Clock()).send(edit()).status_code == 202
-    assert relay.dispatcher.close()
-    form = parse_qs(github.requests[0].body)
-    assert (form["ref"], form["token"]) == ([branch], [TOKEN])
+    for config, branch in (("prompts: x", "main"), ("labels: {trunk: prod, release: stage}", "trunk")):
+        (tmp_path / "promptsync.yaml").write_text(f"{config}\n")
+        relay = create_app(**options, directory=str(tmp_path))
+        with running(relay) as url:
+            assert Site(url, relay, Clock()).send(edit()).status_code == 202
+        assert relay.dispatcher.close()
+        form = parse_qs(github.requests.pop().body)
+        assert (form["ref"], form["token"]) == ([branch], [TOKEN])
 
 
 def url_of(github: str, gitlab: str, api_url: str = "") -> str:
@@ -75,27 +70,19 @@ def test_the_api_may_be_one_of_your_own_servers() -> None:
     assert url_of("a/b", "", "http://localhost:9") == "http://localhost:9/repos/a/b/dispatches"
 
 
-@pytest.mark.parametrize(
-    ("github", "gitlab", "api_url", "message"),
-    [
-        ("", "", "", "pass --github OWNER/REPO or --gitlab GROUP/PROJECT"),
-        ("a/b", "a/b", "", "pass --github OWNER/REPO or --gitlab GROUP/PROJECT"),
-        ("repo", "", "", "pass --github OWNER/REPO"),
-        ("https://github.com/a/b", "", "", "pass --github OWNER/REPO"),
-        ("a/b?x", "", "", "pass --github OWNER/REPO"),
-        ("", "a b/c", "", "pass --github OWNER/REPO"),
-        ("a/b", "", "http://git.example.com/api/v3", "is not an https URL"),
-        ("a/b", "", "http://localhost.example.com", "is not an https URL"),
-        ("a/b", "", "http://localhost@example.com", "is not an https URL"),
-        ("a/b", "", "https://me:pw@example.com", "is not an https URL"),
-        ("a/b", "", "git.example.com", "is not an https URL"),
-    ],
-)
-def test_wrong_repositories_and_urls_are_usage_errors(
-    github: str, gitlab: str, api_url: str, message: str
-) -> None:
-    with pytest.raises(UsageError, match=message):
-        url_of(github, gitlab, api_url)
+def test_wrong_repositories_and_urls_are_usage_errors() -> None:
+    for github, gitlab in (("", ""), ("a/b", "a/b"), ("repo", ""), ("https://github.com/a/b", "")):
+        with pytest.raises(UsageError, match="pass --github OWNER/REPO or --gitlab GROUP/PROJECT"):
+            url_of(github, gitlab)
+    for github, gitlab in (("a/b?x", ""), ("", "a b/c")):
+        with pytest.raises(UsageError, match="pass --github OWNER/REPO"):
+            url_of(github, gitlab)
+    for host in ("http://git.example.com/api/v3", "http://localhost.example.com", "http://localhost@x.y"):
+        with pytest.raises(UsageError, match="is not an https URL"):
+            url_of("a/b", "", host)
+    for host in ("https://me:pw@example.com", "git.example.com"):
+        with pytest.raises(UsageError, match="is not an https URL"):
+            url_of("a/b", "", host)
 
 
 # -- bursts -------------------------------------------------------------------------------------------------
@@ -189,27 +176,20 @@ def test_after_failures_the_workflow_is_started_once(
     assert "promptsync-drift was not started: 500 'down'; trying again in 30 s" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("status", "header", "seconds"),
-    [
-        (429, "30", 30),
-        (403, "60", 60),
-        (503, "999999", 3600),
-        (503, "9" * 5000, 3600),
-        *((503, header, 30) for header in ("Wed, 21 Oct 2099 07:28:00 GMT", "-5", "nan", "²")),
-    ],
-)
-def test_the_api_says_how_long_to_wait(
-    site: Site, github: Api, status: int, header: str, seconds: int
-) -> None:
+WAITS = [(429, "30", 30), (403, "60", 60), (503, "999999", 3600), (503, "9" * 5000, 3600)]
+WAITS += [(503, header, 30) for header in ("Wed, 21 Oct 2099 07:28:00 GMT", "-5", "nan", "²")]
+
+
+def test_the_api_says_how_long_to_wait(site: Site, github: Api) -> None:
     """What is no number means the usual time."""
-    github.replies = [(status, {"Retry-After": header.encode().decode("latin-1")}, b"")]
-    site.send(edit())
-    site.pass_time(10)
-    site.pass_time(seconds - 1)
-    assert len(github.requests) == 1
-    site.pass_time(1)
-    assert github.accepted.qsize() == 1
+    for number, (status, header, seconds) in enumerate(WAITS):
+        github.replies = [(status, {"Retry-After": header.encode().decode("latin-1")}, b"")]
+        site.send(edit(number))
+        site.pass_time(10)
+        site.pass_time(seconds - 1)
+        assert (len(github.requests), github.accepted.qsize()) == (2 * number + 1, number), header
+        site.pass_time(1)
+        assert github.accepted.qsize() == number + 1, header
 
 
 def test_nothing_listens_and_later_it_does() -> None:
@@ -234,30 +214,32 @@ def test_nothing_listens_and_later_it_does() -> None:
         assert site.health() == (200, "ok")
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 422])
 def test_what_is_rejected_is_loud_and_repeated_until_it_is_fixed(
-    site: Site, github: Api, status: int, caplog: pytest.LogCaptureFixture
+    site: Site, github: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
+    statuses = (301, 400, 401, 403, 404, 422)
     message = f"Bad credentials {TOKEN} \x1b[31m".encode()
     headers = {"Location": f"{github.url}/elsewhere"}
     endless = b"x" * 5_000_000  # of which only the beginning is read
-    github.replies = [(status, headers, message), (status, headers, endless), (status, headers, message)]
+    github.replies = [(status, headers, message) for status in statuses]
+    github.replies.insert(1, (403, headers, endless))
     site.send(edit())
     site.pass_time(10)
-    for attempt in (1, 2, 3):
+    for attempt in range(1, 8):
         assert len(github.requests) == attempt and site.health() == (503, "rejected")
         site.pass_time(299)
         assert len(github.requests) == attempt
         site.pass_time(1)
-    assert len(github.requests) == 4 and site.health() == (200, "ok")
+    assert len(github.requests) == 8 and site.health() == (200, "ok")
     site.pass_time(10_000)
-    assert len(github.requests) == 4
-    record, *_ = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert re.fullmatch(
-        rf"promptsync-drift was not started: {status} 'Bad credentials \*\*\* \\x1b\[31m'; "
-        r"check the token, its permissions and the repository; trying again in \d+ s",
-        record.getMessage(),
-    )
+    assert len(github.requests) == 8
+    first, _, *others = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    for status, line in zip(statuses, (first, *others), strict=True):
+        assert re.fullmatch(
+            rf"promptsync-drift was not started: {status} 'Bad credentials \*\*\* \\x1b\[31m'; "
+            r"check the token, its permissions and the repository; trying again in \d+ s",
+            line,
+        )
 
 
 # -- the end ------------------------------------------------------------------------------------------------

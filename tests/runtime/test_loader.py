@@ -130,17 +130,16 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("cache", [0, 60])
-def test_a_wrong_answer_leads_to_the_bundle(kind: str, bundle: Path, answer: str, cache: int) -> None:
-    reply, reason = ANSWERS[answer]
-    with reusing(Scripted(reply)) as url:
-        prompts = loader(kind, url, bundle, cache=cache)
-        prompt = get(prompts, input_variables={"text": "Hi"})
-    assert (prompt.source, prompt["version"]) == ("bundle", 7)
-    pattern = reason if cache == 0 else "."  # the SDK's cache looks into the answer first
-    assert re.search(pattern, prompt.reason)
-    assert prompts.counts == {"bundle": 1}
+def test_a_wrong_answer_leads_to_the_bundle(kind: str, bundle: Path, cache: int) -> None:
+    for answer, (reply, reason) in ANSWERS.items():
+        with reusing(Scripted(reply)) as url:
+            prompts = loader(kind, url, bundle, cache=cache)
+            prompt = get(prompts, input_variables={"text": "Hi"})
+        assert (prompt.source, prompt["version"]) == ("bundle", 7), answer
+        pattern = reason if cache == 0 else "."  # the SDK's cache looks into the answer first
+        assert re.search(pattern, prompt.reason), answer
+        assert prompts.counts == {"bundle": 1}
 
 
 def test_a_registry_that_is_down(kind: str, bundle: Path, closed: str) -> None:
@@ -236,17 +235,16 @@ REQUESTS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("requested", REQUESTS)
-def test_what_the_bundle_serves(kind: str, bundle: Path, failing: str, requested: str) -> None:
-    options, refusal = REQUESTS[requested]
-    prompts = loader(kind, failing, bundle)
-    if not refusal:
-        assert get(prompts, **options)["version"] == 7
-        return
-    message = rf"prompts\.json {refusal}; the registry failed: "
-    with pytest.raises(PromptUnavailable, match=message) as caught:
-        get(prompts, **options)
-    assert caught.value.__cause__ is not None
+def test_what_the_bundle_serves(kind: str, bundle: Path, failing: str) -> None:
+    for requested, (options, refusal) in REQUESTS.items():
+        prompts = loader(kind, failing, bundle)
+        if not refusal:
+            assert get(prompts, **options)["version"] == 7, requested
+            continue
+        message = rf"prompts\.json {refusal}; the registry failed: "
+        with pytest.raises(PromptUnavailable, match=message) as caught:
+            get(prompts, **options)
+        assert caught.value.__cause__ is not None
 
 
 def test_a_bundle_of_a_commit_serves_every_label_and_none_what_only_a_registry_renders(
@@ -291,30 +289,23 @@ def test_a_caller_that_changes_a_prompt_changes_no_other(kind: str, bundle: Path
 # -- construction ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "{",
-        "{}",
-        "[]",
-        "null",
-        "[" * 100_000,
-        "\xff",
-        '{"format": "promptsync-bundle/2", "label": "prod", "prompts": {}}',
-        '{"format": "promptsync-bundle/1", "prompts": {}}',
-        '{"format": "promptsync-bundle/1", "label": "prod", "prompts": []}',
-        '{"format": "promptsync-bundle/1", "label": "prod", "prompts": {"a": null}}',
-        '{"format": "promptsync-bundle/1", "label": null, "prompts": {"a": {"version": 1, "renders": ""}}}',
-        '{"format": "promptsync-bundle/1", "label": null, "prompts": {"a": {"response": {}, "version": 1}}}',
-    ],
-    ids=range(13),
-)
-def test_a_file_that_is_no_bundle_fails_at_construction(kind: str, tmp_path: Path, content: str) -> None:
+NO_BUNDLES = [
+    *("", "{", "{}", "[]", "null", "[" * 100_000, "\xff"),
+    '{"format": "promptsync-bundle/2", "label": "prod", "prompts": {}}',
+    '{"format": "promptsync-bundle/1", "prompts": {}}',
+    '{"format": "promptsync-bundle/1", "label": "prod", "prompts": []}',
+    '{"format": "promptsync-bundle/1", "label": "prod", "prompts": {"a": null}}',
+    '{"format": "promptsync-bundle/1", "label": null, "prompts": {"a": {"version": 1, "renders": ""}}}',
+    '{"format": "promptsync-bundle/1", "label": null, "prompts": {"a": {"response": {}, "version": 1}}}',
+]
+
+
+def test_a_file_that_is_no_bundle_fails_at_construction(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "prompts.json"
-    path.write_text(content, "latin-1")
-    with pytest.raises(ValueError, match=r"is not a valid bundle\. Run promptsync bundle"):
-        loader(kind, "http://127.0.0.1:1", path)
+    for content in NO_BUNDLES:
+        path.write_text(content, "latin-1")
+        with pytest.raises(ValueError, match=r"is not a valid bundle\. Run promptsync bundle"):
+            loader(kind, "http://127.0.0.1:1", path)
 
 
 def test_a_loader_that_is_no_longer_used_frees_its_bundle(bundle: Path) -> None:
@@ -408,19 +399,19 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def released(url: str, published: dict[str, Any], directory: Path) -> Path:
+def released(url: str, template: dict[str, Any], model: dict[str, Any], directory: Path) -> Path:
     """Publish a version under the label prod, and return a bundle of what the registry has then."""
     client = promptlayer.PromptLayer("pl_test", base_url=url)
-    client.templates.publish(published)
+    published = {"prompt_name": NAME, "prompt_template": template, "metadata": {"model": model}}
+    client.templates.publish({**published, "release_labels": ["prod"]})
     unrendered = client.templates.get(NAME, {"label": "prod", "skip_input_variable_rendering": True})
     return write_bundle(directory / "prompts.json", unrendered)
 
 
-@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("written", ["f-string", "jinja2"])
 @pytest.mark.parametrize("extra", ["plain", "tools", "structured"])
 def test_the_bundle_gives_what_the_registry_gives(
-    tmp_path: Path, registry: str, failing: str, model: str, written: str, extra: str
+    tmp_path: Path, registry: str, failing: str, written: str, extra: str
 ) -> None:
     texts = (
         ["Be {a}.", "{b} and {a}"]
@@ -433,32 +424,21 @@ def test_the_bundle_gives_what_the_registry_gives(
     ]
     parameters = {"temperature": 0.5} | ({"response_format": STRUCTURED} if extra == "structured" else {})
     template = {"type": "chat", "messages": messages} | ({"tools": [TOOL]} if extra == "tools" else {})
-    published = {
-        "prompt_name": NAME,
-        "prompt_template": template,
-        "metadata": {"model": MODELS[model] | {"parameters": parameters}},
-        "release_labels": ["prod"],
-    }
-    bundle = released(registry, published, tmp_path)
-    up, down = loader("threads", registry, bundle), loader("threads", failing, bundle, retry_after=1000)
-    for values in VALUES:
-        live, bundled = (get(prompts, input_variables=values) for prompts in (up, down))
-        assert (live.source, bundled.source) == ("registry", "bundle")
-        assert set(live) - set(bundled) == {"request_id"}
-        assert {**live, "request_id": None, "warning": None} == {**bundled, "request_id": None}
+    for model in MODELS:
+        bundle = released(registry, template, {**MODELS[model], "parameters": parameters}, tmp_path)
+        up, down = loader("threads", registry, bundle), loader("threads", failing, bundle, retry_after=1000)
+        for values in VALUES:
+            live, bundled = (get(prompts, input_variables=values) for prompts in (up, down))
+            assert (live.source, bundled.source) == ("registry", "bundle")
+            assert set(live) - set(bundled) == {"request_id"}
+            assert {**live, "request_id": None, "warning": None} == {**bundled, "request_id": None}, model
 
 
 def test_the_renderer_of_the_sdk_keeps_a_message_that_became_empty(
     tmp_path: Path, registry: str, failing: str
 ) -> None:
     """The registry leaves it out for Anthropic, which rejects it."""
-    published = {
-        "prompt_name": NAME,
-        "prompt_template": chat("{a}"),
-        "metadata": {"model": MODELS["anthropic"]},
-        "release_labels": ["prod"],
-    }
-    bundle = released(registry, published, tmp_path)
+    bundle = released(registry, chat("{a}"), MODELS["anthropic"], tmp_path)
     live, bundled = (get(loader("threads", address, bundle)) for address in (registry, failing))
     assert live["prompt_template"] == bundled["prompt_template"]
     assert live["llm_kwargs"]["messages"] == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_reader import EVIL, active, check_only_code, hostile, names, page_of
 from msgspec.structs import replace
 
-from promptsync.commands.lint import Checked, github
+from promptsync.commands.lint import github
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Item, State
 from promptsync.errors import Refused
@@ -172,7 +172,7 @@ def test_a_plan_tells_kinds_fingerprint_and_what_is_left() -> None:
 
 
 def annotation(problem: Problem) -> str:
-    return github(Checked((problem,), 1), [problem])[0]
+    return github([problem])[0]
 
 
 def read_line(line: str) -> tuple[str, dict[str, str], str]:
