@@ -34,11 +34,12 @@ def test_the_plan_counts_cells_and_more_than_the_limit_are_refused(world: World)
     plan = world.ok("deploy", "-n")
     assert "tables: 2 sheets to run with 24 cells and 24 model calls" in plan.out
     assert "thanks >= 90" in plan.out
+    by_option = world.exits(3, "deploy", "--max-cells", "23")
     world.configure("limits: {cells: 23}")
     world.commit("Limit the cells")
-    done = world.exits(3, "deploy")
-    assert "the checks would compute 24 cells with 24 model calls; the limit is 23" in done.err
-    assert "add --max-cells 24" in done.err
+    for done in (by_option, world.exits(3, "deploy")):
+        assert "the checks would compute 24 cells with 24 model calls; the limit is 23" in done.err
+        assert "add --max-cells 24" in done.err
     assert world.writes == []
 
 
