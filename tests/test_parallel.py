@@ -61,23 +61,6 @@ def test_the_first_item_that_failed_is_reported_whichever_thread_was_faster() ->
         mapped(do, range(3))
 
 
-def test_no_more_are_under_way_than_threads() -> None:
-    inside, most = 0, 0
-    lock = threading.Lock()
-
-    def do(number: int) -> None:
-        nonlocal inside, most
-        with lock:
-            inside += 1
-            most = max(most, inside)
-        threading.Event().wait(0.001)
-        with lock:
-            inside -= 1
-
-    for_each(do, range(60), width=lambda: 4)
-    assert 0 < most <= 4
-
-
 def test_more_are_under_way_as_soon_as_there_may_be() -> None:
     allowed = 1
     three = threading.Barrier(3)

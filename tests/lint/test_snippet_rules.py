@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from located import found, lint
 
@@ -41,23 +39,64 @@ def test_a_reference_to_nothing_is_judged_by_what_is_known(known: KnownPrompts, 
     assert found(lint(uses("a", "tone@label:prod"), known=known)) == expected
 
 
-def test_a_chat_prompt_is_no_snippet() -> None:
-    greet = "name: greet\nmessages: [{role: user, content: hi}]\n"
-    assert found(lint(uses("a", "greet@label:prod"), greet)) == ["a.yaml:2:1 error snippet-chat"]
+FAR = KnownPrompts(registry=frozenset({"far"}))
+JINJA = "template_format: jinja2\ncontent: |\n  {}\n"
+OPENING = uses("open", form="template_format: jinja2\ncontent: '{{% if vip %}}'\n")
 
 
-@pytest.mark.parametrize(
-    ("text", "rule"),
-    [
-        ("one @@@ alone", "snippet-unbalanced"),
-        ("@@@tone@label:a@@@ and @@@", "snippet-unbalanced"),
-        ("@@@@@@", "snippet-malformed"),
-        ("@@@tone@version_number:x@@@", "snippet-malformed"),
-    ],
-)
-def test_what_only_looks_like_a_reference_is_an_error(text: str, rule: str) -> None:
-    problems = lint(f"name: a\ncontent: '{text}'\n", TONE)
-    assert found(problems) == [f"a.yaml:2:1 error {rule}"]
+def broken(reference: str) -> str:
+    return uses("a", f"{reference}@label:prod", form=JINJA + "  quick {{% endif %}}\n")
+
+
+def pinned(name: str, *versions: int) -> str:
+    return uses(name, *(f"tone@version_number:{version}" for version in versions))
+
+
+TOGETHER: dict[str, tuple[list[str], KnownPrompts | None, list[str]]] = {
+    "a chat prompt is no snippet": (
+        [uses("a", "greet@label:prod"), "name: greet\nmessages: [{role: user, content: hi}]\n"],
+        None, ["a.yaml:2:1 error snippet-chat"],
+    ),
+    "one fence": (["name: a\ncontent: 'one @@@ alone'\n"], None, ["a.yaml:2:1 error snippet-unbalanced"]),
+    "one fence behind a reference": (
+        ["name: a\ncontent: '@@@tone@label:a@@@ and @@@'\n", TONE], None,
+        ["a.yaml:2:1 error snippet-unbalanced"],
+    ),
+    "no name": (["name: a\ncontent: '@@@@@@'\n"], None, ["a.yaml:2:1 error snippet-malformed"]),
+    "an odd version": (
+        ["name: a\ncontent: '@@@tone@version_number:x@@@'\n", TONE], None,
+        ["a.yaml:2:1 error snippet-malformed"],
+    ),
+    "outside of texts": (
+        ["name: a\nmessages: [{role: user, content: hi}]\n"
+         "tools:\n- {type: function, function: {name: f, description: '@@@tone@@@'}}\n", TONE],
+        None, ["a.yaml:4:40 warning snippet-not-expanded"],
+    ),
+    "examples with variables of snippets": (
+        [uses("a", "tone@label:prod") + "examples: [{mood: calm, depth: 1}]\n",
+         "name: tone\ncontent: 'Be {mood}. @@@deep@label:x@@@'\n", "name: deep\ncontent: '{depth}'\n"],
+        None, [],
+    ),
+    "examples for a snippet out of sight": (
+        [uses("a", "far@label:prod") + "examples: [{mood: calm}]\n"], FAR, [],
+    ),
+    "a block that the text around a snippet closes": (
+        [broken("open"), OPENING], None, ["b.yaml:3:1 warning jinja-syntax"],
+    ),
+    "a broken text": ([broken("tone"), TONE], None, ["a.yaml:5:3 error jinja-syntax"]),
+    "a broken text with a snippet out of sight": ([broken("far")], FAR, ["a.yaml:5:3 warning jinja-syntax"]),
+    "one pin": ([pinned("a", 1), pinned("b", 1), TONE], None, []),
+    "an older pin": ([pinned("a", 1), pinned("b", 3), TONE], None, ["a.yaml:2:1 warning snippet-outdated"]),
+    "two pins": ([pinned("a", 1, 3), TONE], None, ["a.yaml:2:1 warning snippet-outdated"]),
+    "a pin and a label": ([pinned("a", 1), uses("b", "tone@label:prod"), TONE], None, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "known", "expected"), TOGETHER.values(), ids=TOGETHER)
+def test_references_are_judged_by_all_files(
+    files: list[str], known: KnownPrompts | None, expected: list[str]
+) -> None:
+    assert found(lint(*files, known=known)) == expected
 
 
 def test_a_circle_is_named_with_its_path() -> None:
@@ -71,64 +110,6 @@ def test_a_circle_is_named_with_its_path() -> None:
     known = KnownPrompts(templates={"b": {"type": "completion", "content": "@@@c@@@"}})
     problems = lint(c=uses("c", "b"), known=known)
     assert found(problems, "snippet-unpinned") == ["c.yaml:2:1 error snippet-cycle"]
-
-
-def test_a_reference_outside_of_texts_is_not_expanded() -> None:
-    text = (
-        "name: a\nmessages: [{role: user, content: hi}]\n"
-        "tools:\n- {type: function, function: {name: f, description: '@@@tone@@@'}}\n"
-    )
-    problems = lint(text, TONE)
-    assert found(problems) == ["a.yaml:4:40 warning snippet-not-expanded"]
-    assert problems[0].message.endswith("where the registry does not expand snippets.")
-
-
-def test_examples_count_the_variables_of_snippets() -> None:
-    tone = "name: tone\ncontent: 'Be {mood}. @@@deep@label:x@@@'\n"
-    deep = "name: deep\ncontent: '{depth}'\n"
-    text = uses("a", "tone@label:prod") + "examples: [{{mood: calm, {}: 1}}]\n"
-    assert lint(text.replace("{}", "depth").replace("{{", "{").replace("}}", "}"), tone, deep) == []
-
-
-def test_examples_are_not_judged_as_unused_when_a_snippet_is_out_of_sight() -> None:
-    text = uses("a", "far@label:prod") + "examples: [{mood: calm}]\n"
-    assert lint(text, known=KnownPrompts(registry=frozenset({"far"}))) == []
-
-
-JINJA = "template_format: jinja2\ncontent: |\n  {}\n"
-
-
-def test_snippets_may_open_a_block_that_another_text_closes() -> None:
-    opening = uses("open", form="template_format: jinja2\ncontent: '{{% if vip %}}'\n")
-    text = uses("a", "open@label:prod", form=JINJA + "  quick {{% endif %}}\n")
-    assert found(lint(text, opening)) == ["b.yaml:3:1 warning jinja-syntax"]
-
-
-def test_a_broken_text_is_an_error_unless_its_snippets_are_out_of_sight() -> None:
-    text = uses("a", "tone@label:prod", form=JINJA + "  quick {{% endif %}}\n")
-    assert found(lint(text, TONE)) == ["a.yaml:5:3 error jinja-syntax"]
-    known = KnownPrompts(registry=frozenset({"tone"}))
-    assert found(lint(text, known=known)) == ["a.yaml:5:3 warning jinja-syntax"]
-
-
-# -- pins ---------------------------------------------------------------------------------------------------
-
-
-def pinned(name: str, *versions: int) -> str:
-    return uses(name, *(f"tone@version_number:{version}" for version in versions))
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ([pinned("a", 1), pinned("b", 1)], []),
-        ([pinned("a", 1), pinned("b", 3)], ["a.yaml:2:1 warning snippet-outdated"]),
-        ([pinned("a", 1, 3)], ["a.yaml:2:1 warning snippet-outdated"]),
-        ([pinned("a", 1), uses("b", "tone@label:prod")], []),
-    ],
-)
-def test_a_pin_is_judged_by_the_pins_of_other_prompts(files: list[str], expected: list[Any]) -> None:
-    assert found(lint(*files, TONE)) == expected
 
 
 def test_the_hint_about_an_old_pin_is_the_command_that_moves_it() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,28 +121,14 @@ def test_long_chains_need_no_recursion():
     assert len({*publish_order(graph).values()}) == 20_000
 
 
-def test_text_blocks_are_expanded_recursively_and_nothing_else():
-    template = chat("Hello. @@@outer@@@!") | {"tools": [{"description": "@@@outer@@@"}]}
-    snippets = {
-        Reference("outer"): completion("[@@@inner@@@|@@@inner@@@]"),
-        Reference("inner"): completion("x"),
-    }
-    found = expand(template, snippets.__getitem__)
-    assert found["messages"][0]["content"][0]["text"] == "Hello. [x|x]!"
-    assert found["tools"] == template["tools"]
-    assert template["messages"][0]["content"][0]["text"] == "Hello. @@@outer@@@!"
-
-
-def test_malformed_references_stay_as_they_are():
-    assert expanded("@@@a") == completion("@@@a")
-
-
-def test_snippets_are_read_once_in_the_order_of_the_text():
-    template = completion("@@@a@@@ @@@b@label:prod@@@ @@@a@@@")
+def test_texts_are_expanded_recursively_and_each_snippet_is_read_once_in_their_order():
+    template = chat("@@@a@@@ @@@b@label:prod@@@ @@@a@@@ @@@a") | {"tools": [{"description": "@@@a@@@"}]}
+    before = copy.deepcopy(template)
     a, b, c = Reference("a"), Reference("b", label="prod"), Reference("c", version=2)
-    snippets, read = {a: completion(str(c)), b: completion("b"), c: completion("c")}, []
-    assert expand(template, lambda used: read.append(used) or snippets[used]) == completion("c b c")
-    assert read == [a, c, b]
+    snippets, read = {a: completion(f"[{c}|{c}]"), b: completion("b"), c: completion("c")}, []
+    found = expand(template, lambda used: read.append(used) or snippets[used])
+    assert found["messages"] == chat("[c|c] b [c|c] @@@a")["messages"]
+    assert (found["tools"], read, template) == (before["tools"], [a, c, b], before)
 
 
 def test_snippets_that_contain_themselves_are_refused_by_path():
