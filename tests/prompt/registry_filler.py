@@ -45,6 +45,7 @@ FILLED_BLOCK: dict[str, dict[str, list[Any]]] = {
     "apply_patch_call": {"id": [None], "operation": [{}], "status": [None]},
     "apply_patch_call_output": {"id": [None], "output": [None], "status": [None]},
 }
+FILLED_RESULT = {"type": ["web_search_result"], "url": [""], "title": [""], "encrypted_content": [""]}
 FILLED_MEDIA = {"title": ["media"], "type": ["image/jpeg"], "url": [None], "format": ["neither"]}
 FILLED_FUNCTION = {
     "description": [""],
@@ -123,7 +124,7 @@ def _some(values: dict[str, Any], random: Random) -> dict[str, Any]:
 
 
 def _fill_message(message: dict[str, Any], random: Random) -> None:
-    if "content" in message:
+    if message.get("content") is not None:
         message["content"] = _content(message["content"], random)
     elif random.random() < 0.7:
         message["content"] = random.choice([None, []])
@@ -141,6 +142,9 @@ def _content(content: Any, random: Random) -> Any:
         _fill(block, FILLED_BLOCK.get(block["type"], {}), random)
         if block["type"] == "media":
             _fill(block["media"], FILLED_MEDIA, random)
+        if block["type"] == "web_search_tool_result":
+            for result in block["content"]:
+                _fill(result, FILLED_RESULT, random)
     return content
 
 
