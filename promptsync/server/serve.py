@@ -52,10 +52,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_server(
-    app: WSGIApplication,
-    bound: socket.socket,
-    on_ready: Callable[[int], None],
-    allowed: Iterable[str] = (),
+    app: WSGIApplication, bound: socket.socket, on_ready: Callable[[int], None], allowed: Iterable[str] = ()
 ) -> None:
     """Serve ``app`` on ``bound`` until interrupted; ``on_ready`` gets the port once it accepts connections.
 

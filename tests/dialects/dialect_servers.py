@@ -215,11 +215,7 @@ def vendor_list(more: str = "") -> Rule:
 VENDOR = (
     Rule("GET", "/prompt-templates/labels", shape=no_prompt_of_that_name),
     vendor_list(),
-    Rule(
-        "GET",
-        "/prompt-templates/{identifier}",
-        query="version label resolve_snippets include_llm_kwargs",
-    ),
+    Rule("GET", "/prompt-templates/{identifier}", query="version label resolve_snippets include_llm_kwargs"),
     Rule(
         "POST",
         "/prompt-templates/{identifier}",
@@ -240,12 +236,7 @@ VENDOR = (
     Rule("DELETE", "/prompt-labels/{prompt_label_id}", shape=empty),
     Rule("GET", f"{FOLDERS}/entities", query="workspace_id folder_id flatten filter_type"),
     Rule("DELETE", f"{FOLDERS}/entities", "cascade workspace_id", "entities"),
-    Rule(
-        "POST",
-        "/log-request",
-        None,
-        shape=only("id prompt_version status error_type error_message"),
-    ),
+    Rule("POST", "/log-request", None, shape=only("id prompt_version status error_type error_message")),
     Rule("GET", "/api/public/v2/requests/{request_id}", shape=only(REQUEST)),
     Rule(
         "POST",
@@ -278,9 +269,7 @@ VENDOR = (
         "callback_url",
     ),
     Rule(
-        "GET",
-        "/workflow-version-execution-results",
-        query="workflow_version_execution_id return_all_outputs",
+        "GET", "/workflow-version-execution-results", query="workflow_version_execution_id return_all_outputs"
     ),
 )
 

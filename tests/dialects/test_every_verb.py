@@ -17,11 +17,7 @@ from worlds import World
 from promptsync.cli import VERBS
 
 JUDGE = Judge()
-KINDS: dict[str, Kind] = {
-    "embedded": embedded,
-    "customer": customer,
-    "vendor": partial(vendor, check=JUDGE),
-}
+KINDS: dict[str, Kind] = {"embedded": embedded, "customer": customer, "vendor": partial(vendor, check=JUDGE)}
 OFFLINE = {"help", "completion", "init", "lint", "new", "relay", "schema", "search", "serve", "types"}
 VENDOR_ONLY = {"open"}
 """Only the vendor's own host has a dashboard."""

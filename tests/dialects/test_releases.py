@@ -41,10 +41,7 @@ def test_status_shows_what_is_not_released(here: World) -> None:
     assert refund["labels"]["prod"] == 2
     here.publish("support/refund", "Ask {question}")
     here.ok("pull")
-    assert pending(here) == [
-        ("support/refund", "prod", 3, 2, False),
-        ("tone", "prod", 1, None, False),
-    ]
+    assert pending(here) == [("support/refund", "prod", 3, 2, False), ("tone", "prod", 1, None, False)]
     shown = here.run("status").out
     assert "prod v2, v3 not released" in shown
     assert "2 prompts not released to prod: promptsync deploy" in shown

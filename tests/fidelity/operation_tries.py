@@ -222,10 +222,7 @@ TRIES = (
     *(Try(f"GET {EXECUTION}{outputs}") for outputs in ("&return_all_outputs=true", "")),
     Try("POST /ws-token-request-library?capability=workflow_updates:4", {}, 201),
     Try(
-        f"POST {TABLES}",
-        {"title": "refunds"},
-        201,
-        keeps={"table": "table.id", "sheet": "default_sheet.id"},
+        f"POST {TABLES}", {"title": "refunds"}, 201, keeps={"table": "table.id", "sheet": "default_sheet.id"}
     ),
     Try(f"POST {TABLES}", {"title": "empty", "create_default_sheet": False}, 201),
     Try(f"POST {TABLES}", {"folder_id": 99}, 404),
@@ -234,17 +231,9 @@ TRIES = (
     Try(f"GET {TABLES}/$table"),
     Try(f"PATCH {TABLES}/$table", {"title": "refund quality", "folder_id": None}),
     Try(f"POST {TABLES}/$table/sheets", {"title": "blank"}, 201),
+    Try(f"POST {TABLES}/$table/sheets", {"source": {"type": "file", **CSV}}, 202, keeps={"copy": "sheet.id"}),
     Try(
-        f"POST {TABLES}/$table/sheets",
-        {"source": {"type": "file", **CSV}},
-        202,
-        keeps={"copy": "sheet.id"},
-    ),
-    Try(
-        f"POST {TABLES}/$table/sheets",
-        {"source": {"type": "request_logs"}},
-        400,
-        "importing logged requests",
+        f"POST {TABLES}/$table/sheets", {"source": {"type": "request_logs"}}, 400, "importing logged requests"
     ),
     Try(
         f"POST {TABLES}/$table/sheets",
@@ -290,10 +279,7 @@ TRIES = (
     Try(f"POST {SHEET}/cells/recalculations", {"cell_ids": ["$cell"]}),
     Try(f"PATCH {SHEET}/scorecard", scorecard("CONTAINS", source="$text", value="Hello")),
     Try(
-        f"PATCH {SHEET}/scorecard",
-        scorecard("CODE_EXECUTION", code="x"),
-        400,
-        "step types not in the manual",
+        f"PATCH {SHEET}/scorecard", scorecard("CODE_EXECUTION", code="x"), 400, "step types not in the manual"
     ),
     Try(f"GET {SHEET}/scorecard"),
     Try(f"POST {SHEET}/scorecard/recalculate", {}, 202, keeps={"calculation": "calculation_id"}),

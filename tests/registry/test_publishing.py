@@ -135,8 +135,5 @@ def test_a_publish_whose_version_cannot_be_read_back_has_an_unknown_outcome(read
 
 def test_a_response_for_another_prompt_has_an_unknown_outcome() -> None:
     script = Scripted(Reply({"id": 7, "prompt_name": "other", "version": 1}, status=201))
-    with (
-        client(script) as registry,
-        pytest.raises(FateUnknown, match="expected the prompt 'greet'"),
-    ):
+    with client(script) as registry, pytest.raises(FateUnknown, match="expected the prompt 'greet'"):
         registry.prompts.publish(Prompt("greet", chat()), message="m")

@@ -31,10 +31,7 @@ LENGTH = "it renders to more than 5,000,000 characters"
 HOSTILE = {
     "a list of long texts": (J, "{{ ['a'*1000000]*100000 }}"),
     "a join": (J, "{{ (['a'*1000]*100000)|join('b'*100000) }}"),
-    "nested loops": (
-        J,
-        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
-    ),
+    "nested loops": (J, "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"),
     "a list of a range": (J, "{{ range(10**9)|list }}"),
     "center": (J, "{{ 'a'.center(10**10) }}"),
     "center as a constant": (J, "{{ 'a'|center(10000000000) }}"),
@@ -52,10 +49,7 @@ HOSTILE = {
         J,
         "{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
     ),
-    "a list in itself": (
-        J,
-        "{% set n = [1] %}{% for i in range(99) %}{% set _ = n.extend(n) %}{% endfor %}",
-    ),
+    "a list in itself": (J, "{% set n = [1] %}{% for i in range(99) %}{% set _ = n.extend(n) %}{% endfor %}"),
     "a block": (J, "{% set z %}{% for i in range(99999) %}{{ 'long' * 999 }}{% endfor %}{% endset %}{{ z }}"),
     "a width of an f-string": (F, "{x:>999999999}"),
     "a width of an f-string from values": (F, "{w}{x:>{w}}"),
@@ -160,9 +154,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[queue.LifoQueue]:
         rendering._stop(started)
 
 
-def test_what_waits_too_long_says_so_and_a_process_that_ended_is_replaced(
-    alone: queue.LifoQueue,
-) -> None:
+def test_what_waits_too_long_says_so_and_a_process_that_ended_is_replaced(alone: queue.LifoQueue) -> None:
     taken = alone.get()
     assert "other texts take long to render" in Engine(seconds=0.01)("{{ 1 + 1 }}", J, {}).error
     alone.put(taken)

@@ -267,7 +267,7 @@ def test_no_bytes_are_a_server_error(call, body):
                     optional=dict.fromkeys(words("text name"), SCALARS)
                     | dict.fromkeys(words("image_url media image_variable"), JSON),
                 )
-            ),
+            )
         }
         | dict.fromkeys(words("name tool_call_id"), SCALARS)
         | dict.fromkeys(words("tool_calls function_call input_variables raw_request_display_role"), JSON),
