@@ -21,7 +21,7 @@ from promptsync.deploy.rehearse import rehearse
 from promptsync.errors import UsageError
 from promptsync.show import deploy as show_deploy
 from promptsync.show.checks import run_notes
-from promptsync.show.outcome import Outcome
+from promptsync.show.outcome import Outcome, Row, row_lines
 
 if TYPE_CHECKING:
     from promptsync.checks.tested_text import Wanted
@@ -182,7 +182,15 @@ class _Deploying:
         if receipt is None and plan.is_empty and not self.session.dry_run:
             receipt = DeployReceipt(plan, is_released=True)
         if receipt is not None:
-            return show_deploy.show_receipt(receipt)
+            shown = show_deploy.show_receipt(receipt)
+            history = self.project.history
+            branch = history.branch if history is not None else None
+            if receipt.is_released and not self.project.is_guarding and branch is not None:
+                guard = f"labels: {{{branch}: {plan.label}}} in promptsync.yaml guards it"
+                note = f"push changes its snippets without checks; {guard}"
+                row = Row("not guarded", "warn", plan.label, note=note)
+                shown = shown.replaced(lines=[*shown.lines, *row_lines([row])])
+            return shown
         rehearsal = None
         if self.rehearses and not plan.is_empty and not plan.is_idle and plan.refusal is None:
             rehearsal = rehearse(self.project, self.options, plan.selection)

@@ -111,6 +111,21 @@ def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:
     assert "prod points at what your files have" in world.ok("deploy", "--label", "prod").out
 
 
+def test_a_release_to_a_label_that_nothing_guards_names_the_line_that_guards_it(world: World) -> None:
+    (world.root / "promptsync.yaml").write_text(f"remotes:\n  promptlayer: {{url: '{world.url}'}}\n")
+    world.write("a", "Hello")
+    world.commit()
+    line = "labels: {main: beta}"
+    assert (
+        f"changes its snippets without checks; {line} in promptsync.yaml guards it"
+        in world.ok("deploy", "--label", "beta").out
+    )
+    world.configure(line)
+    world.write("a", "Hi")
+    world.commit()
+    assert "guards it" not in world.ok("deploy", "--label", "beta").out
+
+
 # -- what fails on the way ------------------------------------------------------------------------------
 
 
