@@ -144,7 +144,7 @@ CLAIMS: dict[str, list[str]] = {
         "server/test_bundle.py::test_a_get_is_answered_as_by_the_registry",
     ],
     "writes the release to one file": [
-        "bundle/test_bundle.py::test_it_is_what_an_application_gets_that_renders_by_itself",
+        "bundle/test_bundle.py::test_it_has_what_the_label_means_with_snippets_in_place",
         "bundle/test_bundle.py::test_the_same_release_is_the_same_bytes",
     ],
     "`deploy` stops a version that would break your application": [
