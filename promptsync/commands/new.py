@@ -40,13 +40,13 @@ def command(session: Session, name: str, snippet: bool, source: str | None, mode
     promptsync new house-tone --snippet
     """
     check_apart(("--snippet", snippet), ("--from", source), ("--model", model))
+    config = session.config()
     if name.endswith(SUFFIXES) or name.startswith((".", "/")):
-        meant = name_for(name.lstrip("./").removeprefix(f"{session.config().prompts}/"))
+        meant = name_for(name.lstrip("./").removeprefix(f"{config.prompts}/"))
         raise UsageError(
             f"{name!r} looks like a path; new takes the name of a prompt",
             hint=f"promptsync new {shlex.quote(meant)}",
         )
-    config = session.config()
     worktree = scan(config.root, config.prompts)
     file = worktree.files.get(source or "")
     if source is not None and file is None:

@@ -157,14 +157,12 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
         more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
         text = f"passes over {'; '.join(versions[-3:])}{more}; the registry keeps them"
         yield note(text, notes.merge_command(member.name))
-    for action in plan.push.actions:
-        if action.kept_tags and action.name == member.name:
-            text = f"keeps the tags from the dashboard: {', '.join(action.kept_tags)}"
-            yield note(text, notes.merge_command(member.name))
+    for row in notes.kept_tag_rows(plan.push, {member.name}):
+        yield note(f"keeps {row.note}", notes.merge_command(member.name))
     yield from (row for row in notes.pin_rows(plan.pins) if row.name == member.name)
     if member.is_dependant and member.fate is not Fate.CHECK:
-        row = _unreleased(plan, member)
-        yield note(f"{row.word}: {row.note}", row.command)
+        unreleased = _unreleased(plan, member)
+        yield note(f"{unreleased.word}: {unreleased.note}", unreleased.command)
 
 
 def _draft(draft: PassedOverVersion) -> str:
