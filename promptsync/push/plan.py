@@ -108,7 +108,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     # A deploy decides about live prompts itself.
     if actions and options.checked_label is None:
         plan = replace(plan, live=live_users(project, snapshot, plan))
-    return replace(plan, refusal=refusal(project, plan, exact))
+    return replace(plan, refusal=refusal(project, plan, exact, under))
 
 
 def check_options(options: PushOptions) -> str | None:
@@ -335,7 +335,7 @@ def live_users(project: Project, snapshot: Snapshot, plan: PushPlan) -> dict[str
     return LiveTexts(project, snapshot).at_once(changes)
 
 
-def refusal(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused | None:
+def refusal(project: Project, plan: PushPlan, exact: Collection[str], under: _Under) -> Refused | None:
     """Return why a plan is only shown; ``exact`` are the prompts that were named one by one."""
     options = plan.options
     governed = next((label for label in sorted(options.labels) if project.governs(label)), None)
@@ -347,7 +347,7 @@ def refusal(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused
         )
     if (limit := _limit(project, plan)) or options.checked_label is not None:
         return limit
-    live = None if options.skip_checks else _live(project, plan)
+    live = None if options.skip_checks else _live(project, plan, under)
     return live or _archived(project, plan, exact)
 
 
@@ -374,16 +374,22 @@ def _limit(project: Project, plan: PushPlan) -> Refused | None:
     )
 
 
-def _live(project: Project, plan: PushPlan) -> Refused | None:
+def _live(project: Project, plan: PushPlan, under: _Under) -> Refused | None:
     """Return the refusal of a plan that changes live prompts, which only a deploy checks before."""
     if not plan.live:
         return None
     name, users = min(plan.live.items())
-    current = next(action.current for action in plan.actions if action.name == name)
-    hint = f"{deploy_command(project, users[0].label)}\n"
-    hint += f"or pin the current version, @@@{name}@version_number:{current}@@@, and deploy only what pins it"
+    action = next(action for action in plan.actions if action.name == name)
+    # What is live is the latest version, or the one under a label that moves.
+    now = {under[label][name] for label in action.labels if name in under[label]}
+    if name in plan.new_texts or not now:
+        now.add(action.current or 0)
+    pins = " or ".join(f"@@@{name}@version_number:{number}@@@" for number in sorted(now))
+    ways = [f"pin the current version, {pins}, and deploy only what pins it"]
+    if not action.labels:  # a deploy checks the new version, but moves none of these labels
+        ways = [deploy_command(project, users[0].label), f"or {ways[0]}"]
     live = dict(sorted(plan.live.items()))
-    return live_refusal(live, f"the new version of {name!r}", "without checks", "published", hint)
+    return live_refusal(live, f"the new version of {name!r}", "without checks", "published", "\n".join(ways))
 
 
 def _archived(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused | None:

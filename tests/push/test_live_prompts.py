@@ -137,6 +137,11 @@ def test_a_label_that_a_live_prompt_follows_does_not_move_either(world: World) -
     assert (refused.code, LIVE in refused.err) == (3, True)
     world.ok("push")
     assert world.label("voice", "staging") == 1
+    hint = "hint: pin the current version, @@@voice@version_number:1@@@, and deploy only what pins it\n"
+    assert world.run("push", "voice", "--label", "staging").err.endswith(f"; nothing was published\n{hint}")
+    rewrite(world, PIN)
+    world.ok("deploy", "bots/faq")
+    world.ok("push", "voice", "--label", "staging")
 
 
 def test_who_uses_a_snippet_is_asked_only_when_one_is_published(world: World) -> None:
