@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 PHASES = {
     "the registry": ["registry.promptlayer.connection:Connection.call"],
     "parsing responses": ["registry.promptlayer.responses:version_of"],
-    "reading files": ["files.worktree:scan"],
+    "reading files": ["files.prompt_file:scan"],
     "comparing": ["compare.gather:gather"],
-    "git": ["files.git.repository:GitProgram.line", "files.git.repository:GitProgram.run"],
+    "git": ["files.git.repository:GitProgram._execute"],
     "rendering": ["files.prompt_file:render_new", "files.prompt_file:render_edit"],
     "writing": [
         "files.disk:write",
