@@ -364,11 +364,13 @@ def _read_back(project: Project, action: Action, result: Result, listed: Version
             if latest.version < number:  # reads lag behind
                 latest = prompts.get(result.template_id, name, version=number)
         except (NotFound, RenamedRemotely):
-            return _raced(result, "but another user archived or renamed the prompt")
+            return _raced(project, action, result, "but another user archived or renamed the prompt")
         except RemoteError as error:
             return _uncertain(result, error)
         if latest.version != number:
-            return _raced(result, f"but another user published v{latest.version} after it")
+            after = range(number + 1, latest.version + 1)
+            what = f"but another user published v{latest.version} after it"
+            return _raced(project, action, result, what, after)
         if not _is_unchanged(project, prompt, latest):
             paths = dict.fromkeys(change.path for change in changes(prompt, content_of(latest, prompt)))
             fields = tuple(paths) or ("content",)
@@ -376,12 +378,20 @@ def _read_back(project: Project, action: Action, result: Result, listed: Version
             return replace(result, ending=Ending.ALTERED, reason=reason, fields=fields)
     # What number a restored version gets differs from registry to registry.
     if action.kind is not Kind.RESTORE and number != action.next:
-        others = ", ".join(f"v{other}" for other in range(action.next or 0, number))
-        return _raced(result, f"after another user published {others}")
+        before = range(action.next or 0, number)
+        what = f"after another user published {', '.join(f'v{other}' for other in before)}"
+        return _raced(project, action, result, what, before)
     return result
 
 
-def _raced(result: Result, what: str) -> Result:
+def _raced(project: Project, action: Action, result: Result, what: str, others: Sequence[int] = ()) -> Result:
+    """Return the result of a race; ``others`` with the same text, as from the same commit, are none."""
+    read = project.registry.prompts.get
+    versions = (read(result.template_id, action.name, version=other) for other in others)
+    with suppress(RemoteError):
+        if others and all(_is_unchanged(project, action.prompt, version) for version in versions):
+            over = tuple(version for version in result.passed_over if version not in others)
+            return replace(result, reason=f"the same text as v{others[0]}", passed_over=over)
     return replace(result, ending=Ending.RACED, reason=f"published as v{result.version}, {what}")
 
 

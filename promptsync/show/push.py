@@ -150,8 +150,9 @@ def receipt_lines(
 
 def _row(result: Result) -> Row:
     if result.ending is Ending.PUBLISHED:
-        message = without_mark(result.message)
-        return Row(result.ending, "good", result.name, (f"v{result.version}",), message, is_planned=True)
+        note = result.reason or without_mark(result.message)
+        cells, is_planned = (f"v{result.version}",), not result.reason
+        return Row(result.ending, "good", result.name, cells, note, is_planned=is_planned)
     is_planned = result.ending in (Ending.ARCHIVED, Ending.SKIPPED)
     meaning = "warn" if is_planned else "bad"
     return Row(result.ending, meaning, result.name, note=result.reason, is_planned=is_planned)
