@@ -40,7 +40,7 @@ class Verdict(Struct, frozen=True):
     """What is known about one version of a prompt.
 
     ``about`` is what its checks say (``unchecked`` if that is unknown), or what else speaks against a move
-    to it: live prompts render the version as soon as a label moves up (``live``) or also after it moved down
+    to it: live prompts render the version as soon as a label moves (``live``) or also after it moved down
     (``still-live``), the version is on hold, or applications break. ``reason`` has the details.
     """
 
@@ -183,13 +183,12 @@ def _breaking(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verd
 def _live_snippets(project: Project, changes: Sequence[LabelChange]) -> list[Verdict]:
     """Return the snippets that live prompts render whatever their own checks say.
 
-    If a label moves up, those that prompts under governed labels render by that label; if it moves down,
-    those whose latest version they still render. Costs no request unless the label of a snippet moves. A
-    rollback is an emergency: if labels only move down, a failure of the registry is no error.
+    Prompts under governed labels may render them by the label that moves. If it moves down, those under that
+    label itself are meant to change, and others may still render the latest version. Costs no request unless
+    the label of a snippet moves. A rollback is an emergency: if labels only move down, a failure of the
+    registry is no error.
     """
-    moves = [
-        change for change in changes if change.is_snippet and (change.is_lower or change.new is not None)
-    ]
+    moves = [change for change in changes if change.is_snippet and change.new is not None]
     if not moves or not project.is_guarding:
         return []
     after = {change.name: {change.label: change.new} for change in changes if change.new is not None}
@@ -198,16 +197,14 @@ def _live_snippets(project: Project, changes: Sequence[LabelChange]) -> list[Ver
         snapshot = gather(project)
         texts = LiveTexts(project, snapshot, after)
         for change in moves:
-            renders = follows((), latest=True) if change.is_lower else follows([change.label])
-            if not (users := named_users(texts.users(change.name, renders))):
-                continue
-            if change.is_lower:
+            by_label = texts.users(change.name, follows([change.label]))
+            if users := [user for user in by_label if not change.is_lower or user.label != change.label]:
+                reason = f"live immediately in {named_users(users)}"
+                snippets.append(Verdict(change.name, change.new or 0, "live", reason))
+            if change.is_lower and (still := texts.users(change.name, follows((), latest=True))):
                 latest = snapshot.listing[change.name].version
                 undo = "to undo it, git revert its commit and promptsync deploy"
-                snippets.append(Verdict(change.name, latest, "still-live", f"{users}; {undo}"))
-            else:
-                reason = f"live immediately in {users}"
-                snippets.append(Verdict(change.name, change.new or 0, "live", reason))
+                snippets.append(Verdict(change.name, latest, "still-live", f"{named_users(still)}; {undo}"))
     except PromptsyncError:
         if not all(change.is_lower for change in moves):
             raise

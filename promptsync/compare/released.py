@@ -167,6 +167,7 @@ class LiveTexts:
         self._items = {item.name: item for item in snapshot.items}
         prompts = project.registry.prompts
         self._under = cache(lambda label: {at.name: at.version for at in prompts.list(label=label)})
+        self._known_users = cache(self._find_users)
         self.references = cache(self._read)
         """Return the references in a version of a prompt, ``None`` if it cannot be read."""
 
@@ -207,7 +208,7 @@ class LiveTexts:
             and (live := self.users(name, follows(labels, latest=is_new)))
         }
 
-    def _known_users(self, snippet: str) -> set[str] | None:
+    def _find_users(self, snippet: str) -> set[str] | None:
         """Return the prompts that the registry knows to use a snippet, also through other snippets."""
         listing, reached, waiting = self._snapshot.listing, {snippet}, [snippet]
         while waiting:

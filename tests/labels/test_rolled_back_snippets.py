@@ -51,6 +51,21 @@ def test_a_rollback_names_the_prompts_that_keep_the_newest_text(
     assert world.label("voice", "prod") == 1
 
 
+def test_a_rollback_names_the_prompts_under_another_label_that_change_immediately(world: World) -> None:
+    world.write("voice", content="Be kind.")
+    world.ok("push", "--label", "staging")
+    world.write("bots/faq", "@@@voice@label:staging@@@ {name}", commit="Add the bot")
+    world.ok("deploy")
+    world.write("voice", content="Be rude.", commit="Be rude")
+    world.ok("push")
+    world.ok("label", "move", "voice", "staging", "--skip-checks")
+    for more in (("-n",), ()):
+        world.forget()
+        done = world.ok("rollback", "voice", "--label", "staging", *more)
+        assert "voice: v1 is unchecked in live prompts: live immediately in bots/faq (prod)\n" in done.out
+        assert len([request for request in world.seen if "snippet-usage" in request.target]) == 1
+
+
 def test_a_registry_that_cannot_say_it_does_not_stop_a_rollback(world: World) -> None:
     release(world, UNPINNED, UNPINNED)
     world.faults.append(fault(asking("GET", "/prompt-templates/labels"), failing(500)))
