@@ -85,7 +85,7 @@ _KEYS = {
 _ANY_KEY = re.compile(
     rf"(?<![A-Za-z0-9_])(?:{'|'.join(f'({key})' for key in _KEYS.values())})(?![A-Za-z0-9])"
 )
-_PREFIXES = ("pl_", "sk-", "AIza", "AKIA", "gh", "xox", "hf_")
+_PREFIXES = ("pl_", "sk-", "AIza", "AKIA", "gh", "github_pat_", "xox", "hf_")
 _PLACEHOLDER = re.compile(
     r"example|x{4}|your|placeholder|redacted|123456789|abcdefgh|(.)\1{5}", re.IGNORECASE
 )
