@@ -25,7 +25,7 @@ from promptsync.project.target import At, NoSuchPrompt, check_exact, may_have_ve
 from promptsync.project.versions import Catalog
 from promptsync.prompt.prompt import Version
 from promptsync.pull.plan import Blocked, PullPlan, apply_pull, export, plan_materialise, plan_pull
-from promptsync.pull.write import MergeConflict, PullOptions, Unmerged, Write
+from promptsync.pull.write import MergeConflict, PullOptions, Unmerged, Write, why_kept
 from promptsync.show import diff
 from promptsync.show.markdown import Page
 from promptsync.show.notes import backup_lines, tally, version_list
@@ -144,11 +144,7 @@ _SKIPPED = {
     State.ALTERED: "the registry returned it differently from what was sent",
     State.DELETED_REMOTELY: "archived in the registry; promptsync pull --prune deletes the file",
 }
-_UNCOMMITTED = "archived in the registry; its file is kept because no commit has its content"
-_UNPUBLISHED = (
-    "archived in the registry; its file is kept because it differs from the archived version; "
-    "promptsync push {0} --restore publishes it, promptsync pull {0} --prune --theirs deletes the file"
-)
+_KEPT = "promptsync push {0} --restore publishes it, promptsync pull {0} --prune --theirs deletes the file"
 
 
 def _headline(plan: PullPlan) -> str:
@@ -236,9 +232,8 @@ def _skipped(plan: PullPlan) -> Iterator[Row]:
         yield Row("skipped", "warn", prompt.name, note=prompt.reason)
     for item in plan.skipped:
         reason = _SKIPPED.get(item.state, "")
-        if plan.options.prune and item.state is State.DELETED_REMOTELY:
-            kept = _UNCOMMITTED if item.origin.dirty else _UNPUBLISHED
-            reason = kept.format(output.name(shlex.quote(item.name)))
+        if item.state is State.DELETED_REMOTELY and (plan.options.prune or item.origin.dirty):
+            reason = f"{why_kept(item)}; {_KEPT.format(output.name(shlex.quote(item.name)))}"
         if reason:
             yield Row("skipped", "warn", item.name, note=f"{item.state}, {reason}")
 

@@ -65,22 +65,28 @@ class Write(PlannedFile, frozen=True, kw_only=True):
 
 
 def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list[PlannedFile]:
-    """Return the deletions of committed files whose prompts are archived in the registry.
+    """Return the deletions of files whose prompts are archived in the registry.
 
-    A file that differs from the archived version may be an edit that was never published; it goes only
-    with ``theirs``.
+    A file that is not committed, or that differs from the archived version, may be an edit that was never
+    published; it goes only with ``theirs``.
     """
     deletes = []
     for item in items:
         file, version = item.file, item.archived
-        if item.state is not State.DELETED_REMOTELY or item.origin.dirty or file is None:
+        if item.state is not State.DELETED_REMOTELY or file is None:
             continue
-        if theirs or has_text(project, version, file.prompt):
+        if theirs or (not item.origin.dirty and has_text(project, version, file.prompt)):
             backup = needs_backup(project, file.path, file.text, None)
             deletes.append(
                 PlannedFile(name=item.name, path=file.path, old=file.text, new=None, backup=backup)
             )
     return deletes
+
+
+def why_kept(item: Item) -> str:
+    """Why ``--prune`` keeps the file of an archived prompt."""
+    because = "no commit has its content" if item.origin.dirty else "it differs from the archived version"
+    return f"archived in the registry; its file is kept because {because}"
 
 
 def read_all(project: Project, versions: Sequence[Version]) -> dict[str, Version]:

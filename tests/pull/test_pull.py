@@ -173,7 +173,18 @@ def test_a_text_that_is_not_published_is_deleted_only_by_name_and_once_it_is_com
     done = three.ok("pull", "--prune", "-y", "--json").document
     assert [one["name"] for one in done["deleted"]] == ["c"]
     assert Path(done["backups"]["c"]).read_text() == commented
-    assert "kept because no commit has its content" in three.ok("pull", "--prune", "-y").out
+    before, kept = three.files(), "its file is kept because no commit has its content"
+    for options in (["--prune"], ["b", "--theirs"], []):
+        assert f"{kept}; promptsync push b --restore publishes it" in three.ok("pull", *options, "-y").out
+    done = three.says(3, f"'b' is archived in the registry; {kept}", "pull", "b", "--prune", "-y")
+    assert done.err.splitlines()[1:] == [
+        "hint: promptsync push b --restore",
+        "hint: promptsync pull b --prune --theirs",
+    ]
+    assert three.files() == before
+    done = three.ok("pull", "b", "--prune", "--theirs", "-y", "--json").document
+    assert "Ours" in Path(done["backups"]["b"]).read_text()
+    three.put("prompts/b.yaml", before["prompts/b.yaml"])
     three.commit("Edit b")
     done = three.ok("pull", "--prune", "-y")
     assert "it differs from the archived version; promptsync push b --restore publishes it" in done.out
