@@ -72,6 +72,10 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     blocking = [item for item in items if item.state in BLOCKING and item.name not in kinds]
     if blocking and not options.partial:
         raise conflict(blocking, "published", command=options.command if kinds else "")
+    for item in items:
+        if item.name in options.restore and item.file is None and item.name not in kinds:
+            hint = f"promptsync pull {shlex.quote(item.name)}"
+            raise _nothing(f"--restore: {item.name!r} has no file", hint=hint, code="no-file")
     unnamed = [item for item in items if item.name not in exact]
     if moved := may_have_moved(project, snapshot.items, unnamed, "; nothing was published"):
         raise moved

@@ -214,6 +214,14 @@ def test_an_archived_prompt_is_published_again_only_when_told(three: World) -> N
     assert [(one["name"], one["version"]) for one in found["published"]] == [("a", 2)]
     assert found["raced"] == [] and three.messages("a")[-1].endswith("v2)")
     assert set(three.states().values()) == {"in-sync"}
+    three.path("a").unlink()
+    three.says(
+        3,
+        "--restore: 'a' has no file; nothing was published\nhint: promptsync pull a\n",
+        "push",
+        "a",
+        "--restore",
+    )
 
 
 # -- snippets -------------------------------------------------------------------------------------------
