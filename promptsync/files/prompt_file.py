@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from promptsync.errors import Refused, UsageError
 from promptsync.files import schema
+from promptsync.files.disk import real_path
 from promptsync.files.yaml import layout, load
 from promptsync.files.yaml.edit import Change, edited
 from promptsync.files.yaml.load import InvalidFile
@@ -215,6 +216,21 @@ class Worktree(Struct, frozen=True):
     broken: dict[str, str] = {}
 
 
+class LinkedDirectory(UsageError):
+    """A directory of prompts behind a link; ``target`` is where it is below ``root``, if it is there."""
+
+    code = "prompts-directory"
+
+    def __init__(self, root: Path, top: Path, link: Path) -> None:
+        place, base = real_path(top), real_path(root)
+        self.target = place.relative_to(base).as_posix() if place.is_relative_to(base) else ""
+        hint = f"set prompts in promptsync.yaml to {self.target}"
+        if not self.target:
+            hint = f"replace the link with a directory: prompts must be below {root}"
+        what = "is a symbolic link, and git does not have its target"
+        super().__init__(f"the prompts directory {link} {what}", hint=hint)
+
+
 def scan(root: Path, prompts_dir: str, *, merge_keys: bool = False) -> Worktree:
     """Read every prompt file below a directory; a broken one becomes a problem and stops nothing.
 
@@ -226,11 +242,7 @@ def scan(root: Path, prompts_dir: str, *, merge_keys: bool = False) -> Worktree:
     top = root / prompts_dir
     links = (folder for folder in (top, *top.parents) if folder != root and folder.is_relative_to(root))
     if (link := next((folder for folder in links if folder.is_symlink()), None)) is not None:
-        raise UsageError(
-            f"the prompts directory {link} is a symbolic link, and git does not have its target",
-            hint=f"set prompts in promptsync.yaml to its target, {os.path.realpath(link)}",
-            code="prompts-directory",
-        )
+        raise LinkedDirectory(root, top, link)
     if top.exists():
         try:
             walk(top, prompts_dir, places, problems)

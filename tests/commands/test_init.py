@@ -272,6 +272,12 @@ def test_what_cannot_be_used_is_reported_and_nothing_is_written(new: World, tmp_
         for _ in range(2):
             below.exits(code, "init")
         assert ([place.name for place in below.root.iterdir()], outside.exists()) == ([path], False)
+    below = at(new, tmp_path / "linked")
+    below.put("src/my prompts/a.yaml", "content: Hi\n")
+    (below.root / "prompts").symlink_to("src/my prompts")
+    hint = below.exits(2, "init", "--no-commit").err.partition("hint: promptsync ")[2]
+    below.ok(*shlex.split(hint))
+    assert "prompts: src/my prompts\n" in (below.root / "promptsync.yaml").read_text()
 
 
 def test_a_registry_that_exists_is_pulled_from_first(new: World) -> None:

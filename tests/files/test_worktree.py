@@ -105,7 +105,13 @@ def test_a_prompts_directory_behind_a_link_is_refused(tmp_path: Path, place: str
     (tmp_path / "link").symlink_to("real")
     with pytest.raises(UsageError, match="is a symbolic link") as caught:
         scan(tmp_path, place)
-    assert str(tmp_path / "real") in (caught.value.hint or "")
+    target = place.replace("link", "real")
+    assert caught.value.hint == f"set prompts in promptsync.yaml to {target}"
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/link").symlink_to(tmp_path / "real")
+    with pytest.raises(UsageError) as caught:
+        scan(tmp_path / "root", place)
+    assert caught.value.hint.endswith(f": prompts must be below {tmp_path / 'root'}")
 
 
 def test_a_name_that_is_not_utf8_is_a_problem_that_can_be_printed(tmp_path: Path) -> None:
