@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
+from promptsync.files.disk import real_path
 from promptsync.files.git.repository import is_in_repository
 from promptsync.files.prompt_file import render_edit, scan
 from promptsync.files.yaml.load import InvalidFile
@@ -48,7 +49,8 @@ def command(session: Session, name: str, snippet: bool, source: str | None, mode
             hint=f"promptsync new {shlex.quote(meant)}",
         )
     worktree = scan(config.root, config.prompts)
-    file = worktree.files.get(source or "")
+    paths = {real_path(config.root / file.path): file for file in worktree.files.values()}
+    file = worktree.files.get(source or "") or paths.get(real_path(session.directory / (source or "")))
     if source is not None and file is None:
         broken = [problem for problem in worktree.problems if worktree.broken.get(problem.path) == source]
         missing = unknown(source, worktree.files, config.prompts, where=f"{config.prompts}/")

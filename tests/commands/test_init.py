@@ -348,6 +348,8 @@ def test_a_copy_keeps_the_text_but_neither_the_name_nor_the_versions(local: Worl
     kept = SOURCE.partition("\n")[2].replace("synced: 3-0123456\n", "")
     assert copy == f"# Read before editing.\nname: b\n{kept}"
     assert "--example 1" in done.out
+    local.ok("new", "c", "--from", str(local.path("old/a")))
+    assert local.path("c").read_text() == copy.replace("name: b", "name: c")
     found = local.ok("new", "a/b", "--json").document
     assert found["path"] == "prompts/a/b.yaml"
     assert found["next"][-1] == {"do": f"promptsync -C {local.root} push a/b"}
