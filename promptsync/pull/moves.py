@@ -19,6 +19,7 @@ from promptsync.project.target import At, unknown
 from promptsync.project.versions import no_such_version, read_version
 from promptsync.prompt.names import name_for
 from promptsync.prompt.snippets import repinned
+from promptsync.registry.address import LOCAL
 from promptsync.registry.errors import Unsupported
 
 
@@ -42,12 +43,12 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str) -> Files
                 hint=f"promptsync diff {shlex.quote(old)}",
                 code="exists",
             )
-        raise Unsupported(
-            f"{project.title} cannot rename the prompt {old!r}: its API has no such operation; "
-            "nothing was changed",
-            hint=f"rename it in the PromptLayer dashboard, then promptsync mv {shlex.join([old, new])}\n"
-            f"to publish a copy instead: promptsync new {shlex.join([new, '--from', old])}",
-        )
+        what = f"{project.title} cannot rename the prompt {old!r}: its API has no such operation"
+        hint = f"promptsync new {shlex.join([new, '--from', old])}"
+        if not project.registry.url.startswith(LOCAL):  # the embedded registry has no dashboard
+            rename = f"rename it in the PromptLayer dashboard, then promptsync mv {shlex.join([old, new])}"
+            hint = f"{rename}\nto publish a copy instead: {hint}"
+        raise Unsupported(f"{what}; nothing was changed", hint=hint)
     is_default = name_for(file.path.removeprefix(f"{worktree.prompts}/")) == old
     path = paths_for_new(worktree, [new])[new] if is_default else file.path
     # Even if the old path gives the same name, the file has to state it.

@@ -164,6 +164,12 @@ def test_an_edit_before_a_rename_in_the_dashboard_asks(live: World, with_name: b
     assert live.text(NEW, 1) == TEXT
 
 
+def test_mv_of_a_prompt_in_the_embedded_registry_names_no_dashboard(local: World) -> None:
+    local.write(OLD)
+    local.ok("push")
+    assert local.run("mv", OLD, NEW).err.splitlines()[1:] == [f"hint: promptsync new {NEW} --from {OLD}"]
+
+
 def test_mv_of_a_prompt_that_was_never_published_and_of_one_in_a_file_of_its_own(live: World) -> None:
     live.write("draft")
     shown = live.ok("mv", "draft", "sketch", "-n").out
