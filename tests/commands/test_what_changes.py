@@ -298,6 +298,7 @@ def test_the_value_alone_turns_it_on_or_off(shown: World) -> None:
     assert not changed(before, state(shown))
 
     # The refusal shows the plan, and how to propose it.
+    shown.write("ops/more")
     done = read_only(shown, "push ops/ahead")
     assert "ops/ahead" in done.out
     assert done.err.splitlines() == [
@@ -310,6 +311,9 @@ def test_the_value_alone_turns_it_on_or_off(shown: World) -> None:
     assert [prompt["name"] for prompt in document["plan"]] == ["ops/ahead"]
     hint = read_only(shown, "rollback ops/twice --label prod -y").err.splitlines()[1]
     assert read_only(shown, hint.partition("promptsync ")[2]).code == 0
+    shown.commit("Nothing is left to commit")
+    hint = read_only(shown, "push ops/ahead").err.splitlines()[1]
+    assert hint.endswith(" push ops/ahead --dry-run")
 
 
 def test_the_registry_is_imported_and_what_is_archived_stays_archived(world: World) -> None:

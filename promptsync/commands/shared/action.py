@@ -11,8 +11,10 @@ import click
 from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.session import Session
 from promptsync.compare.conflict import Conflict
+from promptsync.compare.git_state import uncommitted_paths
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused, UsageError
 from promptsync.files.disk import locked
+from promptsync.files.prompt_file import scan
 from promptsync.project.plan import Plan
 from promptsync.project.project import Project
 from promptsync.show.diff import explained
@@ -65,7 +67,7 @@ def carry_out(
             made = plan()
         except Conflict as conflict:
             raise explained(project, conflict) from None
-        refusal = _refusal(session, made, unchanged, files_only=files_only)
+        refusal = _refusal(session, project, made, unchanged, files_only=files_only)
         if session.dry_run or refusal is not None:
             outcome = show(made, None)
             lines = [output.aside(headline(made)), *outcome.lines]
@@ -90,13 +92,16 @@ def carry_out(
         return session.rendered(outcome)
 
 
-def _refusal(session: Session, made: Plan, unchanged: str, *, files_only: bool) -> PromptsyncError | None:
+def _refusal(
+    session: Session, project: Project, made: Plan, unchanged: str, *, files_only: bool
+) -> PromptsyncError | None:
     """Return why a plan must not be carried out: the first reason of several."""
     is_empty, again = made.is_empty, session.command("--dry-run", without="--expect")
     if session.environment.read_only and not (files_only or session.dry_run or is_empty):
         hint = "git switch -c BRANCH && git add --all && git commit -m MESSAGE"
         hint += "\ngit push -u origin BRANCH, and open a pull request"
-        if session.verb not in ("push", "deploy"):  # no file says where labels point
+        is_in_files = session.verb in ("push", "deploy")  # no file says where labels point
+        if not is_in_files or not uncommitted_paths(project, scan(project.root, project.config.prompts)):
             hint = f"{again}\nhave a person review that plan, and run it with --expect FINGERPRINT"
         what = f"{session.verb} refused: PROMPTSYNC_READ_ONLY is set; {unchanged}"
         return Refused(what, hint=hint, code="read-only")
