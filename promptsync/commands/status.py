@@ -13,13 +13,14 @@ from msgspec.structs import replace
 
 from promptsync.commands.shared.options import check_apart, format_option
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.conflict import may_have_moved, restore_by_hand
+from promptsync.compare.conflict import may_have_moved
 from promptsync.compare.gather import gather, offline_snapshot
 from promptsync.compare.released import Pins, find_pins
 from promptsync.compare.snapshot import Item, Snapshot, State, find_passed_over, matching
 from promptsync.files.yaml.load import text_of
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
+from promptsync.project.target import restore_by_hand
 from promptsync.project.versions import RoutedLabel, deploy_command, routed_labels
 from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.labels import is_own
@@ -384,7 +385,6 @@ def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]
         return output.name(restore), f"{what}, without a file"
     if state is State.DELETED_LOCALLY and not item.deletion_committed:
         return "", what
-    if (archived := item.archived) is not None and (project.is_guarding or archived.prompt.may_be_snippet):
-        # It may have been live, and then a push does not restore it.
-        return f"{output.name(restore_by_hand(project, item))}, or promptsync pull --prune", what
+    if item.archived is not None and item.archived.prompt.may_be_snippet:  # a push does not restore it
+        return f"{output.name(restore_by_hand(project, item.archived))}, or promptsync pull --prune", what
     return _ADVICE[state], what

@@ -82,12 +82,6 @@ def reason(item: Item) -> str:
     return known
 
 
-def restore_by_hand(project: Project, item: Item) -> str:
-    """Return how to bring an archived prompt back as it was, which needs a dashboard."""
-    page = project.registry.page(item.archived) if item.archived is not None else ""
-    return f"restore it at {page}" if page else f"promptsync mv {shlex.quote(item.name)} NEW_NAME"
-
-
 def unusable(items: Sequence[Item], verb: str) -> Refused:
     """Return the error for prompts whose versions in the registry cannot be used."""
     first = items[0]

@@ -14,7 +14,6 @@ from promptsync.compare.conflict import (
     Conflict,
     may_have_moved,
     reason,
-    restore_by_hand,
     unusable,
     ways_out,
 )
@@ -27,6 +26,7 @@ from promptsync.deploy.members import Fate, Member, Survey, with_drafts
 from promptsync.errors import Refused
 from promptsync.files.yaml.load import check_valid
 from promptsync.project.project import Project
+from promptsync.project.target import restore_by_hand
 from promptsync.project.versions import (
     RoutedLabel,
     read_version,
@@ -44,8 +44,11 @@ def _way_out(project: Project, item: Item, latest: Item, label: str) -> str:
     name = shlex.quote(item.name)
     if item.state is State.CONFLICT:
         return ways_out([item])[0]
-    if item.state is State.DELETED_REMOTELY:
-        return f"{restore_by_hand(project, item)}\nor delete its file and commit that"
+    if item.archived is not None:
+        restore = f"promptsync push {name} --restore"
+        if item.archived.prompt.may_be_snippet:  # a push does not restore it
+            restore = restore_by_hand(project, item.archived)
+        return f"{restore}\nor delete its file and commit that"
     if item.state is State.RENAMED_REMOTELY:
         return f"{ways_out([item])[0]}\nor rename it back in the PromptLayer dashboard"
     seen = f" --label {shlex.quote(label)}" if item is not latest else ""

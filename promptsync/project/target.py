@@ -235,14 +235,24 @@ def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuc
     return error if "did you mean" in error.hint else error.replaced(hint="promptsync ls-remote")
 
 
+def restore_by_hand(project: Project, version: Version) -> str:
+    """Return how to bring back an archived prompt that would be live again, which a push does not do."""
+    page = project.registry.page(version)
+    return f"restore it at {page}" if page else f"promptsync mv {shlex.quote(version.name)} NEW_NAME"
+
+
 def archived(project: Project, name: str) -> NoSuchPrompt | None:
     """Return the error for a prompt that the registry has archived, ``None`` if it has not."""
-    if all(item.name != name for item in project.registry.prompts.list(status="deleted", name=name)):
+    found = project.registry.prompts.list(status="deleted", name=name)
+    version = next((version for version in found if version.name == name), None)
+    if version is None:
         return None
     path = project.config.prompts_path / path_for(name)
     # --restore publishes the file, so a deleted file has to be restored first
-    restore = f"promptsync push {shlex.quote(name)} --restore"
-    hint = restore if path.is_file() else f"git log -- {shlex.quote(str(path))}"
+    hint = f"git log -- {shlex.quote(str(path))}"
+    if path.is_file():
+        by_hand = restore_by_hand(project, version)
+        hint = f"promptsync push {shlex.quote(name)} --restore\nif it was live, {by_hand}"
     return NoSuchPrompt(f"there is no prompt {name!r} in {project.registry.url}: it is archived", hint=hint)
 
 

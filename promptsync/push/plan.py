@@ -13,7 +13,6 @@ from promptsync.compare.conflict import (
     conflict,
     may_have_moved,
     reason,
-    restore_by_hand,
     unusable,
 )
 from promptsync.compare.content import content_of
@@ -33,6 +32,7 @@ from promptsync.files.yaml.load import check_valid
 from promptsync.history.mark import check_message, identity, make_mark, parse_mark, with_mark
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
+from promptsync.project.target import restore_by_hand
 from promptsync.project.versions import check_changeable, deploy_command, list_labels
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import check_release_label, is_own
@@ -306,7 +306,7 @@ def _publish(project: Project, snapshot: Snapshot, snippet: str, names: Iterable
     if item is None or item.file is None:
         return f"create {snippet!r} or remove the reference"
     if item.archived is not None:
-        return restore_by_hand(project, item)
+        return restore_by_hand(project, item.archived)
     return f"promptsync push {shlex.join(names)}"
 
 
@@ -325,7 +325,7 @@ def check_restorable(project: Project, items: Sequence[Item]) -> None:
             what = f"has the label {label}" if label is not None else "may be a snippet"
             raise _nothing(
                 f"{item.name!r} {what}, so a push does not restore it: its archived version would be live",
-                hint=restore_by_hand(project, item),
+                hint=restore_by_hand(project, item.archived),
                 code="live-prompt",
             )
 

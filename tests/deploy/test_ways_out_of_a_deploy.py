@@ -91,9 +91,13 @@ def test_what_is_on_hold_is_released_by_the_command_for_names_with_blanks_too(re
 
 def test_an_archived_live_prompt_is_restored_by_hand_or_left_out(released: World) -> None:
     released.archive("c")
-    assert "promptsync mv c NEW_NAME, or promptsync pull --prune" in released.ok("status").out
-    assert commands(released.exits(3, "deploy")) == [["mv", "c", "NEW_NAME"]]
-    assert "'c' has the label prod" in released.exits(3, "push", "c", "--restore").err
+    assert "promptsync push NAME --restore, or promptsync pull --prune" in released.ok("status").out
+    assert commands(released.exits(3, "deploy")) == [["push", "c", "--restore"]]
+    refused = released.exits(3, "push", "c", "--restore")
+    assert "'c' has the label prod" in refused.err and commands(refused) == [["mv", "c", "NEW_NAME"]]
+    for line in ("rollback c", "label move c prod"):
+        hint = "promptsync push c --restore\nhint: if it was live, promptsync mv c NEW_NAME\n"
+        assert released.exits(2, *line.split()).err.endswith(f"it is archived\nhint: {hint}")
     released.ok("mv", "c", "another c")
     released.commit("Rename c")
     released.ok("deploy")
