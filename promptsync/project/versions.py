@@ -12,7 +12,7 @@ from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS, mapped
 from promptsync.project.project import Project
 from promptsync.project.target import At, PromptAt, close_name
-from promptsync.prompt.labels import RELEASED, Position, position_of
+from promptsync.prompt.labels import RELEASED, Position, is_own, position_of
 from promptsync.prompt.prompt import Label, Version
 from promptsync.registry.errors import NotFound, Rejected, Unsupported, UnusablePrompt
 from promptsync.registry.protocol import Registry
@@ -333,7 +333,7 @@ def no_such_version(listed: Version, at: At, labels: Sequence[str] = ()) -> NoSu
             f"{listed.name!r} has no version {at.number}; its latest is v{listed.version}",
             hint=f"promptsync log {name}",
         )
-    close = close_name(at.label, labels)
+    close = close_name(at.label, filter(is_own, labels))
     return NoSuchVersion(
         f"{listed.name!r} has no label {at.label!r}",
         hint=f"did you mean {close!r}?" if close else f"promptsync label list {name}",
