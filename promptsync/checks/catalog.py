@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +28,16 @@ _HOLDERS: Final = ("template", "prompt_template", "prompt")
 _NAMES: Final = ("name", "prompt_name")
 _VERSIONS: Final = ("version_number", "prompt_version_number", "version")
 _LABELS: Final = ("label", "release_label", "prompt_label")
+_OWN: Final = re.compile(r"promptsync (?P<prompt>.+) [0-9a-f]{8}", re.DOTALL)
+
+NO_FILE: Final = "restore its file in evaluations/: git log --stat -- evaluations"
+"""What to do about a table whose rows were in an evaluation file."""
+
+
+def prompt_of(title: str) -> str | None:
+    """Return the prompt that one of our sheets tests, by its title; ``None`` for any other sheet."""
+    own = _OWN.fullmatch(title)
+    return own["prompt"] if own is not None else None
 
 
 class NoSuchItem(UsageError):
@@ -253,7 +264,7 @@ def find_checks(registry: Registry, selection: Selection) -> Located:
             hint = error.hint
             if isinstance(error, NoSuchItem) and check.kind == "evaluation":
                 known = [*(other.name for other in items), *(limit.name for limit in selection.limits)]
-                hint = _close(registry, check.name, known) or hint
+                hint = table_hint(registry, check.name, known) or hint
             problems.append(type(error)(message, hint=hint, code=error.code))
             continue
         check = with_limits(check, item, selection.limits, items)
@@ -268,14 +279,17 @@ def find_checks(registry: Registry, selection: Selection) -> Located:
     return tuple(located.values())
 
 
-def _close(registry: Registry, name: str, known: Sequence[str]) -> str:
+def table_hint(registry: Registry, name: str, known: Sequence[str], verb: str = "run") -> str:
     """Return a hint at a table with this name, or at the closest name of all that can run."""
-    titles: list[str] = []
+    tables: dict[str, str] = {}
     with suppress(RemoteError):
-        titles = [table["title"] for table in list_tables(registry)]
-    if name in titles:
-        return f"promptsync eval run {shlex.quote(name)} --prompt NAME"
-    close = difflib.get_close_matches(name, [*known, *titles], 1)
+        tables = {table["title"]: table["id"] for table in list_tables(registry)}
+        sheets = registry.tables.sheets(tables[name]) if name in tables else ()
+        if sheets and all(prompt_of(text(sheet, "title") or "") for sheet in sheets):
+            return NO_FILE
+    if name in tables:
+        return f"promptsync eval {verb} {shlex.quote(name)} --prompt NAME"
+    close = difflib.get_close_matches(name, [*known, *tables], 1)
     return f"did you mean {close[0]!r}?" if close else ""
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from promptsync.checks.catalog import NoSuchItem
+from promptsync.checks.catalog import NO_FILE, NoSuchItem, prompt_of
 from promptsync.errors import Refused, UsageError
 from promptsync.files.disk import write
 from promptsync.files.evaluation import FOLDER, parse
@@ -47,15 +47,6 @@ TEXT: Final = "TEXT"
 """The type of columns that nothing computes: the inputs."""
 
 _SET_BY_REGISTRY: Final = frozenset({"id", "backing_column_id", "config_hash", "created_at", "updated_at"})
-
-
-_OWN: Final = re.compile(r"promptsync (?P<prompt>.+) [0-9a-f]{8}", re.DOTALL)
-
-
-def prompt_of(title: str) -> str | None:
-    """Return the prompt that one of our sheets tests, by its title; ``None`` for any other sheet."""
-    own = _OWN.fullmatch(title)
-    return own["prompt"] if own is not None else None
 
 
 class Definition(Struct, frozen=True):
@@ -188,7 +179,7 @@ def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet
         chosen = next((other for other in theirs if sheet in (None, title_of(other))), None)
         if chosen is None:
             titles = ", ".join(map(title_of, theirs))
-            hint = f"its sheets: {titles}" if theirs else "add a sheet with rows in the dashboard"
+            hint = f"its sheets: {titles}" if theirs else f"{NO_FILE}\nadd a sheet with rows in the dashboard"
             missing = "only sheets that promptsync made" if sheets and not theirs else "no sheets"
             missing = f"no sheet {sheet!r}" if theirs else missing
             raise UsageError(f"table {name!r} has {missing}", hint=hint)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from promptsync.checks.catalog import prompt_of
 from promptsync.checks.comparison import Comparison, compare
 from promptsync.checks.content import Content
-from promptsync.checks.definition import Table, prompt_of, read_table, title_of, with_outputs
+from promptsync.checks.definition import Table, read_table, title_of, with_outputs
 from promptsync.checks.results import CheckResult, CheckResults, Standard, judge
 from promptsync.checks.runs import Progress, Run, Status, follow
 from promptsync.checks.sheet_run import MOST_SHOWN, SheetRun, explained, read_result

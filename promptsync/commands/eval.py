@@ -8,8 +8,8 @@ from typing import Any
 import click
 import msgspec
 
-from promptsync.checks.assignment import choose_named, limits_in
-from promptsync.checks.catalog import Evaluation, list_evaluations, list_tables
+from promptsync.checks.assignment import choose_named, limits_in, select_checks
+from promptsync.checks.catalog import Evaluation, list_evaluations, list_tables, table_hint
 from promptsync.checks.comparison import noise
 from promptsync.checks.results import Standard
 from promptsync.checks.run_checks import show_run
@@ -17,6 +17,7 @@ from promptsync.commands.shared import checks
 from promptsync.commands.shared.options import SCORE, SECONDS
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
+from promptsync.files.prompt_file import scan
 from promptsync.show.checks import noise_body, noise_lines
 from promptsync.show.notes import number_text
 from promptsync.show.outcome import Outcome, bodies
@@ -180,8 +181,15 @@ def noise_command(session: Session, name: str, runs: int, **options: Any) -> Out
     with session.project() as project:
         tables = choose_named(project, "evaluation", [name], only=options["prompts"]).selection.of("table")
         if not tables:
-            hint = f"promptsync eval noise {shlex.quote(name)} --prompt NAME"
-            raise UsageError(f"no prompt is checked on a table {name!r}", hint=hint)
+            files, evaluations = scan(project.root, project.config.prompts).files, project.evaluations
+            names = [name] if name in files else []
+            checking = select_checks(names, files, project.config, evaluations).of("table")
+            noises = [
+                f"promptsync eval noise {shlex.join([check.name, '--prompt', name])}" for check in checking
+            ]
+            known = [file.name for file in evaluations]
+            hint = "\n".join(noises[:2]) or table_hint(project.registry, name, known, "noise")
+            raise UsageError(f"no prompt is checked on a table {name!r}", hint=hint or "promptsync eval list")
         results = checks.run_noise(session, project, tables, runs, options)
     measured = [(result, noise(result.run.rows, runs)) for result in results.all if result.run.rows]
     body = {"noise": [noise_body(*pair) for pair in measured]}

@@ -14,8 +14,9 @@ import pytest
 from msgspec.structs import replace
 from sheets_there import spoiled
 
+from promptsync.checks.catalog import prompt_of
 from promptsync.checks.content import Content
-from promptsync.checks.definition import Definition, as_csv, of_file, of_sheet, prompt_of, renamed
+from promptsync.checks.definition import Definition, as_csv, of_file, of_sheet, renamed
 from promptsync.checks.tested_text import TestedText
 from promptsync.errors import UsageError
 from promptsync.prompt.evaluation import Column, EvaluationFile, Scorecard, ScorecardStep

@@ -78,6 +78,16 @@ def test_a_usage_error_starts_nothing(world: World) -> None:
         (["Nothing", "--prompt", "a"], "no table 'Nothing'"),
     ):
         world.says(2, message, "eval", "run", *options)
+    for name, hint in (
+        ("a", "hint: promptsync eval noise thanks --prompt a\n"),
+        ("thank", "hint: did you mean 'thanks'?\n"),
+        ("Dashboard table", "hint: promptsync eval noise 'Dashboard table' --prompt NAME\n"),
+        ("nothing like it", "hint: promptsync eval list\n"),
+    ):
+        world.says(2, hint, "eval", "noise", name)
+    (world.root / "evaluations/thanks.yaml").unlink()
+    for verb, *options in (("run",), ("noise",), ("run", "--prompt", "a")):
+        world.says(2, "hint: restore its file in evaluations/: git log", "eval", verb, "thanks", *options)
     assert world.writes == []
 
 
