@@ -141,6 +141,7 @@ def _check_together(options: PullOptions, at: At, directory: Path | None) -> Non
 _SKIPPED = {
     State.AHEAD: "changed in your files; promptsync push publishes it",
     State.NEW: "only in your files; promptsync push publishes it",
+    State.CONFLICT: "has conflict markers; choose a side and delete the marker lines",
     State.ALTERED: "the registry returned it differently from what was sent",
     State.DELETED_REMOTELY: "archived in the registry; promptsync pull --prune deletes the file",
 }

@@ -221,8 +221,6 @@ def _stops(item: Item, options: PullOptions) -> bool:
     """Whether a prompt stops a pull; a renamed one does even with ``theirs`` or ``ours``."""
     if item.state is State.RENAMED_REMOTELY:
         return True
-    if item.state is State.CONFLICT:
-        return not options.theirs or item.listed is None
     if item.state is not State.DIVERGED or options.theirs or options.ours:
         return False
     return not options.merge or item.file is None or item.listed is None
@@ -230,6 +228,8 @@ def _stops(item: Item, options: PullOptions) -> bool:
 
 def _check_ours(items: Sequence[Item]) -> None:
     for item in items:
+        if item.state is State.CONFLICT:
+            raise conflict([item], "written")
         if item.file is None or item.listed is None:
             where = "has no file" if item.file is None else "is not in the registry"
             raise UsageError(
