@@ -111,8 +111,9 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     items = [item for item in snapshot.only(names) if not item.problem]
     if options.ours:
         _check_ours(items)
-    conflicts = [item for item in items if _stops(item, options)]
-    items_to_pull = [item for item in items if not _stops(item, options)]
+    exact = {name for name, target in names.items() if target.is_exact}
+    conflicts = [item for item in items if _stops(item, options, exact)]
+    items_to_pull = [item for item in items if not _stops(item, options, exact)]
     wanted = [
         item
         for item in items_to_pull
@@ -123,7 +124,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     if conflicts and not options.partial:
         can_go_on = wanted or any(item.state is State.DIVERGED for item in items_to_pull)
         raise conflict(conflicts, "written", command=options.command if can_go_on else "")
-    lost = [item for item in wanted if item.name not in names or not names[item.name].is_exact]
+    lost = [item for item in wanted if item.name not in exact]
     if moved := may_have_moved(project, lost, snapshot.items, "; nothing was written"):
         raise moved
     # A shallow clone may lack the commit that deleted a prompt.
@@ -134,8 +135,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     deletes = deletes_of(project, items_to_pull, theirs=options.theirs) if options.prune else []
     gone = {delete.name for delete in deletes}
     for item in items_to_pull if options.prune else ():
-        is_named = item.name in names and names[item.name].is_exact
-        if is_named and item.state is State.DELETED_REMOTELY and item.name not in gone:
+        if item.state is State.DELETED_REMOTELY and item.name in exact - gone:
             name = shlex.quote(item.name)
             ways_out = f"promptsync push {name} --restore\npromptsync pull {name} --prune --theirs"
             raise Refused(f"{item.name!r} is {why_kept(item)}", hint=ways_out, code="kept")
@@ -217,10 +217,15 @@ def _writes(
     return writes, blocked
 
 
-def _stops(item: Item, options: PullOptions) -> bool:
-    """Whether a prompt stops a pull; a renamed one does even with ``theirs`` or ``ours``."""
+def _stops(item: Item, options: PullOptions, exact: Collection[str]) -> bool:
+    """Whether a prompt stops a pull; a renamed one does even with ``theirs`` or ``ours``.
+
+    Conflict markers stop the pull of a prompt that is named, ``exact`` being these names.
+    """
     if item.state is State.RENAMED_REMOTELY:
         return True
+    if item.state is State.CONFLICT:
+        return item.name in exact and not options.theirs
     if item.state is not State.DIVERGED or options.theirs or options.ours:
         return False
     return not options.merge or item.file is None or item.listed is None
@@ -228,8 +233,6 @@ def _stops(item: Item, options: PullOptions) -> bool:
 
 def _check_ours(items: Sequence[Item]) -> None:
     for item in items:
-        if item.state is State.CONFLICT:
-            raise conflict([item], "written")
         if item.file is None or item.listed is None:
             where = "has no file" if item.file is None else "is not in the registry"
             raise UsageError(

@@ -210,7 +210,10 @@ def test_markers_are_refused_by_lint_and_push_until_they_are_resolved(shop: Worl
         assert "has conflict markers at prompts/refund.yaml:13" in done.err
         assert "promptsync pull" not in done.err
     shop.ok("pull", "--merge")  # nothing to pull
-    assert shop.run("pull", "--ours", "refund").code == 3
+    for options in (["refund"], ["--ours", "refund"], ["--merge", "refund"]):
+        done = shop.exits(3, "pull", *options)
+        assert "has conflict markers at prompts/refund.yaml:13" in done.err
+        assert "hint: edit prompts/refund.yaml:13: choose a side" in done.err
     assert file(shop) == marked
 
     ours, theirs = marked.index("      <<<<<<<"), marked.index("      >>>>>>>")
