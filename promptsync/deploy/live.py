@@ -195,30 +195,30 @@ def check_live(
 
 
 def _next_step(survey: Survey, snippet: Member, users: Sequence[LiveUser], pins: Pins) -> str:
-    """Return what comes before a snippet is released to its live users: a pin in each, outermost first."""
-    texts, names = references_in(survey.latest), {user.name for user in users}
-    versions = {user.name: user.version for user in users}
-    versions[snippet.name] = (snippet.latest if snippet.publishes else snippet.released) or 0
-    loose = [
-        (user, reference.name)
-        for user, references in texts.items()
-        for reference in references
-        if user in names and reference.version is None and reference.name in versions
-    ]
-    stale = [pin for pin in pins if pin.user in names and pin.is_published]
-    ready = names & {member.name for member in survey.releases} or names & texts.keys()
-    if not loose and stale:  # the older version that they pin renders it without a pin
-        deploy = f"then commit that, and deploy only the pins: promptsync deploy {shlex.quote(stale[0].user)}"
-        return f"promptsync bump {shlex.quote(stale[0].snippet)}\n{deploy}"
-    if not loose and ready:  # their files no longer render it without a pin
-        return shlex.join(["promptsync", "deploy", *sorted(ready)])
-    inner = list(dict.fromkeys(name for _, name in loose)) or [snippet.name]
-    current = " and ".join(f"@@@{name}@version_number:{versions[name]}@@@" for name in inner)
-    then = f"then deploy the snippet, and move the pins: promptsync bump {shlex.quote(snippet.name)}"
-    if len(inner) > 1:
-        then = "then deploy the others, one step after the other: promptsync deploy"
-    deploy = shlex.join(["promptsync", "deploy", *sorted(names.difference(inner))])
-    return f"pin the current version, {current}, and deploy only what pins it: {deploy}\n{then}"
+    """Return the first step before a snippet is released: a pin in its outermost live users."""
+    texts, renders = references_in(survey.latest), follows([survey.label], latest=True)
+    live = {user.name: user.version for user in users} | {snippet.name: snippet.released or 0}
+    files = {user.name: texts[user.name] for user in users if user.name in texts}
+    files = files or {user.name: [Reference(snippet.name)] for user in users}  # of other repositories
+
+    def pinned(at: Reference) -> Reference:
+        return Reference(at.name, live[at.name] if at.label else survey.latest.listing[at.name].version)
+
+    loose = {
+        user: [pinned(at) for at in used if renders(at) and at.name in live] for user, used in files.items()
+    }
+    pending = {member.name for member in survey.releases}
+    stale = {pin.user: pin.snippet for pin in pins if pin.is_published}
+    names = {name for name in files if loose[name] or name in pending} or files.keys() & stale or files.keys()
+    first = sorted(names - {at.name for name in names for at in files[name]} or names)
+    deploy = shlex.join(["promptsync", "deploy", *first])
+    if now := sorted({str(reference) for name in first for reference in loose[name]}):
+        current = f"pin the current version, {' and '.join(now)}, and deploy only what pins it"
+        return f"{current}: {deploy}\nthen promptsync deploy"
+    if first[0] in stale and first[0] not in pending:  # the older version that it pins renders the snippet
+        bump = f"promptsync bump {shlex.quote(stale[first[0]])}"
+        return f"{bump}\nthen commit that, and deploy only the pins: {deploy}"
+    return deploy
 
 
 def check_order(survey: Survey, checked_before: Collection[str]) -> None:

@@ -53,12 +53,12 @@ def not_in_the_newest_version(world: World) -> None:
     ("texts", "then", "users", "hint"),
     [
         ({"a": UNPINNED}, None, "a (prod)", f"{PINNED}, and deploy only what pins it: promptsync deploy a\n"),
-        ({"a": BY_LABEL}, None, "a (prod)", "move the pins: promptsync bump tone\n"),
+        ({"a": BY_LABEL}, None, "a (prod)", "hint: then promptsync deploy\n"),
         (
             NESTED,
             None,
             "a (prod), outer (prod)",
-            f"@@@outer@version_number:1@@@ and {PINNED}, and deploy only what pins it",
+            "@@@outer@version_number:1@@@, and deploy only what pins it: promptsync deploy a\n",
         ),
         ({}, elsewhere, "bots/faq (prod)", "what pins it: promptsync deploy bots/faq\n"),
         ({"a": UNPINNED}, not_in_the_newest_version, "a (prod)", "hint: promptsync deploy a\n"),
@@ -205,14 +205,21 @@ def test_of_snippets_in_snippets_the_outermost_is_pinned_first(released: World) 
     """Each step is the one that the refusal before it names, and the live text stays until the last one."""
     release(released, **NESTED)
     write(released, tone="Another polite text.")
-    write(released, outer=f"So: {PINNED}", a="@@@outer@version_number:1@@@")
-    for steps in (["deploy a"], ["deploy outer"], ["bump outer", "deploy a"]):
+    for user, text, pin in (
+        ("a", "{pin}", "@@@outer@version_number:1@@@"),
+        ("outer", "So: {pin}", PINNED),
+    ):
         refused = released.exits(3, "deploy").err
-        for step in steps:
-            assert f"promptsync {step}\n" in refused
-            released.ok(*step.split())
-            if step == "bump outer":
-                released.commit("Move the pin")
+        step = f"pin the current version, {pin}, and deploy only what pins it: promptsync deploy {user}\n"
+        assert f"hint: {step}hint: then promptsync deploy\n" in refused
+        write(released, **{user: text.format(pin=pin)})
+        assert f"hint: promptsync deploy {user}\n" in released.exits(3, "deploy").err
+        released.ok("deploy", user)
+    refused = released.exits(3, "deploy").err
+    assert "hint: promptsync bump outer\n" in refused and refused.endswith(": promptsync deploy a\n")
+    released.ok("bump", "outer")
+    released.commit("Move the pin")
+    released.ok("deploy", "a")
     for name in ("tone", "outer"):
         assert f"promptsync bump {name}" in released.ok("deploy").out
         assert served(released).startswith("So: A polite text.")
