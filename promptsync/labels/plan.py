@@ -181,21 +181,17 @@ def plan_rollbacks(project: Project, prompts: Sequence[tuple[Labelled, int | Non
     and if a number is above the label.
     """
     changes = tuple(_rollback(project, prompt, label, number) for prompt, number in prompts)
-    pairs = list(zip(prompts, changes, strict=True))
+    plan, pairs = LabelPlan(changes), zip(prompts, changes, strict=True)
     stuck = [prompt for (prompt, number), change in pairs if number is None and change.old == change.new]
     if not stuck:
-        return LabelPlan(changes)
+        return plan
     at = stuck[0].position(label)
     why = f"v{max(at.released or 0, at.previous or 0)} was rolled back already"
     refusal = _refusal(stuck[0], label, why, more=len(stuck) - 1)
-    others = [
-        f"{change.name}@{number}" if number is not None else change.name
-        for (prompt, number), change in pairs
-        if prompt not in stuck
-    ]
-    if not others:
+    if plan.is_empty:
         raise refusal
-    return LabelPlan(changes, refusal=_with_others(refusal, others, label))
+    others = [f"{change.name}@{change.new}" for change in plan.pending]
+    return msgspec.structs.replace(plan, refusal=_with_others(refusal, others, label))
 
 
 def _rollback(project: Project, prompt: Labelled, label: str, number: int | None) -> LabelChange:
