@@ -15,7 +15,6 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, load
 from promptsync.files.git.repository import is_in_repository
-from promptsync.files.prompt_file import LinkedDirectory
 from promptsync.project.project import Project
 from promptsync.registry.address import LOCAL
 from promptsync.setup import import_registry
@@ -106,12 +105,7 @@ def command(
     mixed = set() if commit is False else edited(session.directory, grown)
     if url is None and ":" in (session.remote or ""):
         url = session.remote
-    try:
-        result = (_import if from_remote else _start)(session, prompts, url, include)
-    except LinkedDirectory as error:
-        if not error.target or (session.directory / FILE_NAME).exists():
-            raise
-        raise error.replaced(hint=session.command("--prompts", error.target, without="--prompts")) from None
+    result = (_import if from_remote else _start)(session, prompts, url, include)
     notes = []
     if result.outcomes[FILE_NAME] == "kept" and (prompts or (url and not from_remote)):
         notes.append(f"{FILE_NAME} exists and was kept; to change prompts: or remotes:, edit it")

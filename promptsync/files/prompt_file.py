@@ -216,21 +216,6 @@ class Worktree(Struct, frozen=True):
     broken: dict[str, str] = {}
 
 
-class LinkedDirectory(UsageError):
-    """A directory of prompts behind a link; ``target`` is where it is below ``root``, if it is there."""
-
-    code = "prompts-directory"
-
-    def __init__(self, root: Path, top: Path, link: Path) -> None:
-        place, base = real_path(top), real_path(root)
-        self.target = place.relative_to(base).as_posix() if place.is_relative_to(base) else ""
-        hint = f"set prompts in promptsync.yaml to {self.target}"
-        if not self.target:
-            hint = f"replace the link with a directory: prompts must be below {root}"
-        what = "is a symbolic link, and git does not have its target"
-        super().__init__(f"the prompts directory {link} {what}", hint=hint)
-
-
 def scan(root: Path, prompts_dir: str, *, merge_keys: bool = False) -> Worktree:
     """Read every prompt file below a directory; a broken one becomes a problem and stops nothing.
 
@@ -242,7 +227,15 @@ def scan(root: Path, prompts_dir: str, *, merge_keys: bool = False) -> Worktree:
     top = root / prompts_dir
     links = (folder for folder in (top, *top.parents) if folder != root and folder.is_relative_to(root))
     if (link := next((folder for folder in links if folder.is_symlink()), None)) is not None:
-        raise LinkedDirectory(root, top, link)
+        place, base = real_path(top), real_path(root)
+        hint = f"replace the link with a directory: prompts must be below {root}"
+        if place.is_relative_to(base):
+            hint = f"set prompts in promptsync.yaml to {place.relative_to(base).as_posix()}"
+        raise UsageError(
+            f"the prompts directory {link} is a symbolic link, and git does not have its target",
+            hint=hint,
+            code="prompts-directory",
+        )
     if top.exists():
         try:
             walk(top, prompts_dir, places, problems)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from promptsync.errors import Incomplete, PromptsyncError, Refused, UsageError
 from promptsync.files import config as configuration
 from promptsync.files.config import FILE_NAME, Config, is_below, load
-from promptsync.files.disk import DIRECTORY, explained, write
+from promptsync.files.disk import DIRECTORY, explained, real_path, write
 from promptsync.files.git.repository import GitProgram, is_in_repository
 from promptsync.files.prompt_file import Worktree, parse, paths_for_new, scan
 from promptsync.files.yaml.layout import inline
@@ -66,7 +66,11 @@ def draft(
     """
     path = root / FILE_NAME
     if not (path.exists() or path.is_symlink()):
-        text = _configuration(prompts or "prompts", url, include)
+        prompts, base = prompts or "prompts", real_path(root)
+        # git has nothing behind a link, so the configuration names its target.
+        if (root / prompts).is_symlink() and (target := real_path(root / prompts)).is_relative_to(base):
+            prompts = target.relative_to(base).as_posix()
+        text = _configuration(prompts, url, include)
         return ConfigDraft(configuration.parse(path, text.encode()), text)
     config = load(path)
     if not include or set(include) == set(config.include):

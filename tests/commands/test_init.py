@@ -275,8 +275,7 @@ def test_what_cannot_be_used_is_reported_and_nothing_is_written(new: World, tmp_
     below = at(new, tmp_path / "linked")
     below.put("src/my prompts/a.yaml", "content: Hi\n")
     (below.root / "prompts").symlink_to("src/my prompts")
-    hint = below.exits(2, "init", "--no-commit").err.partition("hint: promptsync ")[2]
-    below.ok(*shlex.split(hint))
+    below.ok("init")
     assert "prompts: src/my prompts\n" in (below.root / "promptsync.yaml").read_text()
 
 
