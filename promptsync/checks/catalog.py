@@ -30,9 +30,6 @@ _VERSIONS: Final = ("version_number", "prompt_version_number", "version")
 _LABELS: Final = ("label", "release_label", "prompt_label")
 _OWN: Final = re.compile(r"promptsync (?P<prompt>.+) [0-9a-f]{8}", re.DOTALL)
 
-NO_FILE: Final = "restore its file in evaluations/: git log --stat -- evaluations"
-"""What to do about a table whose rows were in an evaluation file."""
-
 
 def prompt_of(title: str) -> str | None:
     """Return the prompt that one of our sheets tests, by its title; ``None`` for any other sheet."""
@@ -286,7 +283,7 @@ def table_hint(registry: Registry, name: str, known: Sequence[str], verb: str = 
         tables = {table["title"]: table["id"] for table in list_tables(registry)}
         sheets = registry.tables.sheets(tables[name]) if name in tables else ()
         if sheets and all(prompt_of(text(sheet, "title") or "") for sheet in sheets):
-            return NO_FILE
+            return "restore its file in evaluations/: git log --stat -- evaluations"
     if name in tables:
         return f"promptsync eval {verb} {shlex.quote(name)} --prompt NAME"
     close = difflib.get_close_matches(name, [*known, *tables], 1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from promptsync.checks.catalog import NO_FILE, NoSuchItem, prompt_of
+from promptsync.checks.catalog import NoSuchItem, prompt_of
 from promptsync.errors import Refused, UsageError
 from promptsync.files.disk import write
 from promptsync.files.evaluation import FOLDER, parse
@@ -179,7 +179,7 @@ def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet
         chosen = next((other for other in theirs if sheet in (None, title_of(other))), None)
         if chosen is None:
             titles = ", ".join(map(title_of, theirs))
-            hint = f"its sheets: {titles}" if theirs else f"{NO_FILE}\nadd a sheet with rows in the dashboard"
+            hint = f"its sheets: {titles}" if theirs else "add a sheet with rows in the dashboard"
             missing = "only sheets that promptsync made" if sheets and not theirs else "no sheets"
             missing = f"no sheet {sheet!r}" if theirs else missing
             raise UsageError(f"table {name!r} has {missing}", hint=hint)

@@ -181,14 +181,11 @@ def noise_command(session: Session, name: str, runs: int, **options: Any) -> Out
     with session.project() as project:
         tables = choose_named(project, "evaluation", [name], only=options["prompts"]).selection.of("table")
         if not tables:
-            files, evaluations = scan(project.root, project.config.prompts).files, project.evaluations
-            names = [name] if name in files else []
-            checking = select_checks(names, files, project.config, evaluations).of("table")
-            noises = [
-                f"promptsync eval noise {shlex.join([check.name, '--prompt', name])}" for check in checking
-            ]
-            known = [file.name for file in evaluations]
-            hint = "\n".join(noises[:2]) or table_hint(project.registry, name, known, "noise")
+            files = scan(project.root, project.config.prompts).files
+            checking = select_checks({name} & files.keys(), files, project.config, project.evaluations)
+            hint = table_hint(project.registry, name, [file.name for file in project.evaluations], "noise")
+            if named := checking.of("table"):
+                hint = f"promptsync eval noise {shlex.join([named[0].name, '--prompt', name])}"
             raise UsageError(f"no prompt is checked on a table {name!r}", hint=hint or "promptsync eval list")
         results = checks.run_noise(session, project, tables, runs, options)
     measured = [(result, noise(result.run.rows, runs)) for result in results.all if result.run.rows]

@@ -34,7 +34,6 @@ from promptsync.pull.write import (
     last_files,
     read_all,
     restore,
-    why_kept,
     write_of,
 )
 
@@ -132,13 +131,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     if new and project.history is not None and project.history.shallow:
         raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted in your files")
     writes, blocked = _writes(project, snapshot, items_to_pull, wanted, options)
-    deletes = deletes_of(project, items_to_pull, theirs=options.theirs) if options.prune else []
-    gone = {delete.name for delete in deletes}
-    for item in items_to_pull if options.prune else ():
-        if item.state is State.DELETED_REMOTELY and item.name in exact - gone:
-            name = shlex.quote(item.name)
-            ways_out = f"promptsync push {name} --restore\npromptsync pull {name} --prune --theirs"
-            raise Refused(f"{item.name!r} is {why_kept(item)}", hint=ways_out, code="kept")
+    deletes = deletes_of(project, items_to_pull, exact, theirs=options.theirs) if options.prune else []
     for item in (*conflicts, *(item for item in snapshot.only(names) if item.problem)):
         refusal = unusable([item], "pull") if item.problem else conflict([item], "written")
         blocked.append(Blocked(item.name, item.path, reason(item), refusal))

@@ -64,11 +64,13 @@ class Write(PlannedFile, frozen=True, kw_only=True):
         return self.source.version
 
 
-def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list[PlannedFile]:
+def deletes_of(
+    project: Project, items: Sequence[Item], named: set[str], *, theirs: bool
+) -> list[PlannedFile]:
     """Return the deletions of files whose prompts are archived in the registry.
 
     A file that is not committed, or that differs from the archived version, may be an edit that was never
-    published; it goes only with ``theirs``.
+    published; it goes only with ``theirs``. Raises ``Refused`` for such a file of a ``named`` prompt.
     """
     deletes = []
     for item in items:
@@ -80,6 +82,10 @@ def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list
             deletes.append(
                 PlannedFile(name=item.name, path=file.path, old=file.text, new=None, backup=backup)
             )
+        elif item.name in named:
+            name = shlex.quote(item.name)
+            hint = f"promptsync push {name} --restore\npromptsync pull {name} --prune --theirs"
+            raise Refused(f"{item.name!r} is {why_kept(item)}", hint=hint, code="kept")
     return deletes
 
 

@@ -368,9 +368,8 @@ def _read_back(project: Project, action: Action, result: Result, listed: Version
         except RemoteError as error:
             return _uncertain(result, error)
         if latest.version != number:
-            after = range(number + 1, latest.version + 1)
             what = f"but another user published v{latest.version} after it"
-            return _raced(project, action, result, what, after)
+            return _raced(project, action, result, what, range(number + 1, latest.version + 1))
         if not _is_unchanged(project, prompt, latest):
             paths = dict.fromkeys(change.path for change in changes(prompt, content_of(latest, prompt)))
             fields = tuple(paths) or ("content",)
@@ -378,9 +377,9 @@ def _read_back(project: Project, action: Action, result: Result, listed: Version
             return replace(result, ending=Ending.ALTERED, reason=reason, fields=fields)
     # What number a restored version gets differs from registry to registry.
     if action.kind is not Kind.RESTORE and number != action.next:
-        before = range(action.next or 0, number)
-        what = f"after another user published {', '.join(f'v{other}' for other in before)}"
-        return _raced(project, action, result, what, before)
+        others = range(action.next or 0, number)
+        what = f"after another user published {', '.join(f'v{other}' for other in others)}"
+        return _raced(project, action, result, what, others)
     return result
 
 

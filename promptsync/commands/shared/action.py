@@ -67,7 +67,7 @@ def carry_out(
             made = plan()
         except Conflict as conflict:
             raise explained(project, conflict) from None
-        refusal = _refusal(session, project, made, unchanged, files_only=files_only)
+        refusal = _refusal(session, made, unchanged, None if files_only else project)
         if session.dry_run or refusal is not None:
             outcome = show(made, None)
             lines = [output.aside(headline(made)), *outcome.lines]
@@ -92,12 +92,10 @@ def carry_out(
         return session.rendered(outcome)
 
 
-def _refusal(
-    session: Session, project: Project, made: Plan, unchanged: str, *, files_only: bool
-) -> PromptsyncError | None:
-    """Return why a plan must not be carried out: the first reason of several."""
+def _refusal(session: Session, made: Plan, unchanged: str, project: Project | None) -> PromptsyncError | None:
+    """Return the first reason not to carry out a plan; without a ``project`` it changes only files."""
     is_empty, again = made.is_empty, session.command("--dry-run", without="--expect")
-    if session.environment.read_only and not (files_only or session.dry_run or is_empty):
+    if session.environment.read_only and project is not None and not (session.dry_run or is_empty):
         hint = "git switch -c BRANCH && git add --all && git commit -m MESSAGE"
         hint += "\ngit push -u origin BRANCH, and open a pull request"
         is_in_files = session.verb in ("push", "deploy")  # no file says where labels point
