@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from registry_filler import filled
@@ -121,6 +121,11 @@ def test_a_template_is_written_as_people_would(template: dict[str, Any], said: d
 
 @given(prompts(), st.randoms(use_true_random=False))
 def test_a_file_leaves_out_what_the_registry_fills_in(prompt: Prompt, random: Random) -> None:
+    # The type of a call is the exception: a file has it, as people write it.
+    calls = (
+        call for message in prompt.template.get("messages", ()) for call in message.get("tool_calls") or ()
+    )
+    assume(all("type" in call for call in calls))
     returned = replace(filled(prompt, random), tags=prompt.tags, extra=prompt.extra)
     assert to_document(returned, Local()) == to_document(prompt, Local())
 
