@@ -272,7 +272,7 @@ both sides edited, and `pull --markers` wrote conflict markers
     commit Ours
     publish Theirs
     refuses pull --markers
-    = conflict; push conflict-markers; pull conflict-markers
+    = conflict; push conflict-markers
 a file that cannot be read
     break_file
     = invalid; push invalid-file; pull invalid-file
