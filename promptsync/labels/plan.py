@@ -177,21 +177,13 @@ _SUBJECT = 50
 def plan_rollbacks(project: Project, prompts: Sequence[tuple[Labelled, int | None]], label: str) -> LabelPlan:
     """Plan to undo releases: each label moves to its number, without one to where it was before.
 
-    The plan is refused if one was rolled back already. Raises ``Refused`` if the version before is unknown,
-    and if a number is above the label.
+    What was rolled back already stays, so that a rollback that was stopped can be run again. Raises
+    ``Refused`` if nothing else is left, if the version before is unknown, and if a number is above the label.
     """
     changes = tuple(_rollback(project, prompt, label, number) for prompt, number in prompts)
-    plan, pairs = LabelPlan(changes), zip(prompts, changes, strict=True)
-    stuck = [prompt for (prompt, number), change in pairs if number is None and change.old == change.new]
-    if not stuck:
-        return plan
-    at = stuck[0].position(label)
-    why = f"v{max(at.released or 0, at.previous or 0)} was rolled back already"
-    refusal = _refusal(stuck[0], label, why, more=len(stuck) - 1)
-    if plan.is_empty:
-        raise refusal
-    others = [f"{change.name}@{change.new}" for change in plan.pending]
-    return msgspec.structs.replace(plan, refusal=_with_others(refusal, others, label))
+    if all(number is None for _, number in prompts) and all(change.old == change.new for change in changes):
+        raise _refusal(prompts[0][0], label, "its last release was rolled back already")
+    return LabelPlan(changes)
 
 
 def _rollback(project: Project, prompt: Labelled, label: str, number: int | None) -> LabelChange:
@@ -227,12 +219,6 @@ def _refusal(prompt: Labelled, label: str, why: str, hint: str = "", more: int =
         hint=hint or f"promptsync log {name}{to}",
         code="nothing-to-roll-back",
     )
-
-
-def _with_others(refusal: Refused, names: Sequence[str], *more: str) -> Refused:
-    """Return a refusal with the command that rolls back the other prompts."""
-    command = shlex.join(["promptsync", "rollback", *names, "--label", *more])
-    return refusal.replaced(hint=f"{refusal.hint.splitlines()[-1]}\n{command}")
 
 
 # -- to a commit --------------------------------------------------------------------------------------------
@@ -308,7 +294,8 @@ def plan_rollback_to_commit(
     refusal = _refusal(first, label, reason, hint, more=len(others))
     if unknown and not hint and not plan.is_empty:
         names = [change.name for change in plan.changes]
-        refusal = _with_others(refusal, names, label, "--to", target.ref)
+        command = shlex.join(["promptsync", "rollback", *names, "--label", label, "--to", target.ref])
+        refusal = refusal.replaced(hint=f"{refusal.hint.splitlines()[-1]}\n{command}")
     return msgspec.structs.replace(plan, refusal=refusal)
 
 
