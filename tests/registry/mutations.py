@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,25 +21,24 @@ agents:
 )
 
 Change = Callable[[Seen, Any], Any]
-"""Returns what a registry sends in place of a response body."""
+"""Returns what a registry sends in place of a response body: another body, or a ``Reply``."""
 
 PAGED = ("/prompt-templates", "/workflows", "/api/public/v2/datasets", "/api/public/v2/evaluations")
 NUMBERS = ("id", "_id", "version", "version_number")
+CONTENT = ("prompt_template", "metadata", "llm_kwargs", "report_columns")
+LISTS = ("items", "release_labels", "datasets", "evaluations", "workflows")
 
 
 @contextmanager
 def aligned(directory: Path) -> Iterator[World]:
     """Four prompts, a snippet among them, committed, published and released; an evaluation; an agent."""
     with made(directory, fixtures=FIXTURES) as world:
-        with (world.root / "promptsync.yaml").open("a") as file:
-            file.write("labels: {main: prod}\n")
+        world.configure("labels: {main: prod}")
         world.write("tone", content="so polite")
-        world.write(
-            "greet", "A polite hello, {name}", tags=["b", "a"], evaluations=["polite"], agents=["bot"]
-        )
+        greeting = {"tags": ["b", "a"], "evaluations": ["polite"], "agents": ["bot"]}
+        world.write("greet", "A polite hello, {name}", **greeting)
         world.write("reply", "Hello, {name}, @@@tone@@@", metadata={"owner": "me"})
-        world.write("plain", "No variables")
-        world.commit("Add prompts")
+        world.write("plain", "No variables", commit="Add prompts")
         world.ok("deploy", "-y")
         world.forget()
         yield world
@@ -73,60 +72,49 @@ def mutated(change: Change, method: str = "") -> Fault:
     return answer
 
 
-def everywhere(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Change:
-    """Change each object of a response, outside the content of prompts."""
+def everywhere(change: Callable[[dict[str, Any]], dict[str, Any]], kept: Collection[str] = CONTENT) -> Change:
+    """Change each object of a response, but nothing below the keys that are kept."""
 
     def walk(value: Any) -> Any:
         if isinstance(value, list):
             return [walk(item) for item in value]
         if not isinstance(value, dict):
             return value
-        kept = ("prompt_template", "metadata", "llm_kwargs", "report_columns")
         return change({key: item if key in kept else walk(item) for key, item in value.items()})
 
     return lambda seen, body: walk(body)
 
 
-def envelope(**more: Any) -> Change:
-    """Change the keys around a list that comes in pages."""
+def in_prompts(name: str, **more: Any) -> Change:
+    """Change what a response says of a prompt."""
 
     def change(seen: Seen, body: Any) -> Any:
-        return {**body, **more} if seen.path in PAGED and seen.method == "GET" else body
+        for prompt in body.get("items", [body]) if isinstance(body, dict) else ():
+            if prompt.get("prompt_name") == name and "prompt_template" in prompt:
+                prompt.update(more)
+        return body
 
     return change
+
+
+def envelope(**more: Any) -> Change:
+    """Change the keys around a list that comes in pages."""
+    return lambda seen, body: {**body, **more} if seen.path in PAGED and seen.method == "GET" else body
 
 
 def bare(seen: Seen, body: Any) -> Any:
     """Return lists without anything around them."""
-    is_list = seen.path in PAGED or seen.path.endswith("/labels")
-    keys = ("items", "release_labels", "datasets", "evaluations", "workflows")
-    items = next((body[key] for key in keys if isinstance(body.get(key), list)), None)
-    return items if is_list and seen.method == "GET" and items is not None else body
+    if seen.method != "GET" or not (seen.path in PAGED or seen.path.endswith("/labels")):
+        return body
+    return next((body[key] for key in LISTS if isinstance(body.get(key), list)), body)
 
 
-def null_when_empty(raw: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if item == [] else item for key, item in raw.items()}
-
-
-def _spelled(spell: Callable[[int], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _spelled(spell: Callable[[int], Any]) -> Change:
     def change(raw: dict[str, Any]) -> dict[str, Any]:
         is_number = {key for key, item in raw.items() if type(item) is int and key.endswith(NUMBERS)}
         return {key: spell(item) if key in is_number else item for key, item in raw.items()}
 
-    return change
-
-
-def in_camel_case(seen: Seen, body: Any) -> Any:
-    """Return another API's names for everything."""
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, list):
-            return [walk(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        return {_camel(key): walk(item) for key, item in value.items()}
-
-    return walk(body)
+    return everywhere(change)
 
 
 def _camel(key: str) -> str:
@@ -134,33 +122,16 @@ def _camel(key: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-def reordered(raw: dict[str, Any]) -> dict[str, Any]:
-    return dict(reversed(raw.items()))
-
-
-def with_bom(seen: Seen, body: Any) -> Reply:
-    return Reply(b"\xef\xbb\xbf" + json.dumps(body).encode())
-
-
-def as_text(seen: Seen, body: Any) -> Reply:
-    return Reply(json.dumps(body), headers={"Content-Type": "text/plain"})
-
-
-def indented(seen: Seen, body: Any) -> Reply:
-    return Reply("\n\n" + json.dumps(body, indent=4) + "\n\n")
-
-
-def escaped(seen: Seen, body: Any) -> Reply:
-    return Reply(json.dumps(body, ensure_ascii=False).replace("/", "\\/"))
+in_camel_case = everywhere(lambda raw: {_camel(key): item for key, item in raw.items()}, kept=())
+"""Another API's names for everything."""
 
 
 def twice(seen: Seen, body: Any) -> Any:
     """Return each key twice; what comes last counts, as in nearly every parser."""
     if not isinstance(body, dict):
         return body
-    text = json.dumps(body)[1:-1]
     first = ", ".join(f"{json.dumps(key)}: null" for key in body)
-    return Reply(f"{{{first}, {text}}}" if text else "{}")
+    return Reply(f"{{{first}, {json.dumps(body)[1:-1]}}}" if body else "{}")
 
 
 def beside_nodes(seen: Seen, body: Any) -> Any:
@@ -170,18 +141,20 @@ def beside_nodes(seen: Seen, body: Any) -> Any:
 
 
 HARMLESS: dict[str, Change] = {
-    "null in place of empty lists": everywhere(null_when_empty),
-    "numbers as text": everywhere(_spelled(str)),
-    "numbers as floats": everywhere(_spelled(float)),
-    "keys in another order": everywhere(reordered),
+    "null in place of empty lists": everywhere(
+        lambda raw: {key: None if item == [] else item for key, item in raw.items()}
+    ),
+    "numbers as text": _spelled(str),
+    "numbers as floats": _spelled(float),
+    "keys in another order": everywhere(lambda raw: dict(reversed(raw.items()))),
     "lists without an envelope": bare,
     "nothing about pages": envelope(total=None, pages=None, has_next=None),
     "nonsense about pages": envelope(total=[4], pages="1", has_next="false"),
     "unknown keys around lists": envelope(request_time=3, links={"next": None}),
     "unknown keys beside the nodes of an agent": beside_nodes,
-    "a byte order mark": with_bom,
-    "another content type": as_text,
-    "white space": indented,
-    "escaped slashes": escaped,
+    "a byte order mark": lambda seen, body: Reply(b"\xef\xbb\xbf" + json.dumps(body).encode()),
+    "another content type": lambda seen, body: Reply(json.dumps(body), 200, {"Content-Type": "text/plain"}),
+    "white space": lambda seen, body: Reply("\n\n" + json.dumps(body, indent=4) + "\n\n"),
+    "escaped slashes": lambda seen, body: Reply(json.dumps(body, ensure_ascii=False).replace("/", "\\/")),
     "each key twice": twice,
 }

@@ -69,8 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
-        content = self.rfile.read(length)
-        body = json.loads(content) if content else None
+        sent = self.rfile.read(length)
+        body = json.loads(sent) if sent else None
         reply = self.server.react(Seen(self.command, self.path, dict(self.headers.items()), body))
         time.sleep(reply.delay)
         if reply.dropped:
@@ -79,15 +79,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(reply.content)))
+        content = reply.content
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        content = reply.content[: len(reply.content) - reply.cut]
-        if reply.trickle:
-            for byte in content:
-                self.wfile.write(bytes([byte]))
-                time.sleep(reply.trickle)
-        else:
-            self.wfile.write(content)
+        for byte in content if reply.trickle else ():
+            self.wfile.write(bytes([byte]))
+            time.sleep(reply.trickle)
+        if not reply.trickle:
+            self.wfile.write(content[: len(content) - reply.cut])
         if reply.cut:
             self._hang_up()
 

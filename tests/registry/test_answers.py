@@ -1,3 +1,5 @@
+"""How the body of a response is read, whatever is in it."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -17,17 +19,13 @@ def answer(body: Any, status: int = 200) -> Answer:
 
 
 ABOUT_THE_ROUTE = [
-    "",
-    "{}",
-    {"detail": "Not Found"},
+    *("", "{}", "<html><title>404</title></html>", "404 page not found", {"detail": "Not Found"}),
     {"success": False, "message": "Not found."},
     {"message": "404 Not Found: The requested URL was not found on the server."},
     {"error": "No such route: /prompts/7/label"},
     {"error": "unknown endpoint /x"},
     {"message": "Cannot POST /prompts/7/label"},
     {"message": "This registry does not support PATCH /rest/workflows/7; see docs/compatibility.md."},
-    "<html><title>404</title></html>",
-    "404 page not found",
 ]
 ABOUT_THE_ITEM = [
     {"message": "Prompt template not found"},
@@ -37,18 +35,15 @@ ABOUT_THE_ITEM = [
 ]
 
 
-@pytest.mark.parametrize("body", [*ABOUT_THE_ROUTE, *ABOUT_THE_ITEM])
-def test_a_404_means_that_the_route_is_missing_unless_it_names_an_item(body: Any) -> None:
-    assert answer(body, 404).is_about_route() is (body in ABOUT_THE_ROUTE)
-    assert answer(body, 405).is_about_route()
+def test_a_404_means_that_the_route_is_missing_unless_it_names_an_item() -> None:
+    for body in (*ABOUT_THE_ROUTE, *ABOUT_THE_ITEM):
+        assert answer(body, 404).is_about_route() is (body in ABOUT_THE_ROUTE), body
+        assert answer(body, 405).is_about_route(), body
 
 
-@pytest.mark.parametrize("body", ["", "{}", "[]", '{"success": true}', "null", "done"])
-def test_nearly_any_response_acknowledges_a_write(body: str) -> None:
-    answer(body).acknowledge()
-
-
-def test_a_web_page_or_a_failure_does_not_acknowledge_a_write() -> None:
+def test_nearly_any_response_but_a_web_page_or_a_failure_acknowledges_a_write() -> None:
+    for body in ("", "{}", "[]", '{"success": true}', "null", "done"):
+        answer(body).acknowledge()
     for body, error in (
         ("<!DOCTYPE html><p>Sign in", BadAnswer),
         ('{"success": false}', Rejected),
@@ -68,23 +63,15 @@ def test_a_wrong_shape_is_reported_with_what_was_expected_and_what_was_returned(
 
 
 def test_a_list_is_found_alone_or_under_a_key() -> None:
-    for body, found in (
-        ([1], [1]),
-        ({"items": [2]}, [2]),
-        ({"rows": [3]}, [3]),
-        ({"rows": {}}, None),
-        ({}, None),
-        ("x", None),
-        (None, None),
-    ):
+    lists = (([1], [1]), ({"items": [2]}, [2]), ({"rows": [3]}, [3]))
+    for body, found in (*lists, ({"rows": {}}, None), ({}, None), ("x", None), (None, None)):
         assert listed_in(body, ("items", "rows")) == found, body
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_shown_text_is_one_short_printable_line(text: str) -> None:
     line = shown(text)
-    assert line.isprintable()
-    assert len(line) <= EXCERPT * len("\\U0001f600")
+    assert line.isprintable() and len(line) <= EXCERPT * len("\\U0001f600")
 
 
 @given(st.binary(max_size=300), st.sampled_from([200, 404, 422]))

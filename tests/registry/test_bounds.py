@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from msgspec import structs
-from mutations import Change, mutated
-from scripted_registry import EMPTY_LIST, KEY, Seen, client, serving
+from mutations import Change, in_prompts, mutated
+from scripted_registry import EMPTY_LIST, KEY, Reply, Seen, client, serving
 from test_hostile_answers import bomb, packed
-from test_network import listening
 from worlds import SHORT_WAITS, World, asking, failing, fault
 
 from promptsync.prompt.limits import MAX_DEPTH, is_deeper, is_too_deep
@@ -30,48 +27,18 @@ QUICK = structs.replace(SHORT_WAITS, request=1.0)
 # -- time ---------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def dripping(text: bytes, at_once: int = 0) -> Iterator[str]:
-    """The URL of a server that sends ``text`` byte by byte, and nothing ever again."""
-    stopped = threading.Event()
-
-    def drip(connection: socket.socket) -> None:
-        connection.recv(65_536)
-        connection.sendall(text[:at_once])
-        for byte in text[at_once:]:
-            if stopped.wait(0.05):
-                return
-            connection.sendall(bytes([byte]))
-
-    with listening(drip) as port:
-        yield f"http://127.0.0.1:{port}"
-        stopped.set()
-
-
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9000\r\nX: " + b"x" * 9000
-
-
-@pytest.mark.parametrize(
-    ("text", "at_once"),
-    [
-        (HEAD[:75] + b"\r\n\r\n" + b" " * 9000, 79),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 900, 48),
-    ],
-    ids=["body", "chunks"],
-)
-def test_what_arrives_byte_by_byte_ends_at_the_deadline_and_is_not_requested_again(
-    text: bytes, at_once: int
-) -> None:
-    with dripping(text, at_once) as url, PromptLayer(url, KEY, timeouts=QUICK) as registry:
-        with pytest.raises(TimedOut) as caught:
-            registry.prompts.list()
-        assert registry.requests == 1
-    assert caught.value.message == (
-        f"{url} cannot list the prompts "
-        "(GET /prompt-templates?page=1&per_page=100&sort_by=id&sort_order=asc): "
-        "the response was not complete within 1 s"
-    )
-    assert "timeout:" in caught.value.hint and caught.value.exit_code == 4
+def test_what_arrives_byte_by_byte_ends_at_the_deadline_and_is_not_requested_again() -> None:
+    with serving(lambda seen: Reply(" " * 9000, trickle=0.05)) as url:
+        with PromptLayer(url, KEY, timeouts=QUICK) as registry:
+            with pytest.raises(TimedOut) as caught:
+                registry.prompts.list()
+            assert registry.requests == 1
+        assert caught.value.message == (
+            f"{url} cannot list the prompts "
+            "(GET /prompt-templates?page=1&per_page=100&sort_by=id&sort_order=asc): "
+            "the response was not complete within 1 s"
+        )
+        assert "timeout:" in caught.value.hint and caught.value.exit_code == 4
 
 
 def test_a_request_that_is_read_slowly_ends_at_the_deadline() -> None:
@@ -82,22 +49,17 @@ def test_a_request_that_is_read_slowly_ends_at_the_deadline() -> None:
             registry.prompts.publish(Prompt("a", {"content": "x" * 20_000_000}), message="m")
 
 
-def test_the_timeout_of_a_remote_is_in_the_configuration(world: World) -> None:
-    config = world.root / "promptsync.yaml"
-    config.write_text(config.read_text().replace(f"url: '{world.url}'", f"url: '{world.url}', timeout: 1"))
+def test_the_timeout_of_a_remote_is_a_number_of_seconds_in_the_configuration(world: World) -> None:
+    before = "}}"
+    for value in ("0", "-5", "soon", "1e9", ".inf", "true", "1"):
+        world.configure(f", timeout: {value}}}}}", instead=before)
+        before = f", timeout: {value}}}}}"
+        if value != "1":
+            assert "timeout" in world.exits(2, "status").err, value
     world.faults.append(fault(asking("GET", "/prompt-templates"), replace(EMPTY_LIST, trickle=0.1)))
-    done = world.run("status", "--json")
-    assert done.code == 4
-    assert done.document["error"]["code"] == "timed-out"
-    assert "the response was not complete within 1 s" in done.document["error"]["message"]
-
-
-@pytest.mark.parametrize("value", ["0", "-5", "soon", "1e9", ".inf", "true"])
-def test_a_timeout_is_a_number_of_seconds(world: World, value: str) -> None:
-    config = world.root / "promptsync.yaml"
-    config.write_text(config.read_text().replace("}}", f", timeout: {value}}}}}"))
-    done = world.run("status")
-    assert done.code == 2 and "timeout" in done.err
+    error = world.exits(4, "status", "--json").document["error"]
+    assert error["code"] == "timed-out"
+    assert "the response was not complete within 1 s" in error["message"]
 
 
 # -- size ---------------------------------------------------------------------------------------------------
@@ -130,8 +92,6 @@ def test_what_decodes_to_nothing_is_limited_and_what_is_compressed_is_read() -> 
     empty = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\x00\x00\x00\xff\xff" * (14 << 20)
     with client(lambda seen: packed(empty)) as registry, pytest.raises(FateUnknown, match="larger than"):
         registry.prompts.list()
-    import gzip
-
     body = json.dumps({"items": [], "padding": "x" * 3_000_000}).encode()
     with client(lambda seen: packed(gzip.compress(body))) as registry:
         assert registry.prompts.list() == []
@@ -147,25 +107,20 @@ def deep(levels: int) -> Any:
     return value
 
 
-@pytest.mark.parametrize("levels", [1, 2, 50, 100, 500, 5000])
-def test_the_depth_of_a_value_is_counted_without_recursion(levels: int) -> None:
-    assert is_deeper(deep(levels), levels - 1) and not is_deeper(deep(levels), levels)
-
-
-@pytest.mark.parametrize("place", ["metadata", "extra", "tools"])
-@pytest.mark.parametrize(("levels", "expected"), [(90, False), (110, True), (900, True), (5000, True)])
-def test_a_prompt_may_be_as_deep_as_a_file(place: str, levels: int, expected: bool) -> None:
-    value = {"a": deep(levels)}
-    template: dict[str, Any] = {"type": "chat", "messages": []}
-    if place == "tools":
-        template["tools"] = [value]
-    other = {} if place == "tools" else {place: value}
-    assert is_too_deep(Prompt("a", template, **other)) is expected  # type: ignore[arg-type]
+def test_the_depth_of_a_value_is_counted_without_recursion() -> None:
+    for levels in (1, 2, 50, 100, 500, 5000):
+        assert is_deeper(deep(levels), levels - 1) and not is_deeper(deep(levels), levels), levels
+        template = {"type": "chat", "messages": [], "tools": [{"a": deep(levels)}]}
+        for prompt in (
+            Prompt("a", template),
+            Prompt("a", {}, metadata={"a": deep(levels)}),
+            Prompt("a", {}, extra={"a": deep(levels)}),
+        ):
+            assert is_too_deep(prompt) is (levels > 100), prompt
 
 
 def test_the_deepest_file_comes_back_as_it_was(world: World) -> None:
-    world.write("a", metadata={"a": deep(MAX_DEPTH - 2)})
-    world.commit()
+    world.write("a", metadata={"a": deep(MAX_DEPTH - 2)}, commit="Add it")
     world.ok("push")
     assert world.states() == {"a": "in-sync"}
     world.path("a").unlink()
@@ -175,59 +130,51 @@ def test_the_deepest_file_comes_back_as_it_was(world: World) -> None:
     assert "deeper than 100 levels" in world.run("lint").out
 
 
-def nested_metadata(name: str, levels: int) -> Change:
-    def change(seen: Seen, body: Any) -> Any:
-        for prompt in body.get("items", [body]) if isinstance(body, dict) else ():
-            if prompt.get("prompt_name") == name and "prompt_template" in prompt:
-                prompt["metadata"] = {"deep": deep(levels)}
-        return body
-
-    return change
+def nested_metadata(name: str) -> Change:
+    return in_prompts(name, metadata={"deep": deep(500)})
 
 
+NESTS = "nests deeper than 100 levels in the registry"
 DEEP: list[tuple[str, int, str]] = [
-    ("status", 1, "invalid b v1 nests deeper than 100 levels in the registry"),
-    ("status --json", 1, '"problem": "nests deeper than 100 levels in the registry"'),
+    ("status", 1, f"invalid b v1 {NESTS}"),
+    ("status --json", 1, f'"problem": "{NESTS}"'),
     ("ls-remote", 0, "b v1"),
-    ("pull b", 3, "'b' was skipped: nests deeper than 100 levels in the registry"),
-    ("push b", 3, "'b' nests deeper than 100 levels in the registry; push skips it"),
-    ("push b --force -y", 3, "'b' nests deeper than 100 levels in the registry; push skips it"),
-    ("push", 3, "'b' was skipped: it nests deeper than 100 levels in the registry"),
-    ("deploy --label prod -y", 3, "'b' nests deeper than 100 levels in the registry; deploy skips it"),
-    ("show b", 4, "v1 of 'b' nests deeper than 100 levels in the registry"),
-    ("log b", 4, "v1 of 'b' nests deeper than 100 levels in the registry"),
+    ("pull b", 3, f"'b' was skipped: {NESTS}"),
+    ("push b", 3, f"'b' {NESTS}; push skips it"),
+    ("push b --force -y", 3, f"'b' {NESTS}; push skips it"),
+    ("push", 3, f"'b' was skipped: it {NESTS}"),
+    ("deploy --label prod -y", 3, f"'b' {NESTS}; deploy skips it"),
+    ("show b", 4, f"v1 of 'b' {NESTS}"),
+    ("log b", 4, f"v1 of 'b' {NESTS}"),
     ("log a", 0, "version 2"),
     ("diff", 0, "Theirs {name}"),
     ("label list b", 0, ""),
     ("doctor", 0, ""),
-    ("pull", 3, "'b' was skipped: nests deeper than 100 levels in the registry"),
+    ("pull", 3, f"'b' was skipped: {NESTS}"),
 ]
 
 
 def test_a_prompt_that_nests_too_deep_stops_no_other(world: World) -> None:
     """``a`` changed in the registry, ``b`` has a file and nests too deep there, ``c`` only exists there."""
     world.write("a")
-    world.write("b")
-    world.commit()
+    world.write("b", commit="Add prompts")
     world.ok("push")
     world.publish("a")
     world.publish("c")
-    world.faults.append(mutated(nested_metadata("b", 500), "GET"))
+    world.faults.append(mutated(nested_metadata("b"), "GET"))
     world.forget()
     for line, code, words in DEEP:
-        done = world.run(*line.split())
-        assert done.code == code, f"{line}: {done}"
+        done = world.exits(code, *line.split())
         assert words in " ".join((done.out + done.err).split()), line
     assert world.published == []
     assert "Theirs {name}" in world.path("a").read_text() and world.path("c").exists()
 
 
 def test_an_old_version_that_nests_too_deep_is_as_good_as_lost(world: World) -> None:
-    world.write("a")
-    world.commit()
+    world.write("a", commit="Add it")
     world.ok("push")
     world.publish("a")
-    deepened = nested_metadata("a", 500)
+    deepened = nested_metadata("a")
 
     def change(seen: Seen, body: Any) -> Any:
         return deepened(seen, body) if "version=1" in seen.target else body
@@ -237,25 +184,23 @@ def test_an_old_version_that_nests_too_deep_is_as_good_as_lost(world: World) -> 
         path.unlink()
     shown = world.ok("log", "a").out
     assert "version 2" in shown and "version 1" not in shown
-    assert world.run("show", "a@1").code == 4
-    assert world.run("status").code == 0
+    world.exits(4, "show", "a@1")
+    world.ok("status")
 
 
 # -- the rate of requests ------------------------------------------------------------------------------------
 
 
 def test_doctor_waits_once_for_a_rate_limit(world: World) -> None:
-    world.write("a")
-    world.commit()
+    world.write("a", commit="Add it")
     world.ok("push")
     limited = failing(429, "slow down", **{"Retry-After": "0.01"})
     world.faults.append(fault(asking("GET", "/prompt-templates"), limited, times=1))
     world.forget()
-    assert world.run("doctor", "-q").code == 0
+    world.ok("doctor", "-q")
     assert world.writes == []
     world.faults.append(fault(asking("GET", "/prompt-templates"), limited))
     world.forget()
-    done = world.run("doctor")
-    assert done.code == 1
+    done = world.exits(1, "doctor")
     assert "slow down; promptsync waited once and gave up" in " ".join(done.out.split())
     assert len(world.seen) == 2

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from dialect_servers import CUSTOMER, Dialect, customer, only
-from registry_server import chat, running
+from registry_server import chat, completion, running
 from scripted_registry import KEY, Reply, Scripted, client
 
 from promptsync.prompt.prompt import Label, Prompt
@@ -20,10 +20,6 @@ from promptsync.registry.protocol import Registry
 from promptsync.server.app import create_app
 
 RENDER = "/prompt-templates/{identifier}"
-
-
-def completion(name: str, text: str) -> Prompt:
-    return Prompt(name, {"type": "completion", "content": [{"type": "text", "text": text}]})
 
 
 def tells_snippets(inner: Any) -> Dialect:
@@ -49,16 +45,20 @@ def expands_everywhere(inner: Any) -> Dialect:
 
 
 @contextmanager
-def opened(kind: Callable[[Any], Dialect], directory: Path) -> Iterator[tuple[PromptLayer, Dialect]]:
+def opened(
+    kind: Callable[[Any], Dialect], directory: Path, *prompts: tuple[str, dict[str, Any]]
+) -> Iterator[tuple[PromptLayer, Dialect]]:
+    """A registry of a kind with these prompts, and a client of it."""
     with create_app(directory / "registry.db") as app:
         server = kind(app)
         with running(server) as url, PromptLayer(url, KEY) as registry:
+            for name, template in prompts:
+                registry.prompts.publish(Prompt(name, template), message="m")
             yield registry, server
 
 
 def test_without_a_raw_read_a_plain_prompt_is_read_rendered(tmp_path: Path) -> None:
-    with opened(customer, tmp_path) as (registry, server):
-        registry.prompts.publish(Prompt("greet", chat()), message="first")
+    with opened(customer, tmp_path, ("greet", chat())) as (registry, server):
         registry.prompts.get(1, "greet")
         server.seen.clear()
         registry.prompts.get(1, "greet")
@@ -67,30 +67,27 @@ def test_without_a_raw_read_a_plain_prompt_is_read_rendered(tmp_path: Path) -> N
             registry.prompts.get(None, "gone")
 
 
-PARENTS = [
-    ("@@@tone@@@ Answer.", ""),
-    ("Answer. @@@tone@version_number:1@@@", ""),
-    ("@@@outer@@@", "Listen: @@@tone@@@"),
-]
+PARENTS = {
+    "first": ("@@@tone@@@ Answer.", "tone"),
+    "last": ("Answer. @@@tone@version_number:1@@@", "tone"),
+    "nested": ("@@@outer@@@", "outer"),
+}
 
 
 @pytest.mark.parametrize("kind", [tells_snippets, customer, expands_everywhere])
-@pytest.mark.parametrize(("parent", "outer"), PARENTS)
 def test_a_parent_is_never_read_with_an_expanded_snippet(
-    tmp_path: Path, kind: Callable[[Any], Dialect], parent: str, outer: str
+    tmp_path: Path, kind: Callable[[Any], Dialect]
 ) -> None:
-    with opened(kind, tmp_path) as (registry, _):
-        registry.prompts.publish(completion("tone", "Be kind."), message="m")
-        registry.prompts.publish(completion("tone", "Be short."), message="m")
-        if outer:
-            registry.prompts.publish(completion("outer", outer), message="m")
-        registry.prompts.publish(Prompt("parent", chat(parent)), message="m")
-        registry.prompts.publish(Prompt("other", chat("Unrelated")), message="m")
-        with pytest.raises(NotReadableRaw, match="'parent'") as caught:
-            registry.prompts.get(None, "parent")
-        assert caught.value.exit_code == 4
-        if kind is not customer:  # there it suffices that the list has another text
-            assert ("outer" if outer else "tone") in caught.value.message
+    tones = [("tone", completion(text)) for text in ("Be kind.", "Be short.")]
+    parents = [(name, chat(text)) for name, (text, _) in PARENTS.items()]
+    others = [("outer", completion("Listen: @@@tone@@@")), ("other", chat("Unrelated"))]
+    with opened(kind, tmp_path, *tones, *others, *parents) as (registry, _):
+        for name, (_, snippet) in PARENTS.items():
+            with pytest.raises(NotReadableRaw, match=f"'{name}'") as caught:
+                registry.prompts.get(None, name)
+            assert caught.value.exit_code == 4
+            # There it suffices that the list has another text.
+            assert snippet in caught.value.message or kind is customer
         assert registry.prompts.get(None, "other").prompt.name == "other"
         assert registry.prompts.get(None, "tone").version == 2
 

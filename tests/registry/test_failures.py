@@ -1,4 +1,4 @@
-"""What fails on the way, over real sockets: what is repeated, and what a caller may conclude."""
+"""What fails on the way, over real sockets: what is repeated, what a caller may conclude, what is said."""
 
 from __future__ import annotations
 
@@ -10,75 +10,70 @@ from scripted_registry import DROPPED, EMPTY_LIST, HTML, KEY, Reply, Scripted, c
 
 from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import Prompt
+from promptsync.registry.address import address
 from promptsync.registry.errors import FateUnknown, NotSent, Rejected
+from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.promptlayer.connection import explained
 from promptsync.registry.protocol import Timeouts
 
 PROMPT = Prompt("greet", chat())
 CREATED = Reply({"id": 7, "prompt_name": "greet", "version_number": 1}, status=201)
-SLOW = Reply(delay=0.4)
+MOVED = Reply("", status=302, headers={"Location": f"https://evil.example/?k={KEY}"})
 
 
 def failed(status: int, message: str = "") -> Reply:
     return Reply({"success": False, "message": message}, status=status)
 
 
-CUT = Reply({"items": []}, cut=3)
-
-GIVEN_UP: list[tuple[Reply, str, int]] = [
+READS: list[tuple[Reply, str, int]] = [
+    # the response that a read always gets, the code of its error, and the attempts
     (failed(500), "server-failed", 6),
-    (failed(503), "server-failed", 6),
     (DROPPED, "connection-lost", 6),
-    (CUT, "connection-lost", 6),
+    (Reply({"items": []}, cut=3), "connection-lost", 6),
     (failed(429), "rate-limited", 6),
     (failed(401), "unauthorized", 1),
     (failed(403), "forbidden", 1),
-    (Reply("", status=302, headers={"Location": "https://evil.example/"}), "redirected", 1),
+    (MOVED, "redirected", 1),
     (HTML, "bad-answer", 1),
     (Reply('{"items": ['), "bad-answer", 1),
     (Reply(""), "bad-answer", 1),
     (Reply({"things": []}), "bad-answer", 1),
     (Reply({"items": [], "pages": 3}), "list-kept-changing", 3),
-    (Reply({"items": None, "total": 7}), "list-kept-changing", 3),
 ]
 
 
-@pytest.mark.parametrize(("fault", "code", "attempts"), GIVEN_UP)
+@pytest.mark.parametrize(("fault", "code", "attempts"), READS)
 def test_a_read_that_never_succeeds_has_exit_code_four(fault: Reply, code: str, attempts: int) -> None:
     with client(Scripted(fault)) as registry:
         with pytest.raises(RemoteError) as caught:
             registry.prompts.list()
         assert (caught.value.code, caught.value.exit_code) == (code, 4)
         assert registry.requests == attempts
-        assert registry.url in caught.value.message or "127.0.0.1" in caught.value.message
+        assert registry.url.partition("//")[2] in caught.value.message
 
 
-FATES: list[tuple[Reply, str, bool]] = [
-    (DROPPED, "connection-lost", False),
-    (Reply(CREATED.body, status=201, cut=4), "connection-lost", False),
-    (Reply('{"id": 7', status=201), "unknown-outcome", False),
-    (HTML, "unknown-outcome", False),
-    (failed(500), "server-failed", False),
-    (failed(502), "server-failed", False),
-    (failed(503), "server-failed", False),
-    (SLOW, "timed-out", False),
-    (failed(401), "unauthorized", True),
-    (failed(403), "forbidden", True),
-    (failed(409), "rejected", True),
-    (failed(413), "rejected", True),
-    (Reply("", status=307, headers={"Location": "/"}), "redirected", True),
+UNKNOWN: list[tuple[Reply, str]] = [
+    (DROPPED, "connection-lost"),
+    (Reply(CREATED.body, status=201, cut=4), "connection-lost"),
+    (Reply('{"id": 7', status=201), "unknown-outcome"),
+    (HTML, "unknown-outcome"),
+    (failed(500), "server-failed"),
+    (failed(503), "server-failed"),
+    (Reply(delay=0.4), "timed-out"),
 ]
+CERTAIN = [(failed(401), "unauthorized"), (failed(403), "forbidden"), (MOVED, "redirected")]
+CERTAIN += [(failed(409), "rejected"), (failed(413), "rejected")]
 
 
-@pytest.mark.parametrize(("fault", "code", "is_certain"), FATES)
+@pytest.mark.parametrize(("fault", "code"), UNKNOWN + CERTAIN)
 def test_a_publish_is_sent_once_and_its_error_says_whether_it_may_have_happened(
-    fault: Reply, code: str, is_certain: bool
+    fault: Reply, code: str
 ) -> None:
     script = Scripted(fault)
     with client(script, timeouts=Timeouts(answer=0.2, first_retry=0.001)) as registry:
-        with pytest.raises(NotSent if is_certain else FateUnknown) as caught:
+        with pytest.raises(NotSent if (fault, code) in CERTAIN else FateUnknown) as caught:
             registry.prompts.publish(PROMPT, message="m")
-        assert len(script.seen) == 1
-        assert caught.value.code == code
+        assert (len(script.seen), caught.value.code) == (1, code)
 
 
 # -- what is said ----------------------------------------------------------------------------------------
@@ -91,7 +86,7 @@ def test_a_key_that_the_registry_echoes_is_not_shown() -> None:
         Reply({"error": f"key={KEY}"}, status=422),
         Reply({"detail": [{"loc": ["header", KEY], "msg": KEY}]}, status=422),
         Reply(f"oops {KEY}", status=500),
-        Reply("", status=302, headers={"Location": f"https://x.example/?k={KEY}"}),
+        MOVED,
         Reply("x" * 150 + KEY),
     ):
         with client(Scripted(reply)) as registry, pytest.raises(RemoteError) as caught:
@@ -99,7 +94,7 @@ def test_a_key_that_the_registry_echoes_is_not_shown() -> None:
         shown = repr(vars(caught.value))
         assert KEY not in shown and KEY[:8] not in shown, reply
         if reply.status == 401:
-            assert registry.url in caught.value.message and "PROMPTLAYER_API_KEY" in caught.value.hint, reply
+            assert "PROMPTLAYER_API_KEY" in caught.value.hint, reply
 
 
 def test_a_redirect_is_not_followed_and_its_target_is_named() -> None:
@@ -115,10 +110,7 @@ def test_a_redirect_is_not_followed_and_its_target_is_named() -> None:
 REASONS: list[tuple[Any, str]] = [
     ({"success": False, "message": "", "error": "no such label"}, "no such label"),
     ({"detail": "plain"}, "plain"),
-    (
-        {"detail": [{"loc": ["body", "tags", 0], "msg": "not a string"}, "odd"]},
-        "body.tags.0: not a string; odd",
-    ),
+    ({"detail": [{"loc": ["body", "tags", 0], "msg": "no string"}, "odd"]}, "body.tags.0: no string; odd"),
     ({"message": {"why": "größer"}}, '{"why": "größer"}'),
     ('"a JSON string"', "a JSON string"),
     ("plain text", "plain text"),
@@ -126,18 +118,12 @@ REASONS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "reason"), REASONS)
-def test_the_reason_is_found_in_every_known_error_body(body: Any, reason: str) -> None:
-    with client(Scripted(Reply(body, status=409))) as registry, pytest.raises(Rejected) as caught:
-        registry.prompts.list()
-    assert caught.value.reason == reason
-    assert reason in caught.value.message
-    with (
-        client(Scripted(Reply(body, status=500))) as registry,
-        pytest.raises(FateUnknown, match="500: ") as failure,
-    ):
-        registry.prompts.list()
-    assert reason in failure.value.message
+def test_the_reason_is_found_in_every_known_error_body() -> None:
+    for body, reason in REASONS:
+        for status, error, said in ((409, Rejected, reason), (500, FateUnknown, f"500: {reason}")):
+            with client(Scripted(Reply(body, status=status))) as registry, pytest.raises(error) as caught:
+                registry.prompts.list()
+            assert said in caught.value.message, body
 
 
 def test_a_response_with_success_false_is_an_error() -> None:
@@ -156,3 +142,35 @@ def test_a_text_that_is_not_valid_in_json_is_refused_before_it_is_sent() -> None
                 registry.prompts.publish(Prompt("greet", chat(), metadata={"x": value}), message="m")
             assert caught.value.code == "not-json"
     assert script.seen == []
+
+
+# -- no connection ---------------------------------------------------------------------------------------
+
+HERE, THERE = "http://127.0.0.1:8470", "https://registry.example"
+SAID = [
+    (THERE, "[Errno -2] Name or service not known", "the host registry.example was not found", "network"),
+    (THERE, "[Errno 8] nodename nor servname provided, or not known", "was not found", "network"),
+    (THERE, "[Errno 11001] getaddrinfo failed", "was not found", "network"),
+    (THERE, "[SSL: WRONG_VERSION_NUMBER] wrong version number", "does not speak https", "the remote's url"),
+    (HERE, "_ssl.c:989: The handshake operation timed out", "does not speak https", f"use {HERE}"),
+    (THERE, "certificate verify failed: certificate has expired", "expired", "url"),
+    (THERE, "certificate verify failed: Hostname mismatch, certificate is not valid for 'x'", "'x'", "url"),
+    (THERE, "CERTIFICATE_VERIFY_FAILED: self-signed certificate in chain", "self-signed", "SSL_CERT_FILE"),
+    (THERE, "CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate", "issuer", "SSL_CERT_FILE"),
+    (HERE, "[Errno 111] Connection refused", "refused", "promptsync serve --port 8470"),
+    (THERE, "[Errno 111] Connection refused", "refused", "any proxy"),
+]
+
+
+def test_network_errors_have_a_reason_and_a_fix() -> None:
+    for url, said, reason, hint in SAID:
+        told, advice = explained(address(url), said)
+        assert reason in told and hint in advice, said
+
+
+def test_https_to_a_server_that_speaks_http_is_recognized() -> None:
+    with serving(lambda seen: EMPTY_LIST) as url, PromptLayer(url.replace("p:", "ps:"), KEY) as registry:
+        with pytest.raises(NotSent, match="does not speak https") as caught:
+            registry.prompts.list()
+        assert f"use {url} if" in caught.value.hint
+        assert registry.requests == 1

@@ -1,3 +1,5 @@
+"""Reading a version: how it is addressed, what is missing, and what comes from the cache."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -13,18 +15,16 @@ NOT_FOUND = Reply({"success": False, "message": "no prompt of that name"}, statu
 
 
 class Shelf:
-    """A cache in a dictionary."""
+    """A cache in a dictionary, by URL, workspace, prompt and version."""
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[str, int, int, int], dict[str, Any]] = {}
+        self.kept: dict[tuple[str | int, ...], dict[str, Any]] = {}
 
-    def get(self, url: str, workspace_id: int, template_id: int, version: int) -> dict[str, Any] | None:
-        return self.kept.get((url, workspace_id, template_id, version))
+    def get(self, *key: str | int) -> dict[str, Any] | None:
+        return self.kept.get(key)
 
-    def put(
-        self, url: str, workspace_id: int, template_id: int, version: int, raw: Mapping[str, Any]
-    ) -> None:
-        self.kept[url, workspace_id, template_id, version] = dict(raw)
+    def put(self, url: str, workspace: int, template: int, version: int, raw: Mapping[str, Any]) -> None:
+        self.kept[url, workspace, template, version] = dict(raw)
 
 
 def test_a_raw_read_is_fresh_unresolved_and_addressed_by_id() -> None:
@@ -36,22 +36,26 @@ def test_a_raw_read_is_fresh_unresolved_and_addressed_by_id() -> None:
     assert script.seen[0].headers["Cache-Control"] == "no-cache"
     assert (read.template_id, read.version, read.workspace_id) == (7, 3, 9)
     assert (read.message, read.created_at) == ("first (v1)", "2026-02-01T08:00:00Z")
-    assert read.prompt.tags == ("t",)
-    assert read.prompt.extra == {}
+    assert (read.prompt.tags, read.prompt.extra) == (("t",), {})
 
 
-@pytest.mark.parametrize("name", ["a/b", "a:b", "ä 50%", ".."])
-def test_a_prompt_without_an_id_is_addressed_by_its_encoded_name(name: str) -> None:
-    script = Scripted(Reply(version(name)))
-    with client(script) as registry:
-        assert registry.prompts.get(None, name, label="prod").prompt.name == name
-    assert script.seen[0].target == f"/prompt-templates/{segment(name)}?label=prod&resolve_snippets=false"
+def test_a_prompt_without_an_id_is_addressed_by_its_encoded_name() -> None:
+    for name in ("a/b", "a:b", "ä 50%", ".."):
+        script = Scripted(Reply(version(name)))
+        with client(script) as registry:
+            assert registry.prompts.get(None, name, label="prod").prompt.name == name
+        assert script.seen[0].target == (
+            f"/prompt-templates/{segment(name)}?label=prod&resolve_snippets=false"
+        )
 
 
-def test_another_version_than_the_one_that_was_asked_for_is_refused() -> None:
-    with client(Scripted(Reply(version(number=2)))) as registry, pytest.raises(BadAnswer) as caught:
-        registry.prompts.get(7, "greet", version=1)
-    assert "GET /prompt-templates/7" in caught.value.message
+def test_another_version_or_another_name_than_was_asked_for_is_refused() -> None:
+    with client(Scripted(Reply(version(number=2)))) as registry:
+        with pytest.raises(BadAnswer, match="GET /prompt-templates/7"):
+            registry.prompts.get(7, "greet", version=1)
+        with pytest.raises(RenamedRemotely, match=r"'old'.*'greet'") as caught:
+            registry.prompts.get(7, "old")
+        assert (caught.value.exit_code, caught.value.code) == (3, "renamed-remotely")
 
 
 def test_a_prompt_is_missing_only_if_both_ways_of_reading_agree() -> None:
@@ -59,19 +63,11 @@ def test_a_prompt_is_missing_only_if_both_ways_of_reading_agree() -> None:
     with client(script) as registry, pytest.raises(NotFound, match=r"no prompt 'greet' with the version 3"):
         registry.prompts.get(7, "greet", version=3)
     assert [seen.method for seen in script.seen] == ["GET", "POST"]
-    script = Scripted(Reply(version()), NOT_FOUND)
-    with client(script) as registry:
+    with client(Scripted(Reply(version()), NOT_FOUND)) as registry:
         registry.prompts.get(7, "greet")
         with pytest.raises(NotFound):
             registry.prompts.get(8, "gone")
         assert registry.requests == 2
-
-
-def test_a_renamed_prompt_is_refused_with_exit_code_three() -> None:
-    with client(Scripted(Reply(version("new")))) as registry, pytest.raises(RenamedRemotely) as caught:
-        registry.prompts.get(7, "old")
-    assert (caught.value.exit_code, caught.value.code) == (3, "renamed-remotely")
-    assert "'old'" in caught.value.message and "'new'" in caught.value.message
 
 
 @pytest.mark.parametrize("is_name_first", [False, True])
@@ -105,33 +101,22 @@ def test_an_all_digit_name_and_an_equal_id_are_different_prompts(
 
 def test_the_cache_has_known_versions_of_a_known_workspace() -> None:
     shelf = Shelf()
-    script = Scripted(Reply(version("greet", 1)))
-    with client(script, memory=shelf) as registry:
+    with client(Scripted(Reply(version())), memory=shelf) as registry:
         first = registry.prompts.get(7, "greet", version=1)
         assert registry.prompts.get(7, "greet", version=1) == first
-        assert registry.requests == 1
-        assert [*shelf.kept] == [(registry.url, 9, 7, 1)]
-    shelf = Shelf()
-    with client(Scripted(Reply(version("greet", 1))), memory=shelf) as registry:
-        shelf.put(registry.url, 9, 7, 1, version("greet", 1, commit_message="stale"))
+        assert (registry.requests, [*shelf.kept]) == (1, [(registry.url, 9, 7, 1)])
+    with client(Scripted(Reply(version())), memory=shelf) as registry:
+        shelf.put(registry.url, 9, 7, 1, version(commit_message="stale"))
         assert registry.prompts.get(7, "greet", version=1).message == "first (v1)"
-    script = Scripted(Reply(version("greet", 1)), Reply(version("greet", 2)), Reply(version("greet", 1)))
+    script = Scripted(*(Reply(version("greet", number)) for number in (1, 2, 1)))
     with client(script, memory=Shelf()) as registry:
-        assert registry.prompts.get(7, "greet").version == 1
-        assert registry.prompts.get(7, "greet").version == 2
-        assert registry.prompts.get(7, "greet", label="prod").version == 1
-        assert registry.requests == 3
+        reads = [registry.prompts.get(7, "greet", label=label).version for label in (None, None, "prod")]
+        assert (reads, registry.requests) == ([1, 2, 1], 3)
 
 
 def test_an_invalid_cache_entry_is_ignored() -> None:
-    for kept in (
-        {},
-        {"id": 7},
-        version("other", 2),
-        version("greet", 3),
-        version("greet", 2, 8),
-        version(prompt_template=1),
-    ):
+    other = (version("other", 2), version("greet", 3), version("greet", 2, 8), version(prompt_template=1))
+    for kept in ({}, {"id": 7}, *other):
         shelf = Shelf()
         script = Scripted(Reply(version("greet", 1)), Reply(version("greet", 2)))
         with client(script, memory=shelf) as registry:
