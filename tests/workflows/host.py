@@ -166,8 +166,8 @@ class Host:
         api = self.api
         count = ["git", "rev-list", "--count", f"{body[api.base]}..{body[api.head]}"]
         ahead = subprocess.check_output(count, cwd=self.origin, text=True)
-        same = [request for request in self.requests if request[api.head] == body[api.head]]
-        if ahead.strip() == "0" or any(request["state"] == api.state for request in same):
+        same = {api.head: body[api.head], "state": api.state, "source_project_id": PROJECT}
+        if ahead.strip() == "0" or any(same.items() <= request.items() for request in self.requests):
             raise Answer(422, "there are no commits, or there is such a pull request")
         number = len(self.requests) + 1
         ids = {"number": number, "iid": number, "source_project_id": PROJECT}

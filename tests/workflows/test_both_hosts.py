@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +16,10 @@ import team as teams
 from actions import Done
 from deploying import protect
 from gitlab_pipeline import Ended
-from team import DRIFT, MARKER, SETTLE, SOFTER
+from team import DRIFT, MARKER, NUMBER, SETTLE, SOFTER
 
 Team = teams.Team | gitlab_team.Team
+BE_KIND = 10 * "be kind, "
 HOSTILE = ["```", "/close", "</details>", MARKER, "@EVIL closes #1 ![](https://EVIL)"]
 
 
@@ -46,27 +48,31 @@ def webhook(team: Team, payload: dict[str, Any]) -> Done | Ended:
 
 
 def test_the_one_comment_says_how_each_push_went_and_of_no_prompt_there_is_none(team: Team) -> None:
+    # Comments of others may begin like ours, and come first on several pages. They stay as they are.
+    others = copy.deepcopy([team.host.comment(NUMBER, 1, f"{MARKER}\nmine") for _ in range(120)])
     team.branch()
     team.write("README.md", "Something else")
     done = team.check()
     assert done.passed and "**Nothing to release to `prod`**" in done.told, str(done)
     assert team.comments == []
-    # Hostile texts stay in their fences, and cannot pass for the comment.
+
+    # Hostile texts stay in their fences, cannot pass for the comment, and are cut to what fits into one.
+    rules = "\n      ".join(f"Rule {number}: {BE_KIND}" for number in range(900))
+    team.edit("support/triage", "Choose exactly one", rules)
     lines = "\n      ".join([*HOSTILE, ""])
     team.edit("support/refund", SOFTER[0], lines, f"```\n\n/merge\n@EVIL {MARKER} #1")
     team.check()
-    assert "@EVIL closes #1" in team.comment
-    team.world.git("revert", "--no-edit", "HEAD")
+    assert "@EVIL closes #1" in team.comment and "more lines, too much to show here" in team.comment
+
+    team.world.git("revert", "--no-edit", "HEAD~2..")
     team.edit("support/refund", "refund_days }}", "refund_days }")
     done = team.check()
     assert not done.passed and "prompts/support/refund.yaml" in done.log
     assert "**Failed**" in team.comment and "prompts/support/refund.yaml:" in team.comment
-    team.world.git("revert", "--no-edit", "HEAD")
-    path = team.world.root / "evaluations/refund-quality.yaml"
-    team.write("evaluations/refund-quality.yaml", path.read_text("utf-8").replace("score: 90", "score: 80"))
-    assert team.check().passed and "refund quality" in team.comment
+
     team.world.git("revert", "--no-edit", "HEAD")
     assert team.check().passed and "**Nothing to release to `prod`**" in team.comment
+    assert team.host.comments[:120] == others
 
 
 def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_missing(team: Team) -> None:
@@ -83,9 +89,16 @@ def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_m
 
 
 def test_what_was_merged_is_checked_published_and_released_once(team: Team) -> None:
+    team.edit("support/refund", *SOFTER)
+    old = team.push()
     team.branch()
-    team.edit("support/refund", *SOFTER, "Soften the tone")
+    team.edit("support/refund", "questions about refunds", "all questions about refunds")
     merged = team.merge()
+    # An old run that is run again releases nothing past newer checks.
+    done = team.deploy(old)  # type: ignore[arg-type]
+    assert not done.passed and "main has 2 newer commits" in done.told, str(done)
+    assert team.world.label("support/refund", "prod") == team.world.version("support/refund") == 1
+
     done = team.deploy(merged)  # type: ignore[arg-type]
     assert done.passed, str(done)
     assert team.world.label("support/refund", "prod") == 2
@@ -95,19 +108,10 @@ def test_what_was_merged_is_checked_published_and_released_once(team: Team) -> N
     # Only commands that need the key or a token get them.
     secrets = {"Fetch the newest commit": ["GITHUB_TOKEN"], "Deploy": ["PROMPTLAYER_API_KEY"]}
     assert done.trusted == (secrets if isinstance(done, Done) else ["promptsync deploy key"])
-    # A second run has nothing to do, and an old one that is run again releases nothing past newer checks.
+
     team.world.forget()
     done = team.deploy(merged)  # type: ignore[arg-type]
     assert done.passed and "othing to release to" in done.told and team.world.writes == [], str(done)
-    team.edit("support/refund", "questions about refunds", "all questions about refunds")
-    old = team.push()
-    team.edit("support/refund", "all questions", "every question")
-    new = team.push()
-    done = team.deploy(old)  # type: ignore[arg-type]
-    assert not done.passed and "main has a newer commit" in done.told, str(done)
-    assert team.world.label("support/refund", "prod") == team.world.version("support/refund") == 2
-    assert team.deploy(new).passed  # type: ignore[arg-type]
-    assert team.world.label("support/refund", "prod") == 3
 
 
 def test_a_check_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> None:
@@ -140,27 +144,22 @@ def test_an_approval_completes_the_release_through_the_relay(team: Team) -> None
 # -- edits of the dashboard ---------------------------------------------------------------------------------
 
 
-def test_a_webhook_starts_the_drift_job_through_the_relay(team: Team) -> None:
-    version = team.edit_in_registry("support/refund", *SETTLE)
-    done = webhook(team, relaying.event(prompt_template_version_number=version))
-    assert done.passed and "support/refund" in done.told, str(done)
-    assert "+You settle refunds" in team.request
-    assert team.pulled == ["prompts/support/refund.yaml"]
-    if isinstance(done, Done):  # the token of the job starts no checks on what it opens
-        assert done.trusted == {"Pull": ["PROMPTLAYER_API_KEY"], "Pull request": ["GITHUB_TOKEN"]}
-        assert "PROMPTSYNC_TOKEN" in team.request
-
-
 def test_edits_come_back_as_one_pull_request_that_the_next_nights_update(team: Team) -> None:
     done = team.drift()
     assert done.passed and "**Nothing to pull**" in done.told, str(done)
     assert team.requests == [] and DRIFT not in team.git("branch", "--list")
 
-    team.edit_in_registry("support/refund", *SETTLE)
-    assert team.drift().passed
+    # A webhook starts the job at once, through the relay.
+    version = team.edit_in_registry("support/refund", *SETTLE)
+    done = webhook(team, relaying.event(prompt_template_version_number=version))
+    assert done.passed and "support/refund" in done.told, str(done)
+    assert "+You settle refunds" in team.request and team.pulled == ["prompts/support/refund.yaml"]
+    if isinstance(done, Done):  # the token of the job starts no checks on what it opens
+        assert done.trusted == {"Pull": ["PROMPTLAYER_API_KEY"], "Pull request": ["GITHUB_TOKEN"]}
+        assert "PROMPTSYNC_TOKEN" in team.request
+
     first = team.git("rev-parse", DRIFT)
-    assert team.drift().passed
-    assert team.git("rev-parse", DRIFT) == first
+    assert team.drift().passed and team.git("rev-parse", DRIFT) == first
     team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
     assert team.drift().passed
     assert team.git("rev-list", "--count", f"main..{DRIFT}") == "1"
@@ -177,25 +176,25 @@ def test_edits_come_back_as_one_pull_request_that_the_next_nights_update(team: T
     assert team.git("rev-parse", DRIFT) == tip
 
 
-def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back(team: Team) -> None:
+def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back_in_fences_that_fit(team: Team) -> None:
     team.edit_in_registry("support/refund", *SETTLE)
     team.edit("support/refund", *SOFTER)
     team.push()
-    done = team.drift()
-    assert not done.passed and team.requests == [] and "support/refund" in done.told, str(done)
-    team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
-    assert not team.drift().passed
-    assert team.pulled == ["prompts/support/triage.yaml"]
-    assert "**1 prompt skipped**" in team.request
-
-
-def test_hostile_edits_ping_nobody_stay_in_their_fences_and_are_cut_to_what_a_page_holds(team: Team) -> None:
-    text = "\n".join([*HOSTILE, "\x1b[31m\u202e {name}"])
+    team.world.archive("support/triage")
+    hostile = "\n".join([*HOSTILE, "\x1b[31m\u202e {name}"])
     message = "/merge @EVIL closes owner/EVIL#1"
-    team.world.publish("support/`</code>@EVIL\n#1", text, commit_message=message)
+    team.world.publish("support/`</code>@EVIL\n#1", hostile, commit_message=message)
     team.world.publish("support/zoo", "Be kind.\n" * 9_000)
+    if isinstance(team, teams.Team):
+        team.hub.secrets["PROMPTSYNC_TOKEN"] = "ghp_of_a_machine_user"
     done = team.drift()
-    assert done.passed, str(done)
+    assert not done.passed and "support/refund" in done.told, str(done)
+    if isinstance(done, Done):
+        assert done.trusted == {"Pull": ["PROMPTLAYER_API_KEY"], "Pull request": ["PROMPTSYNC_TOKEN"]}
+    assert len(team.pulled) == 2 and "prompts/support/zoo.yaml" in team.pulled
+    assert "**1 prompt skipped**" in team.request
+    assert "**1 prompt archived in the registry**" in team.request
+    assert "promptsync push NAME --restore" in team.request
     assert "@EVIL closes" in team.request and "more lines, too much to show here" in team.request
     assert "\u202e" not in team.request and "\x1b" not in team.request
 
@@ -215,15 +214,14 @@ def test_prompts_may_be_one_directory_of_many(team: Team) -> None:
     assert done.passed and "othing to release to" in done.told, str(done)  # a move alone releases nothing
     team.branch()
     path = "app/prompts/support/refund.yaml"
-    text = (team.world.root / path).read_text("utf-8").replace(*SOFTER)
+    text = (team.world.root / path).read_text("utf-8").replace(SOFTER[0], f"{SOFTER[1]}\u200b")
     team.write(path, text)
     done = team.check()
     assert done.passed and "prompts.html" in done.artifacts, str(done)
     assert "support/refund  v1 -> v2" in team.comment
     if isinstance(team, teams.Team):
+        assert f"::warning file={path},line=" in done.log
         assert "+You answer questions about refunds" in team.check(fork=True).told
-        team.write(path, text.replace("refund_days }}", "refund_days }"))
-        assert f"::error file={path},line=" in team.check().log
     team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
     assert team.drift().passed
     assert team.pulled == ["app/prompts/support/triage.yaml"]

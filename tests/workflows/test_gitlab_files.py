@@ -25,8 +25,6 @@ CONFIG = 'remotes: {"a$b": {url: https://api.example.com}}\nlabels: {main: prod,
 EDITED, APPROVED = {"PROMPTSYNC_EVENT": "drift"}, {"PROMPTSYNC_EVENT": "approved"}
 """What ``promptsync relay`` sends with a trigger."""
 
-each_job = pytest.mark.parametrize("name", NAMES)
-
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -47,31 +45,27 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("shipped", [True, False], ids=["shipped", "written by init"])
-def test_the_files_follow_the_schema_of_gitlab(written: Path, shipped: bool) -> None:
-    files = [*STARTER.glob("*.yml")] if shipped else [written / JOBS, written / ".gitlab-ci.yml"]
-    assert len(files) == 2
+def test_the_files_and_the_rules_of_the_manual_follow_the_schema_of_gitlab(
+    written: Path, tmp_path: Path
+) -> None:
+    workflow, rules = re.findall(r"(?ms)^```yaml\n(.*?)^```", (ROOT / "docs/gitlab.md").read_text("utf-8"))
+    other = tmp_path / ".gitlab-ci.yml"
+    other.write_text(f"{workflow}\nship:\n  script: [./ship.sh]\n{rules}", "utf-8")
+    assert [rule.get("when") for rule in read(other)["workflow"]["rules"]] == [None, "never", "always"]
+    assert read(other)["ship"]["rules"][0]["when"] == "never"
+    files = [*STARTER.glob("*.yml"), written / JOBS, written / ".gitlab-ci.yml", other]
+    assert len(files) == 5
     run(tool("check-jsonschema"), "--builtin-schema", "vendor.gitlab-ci", *files)
 
 
-def test_the_rules_of_the_manual_for_other_jobs_follow_the_schema_of_gitlab(tmp_path: Path) -> None:
-    workflow, rules = re.findall(r"(?ms)^```yaml\n(.*?)^```", (ROOT / "docs/gitlab.md").read_text("utf-8"))
-    path = tmp_path / ".gitlab-ci.yml"
-    path.write_text(f"{workflow}\nship:\n  script: [./ship.sh]\n{rules}", "utf-8")
-    assert [rule.get("when") for rule in read(path)["workflow"]["rules"]] == [None, "never", "always"]
-    assert read(path)["ship"]["rules"][0]["when"] == "never"
-    run(tool("check-jsonschema"), "--builtin-schema", "vendor.gitlab-ci", path)
-
-
-@each_job
-def test_shellcheck_accepts_the_scripts_for_any_shell(tmp_path: Path, name: str) -> None:
+def test_shellcheck_accepts_the_scripts_for_any_shell(tmp_path: Path) -> None:
     jobs = read(STARTER / "promptsync.gitlab-ci.yml")
-    script = "\n".join([*jobs[".promptsync"]["before_script"], *jobs[name]["script"]])
-    path = tmp_path / "script.sh"
-    path.write_text(script, "utf-8")
+    scripts = [tmp_path / f"{name}.sh" for name in NAMES]
+    for name, script in zip(NAMES, scripts, strict=True):
+        script.write_text("\n".join([*jobs[".promptsync"]["before_script"], *jobs[name]["script"]]), "utf-8")
     # Each job reads some of the variables that all of them set; GitLab sets those in capital letters.
     optional = "--enable=all", "--exclude=SC2034,SC2154,SC2250,SC2310,SC2311,SC2312"
-    run(tool("shellcheck"), "--shell=sh", *optional, path)
+    run(tool("shellcheck"), "--shell=sh", *optional, *scripts)
 
 
 def test_what_ships_installs_nothing_until_init_says_what(written: Path) -> None:
@@ -83,17 +77,14 @@ def test_what_ships_installs_nothing_until_init_says_what(written: Path) -> None
     assert variables["GIT_DEPTH"] == "0"
 
 
-@pytest.mark.parametrize(
-    ("name", "stage"), [("prompts-check", "test"), ("prompts-deploy", "deploy"), ("prompts-drift", "test")]
-)
-def test_each_job_is_bounded_in_a_stage_that_every_pipeline_has_and_no_deploy_is_cancelled(
-    name: str, stage: str
-) -> None:
-    job = read(STARTER / "promptsync.gitlab-ci.yml")[name]
-    assert (job["extends"], job["stage"]) == (".promptsync", stage)
-    assert int(job["timeout"].split()[0]) <= 60
-    assert ("resource_group" in job) == (name != "prompts-check")
-    assert job.get("interruptible", False) == (name == "prompts-check")
+def test_each_job_is_bounded_in_a_stage_that_every_pipeline_has_and_no_deploy_is_cancelled() -> None:
+    jobs = read(STARTER / "promptsync.gitlab-ci.yml")
+    for name, stage in zip(NAMES, ("test", "deploy", "test"), strict=True):
+        job = jobs[name]
+        assert (job["extends"], job["stage"]) == (".promptsync", stage)
+        assert int(job["timeout"].split()[0]) <= 60
+        assert ("resource_group" in job) == (name != "prompts-check")
+        assert job.get("interruptible", False) == (name == "prompts-check")
 
 
 CHECK, DEPLOY, DRIFT = ([name] for name in NAMES)
