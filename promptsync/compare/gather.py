@@ -11,10 +11,10 @@ from msgspec import Struct, structs
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison, content_of, read_content
 from promptsync.compare.git_state import origin_of, too_shallow
-from promptsync.compare.snapshot import Item, PromptHistory, Snapshot, State, decide_all, with_tags
+from promptsync.compare.snapshot import Item, PromptHistory, Snapshot, State, run, with_tags
 from promptsync.files.cache import Cache
 from promptsync.files.prompt_file import PromptFile, scan
-from promptsync.history.graph import Lineage
+from promptsync.history.graph import Lineage, decide
 from promptsync.history.mark import Key, identity, parse_mark
 from promptsync.parallel import mapped
 from promptsync.project.project import Project
@@ -146,15 +146,17 @@ class Undecided(Struct):
         if self.label is not None:
             listed = self.latest.listing.values() if self.latest is not None else list_all(self.project)
             self.newest = {version.name: version for version in listed}
-        if (revisions := self.project.revisions()) is not None:
-            self.lineages = revisions.of(names)
+        if self.project.revisions is not None:
+            self.lineages = self.project.revisions.of(names)
         both = [
             name
             for name in names
             if name in self.listing and (name in self.files or self._lineage(name).head is not None)
         ]
         read = self.project.mapped("Reading versions", self._history, both)
-        histories = decide_all(self.project, read)
+        histories = {history.name: history for history in read}
+        for name, decision in run(self.project, read, decide).items():
+            histories[name].decision = decision
         absent = [name for name in names if name in self.files and name not in self.listing]
         archived: dict[str, Version] = {}
         # Under a label the list lacks every prompt without that label; it says nothing about archived ones.

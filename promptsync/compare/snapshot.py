@@ -21,7 +21,6 @@ from promptsync.history.graph import (
     Node,
     PassedOver,
     Revision,
-    decide,
     passed_over,
 )
 from promptsync.history.mark import Key, identity, make_key
@@ -220,8 +219,7 @@ class PromptHistory(Graph):
     """The graph of one prompt, with its file and what was read of its versions.
 
     ``listed`` is the tracked version, and ``remote`` are the versions as they were read: ``contents`` has
-    them beside the file. ``marked`` are the full ids of the commits that marks name and ``HEAD`` does not
-    reach, ``None`` without one.
+    them beside the file.
     """
 
     contents: dict[str, Prompt]
@@ -241,7 +239,6 @@ class PromptHistory(Graph):
         self.prompt = file.prompt if file is not None else None
         self.decision: Decision | None = None
         self.remote: dict[int, Version] = {}
-        self.marked: dict[str, str | None] = {}
         text = None
         if file is not None:
             keys = project.keys_in(file.local.synced)
@@ -275,14 +272,6 @@ class PromptHistory(Graph):
         return tuple(make_key(prompt, node.number, node.digest) for node in known if node.digest)
 
 
-def decide_all(project: Project, histories: Iterable[PromptHistory]) -> dict[str, PromptHistory]:
-    """Decide who changed what, and return the histories, with their decisions, by name."""
-    by_name = {history.name: history for history in histories}
-    for name, decision in run(project, by_name.values(), _decision).items():
-        by_name[name].decision = decision
-    return by_name
-
-
 def run(project: Project, histories: Iterable[PromptHistory], rule: Rule[_Result]) -> dict[str, _Result]:
     """Run a rule for each prompt until nothing is missing, and return the results by name."""
     registry, waiting = project.registry, list(histories)
@@ -303,7 +292,6 @@ def run(project: Project, histories: Iterable[PromptHistory], rule: Rule[_Result
             project, [(history, number) for history, needs in missing for number in needs.versions]
         )
         _find_commits(project, {history: needs.commits for history, needs in missing if needs.commits})
-        _read_texts(project, [history for history, needs in missing if needs.texts])
         waiting = [history for history, _ in missing]
     return results
 
@@ -322,27 +310,11 @@ def _read_versions(project: Project, wanted: Iterable[tuple[PromptHistory, int]]
 
 def _find_commits(project: Project, wanted: Mapping[PromptHistory, Iterable[str]]) -> None:
     """Find the commits that marks name, maybe on other branches, and the revisions that they reach."""
-    git = project.history
-    full = git.existing({commit for commits in wanted.values() for commit in commits}) if git else {}
-    marked: dict[str, str | None] = {}
-    for history, commits in wanted.items():
-        history.marked |= {short: full.get(short) for short in commits}
-        # Those of earlier rounds are passed again, because all places are indexes into one list.
-        marked |= history.marked
-    lineages: Mapping[str, Lineage] = {}
-    if any(marked.values()) and (revisions := project.revisions(marked)) is not None:
-        lineages = revisions.of([history.name for history in wanted])
-    for history in wanted:
-        old = history.lineage
-        unknown = Lineage(old.revisions, old.head, dict.fromkeys(history.marked))
-        history.lineage = lineages.get(history.name) or unknown
-
-
-def _read_texts(project: Project, histories: Sequence[PromptHistory]) -> None:
-    """Read all revisions of some prompts."""
-    if histories and (revisions := project.revisions()) is not None:
-        for history in histories:
-            history.contents = {**revisions.prompts(history.lineage), **history.contents}
+    if wanted and project.revisions is not None:
+        commits = {commit for some in wanted.values() for commit in some}
+        lineages = project.revisions.of([history.name for history in wanted], commits)
+        for history in wanted:
+            history.look_at(lineages[history.name])
 
 
 def histories_of(project: Project, items: Sequence[Item]) -> dict[str, PromptHistory]:
@@ -350,7 +322,7 @@ def histories_of(project: Project, items: Sequence[Item]) -> dict[str, PromptHis
     histories = {item.name: item.history for item in items if item.history is not None}
     # An item in sync has no history, because git was not read for it.
     others = [item for item in items if item.history is None]
-    revisions = project.revisions() if others else None
+    revisions = project.revisions if others else None
     lineages = revisions.of([item.name for item in others]) if revisions is not None else {}
     for item in others:
         assert item.listed is not None
@@ -395,13 +367,6 @@ def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, Passe
     if passed and project.history is not None and project.history.shallow:
         raise too_shallow(f"which versions of {next(iter(passed))!r} its file includes")
     return passed
-
-
-def _decision(graph: Graph) -> Decision:
-    decision = decide(graph)
-    if decision.base is not None and decision.base.digest and decision.base.digest not in graph.contents:
-        raise Missing(texts=[decision.base.digest])
-    return decision
 
 
 def _merged(base: Any, ours: Any, theirs: Any) -> tuple[str, Any] | None:

@@ -16,22 +16,6 @@ from promptsync.files.disk import DIRECTORY, read_private, write_private
 from promptsync.prompt.limits import checked_depth
 
 T = TypeVar("T")
-Synced = Mapping[str, tuple[str, ...]]
-
-
-class BlobText(msgspec.Struct, frozen=True, array_like=True):
-    """The text of one blob; ``digest`` is ``None`` where it is not a valid prompt file."""
-
-    digest: str | None
-    tags: frozenset[str]
-    synced: dict[str, tuple[str, ...]]
-
-
-class Blobs(msgspec.Struct, frozen=True):
-    """Names and texts of prompt files by the id of their blob."""
-
-    names: dict[str, str] = {}
-    texts: dict[str, BlobText] = {}
 
 
 class SeenNames(msgspec.Struct, frozen=True):
@@ -76,13 +60,6 @@ class Cache:
         names = SeenNames(dict(versions), before if labels is None else tuple(sorted(set(labels))))
         if names != known:
             self._write(names, "names", url)
-
-    def blobs(self) -> Blobs:
-        """Return the cached blobs of the repository."""
-        return self._read(Blobs, "blobs") or Blobs()
-
-    def keep_blobs(self, blobs: Blobs) -> None:
-        self._write(blobs, "blobs")
 
     def _read(self, type_: type[T], *key: object) -> T | None:
         return self._decoded(type_, _path(key))

@@ -29,15 +29,12 @@ Merge = Callable[[Any, Any, Any], "tuple[str, Any] | None"]
 
 
 class Missing(Exception):
-    """The versions, commits in marks, or texts (by digest) that must be read before there is an answer."""
+    """The versions, or commits in marks, that must be read before there is an answer."""
 
-    def __init__(
-        self, *, versions: Iterable[int] = (), commits: Iterable[str] = (), texts: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, *, versions: Iterable[int] = (), commits: Iterable[str] = ()) -> None:
         super().__init__("not read yet")
         self.versions = frozenset(versions)
         self.commits = frozenset(commits)
-        self.texts = frozenset(texts)
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -74,12 +71,14 @@ class Lineage(msgspec.Struct, frozen=True, dict=True):
     """All revisions that some commits reach, oldest first. ``head`` is the place of the one at ``HEAD``.
 
     ``commits`` maps commits that are not revisions, abbreviated as in a mark, to the place of the file's
-    revision there: ``None`` if it has none, or if git does not have the commit.
+    revision there: ``None`` if it has none, or if git does not have the commit. ``texts`` are the contents of
+    the revisions by digest.
     """
 
     revisions: Sequence[Revision] = ()
     head: int | None = None
     commits: Mapping[str, int | None] = {}
+    texts: Mapping[str, Any] = {}
 
     @property
     def newest(self) -> Revision | None:
@@ -135,19 +134,24 @@ class Graph:
         latest: int,
     ) -> None:
         self.file = file
-        self.lineage = lineage
+        self.contents: dict[str, Any] = {}
+        self.look_at(lineage)
         self.identity = identity
         self.has_twin = False
         self.tracked = tracked
         self.latest = max(latest, tracked)
         self.versions: dict[int, Node] = {}
-        self.contents: dict[str, Any] = {}
         self.floor = 1
         self._merge = merge
         self._merged: dict[tuple[str, str, str], str | None] = {}
         self._parents: dict[int, tuple[int, ...]] = {}
         self._includes: dict[int, Includes] = {}
         self._at: dict[int, Includes] = {}
+
+    def look_at(self, lineage: Lineage) -> None:
+        """Look at these revisions of the file."""
+        self.lineage = lineage
+        self.contents = {**lineage.texts, **self.contents}
 
     def look_from(self, floor: int) -> None:
         """Look at the versions from ``floor`` up, and at all revisions and texts that were added."""
@@ -258,9 +262,6 @@ class Graph:
             return ours
         key = (base, ours, theirs)
         if key not in self._merged:
-            unknown = [digest for digest in key if digest not in self.contents]
-            if unknown:
-                raise Missing(texts=unknown)
             result = self._merge(*(self.contents[digest] for digest in key))
             if result is not None:
                 # The result may be a base or a side of the next merge.
@@ -339,11 +340,16 @@ class Graph:
         return included
 
     def place(self, commit: str) -> int | None:
-        """Return the place of the file's revision at a commit in a mark, ``None`` if git has neither."""
+        """Return the place of the file's revision at a commit in a mark, ``None`` if git has neither.
+
+        Nothing counts of the history of another branch if ``HEAD`` has none of the file.
+        """
         place = self.lineage.place_of(commit)
-        if place is None and commit not in self.lineage.commits:
+        if place is not None or self.lineage.head is None:
+            return place
+        if commit not in self.lineage.commits:
             raise Missing(commits=[commit])
-        return self.lineage.commits[commit] if place is None else place
+        return self.lineage.commits[commit]
 
     def published_from(self, number: int) -> int | None:
         """Return the place of the revision that a version was published from, if it was committed."""
@@ -443,8 +449,6 @@ def passed_over(graph: Graph) -> tuple[PassedOver, ...]:
         # Of several common versions none has all that both sides have.
         if base is None and len(common) == 1:
             base = graph.digest(common[0])
-        if base is not None and base not in graph.contents:
-            raise Missing(texts=[base])
         numbers = graph.includes(head) & not_included
         edits = tuple(number for number in sorted(numbers) if graph.own_mark(number) is None)
         heads.append(PassedOver(head, tuple(sorted(numbers)), base, edits))

@@ -261,9 +261,8 @@ def plan_rollback_to_commit(
     """
     for prompt in prompts:
         existing(prompt, label)
-    revisions = project.revisions({target.id: target.id})
-    assert revisions is not None
-    lineages = revisions.of([prompt.listed.name for prompt in prompts])
+    assert project.revisions is not None
+    lineages = project.revisions.of([prompt.listed.name for prompt in prompts], [target.id])
     commits = {name: _commits_with(lineage, target) for name, lineage in lineages.items()}
     versions = _published(project, prompts, label, commits)
     changes, skipped = [], []
@@ -273,7 +272,7 @@ def plan_rollback_to_commit(
         version, content = versions.get(name), _content(lineage, target)
         if version is None and content is not None:
             # What is live may have that content, whoever published it.
-            text = revisions.prompts(lineage).get(content)
+            text = lineage.texts.get(content)
             is_same = text is not None and has_text(project, read_usable(project, prompt.listed, now), text)
             version = now if is_same else None
         if version is not None and (version <= now or version in _near(prompt, label)):

@@ -123,11 +123,12 @@ class Project:
         if self.committed_config is not None:
             yield self.committed_config
 
-    def revisions(self, commits: Mapping[str, str | None] | None = None) -> Revisions | None:
-        """Return the git revisions of the prompts, ``None`` outside of git; see ``Revisions``."""
-        if self.history is None:
-            return None
-        return Revisions(self.history, self.root, self.config.prompts, self.keys_in, commits)
+    @cached_property
+    def revisions(self) -> Revisions | None:
+        """The git revisions of the prompts, ``None`` outside of git."""
+        return (
+            Revisions(self.history, self.config.prompts, self.keys_in) if self.history is not None else None
+        )
 
     def keys_in(self, synced: Mapping[str, Sequence[str]]) -> tuple[Key, ...]:
         """Return the versions of this remote that a file includes, by its ``synced:``."""

@@ -97,7 +97,6 @@ def decided(side: Side, found: dict[int, Node], tracked: int | None = None) -> t
         try:
             return decide(graph), read
         except Missing as needs:
-            assert not needs.texts
             assert not needs.versions & {*read}
             read += sorted(needs.versions, reverse=True)
             graph.versions |= {number: found[number] for number in needs.versions}

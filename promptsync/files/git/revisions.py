@@ -4,82 +4,91 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 
 from msgspec import structs
 
-from promptsync.files.cache import BlobText, Cache, Synced
 from promptsync.files.config import FILE_NAME
 from promptsync.files.git.repository import Commit, FileChange, Repository
-from promptsync.files.prompt_file import is_skipped, name_in, parse
+from promptsync.files.prompt_file import PromptFile, is_skipped, name_in, parse
 from promptsync.files.yaml import load
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.history.graph import Lineage, Revision
 from promptsync.history.mark import Key
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import SUFFIXES, name_for
-from promptsync.prompt.prompt import Prompt, tag_set
+from promptsync.prompt.prompt import tag_set
 
 
 class Revisions:
-    """Revisions by prompt name. What was read from a blob is cached in ``.promptsync/cache``.
-
-    ``keys`` reads a ``synced:`` for one remote. ``commits`` are commits whose history counts beside that of
-    ``HEAD``: their full ids by the abbreviations in marks, ``None`` where git lacks one.
-    """
+    """The revisions of prompts by name, each blob read once. ``keys`` reads a ``synced:`` for one remote."""
 
     def __init__(
         self,
         history: Repository,
-        root: Path,
         prompts: str,
-        keys: Callable[[Synced], tuple[Key, ...]],
-        commits: Mapping[str, str | None] | None = None,
+        keys: Callable[[Mapping[str, Sequence[str]]], tuple[Key, ...]],
     ) -> None:
         self._history = history
         self._prompts = prompts
         self._keys = keys
-        self._marked = commits or {}
-        tips = sorted({full for full in self._marked.values() if full is not None})
-        self._log = history.commits_of(["HEAD", *tips]) if tips and history.born else history.commits
-        self._cache = Cache(root)
-        self._blobs = self._cache.blobs()
+        self._log = history.commits
+        self._tips: set[str] = set()
+        self._marked: dict[str, str | None] = {}
+        self._names: dict[str, str] = {}
+        self._files: dict[str, PromptFile | None] = {}
 
-    def of(self, names: Collection[str]) -> dict[str, Lineage]:
-        """Return the revisions of the prompts with these names, wherever their files were."""
-        all_changes = [change for commit in self._log for change in commit.changes]
-        is_new = self._read_names(all_changes)
+    def of(self, names: Collection[str], marked: Iterable[str] = ()) -> dict[str, Lineage]:
+        """Return the revisions of the prompts with these names, wherever their files were.
+
+        ``marked`` are the commits in marks whose history counts beside that of ``HEAD``, from now on.
+        """
+        self._look_at({*marked} - self._marked.keys())
+        files = [
+            change for commit in self._log for change in commit.changes if change.path.endswith(SUFFIXES)
+        ]
+        blobs = {blob for change in files for blob in (change.old, change.new) if blob}
+        contents = self._history.blobs(blobs - self._names.keys())
+        self._names.update((blob, name_in(data)) for blob, data in contents.items())
         by_name: dict[str, list[FileChange]] = {name: [] for name in names}
-        for change in all_changes:
+        for change in files:
             for name in {self._name(change.old, change.path), self._name(change.new, change.path)}:
                 if name in by_name:
                     by_name[name].append(change)
-        if self._read_texts(chain.from_iterable(by_name.values())) or is_new:
-            self._cache.keep_blobs(self._blobs)
+        self._parse(chain.from_iterable(by_name.values()))
         # HEAD itself need not have touched the prompts: this is the newest commit that did.
         head = self._history.commits[0].id if self._history.commits else ""
-        marked = {
-            short: self._history.newest_of(full) if full else None for short, full in self._marked.items()
-        }
         lineages = {}
         for name, changes in by_name.items():
             revisions, newest = linked(reversed(self._log), self._of_name(name, changes))
-            places = {commit: (*newest.get(commit or "", ()), None)[0] for commit in (head, *marked.values())}
-            by_mark = {short: places[commit] for short, commit in marked.items()}
-            lineages[name] = Lineage(revisions, places[head], by_mark)
+            places = {
+                commit: (*newest.get(commit or "", ()), None)[0] for commit in (head, *self._marked.values())
+            }
+            by_mark = {short: places[commit] for short, commit in self._marked.items()}
+            read = ((revision.digest, self._files.get(revision.blob or "")) for revision in revisions)
+            texts = {text: file.prompt for text, file in read if text is not None and file is not None}
+            lineages[name] = Lineage(revisions, places[head], by_mark, texts)
         return lineages
 
-    def prompts(self, lineage: Lineage) -> dict[str, Prompt]:
-        """Return the prompts in the revisions of a lineage, by digest."""
-        blobs = {revision.blob: revision for revision in lineage.revisions if revision.blob is not None}
-        prompts = {}
-        for blob, data in self._history.blobs(blobs).items():
-            path, text = blobs[blob].path, blobs[blob].digest or ""
+    def _look_at(self, marked: set[str]) -> None:
+        """Add the histories of some commits in marks. This clone may lack them."""
+        full = self._history.existing(marked)
+        self._marked |= {short: None for short in marked}
+        self._marked |= {short: self._history.newest_of(commit) for short, commit in full.items()}
+        self._tips |= {*full.values()}
+        if full and self._history.born:
+            self._log = self._history.commits_of(["HEAD", *sorted(self._tips)])
+
+    def _parse(self, changes: Iterable[FileChange]) -> None:
+        """Read the files after some changes."""
+        paths = {
+            change.new: change.path for change in changes if change.new and change.new not in self._files
+        }
+        for blob, data in self._history.blobs(paths).items():
+            self._files[blob] = None  # a broken file says nothing about the prompt
             with contextlib.suppress(InvalidFile):
-                prompts[text] = parse(data, path, self._name(blob, path) or "").prompt
-        return prompts
+                self._files[blob] = parse(data, paths[blob], self._name(blob, paths[blob]) or "")
 
     def _of_name(self, name: str, changes: Iterable[FileChange]) -> dict[str, Revision]:
         by_commit: dict[str, Revision] = {}
@@ -92,40 +101,17 @@ class Revisions:
         return by_commit
 
     def _revision(self, name: str, change: FileChange) -> Revision | None:
-        if self._name(change.new, change.path) != name:
-            return Revision(change.commit, (), None, path=change.path)
-        text = self._blobs.texts.get(change.new or "")
-        if text is None or text.digest is None:
-            return None  # a broken file says nothing about the prompt
-        keys, own_name = self._keys(text.synced), self._blobs.names.get(change.new or "", "")
-        return Revision(change.commit, (), text.digest, text.tags, keys, change.path, change.new, own_name)
+        commit, path, blob = change.commit, change.path, change.new
+        if self._name(blob, path) != name:
+            return Revision(commit, (), None, path=path)
+        if (file := self._files.get(blob or "")) is None:
+            return None
+        text, keys = digest(file.prompt), self._keys(file.local.synced)
+        return Revision(commit, (), text, tag_set(file.prompt), keys, path, blob, file.own_name)
 
     def _name(self, blob: str | None, path: str) -> str | None:
-        if blob is None or not path.endswith(SUFFIXES):
-            return None
-        # A file without name: has the name of the path that it had in that commit.
-        return self._blobs.names.get(blob) or name_for(path.removeprefix(f"{self._prompts}/"))
-
-    def _read_names(self, changes: Iterable[FileChange]) -> bool:
-        """Read the names before and after some changes; returns whether any was not known."""
-        files = [change for change in changes if change.path.endswith(SUFFIXES)]
-        blobs = {blob for change in files for blob in (change.old, change.new) if blob}
-        contents = self._history.blobs(blobs - self._blobs.names.keys())
-        self._blobs.names.update((blob, name_in(data)) for blob, data in contents.items())
-        return bool(contents)
-
-    def _read_texts(self, changes: Iterable[FileChange]) -> bool:
-        """Read the texts after some changes; returns whether any was not known."""
-        known = self._blobs.texts
-        paths = {change.new: change.path for change in changes if change.new and change.new not in known}
-        for blob, data in self._history.blobs(paths).items():
-            try:
-                file = parse(data, paths[blob], self._name(blob, paths[blob]) or "")
-            except InvalidFile:
-                known[blob] = BlobText(None, frozenset(), {})
-            else:
-                known[blob] = BlobText(digest(file.prompt), tag_set(file.prompt), dict(file.local.synced))
-        return bool(paths)
+        """Return the name of a prompt, without ``name:`` that of the path that it had in that commit."""
+        return self._names.get(blob) or name_for(path.removeprefix(f"{self._prompts}/")) if blob else None
 
 
 def linked(
