@@ -29,16 +29,12 @@ SKIP_REASONS: dict[State, str] = {
 
 _UNCOMMITTED = "its file was deleted, but the deletion is not committed; promptsync pull restores it"
 _UNKNOWN = "its file is missing and no commit deleted it; promptsync pull restores it"
-_MARKABLE = (
-    *(State.AHEAD, State.DIVERGED, State.ALTERED),
-    *(State.NEW, State.DELETED_REMOTELY, State.UNKNOWN),
-)
-"""States in which conflict markers come from a merge. Otherwise a version in the registry has that text."""
 
 
 def has_conflict(file: PromptFile, state: State) -> bool:
     """Whether a file that would be in ``state`` is in ``conflict``, because it has the markers of a merge."""
-    return state in _MARKABLE and conflict_of(file) is not None
+    # In these states a version in the registry has that text.
+    return state not in (State.IN_SYNC, State.BEHIND) and conflict_of(file) is not None
 
 
 def conflict_of(file: PromptFile | None) -> Problem | None:

@@ -46,16 +46,11 @@ def find_state(history: Repository, given: str, option: str = "--since") -> str 
         message = f"{option} {given}: this repository has no commit yet"
         raise UsageError(message, hint="git commit", code="no-commit")
     revision, dots, end = given.partition("..")
-    if dots and end.removeprefix(".") not in ("", "HEAD"):
+    is_range = bool(dots) and end.removeprefix(".") not in ("", "HEAD")
+    if is_range or not revision.strip() or revision.startswith("-") or not revision.isprintable():
         raise UsageError(
-            f"{option} {given}: the other side is always the working tree",
-            hint=f"{option} {shlex.quote(revision)}",
-            code="revision",
-        )
-    if not revision.strip() or revision.startswith("-") or not revision.isprintable():
-        raise UsageError(
-            f"{option} {given!r} is not a commit",
-            hint="use a revision such as origin/main or HEAD~1",
+            f"{option} {given!r} is not a commit{' but a range' * is_range}",
+            hint=f"use a revision such as {shlex.quote(revision) if is_range else 'origin/main or HEAD~1'}",
             code="revision",
         )
     commit = history.commit(revision)
@@ -98,12 +93,6 @@ def origin_of(project: Project, file: PromptFile | None, content: str | None, li
         if same is None:
             return Origin(first.commit, False)
         first = same
-
-
-def is_uncommitted(project: Project, file: PromptFile) -> bool:
-    """Whether ``HEAD`` has the file differently, comments and local keys included."""
-    history = project.history
-    return history is None or history.head.get(file.path) != history.blob_of(file.text.encode())
 
 
 def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:

@@ -9,7 +9,6 @@ import contextlib
 import os
 import shlex
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -203,7 +202,7 @@ def locked(root: Path) -> Iterator[None]:
 
 
 def backup(root: Path, path: str, stamp: str) -> Path:
-    """Copy a file to ``.promptsync/backup/STAMP/`` and return the copy; see ``new_stamp``."""
+    """Copy a file to ``.promptsync/backup/STAMP/`` and return the copy."""
     copy = private_directory(root) / "backup" / stamp / path
     with explained("back up", root / path):
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -213,8 +212,3 @@ def backup(root: Path, path: str, stamp: str) -> Path:
             copy = copy.with_name(f"{PurePosixPath(path).name}.{number}")
         shutil.copy2(root / path, copy)
     return copy
-
-
-def new_stamp() -> str:
-    """Return the present time as the name of a directory for backups."""
-    return time.strftime("%Y%m%dT%H%M%S")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -12,7 +13,7 @@ from typing import Protocol, TypeVar
 from msgspec import Struct
 
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused
-from promptsync.files.disk import backup, check_unchanged, delete, new_stamp, present_text, write
+from promptsync.files.disk import backup, check_unchanged, delete, present_text, write
 from promptsync.parallel import for_each
 from promptsync.project.project import Project
 from promptsync.registry.address import LOCAL
@@ -129,7 +130,7 @@ def write_files(project: Project, changes: Sequence[PlannedFile], command: str) 
     # Check all files before the first write, so that one edited file stops the run while it is still whole.
     for change in changes:
         check_unchanged(project.root, change.path, change.old, command)
-    receipt, stamp = FilesReceipt(len(changes), command), new_stamp()
+    receipt, stamp = FilesReceipt(len(changes), command), time.strftime("%Y%m%dT%H%M%S")
 
     def make(change: PlannedFile) -> None:
         # Checked again, because the user may save a file while others are written.

@@ -36,14 +36,16 @@ def released(world: World) -> World:
     return world
 
 
-def uncommitted(world: World) -> None:
+def committed(world: World) -> None:
     for name in NAMES:
         world.write(name, f"Good day, {name}")
-
-
-def committed(world: World) -> None:
-    uncommitted(world)
     world.commit()
+
+
+def half_committed(world: World) -> None:
+    committed(world)
+    world.git("reset", "-q", "--soft", "HEAD~1")
+    world.git("commit", "-qm", "Change one", "prompts/one.yaml")
 
 
 def edited_there(world: World) -> None:
@@ -85,9 +87,9 @@ class Runner:
         self._process.communicate(timeout=60)
 
 
-@pytest.fixture
-def runner(tmp_path: Path) -> Iterator[Runner]:
-    made = Runner(tmp_path)
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    made = Runner(tmp_path_factory.mktemp("home"))
     yield made
     made.close()
 
@@ -110,8 +112,7 @@ def text(copy: World, name: str) -> str:
 @pytest.mark.parametrize(
     ("prepare", "verb"),
     [
-        pytest.param(uncommitted, ("push", "-y"), id="push of uncommitted text"),
-        pytest.param(committed, ("push", "-y"), id="push"),
+        pytest.param(half_committed, ("push", "-y"), id="push"),
         pytest.param(edited_there, ("pull",), id="pull"),
         pytest.param(committed, ("deploy",), id="deploy"),
     ],

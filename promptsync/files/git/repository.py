@@ -268,16 +268,10 @@ class Repository(GitProgram):
         return new_hash(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
     def has_text(self, path: str, data: bytes) -> bool:
-        """Whether a commit that ``HEAD`` reaches has these contents of a file in the working tree."""
-        blob = self.blob_of(data)
-        if self.head.get(path) == blob or blob in self._committed:
-            return True
+        """Whether ``HEAD`` has these contents of a file in the working tree."""
         # git may have converted the line ends.
-        return path in self.head and path not in self.edited
-
-    @cached_property
-    def _committed(self) -> frozenset[str | None]:
-        return frozenset(change.new for commit in self.commits for change in commit.changes)
+        is_clean = path in self.head and path not in self.edited
+        return is_clean or self.head.get(path) == self.blob_of(data)
 
     @cached_property
     def edited(self) -> frozenset[str]:
