@@ -40,7 +40,8 @@ class Check(Struct, frozen=True):
     ``min_score`` is the lowest score that passes. ``max_drop`` is how far a score may be below that of the
     version that is live. An agent is run once with ``input_variables``, or once for each row of the
     evaluation file ``cases``. ``sheet`` is the one of a table that has the rows (by default its first), and
-    each row runs ``runs`` times.
+    each row runs ``runs`` times. ``item_id`` is the id of an evaluation or agent that was found in the
+    registry; the name is that of the registry then.
     """
 
     kind: Kind
@@ -52,6 +53,7 @@ class Check(Struct, frozen=True):
     sheet: str | None = None
     runs: int = 1
     cases: str | None = None
+    item_id: int | None = None
 
     @property
     def inputs(self) -> str:

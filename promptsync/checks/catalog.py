@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check, Kind, Selection
 from promptsync.errors import RemoteError, UsageError
@@ -236,12 +237,8 @@ def uses_of_agent(registry: Registry, agent_id: int, at: At) -> tuple[Use, ...]:
     return uses_in(raw.get("nodes"), "node_type")
 
 
-Located = tuple[tuple[Check, Evaluation | Agent], ...]
-"""Checks, each with the evaluation or the agent that it names: evaluations first."""
-
-
-def find_checks(registry: Registry, selection: Selection) -> Located:
-    """Return the evaluations and agents that the checks of a selection name, not its tables. Starts nothing.
+def find_checks(registry: Registry, selection: Selection) -> tuple[Check, ...]:
+    """Return the checks of a selection on evaluations and agents, found in the registry. Starts nothing.
 
     Two checks that mean one evaluation, by its name and by its id, are joined. Raises ``NoSuchItem``, with
     the places in the files, for what the registry does not have, and ``UsageError`` for an ambiguous name.
@@ -249,7 +246,7 @@ def find_checks(registry: Registry, selection: Selection) -> Located:
     checks = selection.of("evaluation", "agent")
     listed = {kind: list_checks(registry, kind) for kind in dict.fromkeys(check.kind for check in checks)}
     problems: list[UsageError] = []
-    located: dict[tuple[Kind, int, str], tuple[Check, Evaluation | Agent]] = {}
+    located: dict[tuple[Kind, int, str], Check] = {}
     for check in checks:
         items = listed[check.kind]
         try:
@@ -264,9 +261,9 @@ def find_checks(registry: Registry, selection: Selection) -> Located:
                 hint = table_hint(registry, check.name, known) or hint
             problems.append(type(error)(message, hint=hint, code=error.code))
             continue
-        check = with_limits(check, item, selection.limits, items)
+        check = replace(with_limits(check, item, selection.limits, items), name=item.name, item_id=item.id)
         key = (check.kind, item.id, check.inputs)
-        located[key] = (located[key][0].joined(check) if key in located else check, item)
+        located[key] = located[key].joined(check) if key in located else check
     if problems:
         # All missing names, so that they can be fixed in one go.
         details = [f"{problem.message} ({problem.hint})" for problem in problems[1:]]

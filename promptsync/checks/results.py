@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check, Kind
 from promptsync.checks.comparison import Comparison
-from promptsync.checks.runs import Run, Status
+from promptsync.checks.runs import TIMEOUT, Run, Status
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, RemoteError
 
 ALLOW_UNSCORED = "add --allow-unscored"
@@ -19,7 +19,9 @@ ALLOW_UNSCORED = "add --allow-unscored"
 class Standard(Struct, frozen=True):
     """The options for all checks: limits besides those of each check, and exceptions.
 
-    Without ``fails_on_noise``, a table whose rows cannot tell whether a version is worse passes.
+    Without ``fails_on_noise``, a table whose rows cannot tell whether a version is worse passes. What has not
+    ended after ``timeout`` seconds failed; with 0, checks are only started. ``origin`` is what tables run
+    for, such as ``pull request 12``.
     """
 
     min_score: float | None = None
@@ -27,6 +29,8 @@ class Standard(Struct, frozen=True):
     allow_unbound: bool = False
     max_drop: float | None = None
     fails_on_noise: bool = True
+    timeout: float = TIMEOUT
+    origin: str = ""
 
 
 class Failure(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,9 +11,7 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check, Kind, WantedVersions
 from promptsync.checks.catalog import (
-    Agent,
     Evaluation,
-    Located,
     NoSuchItem,
     list_evaluations,
     named,
@@ -30,7 +28,6 @@ from promptsync.checks.results import (
     judge,
 )
 from promptsync.checks.runs import (
-    Progress,
     Run,
     Status,
     explained,
@@ -59,36 +56,28 @@ _LONGEST_ID: Final = 18
 
 
 def run_checks(
-    registry: Registry,
-    located: Located,
-    wanted: WantedVersions | None = None,
-    *,
-    standard: Standard,
-    timeout: float,
-    progress: Progress,
-    at: At = LATEST,
+    project: Project, checks: Sequence[Check], wanted: WantedVersions, standard: Standard, at: At = LATEST
 ) -> CheckResults:
-    """Run checks at the same time, wait until they have ended, and return which passed on ``wanted``.
+    """Run checks of evaluations and agents at the same time, and return which passed on ``wanted``.
 
-    With a ``timeout`` of 0 they are only started. The limits of ``standard`` and those of a check both apply.
-    Agents run at their version ``at``.
+    The limits of ``standard`` and those of a check both apply. Agents run at their version ``at``.
 
     A failure of the registry is in the result of the check that it belongs to. Ctrl-C ends the wait, and the
     results say so. ``RemoteError`` is raised only before anything is started.
     """
-    wanted = wanted or WantedVersions()
+    registry = project.registry
 
-    def new_run(check: Check, item: Evaluation | Agent) -> Run:
-        if isinstance(item, Evaluation):
-            return Run(kind="evaluation", name=item.name, item_id=item.id)
+    def new_run(check: Check) -> Run:
+        run = Run(kind=check.kind, name=check.name, item_id=check.item_id)
+        if check.kind == "evaluation":
+            return run
         is_wanted = not wanted.versions.keys().isdisjoint(check.prompts)
-        uses = uses_of_agent(registry, item.id, at) if is_wanted else ()
-        inputs = check.input_variables
-        return Run(kind="agent", name=item.name, item_id=item.id, variables=inputs, at=at, uses=uses)
+        uses = uses_of_agent(registry, check.item_id or 0, at) if is_wanted else ()
+        return replace(run, variables=check.input_variables, at=at, uses=uses)
 
-    runs = mapped(lambda pair: new_run(*pair), located)
-    is_over = run_together(registry, runs, timeout=timeout, progress=progress)
-    results = [judge(check, run, standard) for (check, _), run in zip(located, runs, strict=True)]
+    runs = mapped(new_run, checks)
+    is_over = run_together(registry, runs, timeout=standard.timeout, progress=project.progress)
+    results = [judge(check, run, standard) for check, run in zip(checks, runs, strict=True)]
     if not is_over:
         return CheckResults(tuple(results), interrupted=True)
     results = mapped(lambda result: _explained(registry, result), results)
@@ -106,13 +95,7 @@ def _explained(registry: Registry, result: CheckResult) -> CheckResult:
 
 
 def show_run(
-    registry: Registry,
-    kind: Kind,
-    wanted: str,
-    limits: Sequence[Check] = (),
-    *,
-    timeout: float,
-    progress: Progress,
+    project: Project, kind: Kind, wanted: str, limits: Sequence[Check] = (), *, timeout: float
 ) -> CheckResults:
     """Return the result of a run that was started before; with a ``timeout``, wait until it has ended.
 
@@ -120,6 +103,7 @@ def show_run(
     evaluations that they name. Raises ``UsageError`` and what ``find_run`` raises, ``NoSuchItem`` if the
     registry has no such run, and ``RemoteError`` if it cannot be read.
     """
+    registry = project.registry
     if kind == "agent":
         if not _is_id(wanted):
             hint = f"promptsync agent run {shlex.quote(wanted)} --no-wait\npromptsync agent list"
@@ -134,7 +118,7 @@ def show_run(
             if evaluation.id == run.item_id:
                 check = with_limits(check, evaluation, limits, known)
     runs = [replace(run, status=Status.RUNNING)]
-    is_over = follow(runs, [poll_of(registry, run)], timeout=timeout, progress=progress)
+    is_over = follow(runs, [poll_of(registry, run)], timeout=timeout, progress=project.progress)
     run = runs[0]
     if run.status is Status.UNREADABLE and run.error is not None:
         if isinstance(run.error, NotFound):
@@ -172,14 +156,11 @@ def _is_id(text: str) -> bool:
 
 def run_with_cases(
     project: Project,
-    located: Located,
+    checks: Sequence[Check],
     wanted: WantedVersions,
-    *,
     standard: Standard,
-    timeout: float,
-    progress: Progress,
+    *,
     at: At = LATEST,
-    origin: str = "",
     is_scored: bool = True,
 ) -> CheckResults:
     """Run checks as ``run_checks`` does, agents with cases once for each case, and judge their outputs.
@@ -188,21 +169,16 @@ def run_with_cases(
     that are no evaluation file, and what ``run_checks`` raises.
     """
     files = {file.name: file for file in project.evaluations}
-    inputs = check_cases(project, located)
-    each = [
-        (replace(check, input_variables=row), item)
-        for (check, item), rows in zip(located, inputs, strict=True)
-        for row in rows
-    ]
-    results = run_checks(
-        project.registry, tuple(each), wanted, standard=standard, timeout=timeout, progress=progress, at=at
-    )
-    if results.interrupted or not timeout or not any(check.cases for check, _ in located):
+    inputs = check_cases(project, checks)
+    pairs = [*zip(checks, inputs, strict=True)]
+    each = [replace(check, input_variables=row) for check, rows in pairs for row in rows]
+    results = run_checks(project, each, wanted, standard, at)
+    if results.interrupted or not standard.timeout or not any(check.cases for check in checks):
         return results
     ended, single = iter(results.all), list[CheckResult]()
     texts: list[Wanted] = []
-    checks: list[Check] = []
-    for (check, item), rows in zip(located, inputs, strict=True):
+    of_cases: list[Check] = []
+    for check, rows in pairs:
         own = list(islice(ended, len(rows)))
         failed = next((result for result in own if not result.passed), None)
         if failed is not None or not check.cases or not is_scored:
@@ -211,30 +187,23 @@ def run_with_cases(
             warning = f"the outputs for {check.cases} come from the echo model, so they have no score"
             single.append(replace(own[0], run=replace(own[0].run, warning=warning)))
         else:
-            outputs = tuple(_outputs(project.registry, item.id, at, [result.run for result in own]))
-            table = Check("table", check.cases, (item.name,), files[check.cases].min_score)
-            texts.append(Wanted(table, TestedText(item.name, {}), outputs=outputs))
-            checks.append(check)
-    scored = check_tables(
-        project,
-        texts,
-        standard=replace(standard, max_drop=None),
-        timeout=timeout,
-        progress=progress,
-        origin=origin,
-    )
+            outputs = tuple(_outputs(project.registry, at, [result.run for result in own]))
+            table = Check("table", check.cases, (check.name,), files[check.cases].min_score)
+            texts.append(Wanted(table, TestedText(check.name, {}), outputs=outputs))
+            of_cases.append(check)
+    scored = check_tables(project, texts, replace(standard, max_drop=None))
     judged = [
         replace(result, check=replace(result.check, prompts=check.prompts), not_compared=None)
-        for check, result in zip(checks, scored.all, strict=True)
+        for check, result in zip(of_cases, scored.all, strict=True)
     ]
     return CheckResults((*single, *judged), interrupted=scored.interrupted)
 
 
-def check_cases(project: Project, located: Located) -> list[list[Mapping[str, Any]]]:
+def check_cases(project: Project, checks: Iterable[Check]) -> list[list[Mapping[str, Any]]]:
     """Return the inputs of each run of each check. Raises ``UsageError`` for cases that no file declares."""
     files = {file.name: file for file in project.evaluations}
     inputs: list[list[Mapping[str, Any]]] = []
-    for check, _ in located:
+    for check in checks:
         if check.cases is not None and check.cases not in files:
             raise UsageError(
                 f"no file in evaluations/ declares {check.cases!r}, the cases of the agent {check.name}",
@@ -245,10 +214,10 @@ def check_cases(project: Project, located: Located) -> list[list[Mapping[str, An
     return inputs
 
 
-def _outputs(registry: Registry, agent_id: int, at: At, runs: Sequence[Run]) -> Iterator[str]:
+def _outputs(registry: Registry, at: At, runs: Sequence[Run]) -> Iterator[str]:
     """Yield the output of each run of an agent as the text of a cell; of several nodes, all by name."""
-    nodes = mappings(registry.checks.agent(agent_id, label=at.label, version=at.number).get("nodes"))
-    shown = [node.get("name") for node in nodes if node.get("is_output_node") is True]
+    agent = registry.checks.agent(runs[0].item_id or 0, label=at.label, version=at.number)
+    shown = [node.get("name") for node in mappings(agent.get("nodes")) if node.get("is_output_node") is True]
     for run in runs:
         outputs = {name: node.value for name, node in run.outputs.items() if name in shown or not shown}
         yield cell_text(next(iter(outputs.values())) if len(outputs) == 1 else outputs)

@@ -17,7 +17,7 @@ from promptsync.checks.comparison import Comparison, compare
 from promptsync.checks.content import Content
 from promptsync.checks.definition import Table, read_table, title_of, with_outputs
 from promptsync.checks.results import CheckResult, CheckResults, Standard, judge
-from promptsync.checks.runs import Progress, Run, Status, follow
+from promptsync.checks.runs import TIMEOUT, Run, Status, follow
 from promptsync.checks.sheet_run import MOST_SHOWN, SheetRun, explained, read_result
 from promptsync.checks.tested_text import TestedText, Wanted
 from promptsync.errors import Refused, RemoteError, UsageError
@@ -191,31 +191,21 @@ _IN_USE: Final = 1 / 6
 """Another run may work on a sheet that changed within this time, in hours."""
 
 
-def check_tables(
-    project: Project,
-    wanted: Sequence[Wanted] | TablePlan,
-    *,
-    standard: Standard,
-    timeout: float,
-    progress: Progress,
-    origin: str = "",
-    wait: bool = True,
-) -> CheckResults:
+def check_tables(project: Project, wanted: Sequence[Wanted] | TablePlan, standard: Standard) -> CheckResults:
     """Run checks at the same time, wait until they have ended, and return the result of each prompt.
 
-    ``wanted`` may be planned already. Without ``wait``, cells are only started to be computed. ``origin`` is
-    what the checks are run for, such as ``pull request 12``. Ctrl-C cancels what was started, and the results
-    say so. Raises what ``plan_tables`` raises, and ``Refused`` for too many cells: both before
-    anything is made. A failure of the registry is in the result of the check that it belongs to.
+    ``wanted`` may be planned already. Ctrl-C cancels what was started, and the results say so. Raises what
+    ``plan_tables`` raises, and ``Refused`` for too many cells: both before anything is made. A failure of the
+    registry is in the result of the check that it belongs to.
     """
     plan = wanted if isinstance(wanted, TablePlan) else plan_tables(project, wanted)
     if plan.refusal is not None:
         raise plan.refusal
     runs = [
-        sheet.run if sheet.run.reused else replace(sheet.run, origin=origin or NO_ORIGIN)
+        sheet.run if sheet.run.reused else replace(sheet.run, origin=standard.origin or NO_ORIGIN)
         for sheet in plan.sheets
     ]
-    interrupted = not _run(project.registry, plan, runs, wait=wait, timeout=timeout, progress=progress)
+    interrupted = not _run(project, plan, runs, standard.timeout)
     standard = replace(standard, fails_on_noise=project.config.fails_on_noise)
     judged = [_judged(plan, index, runs, standard) for index in range(len(plan.wanted))]
     if interrupted:
@@ -239,16 +229,12 @@ def past_results(project: Project, wanted: Sequence[Wanted]) -> list[CheckResult
     return list(map(result, range(len(plan.wanted))))
 
 
-def _run(
-    registry: Registry,
-    plan: TablePlan,
-    runs: list[Run],
-    *,
-    wait: bool,
-    timeout: float,
-    progress: Progress,
-) -> bool:
-    """Run the sheets of a plan that are not complete. Returns false if Ctrl-C cut it short."""
+def _run(project: Project, plan: TablePlan, runs: list[Run], timeout: float) -> bool:
+    """Run the sheets of a plan that are not complete, with a ``timeout`` of 0 until cells are computed.
+
+    Returns false if Ctrl-C cut it short.
+    """
+    registry, wait = project.registry, timeout > 0
     indexes = [index for index, run in enumerate(runs) if run.status is not Status.COMPLETED]
     # Tables with an id may have the same title.
     missing = {runs[index].name for index in indexes if runs[index].table_id is None}
@@ -262,7 +248,8 @@ def _run(
         SheetRun(registry, plan.sheets[index].content, run, wait=wait)
         for index, run in zip(indexes, started, strict=True)
     ]
-    has_ended = follow(started, [sheet.poll for sheet in work], timeout=timeout, progress=progress)
+    polls = [sheet.poll for sheet in work]
+    has_ended = follow(started, polls, timeout=timeout or TIMEOUT, progress=project.progress)
     ends = [""] * len(work) if has_ended else mapped(SheetRun.cancel, work)
     for index, run, end in zip(indexes, started, ends, strict=True):
         if not has_ended and run.is_under_way:

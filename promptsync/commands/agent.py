@@ -88,7 +88,7 @@ def show_command(session: Session, wanted: str, wait: bool, timeout: float | Non
     """
     seconds = checks.time_to_wait(wait, timeout)
     with session.project(needs_config=False) as project:
-        results = show_run(project.registry, "agent", wanted, timeout=seconds, progress=session.bar)
+        results = show_run(project, "agent", wanted, timeout=seconds)
     for note in run_notes(results, session.command_on_remote):
         session.say(note)
     return checks.results_outcome("agent", results)

@@ -138,9 +138,8 @@ def _options(
     return DeployOptions(
         label,
         names,
-        standard=Standard(**standard),
+        standard=Standard(**standard, timeout=flags.pop("timeout") or TIMEOUT),
         since=ci.resolve_since(session, flags.pop("since"), required=False),
-        timeout=flags.pop("timeout") or TIMEOUT,
         command=session.command(without="--max-changes"),
         **flags,
     )
@@ -207,8 +206,9 @@ class _Deploying:
     def apply(self, plan: DeployPlan) -> DeployReceipt:
         """Carry out the plan, and keep its results."""
         if plan.tables.to_run or plan.selection.of("agent"):
-            options = structs.replace(plan.options, origin=ci.origin(self.session, self.project))
-            plan = structs.replace(plan, options=options)
+            origin = ci.origin(self.session, self.project)
+            standard = structs.replace(plan.options.standard, origin=origin)
+            plan = structs.replace(plan, options=structs.replace(plan.options, standard=standard))
         receipt = apply_deploy(self.project, plan)
         self.results, self.texts = receipt.results, plan.tables.wanted
         for note in run_notes(receipt.results, self.session.command_on_remote):

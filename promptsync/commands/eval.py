@@ -134,9 +134,7 @@ def show_command(
         if tables:
             return checks.results_outcome("evaluation", checks.show_tables(session, project, tables, label))
         limits = limits_in(project.config)
-        results = show_run(
-            project.registry, "evaluation", wanted, limits, timeout=seconds, progress=session.bar
-        )
+        results = show_run(project, "evaluation", wanted, limits, timeout=seconds)
     return checks.results_outcome("evaluation", results)
 
 

@@ -198,18 +198,10 @@ def apply_deploy(project: Project, plan: DeployPlan) -> DeployReceipt:
 
 def _check_texts(project: Project, receipt: DeployReceipt) -> bool:
     """Run the tables, before anything is published."""
-    plan, options = receipt.plan, receipt.plan.options
+    plan = receipt.plan
     if not plan.tables.wanted:
         return True
-    results = check_tables(
-        project,
-        plan.tables,
-        standard=options.standard,
-        timeout=options.timeout,
-        progress=project.progress,
-        origin=options.origin,
-    )
-    goes_on = _add(receipt, results)
+    goes_on = _add(receipt, check_tables(project, plan.tables, plan.options.standard))
     if goes_on:
         _check_snippets(project, plan)
     return goes_on
@@ -255,24 +247,15 @@ def _publish(project: Project, receipt: DeployReceipt) -> bool:
 def _check(project: Project, receipt: DeployReceipt) -> bool:
     plan, kept = receipt.plan, receipt.kept_back
     members = [member for member in plan.survey.checked if member.name not in kept]
-    located = [(check, item) for check, item in plan.located if not {*check.prompts} <= {*kept}]
+    located = [check for check in plan.located if not {*check.prompts} <= {*kept}]
     if not located:
         return True
-    files, names = plan.survey.latest.worktree.files, [member.name for member in members]
-    options = plan.options
-    results = run_with_cases(
-        project,
-        tuple(located),
-        WantedVersions(
-            {member.name: member.version for member in members} | receipt.push.versions,
-            renders=rendered_snippets(files, names, plan.label),
-        ),
-        standard=options.standard,
-        timeout=options.timeout,
-        progress=project.progress,
-        origin=options.origin,
-        is_scored=not options.rehearses,
+    files, versions = plan.survey.latest.worktree.files, {member.name: member.version for member in members}
+    wanted = WantedVersions(
+        versions | receipt.push.versions, renders=rendered_snippets(files, versions, plan.label)
     )
+    is_scored = not plan.options.rehearses
+    results = run_with_cases(project, located, wanted, plan.options.standard, is_scored=is_scored)
     return _add(receipt, results)
 
 

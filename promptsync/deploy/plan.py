@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
-from promptsync.checks.assignment import Selection, select_checks
-from promptsync.checks.catalog import Located, find_checks
+from promptsync.checks.assignment import Check, Selection, select_checks
+from promptsync.checks.catalog import find_checks
 from promptsync.checks.results import Standard
 from promptsync.checks.run_checks import check_cases
-from promptsync.checks.runs import TIMEOUT
 from promptsync.checks.tables import TablePlan, plan_tables
 from promptsync.checks.tested_text import TestedText, TestedTexts, Wanted, wanted_of
 from promptsync.compare.git_state import uncommitted_config, uncommitted_paths
@@ -45,11 +44,10 @@ _LONG = 200
 class DeployOptions(msgspec.Struct, frozen=True):
     """What was requested. Empty ``names`` mean every prompt in scope. ``since`` is the git state before this
     push, ``None`` if unknown, and ``again`` releases the ``names`` although they were rolled back.
-    ``standard`` is what the checks must reach within ``timeout`` seconds; with ``keep_going``, what passes is
-    released although others fail. ``breaking`` are the prompts that may break applications, named exactly.
-    ``command`` is what was typed, without ``--max-changes``. ``rehearses``
-    says that the registry is a temporary one, where nothing is live. ``origin`` is what tables run
-    for.
+    ``standard`` is what the checks must reach; with ``keep_going``, what passes is released although others
+    fail. ``breaking`` are the prompts that may break applications, named exactly. ``command`` is what was
+    typed, without ``--max-changes``. ``rehearses`` says that the registry is a temporary one, where nothing
+    is live.
     """
 
     label: str
@@ -62,19 +60,17 @@ class DeployOptions(msgspec.Struct, frozen=True):
     breaking: tuple[str, ...] = ()
     max_changes: int | None = None
     standard: Standard = Standard()
-    timeout: float = TIMEOUT
     keep_going: bool = False
     rehearses: bool = False
     command: str = "promptsync deploy"
-    origin: str = ""
 
 
 class DeployPlan(msgspec.Struct, frozen=True):
     """Everything a deploy will do, in order.
 
     ``tables`` run, ``push`` publishes, ``located`` checks what is published, then the label of the releases
-    moves. ``selection`` are all checks, and ``located`` is what the registry has under the names of
-    evaluations and agents. ``live`` are the prompts that render a released snippet before the label moves
+    moves. ``selection`` are all checks, and ``located`` those on evaluations and agents, found in the
+    registry. ``live`` are the prompts that render a released snippet before the label moves
     onto them, by snippet. ``unchecked`` are members that have no checks. ``pins`` are those that stay behind
     the released snippets. ``contracts`` are what breaks applications, or may. ``not_from_here`` says why the
     plan is only shown: the branch does not release to the label. ``is_idle`` says that only a rehearsal was
@@ -84,7 +80,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
     survey: Survey
     push: PushPlan
     selection: Selection
-    located: Located
+    located: Sequence[Check]
     tables: TablePlan = TablePlan()
     live: Mapping[str, Collection[LiveUser]] = {}
     unchecked: tuple[str, ...] = ()
@@ -155,7 +151,8 @@ class DeployPlan(msgspec.Struct, frozen=True):
             [wanted.check.min_score, wanted.check.max_drop] for wanted in self.tables.wanted
         ]
         agents = [[check.name, dict(check.input_variables)] for check in self.selection.of("agent")]
-        required = [*msgspec.structs.astuple(self.options.standard), self.options.keep_going]
+        standard = replace(self.options.standard, timeout=0, origin="")
+        required = [*msgspec.structs.astuple(standard), self.options.keep_going]
         pushed = self.push.fingerprint
         contracts = [msgspec.to_builtins(self.contracts)] if self.contracts else []
         checked = [tables, evaluations, agents, required]
@@ -229,7 +226,7 @@ def _with_live(project: Project, plan: DeployPlan) -> DeployPlan:
     tables = plan_tables(project, wanted, reuse=math.inf if is_live else None)
     checked_before = {wanted.candidate.name for wanted in tables.wanted}
     check_live(survey, live, checked_before, pins)
-    check_order(survey, checked_before - {name for check in plan.located for name in check[0].prompts})
+    check_order(survey, checked_before - {name for check in plan.located for name in check.prompts})
     pins = tuple(pin for pin in pins if pin.snippet in releases)
     return replace(plan, pins=pins, live=live, contracts=contracts, tables=tables, options=options)
 

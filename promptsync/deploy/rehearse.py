@@ -80,7 +80,6 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection) -> Reh
                 allow_dirty=options.allow_dirty,
                 max_changes=10**9,
                 standard=structs.replace(options.standard, max_drop=None),
-                timeout=options.timeout,
                 rehearses=True,
             )
             selection, left_out = _declared(copy, wanted)

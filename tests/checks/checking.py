@@ -93,15 +93,10 @@ class Bench:
         at: At = LATEST,
         **wanted: Any,
     ) -> CheckResults:
-        return run_checks(
-            self.registry,
-            find_checks(self.registry, Selection(checks)),
-            WantedVersions(**wanted),
-            standard=standard or Standard(),
-            timeout=20,
-            progress=progress,
-            at=at,
-        )
+        project = self.world.library
+        project.progress = progress
+        found = find_checks(self.registry, Selection(checks))
+        return run_checks(project, found, WantedVersions(**wanted), standard or Standard(timeout=20), at)
 
 
 def evaluation(name: str, *prompts: str, least: float | None = None) -> Check:

@@ -46,11 +46,11 @@ def wanted(candidate: TestedText, live: TestedText | None = None, **limits: Any)
 def check(world: World, what: Wanted | Iterable[Wanted] | TablePlan, **options: Any) -> CheckResults:
     """Run checks with the library, which is opened again each time, as another process does."""
     planned = what if isinstance(what, TablePlan) else (what,) if isinstance(what, Wanted) else tuple(what)
-    settings: dict[str, Any] = {"standard": Standard(), "timeout": 60, "progress": lambda *_: None}
     with world.project() as project:
         project.timeouts = world.timeouts
-        project.config = replace(project.config, limits_cells=options.pop("max_cells", 2000))
-        return check_tables(project, planned, **{**settings, **options})
+        project.config = replace(project.config, limits_cells=2000)
+        project.progress = options.pop("progress", project.progress)
+        return check_tables(project, planned, Standard(**{"timeout": 60, **options}))
 
 
 def tables(world: World) -> list[Mapping[str, Any]]:

@@ -39,9 +39,9 @@ def test_a_score_is_needed_unless_that_is_waived(bench: Bench) -> None:
 
 
 def test_one_evaluation_by_name_and_by_id_is_run_once_with_the_stricter_limits(bench: Bench) -> None:
-    ((_, item),) = find_checks(bench.registry, Selection((evaluation("quality"),)))
+    (found,) = find_checks(bench.registry, Selection((evaluation("quality"),)))
     by_name = evaluation("quality", least=10)
-    by_id = evaluation(str(item.id), "other", least=20)
+    by_id = evaluation(str(found.item_id), "other", least=20)
     (result,) = bench.run(by_name, by_id).all
     check = result.check
     assert (check.prompts, check.min_score) == (("ask", "other"), 20)

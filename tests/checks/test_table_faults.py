@@ -81,7 +81,7 @@ def killed_at(number: int, world: World, *, after: bool) -> None:
 
         project.registry.tables._call = counted  # type: ignore[attr-defined]
         with contextlib.suppress(Killed):  # some run needs a poll less
-            check_tables(project, [wanted(PLAIN)], standard=Standard(), timeout=60, progress=lambda *_: None)
+            check_tables(project, [wanted(PLAIN)], Standard())
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -230,7 +230,7 @@ def under_way_as(operation_id: str) -> Reply:
 
 def test_ctrl_c_leaves_what_another_run_started(world: World) -> None:
     declare(world)
-    check(world, wanted(PLAIN), wait=False)
+    check(world, wanted(PLAIN), timeout=0)
 
     def under_way(seen: Seen, _: Callable[[Seen], Reply]) -> Reply:
         return under_way_as("another") if seen.path.endswith("/operations") else RUNNING

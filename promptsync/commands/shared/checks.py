@@ -164,17 +164,9 @@ def run_together(
             wanted = wanted_texts(project, tables, live_label(session, project, options["label"]))
             results = _run_plan(session, project, plan_tables(project, wanted), standard, options)
         if located and not results.interrupted:
-            has_cases = any(check.cases for check, _ in located)
-            others = run_with_cases(
-                project,
-                located,
-                choice.wanted,
-                standard=standard,
-                timeout=0 if options["no_wait"] else options["timeout"] or TIMEOUT,
-                progress=session.bar,
-                origin=origin(session, project) if has_cases else "",
-                **version,
-            )
+            has_cases = any(check.cases for check in located)
+            standard = _timed(session, project, standard, options, has_origin=has_cases)
+            others = run_with_cases(project, located, choice.wanted, standard, **version)
             results = CheckResults((*results.all, *others.all), others.interrupted)
         unwritten = files.write(project, results, wanted)
     for note in show_checks.run_notes(results, session.command_on_remote):
@@ -247,15 +239,20 @@ def _run_plan(
     if plan.refusal is not None and session.can_ask and sys.stdin.isatty():
         question = f"{plan.cells:,} cells are more than the limit of {plan.limit:,}. Compute them?"
         plan = replace(plan, limit=plan.cells) if session.ask(question, default=False) else plan
-    return check_tables(
-        project,
-        plan,
-        standard=standard,
-        timeout=options["timeout"] or TIMEOUT,
-        progress=session.bar,
-        origin=origin(session, project),
-        wait=not options.get("no_wait"),
-    )
+    return check_tables(project, plan, _timed(session, project, standard, options))
+
+
+def _timed(
+    session: Session,
+    project: Project,
+    standard: Standard,
+    options: Mapping[str, Any],
+    *,
+    has_origin: bool = True,
+) -> Standard:
+    """Return a standard with how long to wait, and with what checks are run for."""
+    timeout = 0 if options.get("no_wait") else options["timeout"] or TIMEOUT
+    return replace(standard, timeout=timeout, origin=origin(session, project) if has_origin else "")
 
 
 def show_tables(
