@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
+from itertools import chain
 from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
@@ -34,6 +35,19 @@ _DETAILS: Final = ("min_score", "max_drop", "input_variables", "sheet", "runs", 
 """The keys of an entry of ``checks:`` beside its pattern and its name."""
 
 
+class Place(NamedTuple):
+    """Where a check is named: a key in a file, with its line if the file was read."""
+
+    path: str
+    keypath: tuple[str | int, ...]
+    file: PromptFile | EvaluationFile | None = None
+
+    def __str__(self) -> str:
+        if self.file is not None:
+            return f"{self.path}:{position(self.file.text, self.keypath)[0]}"
+        return f"{self.path}, {self.keypath[0]}[{self.keypath[1]}]"
+
+
 class Check(Struct, frozen=True):
     """A table, an evaluation or an agent, by name or id, and the prompts that it checks.
 
@@ -41,7 +55,7 @@ class Check(Struct, frozen=True):
     version that is live. An agent is run once with ``input_variables``, or once for each row of the
     evaluation file ``cases``. ``sheet`` is the one of a table that has the rows (by default its first), and
     each row runs ``runs`` times. ``item_id`` is the id of an evaluation or agent that was found in the
-    registry; the name is that of the registry then.
+    registry; the name is that of the registry then. ``places`` are where it is named.
     """
 
     kind: Kind
@@ -54,6 +68,7 @@ class Check(Struct, frozen=True):
     runs: int = 1
     cases: str | None = None
     item_id: int | None = None
+    places: tuple[Place, ...] = ()
 
     @property
     def inputs(self) -> str:
@@ -70,33 +85,15 @@ class Check(Struct, frozen=True):
         """Return one check for the prompts of both, with the stricter limits."""
         prompts = tuple(dict.fromkeys([*self.prompts, *other.prompts]))
         limited = self.with_limits(other.min_score, other.max_drop)
-        return replace(limited, prompts=prompts, runs=max(self.runs, other.runs))
-
-
-class Place(NamedTuple):
-    """Where a check is named: a key in a file, with its line if the file was read."""
-
-    path: str
-    keypath: tuple[str | int, ...]
-    file: PromptFile | EvaluationFile | None = None
-
-    def __str__(self) -> str:
-        if self.file is not None:
-            return f"{self.path}:{position(self.file.text, self.keypath)[0]}"
-        return f"{self.path}, {self.keypath[0]}[{self.keypath[1]}]"
+        places = (*self.places, *other.places)
+        return replace(limited, prompts=prompts, runs=max(self.runs, other.runs), places=places)
 
 
 class Selection(Struct, frozen=True):
-    """The checks to run. ``unchecked`` are the prompts that have none.
-
-    ``limits`` are not run: they set limits for the evaluations and tables that they name, in whichever way
-    those are named here. ``places`` are where each check is named.
-    """
+    """The checks to run. ``unchecked`` are the prompts that have none."""
 
     checks: tuple[Check, ...] = ()
     unchecked: tuple[str, ...] = ()
-    limits: tuple[Check, ...] = ()
-    places: Mapping[tuple[Kind, str], Sequence[Place]] = {}
 
     def of(self, *kinds: Kind) -> tuple[Check, ...]:
         """Return the checks of some kinds."""
@@ -120,18 +117,18 @@ class WantedVersions(Struct, frozen=True):
     renders: Mapping[str, Collection[str]] = {}
 
 
-class Choice(Struct, frozen=True):
-    """What to run.
+class Choice(Selection, frozen=True):
+    """The checks that a command line means.
 
-    ``changed`` are the prompts that differ from ``since``, and ``without`` those of them that have no check
-    of this kind. ``edited`` are the paths of evaluation files that differ, whose prompts are all checked.
-    ``wanted`` are the versions to check: the latest ones whose files match them.
+    ``limits`` are not run: they set limits for the evaluations and tables that they name, in whichever way
+    those are named here. ``changed`` are the prompts that differ from ``since``. ``edited`` are the paths of
+    evaluation files that differ, whose prompts are all checked. ``wanted`` are the versions to check: the
+    latest ones whose files match them.
     """
 
-    selection: Selection
+    limits: tuple[Check, ...] = ()
     changed: tuple[str, ...] = ()
     since: str = ""
-    without: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
     wanted: WantedVersions = WantedVersions()
 
@@ -146,17 +143,9 @@ def select_checks(
 
     A prompt without a file has only the checks of the configuration and of evaluation files.
     """
-    checks: list[Check] = []
-    places: dict[tuple[Kind, str], list[Place]] = {}
-    unchecked = []
-    for name in sorted(set(names)):
-        assigned = [*_assigned(name, files.get(name), config, evaluations)]
-        for check, place in assigned:
-            checks.append(check)
-            places.setdefault((check.kind, check.name), []).append(place)
-        if not assigned:
-            unchecked.append(name)
-    return Selection(joined(checks), tuple(unchecked), places=places)
+    assigned = {name: [*_assigned(name, files.get(name), config, evaluations)] for name in sorted({*names})}
+    unchecked = tuple(name for name, checks in assigned.items() if not checks)
+    return Selection(joined(chain(*assigned.values())), unchecked)
 
 
 def joined(checks: Iterable[Check]) -> tuple[Check, ...]:
@@ -170,7 +159,7 @@ def joined(checks: Iterable[Check]) -> tuple[Check, ...]:
 
 def limits_in(config: Config, evaluations: Sequence[EvaluationFile] = ()) -> tuple[Check, ...]:
     """Return the limits that ``checks:`` and files set for evaluations and tables, for any prompts."""
-    checks = (_entry(entry, (), evaluations) for entry in config.checks)
+    checks = (_entry(entry, "", evaluations) for entry in config.checks)
     return (*map(_of, evaluations), *(check for check in checks if check.kind != "agent"))
 
 
@@ -186,24 +175,25 @@ def choose_named(
     A name that evaluation files or ``checks:`` have for a table is that of a table, and so is every name if
     ``only`` has the prompts to check. The path of an evaluation file is a name of it, too.
     """
-    if kind == "evaluation":
-        names = _without_paths(project, names)
-    tables = _named_tables(project, names, only) if kind == "evaluation" else []
-    others = (name for name in names if not any(check.name == name for check in tables))
-    checks = (Check(kind, name, input_variables=variables or {}) for name in others)
-    limits = limits_in(project.config, project.evaluations if kind == "evaluation" else ())
-    return Choice(Selection(joined([*tables, *checks]), limits=limits))
+    if kind == "agent":
+        return Choice(joined(Check(kind, name, input_variables=variables or {}) for name in names))
+    limits = limits_in(project.config, project.evaluations)
+    names = _without_paths(project, names, {check.name for check in limits})
+    tables = _named_tables(project, [check for check in limits if check.kind == "table"], names, only)
+    tested = {check.name for check in tables}
+    others = (Check(kind, name) for name in names if name not in tested)
+    return Choice(joined([*tables, *others]), limits=limits)
 
 
-def _without_paths(project: Project, names: Iterable[str]) -> list[str]:
-    known = {check.name for check in limits_in(project.config, project.evaluations)}
+def _without_paths(project: Project, names: Iterable[str], known: Collection[str]) -> list[str]:
     by_path = {file.path: file.name for file in project.evaluations}
     by_path |= {path.removeprefix(f"{FOLDER}/").removesuffix(".yaml"): by_path[path] for path in by_path}
     return [name if name in known else by_path.get(name, name) for name in names]
 
 
-def _named_tables(project: Project, names: Collection[str], only: Collection[str]) -> list[Check]:
-    limits = [check for check in limits_in(project.config, project.evaluations) if check.kind == "table"]
+def _named_tables(
+    project: Project, limits: Sequence[Check], names: Collection[str], only: Collection[str]
+) -> list[Check]:
     if not only and not any(check.name in names for check in limits):
         return []
     worktree = scan(project.root, project.config.prompts)
@@ -247,7 +237,7 @@ def choose_changed(
         for check in selection.checks
         if (check.kind == kind and not only_tables) or (check.kind == "table" and kind == "evaluation")
     ]
-    without = tuple(name for name in changed.names if not any(name in check.prompts for check in checks))
+    unchecked = tuple(name for name in changed.names if not any(name in check.prompts for check in checks))
     published = {name for check in checks if check.kind == kind for name in check.prompts}
     differing = changed_evaluations(project, changed) if kind == "evaluation" else ()
     paths = {file.name: file.path for file in differing}
@@ -255,10 +245,10 @@ def choose_changed(
     tables = select_checks(names, worktree.files, project.config, project.evaluations).of("table")
     again = [check for check in tables if check.name in paths]
     edited = tuple(dict.fromkeys(paths[check.name] for check in again))
-    selection = Selection(joined([*checks, *again]), places=selection.places)
     # Tables run files, so they need no version.
     wanted = _wanted_versions(project, changed, published) if published else WantedVersions()
-    return Choice(selection, changed.names, changed.since, without, edited, wanted)
+    named = joined([*checks, *again])
+    return Choice(named, unchecked, (), changed.names, changed.since, edited, wanted)
 
 
 def _wanted_versions(project: Project, changed: ChangedPrompts, names: Collection[str]) -> WantedVersions:
@@ -303,37 +293,37 @@ def rendered_snippets(
 
 def _assigned(
     name: str, file: PromptFile | None, config: Config, evaluations: Sequence[EvaluationFile]
-) -> Iterator[tuple[Check, Place]]:
+) -> Iterator[Check]:
     """Yield the checks of a prompt: those in its file, in evaluation files, and in ``checks:``."""
     declared = {evaluation.name for evaluation in evaluations}
     if file is not None:
         for index, check in enumerate(file.local.evaluations):
             # The name of an evaluation file means its table; evaluation: in checks: never does.
             entry: Mapping[str, Any] = {"table" if check in declared else "evaluation": check}
-            yield _entry(entry, (name,), evaluations), Place(file.path, ("evaluations", index), file)
+            yield _entry(entry, name, evaluations, Place(file.path, ("evaluations", index), file))
         for index, agent in enumerate(file.local.agents):
             entry = {**agent, "agent": agent["name"]}
-            yield _entry(entry, (name,), evaluations), Place(file.path, ("agents", index), file)
+            yield _entry(entry, name, evaluations, Place(file.path, ("agents", index), file))
     for evaluation in evaluations:
         if evaluation.matches(name):
-            yield _of(evaluation, name), Place(evaluation.path, ("prompts",), evaluation)
+            place = Place(evaluation.path, ("prompts",), evaluation)
+            yield replace(_of(evaluation), prompts=(name,), places=(place,))
     for index, entry in enumerate(config.checks):
         if fnmatchcase(name, entry["match"]):
-            yield _entry(entry, (name,), evaluations), Place(config.path.name, ("checks", index))
+            yield _entry(entry, name, evaluations, Place(config.path.name, ("checks", index)))
 
 
 def _entry(
-    entry: Mapping[str, Any], prompts: tuple[str, ...], evaluations: Sequence[EvaluationFile]
+    entry: Mapping[str, Any], prompt: str, evaluations: Sequence[EvaluationFile], *places: Place
 ) -> Check:
     """Return the check that an entry of ``checks:`` names. A table of a file has its limits, too."""
     kind = next(kind for kind in KINDS if kind in entry)
-    check = Check(
-        kind, entry[kind], prompts, **{key: entry[key] for key in _DETAILS if entry.get(key) is not None}
-    )
+    details = {key: entry[key] for key in _DETAILS if entry.get(key) is not None}
+    check = Check(kind, entry[kind], (prompt,) if prompt else (), places=places, **details)
     file = next((file for file in evaluations if kind == "table" and file.name == check.name), None)
     return check.joined(_of(file)) if file is not None else check
 
 
-def _of(file: EvaluationFile, *prompts: str) -> Check:
-    """Return the check of an evaluation file."""
-    return Check("table", file.name, prompts, file.min_score, file.max_drop, runs=file.runs)
+def _of(file: EvaluationFile) -> Check:
+    """Return the check of an evaluation file, for any prompts."""
+    return Check("table", file.name, (), file.min_score, file.max_drop, runs=file.runs)

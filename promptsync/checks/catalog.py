@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.checks.assignment import Check, Kind, Selection
+from promptsync.checks.assignment import Check, Kind
 from promptsync.errors import RemoteError, UsageError
 from promptsync.project.target import At
 from promptsync.prompt.prompt import as_mapping, mappings
@@ -237,13 +237,15 @@ def uses_of_agent(registry: Registry, agent_id: int, at: At) -> tuple[Use, ...]:
     return uses_in(raw.get("nodes"), "node_type")
 
 
-def find_checks(registry: Registry, selection: Selection) -> tuple[Check, ...]:
-    """Return the checks of a selection on evaluations and agents, found in the registry. Starts nothing.
+def find_checks(
+    registry: Registry, checks: Iterable[Check], limits: Sequence[Check] = ()
+) -> tuple[Check, ...]:
+    """Return those of the checks that are on evaluations and agents, found in the registry. Starts nothing.
 
     Two checks that mean one evaluation, by its name and by its id, are joined. Raises ``NoSuchItem``, with
     the places in the files, for what the registry does not have, and ``UsageError`` for an ambiguous name.
     """
-    checks = selection.of("evaluation", "agent")
+    checks = [check for check in checks if check.kind != "table"]
     listed = {kind: list_checks(registry, kind) for kind in dict.fromkeys(check.kind for check in checks)}
     problems: list[UsageError] = []
     located: dict[tuple[Kind, int, str], Check] = {}
@@ -252,16 +254,16 @@ def find_checks(registry: Registry, selection: Selection) -> tuple[Check, ...]:
         try:
             item = pick(items, check.name, check.kind, registry.url)
         except UsageError as error:
-            places = selection.places.get((check.kind, check.name), ())
+            places = check.places
             more = f" and {len(places) - 1} more" if len(places) > 1 else ""
             message = f"{places[0]}{more}: {error.message}" if places else error.message
             hint = error.hint
             if isinstance(error, NoSuchItem) and check.kind == "evaluation":
-                known = [*(other.name for other in items), *(limit.name for limit in selection.limits)]
+                known = [*(other.name for other in items), *(limit.name for limit in limits)]
                 hint = table_hint(registry, check.name, known) or hint
             problems.append(type(error)(message, hint=hint, code=error.code))
             continue
-        check = replace(with_limits(check, item, selection.limits, items), name=item.name, item_id=item.id)
+        check = replace(with_limits(check, item, limits, items), name=item.name, item_id=item.id)
         key = (check.kind, item.id, check.inputs)
         located[key] = located[key].joined(check) if key in located else check
     if problems:

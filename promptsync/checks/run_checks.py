@@ -284,17 +284,12 @@ def unbound(
     ]
     checked = {name for by_name in reasons for name, why in by_name.items() if not why}
     rendered = {snippet for name in checked for snippet in wanted.renders.get(name, ())}
-
-    def gap(name: str, why: str) -> str:
-        if why == OTHER_PROMPT and name in checked | rendered:
-            return "" if name in checked else of_latest(name)
-        return why
-
+    elsewhere = dict.fromkeys(checked, "") | {name: of_latest(name) for name in rendered & names - checked}
     return [
         tuple(
             Unbound(name, wanted.versions.get(name), why)
             for name, first in by_name.items()
-            if (why := gap(name, first))
+            if (why := elsewhere.get(name, first) if first == OTHER_PROMPT else first)
         )
         for by_name in reasons
     ]

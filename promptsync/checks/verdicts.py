@@ -99,17 +99,14 @@ def verdicts(
     except InvalidFile as error:
         return [Verdict(name, versions[name], "unchecked", error.message) for name in sorted(versions)]
     found: dict[str, list[Verdict]] = {name: [] for name in sorted(selection.prompts)}
-    tested = sorted({name for check in selection.of("table") for name in check.prompts})
-    compared = {
-        name for check in selection.of("table") if check.max_drop is not None for name in check.prompts
-    }
-    before = {
-        name: version for name in tested if name in compared and (version := live.get(name)) is not None
-    }
+    tables = selection.of("table")
+    tested = sorted({name for check in tables for name in check.prompts})
+    compared = {name for check in tables if check.max_drop is not None for name in check.prompts}
+    before = {name: version for name in compared if (version := live.get(name)) is not None}
     try:
         texts = TestedTexts(project, {}, {})
         new = texts.of_versions({name: versions[name] for name in tested})
-        wanted = wanted_of(selection.of("table"), new, texts.of_versions(before))
+        wanted = wanted_of(tables, new, texts.of_versions(before))
         for want, result in zip(wanted, past_results(project, wanted), strict=True):
             name, about = want.candidate.name, _UNKNOWN
             reason = f"{want.check.name} has no complete result for it"

@@ -130,7 +130,7 @@ def show_command(
     """
     seconds = checks.time_to_wait(wait, timeout)
     with session.project() as project:
-        tables = choose_named(project, "evaluation", [wanted], only=prompts).selection.of("table")
+        tables = choose_named(project, "evaluation", [wanted], only=prompts).of("table")
         if tables:
             return checks.results_outcome("evaluation", checks.show_tables(session, project, tables, label))
         limits = limits_in(project.config)
@@ -177,7 +177,7 @@ def noise_command(session: Session, name: str, runs: int, **options: Any) -> Out
     promptsync eval noise "Refund quality" --runs 5
     """
     with session.project() as project:
-        tables = choose_named(project, "evaluation", [name], only=options["prompts"]).selection.of("table")
+        tables = choose_named(project, "evaluation", [name], only=options["prompts"]).of("table")
         if not tables:
             files = scan(project.root, project.config.prompts).files
             checking = select_checks({name} & files.keys(), files, project.config, project.evaluations)

@@ -181,7 +181,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
         checks = select_checks(names, survey.latest.worktree.files, project.config, project.evaluations)
     _check_drop(checks, options.standard.max_drop)
     unchecked = _unchecked(survey, checks.unchecked)
-    located = find_checks(project.registry, checks)
+    located = find_checks(project.registry, checks.checks)
     check_cases(project, located)
     if options.require_checks and unchecked:
         raise Refused(

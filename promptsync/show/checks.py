@@ -291,10 +291,10 @@ def choice_notes(choice: Choice, kind: str) -> Iterator[str]:
         yield f"no prompt changed since {since}{rest}"
         return
     yield f"{count(len(choice.changed), 'prompt')} changed since {since}: {_listed(choice.changed)}"
-    if choice.without:
-        is_idle = len(choice.without) == len(choice.changed) and not choice.edited
+    if choice.unchecked:
+        is_idle = len(choice.unchecked) == len(choice.changed) and not choice.edited
         rest = f"; no {kind} ran" if is_idle else ""
-        yield f"no {kind} is assigned to {_listed(choice.without)}{rest}"
+        yield f"no {kind} is assigned to {_listed(choice.unchecked)}{rest}"
     if choice.wanted.unpublished:
         warning, names = output.style("warning:", "warn"), _listed(tuple(choice.wanted.unpublished))
         yield f"{warning} the registry runs its own version, which differs from your files: {names}"
@@ -352,7 +352,11 @@ _KEYS: Final[Mapping[Kind, str]] = {
 def choice_body(choice: Choice) -> dict[str, Any]:
     """Return the keys of an ``eval run`` or ``agent run`` document about the choice of checks."""
     unpublished = list(choice.wanted.unpublished)
-    return {**body(choice, "changed without"), "since": choice.since or None, "unpublished": unpublished}
+    return {
+        **body(choice, "changed without=unchecked"),
+        "since": choice.since or None,
+        "unpublished": unpublished,
+    }
 
 
 def runs_body(results: CheckResults, kind: Kind) -> list[dict[str, Any]]:

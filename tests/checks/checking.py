@@ -14,7 +14,7 @@ from evaluation_files import contains, declared, evaluation
 from mutations import mutated
 from worlds import KEY, SHORT_WAITS, Seen, World, asking, failing, fault
 
-from promptsync.checks.assignment import Check, Selection, WantedVersions
+from promptsync.checks.assignment import Check, WantedVersions
 from promptsync.checks.catalog import find_checks
 from promptsync.checks.results import CheckResults, Standard
 from promptsync.checks.run_checks import run_checks
@@ -95,7 +95,7 @@ class Bench:
     ) -> CheckResults:
         project = self.world.library
         project.progress = progress
-        found = find_checks(self.registry, Selection(checks))
+        found = find_checks(self.registry, checks)
         return run_checks(project, found, WantedVersions(**wanted), standard or Standard(timeout=20), at)
 
 

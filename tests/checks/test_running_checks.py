@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from checking import Bench, agent, evaluation
+from msgspec.structs import replace
 from worlds import World
 
-from promptsync.checks.assignment import Check, Place, Selection
+from promptsync.checks.assignment import Check, Place
 from promptsync.checks.catalog import NoSuchItem, find_checks
 from promptsync.checks.results import Standard
 from promptsync.checks.runs import Status
@@ -39,7 +40,7 @@ def test_a_score_is_needed_unless_that_is_waived(bench: Bench) -> None:
 
 
 def test_one_evaluation_by_name_and_by_id_is_run_once_with_the_stricter_limits(bench: Bench) -> None:
-    (found,) = find_checks(bench.registry, Selection((evaluation("quality"),)))
+    (found,) = find_checks(bench.registry, [evaluation("quality")])
     by_name = evaluation("quality", least=10)
     by_id = evaluation(str(found.item_id), "other", least=20)
     (result,) = bench.run(by_name, by_id).all
@@ -49,12 +50,11 @@ def test_one_evaluation_by_name_and_by_id_is_run_once_with_the_stricter_limits(b
 
 def test_what_the_registry_lacks_is_named_with_its_places_before_anything_runs(bench: Bench) -> None:
     place = Place("promptsync.yaml", ("checks", 0))
-    wrong = evaluation("qualty")
-    places = {("evaluation", "qualty"): [place, place]}
+    wrong = replace(evaluation("qualty"), places=(place, place))
 
     def find(*checks: Check) -> NoSuchItem:
         with pytest.raises(NoSuchItem) as caught:
-            find_checks(bench.registry, Selection(checks, places=places))  # type: ignore[arg-type]
+            find_checks(bench.registry, checks)
         return caught.value
 
     error = find(evaluation("quality"), wrong)

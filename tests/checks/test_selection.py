@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check, Selection, limits_in, rendered_snippets, select_checks
 from promptsync.files.config import Config
@@ -25,6 +26,17 @@ def config(*checks: Mapping[str, Any]) -> Config:
 
 
 def select(
+    names: Sequence[str],
+    files: Sequence[PromptFile],
+    *checks: Mapping[str, Any],
+    evaluations: Sequence[EvaluationFile] = (),
+) -> Selection:
+    """The checks, without the places where they are named."""
+    selection = placed(names, files, *checks, evaluations=evaluations)
+    return replace(selection, checks=tuple(replace(check, places=()) for check in selection.checks))
+
+
+def placed(
     names: Sequence[str],
     files: Sequence[PromptFile],
     *checks: Mapping[str, Any],
@@ -79,11 +91,11 @@ def test_the_strictest_limits_of_those_that_apply_count() -> None:
 
 
 def test_a_selection_knows_where_each_check_is_named() -> None:
-    selection = select(["a", "b"], [A, B], {"match": "a", "evaluation": "tone"})
-    places = {name: [*map(str, named_in)] for (_, name), named_in in selection.places.items()}
+    selection = placed(["a", "b"], [A, B], {"match": "a", "evaluation": "tone"})
+    places = {check.name: [*map(str, check.places)] for check in selection.checks}
     assert places["quality"] == ["prompts/a.yaml:4", "prompts/b.yaml:4"]
     assert places["tone"] == ["prompts/a.yaml:5", "promptsync.yaml, checks[0]"]
-    assert places["bot"][1].startswith("prompts/b.yaml:6")
+    assert places["bot"] == ["prompts/b.yaml:6"]
 
 
 def test_only_unpinned_references_and_those_by_the_label_render_the_latest_snippets() -> None:
@@ -135,11 +147,11 @@ def test_tables_of_files_and_of_the_configuration(
 
 def test_a_prompt_file_names_the_table_of_an_evaluation_file_and_an_entry_what_it_says() -> None:
     entry = {"match": "a", "evaluation": "quality"}
-    selection = select(["a"], [A], entry, evaluations=[QUALITY])
+    selection = placed(["a"], [A], entry, evaluations=[QUALITY])
     assert [(check.kind, check.name) for check in selection.checks] == [
         ("table", "quality"),
         ("evaluation", "tone"),
         ("evaluation", "quality"),
         ("agent", "bot"),
     ]
-    assert "evaluations/quality.yaml:1" in [str(place) for place in selection.places["table", "quality"]]
+    assert "evaluations/quality.yaml:1" in map(str, selection.checks[0].places)

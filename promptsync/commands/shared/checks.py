@@ -159,8 +159,8 @@ def run_together(
     wanted: Sequence[Wanted] = ()
     with files.errors(), session.project() as project:
         choice = _choice(session, project, kind, names, options, variables)
-        located = find_checks(project.registry, choice.selection)
-        if tables := choice.selection.of("table"):
+        located = find_checks(project.registry, choice.checks, choice.limits)
+        if tables := choice.of("table"):
             wanted = wanted_texts(project, tables, live_label(session, project, options["label"]))
             results = _run_plan(session, project, plan_tables(project, wanted), standard, options)
         if located and not results.interrupted:
