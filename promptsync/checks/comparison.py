@@ -38,6 +38,10 @@ class RowResult(Struct, frozen=True):
         return self.verdict in ("pass", "warn")
 
 
+_Pair = tuple[RowResult, RowResult]
+"""A row of the live version, and of the new one."""
+
+
 class Comparison(Struct, frozen=True):
     """How the rows of a new version compare with those of the live one.
 
@@ -47,8 +51,8 @@ class Comparison(Struct, frozen=True):
     """
 
     rows: int
-    worse: tuple[tuple[RowResult, RowResult], ...] = ()
-    better: tuple[tuple[RowResult, RowResult], ...] = ()
+    worse: tuple[_Pair, ...] = ()
+    better: tuple[_Pair, ...] = ()
     least: float = 0
     most: float = 0
     verdict: Literal["pass", "fail", "cannot tell"] = "pass"
@@ -68,8 +72,8 @@ def compare(
     if inputs != [row.inputs for row in candidate] or len(inputs) % runs:
         return Comparison(0, verdict="cannot tell", reason="the two runs do not have the same rows")
     count = len(inputs) // runs
-    worse, better = [], []
-    rows = certain_worse = certain_better = 0
+    worse, better, chances = list[_Pair](), list[_Pair](), [0, 0]
+    rows = 0
     for index in range(count):
         sides = live[index::count], candidate[index::count]
         # A row that the scorecard skips for only one of the versions has changed, so it is compared.
@@ -79,17 +83,14 @@ def compare(
             continue
         rows += 1
         before, now = (sum(row.passed for row in side) for side in sides)
-        is_certain = runs >= _CERTAIN_RUNS and abs(before - now) == runs
         if (2 * before > runs) == (2 * now > runs):
             continue
-        if before > now:
-            worse.append((_example(sides[0], index, passed=True), _example(sides[1], index, passed=False)))
-            certain_worse += is_certain
-        else:
-            better.append((_example(sides[0], index, passed=False), _example(sides[1], index, passed=True)))
-            certain_better += is_certain
-    chances = len(worse) - certain_worse, len(better) - certain_better
-    least, most = (_points(certain_worse - certain_better + rest, rows) for rest in _interval(*chances))
+        is_better = now > before
+        pair = _example(sides[0], index, passed=before > now), _example(sides[1], index, passed=is_better)
+        (better if is_better else worse).append(pair)
+        chances[is_better] += runs < _CERTAIN_RUNS or abs(before - now) < runs
+    certain = len(worse) - chances[0] - len(better) + chances[1]
+    least, most = (_points(certain + rest, rows) for rest in _interval(*chances))
     comparison = Comparison(rows, tuple(worse), tuple(better), least, most)
     return comparison if max_drop is None else _judged(comparison, runs, max_drop)
 

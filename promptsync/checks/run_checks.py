@@ -19,22 +19,8 @@ from promptsync.checks.catalog import (
     uses_of_agent,
     with_limits,
 )
-from promptsync.checks.results import (
-    CheckResult,
-    CheckResults,
-    Failure,
-    Standard,
-    Unbound,
-    judge,
-)
-from promptsync.checks.runs import (
-    Run,
-    Status,
-    explained,
-    follow,
-    poll_of,
-    run_together,
-)
+from promptsync.checks.results import CheckResult, CheckResults, Failure, Standard, Unbound, judge
+from promptsync.checks.runs import Run, Status, explained, follow, poll_of, run_together
 from promptsync.checks.tables import check_tables
 from promptsync.checks.tested_text import TestedText, Wanted
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError

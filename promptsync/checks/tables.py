@@ -151,24 +151,24 @@ def _planned(registry: Registry, table: Table, content: Content, oldest: float) 
     for sheet in newest_first(same):
         place = SheetId(table.id or "", str(sheet.get("id")))
         run = replace(new, sheet_id=place.sheet_id, url=registry.tables.link(place))
-        run, is_complete = _state(registry, run, content, oldest)
-        if is_complete:
+        run = _state(registry, run, content, oldest)
+        if run.status is Status.COMPLETED:
             return PlannedSheet(table, content, run)
         if run.status is Status.RUNNING and begun is None and age(sheet, "created_at") < _TAKEN_UP:
             begun = replace(run, status=Status.NOT_STARTED)
     return PlannedSheet(table, content, begun or new)
 
 
-def _state(registry: Registry, run: Run, content: Content, oldest: float) -> tuple[Run, bool]:
-    """Return the run of a sheet, and whether it is complete; one with other content has not started."""
+def _state(registry: Registry, run: Run, content: Content, oldest: float) -> Run:
+    """Return the run of a sheet in its state: complete, running, or not started if it has other content."""
     place = SheetId(run.table_id or "", run.sheet_id or "")
     read = registry.tables.scorecard(place)
     scorecard, calculation = as_mapping(read.get("scorecard")), as_mapping(read.get("latest_calculation"))
     if not scorecard:
-        return run, False
+        return run
     rows = registry.tables.rows(place)
     if not content.matches(rows, scorecard):
-        return run, False
+        return run
     hashes = calculation.get("config_hash"), scorecard.get("config_hash")
     is_other = None not in hashes and hashes[0] != hashes[1]
     is_stale = as_mapping(scorecard.get("stale_state")).get("is_stale") is not False or is_other
@@ -177,14 +177,14 @@ def _state(registry: Registry, run: Run, content: Content, oldest: float) -> tup
         # the echo model: a real one may be there by now. Only a label that moves by hand reads it still.
         is_echo = text(calculation, "model") == "echo" and oldest < math.inf
         if is_stale or is_echo or age(calculation, "completed_at") > oldest:
-            return run, False
+            return run
         scored = registry.tables.scored_rows(place, text(calculation, "id") or "")
         name = text(scorecard, "name") or ""
         origin = "" if name == NO_ORIGIN else name
         past = read_result(replace(run, origin=origin, reused=True), content, rows, calculation, scored)
         if not past.failed and past.score is not None:
-            return past, True
-    return replace(run, status=Status.RUNNING), False
+            return past
+    return replace(run, status=Status.RUNNING)
 
 
 _IN_USE: Final = 1 / 6
@@ -220,13 +220,11 @@ def past_results(project: Project, wanted: Sequence[Wanted]) -> list[CheckResult
     plan = plan_tables(project, wanted, reuse=math.inf)
     standard = Standard(fails_on_noise=project.config.fails_on_noise)
     runs = [sheet.run for sheet in plan.sheets]
-
-    def result(index: int) -> CheckResult | None:
-        needed = [runs[place] for place in plan.pairs[index] if place is not None]
-        is_known = all(run.status is Status.COMPLETED for run in needed)
-        return _judged(plan, index, runs, standard) if is_known else None
-
-    return list(map(result, range(len(plan.wanted))))
+    unknown = {index for index, run in enumerate(runs) if run.status is not Status.COMPLETED}
+    return [
+        _judged(plan, index, runs, standard) if unknown.isdisjoint(pair) else None
+        for index, pair in enumerate(plan.pairs)
+    ]
 
 
 def _run(project: Project, plan: TablePlan, runs: list[Run], timeout: float) -> bool:

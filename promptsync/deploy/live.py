@@ -195,27 +195,22 @@ def check_live(
 
 
 def _next_step(survey: Survey, snippet: Member, users: Sequence[LiveUser], pins: Pins) -> str:
-    """Return the first step before a snippet is released: a pin in its outermost live users."""
-    texts, renders = references_in(survey.latest), follows([survey.label], latest=True)
-    live = {user.name: user.version for user in users} | {snippet.name: snippet.released or 0}
-    files = {user.name: texts[user.name] for user in users if user.name in texts}
-    files = files or {user.name: [Reference(snippet.name)] for user in users}  # of other repositories
-
-    def pinned(at: Reference) -> Reference:
-        return Reference(at.name, live[at.name] if at.label else survey.latest.listing[at.name].version)
-
+    """Return the first step before a snippet is released: a pin where live prompts refer to it."""
+    files, renders = references_in(survey.latest), follows([survey.label], latest=True)
+    names = {user.name for user in users}
     loose = {
-        user: [pinned(at) for at in used if renders(at) and at.name in live] for user, used in files.items()
+        name: at for name in names for at in files.get(name, ()) if at.name == snippet.name and renders(at)
     }
-    pending = {member.name for member in survey.releases}
-    stale = {pin.user: pin.snippet for pin in pins if pin.is_published}
-    names = {name for name in files if loose[name] or name in pending} or files.keys() & stale or files.keys()
-    first = sorted(names - {at.name for name in names for at in files[name]} or names)
+    pending = {member.name for member in survey.releases} & names
+    stale = {pin.user: pin.snippet for pin in pins if pin.is_published and pin.user in names}
+    first = sorted(loose) or sorted(pending) or sorted(stale) or sorted(names)
     deploy = shlex.join(["promptsync", "deploy", *first])
-    if now := sorted({str(reference) for name in first for reference in loose[name]}):
-        current = f"pin the current version, {' and '.join(now)}, and deploy only what pins it"
+    if loose or first[0] not in files:  # which other repositories have
+        by_label = any(at.label for at in loose.values())
+        version = snippet.released if by_label else survey.latest.listing[snippet.name].version
+        current = f"pin the current version, {Reference(snippet.name, version)}, and deploy only what pins it"
         return f"{current}: {deploy}\nthen promptsync deploy"
-    if first[0] in stale and first[0] not in pending:  # the older version that it pins renders the snippet
+    if not pending and stale:  # the older version that it pins renders the snippet
         bump = f"promptsync bump {shlex.quote(stale[first[0]])}"
         return f"{bump}\nthen commit that, and deploy only the pins: {deploy}"
     return deploy

@@ -15,7 +15,7 @@ from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
 from promptsync.files.prompt_file import scan
 from promptsync.project.project import Project
-from promptsync.project.versions import labels_of_prompt, read_version
+from promptsync.project.versions import labels_of_prompt, read_versions
 from promptsync.prompt.prompt import Version
 from promptsync.prompt.snippets import publish_order, rendered_in
 from promptsync.registry.address import LOCAL
@@ -107,9 +107,7 @@ def _seed(project: Project, copy: Project, label: str) -> None:
         name = waiting.pop()
         if name in versions or name not in listing:
             continue
-        numbers = range(1, listing[name].version + 1)
-        read = (read_version(project, listing[name], number) for number in numbers)
-        versions[name] = [version for version in read if version is not None]
+        versions[name] = read_versions(project, listing[name])[::-1]
         used = (rendered_in(version.prompt.template) for version in versions[name])
         needs[name] = {reference.name for references in used for reference in references}
         waiting |= needs[name]

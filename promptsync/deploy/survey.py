@@ -10,13 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.checks.assignment import rendered_snippets
-from promptsync.compare.conflict import (
-    Conflict,
-    may_have_moved,
-    reason,
-    unusable,
-    ways_out,
-)
+from promptsync.compare.conflict import Conflict, may_have_moved, reason, unusable, ways_out
 from promptsync.compare.content import has_text
 from promptsync.compare.gather import gather
 from promptsync.compare.released import follows
@@ -27,11 +21,7 @@ from promptsync.errors import Refused
 from promptsync.files.yaml.load import check_valid
 from promptsync.project.project import Project
 from promptsync.project.target import restore_by_hand
-from promptsync.project.versions import (
-    RoutedLabel,
-    read_version,
-    routed_labels,
-)
+from promptsync.project.versions import RoutedLabel, read_version, routed_labels
 from promptsync.prompt.labels import Position, names_of, position_of
 from promptsync.prompt.prompt import Version, tag_set
 from promptsync.prompt.snippets import parents

@@ -19,7 +19,7 @@ from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.project.versions import Labelled, deploy_command, find_number, no_such_version, read_usable
-from promptsync.prompt.labels import SUFFIX, Position, is_own, names_of
+from promptsync.prompt.labels import SUFFIX, Position, names_of
 from promptsync.prompt.prompt import Version
 
 
@@ -189,11 +189,6 @@ def plan_rollbacks(project: Project, prompts: Sequence[tuple[Labelled, int | Non
 def _rollback(project: Project, prompt: Labelled, label: str, number: int | None) -> LabelChange:
     now = existing(prompt, label)
     if number is None:
-        if not is_own(label):
-            raise UsageError(
-                f"{label!r} records the previous version of another label and has none itself",
-                hint="add --to N",
-            )
         before = prompt.position(label).way_back
         if before is None:
             why = f"no {label + SUFFIX!r} records the version before it"
@@ -327,11 +322,10 @@ def _why(
     is_there: bool,
 ) -> tuple[str, str]:
     """Return why the label of a prompt stays where it is, and what to run, if that is special."""
-    name = prompt.listed.name
     if version is not None:
         hint = deploy_command(project, label)
         if prompt.position(label).holds(version):  # a deploy would keep it on hold
-            hint = f"promptsync label move {shlex.join([f'{name}@{version}', label])}"
+            hint = f"promptsync label move {shlex.join([f'{prompt.listed.name}@{version}', label])}"
         return f"v{version} matches {target.ref}, but is not known to have been live", hint
     if not is_there:
         return f"{target.ref} has no such prompt in {project.config.prompts}/", ""

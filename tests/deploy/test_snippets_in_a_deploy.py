@@ -58,7 +58,7 @@ def not_in_the_newest_version(world: World) -> None:
             NESTED,
             None,
             "a (prod), outer (prod)",
-            "@@@outer@version_number:1@@@, and deploy only what pins it: promptsync deploy a\n",
+            f"{PINNED}, and deploy only what pins it: promptsync deploy outer\n",
         ),
         ({}, elsewhere, "bots/faq (prod)", "what pins it: promptsync deploy bots/faq\n"),
         ({"a": UNPINNED}, not_in_the_newest_version, "a (prod)", "hint: promptsync deploy a\n"),
@@ -201,18 +201,19 @@ def test_the_way_out_pins_the_snippet_releases_it_and_moves_the_pins(released: W
     assert document["pins"] == [] and served(released).startswith("Another polite text.")
 
 
-def test_of_snippets_in_snippets_the_outermost_is_pinned_first(released: World) -> None:
+def test_snippets_in_snippets_are_pinned_one_after_the_other(released: World) -> None:
     """Each step is the one that the refusal before it names, and the live text stays until the last one."""
     release(released, **NESTED)
     write(released, tone="Another polite text.")
     for user, text, pin in (
-        ("a", "{pin}", "@@@outer@version_number:1@@@"),
         ("outer", "So: {pin}", PINNED),
+        ("a", "{pin}", "@@@outer@version_number:1@@@"),
     ):
         refused = released.exits(3, "deploy").err
         step = f"pin the current version, {pin}, and deploy only what pins it: promptsync deploy {user}\n"
         assert f"hint: {step}hint: then promptsync deploy\n" in refused
         write(released, **{user: text.format(pin=pin)})
+    for user in ("a", "outer"):
         assert f"hint: promptsync deploy {user}\n" in released.exits(3, "deploy").err
         released.ok("deploy", user)
     refused = released.exits(3, "deploy").err

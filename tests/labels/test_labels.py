@@ -7,7 +7,7 @@ import threading
 import pytest
 from worlds import Reply, Seen, World, asking, failing, fault, once
 
-from promptsync.errors import Incomplete, Refused, UsageError
+from promptsync.errors import Incomplete, Refused
 from promptsync.labels.move import ChangedLabel, apply_labels
 from promptsync.labels.plan import LabelChange, change_to, existing, plan_rollbacks
 from promptsync.project.target import NoSuchPrompt, resolve
@@ -74,12 +74,6 @@ def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) 
 
 
 # -- moving --------------------------------------------------------------------------------------------
-
-
-def test_what_records_the_way_back_of_another_label_has_none_itself(here: World) -> None:
-    here.point("refund", prod=4, prod_previous=2)
-    with pytest.raises(UsageError, match="of another label"):
-        back(here, "prod.previous")
 
 
 def test_a_lost_object_of_git_does_not_stop_a_label(here: World) -> None:
