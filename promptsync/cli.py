@@ -15,7 +15,7 @@ import click
 
 from promptsync import __version__
 from promptsync.commands.shared.groups import VerbGroup, shared_options, usage_error
-from promptsync.commands.shared.session import Environment, Session, blank_document
+from promptsync.commands.shared.session import Session, blank_document
 from promptsync.errors import Bug, Incomplete, Interrupted, PromptsyncError, UsageError
 from promptsync.terminal import streams
 
@@ -72,9 +72,6 @@ Webhooks:
   relay       Start workflows when a prompt changes in the dashboard.
 """
 """The verbs by purpose. They stand here so that the help loads no verb's module."""
-
-_VARIABLES = ("PROMPTLAYER_", "PROMPTSYNC_", "GITHUB_", "GITLAB_CI", "CI_")
-"""What the variables begin with that are ours, or say what a workflow or pipeline runs for."""
 
 VERBS = dict(re.findall(r"^  (\S+) +(.+)$", HELP, re.MULTILINE))
 
@@ -139,7 +136,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], *, timeouts: Timeo
 
     ``timeouts`` says how long to wait for a registry.
     """
-    session = Session(_environment(environ), tuple(arguments), timeouts=timeouts)
+    session = Session(environ, tuple(arguments), timeouts=timeouts)
     if instruction := environ.get("_PROMPTSYNC_COMPLETE"):  # a shell wants to complete a word
         from promptsync.commands.completion import complete
 
@@ -174,11 +171,10 @@ def _known(error: BaseException, arguments: Sequence[str]) -> PromptsyncError:
 def _show(session: Session, outcome: Outcome) -> int:
     """Print an outcome and return its exit code, even if the reader closes the pipe early."""
     try:
-        variables = session.environment.variables
-        if "GITHUB_STEP_SUMMARY" in variables or "GITHUB_OUTPUT" in variables:
+        if "GITHUB_STEP_SUMMARY" in session.environ or "GITHUB_OUTPUT" in session.environ:
             from promptsync.show.github import write_github_files
 
-            if problem := write_github_files(variables, outcome.summary, outcome.outputs):
+            if problem := write_github_files(session.environ, outcome.summary, outcome.outputs):
                 session.say(f"warning: {problem}")
         _print(session, outcome)
     except KeyboardInterrupt:
@@ -202,7 +198,7 @@ def _unwritten(error: OSError) -> int:
 def _print(session: Session, outcome: Outcome) -> None:
     from promptsync.terminal import output
 
-    environment, color = session.environment, session.use_colour
+    color = session.use_colour
     if session.json:
         code, remote = outcome.exit_code, session.remote_name
         click.echo(output.document(outcome.body, remote=remote, exit_code=code, error=outcome.error))
@@ -210,7 +206,7 @@ def _print(session: Session, outcome: Outcome) -> None:
     lines = (session.form == "markdown" and outcome.summary) or outcome.lines
     lines = session.fitted(output.without_asides(lines) if session.quiet else lines)
     errors: Sequence[str] = [] if outcome.error is None else output.error_lines(outcome.error)
-    if environment.variables.get("GITHUB_ACTIONS"):
+    if session.variable("GITHUB_ACTIONS"):
         from promptsync.show.github import disarmed
 
         errors = disarmed(errors)
@@ -218,7 +214,7 @@ def _print(session: Session, outcome: Outcome) -> None:
             lines = disarmed(lines)
     if lines:
         text = "\n".join(lines)
-        pager = environment.pager if session.uses_pager and not session.no_pager else None
+        pager = _pager(session) if session.uses_pager and not session.no_pager else None
         paged = click.unstyle(text) if color is False else text
         if pager is None or not streams.page(f"{paged}\n", pager):
             click.echo(text, color=color)
@@ -254,32 +250,10 @@ def _bug(error: BaseException, arguments: Sequence[str]) -> Bug:
     )
 
 
-def _environment(environ: Mapping[str, str]) -> Environment:
-    ci = _is_on(environ.get("CI", ""))
-    return Environment(
-        variables={key: value for key, value in environ.items() if key.startswith(_VARIABLES)},
-        # The key of the registry itself never goes to a model, whatever a fixtures file says.
-        model_keys={
-            key: value
-            for key, value in environ.items()
-            if key.endswith("_KEY") and not key.startswith("PROMPTLAYER_") and value
-        },
-        ci=ci,
-        read_only=_is_on(environ.get("PROMPTSYNC_READ_ONLY", "")),
-        colour=False if environ.get("NO_COLOR") else None,
-        interactive=sys.stderr.isatty() and not ci,
-        columns=streams.columns(environ.get("COLUMNS", "")),
-        pager=None if ci else _pager(environ),
-    )
-
-
-def _is_on(value: str) -> bool:
-    return value.strip().lower() not in ("", "0", "false", "no")
-
-
-def _pager(environ: Mapping[str, str]) -> str | None:
+def _pager(session: Session) -> str | None:
     """Return the pager that git would use, ``None`` where stdout is not a terminal that can show one."""
-    if not sys.stdout.isatty() or environ.get("TERM", "dumb") == "dumb":
+    environ = session.environ
+    if not sys.stdout.isatty() or environ.get("TERM", "dumb") == "dumb" or session.is_on("CI"):
         return None
     import shutil
 

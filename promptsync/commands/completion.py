@@ -125,7 +125,7 @@ def _seen(session: Session, config: Config) -> SeenNames:
     from promptsync.files.cache import Cache, SeenNames
 
     try:
-        project = session.project_of(config, session.remote or session.environment.get("PROMPTSYNC_REMOTE"))
+        project = session.project_of(config, session.remote or session.variable("PROMPTSYNC_REMOTE"))
     except PromptsyncError:
         return SeenNames()
     return Cache(config.root).names(project.record_url)

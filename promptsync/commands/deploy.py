@@ -131,7 +131,7 @@ def _options(
     session: Session, project: Project, names: tuple[str, ...], label: str | None, flags: dict[str, Any]
 ) -> DeployOptions:
     """Return what was requested. Raises ``UsageError`` without a label for the branch."""
-    if label is None and session.environment.read_only:  # an agent's branch has none; the refusal shows it
+    if label is None and session.read_only:  # an agent's branch has none; the refusal shows it
         label = ci.live_label(session, project, None)
     label = label if label is not None else ci.label_of_branch(session, project, merged=session.dry_run)
     standard = {name: flags.pop(name) for name in _STANDARD}
@@ -167,7 +167,7 @@ class _Deploying:
             return plan
         label = self.options.label
         # Where nothing may be changed, the plan is the outcome.
-        dry_run = self.session.dry_run or self.session.environment.read_only
+        dry_run = self.session.dry_run or self.session.read_only
         wrong = ci.branch_refusal(self.session, self.project, label, dry_run=dry_run, older=self.older)
         if wrong is not None and not dry_run:
             raise wrong

@@ -66,7 +66,7 @@ def command(session: Session, offline: bool) -> Outcome:
     promptsync doctor --remote production --json
     """
     findings = [Finding("versions", "ok", f"promptsync {__version__}, Python {platform.python_version()}")]
-    if session.environment.read_only:
+    if session.read_only:
         findings.append(Finding("read-only", "ok", "PROMPTSYNC_READ_ONLY is set"))
     findings += _examined(session, offline)
     shown = [finding for finding in findings if not (session.quiet and finding.status == "ok")]

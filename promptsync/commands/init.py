@@ -158,17 +158,17 @@ def _start(session: Session, prompts: str | None, url: str | None, include: tupl
 
 
 def _import(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> InitResult:
-    root, environment = session.directory, session.environment
+    root = session.directory
     exists = (root / FILE_NAME).exists()
-    remote = url or session.remote or environment.get("PROMPTSYNC_REMOTE")
-    place = remote or environment.get("PROMPTLAYER_BASE_URL") or VENDOR
+    remote = url or session.remote or session.variable("PROMPTSYNC_REMOTE")
+    place = remote or session.variable("PROMPTLAYER_BASE_URL") or VENDOR
     wanted = None if exists else import_registry.url_of(place)
     drafted = draft(root, prompts=prompts, url=wanted, include=include)
     with session.project_of(drafted.config, remote if exists else drafted.config.default_remote) as project:
         if exists:
             import_registry.check_remote(project)
         names = import_registry.survey(project)
-        if not (include or drafted.config.include) and environment.interactive and not session.json:
+        if not (include or drafted.config.include) and session.can_ask:
             include = _ask(session, project, names)
         import_registry.check_include(project, include, names)
         drafted = draft(root, prompts=prompts, url=wanted, include=include or drafted.config.include)
@@ -331,7 +331,7 @@ def _steps(session: Session, result: InitResult) -> Iterator[str]:
         yield f"{promptsync} lint"
         yield f"{promptsync} {'render hello --example 1' if result.has_example else 'status'}"
     elif is_new:
-        yield from [] if session.environment.get("PROMPTLAYER_API_KEY") else ["export PROMPTLAYER_API_KEY=…"]
+        yield from [] if session.variable("PROMPTLAYER_API_KEY") else ["export PROMPTLAYER_API_KEY=…"]
         yield f"{promptsync} pull"
         paths = [*paths, config.prompts] if paths or result.written else []
     if paths:

@@ -62,7 +62,7 @@ def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bo
     problems = _relative(checked, session.directory)
     if session.form == "github":
         # Paths in annotations are relative to the checkout of the workflow, if it is above.
-        workspace, directory = session.environment.variables.get("GITHUB_WORKSPACE"), session.directory
+        workspace, directory = session.variable("GITHUB_WORKSPACE"), session.directory
         is_below = workspace and directory.is_relative_to(workspace)
         lines = github(_relative(checked, Path(workspace or "") if is_below else directory))
     else:

@@ -38,7 +38,7 @@ def command(session: Session, name: str, prints_only: bool) -> Outcome:
     if target.at:
         session.say(f"the page is that of the prompt; choose {target.at} there")
     # A browser would keep the pipe open, on which another program waits.
-    is_on_terminal = session.can_ask and session.environment.columns is not None
+    is_on_terminal = session.can_ask and session.columns is not None
     if not prints_only and is_on_terminal and click.launch(url):
         session.say("no browser could be started; open the URL yourself")
     return Outcome([url], {"name": target.name, "url": url})

@@ -39,8 +39,8 @@ def command(session: Session, github: str, gitlab: str, api_url: str, host: str,
     from promptsync.server.serve import base_url, bind, run_server
 
     relay = create_app(
-        secret=session.environment.get("PROMPTLAYER_WEBHOOK_SECRET") or "",
-        token=session.environment.get("PROMPTSYNC_RELAY_TOKEN") or "",
+        secret=session.variable("PROMPTLAYER_WEBHOOK_SECRET") or "",
+        token=session.variable("PROMPTSYNC_RELAY_TOKEN") or "",
         github=github,
         gitlab=gitlab,
         api_url=api_url,

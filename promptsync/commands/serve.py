@@ -170,7 +170,7 @@ def _registry(
     """Return the embedded registry with options of ``create_app``, and what to say about it."""
     from promptsync.server.app import create_app
 
-    model, keys = session.environment.model(), session.environment.model_keys
+    model, keys = session.model(), session.model_keys
     app = create_app(path, api_key=api_key, model=model, model_keys=keys, **options)
     accepted = "any API key" if api_key is None else "only the API key that was passed"
     notes = [f"embedded registry in {output.name(str(path))} accepts {accepted}; Ctrl-C stops it"]

@@ -20,7 +20,7 @@ from worlds import KEY, Run, World, made
 
 from promptsync.checks.results import CheckResults
 from promptsync.commands.shared.checks import ResultFiles
-from promptsync.commands.shared.session import Environment, Session
+from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.files.schema import schema
 from promptsync.parallel import MOST_REQUESTS
@@ -91,7 +91,7 @@ def test_json_is_one_of_the_forms_and_excludes_the_others(world: World) -> None:
 
 def test_a_result_file_is_tried_first_and_never_left_with_old_results(tmp_path: Path) -> None:
     def files(junit: str | None = "report.xml") -> ResultFiles:
-        return ResultFiles(Session(Environment(), directory_option=str(tmp_path)), "eval run", junit)
+        return ResultFiles(Session({}, directory_option=str(tmp_path)), "eval run", junit)
 
     junit = files("new/deep/report.xml")
     assert list((tmp_path / "new/deep").iterdir()) == []
@@ -339,4 +339,4 @@ def test_a_hint_is_the_command_that_was_typed_with_what_it_lacks() -> None:
         (("push", "--expect", "x", "a"), "--dry-run", "--expect", "promptsync push a --dry-run"),
         (("push", "--expect=x", "-n"), "-n", "--expect", "promptsync push -n"),
     ):
-        assert Session(Environment(), typed).command(more, without=without) == shown
+        assert Session({}, typed).command(more, without=without) == shown

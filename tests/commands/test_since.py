@@ -12,7 +12,7 @@ import pytest
 from gitcopy import Copy, git
 
 from promptsync.commands.shared.ci import branch_to_merge_into, resolve_since
-from promptsync.commands.shared.session import Environment, Session
+from promptsync.commands.shared.session import Session
 from promptsync.errors import PromptsyncError
 
 A = "prompts/a.yaml"
@@ -75,7 +75,7 @@ def hub(tmp_path: Path) -> Hub:
 
 
 def session(clone: Copy, variables: Mapping[str, str]) -> Session:
-    return Session(Environment(variables=variables), directory_option=str(clone.root))
+    return Session(variables, directory_option=str(clone.root))
 
 
 def resolved(

@@ -65,7 +65,7 @@ def test_checks_run_for_a_pull_request_or_a_commit(world: World) -> None:
         ({"GITHUB_REF": "refs/heads/pr-7"}, f"commit {head} by Ann"),
         ({}, f"commit {head} by Ann"),
     ):
-        session: Any = SimpleNamespace(environment=SimpleNamespace(variables=variables))
+        session: Any = SimpleNamespace(environ=variables)
         assert origin_of(session, world.library) == origin
 
 

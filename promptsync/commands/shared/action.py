@@ -95,7 +95,7 @@ def carry_out(
 def _refusal(session: Session, made: Plan, unchanged: str, project: Project | None) -> PromptsyncError | None:
     """Return the first reason not to carry out a plan; without a ``project`` it changes only files."""
     is_empty, again = made.is_empty, session.command("--dry-run", without="--expect")
-    if session.environment.read_only and project is not None and not (session.dry_run or is_empty):
+    if session.read_only and project is not None and not (session.dry_run or is_empty):
         hint = "git switch -c BRANCH && git add --all && git commit -m MESSAGE"
         hint += "\ngit push -u origin BRANCH, and open a pull request"
         is_in_files = session.verb in ("push", "deploy")  # no file says where labels point
@@ -108,7 +108,7 @@ def _refusal(session: Session, made: Plan, unchanged: str, project: Project | No
         return Refused(f"this is not the plan that was reviewed: {what}", hint=again, code="plan-changed")
     if made.refusal is not None:
         return made.refusal
-    can_confirm = session.can_ask or session.environment.ci  # setting up CI confirms it
+    can_confirm = session.can_ask or session.is_on("CI")  # setting up CI confirms it
     if is_empty or not made.destructive or session.dry_run or session.yes or can_confirm:
         return None
     need = "need" if len(made.destructive) > 1 else "needs"

@@ -47,7 +47,7 @@ def resolve_since(session: Session, since: str | None, *, required: bool = True)
     Raises ``UsageError`` for an event that cannot be read. An event without a base, such as a scheduled run,
     is an error if ``required``, and otherwise ``None``.
     """
-    variables = session.environment.variables
+    variables = session.environ
     if since is None and variables.get("GITLAB_CI"):
         before, what = _before_in_gitlab(variables), f"{variables.get('CI_PIPELINE_SOURCE')} pipeline"
     elif since is None and (name := variables.get(EVENT_NAME)):
@@ -144,7 +144,7 @@ def branch_refusal(
 
 def origin(session: Session, project: Project) -> str:
     """Return what checks run for: a pull request or merge request, otherwise the commit and its author."""
-    variables = session.environment.variables
+    variables = session.environ
     if pull := _PULL_REQUEST.fullmatch(variables.get(REF, "")):
         return f"pull request {pull[1]}"
     if variables.get("CI_MERGE_REQUEST_IID"):
@@ -182,7 +182,7 @@ def _tip(history: Repository, branch: str) -> str | None:
 
 
 def _branch(session: Session, project: Project, merged: bool) -> str | None:
-    variables = session.environment.variables
+    variables = session.environ
     if merged and (target := branch_to_merge_into(variables)):
         return target
     history = project.history

@@ -14,6 +14,7 @@ import click
 
 from promptsync.commands.shared.groups import VerbGroup, shared_options
 from promptsync.errors import UsageError
+from promptsync.terminal import streams
 from promptsync.terminal.progress import Bar
 
 if TYPE_CHECKING:
@@ -31,55 +32,12 @@ _WITHOUT_REMOTE = {"completion", "help", "init", "lint", "new", "relay", "schema
 """Words of commands for which a remote makes no difference."""
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """The values of the process's environment; nothing below the command line reads it."""
-
-    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Those that are read by their names; some are keys."""
-    model_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The keys that ``models:`` of a fixtures file can name."""
-    ci: bool = False
-    read_only: bool = False
-    """Whether everything that would change the registry is refused."""
-    colour: bool | None = None
-    interactive: bool = False
-    columns: int | None = None
-    """Width of the terminal that stdout is, ``None`` if it is none."""
-    pager: str | None = None
-    """The command that shows long output, ``None`` where there must be none."""
-
-    def get(self, name: str) -> str | None:
-        """Return the value of a variable, ``None`` if it is not set or empty."""
-        return self.variables.get(name) or None
-
-    def model(self) -> Endpoint | None:
-        """Return the endpoint for evaluations and agents of an embedded registry, ``None`` without one.
-
-        Raises ``UsageError`` for a malformed URL, and for a key that would cross a network unencrypted.
-        """
-        url, key = self.get("PROMPTSYNC_MODEL_URL"), self.get("PROMPTSYNC_MODEL_KEY") or ""
-        if url is None:
-            return None
-        from promptsync.registry.address import address
-        from promptsync.server.checks.models import Endpoint  # loads the server
-
-        if not url.startswith(("http://", "https://")):
-            hint = "pass its base URL, such as http://127.0.0.1:11434/v1"
-            raise UsageError(f"{url!r} is not the URL of a model", hint=hint)
-        if key:
-            try:
-                address(url)
-            except UsageError as error:
-                raise UsageError(f"the model's {error.message}", hint=error.hint) from None
-        return Endpoint(url, key, self.get("PROMPTSYNC_MODEL_NAME") or "")
-
-
 @dataclass(slots=True)
 class Session:
     """The settings of one run. ``directory_option`` is the value of ``-C``."""
 
-    environment: Environment
+    environ: Mapping[str, str] = field(repr=False)
+    """The process's environment, in which there are keys; nothing below the command line reads it."""
     arguments: tuple[str, ...] = ()
     """The command line, without the program's name."""
     timeouts: Timeouts | None = None
@@ -128,15 +86,69 @@ class Session:
             why = error.strerror
             raise UsageError(f"the current directory cannot be used: {why}", hint="cd") from None
 
+    def variable(self, name: str) -> str | None:
+        """Return the value of an environment variable, ``None`` if it is not set or empty."""
+        return self.environ.get(name) or None
+
+    def is_on(self, name: str) -> bool:
+        """Whether an environment variable, such as ``CI``, has a value that means yes."""
+        return self.environ.get(name, "").strip().lower() not in ("", "0", "false", "no")
+
     @property
-    def use_colour(self) -> bool | None:
-        """Whether to colour; ``None`` means on a terminal."""
-        return self.environment.colour if self.color == "auto" else self.color == "always"
+    def read_only(self) -> bool:
+        """Whether everything that would change the registry is refused."""
+        return self.is_on("PROMPTSYNC_READ_ONLY")
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether somebody reads stderr on a terminal."""
+        return sys.stderr.isatty() and not self.is_on("CI")
 
     @property
     def can_ask(self) -> bool:
         """Whether questions can be answered on a terminal; with ``--json`` there are none."""
-        return self.environment.interactive and not self.json
+        return self.is_interactive and not self.json
+
+    @property
+    def use_colour(self) -> bool | None:
+        """Whether to colour; ``None`` means on a terminal."""
+        return (
+            (None if self.variable("NO_COLOR") is None else False)
+            if self.color == "auto"
+            else self.color == "always"
+        )
+
+    @property
+    def columns(self) -> int | None:
+        """The width of the terminal that stdout is, ``None`` if it is none."""
+        return streams.columns(self.environ.get("COLUMNS", ""))
+
+    @property
+    def model_keys(self) -> dict[str, str]:
+        """The keys that ``models:`` of a fixtures file can name: never that of the registry itself."""
+        keys = {name: value for name, value in self.environ.items() if name.endswith("_KEY") and value}
+        return {name: value for name, value in keys.items() if not name.startswith("PROMPTLAYER_")}
+
+    def model(self) -> Endpoint | None:
+        """Return the endpoint for evaluations and agents of an embedded registry, ``None`` without one.
+
+        Raises ``UsageError`` for a malformed URL, and for a key that would cross a network unencrypted.
+        """
+        url, key = self.variable("PROMPTSYNC_MODEL_URL"), self.variable("PROMPTSYNC_MODEL_KEY") or ""
+        if url is None:
+            return None
+        from promptsync.registry.address import address
+        from promptsync.server.checks.models import Endpoint  # loads the server
+
+        if not url.startswith(("http://", "https://")):
+            hint = "pass its base URL, such as http://127.0.0.1:11434/v1"
+            raise UsageError(f"{url!r} is not the URL of a model", hint=hint)
+        if key:
+            try:
+                address(url)
+            except UsageError as error:
+                raise UsageError(f"the model's {error.message}", hint=error.hint) from None
+        return Endpoint(url, key, self.variable("PROMPTSYNC_MODEL_NAME") or "")
 
     def command(self, *more: str, without: str | None = None) -> str:
         """Return this command line to type again, with more options and ``without`` one that has a value."""
@@ -202,8 +214,8 @@ class Session:
         """
         from promptsync.files.config import FILE_NAME, Config, find
 
-        remote = self.remote or self.environment.get("PROMPTSYNC_REMOTE")
-        is_url = ":" in (remote or self.environment.get("PROMPTLAYER_BASE_URL") or "")
+        remote = self.remote or self.variable("PROMPTSYNC_REMOTE")
+        is_url = ":" in (remote or self.variable("PROMPTLAYER_BASE_URL") or "")
         if needs_config or not is_url or find(self.directory) is not None:
             return self.project_of(self.config(), remote)
         return self.project_of(Config(self.directory, self.directory / FILE_NAME), remote)
@@ -215,16 +227,16 @@ class Session:
         project = open_project(
             config,
             remote=remote,
-            api_key=self.environment.get("PROMPTLAYER_API_KEY"),
-            base_url=self.environment.get("PROMPTLAYER_BASE_URL"),
-            model=self.environment.model(),
-            model_keys=self.environment.model_keys,
+            api_key=self.variable("PROMPTLAYER_API_KEY"),
+            base_url=self.variable("PROMPTLAYER_BASE_URL"),
+            model=self.model(),
+            model_keys=self.model_keys,
             progress=self.bar,
             on_wait=self.say,
             timeouts=self.timeouts,
             jobs=self.jobs,
             given_directory=self.directory,
-            read_only=self.environment.read_only,
+            read_only=self.read_only,
         )
         self.remote_name = project.remote
         return project
@@ -237,7 +249,7 @@ class Session:
         outcome = self.on_remote(outcome)
         if self.is_plan:
             outcome = outcome.replaced(body={**outcome.body, "dry_run": self.dry_run})
-        in_github = self.environment.variables.get("GITHUB_STEP_SUMMARY")
+        in_github = self.variable("GITHUB_STEP_SUMMARY")
         if outcome.summary or not (self.form == "markdown" or in_github):
             return outcome
         from promptsync.show.markdown import Page
@@ -259,8 +271,7 @@ class Session:
         """Return lines that fit the width of the terminal."""
         from promptsync.terminal.output import fitted
 
-        columns = self.environment.columns
-        return lines if columns is None else fitted(lines, columns)
+        return lines if self.columns is None else fitted(lines, self.columns)
 
     def ask(self, question: str, lines: Iterable[str] = (), *, default: Answer) -> Answer:
         """Ask on a terminal, after ``lines`` about it, which ``-q`` does not suppress.
@@ -337,7 +348,7 @@ def verb(
             session: Session = click.get_current_context().obj
             session.verb = path
             session.uses_pager = is_long
-            session.bar = Bar(shown=session.environment.interactive and not session.quiet)
+            session.bar = Bar(shown=session.is_interactive and not session.quiet)
             if session.json and session.form not in ("", "json"):
                 both = f"--json and --format {session.form}"
                 raise UsageError(f"{both} cannot be combined", hint="remove one of the two")
