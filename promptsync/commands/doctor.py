@@ -239,10 +239,10 @@ def _dialect(capabilities: Capabilities | None) -> Finding:
 def _lines(finding: Finding, wide: int) -> Iterator[str]:
     word = output.padded(output.style(finding.status, _MEANINGS[finding.status]), len("warning"))
     start = f"{word}  {finding.name:{wide}}  "
-    yield output.Line(start + output.safe(finding.message, newlines=False), output.width(start))
+    yield output.Line(start + output.name(finding.message), output.width(start))
     indent = " " * output.width(start)
     for detail in finding.details:
-        yield output.Line(f"{indent}{output.safe(detail, newlines=False)}", len(indent) + 2)
+        yield output.Line(f"{indent}{output.name(detail)}", len(indent) + 2)
     for fix in finding.fix.splitlines():
         label = output.style("fix:", "remote")
-        yield output.Line(f"{indent}{label} {output.safe(fix, newlines=False)}", len(indent) + 5)
+        yield output.Line(f"{indent}{label} {output.name(fix)}", len(indent) + 5)

@@ -245,14 +245,14 @@ def _text(problems: Sequence[Problem]) -> list[str]:
     for problem in problems:
         lines.append(_line(problem))
         if problem.hint:
-            lines.append(f"    {output.style('hint:', 'remote')} {output.safe(problem.hint, newlines=False)}")
+            lines.append(f"    {output.style('hint:', 'remote')} {output.name(problem.hint)}")
     return lines
 
 
 def _line(problem: Problem) -> str:
     place = output.style(f"{output.name(problem.path)}:{problem.line}:{problem.column}:", "strong")
     severity = output.style(f"{problem.severity}:", _MEANINGS[problem.severity])
-    return f"{place} {severity} {output.safe(problem.message, newlines=False)} [{problem.rule}]"
+    return f"{place} {severity} {output.name(problem.message)} [{problem.rule}]"
 
 
 # -- annotations in a GitHub workflow -----------------------------------------------------------------------

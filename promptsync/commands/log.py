@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -27,29 +27,18 @@ from promptsync.terminal import output
 
 
 class LoggedVersion(Struct, frozen=True):
-    """A version in the log, with the keys of the document in their order.
+    """A version in the log: its ``body`` in the JSON document, and what only the text has.
 
-    ``author`` is that of the commit that it was published from; for any other version it is who saved it, if
-    the registry says so. ``commit`` is the git commit whose file has the same content, ``short`` its
-    abbreviation. ``mark`` is the end of the stored message, which says what the version was made from, ``""``
-    if there is none. ``base`` marks the newest version that the working file includes. ``parents`` are the
-    versions that this one was made from. ``labels`` is ``None`` where the registry cannot list them.
+    In the body, ``author`` is that of the commit that a version was published from, for any other version who
+    saved it, if the registry says so. ``commit`` is the git commit whose file has the same content, ``short``
+    its abbreviation. ``mark`` is the end of the stored message, which says what the version was made from.
+    ``base`` marks the newest version that the working file includes. ``parents`` are the versions that this
+    one was made from. ``labels`` is ``None`` where the registry cannot list them.
     """
 
-    name: str
-    version: int
-    labels: Sequence[str] | None
-    message: str
-    mark: str
-    author: str | None
-    created_at: str | None
-    commit: str | None
-    digest: str
-    base: bool
-    parents: Sequence[int]
-    passed_over: bool
-    short: str | None = None
-    patch: Step | None = None
+    body: dict[str, Any]
+    short: str | None
+    patch: Step | None
 
 
 @verb("log", is_long=True)
@@ -89,15 +78,15 @@ def command(
             read_log(project, catalog[target.name], target.at, limit=limit, patches=patch)
             for target in resolve(project, names, catalog, at=at)
         ]
-    if any(log[-1].version > 1 for log in logs) and not session.json:
+    if any(log[-1].body["version"] > 1 for log in logs) and not session.json:
         session.say("older versions are not listed; --all lists them")
     lines: list[str] = []
     for log in logs:
         lines += [""] if lines else []
-        lines += [output.style(output.name(log[0].name), "strong")] if len(logs) > 1 else []
+        lines += [output.style(output.name(log[0].body["name"]), "strong")] if len(logs) > 1 else []
         lines += _lines(log, oneline, marks=session.verbose > 0)
-    name = logs[0][0].name if len(logs) == 1 else None
-    return Outcome(lines, {"name": name, "versions": [_body(entry) for log in logs for entry in log]})
+    versions = [entry.body for log in logs for entry in log]
+    return Outcome(lines, {"name": versions[0]["name"] if len(logs) == 1 else None, "versions": versions})
 
 
 def read_log(
@@ -135,23 +124,23 @@ def read_log(
         number, message = version.version, without_mark(version.message)
         commit, is_published = commits[number]
         short, _, author = described.get(commit or "", (None, "", version.author))
-        entry = LoggedVersion(
-            name=name,
-            version=number,
-            labels=labels_at(labels, number),
-            message=message,
-            mark=(version.message or "").removeprefix(message).strip(),
-            author=author if is_published else version.author,
-            created_at=version.created_at,
-            commit=commit,
-            digest=nodes[number].digest or "",
-            base=number == base,
-            parents=[parent for parent in parents[number] if parent > 0],
-            passed_over=number in lost,
-            short=short,
-            patch=_patch(history, before, version) if patches else None,
-        )
-        log.append(entry)
+        patch = _patch(history, before, version) if patches else None
+        body = {
+            "name": name,
+            "version": number,
+            "labels": labels_at(labels, number),
+            "message": message,
+            "mark": (version.message or "").removeprefix(message).strip(),
+            "author": author if is_published else version.author,
+            "created_at": version.created_at,
+            "commit": commit,
+            "digest": nodes[number].digest or "",
+            "base": number == base,
+            "parents": [parent for parent in parents[number] if parent > 0],
+            "passed_over": number in lost,
+            **(diff.step_body(patch) if patch is not None else {}),
+        }
+        log.append(LoggedVersion(body, short, patch))
     return log
 
 
@@ -211,7 +200,11 @@ def _lines(log: Sequence[LoggedVersion], oneline: bool, *, marks: bool) -> Itera
             yield from _paragraph(entry, marks=marks)
         return
     rows = [
-        (output.style(f"v{entry.version}", "remote"), entry.short or "-", f"{_words(entry)}{_message(entry)}")
+        (
+            output.style(f"v{entry.body['version']}", "remote"),
+            entry.short or "-",
+            _words(entry.body) + output.name(entry.body["message"]),
+        )
         for entry in log
     ]
     for entry, line in zip(log, output.table(rows, free=True), strict=True):
@@ -220,36 +213,27 @@ def _lines(log: Sequence[LoggedVersion], oneline: bool, *, marks: bool) -> Itera
 
 
 def _paragraph(entry: LoggedVersion, *, marks: bool) -> Iterator[str]:
-    yield f"{output.style(f'version {entry.version}', 'remote')} {_words(entry)}".rstrip()
-    if entry.author:
-        yield f"Author: {output.safe(entry.author, newlines=False)}"
-    if entry.created_at:
-        yield f"Date:   {output.safe(output.moment(entry.created_at), newlines=False)}"
-    if entry.short:
-        yield f"Commit: {entry.short}"
-    if entry.version > 1 and [*entry.parents] != [entry.version - 1]:
-        yield f"From:   {', '.join(f'v{parent}' for parent in entry.parents) or 'no other version'}"
-    if marks and entry.mark:
-        yield f"Mark:   {output.safe(entry.mark, newlines=False)}"
-    if entry.message:
-        yield output.Line(f"    {_message(entry)}", 4)
+    body, number, parents = entry.body, entry.body["version"], entry.body["parents"]
+    yield f"{output.style(f'version {number}', 'remote')} {_words(body)}".rstrip()
+    facts = {
+        "Author": body["author"],
+        "Date": output.moment(body["created_at"] or ""),
+        "Commit": entry.short,
+        "From": ", ".join(f"v{parent}" for parent in parents) or "no other version",
+        "Mark": body["mark"] if marks else "",
+    }
+    if number == 1 or parents == [number - 1]:
+        del facts["From"]
+    yield from (f"{name + ':':7} {output.name(fact)}" for name, fact in facts.items() if fact)
+    if body["message"]:
+        yield output.Line(f"    {output.name(body['message'])}", 4)
     if entry.patch is not None:
         yield ""
         yield from diff.step_lines(entry.patch)
 
 
-def _message(entry: LoggedVersion) -> str:
-    return output.safe(entry.message, newlines=False)
-
-
-def _words(entry: LoggedVersion) -> str:
-    words = [output.style(output.name(label), "strong") for label in entry.labels or ()]
-    words += [output.style("base", "good")] if entry.base else []
-    words += [output.style("passed over", "warn")] if entry.passed_over else []
+def _words(body: Mapping[str, Any]) -> str:
+    words = [output.style(output.name(label), "strong") for label in body["labels"] or ()]
+    words += [output.style("base", "good")] if body["base"] else []
+    words += [output.style("passed over", "warn")] if body["passed_over"] else []
     return f"({', '.join(words)}) " if words else ""
-
-
-def _body(entry: LoggedVersion) -> dict[str, Any]:
-    body = structs.asdict(entry)
-    del body["short"], body["patch"]
-    return body if entry.patch is None else {**body, **diff.step_body(entry.patch)}

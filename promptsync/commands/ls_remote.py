@@ -99,5 +99,5 @@ def _row(prompt: Mapping[str, Any]) -> tuple[str, ...]:
         output.style("archived", "warn") if prompt["archived"] else "",
         "; ".join(f"{output.style(output.name(label), 'strong')} v{version}" for label, version in labels),
         f"[{', '.join(map(output.name, prompt['tags']))}]" if prompt["tags"] else "",
-        output.safe(without_mark(prompt["message"]), newlines=False),
+        output.name(without_mark(prompt["message"])),
     )

@@ -58,7 +58,7 @@ def _heading(version: FoundVersion) -> str:
     parts = [
         f"{output.name(remote.prompt.name)} v{remote.version}",
         f"({labels})" if labels else "",
-        output.safe(remote.message or "", newlines=False),
+        output.name(remote.message or ""),
     ]
     return output.style(" ".join(part for part in parts if part), "faint")
 

@@ -93,7 +93,7 @@ def plan_lines(plan: DeployPlan) -> list[str]:
     for member, line in zip(members, rows, strict=True):
         lines.append(line)
         for note in _notes(plan, member) if member.is_release or member.is_dependant else ():
-            text = output.style(output.safe(note.advice, newlines=False), "warn")
+            text = output.style(output.name(note.advice), "warn")
             lines.append(output.Line(f"      {text}", 8, note.command))
     lines += row_lines(notes.contract_rows(plan))
     return [*lines, *([output.aside(text)] if (text := planned_text(plan.tables)) else [])]

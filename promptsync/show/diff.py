@@ -107,7 +107,7 @@ def step_lines(step: Step) -> Iterator[str]:
         yield f"    input variables: {' '.join(variables)}"
     for effect in step.contract:
         word, meaning = verdict(effect)
-        text = output.safe(change_text(effect), newlines=False)
+        text = output.name(change_text(effect))
         yield output.Line(f"    {output.style(word, meaning)}: {text}", _TEXT)
 
 
@@ -124,7 +124,7 @@ def field_lines(change: FieldChange) -> Iterable[str]:
     if len(whole) > _SHORT or "\\n" in whole:
         yield f"    {path}"
         for text in outline(change.new if change.kind == "added" else change.old):
-            signed = f"{_SIGNS[change.kind]} {output.safe(text, newlines=False)}"
+            signed = f"{_SIGNS[change.kind]} {output.name(text)}"
             yield output.Line(f"{' ' * _TEXT}{output.style(signed, change.kind)}", _TEXT + 2)
         return
     what = f"{output.style(old, 'removed')} -> {output.style(new, 'added')}"
@@ -136,11 +136,11 @@ def field_lines(change: FieldChange) -> Iterable[str]:
 def _text_line(line: DiffLine) -> str:
     """Return one line of a text difference, with the changed words marked."""
     if line.kind not in _SIGNS:
-        return output.style(output.safe(line.text, newlines=False), "faint")
+        return output.style(output.name(line.text), "faint")
     if line.kind == "context":
-        return f"  {output.safe(line.text, newlines=False)}"
+        return f"  {output.name(line.text)}"
     styled = (
-        output.style(output.safe(text, newlines=False), f"{line.kind}-word" if is_changed else line.kind)
+        output.style(output.name(text), f"{line.kind}-word" if is_changed else line.kind)
         for text, is_changed in line.parts
         if text
     )
@@ -170,7 +170,7 @@ def _excerpts(values: Sequence[Any]) -> list[str]:
         start = max(next(same, 0) - _BEFORE, 0)
     end = start + _EXCERPT
     cut = [("…" if start else "") + text[start:end] + ("…" if end < len(text) else "") for text in texts]
-    shown = iter(output.safe(text, newlines=False) for text in cut)
+    shown = iter(output.name(text) for text in cut)
     return ["(nothing)" if value in (None, "") else next(shown) for value in values]
 
 
@@ -188,8 +188,8 @@ def _count(change: FieldChange, kind: str) -> int:
 
 def _value(value: Any) -> str:
     if isinstance(value, str):
-        return output.safe(value, newlines=False) if value and value.strip() == value else repr(value)
-    return output.safe(json.dumps(value, ensure_ascii=False, default=str), newlines=False)
+        return output.name(value) if value and value.strip() == value else repr(value)
+    return output.name(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def conflicts_body(prompts: Iterable[Unmerged]) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ from typing import Final
 import click
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.terminal.output import count, error_lines, safe
+from promptsync.terminal import output
+from promptsync.terminal.output import count, error_lines
 
 MOST: Final = 65_000
 """Characters that a comment may have; GitHub refuses one of 65,536."""
@@ -86,7 +87,7 @@ class Page:
         self, head: Sequence[str], lines: Iterable[str], tail: Sequence[str], language: str, room: int
     ) -> bool:
         """Add lines in a fence that none of them can end; return whether any of it fits."""
-        shown = [shortened(safe(line, newlines=False), _LONG_LINE) for line in lines]
+        shown = [shortened(output.name(line), _LONG_LINE) for line in lines]
         runs = (len(run) for line in shown for run in _BACKTICKS.findall(line))
         fence = "`" * max(3, max(runs, default=0) + 1)
         head, tail = [*head, f"{fence}{language}"], [fence, "", *tail]
@@ -105,7 +106,7 @@ class Page:
 
 def code(text: str) -> str:
     """Return text as a code span. The text cannot end it, and mentions in it notify no one."""
-    text = safe(text, newlines=False) or " "
+    text = output.name(text) or " "
     fence = "`" * (max((len(run) for run in _BACKTICKS.findall(text)), default=0) + 1)
     # Markdown removes one blank from both ends when both have one.
     pad = " " if text[0] in "` " or text[-1] in "` " else ""
@@ -114,7 +115,7 @@ def code(text: str) -> str:
 
 def html(text: str) -> str:
     """Return text as code in HTML, for the title of ``details``, where Markdown is not read."""
-    shown = safe(shortened(text, _LONG_NAME), newlines=False)
+    shown = output.name(shortened(text, _LONG_NAME))
     for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("`", "&#96;"), ("@", "&#64;")):
         shown = shown.replace(sign, entity)
     return f"<code>{shown}</code>"

@@ -92,7 +92,7 @@ def planned(rows: Iterable[Row]) -> list[Row]:
 
 
 def _note(row: Row) -> str:
-    return output.safe(row.advice, newlines=False)
+    return output.name(row.advice)
 
 
 def body(value: object, keys: str) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def style(text: str, meaning: str) -> str:
 
 
 def name(text: str) -> str:
-    """Return a prompt's name as one safe line."""
+    """Return text, such as the name of a prompt, as one safe line."""
     return safe(text, newlines=False)
 
 

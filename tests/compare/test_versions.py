@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from worlds import World, asking, failing, fault
 
-from promptsync.commands.log import LoggedVersion, read_log
+from promptsync.commands.log import read_log
 from promptsync.errors import PromptsyncError
 from promptsync.project.target import find_prompt, resolve
 from promptsync.project.versions import Catalog, find_versions, read_versions
@@ -22,9 +24,10 @@ def commit(world: World, text: str, path: str = "prompts/greet.yaml") -> str:
     return world.git("rev-parse", "HEAD").strip()
 
 
-def log(world: World, name: str) -> list[LoggedVersion]:
+def log(world: World, name: str) -> list[Any]:
     with world.project() as project:
-        return read_log(project, find_prompt(project, name, Catalog(project)))
+        entries = read_log(project, find_prompt(project, name, Catalog(project)))
+    return [SimpleNamespace(**entry.body, short=entry.short) for entry in entries]
 
 
 def show(world: World, *wanted: str) -> tuple[Version, tuple[str, ...] | None]:
