@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from promptsync.bundle.build import bundle_of_commit, bundle_of_label
 from promptsync.commands.shared.ci import live_label
 from promptsync.commands.shared.options import check_apart, read_bundle, writable
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Refused, UsageError
+from promptsync.files.disk import write
 from promptsync.prompt.bundle import Bundle, encode
 from promptsync.show.outcome import Outcome, Row, body, row_lines
 from promptsync.terminal import output
@@ -39,9 +41,6 @@ def command(
     promptsync bundle --check prompts.json
     promptsync bundle --from HEAD -o prompts.json
     """
-    from promptsync.bundle.build import bundle_of_commit, bundle_of_label
-    from promptsync.files.disk import write
-
     check_apart(("--label", label), ("--from", revision), ("--check", checked))
     check_apart(("-o", file), ("--check", checked))
     existing = None if checked is None else read_bundle(session, checked)

@@ -8,20 +8,18 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class, shell_complete
 
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import PromptsyncError
+from promptsync.files.cache import Cache, SeenNames
+from promptsync.files.config import FILE_NAME, Config, find
+from promptsync.files.prompt_file import scan
 from promptsync.prompt.labels import is_own
 from promptsync.show.outcome import Outcome
-
-if TYPE_CHECKING:
-    from promptsync.files.cache import SeenNames
-    from promptsync.files.config import Config
-
 
 SHELLS: Final = ("bash", "zsh", "fish")
 VARIABLE: Final = "_PROMPTSYNC_COMPLETE"
@@ -94,8 +92,6 @@ def teach(command: click.Command) -> None:
 
 def prompts(session: Session) -> Iterator[str]:
     """The prompts with a file, and those that the registry had when it was last read."""
-    from promptsync.files.prompt_file import scan
-
     config = _config(session)
     worktree = scan(config.root, config.prompts)
     yield from worktree.files
@@ -112,8 +108,6 @@ def labels(session: Session) -> Iterator[str]:
 
 def _config(session: Session) -> Config:
     """Return the configuration, or the default one if it is broken or missing."""
-    from promptsync.files.config import FILE_NAME, Config, find
-
     try:
         return session.config()
     except PromptsyncError:
@@ -122,8 +116,6 @@ def _config(session: Session) -> Config:
 
 
 def _seen(session: Session, config: Config) -> SeenNames:
-    from promptsync.files.cache import Cache, SeenNames
-
     try:
         project = session.project_of(config, session.remote or session.variable("PROMPTSYNC_REMOTE"))
     except PromptsyncError:

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from msgspec import structs
 
 from promptsync.checks.results import CheckResults, Standard
 from promptsync.checks.runs import TIMEOUT
+from promptsync.checks.tested_text import Wanted
 from promptsync.commands.shared import checks, ci
 from promptsync.commands.shared.action import carry_out, plan_options
 from promptsync.commands.shared.options import SCORE, SECONDS, format_option
 from promptsync.commands.shared.session import Session, verb
+from promptsync.compare.difference import Difference, differences
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.rehearse import rehearse
 from promptsync.errors import UsageError
+from promptsync.project.project import Project
 from promptsync.show import deploy as show_deploy
 from promptsync.show.checks import run_notes
 from promptsync.show.outcome import Outcome, Row, row_lines
-
-if TYPE_CHECKING:
-    from promptsync.checks.tested_text import Wanted
-    from promptsync.compare.difference import Difference
-    from promptsync.project.project import Project
 
 _STANDARD = ("min_score", "allow_unscored", "allow_unbound", "max_drop")
 
@@ -196,8 +194,6 @@ class _Deploying:
             self.results = rehearsal.receipt.results
 
         def differing() -> Sequence[Difference]:
-            from promptsync.compare.difference import differences
-
             releases = [member.name for member in plan.survey.releases]
             return differences(self.project, plan.survey.under.only(releases)) if releases else ()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
 
@@ -15,15 +14,13 @@ from promptsync.compare.snapshot import State, matching
 from promptsync.errors import UsageError
 from promptsync.files.prompt_file import scan
 from promptsync.files.yaml.load import text_of
+from promptsync.project.project import Project
 from promptsync.project.target import At, may_have_version
+from promptsync.prompt.prompt import Problem
 from promptsync.show import diff
 from promptsync.show.markdown import Page
 from promptsync.show.outcome import Outcome, bodies, body
 from promptsync.terminal import output
-
-if TYPE_CHECKING:
-    from promptsync.project.project import Project
-    from promptsync.prompt.prompt import Problem
 
 
 @verb("diff", is_long=True)

@@ -11,6 +11,7 @@ import msgspec
 from promptsync.checks.assignment import choose_named, limits_in, select_checks
 from promptsync.checks.catalog import Evaluation, list_evaluations, list_tables, table_hint
 from promptsync.checks.comparison import noise
+from promptsync.checks.definition import pull_table
 from promptsync.checks.results import Standard
 from promptsync.checks.run_checks import show_run
 from promptsync.commands.shared import checks
@@ -150,8 +151,6 @@ def pull_command(session: Session, table: str, sheet: str | None) -> Outcome:
     promptsync eval pull "Refund quality"
     promptsync eval pull "Refund quality" --sheet Cases
     """
-    from promptsync.checks.definition import pull_table
-
     with session.project() as project:
         pulled = pull_table(project, table, sheet=sheet)
     if pulled.left_out:

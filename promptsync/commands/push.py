@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from promptsync.commands.shared.action import carry_out, plan_options
 from promptsync.commands.shared.options import format_option
 from promptsync.commands.shared.session import Session, verb
+from promptsync.compare.difference import Difference, differences
 from promptsync.compare.gather import gather
 from promptsync.compare.released import find_pins
 from promptsync.project.project import Project
@@ -20,9 +21,6 @@ from promptsync.push.apply import apply_push
 from promptsync.push.plan import check_options, plan_push
 from promptsync.show import push as show_push
 from promptsync.show.outcome import Outcome
-
-if TYPE_CHECKING:
-    from promptsync.compare.difference import Difference
 
 
 @verb("push")
@@ -98,8 +96,6 @@ def _plan(project: Project, options: PushOptions) -> PushPlan:
 
 
 def _differences(project: Project, plan: PushPlan) -> Sequence[Difference]:
-    from promptsync.compare.difference import differences
-
     if not plan.actions or plan.snapshot is None:
         return ()
     return differences(project, plan.snapshot.only(action.name for action in plan.actions))

@@ -9,6 +9,8 @@ import click
 
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Incomplete
+from promptsync.relay import create_app
+from promptsync.server.app import check_installed
 from promptsync.show.outcome import Outcome
 
 
@@ -34,8 +36,6 @@ def command(session: Session, github: str, gitlab: str, api_url: str, host: str,
     promptsync relay --github OWNER/REPO
     promptsync relay --gitlab GROUP/PROJECT --api-url https://gitlab.example.com/api/v4
     """
-    from promptsync.relay import create_app
-    from promptsync.server.app import check_installed
     from promptsync.server.serve import base_url, bind, run_server
 
     relay = create_app(

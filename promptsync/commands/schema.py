@@ -7,6 +7,7 @@ from typing import cast
 import click
 
 from promptsync.commands.shared.session import Session, verb
+from promptsync.files.schema import Kind, schema, schema_text
 from promptsync.show.outcome import Outcome
 
 _KINDS = ("prompt", "config", "evaluation", "fixtures", "request", "bundle", "output")
@@ -25,8 +26,6 @@ def command(session: Session, kind: str) -> Outcome:
     \b
     promptsync schema prompt > prompt.schema.json
     """
-    from promptsync.files.schema import Kind, schema, schema_text
-
     wanted = cast(Kind, kind)
     body = {"kind": kind, "json_schema": schema(wanted)} if session.json else {}
     return Outcome([schema_text(wanted).rstrip("\n")], body)

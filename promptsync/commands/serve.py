@@ -9,7 +9,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,14 +19,11 @@ from promptsync.errors import UsageError
 from promptsync.files.config import find, load
 from promptsync.files.disk import private_directory
 from promptsync.registry.address import LOCAL, NO_KEY, is_key
+from promptsync.server.app import Application, check_installed, create_app
+from promptsync.server.bundle import Sidecar
+from promptsync.server.guard import is_loopback
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
-    from promptsync.server.app import Application
-    from promptsync.server.bundle import Sidecar
 
 PORT = 8470
 DATABASE = "registry.db"
@@ -112,8 +109,6 @@ def command(
     promptsync serve & eval "$(promptsync serve --print-env)"
     PROMPTSYNC_MODEL_URL=http://127.0.0.1:11434/v1 promptsync serve
     """
-    from promptsync.server.app import check_installed
-    from promptsync.server.guard import is_loopback
     from promptsync.server.serve import base_url, bind, resolve, run_server
 
     _check_options(api_key, allowed)
@@ -124,7 +119,7 @@ def command(
         return _variables(base_url(host, port), api_key or "local")
     check_installed("serve")
     with bind(host, port, loopback_only=api_key is None) as bound, ExitStack() as stack:
-        app: WSGIApplication
+        app: Application | Sidecar
         if bundle is not None:
             kind, path = "bundle", session.directory / bundle
             app, notes = _sidecar(session, bundle, api_key)
@@ -152,8 +147,6 @@ def command(
 
 def _sidecar(session: Session, bundle: Path, api_key: str | None) -> tuple[Sidecar, list[str]]:
     """Return the application over a bundle, and what to say about it."""
-    from promptsync.server.bundle import Sidecar
-
     path = session.directory / bundle
     read_bundle(session, str(bundle))  # so that a file that is none is a usage error
     app = Sidecar(path, api_key)
@@ -168,8 +161,6 @@ def _registry(
     session: Session, path: Path, api_key: str | None, **options: Any
 ) -> tuple[Application, list[str]]:
     """Return the embedded registry with options of ``create_app``, and what to say about it."""
-    from promptsync.server.app import create_app
-
     model, keys = session.model(), session.model_keys
     app = create_app(path, api_key=api_key, model=model, model_keys=keys, **options)
     accepted = "any API key" if api_key is None else "only the API key that was passed"

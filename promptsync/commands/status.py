@@ -15,7 +15,7 @@ from promptsync.commands.shared.options import check_apart, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import may_have_moved
 from promptsync.compare.gather import gather, offline_snapshot
-from promptsync.compare.released import Pins, find_pins
+from promptsync.compare.released import Pins, Unreleased, find_pins, release_labels, unreleased
 from promptsync.compare.snapshot import Item, Snapshot, State, find_passed_over, matching
 from promptsync.files.yaml.load import text_of
 from promptsync.history.mark import parse_mark
@@ -33,7 +33,6 @@ from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
-    from promptsync.compare.released import Unreleased
     from promptsync.deploy.live import PromptContract
 
 _DRIFT = frozenset(
@@ -78,17 +77,15 @@ def command(
         wanted = matching(project, snapshot, names)
         # Pins mean versions of the whole history, of which a label shows one.
         pins = () if offline or label is not None else find_pins(project, snapshot)
+        pins = tuple(pin for pin in pins if not wanted or {pin.snippet, pin.user} & {*wanted})
         snapshot = replace(snapshot, items=snapshot.only(wanted))
         passed_over, has_edits = _passed_over(project, snapshot, offline, drift)
         routed = _routed(project, snapshot)
-        pins = tuple(pin for pin in pins if not wanted or {pin.snippet, pin.user} & {*wanted})
         releases, contracts = _releases(project, snapshot)
-        status = StatusReport(
-            session, project, snapshot, passed_over, releases, contracts, pins, routed, offline
-        )
+        status = _Status(session, project, snapshot, passed_over, releases, contracts, pins, routed, offline)
         is_counted = bool(snapshot.problems or snapshot.unusable or snapshot.of(*counted))
         is_counted = is_counted or (drift and has_edits) or (exit_code and bool(routed))
-        return _shown(status).replaced(exit_code=1 if is_counted else 0)
+        return _shown(status).replaced(exit_code=int(is_counted))
 
 
 def _releases(project: Project, snapshot: Snapshot) -> tuple[Sequence[Unreleased], Sequence[PromptContract]]:
@@ -96,8 +93,6 @@ def _releases(project: Project, snapshot: Snapshot) -> tuple[Sequence[Unreleased
     # Under a label, the states themselves say what is not released.
     if snapshot.labels is None or snapshot.label is not None:
         return (), ()
-    from promptsync.compare.released import unreleased
-
     releases: Sequence[Unreleased] = unreleased(project, snapshot)
     if late := {release.name: release for release in releases if not release.is_rolled_back}:
         from promptsync.checks.verdicts import verdicts
@@ -119,8 +114,6 @@ def _releases(project: Project, snapshot: Snapshot) -> tuple[Sequence[Unreleased
 
 def _routed(project: Project, snapshot: Snapshot) -> Sequence[RoutedLabel]:
     """Return where A/B releases route labels. Sends no request for a label that no prompt has."""
-    from promptsync.compare.released import release_labels
-
     labels, routed = snapshot.labels or {}, list[RoutedLabel]()
     for label in [snapshot.label] if snapshot.label is not None else release_labels(project):
         pointers = {item.name: labels.get(item.name, {}).get(label) for item in snapshot.items}
@@ -130,7 +123,9 @@ def _routed(project: Project, snapshot: Snapshot) -> Sequence[RoutedLabel]:
     return routed
 
 
-def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: bool) -> tuple[PassedOver, bool]:
+def _passed_over(
+    project: Project, snapshot: Snapshot, offline: bool, drift: bool
+) -> tuple[Mapping[str, Sequence[int]], bool]:
     """Return what was passed over by name and, for ``drift``, whether any of it is a dashboard edit."""
     # Versions are passed over by the latest one, which a label does not show.
     if offline or snapshot.label is not None:
@@ -152,9 +147,6 @@ def _may_pass_over(item: Item) -> bool:
     return mark is not None and (mark.version != item.version or bool(mark.parents))
 
 
-PassedOver = Mapping[str, Sequence[int]]
-"""By prompt, the versions that neither the latest one nor the file includes."""
-
 _MANY = 20
 """If more prompts than this exist only in the registry, they are counted and not listed."""
 
@@ -175,16 +167,17 @@ _ADVICE = {
 """The command to run in each state, unless more is known of the prompt."""
 
 
-class StatusReport(Struct, frozen=True):
+class _Status(Struct, frozen=True):
     """What a status found out. ``pins`` and ``contracts`` are what a push or deploy would meet.
 
+    ``passed_over`` are the versions of each prompt that neither the latest one nor the file includes.
     ``routed`` says where A/B releases route labels.
     """
 
     session: Session
     project: Project
     snapshot: Snapshot
-    passed_over: PassedOver
+    passed_over: Mapping[str, Sequence[int]]
     releases: Sequence[Unreleased]
     contracts: Sequence[PromptContract]
     pins: Pins
@@ -192,7 +185,7 @@ class StatusReport(Struct, frozen=True):
     offline: bool
 
 
-def _shown(status: StatusReport) -> Outcome:
+def _shown(status: _Status) -> Outcome:
     """Return the state of each prompt."""
     project, snapshot = status.project, status.snapshot
     body: dict[str, Any] = {"prompts": [_body(item, status) for item in snapshot.items]}
@@ -211,17 +204,13 @@ def _shown(status: StatusReport) -> Outcome:
     rows = [notes.passed_over(name, numbers) for name, numbers in status.passed_over.items()]
     rows += notes.pin_rows(status.pins)
     rows += [Row("routed", "warn", label.name, note=str(label)) for label in status.routed]
-    lines = [
-        *_lines(status, counts, foreign),
-        *_not_released_lines(status),
-        *notes.stopped_lines(status.contracts),
-        *row_lines(rows),
-    ]
+    lines = [*_lines(status, counts, foreign), *_not_released_lines(status)]
+    lines += [*notes.stopped_lines(status.contracts), *row_lines(rows)]
     title = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
     return Outcome(lines, body, markdown=lambda page: page.section(title, lines))
 
 
-def _lines(status: StatusReport, counts: Counter[State], foreign: int) -> list[str]:
+def _lines(status: _Status, counts: Counter[State], foreign: int) -> list[str]:
     project, snapshot = status.project, status.snapshot
     label = f", label {output.name(snapshot.label)}" if snapshot.label else ""
     how = ", offline: as of the last push or pull" if status.offline else ""
@@ -239,7 +228,7 @@ def _lines(status: StatusReport, counts: Counter[State], foreign: int) -> list[s
         lines += ["", *(f"  {invalid}  {output.safe(text_of(problem))}" for problem in snapshot.problems)]
     if snapshot.unusable:
         lines += ["", *row_lines((_row(item, item.problem) for item in snapshot.unusable), free=True)]
-    total = ", ".join(f"{number} {_state_word(state)}" for state, number in sorted(counts.items()))
+    total = ", ".join(f"{number} {_word(state)}" for state, number in sorted(counts.items()))
     if set(counts) == {State.IN_SYNC}:
         total = output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
     lines += ["", output.aside(total)] if counts else []
@@ -257,7 +246,7 @@ def _lines(status: StatusReport, counts: Counter[State], foreign: int) -> list[s
 # -- prompts ------------------------------------------------------------------------------------------------
 
 
-def _prompt_lines(status: StatusReport, counts: Counter[State]) -> Iterator[str]:
+def _prompt_lines(status: _Status, counts: Counter[State]) -> Iterator[str]:
     # What was never released is counted below: right after a first push that is everything.
     late = {
         (release.name, release.label): f", {_not_released(release)}"
@@ -265,20 +254,20 @@ def _prompt_lines(status: StatusReport, counts: Counter[State]) -> Iterator[str]
         if release.released is not None
     }
     names = {name for name, _ in late}
-    many = counts[State.REMOTE_ONLY] > _MANY
-    # The problems of unreadable files are listed below, file by file.
-    hidden = {State.INVALID}
+    hidden = {State.INVALID}  # the problems of unreadable files are listed below, file by file
     if not status.session.verbose:
-        hidden |= {State.IN_SYNC, *([State.REMOTE_ONLY] if many else [])}
+        hidden |= {State.IN_SYNC, *([State.REMOTE_ONLY] if counts[State.REMOTE_ONLY] > _MANY else [])}
     rows = []
     for item in status.snapshot.items:
-        if item.state in hidden and not (item.state is State.IN_SYNC and item.name in names):
-            continue
-        there = (status.snapshot.labels or {}).get(item.name, {})
-        labels = [pair for pair in there.items() if is_own(pair[0])]
-        marked = (f"{output.name(label)} v{at}{late.get((item.name, label), '')}" for label, at in labels)
-        where = f"now {item.renamed_to}" if item.renamed_to else (item.path or "")
-        rows.append(_row(item, where, "; ".join(marked)))
+        if item.state not in hidden or (item.state is State.IN_SYNC and item.name in names):
+            labels = (status.snapshot.labels or {}).get(item.name, {}).items()
+            marked = [
+                f"{output.name(label)} v{at}{late.get((item.name, label), '')}"
+                for label, at in labels
+                if is_own(label)
+            ]
+            where = f"now {item.renamed_to}" if item.renamed_to else (item.path or "")
+            rows.append(_row(item, where, "; ".join(marked)))
     if rows:
         yield from ("", *row_lines(rows, free=True))
     if State.REMOTE_ONLY in hidden:
@@ -295,7 +284,7 @@ def _row(item: Item, note: str, labels: str = "") -> Row:
     return Row(item.state, meaning_of(item.state), item.name, (version, labels), note)
 
 
-def _body(item: Item, status: StatusReport) -> dict[str, Any]:
+def _body(item: Item, status: _Status) -> dict[str, Any]:
     late = [release for release in status.releases if release.name == item.name]
     labels = status.snapshot.labels
     return {
@@ -317,7 +306,7 @@ def _not_released(release: Unreleased) -> str:
     return f"v{release.version} not released" + (f": {output.name(release.reason)}" if release.reason else "")
 
 
-def _not_released_lines(status: StatusReport) -> Iterator[str]:
+def _not_released_lines(status: _Status) -> Iterator[str]:
     """Yield how much is not released to each label, and the command that releases it."""
     project = status.project
     for label in dict.fromkeys(release.label for release in status.releases):
@@ -337,12 +326,12 @@ def _not_released_lines(status: StatusReport) -> Iterator[str]:
 # -- advice -------------------------------------------------------------------------------------------------
 
 
-def _state_word(state: State) -> str:
+def _word(state: State) -> str:
     # Only a status without --offline can tell.
     return "unknown here" if state is State.UNKNOWN else str(state)
 
 
-def _advice_lines(status: StatusReport) -> list[str]:
+def _advice_lines(status: _Status) -> list[str]:
     """Return what needs a command, with that command, and notes about names."""
     project, snapshot, about = status.project, status.snapshot, dict[str, list[str]]()
     for state in _ADVICE:
@@ -373,7 +362,7 @@ def _advice_lines(status: StatusReport) -> list[str]:
 
 def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]:
     """Return the command to run about a prompt, empty without one, and what it is about."""
-    state, label, what = item.state, snapshot.label, _state_word(item.state)
+    state, label, what = item.state, snapshot.label, _word(item.state)
     if item.problem:
         return UNUSABLE_HINT, f"{State.INVALID} in the registry"
     if state in (State.NEW, State.AHEAD) and label is not None:

@@ -6,14 +6,16 @@ import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptsync.checks.results import CheckResults
 from promptsync.checks.runs import Status
+from promptsync.compare.difference import Difference, step
 from promptsync.compare.released import after
 from promptsync.deploy.apply import DeployReceipt, release_on_hold
 from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersion
 from promptsync.deploy.plan import DeployPlan
+from promptsync.deploy.rehearse import Rehearsal
 from promptsync.history.mark import without_mark
 from promptsync.show import notes, push
 from promptsync.show.checks import add_tables, planned_text, results_lines, reuse_text, runs_body
@@ -23,10 +25,6 @@ from promptsync.show.markdown import Page, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, planned, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
-
-if TYPE_CHECKING:
-    from promptsync.compare.difference import Difference
-    from promptsync.deploy.rehearse import Rehearsal
 
 _UNCHECKED = "unchecked: it has no evaluation or agent"
 _KEPT_BACK = "its checks failed, or those of a prompt released with it"
@@ -354,8 +352,6 @@ def add_plan(
 
 def _details(plan: DeployPlan, differences: Sequence[Difference]) -> Iterator[tuple[str, str, Iterator[str]]]:
     """Yield the differences from the label, and then those that a release passes over."""
-    from promptsync.compare.difference import step
-
     for difference in differences:
         yield difference.name, difference.state, patch_lines(difference.steps)
     for member in plan.survey.releases:

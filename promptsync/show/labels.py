@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from promptsync.labels.move import ChangedLabel
-from promptsync.labels.plan import LabelChange, SkippedLabel
+from promptsync.labels.move import ChangedLabel, LabelReceipt
+from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel
 from promptsync.project.versions import Labelled
 from promptsync.prompt.labels import is_own
 from promptsync.show.outcome import Outcome, Row, bodies, planned, row_lines
@@ -16,8 +16,6 @@ from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.checks.verdicts import Verdict
-    from promptsync.labels.move import LabelReceipt
-    from promptsync.labels.plan import LabelPlan
 
 _MOST_WARNINGS = 10
 

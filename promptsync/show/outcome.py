@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct, to_builtins
 from msgspec.structs import force_setattr, replace
 
 from promptsync.errors import PromptsyncError
+from promptsync.show.markdown import Page
 from promptsync.terminal import output
-
-if TYPE_CHECKING:
-    from promptsync.show.markdown import Page
 
 
 class Outcome(Struct, frozen=True):

@@ -6,8 +6,9 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptsync.compare.difference import Difference
 from promptsync.compare.released import LiveUser, after, named_users
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, PushReceipt, Result
@@ -18,9 +19,6 @@ from promptsync.show.markdown import Page, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
-
-if TYPE_CHECKING:
-    from promptsync.compare.difference import Difference
 
 # -- the plan -----------------------------------------------------------------------------------------------
 

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 import msgspec
 from msgspec.structs import replace
 
-from promptsync.checks.assignment import choose_changed, choose_named
-from promptsync.checks.catalog import find_checks
+from promptsync.checks.assignment import Check, Choice, Kind, choose_changed, choose_named
+from promptsync.checks.catalog import CatalogItem, find_checks
 from promptsync.checks.results import CheckResults, Standard
 from promptsync.checks.run_checks import run_with_cases
 from promptsync.checks.runs import TIMEOUT
@@ -26,19 +26,14 @@ from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.options import SECONDS, check_apart, format_option, writable
 from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, UsageError
+from promptsync.project.project import Project
 from promptsync.prompt.evaluation import enough_rows
+from promptsync.registry.protocol import Registry
 from promptsync.show import checks as show_checks
-from promptsync.show.markdown import code
+from promptsync.show.markdown import Page, code
 from promptsync.show.notes import listed
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
-
-if TYPE_CHECKING:
-    from promptsync.checks.assignment import Check, Choice, Kind
-    from promptsync.checks.catalog import CatalogItem
-    from promptsync.project.project import Project
-    from promptsync.registry.protocol import Registry
-    from promptsync.show.markdown import Page
 
 Item = TypeVar("Item", bound="CatalogItem")
 

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 import msgspec
@@ -14,12 +14,9 @@ import msgspec
 from promptsync.commands.shared.session import Session
 from promptsync.compare.git_state import uncommitted_paths
 from promptsync.errors import Refused, UsageError
+from promptsync.files.git.repository import Repository
 from promptsync.files.prompt_file import scan
 from promptsync.project.project import Project
-
-if TYPE_CHECKING:
-    from promptsync.files.git.repository import Repository
-
 
 EVENT_NAME: Final = "GITHUB_EVENT_NAME"
 EVENT_PATH: Final = "GITHUB_EVENT_PATH"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
 from msgspec import structs
 
+from promptsync.checks.verdicts import Verdict, is_governed, warnings_of
 from promptsync.commands.shared.action import carry_out
 from promptsync.commands.shared.session import Session
+from promptsync.compare.git_state import uncommitted_config
 from promptsync.errors import Refused, UsageError
 from promptsync.labels.move import apply_labels
 from promptsync.labels.plan import LabelChange, LabelPlan
@@ -20,10 +21,6 @@ from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, PromptAt, resolve
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
-
-if TYPE_CHECKING:
-    from promptsync.checks.verdicts import Verdict
-
 
 skip_checks_option = click.option(
     "--skip-checks", is_flag=True, help="Also move it to a version that has not passed its checks."
@@ -106,8 +103,6 @@ def _checked(
     session: Session, project: Project, plan: LabelPlan, *, skip_checks: bool
 ) -> tuple[LabelPlan, list[Verdict], list[Verdict]]:
     """Return a plan, refused if what it needs cannot be confirmed, its warnings, and those to confirm."""
-    from promptsync.checks.verdicts import warnings_of
-
     # A rollback is an emergency, and the version was live before; so is one to a commit that moves up.
     up = [
         change
@@ -134,9 +129,6 @@ def _checked(
 
 def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused | None:
     """Return why governed labels may not move up: the checks in the configuration are not committed."""
-    from promptsync.checks.verdicts import is_governed
-    from promptsync.compare.git_state import uncommitted_config
-
     label = next((change.label for change in up if is_governed(project, change.label)), None)
     places = uncommitted_config(project) if label is not None else []
     if not places:

@@ -18,6 +18,7 @@ from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import UsageError
 from promptsync.files.yaml import load
+from promptsync.project.target import At, version_number
 from promptsync.prompt.bundle import Bundle, decode
 from promptsync.prompt.limits import checked_depth
 
@@ -59,8 +60,6 @@ class VersionNumber(click.ParamType[int]):
     name = "version"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from promptsync.project.target import version_number
-
         number = value if isinstance(value, int) else version_number(value)
         if not number:
             self.fail(f"{value!r} is not the number of a version, such as 7", param, ctx)
@@ -72,8 +71,6 @@ def version_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def run(*arguments: Any, version: int | None, label: str | None, **options: Any) -> Any:
-        from promptsync.project.target import At
-
         check_apart(("--version", version), ("--label", label))
         return function(*arguments, at=At(version, label), **options)
 
