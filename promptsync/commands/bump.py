@@ -18,7 +18,6 @@ from promptsync.pull.moves import BumpPlan, plan_bump
 from promptsync.show.notes import backup_lines, version_list
 from promptsync.show.outcome import Outcome, Row, bodies, body, planned, row_lines
 from promptsync.terminal import output
-from promptsync.terminal.output import count
 
 
 @verb("bump")
@@ -76,7 +75,7 @@ def _headline(plan: BumpPlan) -> str:
     """Return how many prompts will pin which version, or why none will."""
     snippet = output.name(plan.snippet)
     if not plan.is_empty:
-        return f"{count(len(plan.changes), 'prompt')} to pin {snippet} v{plan.version}"
+        return f"{output.count(len(plan.changes), 'prompt')} to pin {snippet} v{plan.version}"
     if not plan.is_pinned:
         return f"nothing to bump: no prompt pins a version of {snippet}"
     return f"nothing to bump: every pin of {snippet} is v{plan.version}{' or later' if plan.above else ''}"
@@ -93,7 +92,7 @@ def _shown(plan: BumpPlan, receipt: FilesReceipt | None) -> Outcome:
     rows += [Row("stays", "warn", pin.user, note=f"pins v{pin.version}, {text}") for pin in plan.above]
     lines = [*row_lines(planned(rows)), *backup_lines(made.backups)]
     if receipt is not None:
-        lines.append(output.aside(f"{count(len(receipt.paths), 'file')} written"))
+        lines.append(output.aside(f"{output.count(len(receipt.paths), 'file')} written"))
         if receipt.error is None:
             lines.append(output.aside("next: commit, then promptsync push or promptsync deploy"))
     document = {

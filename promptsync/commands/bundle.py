@@ -10,20 +10,17 @@ import click
 
 from promptsync.bundle.build import bundle_of_commit, bundle_of_label
 from promptsync.commands.shared.ci import live_label
-from promptsync.commands.shared.options import check_apart, read_bundle, writable
+from promptsync.commands.shared.options import check_apart, read_bundle, release_label_option, writable
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Refused, UsageError
 from promptsync.files.disk import write
 from promptsync.prompt.bundle import Bundle, encode
 from promptsync.show.outcome import Outcome, Row, body, row_lines
 from promptsync.terminal import output
-from promptsync.terminal.output import count
 
 
 @verb("bundle")
-@click.option(
-    "--label", metavar="LABEL", help="The release label (default: the one for this branch in labels:)."
-)
+@release_label_option
 @click.option("--from", "revision", metavar="REF", help="Bundle the files of a commit, without a registry.")
 @click.option("-o", "--output", "file", metavar="FILE", help="Write to FILE (default: print the bundle).")
 @click.option("--check", "checked", metavar="FILE", help="Exit with 3 if the bundle in FILE is out of date.")
@@ -76,7 +73,7 @@ def show_bundle(bundle: Bundle, file: str | None) -> Outcome:
     shown, source = output.name(file), f"under {bundle.label}" if bundle.label else "of the commit"
     serve = f"promptsync serve --bundle {shlex.quote(shown)}"
     lines = [
-        f"{shown}: {count(len(prompts), 'prompt')} {source}",
+        f"{shown}: {output.count(len(prompts), 'prompt')} {source}",
         output.aside(f'next: {serve}, or in Python: promptsync.runtime.Prompts(client, bundle="{shown}")'),
     ]
     if names := [output.name(prompt["name"]) for prompt in prompts if prompt["renders"] == "registry"]:
@@ -101,7 +98,7 @@ def show_check(old: Bundle, new: Bundle, file: str) -> Outcome:
     outcome = show_bundle(new, file)
     if not changes:
         return outcome.replaced(lines=[f"{outcome.lines[0]}, up to date"])
-    message = f"{output.name(file)} is out of date: {count(len(changes), 'prompt')} changed"
+    message = f"{output.name(file)} is out of date: {output.count(len(changes), 'prompt')} changed"
     command = ["promptsync", "bundle", *(["--label", new.label] if new.label else ["--from", "HEAD"])]
     return Outcome(
         row_lines(rows),

@@ -12,9 +12,8 @@ from msgspec import structs
 from promptsync.checks.results import CheckResults, Standard
 from promptsync.checks.runs import TIMEOUT
 from promptsync.checks.tested_text import Wanted
-from promptsync.commands.shared import checks, ci
+from promptsync.commands.shared import checks, ci, options
 from promptsync.commands.shared.action import carry_out, plan_options
-from promptsync.commands.shared.options import SCORE, SECONDS, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.difference import Difference, differences
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
@@ -31,17 +30,15 @@ _STANDARD = ("min_score", "allow_unscored", "allow_unbound", "max_drop")
 
 @verb("deploy")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@options.release_label_option
+@options.message_option
 @click.option(
-    "--label", metavar="LABEL", help="The release label (default: the one for this branch in labels:)."
+    "--min-score", metavar="N", type=options.SCORE, help="The score that every evaluation must reach."
 )
-@click.option(
-    "-m", "--message", metavar="TEXT", help="Message of the new versions (default: the commit's subject)."
-)
-@click.option("--min-score", metavar="N", type=SCORE, help="The score that every evaluation must reach.")
 @click.option(
     "--max-drop",
     metavar="N",
-    type=SCORE,
+    type=options.SCORE,
     help="On tables: how far the share of rows that pass may drop below the live version's.",
 )
 @click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")
@@ -59,7 +56,7 @@ _STANDARD = ("min_score", "allow_unscored", "allow_unbound", "max_drop")
 @click.option(
     "--rehearse", is_flag=True, help="Rehearse the deploy in a temporary registry; implies --dry-run."
 )
-@click.option("--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting after SECONDS.")
+@options.timeout_option
 @checks.junit_option
 @checks.report_option
 @ci.since_option
@@ -68,7 +65,7 @@ _STANDARD = ("min_score", "allow_unscored", "allow_unbound", "max_drop")
 @checks.reuse_option
 @click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan with N changes.")
 @plan_options
-@format_option("markdown")
+@options.format_option("markdown")
 def command(
     session: Session,
     names: tuple[str, ...],

@@ -31,7 +31,6 @@ from promptsync.registry.address import LOCAL, address, checked_key
 from promptsync.registry.protocol import Capabilities, Timeouts
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
-from promptsync.terminal.output import count
 
 _MEANINGS: Final = {"ok": "good", "warning": "warn", "error": "bad"}
 _KEY_NAME = "PROMPTLAYER_API_KEY"
@@ -73,7 +72,7 @@ def command(session: Session, offline: bool) -> Outcome:
     wide = max(len(finding.name) for finding in findings)
     lines = [line for finding in shown for line in _lines(finding, wide)]
     counts = Counter(finding.status for finding in findings)
-    problems = [count(counts[status], status) for status in ("error", "warning") if counts[status]]
+    problems = [output.count(counts[status], status) for status in ("error", "warning") if counts[status]]
     summary = ", ".join(problems) or output.style("no problems found", "good")
     checks = [{**asdict(finding), "fix": finding.fix or None} for finding in findings]
     return Outcome([*lines, "", output.aside(summary)], {"checks": checks}, int(counts["error"] > 0))
@@ -121,7 +120,7 @@ def _files(config: Config) -> Finding:
     details = [text_of(problem) for problem in worktree.problems]
     details += [text_of(conflict) for file in files if (conflict := conflict_of(file))]
     if details:
-        message = f"{count(len(details), 'problem')} in the prompt files of {config.prompts}/"
+        message = f"{output.count(len(details), 'problem')} in the prompt files of {config.prompts}/"
         return Finding(
             "prompts", "error", f"{message}, so a push would be refused", "promptsync lint", tuple(details)
         )
@@ -129,7 +128,7 @@ def _files(config: Config) -> Finding:
         return Finding(
             "prompts", "warning", f"there are no prompt files in {config.prompts}/", "promptsync pull"
         )
-    return Finding("prompts", "ok", f"{count(len(files), 'prompt file')} in {config.prompts}/")
+    return Finding("prompts", "ok", f"{output.count(len(files), 'prompt file')} in {config.prompts}/")
 
 
 def _git(config: Config) -> Iterator[Finding]:
@@ -192,7 +191,9 @@ def _registry(project: Project, offline: bool) -> Iterator[Finding]:
             seen = registry.workspace_seen
             workspace = f", workspace {seen}" if seen is not None else ""
             yield Finding(
-                "registry", "ok", f"it listed {count(len(prompts), 'prompt')} in {seconds:.2f} s{workspace}"
+                "registry",
+                "ok",
+                f"it listed {output.count(len(prompts), 'prompt')} in {seconds:.2f} s{workspace}",
             )
             yield _dialect(registry.capabilities(prompts[0]) if prompts else None)
     except PromptsyncError as problem:

@@ -15,7 +15,7 @@ from promptsync.checks.definition import pull_table
 from promptsync.checks.results import Standard
 from promptsync.checks.run_checks import show_run
 from promptsync.commands.shared import checks
-from promptsync.commands.shared.options import SCORE, SECONDS
+from promptsync.commands.shared.options import SCORE, timeout_option
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
 from promptsync.files.prompt_file import scan
@@ -165,7 +165,7 @@ def pull_command(session: Session, table: str, sheet: str | None) -> Outcome:
 @checks.label_option
 @click.option("--runs", type=click.IntRange(2, 20), default=3, help="How often each row runs (default: 3).")
 @checks.max_cells_option
-@click.option("--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting after SECONDS.")
+@timeout_option
 def noise_command(session: Session, name: str, runs: int, **options: Any) -> Outcome:
     """Run live versions several times on the rows of the table NAME, and compare the runs.
 

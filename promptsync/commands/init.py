@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
-from promptsync.errors import Incomplete, Interrupted, PromptsyncError, UsageError
+from promptsync.errors import Incomplete, PromptsyncError, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, load
 from promptsync.files.git.repository import is_in_repository
 from promptsync.project.project import Project
@@ -138,12 +138,9 @@ def _commit(session: Session, result: InitResult, message: str | None, *, is_ask
         prompts = output.count(len(result.imported.written), "prompt") if result.imported else ""
         creates = "Commit" if is_in_repository(root) else "Create a git repository and commit"
         question = f"{creates} these files{f' and {prompts}' if prompts else ''}?"
-        try:
-            agreed = session.ask(question, result.path_lines(), default=True)
-        except (click.Abort, KeyboardInterrupt):
-            raise Interrupted("interrupted; the files were written, and not committed", hint=hint) from None
+        lines, unchanged = result.path_lines(), "the files were written, and not committed"
         result.was_shown = True
-        if not agreed:
+        if not session.ask(question, lines, default=True, unchanged=unchanged, hint=hint):
             return
     try:
         commit_files(root, paths, message, hint)
@@ -184,10 +181,8 @@ def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str,
     for line in import_registry.group_lines(names):
         session.say(f"  {output.safe(line)}")
     question = "Which belong to this repository? Patterns, separated by spaces"
-    try:
-        return tuple(split_arg_string(session.ask(question, default="*")))  # a quote may be missing
-    except (click.Abort, KeyboardInterrupt):
-        raise Interrupted("interrupted; nothing was written") from None
+    answer = session.ask(question, default="*", unchanged="nothing was written")
+    return tuple(split_arg_string(answer))  # a quote may be missing
 
 
 def _repository(session: Session, kinds: frozenset[StarterKind], package: str | None) -> Scaffold:

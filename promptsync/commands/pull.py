@@ -31,7 +31,6 @@ from promptsync.show.markdown import Page
 from promptsync.show.notes import backup_lines, tally, version_list
 from promptsync.show.outcome import Outcome, Row, bodies, body, planned, row_lines
 from promptsync.terminal import output
-from promptsync.terminal.output import count
 
 
 @verb("pull")
@@ -125,17 +124,21 @@ def _resolved(project: Project, options: PullOptions, at: At) -> tuple[PullOptio
 def _check_together(options: PullOptions, at: At, directory: Path | None) -> None:
     if at.number is not None and len(options.names) != 1:
         raise UsageError("--version needs exactly one NAME", hint="promptsync pull NAME --version N")
-    passed_over = options.passed_over
-    theirs, ours, output = ("--theirs", options.theirs), ("--ours", options.ours), ("--output", directory)
+    theirs, ours, passed_over = ("--theirs", options.theirs), ("--ours", options.ours), options.passed_over
     either = ("--passed-over" if passed_over else "--no-passed-over", passed_over is not None)
-    version = ("--label" if at.number is None else "--version", bool(at))
     check_apart(theirs, ours, ("--markers" if options.markers else "--merge", options.merge))
     check_apart(theirs, ours, ("--passed-over", passed_over))
-    prune, partial = ("--prune", options.prune), ("--partial", options.partial)
-    for other in (ours, prune, partial, either, ("--merge", options.merge)):
-        check_apart(version, other)
-        check_apart(output, other)
-    check_apart(output, theirs)
+    others = (
+        ours,
+        ("--prune", options.prune),
+        ("--partial", options.partial),
+        either,
+        ("--merge", options.merge),
+    )
+    for other in others:
+        check_apart(("--label" if at.number is None else "--version", bool(at)), other)
+    for other in (*others, theirs):
+        check_apart(("--output", directory), other)
 
 
 _SKIPPED = {
@@ -182,7 +185,7 @@ def _exported(written: Sequence[tuple[str, Version]], directory: Path, *, dry_ru
         for path, version in written
     ]
     would = "would be " if dry_run else ""
-    number = f"{count(len(written), 'file')} {would}written to {output.safe(str(directory))}"
+    number = f"{output.count(len(written), 'file')} {would}written to {output.safe(str(directory))}"
     files = [{"name": version.name, "path": path, "version": version.version} for path, version in written]
     document = {"written": files, "merged": [], "conflicts": [], "deleted": []}
     head = [output.aside("DRY RUN: nothing was written")] if dry_run else []
@@ -284,15 +287,17 @@ _ARCHIVED = (
 def add_pull(page: Page, plan: PullPlan, receipt: FilesReceipt) -> None:
     """Add what comes from the registry to a page: prompts, versions and differences, and what was skipped."""
     number = len(receipt.paths)
-    title = f"{count(number, 'prompt')} from the registry" if number else "nothing to pull"
+    title = f"{output.count(number, 'prompt')} from the registry" if number else "nothing to pull"
     page.section(title, row_lines(_rows(plan, receipt)))
     if plan.options.passed_over and any(write.passed_over for write in plan.writes):
         page.say(_EXPLAINED)
     if plan.blocked:
-        page.say(f"**{count(len(plan.blocked), 'prompt')} skipped**, left for you to decide:")
+        page.say(f"**{output.count(len(plan.blocked), 'prompt')} skipped**, left for you to decide:")
         page.fence(line for prompt in plan.blocked for line in _blocked_lines(prompt))
     if archived := [item.name for item in plan.skipped if item.state is State.DELETED_REMOTELY]:
-        page.say(f"**{count(len(archived), 'prompt')} archived in the registry** whose files still exist:")
+        page.say(
+            f"**{output.count(len(archived), 'prompt')} archived in the registry** whose files still exist:"
+        )
         page.fence(archived)
         page.say(_ARCHIVED)
     page.differences(

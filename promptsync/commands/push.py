@@ -9,7 +9,7 @@ import click
 from msgspec.structs import replace
 
 from promptsync.commands.shared.action import carry_out, plan_options
-from promptsync.commands.shared.options import format_option
+from promptsync.commands.shared.options import format_option, message_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.difference import Difference, differences
 from promptsync.compare.gather import gather
@@ -25,9 +25,7 @@ from promptsync.show.outcome import Outcome
 
 @verb("push")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "-m", "--message", metavar="TEXT", help="Message of the new versions (default: the commit's subject)."
-)
+@message_option
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Point LABEL at the new versions.")
 @plan_options
 @click.option("--skip-checks", is_flag=True, help="Change live prompts without running deploy's checks.")

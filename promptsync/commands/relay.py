@@ -7,6 +7,7 @@ import signal
 
 import click
 
+from promptsync.commands.shared.options import listen_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Incomplete
 from promptsync.relay import create_app
@@ -18,15 +19,7 @@ from promptsync.show.outcome import Outcome
 @click.option("--github", default="", metavar="OWNER/REPO", help="Repository on GitHub.")
 @click.option("--gitlab", default="", metavar="PROJECT", help="Project on GitLab, by its path or number.")
 @click.option("--api-url", default="", metavar="URL", help="API of your own GitHub or GitLab server.")
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
-@click.option(
-    "--port",
-    default=8471,
-    show_default=True,
-    metavar="PORT",
-    type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 picks a free one.",
-)
+@listen_options(8471)
 def command(session: Session, github: str, gitlab: str, api_url: str, host: str, port: int) -> Outcome:
     """Receive PromptLayer's webhooks and start the workflows that pull edits or continue a deploy.
 

@@ -37,7 +37,6 @@ from promptsync.registry.protocol import number
 from promptsync.rendering import Engine
 from promptsync.show.outcome import Outcome, body
 from promptsync.terminal import output
-from promptsync.terminal.output import count
 
 
 @verb("render", is_long=True)
@@ -231,10 +230,9 @@ class _Renderer(msgspec.Struct, frozen=True):
             return {}
         examples = file.local.examples
         if not 1 <= self.example <= len(examples):
-            raise UsageError(
-                f"{file.path} has {count(len(examples), 'example')}, so there is no example {self.example}",
-                hint="add one under examples: in the file" if not examples else "--example 1",
-            )
+            has = f"{file.path} has {output.count(len(examples), 'example')}"
+            hint = "add one under examples: in the file" if not examples else "--example 1"
+            raise UsageError(f"{has}, so there is no example {self.example}", hint=hint)
         return examples[self.example - 1]
 
     def _version(self, catalog: Catalog, target: PromptAt) -> Rendering:

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from promptsync.commands.shared.options import read_bundle
+from promptsync.commands.shared.options import listen_options, read_bundle
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import find, load
@@ -30,15 +30,7 @@ DATABASE = "registry.db"
 
 
 @verb("serve")
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
-@click.option(
-    "--port",
-    default=PORT,
-    show_default=True,
-    metavar="PORT",
-    type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 picks a free one.",
-)
+@listen_options(PORT)
 @click.option(
     "--bundle",
     metavar="FILE",

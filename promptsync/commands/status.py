@@ -30,7 +30,6 @@ from promptsync.show.diff import PROBLEM, meaning_of
 from promptsync.show.outcome import Outcome, Row, bodies, row_lines
 from promptsync.show.outcome import body as body_of
 from promptsync.terminal import output
-from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.deploy.live import PromptContract
@@ -220,7 +219,7 @@ def _lines(status: _Status, counts: Counter[State], foreign: int) -> list[str]:
     if not snapshot.items and not snapshot.problems:
         nothing = "no prompts yet: promptsync new NAME"
         if foreign:
-            nothing = f"no prompts: include: matches none of the {count(foreign, 'registry prompt')}"
+            nothing = f"no prompts: include: matches none of the {output.count(foreign, 'registry prompt')}"
         return [*lines, output.aside(nothing)]
     lines += _prompt_lines(status, counts)
     if snapshot.problems:
@@ -230,15 +229,17 @@ def _lines(status: _Status, counts: Counter[State], foreign: int) -> list[str]:
         lines += ["", *row_lines((_row(item, item.problem) for item in snapshot.unusable), free=True)]
     total = ", ".join(f"{number} {_word(state)}" for state, number in sorted(counts.items()))
     if set(counts) == {State.IN_SYNC}:
-        total = output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
+        total = output.style(f"{output.count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
     lines += ["", output.aside(total)] if counts else []
-    extra = [f"{count(foreign, 'registry prompt')} ignored (not in include)"] if foreign else []
+    extra = [f"{output.count(foreign, 'registry prompt')} ignored (not in include)"] if foreign else []
     both = ((item.file.prompt, item.listed.prompt) for item in snapshot.items if item.file and item.listed)
     if status.session.verbose and (fields := unknown_fields(both)):
         names = ", ".join(map(output.name, fields))
         extra.append(f"the registry adds unknown fields: {names}; they do not count as differences")
     if outside := sum(not project.config.in_scope(name) for name in snapshot.worktree.files):
-        extra.append(f"{count(outside, 'prompt file')} ignored (not in include); promptsync lint lists them")
+        extra.append(
+            f"{output.count(outside, 'prompt file')} ignored (not in include); promptsync lint lists them"
+        )
     lines += [output.aside(output.style(f"  {note}", "faint"), 4) for note in extra]
     return [*lines, *_advice_lines(status)]
 
@@ -317,10 +318,12 @@ def _not_released_lines(status: _Status) -> Iterator[str]:
             command = status.session.command_on_remote(deploy_command(project, label))
             if project.history is not None and project.history.branch not in branches:
                 command = f"promptsync deploy, on {output.name(branches[0])}"
-            yield output.aside(f"{count(late, 'prompt')} not released to {name}: {command}")
+            yield output.aside(f"{output.count(late, 'prompt')} not released to {name}: {command}")
         if number:
             until = "its text changes" if number == 1 else "their texts change"
-            yield output.aside(f"{count(number, 'prompt')} rolled back from {name}, on hold until {until}")
+            yield output.aside(
+                f"{output.count(number, 'prompt')} rolled back from {name}, on hold until {until}"
+            )
 
 
 # -- advice -------------------------------------------------------------------------------------------------

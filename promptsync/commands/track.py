@@ -6,7 +6,7 @@ import codecs
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from msgspec.structs import replace
@@ -21,9 +21,11 @@ from promptsync.project.target import At
 from promptsync.prompt.limits import checked_depth
 from promptsync.prompt.prompt import Problem
 from promptsync.registry.errors import FateUnknown
-from promptsync.registry.protocol import Tracking
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import Tracking
 
 
 @verb_group("track")

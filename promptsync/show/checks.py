@@ -18,7 +18,6 @@ from promptsync.show.markdown import Page, code, shortened
 from promptsync.show.notes import cut, listed, number_text, tally
 from promptsync.show.outcome import body
 from promptsync.terminal import output
-from promptsync.terminal.output import count
 
 MOST_ROWS: Final = 10
 """Rows of a table that got worse, or better, that Markdown and files show; JSON has all."""
@@ -144,7 +143,7 @@ def _notes(result: CheckResult) -> Iterator[str]:
         column = "" if cell.column is None else f", {cut(cell.column)}"
         yield f"{title}: row {cell.row}{column}: {cut(cell.reason or 'no reason given')}"
     if len(cells) > _MOST_CELLS:
-        yield f"{title}: {count(len(cells) - _MOST_CELLS, 'more failed cell')}; --json has all"
+        yield f"{title}: {output.count(len(cells) - _MOST_CELLS, 'more failed cell')}; --json has all"
     if run.model is not None and run.kind == "evaluation":
         text = _ON_ECHO if run.is_echo else f"ran on {cut(run.model)}"
         yield output.Line(output.style(f"{title}: {text}", "faint"), 4)
@@ -153,7 +152,7 @@ def _notes(result: CheckResult) -> Iterator[str]:
     for gap in unbound[:_MOST_UNBOUND]:
         yield output.style(f"{title}: {cut(str(gap))}", "warn")
     if len(unbound) > _MOST_UNBOUND:
-        more = count(len(unbound) - _MOST_UNBOUND, "more version")
+        more = output.count(len(unbound) - _MOST_UNBOUND, "more version")
         yield output.style(f"{title}: {more} not checked; --json has all", "warn")
 
 
@@ -241,7 +240,7 @@ def changed_rows(result: CheckResult, most: int = MOST_ROWS) -> Iterator[tuple[s
                 yield "live", shortened(live.output, _LONG_TEXT)
             yield "new", shortened(new.output, _LONG_TEXT)
         if len(pairs) > most:
-            yield "row", f"{count(len(pairs) - most, 'more row')} {what}"
+            yield "row", f"{output.count(len(pairs) - most, 'more row')} {what}"
 
 
 def add_tables(page: Page, results: Sequence[CheckResult]) -> None:
@@ -273,8 +272,8 @@ def planned_text(plan: TablePlan) -> str:
         return ""
     if not plan.to_run:
         return "tables: nothing to run, all verdicts are known"
-    sheets = count(len(plan.to_run), "sheet")
-    cells, calls = count(plan.cells, "cell"), count(plan.model_cells, "model call")
+    sheets = output.count(len(plan.to_run), "sheet")
+    cells, calls = output.count(plan.cells, "cell"), output.count(plan.model_cells, "model call")
     return f"tables: {sheets} to run with {cells} and {calls}"
 
 
@@ -290,7 +289,7 @@ def choice_notes(choice: Choice, kind: str) -> Iterator[str]:
             rest += "; for the commits of a branch, add --since main..."
         yield f"no prompt changed since {since}{rest}"
         return
-    yield f"{count(len(choice.changed), 'prompt')} changed since {since}: {_listed(choice.changed)}"
+    yield f"{output.count(len(choice.changed), 'prompt')} changed since {since}: {_listed(choice.changed)}"
     if choice.unchecked:
         is_idle = len(choice.unchecked) == len(choice.changed) and not choice.edited
         rest = f"; no {kind} ran" if is_idle else ""

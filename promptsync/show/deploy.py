@@ -24,7 +24,6 @@ from promptsync.show.labels import as_planned, label_row, labels_body, way
 from promptsync.show.markdown import Page, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, planned, row_lines
 from promptsync.terminal import output
-from promptsync.terminal.output import count
 
 _UNCHECKED = "unchecked: it has no evaluation or agent"
 _KEPT_BACK = "its checks failed, or those of a prompt released with it"
@@ -69,7 +68,9 @@ def headline(plan: DeployPlan, where: str = "", label: str = "") -> str:
     edited = sum(any(draft.in_dashboard for draft in member.drafts) for member in plan.survey.releases)
     already = f", {moved} of them already live" if moved else ""
     without = f", {edited} of them without edits made in the dashboard" if edited else ""
-    return f"{count(len(plan.survey.releases), 'prompt')} to release to {label}{place}{already}{without}"
+    return (
+        f"{output.count(len(plan.survey.releases), 'prompt')} to release to {label}{place}{already}{without}"
+    )
 
 
 def plan_lines(plan: DeployPlan) -> list[str]:
@@ -247,16 +248,16 @@ def summary(receipt: DeployReceipt, label: str = "") -> str:
         return f"nothing to release to {label}"
     if receipt.is_released:
         kept_back = f", {len(kept)} kept back" if kept else ""
-        return f"{count(len(receipt.others), 'prompt')} released to {label}{kept_back}"
+        return f"{output.count(len(receipt.others), 'prompt')} released to {label}{kept_back}"
     if any(change.is_unknown for change in receipt.labels):
         return f"not released; the position of {label} is unknown"
     waiting = sum(change.waits for change in receipt.labels)
     if waiting and not any(change.is_move for change in receipt.labels):
-        return f"not released; {count(waiting, 'prompt')} waiting for approval of {label}"
+        return f"not released; {output.count(waiting, 'prompt')} waiting for approval of {label}"
     if any(change.moved for change in receipt.labels):
         return f"not released; {label} moved on some prompts"
     passed = len(receipt.passed_others) if kept else 0
-    others = f"; {count(passed, 'other prompt')} passed" if passed else ""
+    others = f"; {output.count(passed, 'other prompt')} passed" if passed else ""
     what = "published or released" if receipt.is_unpublished else "released"
     return f"nothing was {what}; {label} did not move{others}"
 
@@ -337,7 +338,7 @@ def add_plan(
         return
     if plan.contracts:  # the plan has a row for each change
         stopping = sum(contract.stops for contract in plan.contracts)
-        breaks = f"{count(stopping, 'prompt')} would break applications"
+        breaks = f"{output.count(stopping, 'prompt')} would break applications"
         page.say(f"**Contract: {breaks if stopping else 'nothing stops the deploy'}**")
     if plan.contract_refusal is not None:
         page.hint(plan.contract_refusal.hint.splitlines())

@@ -12,7 +12,6 @@ from promptsync.project.versions import Labelled
 from promptsync.prompt.labels import is_own
 from promptsync.show.outcome import Outcome, Row, bodies, planned, row_lines
 from promptsync.terminal import output
-from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.checks.verdicts import Verdict
@@ -148,7 +147,7 @@ def summary(labels: Sequence[ChangedLabel]) -> str:
 def _counts(changes: Iterable[LabelChange], moved: str, deleted: str) -> str:
     counts = Counter((change.label, deleted if change.new is None else moved) for change in changes)
     return ", ".join(
-        f"{output.name(label)} {verb} on {count(number, 'prompt')}"
+        f"{output.name(label)} {verb} on {output.count(number, 'prompt')}"
         for (label, verb), number in counts.items()
     )
 
@@ -161,7 +160,7 @@ def _of_commit(plan: LabelPlan, counts: str) -> str:
     parts = [f"{counts} to {commit}" if plan.pending else counts]
     if there:
         parts.append(
-            f"{there} unchanged" if plan.pending else f"{count(there, 'prompt')} already at {commit}"
+            f"{there} unchanged" if plan.pending else f"{output.count(there, 'prompt')} already at {commit}"
         )
     parts += [f"{len(plan.skipped)} skipped"] if plan.skipped else []
     return ", ".join(parts)

@@ -18,7 +18,6 @@ from promptsync.show.labels import label_row, labels_body
 from promptsync.show.markdown import Page, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.terminal import output
-from promptsync.terminal.output import count
 
 # -- the plan -----------------------------------------------------------------------------------------------
 
@@ -158,9 +157,11 @@ def _row(result: Result) -> Row:
 
 def summary(receipt: PushReceipt) -> str:
     """Return the counts of what was done; without those that are zero."""
-    parts = [f"{count(len(receipt.published), 'prompt')} published"] if receipt.published else []
+    parts = [f"{output.count(len(receipt.published), 'prompt')} published"] if receipt.published else []
     moved = Counter(label.change.label for label in receipt.moved)
-    parts += [f"{output.name(label)} moved on {count(moved[label], 'prompt')}" for label in sorted(moved)]
+    parts += [
+        f"{output.name(label)} moved on {output.count(moved[label], 'prompt')}" for label in sorted(moved)
+    ]
     numbers = {
         "archived": len(receipt.of(Ending.ARCHIVED)),
         "failed": len(receipt.of(Ending.FAILED)),
@@ -178,7 +179,7 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
         marks = [parse_mark(result.message) for result in receipt.published]
         in_git = any(mark is not None and mark.commit is not None for mark in marks)
         why = " because the changes are not committed; commit first to avoid this" if in_git else ""
-        yield output.aside(f"  synced: was written to {count(len(receipt.synced), 'file')}{why}")
+        yield output.aside(f"  synced: was written to {output.count(len(receipt.synced), 'file')}{why}")
     yield from notes.backup_lines(receipt.backups)
     yield from row_lines(
         Row("note", "warn", name, note=f"synced: was not written: {reason}")

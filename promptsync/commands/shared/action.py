@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from promptsync.commands.shared.groups import session_option, together
 from promptsync.commands.shared.session import Session
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.git_state import uncommitted_paths
-from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused, UsageError
+from promptsync.errors import AnswerIsNo, PromptsyncError, Refused, UsageError
 from promptsync.files.disk import locked
 from promptsync.files.prompt_file import scan
 from promptsync.project.plan import Plan
@@ -84,7 +84,10 @@ def carry_out(
         else:
             asks = not session.yes and session.can_ask and bool(made.destructive or needs_confirmation(made))
             if asks:
-                _confirm(session, headline(made), session.on_remote(show(made, None)).lines, unchanged)
+                planned = session.on_remote(show(made, None)).lines
+                question = f"{headline(made)}. Continue?"
+                if not session.ask(question, planned, default=False, unchanged=unchanged):
+                    raise AnswerIsNo(f"not confirmed; {unchanged}", code="declined")
             outcome = show(made, apply(made))
             if asks:
                 news = [line for line in outcome.lines if not getattr(line, "is_planned", False)]
@@ -117,12 +120,3 @@ def _refusal(session: Session, made: Plan, unchanged: str, project: Project | No
         hint=session.command("--yes"),
         code="not-confirmed",
     )
-
-
-def _confirm(session: Session, headline: str, lines: Sequence[str], unchanged: str) -> None:
-    try:
-        confirmed = session.ask(f"{headline}. Continue?", lines, default=False)
-    except (click.Abort, KeyboardInterrupt):
-        raise Interrupted(f"interrupted; {unchanged}") from None
-    if not confirmed:
-        raise AnswerIsNo(f"not confirmed; {unchanged}", code="declined")

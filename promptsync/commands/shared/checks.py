@@ -233,7 +233,8 @@ def _run_plan(
     session.say(show_checks.planned_text(plan))
     if plan.refusal is not None and session.can_ask and sys.stdin.isatty():
         question = f"{plan.cells:,} cells are more than the limit of {plan.limit:,}. Compute them?"
-        plan = replace(plan, limit=plan.cells) if session.ask(question, default=False) else plan
+        agreed = session.ask(question, default=False, unchanged="nothing was run")
+        plan = replace(plan, limit=plan.cells) if agreed else plan
     return check_tables(project, plan, _timed(session, project, standard, options))
 
 
@@ -352,9 +353,7 @@ class ResultFiles:
         """Write an error that ends the command, so that no older results are left in the file."""
         try:
             yield
-        except PromptsyncError as error:
-            self.write(None, CheckResults(), error=error)
-            raise
-        except KeyboardInterrupt:
-            self.write(None, CheckResults(), error=Interrupted("interrupted"))
+        except (PromptsyncError, KeyboardInterrupt) as error:
+            stopped = error if isinstance(error, PromptsyncError) else Interrupted("interrupted")
+            self.write(None, CheckResults(), error=stopped)
             raise

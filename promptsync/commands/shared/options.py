@@ -66,6 +66,35 @@ class VersionNumber(click.ParamType[int]):
         return number
 
 
+def listen_options(port: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--host`` and ``--port``, by default ``port`` on this machine."""
+    kind = click.IntRange(0, 65535)
+    return together(
+        click.option(
+            "--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on."
+        ),
+        click.option(
+            "--port",
+            default=port,
+            show_default=True,
+            metavar="PORT",
+            type=kind,
+            help="Port to listen on; 0 picks a free one.",
+        ),
+    )
+
+
+message_option = click.option(
+    "-m", "--message", metavar="TEXT", help="Message of the new versions (default: the commit's subject)."
+)
+release_label_option = click.option(
+    "--label", metavar="LABEL", help="The release label (default: the one for this branch in labels:)."
+)
+timeout_option = click.option(
+    "--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting after SECONDS."
+)
+
+
 def version_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--version`` (or ``--to``) and ``--label``; they arrive as the argument ``at``."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from promptsync.commands.shared.groups import VerbGroup, shared_options
-from promptsync.errors import UsageError
+from promptsync.errors import Interrupted, UsageError
 from promptsync.terminal import streams
 from promptsync.terminal.progress import Bar
 
@@ -273,11 +273,14 @@ class Session:
 
         return lines if self.columns is None else fitted(lines, self.columns)
 
-    def ask(self, question: str, lines: Iterable[str] = (), *, default: Answer) -> Answer:
+    def ask(
+        self, question: str, lines: Iterable[str] = (), *, default: Answer, unchanged: str, hint: str = ""
+    ) -> Answer:
         """Ask on a terminal, after ``lines`` about it, which ``-q`` does not suppress.
 
         The answer is yes or no if the ``default`` is, otherwise a line of text. Raises ``UsageError`` if
-        stdin is not a terminal. Must not be called unless stderr is one.
+        stdin is not a terminal, and ``Interrupted``, which says what stays ``unchanged``, with a ``hint``.
+        Must not be called unless stderr is a terminal.
         """
         self.bar.close()
         for line in self.fitted([*lines]):
@@ -294,7 +297,7 @@ class Session:
             return answer
         except (click.Abort, KeyboardInterrupt):
             click.echo(err=True)  # ends the line of the question
-            raise
+            raise Interrupted(f"interrupted; {unchanged}", hint=hint) from None
 
 
 def verb_group(name: str) -> Callable[[Callable[[], None]], click.Group]:
