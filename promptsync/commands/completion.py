@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem, get_completion_class, shell_c
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import PromptsyncError
 from promptsync.files.cache import Cache, SeenNames
-from promptsync.files.config import FILE_NAME, Config, find
+from promptsync.files.config import Config
 from promptsync.files.prompt_file import scan
 from promptsync.prompt.labels import is_own
 from promptsync.show.outcome import Outcome
@@ -92,7 +92,7 @@ def teach(command: click.Command) -> None:
 
 def prompts(session: Session) -> Iterator[str]:
     """The prompts with a file, and those that the registry had when it was last read."""
-    config = _config(session)
+    config = session.config()
     worktree = scan(config.root, config.prompts)
     yield from worktree.files
     yield from worktree.broken.values()
@@ -101,18 +101,9 @@ def prompts(session: Session) -> Iterator[str]:
 
 def labels(session: Session) -> Iterator[str]:
     """The labels in the configuration, and those that the registry had when it was last read."""
-    config = _config(session)
+    config = session.config()
     yield from config.labels.values()
     yield from filter(is_own, _seen(session, config).labels)
-
-
-def _config(session: Session) -> Config:
-    """Return the configuration, or the default one if it is broken or missing."""
-    try:
-        return session.config()
-    except PromptsyncError:
-        path = find(session.directory) or session.directory / FILE_NAME
-        return Config(path.parent, path)
 
 
 def _seen(session: Session, config: Config) -> SeenNames:
@@ -126,6 +117,6 @@ def _seen(session: Session, config: Config) -> SeenNames:
 _OFFERS: dict[str, Offer] = {
     **dict.fromkeys(("NAME", "OLD", "NEW", "PROMPT", "SNIPPET", "USER"), prompts),
     **dict.fromkeys(("LABEL", "FROM", "TO"), labels),
-    "NAME|URL": lambda session: _config(session).remotes,
+    "NAME|URL": lambda session: session.config().remotes,
 }
 """The values of a parameter by what the help calls it."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import click
-from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.commands.shared.options import format_option
@@ -26,6 +26,9 @@ from promptsync.prompt.names import SUFFIXES
 from promptsync.prompt.prompt import Problem
 from promptsync.show.outcome import Outcome, bodies
 from promptsync.terminal import output
+
+Checked = tuple[list[Problem], int]
+"""The problems, whose paths are absolute, and how many files were checked."""
 
 _BETWEEN_FILES: Final = frozenset({"name-duplicate", "path-twin"})
 _HOOK: Final = "if a pre-commit hook passed the path, narrow files: in .pre-commit-config.yaml"
@@ -58,19 +61,20 @@ def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bo
         return Outcome(
             output.table(table), {"problems": [], "rules": bodies(RULES.values(), "id severity summary")}
         )
-    checked = lint(session.directory, files, deleted=deleted)
-    problems = _relative(checked, session.directory)
+    found, files_checked = lint(session.directory, files, deleted=deleted)
+    problems = _relative(found, session.directory)
     if session.form == "github":
         # Paths in annotations are relative to the checkout of the workflow, if it is above.
         workspace, directory = session.variable("GITHUB_WORKSPACE"), session.directory
         is_below = workspace and directory.is_relative_to(workspace)
-        lines = github(_relative(checked, Path(workspace or "") if is_below else directory))
+        lines = github(_relative(found, Path(workspace or "") if is_below else directory))
     else:
         lines = _text(problems)
-    counts = [output.count(number, kind) for kind in _MEANINGS if (number := checked.count(kind))]
-    what = f"{output.count(checked.files, 'file')} checked, {' and '.join(counts) or 'no problems'}"
+    numbers = Counter(problem.severity for problem in problems)
+    counts = " and ".join(output.count(numbers[kind], kind) for kind in _MEANINGS if numbers[kind])
+    what = f"{output.count(files_checked, 'file')} checked, {counts or 'no problems'}"
     body = {"problems": bodies(problems, "path line column rule severity message hint")}
-    failed = checked.count("error") or (strict and checked.count("warning"))
+    failed = numbers["error"] or (strict and numbers["warning"])
     return Outcome([*lines, output.aside(what)], body, 1 if failed else 0)
 
 
@@ -94,14 +98,14 @@ def lint(directory: Path, files: Sequence[Path] = (), *, deleted: bool = False) 
         for shown in _tracked(directory, f":(top,glob)**/{FILE_NAME}"):
             groups.setdefault(Path(os.path.abspath(directory / shown)), set())  # noqa: PTH100 -- as above
     checks = [_check(path, selected, deleted) for path, selected in groups.items()]
-    problems = sorted(problem for checked in checks for problem in checked.problems)
-    return Checked(tuple(problems), sum(checked.files for checked in checks))
+    problems = sorted(problem for found, _ in checks for problem in found)
+    return problems, sum(number for _, number in checks)
 
 
-def _relative(checked: Checked, directory: Path) -> list[Problem]:
+def _relative(problems: Sequence[Problem], directory: Path) -> list[Problem]:
     return [
         replace(problem, path=Path(os.path.relpath(problem.path, directory)).as_posix())
-        for problem in checked.problems
+        for problem in problems
     ]
 
 
@@ -128,11 +132,9 @@ def _check(path: Path, selected: set[Path] | None, deleted: bool = False) -> Che
         config = load(path)
     except InvalidConfig as error:
         if selected == set():
-            return Checked((), 0)  # it is another working copy, and no part of the commit
+            return [], 0  # it is another working copy, and no part of the commit
         # Without a configuration it is unknown where the prompt files are.
-        return Checked(
-            tuple(replace(problem, path=str(path), rule="config") for problem in error.problems), 1
-        )
+        return [replace(problem, path=str(path), rule="config") for problem in error.problems], 1
     worktree = scan(config.root, config.prompts)
     paths = _selected(config, selected, worktree) if selected is not None else {*worktree.paths}
     others = _tracked(config.root, config.prompts) if deleted else set()
@@ -152,9 +154,7 @@ def _check(path: Path, selected: set[Path] | None, deleted: bool = False) -> Che
         evaluations, broken = scan_evaluations(config.root)
         problems += [*broken, *_of_evaluations(config, worktree, evaluations)]
         files += len(evaluations) + len({problem.path for problem in broken})
-    return Checked(
-        tuple(sorted(replace(problem, path=str(config.root / problem.path)) for problem in problems)), files
-    )
+    return sorted(replace(problem, path=str(config.root / problem.path)) for problem in problems), files
 
 
 def _selected(config: Config, selected: set[Path], worktree: Worktree) -> set[str]:
@@ -227,16 +227,6 @@ def _of_config(config: Config, worktree: Worktree) -> Iterator[Problem]:
 _MEANINGS: Final = {"error": "bad", "warning": "warn"}
 _MOST_ANNOTATIONS: Final = 10
 """Most annotations of one severity that GitHub shows for a step."""
-
-
-class Checked(Struct, frozen=True):
-    """What lint found. The paths of ``problems`` are absolute; ``files`` counts what was checked."""
-
-    problems: tuple[Problem, ...]
-    files: int
-
-    def count(self, severity: str) -> int:
-        return sum(problem.severity == severity for problem in self.problems)
 
 
 def _text(problems: Sequence[Problem]) -> list[str]:

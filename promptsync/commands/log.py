@@ -124,7 +124,15 @@ def read_log(
         number, message = version.version, without_mark(version.message)
         commit, is_published = commits[number]
         short, _, author = described.get(commit or "", (None, "", version.author))
-        patch = _patch(history, before, version) if patches else None
+        patch = None
+        if patches:
+            old = history.content(before.version) if before is not None else None
+            title = f"v{before.version} -> v{number}" if before is not None else f"nothing -> v{number}"
+            # Tags belong to the prompt and not to a version.
+            sides = (
+                structs.replace(side, tags=()) if side else None for side in (old, history.content(number))
+            )
+            patch = step(title, *sides)
         body = {
             "name": name,
             "version": number,
@@ -170,13 +178,6 @@ def _read_graph(
         return parents, lost, base.version if base is not None else None
 
     return run(project, [history], outline)[history.name]
-
-
-def _patch(history: PromptHistory, old: Version | None, new: Version) -> Step:
-    """Return what a version changed; tags belong to the prompt and not to a version."""
-    title = f"v{old.version} -> v{new.version}" if old is not None else f"nothing -> v{new.version}"
-    sides = (history.content(version.version) if version is not None else None for version in (old, new))
-    return step(title, *(structs.replace(side, tags=()) if side is not None else None for side in sides))
 
 
 def _commit(version: Version, content: str | None, lineage: Lineage) -> tuple[str | None, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,6 @@ import click
 from promptsync.commands.shared.session import Session, verb
 from promptsync.files.prompt_file import scan
 from promptsync.history.mark import without_mark
-from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, is_pattern, resolve
 from promptsync.project.versions import Labels, labels_by_prompt, list_labels
 from promptsync.prompt.labels import is_own
@@ -47,7 +46,14 @@ def command(session: Session, names: tuple[str, ...], status: str) -> Outcome:
         archived = fetch(status="deleted") if status != "active" else []
         known = {prompt.name for prompt in (*active, *archived)}
         # With a status, a name that is missing from the list may exist all the same.
-        wanted = {*_meant(project, names, sorted(known), is_whole=status == "active")} if names else known
+        wanted = set() if names else known
+        for name in names:
+            try:
+                targets = resolve(project, [name], sorted(known), with_versions=False)
+                wanted |= {target.name for target in targets}
+            except NoSuchPrompt:
+                if status == "active" and not is_pattern(name):
+                    raise
         active = [prompt for prompt in active if prompt.name in wanted]
         pointers = list_labels(project.registry, project.config.labels.values()) if active else None
         labels = None if pointers is None else labels_by_prompt(pointers, active)
@@ -64,15 +70,6 @@ def command(session: Session, names: tuple[str, ...], status: str) -> Outcome:
         if active and labels is None:
             session.say("the registry cannot list labels; promptsync label list fetches them")
     return Outcome(output.table(map(_row, bodies), free=True), {"prompts": bodies})
-
-
-def _meant(project: Project, names: Sequence[str], known: Sequence[str], *, is_whole: bool) -> Iterator[str]:
-    for name in names:
-        try:
-            yield from (target.name for target in resolve(project, [name], known, with_versions=False))
-        except NoSuchPrompt:
-            if is_whole and not is_pattern(name):
-                raise
 
 
 def _body(

@@ -90,7 +90,7 @@ def command(
     registry_only = "--llm-kwargs" if llm_kwargs else "--provider" if provider else None
     if registry_only is not None and any(rendering.path is not None for rendering in renderings):
         raise UsageError(f"{registry_only} requires the registry to render", hint="add --from-registry")
-    lines: list[str] = []
+    lines, bodies = list[str](), list[dict[str, Any]]()
     for rendering in renderings:
         for warning in rendering.warnings:
             session.say(f"{output.style('warning:', 'warn')} {output.safe(warning)}")
@@ -99,15 +99,12 @@ def command(
             session.say(f"{output.style('hint:', 'remote')} {example_hint}")
         lines += [f"=== {rendering.name} ==="] if len(renderings) > 1 and not llm_kwargs else []
         lines += _arguments(rendering) if llm_kwargs else _template_lines(rendering.template)
-    bodies = []
-    for rendering in renderings:
         known = body(rendering, "name path version model warnings")
         if rendering.arguments is not None:
             known["llm_kwargs"] = rendering.arguments
         bodies.append({**known, **rendering.template, **known})
-    return Outcome(
-        [output.safe(line) for line in lines], bodies[0] if len(bodies) == 1 else {"prompts": bodies}
-    )
+    whole = bodies[0] if len(bodies) == 1 else {"prompts": bodies}
+    return Outcome([output.safe(line) for line in lines], whole)
 
 
 class Rendering(msgspec.Struct, frozen=True):

@@ -44,23 +44,15 @@ def command(session: Session, names: tuple[str, ...], at: At) -> Outcome:
 
 def _lines(session: Session, versions: Sequence[FoundVersion]) -> Iterator[str]:
     is_terminal = sys.stdout.isatty()
-    for number, version in enumerate(versions):
+    for number, (remote, pointing) in enumerate(versions):
         if number:
             yield "---"
-        session.say(_heading(version))
-        text = render_new(version[0].prompt, Local()).removesuffix("\n")
+        labels = ", ".join(output.name(label) for label in pointing or ())
+        heading = [f"{output.name(remote.prompt.name)} v{remote.version}", f"({labels})" if labels else ""]
+        heading.append(output.name(remote.message or ""))
+        session.say(output.style(" ".join(filter(None, heading)), "faint"))
+        text = render_new(remote.prompt, Local()).removesuffix("\n")
         yield output.safe(text) if is_terminal else text
-
-
-def _heading(version: FoundVersion) -> str:
-    remote, pointing = version
-    labels = ", ".join(output.name(label) for label in pointing or ())
-    parts = [
-        f"{output.name(remote.prompt.name)} v{remote.version}",
-        f"({labels})" if labels else "",
-        output.name(remote.message or ""),
-    ]
-    return output.style(" ".join(part for part in parts if part), "faint")
 
 
 def _body(version: FoundVersion) -> dict[str, Any]:

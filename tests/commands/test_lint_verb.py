@@ -250,7 +250,7 @@ def test_all_configurations_of_a_repository_are_looked_at(team: World, tmp_path:
     for is_repository in (False, True):
         if is_repository:
             subprocess.run(["git", "init", "-q", tmp_path], check=True)
-        assert lint(tmp_path, deleted=True).problems == ()
+        assert lint(tmp_path, deleted=True)[0] == []
 
 
 # -- ``lint`` on evaluation files: whether they fit the prompts that they check ---------------------------
