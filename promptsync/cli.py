@@ -219,6 +219,7 @@ def _print(session: Session, outcome: Outcome) -> None:
         if pager is None or not streams.page(f"{paged}\n", pager):
             click.echo(text, color=color)
     if errors:
+        errors = session.fitted(errors) if sys.stderr.isatty() else errors
         click.echo("\n".join(errors), err=True, color=color)
 
 

@@ -166,7 +166,8 @@ def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet
     if not named:
         if declared is not None:
             return Table(None, declared)
-        hint = "promptsync eval list\nif it was renamed, use its new name, or its id, which never changes"
+        hint = "promptsync eval list\nif it was renamed, use its new name or its id; "
+        hint += "for a new one, write evaluations/NAME.yaml"
         raise NoSuchItem(
             f"{registry.url} has no table {name!r}, and no file in evaluations/ has that name", hint=hint
         )

@@ -46,13 +46,17 @@ def list_command(session: Session) -> Outcome:
     with session.project(needs_config=False) as project:
         evaluations = list_evaluations(project.registry)
         tables = list_tables(project.registry)
+    files = {file.name for file in project.evaluations}
     ids = {table["title"]: table["id"] for table in tables}
-    names = {file.name for file in project.evaluations}
-    others = [table for table in tables if table["title"] not in names or table["id"] != ids[table["title"]]]
+    ran = {item.name: item for item in reversed(evaluations)}
     rows = [
-        *((output.name(ids.get(name, "-")), output.name(name), "file", "-", "-") for name in sorted(names)),
-        *((output.name(table["id"]), output.name(table["title"]), "table", "-", "-") for table in others),
-        *map(_row, evaluations),
+        *(_row(name, "file", ids.get(name, "-"), ran.get(name)) for name in sorted(files)),
+        *(_row(table["title"], "table", table["id"]) for table in tables if table["title"] not in files),
+        *(
+            _row(item.name, "evaluation", str(item.id), item)
+            for item in evaluations
+            if item.name not in files
+        ),
     ]
     if not rows:
         session.say("no evaluations")
@@ -61,12 +65,13 @@ def list_command(session: Session) -> Outcome:
         "tables": tables,
         "files": bodies(project.evaluations, "name path prompts"),
     }
-    return Outcome(output.table([("ID", "NAME", "KIND", "RUNS", "LAST SCORE"), *rows]) if rows else [], body)
+    return Outcome(output.table([("NAME", "KIND", "RUNS", "LAST SCORE", "ID"), *rows]) if rows else [], body)
 
 
-def _row(item: Evaluation) -> tuple[str, ...]:
-    runs = number_text(None if item.runs is None else len(item.runs))
-    return str(item.id), output.name(item.name), "evaluation", runs, number_text(item.last_score)
+def _row(name: str, kind: str, id_: str, item: Evaluation | None = None) -> tuple[str, ...]:
+    runs = None if item is None or item.runs is None else len(item.runs)
+    score = item.last_score if item is not None else None
+    return output.name(name), kind, number_text(runs), number_text(score), output.name(id_)
 
 
 @verb("run", parent=command, short_help="Run evaluations and check their scores.")

@@ -99,7 +99,7 @@ def command(
         )
     if commit is None:
         commit = True if message is not None else None if session.can_ask and sys.stdin.isatty() else False
-    repository = _repository(session, kinds, package) if kinds else None
+    repository = _repository(session, kinds, package, creates=commit is True) if kinds else None
     # A file that init adds lines to is not committed if that would commit the user's own edits, too.
     grown = [".gitignore", *([repository.shown(repository.agents, session.directory)] if repository else [])]
     mixed = set() if commit is False else edited(session.directory, grown)
@@ -185,10 +185,13 @@ def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str,
     return tuple(split_arg_string(answer))  # a quote may be missing
 
 
-def _repository(session: Session, kinds: frozenset[StarterKind], package: str | None) -> Scaffold:
+def _repository(
+    session: Session, kinds: frozenset[StarterKind], package: str | None, *, creates: bool
+) -> Scaffold:
     """Return where the files go and what they name, before anything is written.
 
-    Raises ``UsageError`` if that is not known, or if they would use a configuration above this directory.
+    ``creates`` says that the commit will make a repository if there is none. Raises ``UsageError`` if that is
+    not known, or if they would use a configuration above this directory.
     """
     above = find(session.directory)
     if above is not None and above.parent != session.directory.resolve():
@@ -201,7 +204,7 @@ def _repository(session: Session, kinds: frozenset[StarterKind], package: str | 
     labels = load(above).labels if above is not None else ()
     if kinds - {StarterKind.AGENTS}:
         package = package_to_install(package, session.command(without="--package"))
-    return find_repository(session.directory, kinds, package or "", labels)
+    return find_repository(session.directory, kinds, package or "", labels, creates=creates)
 
 
 SET_UP = "Set up promptsync"

@@ -182,7 +182,8 @@ def plan_rollbacks(project: Project, prompts: Sequence[tuple[Labelled, int | Non
     """
     changes = tuple(_rollback(project, prompt, label, number) for prompt, number in prompts)
     if all(number is None for _, number in prompts) and all(change.old == change.new for change in changes):
-        raise _refusal(prompts[0][0], label, "its last release was rolled back already")
+        released = prompts[0][0].position(label).released
+        raise _refusal(prompts[0][0], label, f"v{released} was rolled back already")
     return LabelPlan(changes)
 
 

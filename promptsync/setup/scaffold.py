@@ -17,7 +17,7 @@ from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.disk import checked_place, present_text, real_path, write
 from promptsync.files.evaluation import FOLDER as EVALUATIONS
-from promptsync.files.git.repository import Repository
+from promptsync.files.git.repository import GitProgram, Repository
 from promptsync.files.yaml.layout import flow, inline, quoted
 from promptsync.registry.address import LOCAL
 
@@ -118,28 +118,32 @@ class Scaffold(Struct, frozen=True):
 
 
 def find_repository(
-    root: Path, kinds: frozenset[StarterKind], package: str, labels: Iterable[str]
+    root: Path, kinds: frozenset[StarterKind], package: str, labels: Iterable[str], *, creates: bool
 ) -> Scaffold:
     """Return the repository around a directory, where ``labels`` are the branches that labels: names.
 
-    Raises ``UsageError`` outside of a repository, and if it is unknown which branch is deployed, and
-    ``Refused`` if a symbolic link leads the files out of it.
+    ``creates`` says that there will be one in the directory, if there is none. Raises ``UsageError`` outside
+    of a repository, and if it is unknown which branch is deployed, and ``Refused`` if a symbolic link leads
+    the files out of it.
     """
     history = Repository.find(root, ".")
-    if history is None:
+    if history is None and not creates:
         raise UsageError(
             f"{root} is not in a git repository, where init adds such files; nothing was written",
             hint="git init",
             code="no-git",
         )
-    top = Path(history.line("rev-parse", "--show-toplevel") or root)
+    git = history or GitProgram(root)
+    top = Path(git.line("rev-parse", "--show-toplevel") or root)
     for path in (path for kind in kinds for path in kind.paths):
         if path == AGENTS_FILE or not (top / path).is_symlink():  # other links are kept
             checked_place(top, path)
         if path == AGENTS_FILE:
             present_text(top, path)  # it is added to, so it must be readable
-    head = history.line("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
-    branch = head.removeprefix("origin/") if head else history.branch
+    head = git.line("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
+    branch = head.removeprefix("origin/") if head else None
+    if head is None:
+        branch = history.branch if history is not None else git.line("var", "GIT_DEFAULT_BRANCH") or "master"
     branches = tuple(labels) or ((branch,) if branch else ())
     if not branches and kinds & {StarterKind.GITHUB, StarterKind.GITLAB}:
         raise UsageError(

@@ -154,7 +154,8 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
     if member.drafts:
         versions = [*map(_draft, member.drafts)]
         more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
-        text = f"passes over {'; '.join(versions[-3:])}{more}; the registry keeps them"
+        kept = "it" if len(versions) == 1 else "them"
+        text = f"passes over {'; '.join(versions[-3:])}{more}; the registry keeps {kept}"
         yield note(text, notes.merge_command(member.name))
     for row in notes.kept_tag_rows(plan.push, {member.name}):
         yield note(f"keeps {row.note}", notes.merge_command(member.name))

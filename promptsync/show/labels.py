@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +58,7 @@ def show_changes(plan: LabelPlan, receipt: LabelReceipt | None, warnings: Sequen
 def headline(plan: LabelPlan, failed: Sequence[Verdict]) -> str:
     """Return how many labels move, are created and deleted, and why that needs a person who confirms it."""
     nothing = "no label moves" if plan.commit else "nothing to change"
-    counts = _of_commit(plan, _counts(plan.pending, "moves", "is deleted") or nothing)
+    counts = _of_commit(plan, _counts(plan.pending, "moves", "is created", "is deleted") or nothing)
     if not failed:
         return counts
     first = f"{output.name(failed[0].name)} v{failed[0].version}"
@@ -137,18 +136,22 @@ def _label(name: str) -> str:
 
 def summary(labels: Sequence[ChangedLabel]) -> str:
     """Return on how many prompts each label moved, and how many did not."""
-    moved = _counts([label.change for label in labels if label.is_move], "moved", "deleted")
+    moved = _counts([label.change for label in labels if label.is_move], "moved", "created", "deleted")
     unknown = sum(label.is_unknown for label in labels)
     stayed = sum(not label.moved for label in labels) - unknown
     parts = [moved, f"{stayed} not moved" if stayed else "", f"{unknown} unknown" if unknown else ""]
     return ", ".join(filter(None, parts)) or "no label was changed"
 
 
-def _counts(changes: Iterable[LabelChange], moved: str, deleted: str) -> str:
-    counts = Counter((change.label, deleted if change.new is None else moved) for change in changes)
+def _counts(changes: Iterable[LabelChange], moved: str, created: str, deleted: str) -> str:
+    """Return what is done with each label, and on how many prompts; a label that moves on one moves."""
+    words: dict[str, list[str]] = {}
+    for change in changes:
+        word = deleted if change.new is None else created if change.old is None else moved
+        words.setdefault(change.label, []).append(word)
     return ", ".join(
-        f"{output.name(label)} {verb} on {output.count(number, 'prompt')}"
-        for (label, verb), number in counts.items()
+        f"{output.name(label)} {moved if moved in own else own[0]} on {output.count(len(own), 'prompt')}"
+        for label, own in words.items()
     )
 
 

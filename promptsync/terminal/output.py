@@ -14,6 +14,9 @@ from promptsync.errors import PromptsyncError
 SCHEMA = 1
 """Version of the JSON documents. Within one version, keys are only added."""
 
+_COMMAND = re.compile(r"(promptsync|git|export|pip|rm|mkdir) ")
+"""The start of a hint that is pasted as it is, so it is left to the terminal."""
+
 _MINUTE = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)")
 
 _COLOURS = {
@@ -166,10 +169,11 @@ def document(
 
 def error_lines(error: PromptsyncError) -> list[str]:
     """Return an error as lines for stderr."""
-    lines = [f"{style('error:', 'bad')} {safe(error.message)}"]
+    lines: list[str] = [Line(f"{style('error:', 'bad')} {safe(error.message)}")]
     lines += [f"  {safe(detail)}" for detail in error.details]
-    if error.hint:
-        lines += [f"{style('hint:', 'remote')} {safe(line)}" for line in error.hint.splitlines()]
+    for line in error.hint.splitlines():
+        hint = f"{style('hint:', 'remote')} {safe(line)}"
+        lines.append(hint if _COMMAND.match(line) else Line(hint))
     return lines
 
 

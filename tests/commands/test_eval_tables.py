@@ -75,7 +75,7 @@ def test_a_usage_error_starts_nothing(world: World) -> None:
         (["nothing like it"], "hint: promptsync eval list\n"),
         (["thanks", "--prompt", "nobody"], "no prompt 'nobody' in your files"),
         (["thanks", "--prompt", "a", "--report", "."], "--report: cannot write ."),
-        (["Nothing", "--prompt", "a"], "no table 'Nothing'"),
+        (["Nothing", "--prompt", "a"], "write evaluations/NAME.yaml"),
     ):
         world.says(2, message, "eval", "run", *options)
     for name, hint in (
@@ -193,10 +193,10 @@ def test_noise_says_which_rows_move_and_what_that_allows(world: World) -> None:
 
 def test_the_list_has_files_tables_and_evaluations(world: World) -> None:
     rows = [line.split() for line in world.ok("eval", "list").out.splitlines()]
-    assert rows[0] == ["ID", "NAME", "KIND", "RUNS", "LAST", "SCORE"]
+    assert rows[0] == ["NAME", "KIND", "RUNS", "LAST", "SCORE", "ID"]
     # The table that the file has made is in its line.
-    (line,) = [row for row in rows[1:] if row[1:3] == ["thanks", "file"]]
-    assert len(line[0]) == 36 and not [row for row in rows if row[2] == "table"]
+    (line,) = [row for row in rows[1:] if row[:2] == ["thanks", "file"]]
+    assert len(line[-1]) == 36 and not [row for row in rows if row[1] == "table"]
     document = world.run("eval", "list", "--json").document
     assert document["files"] == [{"name": "thanks", "path": "evaluations/thanks.yaml", "prompts": ["a", "b"]}]
     # Prompts that do not belong here are not run.

@@ -71,9 +71,9 @@ def test_a_score_under_the_minimum_is_exit_1(here: World) -> None:
 
 def test_lists_show_what_can_be_run_and_what_it_scored(here: World) -> None:
     here.run("eval", "run", "quality")
-    assert [line for line in here.run("eval", "list").lines[1:] if line[2] == "evaluation"] == [
-        ["2", "unscored", "evaluation", "0", "-"],
-        ["1", "quality", "evaluation", "1", "50"],
+    assert [line[:4] for line in here.run("eval", "list").lines[1:]] == [
+        ["quality", "file", "1", "50"],  # with the runs of the evaluation that the registry made of it
+        ["unscored", "file", "0", "-"],
     ]
     assert here.run("agent", "list").lines == [
         ["ID", "NAME", "VERSION", "LABELS"],

@@ -121,7 +121,7 @@ def test_a_snippets_label_in_use_is_deleted_only_with_force(here: World) -> None
 BEFORE = {"prod": 2, "prod.previous": 1, "staging": 3}
 QUESTIONS = [
     ("label delete refund prod", "prod is deleted on 1 prompt. Continue?"),
-    ("label set refund live", "live moves on 1 prompt. Continue?"),
+    ("label set refund live", "live is created on 1 prompt. Continue?"),
     *(
         (line, "prod moves on 1 prompt. Continue?")
         for line in (
@@ -196,7 +196,7 @@ def test_a_rollback_undoes_the_last_release_once_or_goes_to_the_version_it_is_gi
     here.run("promote", "staging", "prod")
     ran = here.run("rollback", "refund", "--label", "prod")
     assert (ran.code, ran.lines) == (0, [["moved", "refund", "prod", "v3", "->", "v1", "lower"]])
-    again = here.says(3, "rolled back already", "rollback", "refund", "--label", "prod")
+    again = here.says(3, "v3 was rolled back already", "rollback", "refund", "--label", "prod")
     assert "hint: promptsync log refund\n" in again.err
     # Labels that promptsync keeps itself are never suggested.
     here.says(2, "hint: promptsync label list refund", "label", "move", "refund@1", "prod.relesed")

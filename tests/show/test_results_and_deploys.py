@@ -39,7 +39,7 @@ from promptsync.show.markdown import MOST, Page
 from promptsync.show.result_files import junit
 
 limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
-PASSES_OVER = "passes over v3, saved in the dashboard; the registry keeps them; promptsync pull --merge beta"
+PASSES_OVER = "passes over v3, saved in the dashboard; the registry keeps it; promptsync pull --merge beta"
 
 
 def item(name: str, version: int) -> Item:

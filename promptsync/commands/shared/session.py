@@ -15,6 +15,7 @@ import click
 from promptsync.commands.shared.groups import VerbGroup, shared_options
 from promptsync.errors import Interrupted, UsageError
 from promptsync.terminal import streams
+from promptsync.terminal.output import Line, fitted
 from promptsync.terminal.progress import Bar
 
 if TYPE_CHECKING:
@@ -166,8 +167,6 @@ class Session:
 
     def on_remote(self, outcome: Outcome) -> Outcome:
         """Return an outcome whose lines and hints choose the remote and label that the command line chose."""
-        from promptsync.terminal.output import Line
-
         if not self.remote and not self.deploy_label:
             return outcome
         error = outcome.error
@@ -269,8 +268,6 @@ class Session:
 
     def fitted(self, lines: Sequence[str]) -> Sequence[str]:
         """Return lines that fit the width of the terminal."""
-        from promptsync.terminal.output import fitted
-
         return lines if self.columns is None else fitted(lines, self.columns)
 
     def ask(
@@ -293,7 +290,8 @@ class Session:
             )
         prompt: Any = click.confirm if isinstance(default, bool) else click.prompt
         try:
-            answer: Answer = prompt(question, default=default, err=True)
+            text = "\n".join(self.fitted([Line(question)]))
+            answer: Answer = prompt(text, default=default, err=True)
             return answer
         except (click.Abort, KeyboardInterrupt):
             click.echo(err=True)  # ends the line of the question
