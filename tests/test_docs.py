@@ -136,8 +136,9 @@ def _commands() -> Iterator[list[str]]:
 def test_every_environment_variable_is_in_the_manual_and_no_other() -> None:
     # httpx reads these.
     used = {"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-    text = (ROOT / "promptsync" / "cli.py").read_text("utf-8")
-    used |= set(re.findall(r"environ\.get\(\"([A-Z_]+)\"", text))
+    for path in ("cli.py", "commands/shared/session.py"):
+        text = (ROOT / "promptsync" / path).read_text("utf-8")
+        used |= set(re.findall(r"(?:environ\.get|variable|is_on)\(\"([A-Z_]+)\"", text))
     for file in (ROOT / "promptsync").rglob("*.py"):
         used |= set(re.findall(r"\b(?:PROMPTLAYER|PROMPTSYNC|GITHUB)_[A-Z_]*[A-Z]", file.read_text("utf-8")))
     page = DOCS / "environment.md"
