@@ -492,18 +492,18 @@ def _relation(
     tracked, theirs = graph.tracked, graph.digest(graph.tracked)
     ours = graph.file.digest if graph.file is not None else None
     if ours == theirs:
-        return State.IN_SYNC, _base_at(graph, tracked)
+        return State.IN_SYNC, _base_at(graph, tracked, of_file)
     if graph.file is not None and graph.was_sent_as(graph.file, tracked):
-        return State.ALTERED, _base_at(graph, tracked)
+        return State.ALTERED, _base_at(graph, tracked, of_file)
     # The registry's side has nothing new.
     if tracked in of_file:
-        return State.AHEAD, _base_at(graph, tracked)
+        return State.AHEAD, _base_at(graph, tracked, of_file)
     # Without a common version or one of the texts there is nothing to merge.
     if not common or ours is None or theirs is None:
-        return State.DIVERGED, _base_at(graph, common[0]) if common else None
+        return State.DIVERGED, _base_at(graph, common[0], of_file) if common else None
     base = _base_in_git(graph, frozenset(common), of_tracked - of_file)
     if base is None:
-        base = _base_at(graph, common[0])
+        base = _base_at(graph, common[0], of_file)
         if len(common) > 1:
             return State.DIVERGED, base
     # The file includes a version that the tracked one does not, so neither side builds on the other.
@@ -549,8 +549,16 @@ def shared_in_git(graph: Graph, number: int, common: Includes) -> Revision | Non
     return lineage.revisions[shared] if shared is not None and common <= graph.at(shared) else None
 
 
-def _base_at(graph: Graph, version: int) -> Base:
-    """Return a version with the tags that came into the file with its key, or that it was published with.
+def _base_at(graph: Graph, version: int, of_file: Includes) -> Base:
+    """Return a version with its tags, or those of the newest version before it whose tags are known."""
+    before = sorted((graph.includes(version) & of_file) - {0, version}, reverse=True)
+    known = (_tags_at(graph, number) for number in (version, *before))
+    tags = next((tags for tags in known if tags is not None), None)
+    return Base(graph.digest(version) or "", version, tags)
+
+
+def _tags_at(graph: Graph, version: int) -> Tags | None:
+    """Return the tags that came into the file with the key of a version, or that it was published with.
 
     Tags have no versions, so a pull may bring tags that were changed since the version was published.
     """
@@ -558,5 +566,4 @@ def _base_at(graph: Graph, version: int) -> Base:
     with_key = [place for place in of_head if any(key.version == version for key in revisions[place].keys)]
     # Later revisions keep the key, whatever tags they add.
     place = min(with_key) if with_key else graph.published_from(version)
-    tags = revisions[place].tags if place is not None else None
-    return Base(graph.digest(version) or "", version, tags)
+    return revisions[place].tags if place is not None else None
