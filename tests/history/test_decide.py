@@ -142,8 +142,8 @@ def test_the_tags_of_the_base_are_those_of_the_revision_it_was_published_from() 
     assert decision.base is not None and decision.base.tags == frozenset({"new"})
     decision, _ = decided(uncommitted("ab", keys=[key(1, "a")]), versions(("a", "(v1)")))
     assert decision.base is not None and decision.base.tags is None
-    # Unknown for a version that was pulled and not committed, so that a tag removed there does not come back.
-    decision, _ = decided(uncommitted("abc", AT_FIRST, keys=[key(2, "ab")]), versions(FIRST, ("ab", "")))
+    # Saved in the dashboard with the same text: tags that were removed there must not come back.
+    decision, _ = decided(committed(AT_FIRST), versions(FIRST, ("a", "")))
     assert decision.base is not None and (decision.base.version, decision.base.tags) == (2, frozenset())
 
 
