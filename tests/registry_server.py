@@ -76,6 +76,13 @@ class Caller:
         chunks = b"".join(self.app(environ, start_response))
         return Answer(caught["status"], caught["headers"], chunks)
 
+    def expect(self, *rows: tuple[Any, ...]) -> None:
+        """Send each row, a method, a target and a body; its status and words of the message follow them."""
+        for method, target, body, status, *words in rows:
+            answer = self(method, target, body)
+            assert answer.status == status, (method, target, body, answer.body)
+            assert all(word in answer.body["message"] for word in words), (body, answer.body)
+
 
 def chat(text: str = "Hello {name}", **more: Any) -> dict[str, Any]:
     """A small chat template."""

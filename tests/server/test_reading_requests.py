@@ -72,94 +72,64 @@ def test_a_log_is_read_with_all_that_was_noted_about_it(call, three):
     answer = call("GET", f"{REQUESTS}/1")
     assert answer.status == 200
     logged = answer.body
-    blueprint, created = logged.pop("prompt_blueprint"), logged.pop("created_at")
-    assert created.endswith("Z")
-    assert logged == {
-        "success": True,
-        "request_id": 1,
-        "id": 1,
-        "provider": "anthropic",
-        "provider_type": "anthropic",
-        "model": "claude-sonnet-4",
-        "engine": "claude-sonnet-4",
-        "input_tokens": 10,
-        "output_tokens": 5,
-        "tokens": 15,
-        "price": 0.25,
-        "request_start_time": "2026-01-01T00:00:00.000000Z",
-        "request_end_time": "2026-01-01T00:00:01.500000Z",
-        "latency_ms": 1500,
-        "latency": 1.5,
-        "trace_id": None,
-        "span_id": None,
-        "status": "SUCCESS",
-        "error_type": None,
-        "error_message": None,
-        "tags_array": ["prod", "mail"],
-        "metadata": [{"user": "42"}, {"plan": "paid"}],
-        "scores": [{"name": "default", "score": 70}, {"name": "tone", "score": 90}],
-        "prompt_id": 1,
-        "prompt_name": "ask",
-        "prompt_version_number": 1,
-        "prompt_input_variables": {"name": "Ana", "unused": "x"},
-        "group_id": 1,
-    }
-    messages = blueprint["prompt_template"]["messages"]
-    assert [(message["role"], message["content"][0]["text"]) for message in messages] == [
-        ("user", "Where is my Money?"),
-        ("assistant", "In your bank"),
-    ]
-    assert blueprint["metadata"]["model"]["parameters"] == {"max_tokens": 9}
+    messages = logged.pop("prompt_blueprint")["prompt_template"]["messages"]
+    assert [message["content"][0]["text"] for message in messages] == ["Where is my Money?", "In your bank"]
+    assert logged.pop("created_at").endswith("Z")
+    assert logged == (
+        {"success": True, "request_id": 1, "id": 1, "group_id": 1, "trace_id": None, "span_id": None}
+        | {"provider": "anthropic", "provider_type": "anthropic"}
+        | {"model": "claude-sonnet-4", "engine": "claude-sonnet-4"}
+        | {"input_tokens": 10, "output_tokens": 5, "tokens": 15, "price": 0.25}
+        | {"request_start_time": "2026-01-01T00:00:00.000000Z", "latency_ms": 1500}
+        | {"request_end_time": "2026-01-01T00:00:01.500000Z", "latency": 1.5}
+        | {"status": "SUCCESS", "error_type": None, "error_message": None}
+        | {"tags_array": ["prod", "mail"], "metadata": [{"user": "42"}, {"plan": "paid"}]}
+        | {"scores": [{"name": "default", "score": 70}, {"name": "tone", "score": 90}]}
+        | {"prompt_id": 1, "prompt_name": "ask", "prompt_version_number": 1}
+        | {"prompt_input_variables": {"name": "Ana", "unused": "x"}}
+    )
     for request_id in ("9", "0", "x", "9" * 30):
         assert call("GET", f"{REQUESTS}/{request_id}").status == 404, request_id
 
 
 def test_a_call_is_read_with_the_tokens_of_its_response(call, three):
-    logged = call("GET", f"{REQUESTS}/2").body
+    logged, failed = (call("GET", f"{REQUESTS}/{request_id}").body for request_id in (2, 3))
     keys = ("provider", "model", "input_tokens", "output_tokens", "tokens", "latency_ms", "span_id")
     assert [logged[key] for key in keys] == ["openai", "gpt-4o", 8, 2, 10, 250, "00000000000000ab"]
+    failure = [failed[key] for key in ("status", "error_type", "error_message")]
+    assert failure == ["ERROR", "PROVIDER_TIMEOUT", "too slow"]
     # What the registry does not know is not there, because the vendor's schema has no null for it.
-    assert "price" not in logged
-    failed = call("GET", f"{REQUESTS}/3").body
-    assert [failed[key] for key in ("status", "error_type", "error_message")] == [
-        "ERROR",
-        "PROVIDER_TIMEOUT",
-        "too slow",
-    ]
-    assert {"tokens", "input_tokens"} & failed.keys() == set()
+    assert ("price" in logged, {"tokens", "input_tokens"} & failed.keys()) == (False, set())
     calls = failed["prompt_blueprint"]["prompt_template"]["messages"][-1]["tool_calls"]
     assert [tool_call["function"]["name"] for tool_call in calls] == ["find", "send"]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"kwargs": {"messages": [{"role": 3}], "model": []}, "request_response": [], "tags": None},
-        {"request_response": {"usage": {"input_tokens": "9", "output_tokens": -1}}},
-        {"request_response": {"usage": {"prompt_tokens": 10**4300 - 1}}},
-    ],
-)
-def test_a_call_of_any_shape_can_be_read(call, body):
-    assert call("POST", "/track-request", body).status == 200
-    logged = call("GET", f"{REQUESTS}/1")
-    assert logged.status == 200
-    assert logged.body["prompt_blueprint"]["prompt_template"]["messages"] == []
-    assert {"provider", "model", "tokens", "price", "latency"} & logged.body.keys() == set()
+ODD = [
+    *(
+        {"tags": 3},
+        {"tags": ["a", 1], "provider_type": {}},
+        {"status": "FINE", "span_id": 5},
+        {"prompt_id": 0},
+    ),
+    {"kwargs": [], "metadata": "x", "prompt_version": "x", "group_id": "abc", "price": "1"},
+    {"kwargs": {"messages": [{"role": 3}], "model": []}, "request_response": []},
+    *({"request_end_time": time} for time in ("never", 1e300, 10**400, True, [])),
+]
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [{"tags": 3}, {"tags": ["a", 1], "provider_type": {}}, {"status": "FINE", "span_id": 5}, {"prompt_id": 0}]
-    + [{"kwargs": [], "metadata": "x", "prompt_version": "x", "group_id": "abc", "price": "1"}]
-    + [{"request_end_time": time} for time in ("never", 1e300, 10**400, True, [])],
-)
-def test_a_call_that_was_made_is_logged_without_what_cannot_be_read(call, odd):
-    body = {"error_message": "kept", "price": 0.5, "input_tokens": 3.0, **odd}
-    assert call("POST", "/track-request", body).status == 200
-    logged = call("GET", f"{REQUESTS}/1").body
-    assert (logged["error_message"], logged["input_tokens"], logged["tags_array"]) == ("kept", 3, [])
-    assert logged.get("price") == (None if "price" in odd else 0.5)
+def test_a_call_that_was_made_is_logged_without_what_cannot_be_read(call):
+    for number, odd in enumerate(ODD, 1):
+        body = {"error_message": "kept", "price": 0.5, "input_tokens": 3.0, **odd}
+        assert call("POST", "/track-request", body).status == 200, odd
+        logged = call("GET", f"{REQUESTS}/{number}").body
+        assert (logged["error_message"], logged["input_tokens"], logged["tags_array"]) == ("kept", 3, [])
+        assert logged.get("price") == (None if "price" in odd else 0.5)
+        assert logged["prompt_blueprint"]["prompt_template"]["messages"] == []
+        assert {"model", "latency"} & logged.keys() == set()
+    for usage in ({"input_tokens": "9", "output_tokens": -1}, {"prompt_tokens": 10**4300 - 1}):
+        call("POST", "/track-request", {"request_response": {"usage": usage}})
+        number += 1
+        assert "tokens" not in call("GET", f"{REQUESTS}/{number}").body
 
 
 def search(call, **body):
@@ -196,13 +166,11 @@ FILTERS = [
 ]
 
 
-def test_each_filter_selects(call, three):
+def test_each_filter_and_free_text_selects(call, three):
     for condition, expected in FILTERS:
         assert search(call, filter_group={"filters": [condition]}) == expected, condition
         assert search(call, filters=[condition]) == expected, condition
-
-
-def test_free_text_matches_the_starts_of_words(call, three):
+    # Free text matches the starts of words.
     for q, expected in (("mon", [1]), ("MONEY ban", [1]), ("oney", []), ("good", [2]), ("", [3, 2, 1])):
         assert search(call, q=q) == expected, q
 
@@ -212,7 +180,7 @@ def test_free_text_with_many_words_is_found_at_once(call):
     call("POST", "/track-request", {"kwargs": {"messages": [{"role": "user", "content": words}]}})
     # Each word compared with each would take hours.
     assert search(call, q=" ".join(["w9", "w19999", "w5"] * 300_000)) == [1]
-    assert search(call, q="w9 w20000") == search(call, q="zz") == []
+    assert search(call, q="w9 w20000") == []
 
 
 def test_results_come_in_pages(call, three):
@@ -231,13 +199,11 @@ def test_results_come_in_pages(call, three):
 
 REFUSED = [
     ({"per_page": 26}, "per_page: expected int <= 25"),
-    ({"sort_by": "id"}, "sort_by: invalid enum value"),
     ({"sort_order": "asc"}, "sort_order requires sort_by"),
     ({"q": " ".join(map(str, range(101)))}, "q can have at most 100 different words"),
     ({"metadata_cost_breakdown_key": "user"}, "unknown field metadata_cost_breakdown_key"),
     ({"filter_group": {}}, "field must be one of pl_id, "),
     ({"filter_group": {"filters": [], "operator": "is"}}, "either a field or filters"),
-    ({"filter_group": {"filters": [], "logic": "XOR"}}, "filter_group.logic: invalid enum value"),
     ({"filter_group": {"filters": [], "logics": "OR"}}, "filter_group: object contains unknown field logics"),
     ({"filters": [where("nothing", "is", "x")]}, "field must be one of pl_id, "),
     ({"filters": [where("engine", "contains", "gpt")]}, "operator must be one of is, is_not, in, not_in"),
@@ -246,25 +212,14 @@ REFUSED = [
     ({"filters": [where("cost", "is_null", 1)]}, "value: expected null"),
     ({"filters": [where("request_start_time", "before", "soon")]}, "ISO 8601"),
     ({"filters": [where("metadata", "key_equals", "x")]}, "nested_key"),
-    ({"filters": [where("metadata", "key_equals", [], "user")]}, "value: expected bool | int | float | str"),
     ({"filters": [where("engine", "is", "x", "user")]}, "does not apply to other fields"),
-    (
-        {"filters": [{**where("engine", "is", "x"), "case": 1}]},
-        "filters[0]: object contains unknown field case",
-    ),
     ({"filters": [where("pl_id", "eq", 1)] * 101}, "at most 100 filters"),
-    (
-        {"filter_group": {"filters": [{"filters": [where("engine", "gt", 1)]}]}},
-        "engine: operator must be one of",
-    ),
+    ({"filters": [{"filters": [where("engine", "gt", 1)]}]}, "engine: operator must be one of"),
 ]
 
 
 def test_what_cannot_be_searched_is_refused_and_never_ignored(call, three):
-    for body, said in REFUSED:
-        answer = call("POST", f"{REQUESTS}/search", body)
-        assert answer.status == 400, said
-        assert said in answer.body["message"], said
+    call.expect(*(("POST", f"{REQUESTS}/search", body, 400, said) for body, said in REFUSED))
 
 
 def test_the_oldest_requests_are_deleted_with_their_texts_and_traces(tmp_path):

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from registry_server import Caller
 from seeds import examples
 
+from promptsync.server import skills
 from promptsync.server.http import ApiError
 from promptsync.server.skills import (
     MAX_ENTRIES,
@@ -66,10 +66,6 @@ def create(call):
     return created
 
 
-def paths(call: Caller, query: str = "") -> list[str]:
-    return list(call("GET", f"{SKILLS}/team{query}").body["files"])
-
-
 # -- versions -----------------------------------------------------------------------------------------------
 
 
@@ -78,33 +74,30 @@ def test_a_collection_is_found_by_id_name_and_root_path(call, create) -> None:
     about = made["skill_collection"]
     for identifier in (about["id"], "team", "%2Fteam"):
         answer = call("GET", f"{SKILLS}/{identifier}").body
-        assert answer["skill_collection"] == about
+        assert (answer["skill_collection"], answer["version"]) == (about, made["version"])
         assert answer["files"] == {"a.md": "ü", "empty": ""}
-        assert answer["version"] == made["version"]
-    assert (made["version"]["number"], made["version"]["commit_message"]) == (1, "first")
     assert call("GET", SKILLS).body["skill_collections"] == [about]
 
 
-@pytest.mark.parametrize(
-    ("provider", "stored", "exported"),
-    [
-        (None, "triage/SKILL.md", "triage/SKILL.md"),
-        (None, ".claude/CLAUDE.md", ".claude/CLAUDE.md"),
-        ("claude_code", "CLAUDE.md", ".claude/CLAUDE.md"),
-        ("claude_code", "triage/SKILL.md", ".claude/skills/triage/SKILL.md"),
-        ("claude_code", "skills/policy.md", ".claude/skills/policy.md"),
-        ("openai", "AGENTS.md", ".agents/AGENTS.md"),
-        ("openai", "triage/agents/openai.yaml", ".agents/skills/triage/agents/openai.yaml"),
-        ("openclaw", "workspace/skills/a/SKILL.md", ".openclaw/workspace/skills/a/SKILL.md"),
-    ],
-)
-def test_a_provider_finds_the_files_in_its_own_folder(call, create, provider, stored, exported) -> None:
-    made = create(provider=provider, files=files(stored))
-    assert (made["version"]["provider"], made["version"]["file_paths"]) == (provider, [stored])
-    assert paths(call) == [exported]
-    # A path that was read can be sent.
-    saved = call("POST", f"{SKILLS}/team/versions", {"deletes": [exported]})
-    assert saved.body["version"]["file_paths"] == []
+def test_a_provider_finds_the_files_in_its_own_folder(call, create) -> None:
+    for number, (provider, stored, exported) in enumerate(
+        (
+            (None, "triage/SKILL.md", "triage/SKILL.md"),
+            (None, ".claude/CLAUDE.md", ".claude/CLAUDE.md"),
+            ("claude_code", "CLAUDE.md", ".claude/CLAUDE.md"),
+            ("claude_code", "triage/SKILL.md", ".claude/skills/triage/SKILL.md"),
+            ("claude_code", "skills/policy.md", ".claude/skills/policy.md"),
+            ("openai", "AGENTS.md", ".agents/AGENTS.md"),
+            ("openai", "triage/agents/openai.yaml", ".agents/skills/triage/agents/openai.yaml"),
+            ("openclaw", "workspace/skills/a/SKILL.md", ".openclaw/workspace/skills/a/SKILL.md"),
+        )
+    ):
+        made = create(str(number), provider=provider, files=files(stored))
+        assert (made["version"]["provider"], made["version"]["file_paths"]) == (provider, [stored])
+        assert list(call("GET", f"{SKILLS}/{number}").body["files"]) == [exported]
+        # A path that was read can be sent.
+        saved = call("POST", f"{SKILLS}/{number}/versions", {"deletes": [exported]})
+        assert saved.body["version"]["file_paths"] == []
 
 
 @settings(max_examples=examples(200), deadline=None)
@@ -122,27 +115,25 @@ def test_an_exported_path_is_stored_as_what_it_came_from(provider, path) -> None
 
 def test_an_archive_can_be_sent_and_read_with_binary_files(call, create) -> None:
     sent = archive(("d/", ""), ("d/SKILL.md", "ü"), ("logo.png", BINARY))
-    body = {"name": "team", "provider": "claude_code", "files": files("CLAUDE.md")}
+    body = {"provider": "claude_code", "files": files("CLAUDE.md")}
     for name, key in (("zip", "metadata"), ("archive", "json"), ("files", "json")):
         answer = call("POST", SKILLS, **form([(key, json.dumps({**body, "name": name})), (name, sent)]))
         assert answer.status == 201, answer.body
         read = call("GET", f"{SKILLS}/{name}?format=zip")
         assert read.headers["Content-Type"] == "application/zip"
+        assert call("GET", f"{SKILLS}/{name}?format=zip").raw == read.raw
         with zipfile.ZipFile(io.BytesIO(read.raw)) as pulled:
             assert {entry: pulled.read(entry) for entry in pulled.namelist()} == {
                 ".claude/CLAUDE.md": b"CLAUDE.md",
                 ".claude/logo.png": BINARY,
                 ".claude/skills/d/SKILL.md": "ü".encode(),
             }
-        assert call("GET", f"{SKILLS}/{name}?format=zip").raw == read.raw
         shown = call("GET", f"{SKILLS}/{name}?format=json").body
-        assert shown["version"]["file_paths"] == ["CLAUDE.md", "d/SKILL.md", "logo.png"]
         assert list(shown["files"]) == [".claude/CLAUDE.md", ".claude/skills/d/SKILL.md"]
         # What was read can be sent; the files that it does not have stay.
-        again = call(
-            "POST", f"{SKILLS}/{name}/versions", **form([("metadata", '{"deletes": []}'), ("zip", read.raw)])
-        )
-        assert again.body["version"]["file_paths"] == shown["version"]["file_paths"]
+        again = form([("metadata", '{"deletes": []}'), ("zip", read.raw)])
+        saved = call("POST", f"{SKILLS}/{name}/versions", **again).body["version"]["file_paths"]
+        assert saved == shown["version"]["file_paths"] == ["CLAUDE.md", "d/SKILL.md", "logo.png"]
 
 
 def link(name: str, kind: int) -> zipfile.ZipInfo:
@@ -182,12 +173,10 @@ def test_an_archive_that_is_refused(call) -> None:
         (FAR_AWAY, "read as a ZIP file"),
         (archive(("../a", "1")), "'../a' is not a valid path"),
         (archive(("/a", "1")), "'/a' is not a valid path"),
-        (archive(("a/./b", "1")), "'a/./b' is not a valid path"),
-        (archive(("a//b", "1")), "'a//b' is not a valid path"),
-        (archive(("a\\..\\b", "1")), "is not a valid path"),
-        (archive(("C:/a", "1")), "'C:/a' is not a valid path"),
-        (archive(("a\nb", "1")), "is not a valid path"),
-        (archive(("x" * 600, "1")), "is not a valid path"),
+        *(
+            (archive((path, "1")), "is not a valid path")
+            for path in ("a/./b", "a//b", "a\\..\\b", "C:/a", "a\nb", "x" * 600)
+        ),
         (archive((link("a", stat.S_IFLNK), "/etc/passwd")), "'a' in the archive is not a plain file"),
         (archive((link("a", stat.S_IFIFO), "")), "is not a plain file"),
         (ENCRYPTED, "is encrypted"),
@@ -219,59 +208,43 @@ def test_no_damage_is_an_unexpected_error(at, by, cut) -> None:
 # -- what is refused ----------------------------------------------------------------------------------------
 
 LARGE = [{"path": "a", "content": "x" * (MAX_FILE + 1)}]
+NEW = {"name": "team"}
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status", "words"),
-    [
-        ("POST", "", {"name": None}, 400, "name: "),
-        ("POST", "", {"name": "taken"}, 400, "'taken' already"),
-        ("POST", "", {"name": "/x"}, 400, "start with a slash"),
-        ("POST", "", {"provider": "cursor"}, 400, "provider: "),
-        ("POST", "", {"folder_id": 9}, 400, "no folder with the id 9"),
-        ("POST", "", {"external_ids": [{"source": "a", "external_id": "b"}]}, 400, "no external ids"),
-        ("POST", "", {"workspace_id": 1}, 400, "workspace_id"),
-        ("POST", "", {"files": [{"content": "x"}]}, 400, "files[0].path: "),
-        ("POST", "", {"files": files("a", "a")}, 400, "'a' is sent twice"),
-        ("POST", "", {"provider": "openai", "files": files("a/b", ".agents/skills/a/b")}, 400, "sent twice"),
-        ("POST", "", {"files": files("")}, 400, "is not a valid path"),
-        ("POST", "", {"files": files("a\0")}, 400, "is not a valid path"),
-        ("POST", "", {"files": LARGE}, 400, "'a' is larger than"),
-        ("POST", "/taken/versions", {"deletes": ["x"]}, 400, "The collection has no file 'x'."),
-        ("POST", "/taken/versions", {"moves": [{"old_path": "x", "new_path": "c"}]}, 400, "no file 'x'"),
-        ("POST", "/taken/versions", {"moves": [{"old_path": "a", "new_path": "a"}]}, 400, "which exists"),
-        ("POST", "/taken/versions", {"moves": [{"old_path": "a", "new_path": "../b"}]}, 400, "a valid path"),
-        ("POST", "/taken/versions", {"moves": [{"old_path": "a"}]}, 400, "moves[0].new_path: "),
-        ("POST", "/taken/versions", {"file_updates": files("a/b")}, 400, "both a file and a folder"),
-        ("POST", "/taken/versions", {"provider": "openai"}, 400, "Two files would have the same path"),
-        ("POST", "/taken/versions", {"release_label": ""}, 400, "release_label: "),
-        ("POST", "/nobody/versions", {}, 404, "'nobody'"),
-        ("PATCH", "/nobody", {"name": "x"}, 404, "'nobody'"),
-        ("PATCH", "/taken", {}, 400, "name: "),
-        ("PATCH", "/taken", {"name": "other"}, 400, "'other' already"),
-        ("GET", "/nobody", None, 404, "'nobody'"),
-        ("GET", "/taken?version=2", None, 404, "no version 2"),
-        ("GET", "/taken?label=prod", None, 404, "no release label 'prod'"),
-        ("GET", "/taken?label=prod&version=1", None, 422, "not both"),
-        ("GET", "/taken?format=tar", None, 422, "format"),
-    ],
-    ids=lambda value: str(value)[:50],
-)
-def test_a_request_that_is_refused(call, create, method, path, body, status, words) -> None:
+def test_a_request_that_is_refused_changes_nothing(call, create) -> None:
     create("taken", files=files("a", "b/c", "skills/b/c"))
     create("other")
-    answer = call(method, f"{SKILLS}{path}", {"name": "team", **body} if path == "" else body)
-    assert (answer.status, words in answer.body["message"]) == (status, True), answer.body
+    twice = {"provider": "openai", "files": files("a/b", ".agents/skills/a/b")}
+    call.expect(
+        ("POST", SKILLS, {"name": "/x"}, 400, "start with a slash"),
+        ("POST", SKILLS, NEW | {"folder_id": 9}, 400, "no folder with the id 9"),
+        ("POST", SKILLS, NEW | {"files": files("a", "a")}, 400, "'a' is sent twice"),
+        ("POST", SKILLS, NEW | twice, 400, "sent twice"),
+        ("POST", SKILLS, NEW | {"files": files("a\0")}, 400, "is not a valid path"),
+        ("POST", SKILLS, NEW | {"files": LARGE}, 400, "'a' is larger than"),
+        *(
+            ("POST", f"{SKILLS}/taken/versions", body, 400, words)
+            for body, words in (
+                ({"moves": [{"old_path": "x", "new_path": "c"}]}, "no file 'x'"),
+                ({"moves": [{"old_path": "a", "new_path": "a"}]}, "which exists"),
+                ({"moves": [{"old_path": "a", "new_path": "../b"}]}, "a valid path"),
+                ({"file_updates": files("a/b")}, "both a file and a folder"),
+                ({"provider": "openai"}, "Two files would have the same path"),
+            )
+        ),
+        ("PATCH", f"{SKILLS}/nobody", {"name": "x"}, 404, "'nobody'"),
+        ("PATCH", f"{SKILLS}/taken", {"name": "other"}, 400, "'other' already"),
+    )
     listed = call("GET", SKILLS).body["skill_collections"]
     assert [collection["name"] for collection in listed] == ["other", "taken"]
     assert call("GET", f"{SKILLS}/taken").body["version"]["number"] == 1
 
 
-def test_the_files_of_several_versions_are_limited_together(call, create) -> None:
-    create(files=[{"path": str(at), "content": "x" * MAX_FILE} for at in range(6)])
-    more = [{"path": "more", "content": "x" * (MAX_FILE - 1)}]
-    answer = call("POST", f"{SKILLS}/team/versions", {"file_updates": more})
-    assert (answer.status, "33,554,432 bytes in total" in answer.body["message"]) == (400, True)
+def test_the_files_of_several_versions_are_limited_together(monkeypatch, call, create) -> None:
+    monkeypatch.setattr(skills, "MAX_TOTAL", 11)
+    create(files=[{"path": "a", "content": "x" * 6}])
+    more = {"file_updates": [{"path": "more", "content": "x" * 6}]}
+    call.expect(("POST", f"{SKILLS}/team/versions", more, 400, "more than 11 bytes in total"))
     assert call("GET", f"{SKILLS}/team").body["version"]["number"] == 1
 
 
@@ -287,23 +260,12 @@ def test_a_form_that_is_refused(call) -> None:
         (form([("metadata", "{")]), "not valid JSON"),
         (form([("metadata", "[]")]), "must be a JSON object"),
         (form([NAME, ("json", "{}")]), "A form has at most one field"),
-        (form([NAME, ("zip", b"x"), ("archive", b"x")]), "A form has at most one field"),
         (form([NAME, ("zip", b"x"), ("zip", b"x")]), "A form has at most one field"),
         (form([NAME, ("zip", "text")]), "A form has at most one field"),
         (form([NAME, ("other", b"x")]), "A form has at most one field"),
         (form([("metadata", b"{}")]), "A form has at most one field"),
         (form([NAME, *[("zip", b"x")] * 20]), "The form cannot be read"),
-        *(
-            ({"raw": raw, "content_type": f"multipart/form-data{boundary}"}, "")
-            for raw, boundary in (
-                (b"", ""),
-                (b"x", ""),
-                (b"x", "; boundary=b"),
-                (b"--b\r\n\r\n", "; boundary=b"),
-                (b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--", "; boundary=b"),
-                (b"x", f"; boundary={'b' * 300}"),
-            )
-        ),
+        ({"raw": b"x", "content_type": "multipart/form-data"}, "The form cannot be read"),
     ):
         answer = call("POST", SKILLS, **sent)
         assert (answer.status, words in answer.body["message"]) == (400, True), answer.body

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
 from urllib.parse import quote, urlsplit
@@ -29,7 +28,7 @@ agents:
   - name: failing
     nodes: [{name: only, prompt: {name: nobody}}]
 """
-CHANNEL = "workflows:1:run:abc"
+CHANNEL, OTHER = "workflows:1:run:abc", "workflows:1:run:other"
 RUN = {"input_variables": {"question": "Where?"}, "channel_name_suffix": "abc"}
 RESULT = "Q: Where?!"
 SECONDS = 120
@@ -61,6 +60,10 @@ def token_for(call, channel=CHANNEL):
     return answer.body["token_details"]["token"]
 
 
+def start(call, agent=1, **more):
+    return call("POST", f"/workflows/{agent}/run", RUN | more).body["workflow_version_execution_id"]
+
+
 class Client:
     """A client of Centrifugo's protocol that checks nothing."""
 
@@ -85,11 +88,10 @@ class Client:
         assert self.do("connect", token=token)["connect"]["client"]
         assert self.do("subscribe", channel=channel) == {"subscribe": {}}
 
-    def result(self, channel=CHANNEL, name="SET_WORKFLOW_COMPLETE"):
+    def result(self, channel=CHANNEL):
         push = self.read()["push"]
-        assert push["channel"] == channel
         data = push["pub"]["data"]
-        assert data["message_name"] == name
+        assert (push["channel"], data["message_name"]) == (channel, "SET_WORKFLOW_COMPLETE")
         return json.loads(data["data"])
 
     def closed(self):
@@ -102,57 +104,45 @@ class Client:
 
 
 @contextmanager
-def client(url, **options):
+def client(url):
     address = url.replace("http", "ws") + "/connection/websocket"
-    with connect(address, open_timeout=SECONDS, **options) as connection:
+    with connect(address, open_timeout=SECONDS) as connection:
         yield Client(connection)
 
 
 # -- results -------------------------------------------------------------------------------------------
 
 
-def test_a_result_arrives_on_the_channel_of_the_run(call, url):
+def test_a_result_arrives_on_the_channel_of_its_run_at_every_subscription(call, url):
     with client(url) as ours, client(url) as others:
         ours.subscribe(token_for(call))
-        others.subscribe(token_for(call, "workflows:1:run:other"), "workflows:1:run:other")
-        execution = call("POST", "/workflows/1/run", RUN).body["workflow_version_execution_id"]
-        assert ours.result() == {
-            "workflow_version_execution_id": execution,
-            "final_output": RESULT,
-            "result_code": "OK",
-        }
-        second = call("POST", "/workflows/1/run", RUN | {"channel_name_suffix": "other"}).body
-        result = others.result("workflows:1:run:other")
-        assert result["workflow_version_execution_id"] == second["workflow_version_execution_id"]
-
-
-@pytest.mark.parametrize("everything", [None, False, True])
-@pytest.mark.parametrize("agent", [1, 2])
-def test_a_result_is_what_polling_returns(call, url, agent, everything):
-    body = RUN | {"return_all_outputs": everything}
-    execution = call("POST", f"/workflows/{agent}/run", body).body["workflow_version_execution_id"]
-    channel = f"workflow_updates:{execution}"
-    with client(url) as subscriber:
-        subscriber.subscribe(token_for(call, channel), channel)
-        sent = subscriber.result(channel)["final_output"]
-    flag = "true" if everything else "false"
-    path = f"/workflow-version-execution-results?workflow_version_execution_id={execution}"
-    assert call("GET", f"{path}&return_all_outputs={flag}").body == sent
-    assert (sent == RESULT) is (agent == 1 and not everything)
-
-
-def test_a_finished_execution_sends_its_result_to_every_subscription(call, url):
-    call("POST", "/workflows/1/run", RUN)
-    with client(url) as first:
-        first.subscribe(token_for(call))
-        execution = first.result()["workflow_version_execution_id"]
+        others.subscribe(token_for(call, OTHER), OTHER)
+        execution = start(call)
+        result = {"workflow_version_execution_id": execution, "final_output": RESULT, "result_code": "OK"}
+        assert ours.result() == result
+        second = start(call, channel_name_suffix="other")
+        assert others.result(OTHER)["workflow_version_execution_id"] == second
+    # Also later, and again.
     for channel in (CHANNEL, f"workflow_updates:{execution}"):
         with client(url) as later:
             later.subscribe(token_for(call, channel), channel)
-            assert later.result(channel)["final_output"] == RESULT
+            assert later.result(channel) == result
             assert later.do("unsubscribe", channel=channel) == {"unsubscribe": {}}
             assert later.do("subscribe", channel=channel) == {"subscribe": {}}
-            assert later.result(channel)["final_output"] == RESULT
+            assert later.result(channel) == result
+
+
+def test_a_result_is_what_polling_returns(call, url):
+    for agent in (1, 2):
+        for everything in (None, False, True):
+            execution = start(call, agent, return_all_outputs=everything)
+            channel = f"workflow_updates:{execution}"
+            with client(url) as subscriber:
+                subscriber.subscribe(token_for(call, channel), channel)
+                sent = subscriber.result(channel)["final_output"]
+            path = f"/workflow-version-execution-results?workflow_version_execution_id={execution}"
+            assert call("GET", f"{path}&return_all_outputs={bool(everything)}".lower()).body == sent
+            assert (sent == RESULT) is (agent == 1 and not everything)
 
 
 @pytest.mark.parametrize("works", ["here", "there"])
@@ -161,27 +151,13 @@ def test_a_result_of_another_process_arrives(app, url, tmp_path, works):
         # A subscription works on a run that was started and not finished.
         (other if works == "here" else app).runner.close()
         subscriber.subscribe(token_for(Caller(app)))
-        Caller(other)("POST", "/workflows/1/run", RUN)
+        start(Caller(other))
         assert subscriber.result()["final_output"] == RESULT
 
 
-def test_a_long_result_has_to_be_fetched(call, url, monkeypatch):
-    monkeypatch.setattr(agents, "MAX_OUTPUT", len(json.dumps(RESULT)) - 1)
-    with client(url) as subscriber:
-        subscriber.subscribe(token_for(call))
-        call("POST", "/workflows/1/run", RUN)
-        result = subscriber.result()
-    assert result["result_code"] == "EXCEEDS_SIZE_LIMIT"
-    path = result["final_output"].rpartition("GET ")[2].rstrip(".")
-    assert call("GET", f"{path}&return_all_outputs=false").body == RESULT
-
-
-# -- the official SDK ----------------------------------------------------------------------------------
-
 RUNS = [
     ({"workflow_id_or_name": 1}, RESULT),
-    ({"workflow_id_or_name": "refund agent"}, RESULT),
-    ({"workflow_id_or_name": 1, "workflow_label_name": "prod"}, RESULT),
+    ({"workflow_id_or_name": "refund agent", "workflow_label_name": "prod"}, RESULT),
     ({"workflow_id_or_name": 1, "workflow_version": 1}, RESULT),
     ({"workflow_id_or_name": 1, "return_all_outputs": True}, {"draft": "Q: Where?", "answer": RESULT}),
     ({"workflow_id_or_name": 2, "return_all_outputs": True}, {"only": None}),
@@ -191,9 +167,9 @@ RUNS = [
 @pytest.mark.parametrize(
     ("is_async", "longest"),
     [(False, agents.MAX_OUTPUT), (True, 1)],
-    ids=["sync and sent", "async and fetched"],
+    ids=["sync and sent", "async and fetched because it is long"],
 )
-def test_the_sdk_runs_an_agent(url, monkeypatch, is_async, longest):
+def test_the_sdk_runs_an_agent_and_raises_if_it_failed(url, monkeypatch, is_async, longest):
     promptlayer = pytest.importorskip("promptlayer")
     monkeypatch.setattr(agents, "MAX_OUTPUT", longest)
     kind = promptlayer.AsyncPromptLayer if is_async else promptlayer.PromptLayer
@@ -204,60 +180,37 @@ def test_the_sdk_runs_an_agent(url, monkeypatch, is_async, longest):
         if isinstance(outputs, dict):
             sent = {name: node["value"] for name, node in sent.items()}
         assert sent == outputs, arguments
+    if not is_async:
+        with pytest.raises(promptlayer.exceptions.PromptLayerAPIError, match="no prompt template called"):
+            sdk.run_workflow("failing", input_variables=RUN["input_variables"])
 
 
-def test_the_sdk_raises_for_an_agent_that_failed(url):
-    promptlayer = pytest.importorskip("promptlayer")
-    sdk = promptlayer.PromptLayer(api_key="pl_test", base_url=url)
-    with pytest.raises(promptlayer.exceptions.PromptLayerAPIError, match="no prompt template called"):
-        sdk.run_workflow("failing", input_variables=RUN["input_variables"])
-
-
-# -- tokens --------------------------------------------------------------------------------------------
-
-
-def test_a_token_is_for_one_channel_and_one_hour(app, call):
-    body = call("POST", f"/ws-token-request-library?capability={CHANNEL}").body
-    details = body.pop("token_details")
-    assert body == {"success": True, "messaging_backend": "centrifugo"}
-    assert details["capability"] == {CHANNEL: ["subscribe"]}
-    assert details["clientId"] == str(app.store.workspace_id)
-    assert details["expires"] - details["issued"] == 3_600_000
-
+# -- tokens and commands -------------------------------------------------------------------------------
 
 CHANNELS = {
     201: (f"workflows:1:run:{'a' * 200}",),
     404: ("workflows:9:run:abc", "workflow_updates:9"),
     422: (
-        *("", "x", "workflows:1", "workflows:1:run:", "workflows:x:run:abc", "workflow_updates:-1"),
+        *("", "x", "workflows:1:run:", "workflows:x:run:abc", "workflow_updates:-1"),
         *(f"workflows:1:run:{'a' * 201}", f"workflow_updates:{'9' * 30}"),
         f"smart_sheets:smart_sheet%23{'a' * 36}",  # the SDK then polls
     ),
 }
 
 
-def test_which_channels_have_tokens(call):
-    for capability, status in [
-        (channel, status) for status, channels in CHANNELS.items() for channel in channels
-    ]:
-        assert call("POST", f"/ws-token-request-library?capability={capability}").status == status, capability
+def test_which_channels_have_tokens(app, call):
+    for status, channels in CHANNELS.items():
+        for channel in channels:
+            assert call("POST", f"/ws-token-request-library?capability={channel}").status == status, channel
+    details = call("POST", f"/ws-token-request-library?capability={CHANNEL}").body["token_details"]
+    assert (details["capability"], details["clientId"]) == (
+        {CHANNEL: ["subscribe"]},
+        str(app.store.workspace_id),
+    )
+    assert details["expires"] - details["issued"] == 3_600_000
 
 
-def test_a_socket_with_another_token_is_closed(call, url, tmp_path):
-    (tmp_path / "other.yaml").write_text(FIXTURES)
-    with create_app(tmp_path / "other.db", fixtures=tmp_path / "other.yaml") as other:
-        of_another_registry = token_for(Caller(other))
-    token = token_for(call)
-    for wrong in ("", "x", CHANNEL, "ß", f"{token}x", token[1:], of_another_registry):
-        with client(url) as stranger:
-            stranger.send({"id": 1, "connect": {"token": wrong}})
-            assert stranger.closed() == (3500, "invalid token"), wrong
-
-
-# -- the protocol --------------------------------------------------------------------------------------
-
-
-def test_commands_arrive_together_or_in_pieces_or_as_bytes(call, url):
+def test_commands_arrive_together_or_in_pieces_or_as_bytes_and_may_be_refused(call, url):
     connect_command = {"id": 1, "connect": {"token": token_for(call)}}
     with client(url) as subscriber:
         subscriber.send(connect_command, {"id": 2, "subscribe": {"channel": CHANNEL}})
@@ -267,17 +220,11 @@ def test_commands_arrive_together_or_in_pieces_or_as_bytes(call, url):
         subscriber.connection.send([text[:5], text[5:9], text[9:]])
         assert subscriber.read()["id"] == 1
         subscriber.connection.send(b'{"id": 2, "subscribe": {"channel": "x"}}\n')
-        assert subscriber.read()["id"] == 2
-
-
-def test_commands_that_are_refused(call, url):
-    with client(url) as subscriber:
-        subscriber.subscribe(token_for(call))
         denied = {"error": {"code": 103, "message": "permission denied"}}
-        for channel in ("workflows:1:run:other", "workflow_updates:1", ""):
-            assert subscriber.do("subscribe", channel=channel) == denied
-        for method in ("subscribe", "publish", "history", "nothing"):
-            assert subscriber.do(method) == denied
+        assert subscriber.read() == {"id": 2, **denied}
+        for method, channel in (("subscribe", OTHER), ("subscribe", ""), ("publish", CHANNEL)):
+            subscriber.number = 2
+            assert subscriber.do(method, channel=channel) == denied
 
 
 BROKEN = [
@@ -287,36 +234,30 @@ BROKEN = [
 ]
 
 
-def test_what_is_no_command_closes_the_socket(call, url):
-    for message in BROKEN:
-        with client(url) as subscriber:
-            subscriber.do("connect", token=token_for(call))
-            subscriber.connection.send(message)
-            assert subscriber.closed() == (3501, "bad request"), message
-
-
-def test_the_first_command_is_connect_with_a_token_and_soon(url, monkeypatch):
-    for command, code in (
-        ({}, 3501),
-        ({"subscribe": {"channel": CHANNEL}}, 3501),
-        ({"connect": {}}, 3500),
-        ({"connect": {"token": None}}, 3501),
+def test_what_closes_a_socket(call, url, tmp_path, monkeypatch):
+    (tmp_path / "other.yaml").write_text(FIXTURES)
+    with create_app(tmp_path / "other.db", fixtures=tmp_path / "other.yaml") as other:
+        of_another_registry = token_for(Caller(other))
+    token = token_for(call)
+    invalid = ("", "x", CHANNEL, "ß", f"{token}x", token[1:], of_another_registry)
+    first = [json.dumps({"id": 1, "connect": {"token": wrong}}) for wrong in invalid]
+    for connected, message, reason in (
+        *((False, message, (3500, "invalid token")) for message in (*first, '{"id": 1, "connect": {}}')),
+        *((False, message, (3501, "bad request")) for message in ('{"id": 1}', '{"id": 1, "subscribe": {}}')),
+        *((True, message, (3501, "bad request")) for message in BROKEN),
+        *((False, message, (1009, None)) for message in ("x" * 65537, ["x" * 65536, "x"])),
     ):
-        with client(url) as subscriber:
-            subscriber.send({"id": 1, **command})
-            assert subscriber.closed()[0] == code, command
-    monkeypatch.setattr(agents, "CONNECT_SECONDS", 0.0)
-    with client(url) as subscriber:
-        assert subscriber.closed() == (3502, "stale")
-
-
-def test_a_message_has_a_limit(url):
-    for message in ("x" * 65537, ["x" * 65536, "x"]):
-        with client(url) as subscriber:
+        with client(url) as stranger:
+            if connected:
+                stranger.do("connect", token=token)
             # The server may close before the last part is sent.
             with suppress(ConnectionClosed):
-                subscriber.connection.send(message)
-            assert subscriber.closed()[0] == 1009
+                stranger.connection.send(message)
+            closed = stranger.closed()
+            assert closed == (reason[0], reason[1] or closed[1]), message
+    monkeypatch.setattr(agents, "CONNECT_SECONDS", 0.0)
+    with client(url) as silent:
+        assert silent.closed() == (3502, "stale")
 
 
 def test_a_failure_closes_the_socket(app, call, url, caplog):
@@ -326,6 +267,9 @@ def test_a_failure_closes_the_socket(app, call, url, caplog):
         subscriber.send({"id": 2, "subscribe": {"channel": CHANNEL}})
         assert subscriber.closed() == (1011, "the registry failed; see its log")
     assert "is closed" in caplog.text
+
+
+# -- sockets -------------------------------------------------------------------------------------------
 
 
 def test_the_number_of_sockets_has_a_limit(url, call, monkeypatch):
@@ -342,55 +286,46 @@ def test_the_number_of_sockets_has_a_limit(url, call, monkeypatch):
             break
 
 
-def test_sockets_do_not_keep_the_threads_of_the_server(app, call):
-    with running(app, threads=1) as url, client(url) as first, client(url) as second:
+def test_sockets_keep_no_threads_of_the_server_and_are_closed_when_it_stops(app, call):
+    with running(app, threads=1) as url, client(url) as first:
+        context = client(url)
+        second = context.__enter__()
         request = urllib.request.Request(f"{url}/workflows", headers={"X-API-KEY": "k"})
         with urllib.request.urlopen(request, timeout=SECONDS) as response:
             assert response.status == 200
         first.subscribe(token_for(call))
         second.subscribe(token_for(call))
-
-
-def test_stopping_the_server_closes_its_sockets(app, call):
-    with running(app) as url:
-        context = client(url)
-        stopped = context.__enter__()
-        stopped.subscribe(token_for(call))
-    assert stopped.closed()[0] == 1012
+    assert second.closed()[0] == 1012
     context.__exit__(None, None, None)
 
 
-def handshake(host, **changed):
-    headers = {
-        "Host": host,
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
-        "Sec-WebSocket-Version": "13",
-    }
-    headers |= {name.replace("_", "-"): value for name, value in changed.items()}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value is not None)
-    return f"GET /connection/websocket HTTP/1.1\r\n{lines}\r\n".encode()
-
-
-def first_line(url, data):
-    place = urlsplit(url)
-    with socket.create_connection((place.hostname, place.port), SECONDS) as raw:
-        raw.sendall(data.replace(b"HERE", place.netloc.encode()))
-        return raw.makefile("rb").readline().split()[1]
+UPGRADE = {
+    "Host": "HERE",
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+    "Sec-WebSocket-Version": "13",
+}
 
 
 def test_which_handshakes_are_accepted(url):
-    for data, status in (
-        (handshake("HERE"), b"101"),
-        (handshake("HERE", Sec_WebSocket_Protocol=""), b"101"),
-        (handshake("HERE", Sec_WebSocket_Protocol="centrifuge-protobuf"), b"101"),
-        (handshake("HERE", Connection="keep-alive"), b"401"),
-        (handshake("HERE", Upgrade=None), b"401"),
-        (handshake("HERE").replace(b"/connection", b"/other"), b"404"),
-        (handshake("evil.test"), b"403"),
-        (handshake("HERE", Origin="http://evil.test"), b"403"),
-        (handshake("HERE", Origin="null"), b"403"),
-        (handshake("HERE", Sec_Fetch_Site="cross-site"), b"403"),
+    place = urlsplit(url)
+    for changed, status in (
+        ({}, b"101"),
+        ({"Sec-WebSocket-Protocol": ""}, b"101"),
+        ({"Sec-WebSocket-Protocol": "centrifuge-protobuf"}, b"101"),
+        ({"Connection": "keep-alive"}, b"401"),
+        ({"Upgrade": "x"}, b"401"),
+        ({"path": "/other"}, b"404"),
+        ({"Host": "evil.test"}, b"403"),
+        ({"Origin": "http://evil.test"}, b"403"),
+        ({"Origin": "null"}, b"403"),
+        ({"Sec-Fetch-Site": "cross-site"}, b"403"),
     ):
-        assert first_line(url, data) == status, data
+        headers = UPGRADE | changed
+        path = headers.pop("path", "/connection/websocket")
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        sent = f"GET {path} HTTP/1.1\r\n{lines}\r\n".replace("HERE", place.netloc)
+        with socket.create_connection((place.hostname, place.port), SECONDS) as raw:
+            raw.sendall(sent.encode())
+            assert raw.makefile("rb").readline().split()[1] == status, changed
