@@ -55,7 +55,6 @@ agents:
     evaluation("half", "support/refund", CASES, judge('["yes", "no"]'), judge("yes", "second")),
 )
 EVALUATIONS, DATASETS = "/api/public/v2/evaluations", "/api/public/v2/datasets"
-LISTS = (EVALUATIONS, DATASETS, "/workflows")
 RESULTS = "/workflow-version-execution-results?workflow_version_execution_id="
 AGENT = "refund%20agent"
 INPUTS = {"input_variables": {"question": "Where?"}}
@@ -93,24 +92,18 @@ def evaluation_id(call, name):
     return next(item["id"] for item in listed if item["name"] == name)
 
 
-def dataset_id(call, name):
-    return call("GET", f"{DATASETS}?name={name}").body["datasets"][0]["id"]
-
-
-def wait_for(read, done, seconds=120):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = read()
-        if done(answer):
-            return answer
+def polled(call, path, done):
+    while not done(answer := call("GET", path)):
         time.sleep(0.01)
-    raise AssertionError(f"not done in time: {answer.body}")
+    return answer.body
 
 
 def finished_report(call, run_id):
-    return wait_for(
-        lambda: call("GET", f"/reports/{run_id}"), lambda answer: answer.body["status"] == "COMPLETED"
-    )
+    return polled(call, f"/reports/{run_id}", lambda answer: answer.body["status"] == "COMPLETED")
+
+
+def rows_of(call, run_id, query=""):
+    return call("GET", f"{EVALUATIONS}/{run_id}/rows{query}").body["rows"]
 
 
 def run(call, evaluation, **body):
@@ -127,45 +120,11 @@ def test_evaluations_are_listed_with_filters_and_pages(call):
         ("name=QUAL", ["quality"]),
         ("status=deleted", []),
         ("per_page=2&sort_by=id&sort_order=asc&page=2", ["unscored", "pinned"]),
-        ("sort_by=name&sort_order=asc&per_page=1", ["broken score"]),
     ):
         answer = call("GET", f"{EVALUATIONS}?{query}").body
         assert answer["items"] == answer["evaluations"], query
         assert [item["name"] for item in answer["evaluations"]] == names, query
-        assert all(item["is_blueprint"] for item in answer["evaluations"]), query
-
-
-def test_datasets_are_listed_and_their_rows_read_in_pages(call):
-    datasets = call("GET", f"{DATASETS}?name=quality").body["datasets"]
-    assert [(item["dataset_group"]["name"], item["column_names"]) for item in datasets] == [
-        ("quality", ["question", "expect"])
-    ]
-    group, dataset = datasets[0]["dataset_group_id"], datasets[0]["id"]
-    assert call("GET", f"{DATASETS}?dataset_group_id={group}").body["datasets"][0]["id"] == dataset
-    assert call("GET", f"{DATASETS}?prompt_id=1").body["total"] == 0
-    run_id = run(call, "quality")
-    for report, ids in ((run_id, [dataset]), (evaluation_id(call, "quality"), [dataset]), (run_id + 1, [])):
-        selected = call("GET", f"{DATASETS}?report_id={report}").body["datasets"]
-        assert [item["id"] for item in selected] == ids
-    path = f"{DATASETS}/{dataset_id(call, 'quality')}/rows"
-    cells = [
-        [{"type": "dataset", "value": value} for value in row]
-        for row in (["Where is my money?", "refund"], ["Hello", "hello"])
-    ]
-    answer = call("GET", path).body
-    assert (answer["columns"], answer["rows"]) == (["question", "expect"], cells)
-    assert [answer[key] for key in ("page", "per_page", "pages", "total")] == [1, 10, 1, 2]
-    for query, rows, total in [
-        ("per_page=1&page=2", cells[1:], 2),
-        ("q=MONEY", cells[:1], 1),
-        ("q=hello", cells[1:], 1),
-        ("q=nothing", [], 0),
-    ]:
-        answer = call("GET", f"{path}?{query}").body
-        assert (answer["rows"], answer["total"]) == (rows, total)
-
-
-def test_fixtures_are_listed_at_the_root_of_the_folders(call):
+    # They are also at the root of the folders, with the agents and the datasets.
     path = "/api/public/v2/folders/entities?include_metadata=true&sort_by=id&sort_order=asc"
     run(call, "quality")
     kinds = {}
@@ -177,22 +136,42 @@ def test_fixtures_are_listed_at_the_root_of_the_folders(call):
     assert len(call("GET", f"{path}&filter_type=REPORT").body["entities"]) == len(kinds["REPORT"]) == 9
 
 
+def test_datasets_are_listed_and_their_rows_read_in_pages(call):
+    (dataset,) = call("GET", f"{DATASETS}?name=quality").body["datasets"]
+    assert (dataset["dataset_group"]["name"], dataset["column_names"]) == ("quality", ["question", "expect"])
+    run_id = run(call, "quality")
+    for query, total in (
+        (f"dataset_group_id={dataset['dataset_group_id']}", 1),
+        (f"report_id={run_id}", 1),
+        (f"report_id={evaluation_id(call, 'quality')}", 1),
+        (f"report_id={run_id + 1}", 0),
+        ("prompt_id=1", 0),
+    ):
+        assert call("GET", f"{DATASETS}?{query}").body["total"] == total, query
+    for query, values, total in (
+        ("", [["Where is my money?", "refund"], ["Hello", "hello"]], 2),
+        ("?per_page=1&page=2", [["Hello", "hello"]], 2),
+        ("?q=MONEY", [["Where is my money?", "refund"]], 1),
+        ("?q=nothing", [], 0),
+    ):
+        answer = call("GET", f"{DATASETS}/{dataset['id']}/rows{query}").body
+        cells = [[{"type": "dataset", "value": value} for value in row] for row in values]
+        assert (answer["columns"], answer["rows"], answer["total"]) == (["question", "expect"], cells, total)
+
+
 # -- evaluations ---------------------------------------------------------------------------------------
 
 
-def test_a_run_is_polled_to_its_score(call, app):
+def test_a_run_is_polled_to_its_score(call):
     run_id = run(call, "quality", name="nightly")
-    report = finished_report(call, run_id).body
-    assert report["report"]["name"] == "nightly"
-    assert report["report"]["parent_report_id"] == evaluation_id(call, "quality")
-    assert report["report"]["prompt_version_number"] == 1
-    assert (
-        report["report"]["prompt_registry_id"] == call("GET", "/prompt-templates/support%2Frefund").body["id"]
-    )
-    assert report["report"]["comment"] == "model: echo"
+    report = finished_report(call, run_id)
+    shown = ("name", "parent_report_id", "prompt_registry_id", "prompt_version_number", "comment")
+    prompt_id = call("GET", "/prompt-templates/support%2Frefund").body["id"]
+    about = ["nightly", evaluation_id(call, "quality"), prompt_id, 1, "model: echo"]
+    assert [report["report"][key] for key in shown] == about
     assert report["stats"]["status_counts"] == {"COMPLETED": 6, "FAILED": 0, "QUEUED": 0, "RUNNING": 0}
     columns = [
-        (column["name"], column["column_type"], column["score"]) for column in report["report_columns"]
+        tuple(column[key] for key in ("name", "column_type", "score")) for column in report["report_columns"]
     ]
     assert columns == [
         ("question", "DATASET", None),
@@ -207,8 +186,7 @@ def test_a_run_is_polled_to_its_score(call, app):
     assert call("GET", f"{EVALUATIONS}/{run_id}").body == report
     # Rows have the cells of the dataset first.
     answer = call("GET", f"{EVALUATIONS}/{run_id}/rows?per_page=1&page=2").body
-    assert answer["columns"] == [name for name, *_ in columns]
-    assert (answer["total"], answer["pages"]) == (2, 2)
+    assert (answer["columns"], answer["total"]) == ([name for name, *_ in columns], 2)
     assert [cell["value"] for cell in answer["rows"][0]] == ["Hello", "hello", "Q: Hello", True, False]
     assert [cell["type"] for cell in answer["rows"][0]] == ["dataset", "dataset", "eval", "eval", "eval"]
 
@@ -222,9 +200,8 @@ def test_scores_of_other_evaluations(call):
         ("no score", 0, "single_column"),
         ("half", 50, "multi_column"),
     ):
-        run_id = run(call, name)
-        report = finished_report(call, run_id).body
-        score = call("GET", f"/reports/{run_id}/score").body["score"]
+        report = finished_report(call, run(call, name))
+        score = report["report"]["score"]
         assert (score["overall_score"], score["score_type"]) == (overall, kind), name
         assert report["stats"]["status_counts"]["FAILED"] == (2 if overall == 0 else 0), name
         # Not the model of the judge, even if that column comes first.
@@ -237,17 +214,15 @@ def test_a_prompt_that_breaks_later_fails_its_cells(call):
     label = call("GET", "/prompt-templates/tone/labels").body["release_labels"][0]["release_label_id"]
     call("DELETE", f"/prompt-labels/{label}")
     run_id = run(call, "quality")
-    report = finished_report(call, run_id).body
-    assert report["stats"]["status_counts"]["FAILED"] == 6
-    assert call("GET", f"/reports/{run_id}/score").body["score"]["overall_score"] == 0
-    cell = call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"][0][2]
-    assert "no release label 'prod'" in cell["error_message"]
+    report = finished_report(call, run_id)
+    assert (report["stats"]["status_counts"]["FAILED"], report["report"]["score"]["overall_score"]) == (6, 0)
+    assert "no release label 'prod'" in rows_of(call, run_id)[0][2]["error_message"]
 
 
 def test_runs_are_listed_newest_first_on_request(call):
-    other = dataset_id(call, "no prompt")
+    other = call("GET", f"{DATASETS}?name=no%20prompt").body["datasets"][0]["id"]
     first, second = run(call, "quality", dataset_id=other), run(call, "quality")
-    reports = [finished_report(call, run_id).body for run_id in (first, second)]
+    reports = [finished_report(call, run_id) for run_id in (first, second)]
     assert reports[0]["report"]["dataset_id"] == other
     assert [sum(report["stats"]["status_counts"].values()) for report in reports] == [3, 6]
     listed = call("GET", f"{EVALUATIONS}?include_runs=true&name=quality").body["evaluations"][0]
@@ -259,76 +234,51 @@ def test_runs_are_listed_newest_first_on_request(call):
 # -- agents --------------------------------------------------------------------------------------------
 
 
-def results(call, execution, *, everything=False):
-    path = f"{RESULTS}{execution}"
-    flag = "" if everything is None else f"&return_all_outputs={str(everything).lower()}"
-    return call("GET", path + flag)
-
-
 def started_run(call, agent, body=None):
     started = call("POST", f"/workflows/{agent}/run", INPUTS if body is None else body)
-    assert started.status in (201, 202), started.body
+    assert started.status == 201, started.body
     return started.body["workflow_version_execution_id"]
 
 
-def finished(call, execution, *, everything=False):
-    return wait_for(
-        lambda: results(call, execution, everything=everything), lambda answer: answer.status == 200
-    )
+def finished_run(call, agent, body=None, choice=""):
+    path = f"{RESULTS}{started_run(call, agent, body)}"
+    polled(call, path, lambda answer: answer.status == 200)
+    return call("GET", path + choice).body
 
 
-def finished_run(call, agent, body=None, *, everything=False):
-    return finished(call, started_run(call, agent, body), everything=everything)
+BARE = "&return_all_outputs=false"
 
 
-def workflow_id(call, name="refund agent"):
-    return next(item["id"] for item in call("GET", "/workflows").body["items"] if item["name"] == name)
-
-
-def test_an_agent_runs_by_name_or_id_and_returns_its_bare_output(call):
+def test_an_agent_returns_its_bare_output_or_those_of_its_nodes(call):
+    agent_id = call("GET", f"/workflows/{AGENT}").body["workflow_id"]
     # Inputs may be called like the nodes that read them.
     inputs = INPUTS["input_variables"] | {"draft": "an input", "answer": "another"}
-    for agent, body in ((AGENT, INPUTS), (workflow_id(call), INPUTS), (AGENT, {"input_variables": inputs})):
-        assert finished_run(call, agent, body).body == "Q: Where?! Q: WHERE?"
-
-
-def test_all_outputs_are_by_node(call):
-    nodes = finished_run(call, AGENT, everything=True).body
-    assert list(nodes) == ["draft", "answer"]
-    assert nodes["draft"] == {
-        "status": "SUCCESS",
-        "value": "Q: Where?",
-        "error_message": None,
-        "raw_error_message": None,
-        "is_output_node": False,
-        "model": "echo",
-    }
-    failed = finished_run(call, "failing", everything=True).body
+    for agent, body in ((AGENT, INPUTS), (agent_id, INPUTS), (AGENT, {"input_variables": inputs})):
+        assert finished_run(call, agent, body, BARE) == "Q: Where?! Q: WHERE?"
+    for agent, choice, values in (
+        (AGENT, "", {"answer": "Q: Where?! Q: WHERE?"}),
+        ("two%20outputs", BARE, {"a": "Q: Where?", "b": "! "}),
+        ("failing", BARE, {"second": None}),
+        (AGENT, f"{BARE}&workflow_node_name=draft", {"draft": "Q: Where?"}),
+        (AGENT, "&workflow_node_id=2", {"answer": "Q: Where?! Q: WHERE?"}),
+    ):
+        nodes = finished_run(call, agent, choice=choice)
+        assert {name: node["value"] for name, node in nodes.items()} == values, choice
+    for choice in ("&workflow_node_name=nobody", "&workflow_node_id=3"):
+        assert "has no node" in finished_run(call, AGENT, choice=choice)["message"]
+    nodes = finished_run(call, AGENT, choice="&return_all_outputs=true")
+    nothing = dict.fromkeys(("error_message", "raw_error_message"))
+    about = {"status": "SUCCESS", "value": "Q: Where?", "is_output_node": False, "model": "echo"}
+    assert (list(nodes), nodes["draft"]) == (["draft", "answer"], about | nothing)
+    failed = finished_run(call, "failing", choice="&return_all_outputs=true")
     assert [node["status"] for node in failed.values()] == ["FAILED", "FAILED"]
     assert "nobody" in failed["first"]["error_message"]
     assert "'first' failed" in failed["second"]["error_message"]
 
 
-def test_which_outputs_are_by_node(call):
-    for agent, choice, values in (
-        (AGENT, "", {"answer": "Q: Where?! Q: WHERE?"}),
-        ("two%20outputs", "&return_all_outputs=false", {"a": "Q: Where?", "b": "! "}),
-        ("failing", "&return_all_outputs=false", {"second": None}),
-        (AGENT, "&return_all_outputs=false&workflow_node_name=draft", {"draft": "Q: Where?"}),
-        (AGENT, "&workflow_node_id=2", {"answer": "Q: Where?! Q: WHERE?"}),
-        (AGENT, "&workflow_node_name=nobody", None),
-        (AGENT, "&workflow_node_id=3", None),
-    ):
-        execution = started_run(call, agent)
-        finished(call, execution)
-        answer = call("GET", f"{RESULTS}{execution}{choice}")
-        shown = None if answer.status == 404 else {name: node["value"] for name, node in answer.body.items()}
-        assert shown == values, choice
-
-
 def test_an_agent_is_described_both_ways_and_listed(call):
     answer = call("GET", f"/workflows/{AGENT}").body
-    assert answer["workflow_id"] == answer["workflow"]["id"] == workflow_id(call)
+    assert answer["workflow_id"] == answer["workflow"]["id"]
     assert (answer["version"], answer["release_labels"]) == (1, ["prod"])
     assert answer["required_input_variables"] == {"question": "string"}
     started = [call("POST", f"/workflows/{AGENT}/run", body).body["warning"] for body in (None, INPUTS)]
@@ -337,52 +287,45 @@ def test_an_agent_is_described_both_ways_and_listed(call):
     assert answer["edges"][0]["source_node_name"] == "draft"
     (label,) = call("GET", f"/workflows/{AGENT}/labels").body["release_labels"]
     assert (label["release_label"], label["workflow_version_number"]) == ("prod", 1)
-    assert label["workflow_version_id"] == answer["workflow_version_id"]
     answer = call("GET", "/workflows?sort_by=id&sort_order=asc&per_page=2").body
     assert [item["name"] for item in answer["items"]] == ["refund agent", "two outputs"]
     assert (answer["has_next"], answer["next_num"], answer["total"]) == (True, 2, 3)
 
 
-def test_the_status_of_starting(call):
-    for what, body, status in (
-        ("quality", {"name": ""}, 400),
-        ("quality", {"name": "x" * 256}, 400),
-        ("quality", {"dataset_id": 999}, 404),
-        ("quality", {"dataset_id": 10**30}, 400),
-        ("quality", {"refresh_dataset": True}, 403),
-        ("quality", {"refresh_dataset": False, "name": None}, 201),
-        ("no prompt", None, 400),
-        (AGENT, {"workflow_label_name": "prod"}, 201),
-        (AGENT, {"workflow_version_number": 1, "workflow_label_name": None}, 201),
-        (AGENT, {"workflow_label_name": "nope"}, 404),
-        (AGENT, {"workflow_version_number": 0}, 400),
-        (AGENT, {"workflow_label_name": "prod", "workflow_version_number": 1}, 400),
-        (AGENT, {"callback_url": "http://x"}, 400),
-        (AGENT, {"channel_name_suffix": ""}, 400),
-        (AGENT, {"channel_name_suffix": "a" * 201}, 400),
-    ):
-        path = f"/workflows/{AGENT}" if what == AGENT else f"{EVALUATIONS}/{evaluation_id(call, what)}"
-        assert call("POST", f"{path}/run", body).status == status, body
-
-
-READ = {
-    200: (f"{EVALUATIONS}/{{}}/rows", f"/workflows/{AGENT}?version=1", f"/workflows/{AGENT}?label=prod"),
-    400: ("/reports/{}/score",),
-    404: (
-        *("/reports/999", "/reports/999/score", f"{EVALUATIONS}/x/rows", f"{DATASETS}/999/rows"),
-        *("/workflows/nobody/labels", f"/workflows/{AGENT}?version=2", f"{RESULTS}999"),
-    ),
-    422: (
-        *(f"{path}?{query}" for path in LISTS for query in ("per_page=101", "sort_by=size")),
-        *(f"{EVALUATIONS}/{{}}/rows?per_page=101", f"{DATASETS}/1/rows?per_page=101"),
-        *(f"/workflows/{AGENT}?version=1&label=prod", "/workflow-version-execution-results"),
-    ),
-}
-
-
-def test_the_status_of_reading(call):
-    for path, status in [(path, status) for status, paths in READ.items() for path in paths]:
-        assert call("GET", path.format(evaluation_id(call, "quality"))).status == status, path
+def test_what_is_refused(call):
+    quality, no_prompt = (f"{EVALUATIONS}/{evaluation_id(call, name)}" for name in ("quality", "no prompt"))
+    call.expect(
+        ("POST", f"{quality}/run", {"name": ""}, 400),
+        ("POST", f"{quality}/run", {"dataset_id": 999}, 404),
+        ("POST", f"{quality}/run", {"dataset_id": 10**30}, 400),
+        ("POST", f"{quality}/run", {"refresh_dataset": True}, 403),
+        ("POST", f"{quality}/run", {"refresh_dataset": False, "name": None}, 201),
+        ("POST", f"{no_prompt}/run", None, 400, "cannot run: There is no prompt template"),
+        *(
+            ("POST", f"/workflows/{AGENT}/run", body, status)
+            for body, status in (
+                ({"workflow_version_number": 1, "workflow_label_name": None}, 201),
+                ({"workflow_label_name": "prod"}, 201),
+                ({"workflow_label_name": "nope"}, 404),
+                ({"workflow_label_name": "prod", "workflow_version_number": 1}, 400),
+                ({"callback_url": "http://x"}, 400),
+                ({"channel_name_suffix": ""}, 400),
+                ({"channel_name_suffix": "a" * 201}, 400),
+            )
+        ),
+        ("GET", f"/reports/{evaluation_id(call, 'quality')}/score", None, 400, "A pipeline has no score"),
+        ("GET", f"{quality}/rows", None, 200),
+        *(
+            ("GET", path, None, 404)
+            for path in (
+                *("/reports/999", "/reports/999/score", f"{EVALUATIONS}/x/rows", f"{DATASETS}/999/rows"),
+                *("/workflows/nobody/labels", f"/workflows/{AGENT}?version=2", f"{RESULTS}999"),
+            )
+        ),
+        *((("GET", f"{path}?per_page=101", None, 422)) for path in (EVALUATIONS, DATASETS, "/workflows")),
+        ("GET", f"/workflows/{AGENT}?version=1&label=prod", None, 422, "not both"),
+        ("GET", "/workflow-version-execution-results", None, 422, "required"),
+    )
 
 
 # -- models --------------------------------------------------------------------------------------------
@@ -463,11 +406,11 @@ def test_a_run_with_an_endpoint_names_it_and_fails_only_the_cells_that_failed(tm
         call = Caller(app)
         publish_prompts(call)
         run_id = run(call, "quality")
-        report = finished_report(call, run_id).body
+        report = finished_report(call, run_id)
         assert report["report"]["comment"] == "model: tiny"
         assert report["stats"]["status_counts"] == {"COMPLETED": 3, "FAILED": 3, "QUEUED": 0, "RUNNING": 0}
-        rows = call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
-        assert [row[2]["value"] for row in rows] == [None, "half ?"]  # SQLite stores no half characters
+        # SQLite stores no half characters.
+        assert [row[2]["value"] for row in rows_of(call, run_id)] == [None, "half ?"]
 
 
 # -- restarts ------------------------------------------------------------------------------------------
@@ -481,8 +424,8 @@ def test_progress_can_be_seen_while_it_runs(slow, gate):
     assert (report["status"], report["report"]["score"]) == ("RUNNING", None)
     assert report["stats"]["status_counts"] == {"COMPLETED": 0, "FAILED": 0, "QUEUED": 4, "RUNNING": 0}
     assert call("GET", f"/reports/{run_id}/score").body["score"]["overall_score"] is None
-    assert call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"][0][2]["status"] == "QUEUED"
-    waiting = results(call, execution)
+    assert rows_of(call, run_id)[0][2]["status"] == "QUEUED"
+    waiting = call("GET", f"{RESULTS}{execution}")
     assert (waiting.status, waiting.body["answer"]["status"]) == (202, "QUEUED")
     gate.open.release(1000)
     finished_report(call, run_id)
@@ -497,12 +440,11 @@ def test_a_run_keeps_its_version_and_the_next_run_resolves_the_prompt_again(slow
     assert gate.asked.acquire(timeout=120)
     call("POST", "/rest/prompt-templates", flat("support/refund", chat("second"), release_labels=["prod"]))
     gate.open.release(1000)
-    report = finished_report(call, run_id).body["report"]
-    assert (report["prompt_version_number"], report["score"]["overall_score"]) == (1, 100)
-    rows = call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
-    assert [row[2]["value"] for row in rows] == ["true Q: Where is my money?", "true Q: Hello"]
-    report = finished_report(call, run(call, name)).body["report"]
-    assert (report["prompt_version_number"], report["score"]["overall_score"]) == (version, score)
+    for started, expected in ((run_id, (1, 100)), (None, (version, score))):
+        report = finished_report(call, started or run(call, name))["report"]
+        assert (report["prompt_version_number"], report["score"]["overall_score"]) == expected
+    values = [row[2]["value"] for row in rows_of(call, run_id)]
+    assert values == ["true Q: Where is my money?", "true Q: Hello"]
 
 
 @pytest.mark.parametrize("hangs", [True, False])
@@ -513,25 +455,24 @@ def test_a_run_interrupted_by_close_goes_on_when_it_is_polled(slow, gate, app, h
         slow.runner.close_seconds = 120
         gate.open.release(1000)
     slow.close()
-    report = finished_report(Caller(app), run_id).body
+    report = finished_report(Caller(app), run_id)
     assert report["stats"]["status_counts"]["COMPLETED"] == 4
-    rows = Caller(app)("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
     # Closing waits for the step that is being done.
-    assert rows[0][2]["value"] == ("Q: Where is my money?" if hangs else "true Q: Where is my money?")
+    prefix = "" if hangs else "true "
+    assert rows_of(Caller(app), run_id)[0][2]["value"] == f"{prefix}Q: Where is my money?"
 
 
 def test_two_processes_store_the_cells_of_a_row_once(slow, gate, app):
     call = Caller(app)
     run_id = run(Caller(slow), "quality")
     assert gate.asked.acquire(timeout=120)
-    report = finished_report(call, run_id).body
+    report = finished_report(call, run_id)
     gate.open.release(1000)
     slow.runner.close_seconds = 120
     slow.close()
     assert call("GET", f"/reports/{run_id}").body == report
     assert report["stats"]["status_counts"]["COMPLETED"] == 6
-    rows = call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
-    assert [row[2]["value"] for row in rows] == ["Q: Where is my money?", "Q: Hello"]
+    assert [row[2]["value"] for row in rows_of(call, run_id)] == ["Q: Where is my money?", "Q: Hello"]
 
 
 KILLED = """
@@ -563,4 +504,4 @@ def test_a_run_whose_process_was_killed_goes_on_when_it_is_polled(tmp_path, fixt
     with create_app(tmp_path / "k.db", fixtures=fixtures) as app:
         call = Caller(app)
         runs = call("GET", f"{EVALUATIONS}?include_runs=true&name=one").body["evaluations"][0]["runs"]
-        assert finished_report(call, runs[0]["id"]).body["stats"]["status_counts"]["COMPLETED"] == 4
+        assert finished_report(call, runs[0]["id"])["stats"]["status_counts"]["COMPLETED"] == 4
