@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from registry_server import Caller, chat
+from registry_server import Caller, chat, completion
 from seeds import examples
 from tables import TABLES, SheetUnderTest, sheet_of
 
 from promptsync.server.app import create_app
 from promptsync.server.checks.models import Endpoint
+from promptsync.server.tables import rows
 
 ROWS = [["Where is my refund?", "refund"], ["Hello", "hello"], ["Nothing", "money"]]
 SCRIPTED = """
@@ -38,8 +39,16 @@ JUDGE = {
 METADATA = {"model": {"provider": "openai", "name": "gpt-4o"}}
 
 
-def inline(text: str = "{question}", metadata: Any = None) -> dict[str, Any]:
-    return {"inline": True, "prompt_template": chat(text), "metadata": metadata}
+def inline(text: str = "{question}", metadata: Any = None, **message: str) -> dict[str, Any]:
+    template = chat(text)
+    template["messages"][0] |= message
+    return {"inline": True, "prompt_template": template, "metadata": metadata}
+
+
+def prompt(sheet: SheetUnderTest, title: str, *mapped: str, **config: Any) -> str:
+    """Add a prompt column whose variables are the columns with their names."""
+    mappings = {"prompt_template_variable_mappings": {name: name for name in mapped}}
+    return sheet.column(title, "PROMPT_TEMPLATE", **mappings, **config)
 
 
 @pytest.fixture
@@ -52,17 +61,17 @@ def scripted(tmp_path: Path) -> Any:
 def with_prompt(call: Caller, rows: Any = ROWS, metadata: Any = METADATA) -> SheetUnderTest:
     """A sheet with the column ``Output``, whose cells are not computed yet."""
     sheet = sheet_of(call, ["question", "expected"], rows)
-    mappings = {"question": "question"}
-    template = inline(metadata=metadata)
-    sheet.column(
-        "Output", "PROMPT_TEMPLATE", inline_template=template, prompt_template_variable_mappings=mappings
-    )
+    prompt(sheet, "Output", "question", inline_template=inline(metadata=metadata))
     return sheet
 
 
 def contains(**keys: Any) -> dict[str, Any]:
     config = {"source": "Output", "value_source": "expected"}
     return {"title": "Fits", "primitive_type": "CONTAINS", "primitive_config": config, **keys}
+
+
+def statuses(sheet: SheetUnderTest, title: str) -> list[str]:
+    return [cell["status"] for cell in sheet.cells(title)]
 
 
 @pytest.fixture
@@ -80,7 +89,7 @@ def test_columns_are_computed_after_those_that_they_read_and_failures_stay_in_th
     sheet = with_prompt(scripted)
     sheet.column("Mirror", "COMPOSITION", source=sheet.columns["Output"])
     sheet.column("Fits", "CONTAINS", source="Mirror", value_source="expected")
-    assert {cell["status"] for cell in sheet.cells("Fits")} == {"STALE"}
+    assert statuses(sheet, "Fits") == ["STALE"] * 3
     operation = sheet.recalculate()
     counts = {"completed_count": 6, "failed_count": 3, "pending_count": 0, "cell_count": 9}
     assert operation.items() >= {"status": "completed", **counts}.items()
@@ -94,88 +103,48 @@ def test_columns_are_computed_after_those_that_they_read_and_failures_stay_in_th
 
 
 def test_a_prompt_of_the_registry_is_used_at_its_version_with_its_snippets(call: Any, publish: Any) -> None:
-    publish("polite", {"type": "completion", "content": [{"type": "text", "text": "Please: "}]})
+    publish("polite", completion("Please: "))
     publish("ask", chat("@@@polite@@@{question}"), release_labels=["prod"])
     publish("ask", chat("2: {question}"))
     sheet = sheet_of(call, ["question"], [["Why?"]])
     for title, more in {"latest": {}, "label": {"label": "prod"}, "one": {"version_number": 1}}.items():
-        mappings = {"question": "question"}
-        sheet.column(
-            title,
-            "PROMPT_TEMPLATE",
-            template={"name": "ask", **more},
-            prompt_template_variable_mappings=mappings,
-        )
-    sheet.column("gone", "PROMPT_TEMPLATE", template={"name": "gone"}, prompt_template_variable_mappings={})
+        prompt(sheet, title, "question", template={"name": "ask", **more})
+    prompt(sheet, "gone", template={"name": "gone"})
     sheet.recalculate()
-    assert [sheet.values(title) for title in ("latest", "label", "one")] == [
-        ["2: Why?"],
-        ["Please: Why?"],
-        ["Please: Why?"],
-    ]
+    values = [sheet.values(title) for title in ("latest", "label", "one")]
+    assert values == [["2: Why?"], ["Please: Why?"], ["Please: Why?"]]
     assert "no prompt template called 'gone'" in sheet.cells("gone")[0]["error_message"]
     assert sheet.cells("latest")[0]["model"] == "echo"  # so that nobody takes it for a model's
 
 
 def test_an_inline_template_is_used_as_it_is_and_its_variables_get_items(call: Any) -> None:
     """Whether the vendor expands snippets of an inline template is not known, so this registry does not."""
-    sheet = sheet_of(call, ["question"], [["Why?"]])
-    template = inline("@@@polite@@@ {question}")
-    sheet.column("Output", "PROMPT_TEMPLATE", inline_template=template, prompt_template_variable_mappings={})
-    sheet.recalculate()
-    assert sheet.values("Output") == ["@@@polite@@@ "]
     sheet = sheet_of(call, ["kinds"], [['["a", "b"]'], ["[a"], ["5"], ['{"x": "y"}']])
-    template = {**inline("{% for kind in kinds %}<{{ kind }}>{% endfor %}")}
-    template["prompt_template"]["messages"][0]["template_format"] = "jinja2"
-    mappings = {"prompt_template_variable_mappings": {"kinds": "kinds"}}
-    sheet.column("Output", "PROMPT_TEMPLATE", inline_template=template, **mappings)
+    text = "@@@polite@@@ {% for kind in kinds %}<{{ kind }}>{% endfor %}"
+    prompt(sheet, "Output", "kinds", inline_template=inline(text, template_format="jinja2"))
     sheet.recalculate()
-    assert sheet.values("Output") == ["<a><b>", "<[><a>", "<5>", "<x>"]
-
-
-def test_a_prompt_column_that_cannot_run_is_refused(call: Any) -> None:
-    sheet = sheet_of(call, ["question"], [["Why?"]])
-    for config, says in (
-        ({}, "prompt_template_variable_mappings: required"),
-        ({"prompt_template_variable_mappings": {}}, "needs either template or inline_template"),
-        ({"prompt_template_variable_mappings": {}, "template": {}}, "config.template.name: required"),
-        ({"prompt_template_variable_mappings": {"a": "b"}, "template": {"name": "x"}}, "no other column 'b'"),
-        (
-            {"prompt_template_variable_mappings": {}, "template": {"name": "x"}, "engine": {"model": "m"}},
-            "an engine does not run here",
-        ),
-        (
-            {"prompt_template_variable_mappings": {}, "inline_template": {"prompt_template": {"a": 1}}},
-            "chat, with messages",
-        ),
-    ):
-        body = {"title": "Output", "type": "PROMPT_TEMPLATE", "config": config}
-        assert says in sheet("POST", "/columns", body, status=400)["message"], says
+    written = ["<a><b>", "<[><a>", "<5>", "<x>"]
+    assert sheet.values("Output") == [f"@@@polite@@@ {text}" for text in written]
 
 
 def test_only_what_is_stale_is_recalculated_unless_statuses_say_otherwise(scripted: Any) -> None:
     sheet = with_prompt(scripted, ROWS[:2])
-    sheet.column("Fits", "CONTAINS", source="Output", value_source="expected")
+    fits = sheet.column("Fits", "CONTAINS", source="Output", value_source="expected")
     sheet.recalculate()
     noop = sheet("POST", "/operations", {})
     assert noop == {"success": True, "cell_count": 0, "virtual_cell_count": 0, "cells": []}
-    assert (
-        sheet.recalculate(statuses=["COMPLETED"], row_ids=[1], column_ids=[sheet.columns["Output"]])[
-            "cell_count"
-        ]
-        == 1
-    )
+    chosen = {"statuses": ["COMPLETED"], "row_ids": [1], "column_ids": [sheet.columns["Output"]]}
+    assert sheet.recalculate(**chosen)["cell_count"] == 1
     assert sheet.values("Output")[1] == "Go away."
-    assert [cell["status"] for cell in sheet.cells("Fits")] == ["COMPLETED", "STALE"]
+    assert statuses(sheet, "Fits") == ["COMPLETED", "STALE"]
     assert sheet.recalculate()["cell_count"] == 1
     assert sheet.values("Fits") == [True, False]
-    cell = sheet.cells("question")[0]
-    sheet("PATCH", f"/cells/{cell['id']}", {"value": "hello"})
-    assert [cell["status"] for cell in sheet.cells("Fits")] == ["STALE", "COMPLETED"]
-    sheet.recalculate(column_ids=[sheet.columns["Fits"]])
+    sheet("PATCH", f"/cells/{sheet.cells('question')[0]['id']}", {"value": "hello"})
+    assert statuses(sheet, "Fits") == ["STALE", "COMPLETED"]
+    sheet.recalculate(column_ids=[fits])
     assert sheet.cells("Fits")[0]["error_message"] == "'Output' is not computed"
     assert sheet.recalculate(statuses=[])["cell_count"] == 4
-    assert sheet.cells("Output")[0]["status"] == "COMPLETED"
+    assert statuses(sheet, "Output")[0] == "COMPLETED"
 
 
 def test_cells_are_recalculated_by_their_ids(scripted: Any) -> None:
@@ -192,26 +161,37 @@ def test_cells_are_recalculated_by_their_ids(scripted: Any) -> None:
     assert "no cell" in sheet("POST", "/cells/nothing/recalculations", status=404)["message"]
 
 
-def test_many_cells_need_a_confirmation_of_exactly_these(call: Any) -> None:
-    sheet = sheet_of(call, ["a"], [["x"]] * 1001)
+def test_many_cells_need_a_confirmation_of_exactly_these(call: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(rows, "CONFIRMED", 2)
+    sheet = sheet_of(call, ["a"], [["x"]] * 3)
     sheet.column("Mirror", "COMPOSITION", source="a")
     asked = sheet("POST", "/operations", {})
-    assert (asked["requires_confirmation"], asked["affected_cell_count"]) == (True, 1001)
-    assert sheet("GET", "/status-counts")["status_counts"]["STALE"] == 1001
+    assert (asked["requires_confirmation"], asked["affected_cell_count"]) == (True, 3)
+    assert statuses(sheet, "Mirror") == ["STALE"] * 3
     sheet.column("Second", "COMPOSITION", source="a")
     again = sheet("POST", "/operations", {"confirmation_token": asked["confirmation_token"]})
-    assert again["affected_cell_count"] == 2002
+    assert again["affected_cell_count"] == 6
     operation = sheet.recalculate(confirmation_token=again["confirmation_token"])
-    assert operation["completed_count"] == 2002
-    assert sheet.values("Second") == ["x"] * 100
+    assert (operation["completed_count"], sheet.values("Second")) == (6, ["x"] * 3)
 
 
-def test_what_cannot_be_done_is_refused_with_the_reason(call: Any) -> None:
-    sheet = sheet_of(call, ["question"], [["Why?"]])
+def test_what_cannot_be_done_is_refused_with_the_reason(sheet: SheetUnderTest) -> None:
+    no_variables: dict[str, Any] = {"prompt_template_variable_mappings": {}}
+    for config, says in (
+        ({}, "prompt_template_variable_mappings: required"),
+        (no_variables, "needs either template or inline_template"),
+        ({**no_variables, "template": {}}, "config.template.name: required"),
+        ({"prompt_template_variable_mappings": {"a": "b"}, "template": {"name": "x"}}, "no other column 'b'"),
+        (
+            {**no_variables, "template": {"name": "x"}, "engine": {"model": "m"}},
+            "an engine does not run here",
+        ),
+        ({**no_variables, "inline_template": {"prompt_template": {"a": 1}}}, "chat, with messages"),
+    ):
+        body: dict[str, Any] = {"title": "new", "type": "PROMPT_TEMPLATE", "config": config}
+        assert says in sheet("POST", "/columns", body, status=400)["message"], says
     for method, path, body, status, says in (
-        ("POST", "/operations", {"column_ids": ["{question}"]}, 400, "no computed column"),
-        ("POST", "/operations", {"row_ids": [-1]}, 400, "row_ids"),
-        ("POST", "/operations", {"statuses": ["DONE"]}, 400, "statuses"),
+        ("POST", "/operations", {"column_ids": [sheet.columns["Output"]]}, 400, "no computed column"),
         ("POST", "/operations", {"operation": "delete"}, 400, "operation"),
         ("GET", "/operations/nothing", None, 404, "no operation"),
         ("POST", "/scorecard/recalculate", {}, 400, "no scorecard with steps"),
@@ -219,13 +199,21 @@ def test_what_cannot_be_done_is_refused_with_the_reason(call: Any) -> None:
         ("GET", "/scorecard/rows/0", None, 404, "no score for the row 0"),
         ("GET", "/scorecard/rows/x", None, 404, "no score for the row x"),
         ("GET", "/scorecard/calculations/nothing", None, 404, "no calculation"),
-        ("PATCH", "/scorecard", {"aggregation": {}}, 400, "name: required"),
-        ("PATCH", "/scorecard", {"name": "a", "aggregation": {"method": "max"}}, 400, "aggregation.method"),
         ("PATCH", "/scorecard", {"name": "a", "aggregation": {"warn_threshold": 0.9}}, 400, "higher than"),
     ):
-        if body and "column_ids" in body:
-            body = {"column_ids": [sheet.columns["question"]]}
         assert says in sheet(method, path, body, status=status)["message"], path
+    for step, says in (
+        ({"primitive_type": "MAX_TOOL_CALLS"}, "MAX_TOOL_CALLS does not run here"),
+        ({"primitive_config": {"source": "gone", "value": "x"}}, "no column 'gone'"),
+        ({"primitive_config": {"source": "Output"}}, "needs either value or value_source"),
+        ({"weight": 0}, "steps[0].weight"),
+        ({"thresholds": {"pass": 0.1}}, "higher than that to pass"),
+        ({"score_adapter": {"type": "x"}}, "score_adapter does not run"),
+        ({"id": "1"}, "have the same id"),  # their results would be one
+    ):
+        body = {"name": "a", "aggregation": {}, "steps": [contains(**step)] * (2 if "id" in step else 1)}
+        assert says in sheet("PATCH", "/scorecard", body, status=400)["message"], step
+        assert sheet("GET", "/scorecard")["scorecard"] is None, step
 
 
 # -- cancelling, and going on after a restart ------------------------------------------------------------
@@ -311,27 +299,7 @@ def test_a_calculation_that_is_cancelled_stops(slow: Any, gate: Any) -> None:
     assert "row_indices" in sheet("POST", "/scorecard/cancel", {"row_indices": [0]}, status=400)["message"]
 
 
-def test_answers_over_a_network_come_several_at_a_time_and_in_their_rows(
-    tmp_path: Path, monkeypatch: Any
-) -> None:
-    together = threading.Barrier(4, timeout=120)
-
-    def answer(self: Any, template: Any, metadata: Any) -> str:
-        together.wait()
-        text: str = template["messages"][-1]["content"][0]["text"]
-        if text == "row 3":
-            raise ZeroDivisionError("odd")
-        return text.upper()
-
-    monkeypatch.setattr(Endpoint, "answer", answer)
-    with create_app(tmp_path / "r.db", model=Endpoint("http://model.test/v1")) as app:
-        sheet = with_prompt(Caller(app), [[f"row {number}", ""] for number in range(8)])
-        sheet.recalculate()
-        assert sheet.values("Output") == [None if at == 3 else f"ROW {at}" for at in range(8)]
-        assert sheet.cells("Output")[3]["error_message"] == "odd"
-
-
-def test_sheets_that_are_computed_together_ask_no_more_at_once_than_the_model_allows(
+def test_answers_over_a_network_come_as_many_at_a_time_as_the_model_allows_and_in_their_rows(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     lock, asked, most = threading.Lock(), 0, 0
@@ -345,14 +313,19 @@ def test_sheets_that_are_computed_together_ask_no_more_at_once_than_the_model_al
         both.wait()
         with lock:
             asked -= 1
-        return "an answer"
+        text: str = template["messages"][-1]["content"][0]["text"]
+        if text == "row 3":
+            raise ZeroDivisionError("odd")
+        return text.upper()
 
     monkeypatch.setattr(Endpoint, "answer", answer)
     with create_app(tmp_path / "r.db", model=Endpoint("http://model.test/v1", parallel=2)) as app:
-        sheets = [with_prompt(Caller(app), [["a", ""]] * 6) for _ in range(3)]
+        sheets = [with_prompt(Caller(app), [[f"row {number}", ""] for number in range(6)]) for _ in range(3)]
         operations = [sheet("POST", "/operations", {}, status=202)["operation_id"] for sheet in sheets]
         for sheet, operation_id in zip(sheets, operations, strict=True):
-            assert sheet.operation(operation_id)["completed_count"] == 6
+            assert sheet.operation(operation_id)["failed_count"] == 1
+            assert sheet.values("Output") == [None if at == 3 else f"ROW {at}" for at in range(6)]
+            assert sheet.cells("Output")[3]["error_message"] == "odd"
     assert most == 2
 
 
@@ -362,12 +335,12 @@ def test_sheets_that_are_computed_together_ask_no_more_at_once_than_the_model_al
 def test_the_score_of_a_sheet_and_of_its_rows(scripted: Any) -> None:
     sheet = with_prompt(scripted)
     sheet.recalculate()
-    judge = {"title": "Polite", "primitive_type": "LLM_ASSERTION", "weight": 3}
-    judge["primitive_config"] = {"source": sheet.columns["Output"], "prompt": "Is it polite?"}
+    config = {"source": sheet.columns["Output"], "prompt": "Is it polite?"}
+    judge = {"title": "Polite", "primitive_type": "LLM_ASSERTION", "weight": 3, "primitive_config": config}
     scorecard = sheet.scorecard(contains(required=True), judge)
     assert (scorecard["status"], scorecard["latest_calculation_id"]) == ("ready", None)
     calculation = sheet.score()
-    assert calculation.items() >= {"status": "completed", "aggregate_verdict": "error"}.items()
+    assert (calculation["status"], calculation["aggregate_verdict"]) == ("completed", "error")
     assert calculation["aggregate_score"] == pytest.approx(2 / 3)
     assert "model" not in calculation
     assert sheet.verdicts() == ["pass", "pass", "error"]
@@ -376,9 +349,9 @@ def test_the_score_of_a_sheet_and_of_its_rows(scripted: Any) -> None:
     assert (polite["pass_count"], polite["total_count"]) == (2, 3)
     row = sheet("GET", "/scorecard/rows/2")
     (result, _) = row["step_results"].values()
-    assert (result["verdict"], result["score"]) == ("error", None)
-    assert result["error_message"] == "'Output' failed: No scripted answer fits 'Nothing'."
-    assert row["error_summary"].startswith("Fits: 'Output' failed")
+    reason = "'Output' failed: No scripted answer fits 'Nothing'."
+    shown = (result["verdict"], result["score"], result["error_message"])
+    assert (shown, row["error_summary"].startswith(f"Fits: {reason}")) == (("error", None, reason), True)
     judged = sheet("GET", "/scorecard/rows/0")["step_results"][scorecard["steps"][1]["id"]]
     assert judged["raw_value"] == {"value": True, "reasoning": "yes"}
 
@@ -397,31 +370,30 @@ def test_rows_come_in_pages_and_by_verdict(call: Any) -> None:
     assert failed["verdict_counts"] == {"pass": 4, "warn": 0, "fail": 3, "error": 0, "skipped": 0}
 
 
-CHANGES: dict[str, Callable[[SheetUnderTest], Any]] = {
-    "cell": lambda sheet: sheet("PATCH", f"/cells/{sheet.cells('expected')[0]['id']}", {"value": "other"}),
-    "row": lambda sheet: sheet("POST", "/rows", {"count": 1}, status=201),
-    "rows deleted": lambda sheet: sheet("DELETE", "/rows", {"row_indices": [0]}),
-    "column": lambda sheet: sheet.column("Mirror", "COMPOSITION", source="Output"),
-    "recalculation": lambda sheet: sheet.recalculate(statuses=[]),
-    "scorecard": lambda sheet: sheet.scorecard(contains(weight=2)),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_every_change_of_the_sheet_makes_its_score_stale(call: Any, change: str) -> None:
+def test_every_change_of_the_sheet_makes_its_score_stale(call: Any) -> None:
     sheet = with_prompt(call, ROWS, metadata=None)
     sheet.recalculate()
     sheet.scorecard(contains())
-    assert sheet.score()["aggregate_score"] == pytest.approx(2 / 3)
-    scorecard = sheet("GET", "/scorecard")["scorecard"]
-    assert (scorecard["status"], scorecard["stale_state"]["is_stale"]) == ("completed", False)
-    CHANGES[change](sheet)
-    payload = sheet("GET", "/scorecard")
-    assert payload["scorecard"]["status"] == "stale"
-    reasons = payload["scorecard"]["stale_state"]["reasons"]
-    assert reasons == ["scorecard_changed"] * (change == "scorecard") + ["sheet_changed"]
-    assert sheet("GET", "/scorecard/rows")["rows"][0]["stale_state"]["is_stale"]
-    assert payload["latest_calculation"]["aggregate_score"] == pytest.approx(2 / 3)
+    cell = f"/cells/{sheet.cells('expected')[0]['id']}"
+    changes: dict[str, Callable[[], Any]] = {
+        "cell": lambda: sheet("PATCH", cell, {"value": "other"}),
+        "row": lambda: sheet("POST", "/rows", {"count": 1}, status=201),
+        "rows deleted": lambda: sheet("DELETE", "/rows", {"row_indices": [3]}),
+        "column": lambda: sheet.column("Mirror", "COMPOSITION", source="Output"),
+        "recalculation": lambda: sheet.recalculate(statuses=[]),
+        "scorecard": lambda: sheet.scorecard(contains(weight=2)),
+    }
+    for change, make in changes.items():
+        score = sheet.score()["aggregate_score"]
+        scorecard = sheet("GET", "/scorecard")["scorecard"]
+        assert (scorecard["status"], scorecard["stale_state"]["is_stale"]) == ("completed", False)
+        make()
+        payload = sheet("GET", "/scorecard")
+        assert payload["scorecard"]["status"] == "stale", change
+        reasons = ["scorecard_changed"] * (change == "scorecard") + ["sheet_changed"]
+        assert payload["scorecard"]["stale_state"]["reasons"] == reasons, change
+        assert sheet("GET", "/scorecard/rows")["rows"][0]["stale_state"]["is_stale"], change
+        assert payload["latest_calculation"]["aggregate_score"] == score, change
 
 
 def test_a_cell_that_is_not_computed_has_no_score_and_the_echo_is_marked_and_cannot_judge(call: Any) -> None:
@@ -444,22 +416,6 @@ def test_the_hash_changes_with_what_decides_about_scores_only(sheet: SheetUnderT
     hashes = {sheet.scorecard(step)["config_hash"] for step in others}
     hashes.add(sheet.scorecard(contains(), pass_threshold=0.9)["config_hash"])
     assert len(hashes - {first}) == 4
-
-
-def test_a_step_that_cannot_run_is_refused_by_name(sheet: SheetUnderTest) -> None:
-    for step, says in (
-        ({"primitive_type": "CODE_EXECUTION"}, "CODE_EXECUTION does not run here"),
-        ({"primitive_type": "MAX_TOOL_CALLS"}, "MAX_TOOL_CALLS does not run here"),
-        ({"primitive_config": {"source": "gone", "value": "x"}}, "no column 'gone'"),
-        ({"primitive_config": {"source": "Output"}}, "needs either value or value_source"),
-        ({"weight": 0}, "steps[0].weight"),
-        ({"thresholds": {"pass": 0.1}}, "higher than that to pass"),
-        ({"score_adapter": {"type": "x"}}, "score_adapter does not run"),
-        ({"id": "1"}, "have the same id"),  # their results would be one
-    ):
-        body = {"name": "a", "aggregation": {}, "steps": [contains(**step)] * (2 if "id" in step else 1)}
-        assert says in sheet("PATCH", "/scorecard", body, status=400)["message"], step
-        assert sheet("GET", "/scorecard")["scorecard"] is None, step
 
 
 def test_a_sheet_without_rows_and_a_scorecard_without_steps(sheet: SheetUnderTest) -> None:
