@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 from seeds import examples
 from stored import span
 from tables import TABLES, sheet_of
@@ -46,42 +45,42 @@ def sheets(call):
     return f"{TABLES}/{table['id']}/sheets"
 
 
-def test_a_new_table_has_a_sheet_and_a_table_is_renamed_moved_and_deleted(call):
+def test_tables_are_made_listed_changed_and_deleted(call):
     made = call("POST", TABLES, {}).body
     assert made["table"]["title"] == "Untitled Table 1"
     assert made["table"]["sheet_row_counts"] == {made["default_sheet"]["id"]: 1}
-    assert made["default_sheet"]["title"] == "Sheet 1"
     rows = call("GET", f"{TABLES}/{made['table']['id']}/sheets/{made['default_sheet']['id']}/rows").body
-    assert [column["title"] for column in rows["columns"]] == ["Column A"]
+    assert (made["default_sheet"]["title"], rows["columns"][0]["title"]) == ("Sheet 1", "Column A")
     assert [cell["value"] for row in rows["data"] for cell in row["cells"].values()] == [None]
-    empty = call("POST", TABLES, {"title": "x", "create_default_sheet": False}).body
-    assert "default_sheet" not in empty
-    assert empty["table"]["sheet_count"] == 0
     folder = call("POST", "/api/public/v2/folders", {"name": "f"}).body["folder"]["id"]
-    path = f"{TABLES}/{call('POST', TABLES, {'title': 'a'}).body['table']['id']}"
-    state = lambda answer: (answer.body["table"]["title"], answer.body["table"]["folder_id"])  # noqa: E731
-    assert state(call("PATCH", path, {"folder_id": folder})) == ("a", folder)
-    assert state(call("PATCH", path, {"title": "b"})) == ("b", folder)
-    assert state(call("PATCH", path, {"folder_id": None})) == ("b", None)
+    path = f"{TABLES}/{made['table']['id']}"
+    for change, state in (
+        ({"folder_id": folder}, ("Untitled Table 1", folder)),
+        ({"title": "other"}, ("other", folder)),
+        ({"folder_id": None}, ("other", None)),
+        ({"folder_id": folder}, ("other", folder)),
+    ):
+        table = call("PATCH", path, change).body["table"]
+        assert (table["title"], table["folder_id"]) == state
     assert call("PATCH", path, {"folder_id": 9}).status == 404
-    assert call("DELETE", path).status == 200
-    assert call("GET", path).status == call("DELETE", path).status == 404
-
-
-def test_tables_are_listed_by_title_and_folder_page_by_page(call):
-    folder = call("POST", "/api/public/v2/folders", {"name": "f"}).body["folder"]["id"]
-    for title in ("Refund", "refund two", "other"):
-        call("POST", TABLES, {"title": title, "folder_id": folder if title == "other" else None})
-    titles = lambda query: [table["title"] for table in call("GET", TABLES + query).body["data"]]  # noqa: E731
-    assert titles("") == ["other", "refund two", "Refund"]
-    assert titles("?order=asc&name=REFUND") == ["Refund", "refund two"]
-    assert titles(f"?folder_id={folder}") == ["other"]
+    for title in ("Refund", "refund two"):
+        assert (
+            call("POST", TABLES, {"title": title, "create_default_sheet": False}).body["table"]["sheet_count"]
+            == 0
+        )
     first = call("GET", f"{TABLES}?limit=2").body
     assert (first["has_more"], first["pagination"]["limit"]) == (True, 2)
-    assert titles(f"?limit=2&cursor={first['next_cursor']}") == ["Refund"]
+    for query, titles in (
+        ("", ["refund two", "Refund", "other"]),
+        ("?order=asc&name=REFUND", ["Refund", "refund two"]),
+        (f"?folder_id={folder}", ["other"]),
+        (f"?limit=2&cursor={first['next_cursor']}", ["other"]),
+    ):
+        assert [table["title"] for table in call("GET", TABLES + query).body["data"]] == titles
     # The cursor of another order would skip tables.
     assert call("GET", f"{TABLES}?order=asc&cursor={first['next_cursor']}").status == 400
-    assert call("GET", f"{TABLES}?prompt_id=1").status == 422
+    assert call("DELETE", path).status == 200
+    assert call("GET", path).status == call("DELETE", path).status == 404
 
 
 def test_a_sheet_has_the_rows_of_its_file_and_its_import_is_known_by_its_id(call, sheets):
@@ -90,27 +89,25 @@ def test_a_sheet_has_the_rows_of_its_file_and_its_import_is_known_by_its_id(call
         ("a.CSV", '\ufeffq,"a b"\r\n"x\ny, ""z""",ü\r\n\r\nonly\r\n', [['x\ny, "z"', "ü"], ["only", None]]),
         ("a.csv", "q\n" + "x" * 200_000 + "\n", [["x" * 200_000]]),
     ):
-        file = {"type": "file", **source(content, name)}
-        made = call("POST", sheets, {"source": file, "title": "cases"}).body["sheet"]
+        started = call(
+            "POST", sheets, {"source": {"type": "file", **source(content, name)}, "title": "cases"}
+        ).body
+        made = started["sheet"]
         assert (made["title"], made["row_count"]) == ("cases", len(rows)), name
         shown = call("GET", f"{sheets}/{made['id']}/rows").body
         ids = [column["id"] for column in shown["columns"]]
-        assert [[row["cells"][column_id]["value"] for column_id in ids] for row in shown["data"]] == rows, (
-            name
-        )
-    file = {"type": "file", **source("q\na\nb\n")}
-    started = call("POST", sheets, {"source": file}).body
+        values = [[row["cells"][column_id]["value"] for column_id in ids] for row in shown["data"]]
+        assert values == rows, name
     operation = call("GET", f"{sheets}/operations/{started['operation_id']}").body["operation"]
     assert operation == started["operation"]
-    assert (operation["status"], operation["row_count"]) == ("completed", 2)
+    assert (operation["status"], operation["row_count"]) == ("completed", 1)
     assert call("GET", f"{sheets}/operations/other").status == 404
-    assert call("POST", sheets, {"source": file, "operation_id": "mine"}).status == 400
 
 
-def test_a_file_that_cannot_be_read_makes_no_sheet(call, sheets):
+def test_a_file_that_cannot_be_read_makes_no_sheet(call, sheets, monkeypatch):
+    monkeypatch.setattr(store, "MAX_CELLS", 400)
     for file, says in (
         (source("a,a\n"), "title of its own"),
-        (source("a,\n"), "title of its own"),
         (source(""), "title of its own"),
         (source("a\n1,2\n"), "line 2 is not CSV: 2 values for 1 columns"),
         (source('a\n"x'), "line 2 is not CSV"),
@@ -118,11 +115,9 @@ def test_a_file_that_cannot_be_read_makes_no_sheet(call, sheets):
         ({"file_name": "a.csv", "file_content_base64": "!"}, "not base64"),
         ({"file_name": "a.csv", "file_content_base64": "/w=="}, "not base64 of UTF-8"),
         (source(",".join(map(str, range(201)))), "at most 200 columns"),
-        (source(",".join(map(str, range(200))) + "\n1" * 2_501), "at most 500,000 cells"),
+        (source(",".join(map(str, range(200))) + "\n1" * 3), "at most 400 cells"),
     ):
-        answer = call("POST", sheets, {"source": {"type": "file", **file}})
-        assert answer.status == 400, says
-        assert says in answer.body["message"], says
+        call.expect(("POST", sheets, {"source": {"type": "file", **file}}, 400, says))
         assert call("GET", sheets).body["data"] == [], says
 
 
@@ -133,20 +128,15 @@ def test_sheets_are_in_the_order_of_their_creation(call, sheets):
     assert [(sheet["title"], sheet["index"]) for sheet in listed] == [("b", 0), ("c", 1), ("Sheet 4", 2)]
     renamed = call("PATCH", f"{sheets}/{made[3]}", {"title": "d"}).body
     assert (renamed["sheet"]["title"], renamed["version"]) == ("d", listed[2]["version_count"])
-    assert call("PATCH", f"{sheets}/{made[3]}", {"index": 0}).status == 400
     assert call("GET", f"{sheets}/{made[0]}").status == 404
 
 
 def test_a_column_that_cannot_be_computed_is_refused(sheet):
     for body, says in (
         ({"type": "CODE_EXECUTION"}, "CODE_EXECUTION columns do not run here"),
-        ({"type": "dataset"}, "dataset columns do not run here"),
         ({"title": "question"}, "already has a column called 'question'"),
-        ({"title": ""}, "title"),
-        ({"config": {"sources": ["question"]}}, "config"),
         ({"config": {"sources": ["question", "nobody"]}}, "no other column 'nobody'"),
         ({"config": {"sources": ["question", "same"]}}, "no other column 'same'"),
-        ({"dependencies": [{"column_id": "9"}]}, "no other column '9'"),
         ({"dependencies": [{}]}, "no other column 'None'"),
     ):
         assert says in sheet("POST", "/columns", COMPARE | body, status=400)["message"], body
@@ -178,11 +168,13 @@ def test_a_changed_column_makes_itself_and_what_reads_it_stale(sheet, app):
         ({"config": {"sources": ["answer", "question"]}}, sorted([first, second])),
     ):
         set_status(app)
+        version = sheet.version
         answer = sheet("PATCH", f"/columns/{first}", change, status=400 if affected is None else 200)
         assert answer.get("affected_column_ids") == affected
         stale = {"STALE"} if affected else {"COMPLETED"}
         assert {cell["status"] for title in ("same", "copy") for cell in sheet.cells(title)} == stale
         assert {cell["status"] for cell in sheet.cells("alone")} == {"COMPLETED"}
+        assert sheet.version == version + (affected is not None)
     assert sheet("DELETE", f"/columns/{first}")["stale_count"] == 2
     columns = {column["title"]: column for column in sheet("GET", "/columns")["data"]}
     assert columns["copy"]["dependencies"] == [{"column_id": first}]
@@ -194,24 +186,6 @@ def test_a_changed_column_makes_itself_and_what_reads_it_stale(sheet, app):
     for column_id in others:
         sheet("DELETE", f"/columns/{column_id}")
     sheet("DELETE", f"/columns/{last}", status=400)
-
-
-@settings(
-    max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(count=st.integers(0, 12), limit=st.integers(1, 5), order=st.sampled_from(["asc", "desc"]))
-def test_the_pages_of_rows_are_all_rows_once(call, count, limit, order):
-    sheet = sheet_of(call, ["q"], [[number] for number in range(count)])
-    seen, cursor = [], ""
-    while cursor is not None:
-        page = sheet("GET", f"/rows?limit={limit}&order={order}{cursor}")
-        assert len(page["data"]) <= limit
-        assert [column["title"] for column in page["columns"]] == ([] if cursor else ["q"])
-        seen += [next(iter(row["cells"].values()))["value"] for row in page["data"]]
-        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
-        assert page["pagination"]["next_cursor"] == page["next_cursor"]
-    expected = [str(number) for number in range(count)]
-    assert seen == (expected if order == "asc" else expected[::-1])
 
 
 def test_added_rows_have_values_for_text_columns_only(sheet):
@@ -228,27 +202,18 @@ def test_added_rows_have_values_for_text_columns_only(sheet):
     assert sheet("GET")["sheet"]["row_count"] == 4
 
 
-def test_deleted_rows_leave_the_others_where_they_are(call):
-    sheet = sheet_of(call, ["q"], [["a"], ["b"], ["c"]])
-    deleted = sheet("DELETE", "/rows", {"row_indices": [1, 1, 99]})
-    assert (deleted["deleted_count"], deleted["row_count"]) == (1, 2)
-    assert [row["row_index"] for row in sheet("GET", "/rows")["data"]] == [0, 2]
-    assert sheet("POST", "/rows", {}, status=201)["row_indices"] == [3]
-    sheet("DELETE", "/rows", {"row_indices": [-1]}, status=400)
-
-
-@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "QUEUED"])
-def test_an_edited_cell_makes_what_depends_on_it_stale(sheet, app, status):
+def test_an_edited_cell_makes_what_depends_on_it_stale(sheet, app):
     app.runner.close()  # otherwise each request to a sheet has it computed
     computed(sheet)
-    set_status(app, status)
-    path, version = f"/cells/{sheet.cells('answer')[1]['id']}", sheet.version
-    assert sheet("PATCH", path, {"value": "c"})["stale_count"] == 0
-    assert sheet.version == version
-    edited = sheet("PATCH", path, {"value": "b"})
-    assert (edited["stale_count"], edited["version"]) == (2, version + 1)
-    for title in ("same", "copy"):
-        assert [cell["status"] for cell in sheet.cells(title)] == [status, "STALE"]
+    path = f"/cells/{sheet.cells('answer')[1]['id']}"
+    for status, old, new in (("COMPLETED", "c", "b"), ("FAILED", "b", "c"), ("QUEUED", "c", "b")):
+        set_status(app, status)
+        version = sheet.version
+        unchanged, edited = (sheet("PATCH", path, {"value": value}) for value in (old, new))
+        assert (unchanged["stale_count"], unchanged["version"]) == (0, version)
+        assert (edited["stale_count"], edited["version"]) == (2, version + 1)
+        for title in ("same", "copy"):
+            assert sheet.cells(title)[1]["status"] == "STALE"
     counts = sheet("GET", "/status-counts")
     assert (counts["total_cells"], counts["status_counts"]["STALE"]) == (4, 2)
 
@@ -271,34 +236,6 @@ def test_a_cell_has_its_value_and_the_text_of_it(sheet):
     sheet("GET", "/cells/nothing", status=404)
 
 
-def test_a_cell_that_waits_goes_on_waiting_when_its_source_is_computed(sheet, app):
-    app.runner.close()  # otherwise each request to a sheet has it computed
-    first, _ = computed(sheet)
-    set_status(app)
-    with app.store.write() as db:
-        db.execute("UPDATE cells SET status = 'QUEUED' WHERE row_index = 0 AND status = 'COMPLETED'")
-        assert store.mark_stale(db, sheet.sheet_id, [first], pending=False) == 1
-    assert [cell["status"] for cell in sheet.cells("copy")] == ["QUEUED", "STALE"]
-
-
-def test_every_change_of_a_sheet_counts_as_a_version(sheet, call):
-    same, copy = computed(sheet)
-    cell = sheet.cells("answer")[0]
-    for method, rest, body, status in (
-        ("PATCH", f"/cells/{cell['id']}", {"value": "new"}, 200),
-        ("POST", "/rows", {}, 201),
-        ("DELETE", "/rows", {"row_indices": [0]}, 200),
-        ("POST", "/columns", {"title": "more", "type": "text"}, 201),
-        ("PATCH", f"/columns/{same}", {"is_output_column": True}, 200),
-        ("DELETE", f"/columns/{copy}", None, 200),
-    ):
-        changed = lambda: call("GET", f"{TABLES}/{sheet.table_id}").body["table"]["updated_at"]  # noqa: E731
-        before, moment = sheet.version, changed()
-        answer = sheet(method, rest, body, status=status)
-        assert sheet.version == answer.get("version", before + 1) == before + 1
-        assert changed() > moment
-
-
 def test_a_saved_version_keeps_what_the_sheet_had(sheet):
     saved = sheet("POST", "/versions", {"name": "one"}, status=201)["version"]
     cell = sheet.cells("answer")[0]
@@ -315,40 +252,32 @@ def test_a_saved_version_keeps_what_the_sheet_had(sheet):
     sheet("GET", f"/versions/{sheet.table_id}", status=404)
 
 
-@pytest.mark.parametrize(
-    ("span_id", "names"),
-    [(None, ["span 1", ["span 2", ["span 4"]], ["span 3"]]), ("2".zfill(16), ["span 2", ["span 4"]])],
-)
-def test_a_trace_becomes_a_row(sheet, call, span_id, names):
+def test_a_trace_becomes_a_row(sheet, call):
     spans = [span("3", "1"), span("2", "1"), span("1", None, function_output="42"), span("4", "2")]
     assert call("POST", "/spans-bulk", {"spans": spans}).status == 201
     body = {"trace_id": "t", "smart_table_id": sheet.table_id, "sheet_id": sheet.sheet_id}
-    row = call("POST", TRACE, body | {"span_id": span_id}).body["row"]
-    assert row["row_index"] == 2
-    trace = row["cells"][sheet.columns["Trace"]]["value"]
-
-    def tree(node):
-        return [node["name"], *map(tree, node["children"])]
-
-    assert tree(trace) == names
-    assert trace["output"] == ("42" if span_id is None else None)
+    tree = lambda node: [node["name"], *map(tree, node["children"])]  # noqa: E731
+    for index, span_id, names, output in (
+        (2, None, ["span 1", ["span 2", ["span 4"]], ["span 3"]], "42"),
+        (3, "2".zfill(16), ["span 2", ["span 4"]], None),
+    ):
+        row = call("POST", TRACE, body | {"span_id": span_id}).body["row"]
+        trace = row["cells"][sheet.columns["Trace"]]["value"]
+        assert (row["row_index"], tree(trace), trace["output"]) == (index, names, output)
 
 
 def test_a_trace_that_cannot_become_a_row_is_refused(sheet, call):
     chain = [span(f"{number:x}", f"{number - 1:x}" if number > 1 else None) for number in range(1, 300)]
     assert call("POST", "/spans-bulk", {"spans": [*chain, span("1", trace_id="other")]}).status == 201
-    body = {"trace_id": "t", "smart_table_id": sheet.table_id, "sheet_id": sheet.sheet_id}
-    for change, status in (
-        ({}, 400),  # too deep
-        ({"trace_id": "x"}, 404),
-        ({"span_id": "x"}, 404),
-        ({"sheet_id": "x"}, 404),
-        ({"sheet_id": None, "dataset_group_id": 1}, 400),
-    ):
-        answer = call("POST", TRACE, body | change)
-        assert answer.status == status, answer.body
     sheet.column("Trace", "COMPOSITION", source="question")
-    assert "computed" in call("POST", TRACE, body | {"trace_id": "other"}).body["message"]
+    body = {"trace_id": "t", "smart_table_id": sheet.table_id, "sheet_id": sheet.sheet_id}
+    call.expect(
+        ("POST", TRACE, body, 400, "nest too deeply"),
+        ("POST", TRACE, body | {"trace_id": "x"}, 404, "no trace"),
+        ("POST", TRACE, body | {"span_id": "x"}, 404, "no span 'x'"),
+        ("POST", TRACE, body | {"sheet_id": "x"}, 404, "no sheet"),
+        ("POST", TRACE, body | {"trace_id": "other"}, 400, "'Trace' is computed"),
+    )
     assert sheet("GET")["sheet"]["row_count"] == 2
 
 
@@ -363,7 +292,7 @@ def test_nothing_stays_of_a_deleted_table(sheet, call, app):
         assert store.mark_stale(db, sheet.sheet_id, ["x"]) == 0
 
 
-def test_ten_thousand_rows_are_found_by_an_index(call, app):
+def test_the_pages_of_ten_thousand_rows_are_found_by_an_index(call, app):
     sheet = sheet_of(call, ["q"], [[number] for number in range(10_000)])
     statements = []
     with app.store.read() as db:
@@ -378,17 +307,16 @@ def test_ten_thousand_rows_are_found_by_an_index(call, app):
             plan = [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
             slow = ("SCAN cells", "USE TEMP B-TREE FOR ORDER")
             assert not any(detail.startswith(slow) for detail in plan), (statement, plan)
-    # One page more does not read the pages before.
-    page = sheet("GET", "/rows?limit=100&cursor=asc:9897")
-    assert [row["row_index"] for row in page["data"]] == list(range(9898, 9998))
-
-
-def test_texts_of_models_that_sqlite_does_not_store_are_replaced(sheet, app):
-    with app.store.write() as db:
-        cell = next(store.cells_of(db, sheet.sheet_id))
-        store.set_cells(db, [replace(cell, value={"a": "\ud800"}, model="echo")])
-    shown = sheet("GET", f"/cells/{cell.id}")["cell"]
-    assert (shown["value"], shown["display_value"], shown["model"]) == ({"a": "?"}, '{"a":"?"}', "echo")
+    for query, rows, has_more in (
+        ("limit=100&cursor=asc:9897", range(9898, 9998), True),
+        ("limit=100&cursor=asc:9997", range(9998, 10_000), False),
+        ("limit=2&order=desc", range(9999, 9997, -1), True),
+        ("limit=2&order=desc&cursor=desc:9998", range(9997, 9995, -1), True),
+    ):
+        page = sheet("GET", f"/rows?{query}")
+        assert [row["row_index"] for row in page["data"]] == list(rows)
+        assert [column["title"] for column in page["columns"]] == ([] if "cursor" in query else ["q"])
+        assert page["has_more"] is page["pagination"]["has_more"] is has_more
 
 
 CHANGES = st.lists(
