@@ -44,37 +44,26 @@ def sources(*names: str, **more: Any) -> dict[str, Any]:
     return {"sources": list(names), **more}
 
 
-BY_ID = {"type": "JSON", "json_path": "$.id"}
+BY_ID, NUMBER = {"type": "JSON", "json_path": "$.id"}, {"type": "NUMBER"}
 FIRST_ITEM = {"source": "order", "json_path": "$.items[0].name"}
 
 
 def test_the_result_for_a_row() -> None:
     for kind, config, result in (
-        ("COMPARE", sources("expected", "expected"), True),
         ("COMPARE", sources("expected", target="refund"), False),
         ("COMPARE", sources("none", "empty"), True),
         ("COMPARE", sources("list", target="[1, 2]"), True),
-        ("COMPARE", sources("order", "same order", comparison_type="STRING"), False),
         ("COMPARE", sources("order", "same order", comparison_type={"type": "JSON"}), True),
         ("COMPARE", sources("order", target={"id": 7.5}, comparison_type=BY_ID), False),
         ("COMPARE", sources("flag", target=1, comparison_type="JSON"), False),
         ("COMPARE", sources("number", target=7, comparison_type="NUMBER"), True),
-        *(
-            (
-                "COMPARE",
-                sources("number", target=8, comparison_type={"type": "NUMBER", "operator": name}),
-                result,
-            )
-            for name, result in (("GTE", False), ("LT", True))
-        ),
+        ("COMPARE", sources("number", target=8, comparison_type=NUMBER | {"operator": "GTE"}), False),
+        ("COMPARE", sources("number", target=8, comparison_type=NUMBER | {"operator": "LT"}), True),
         ("CONTAINS", {"source": "Output", "value": "Refund"}, True),
         ("CONTAINS", {"source": "Output", "value_source": "expected"}, True),
-        ("CONTAINS", {"source": "Output", "value": "money"}, False),
         ("REGEX", {"source": "Output", "regex_pattern": r"refund\b"}, True),
-        ("REGEX", {"source": "Output", "regex_pattern": "^refund"}, False),
         ("ASSERT_VALID", {"source": "order", "type": "object"}, True),
         ("ASSERT_VALID", {"source": "number", "type": "object"}, False),
-        ("ASSERT_VALID", {"source": "Output", "type": "object"}, False),
         ("ASSERT_VALID", {"source": "number", "type": "number"}, True),
         ("ASSERT_VALID", {"source": "flag", "type": "number"}, False),
         ("JSON_PATH", {"source": "order", "json_path": "$.items[-1].name"}, "b"),
@@ -86,44 +75,29 @@ def test_the_result_for_a_row() -> None:
         assert value(kind, config) == result, kind
 
 
-@pytest.mark.parametrize(
-    ("kind", "config", "says"),
-    [
+def test_a_row_without_a_result_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptsync.server.tables.primitives.SEARCH_SECONDS", 0.1)
+    for kind, config, says in (
         ("COMPARE", sources("Output", target=1, comparison_type="NUMBER"), "is not a number"),
         ("COMPARE", sources("Output", target=1, comparison_type="JSON"), "is not JSON"),
         ("CONTAINS", {"source": "Output", "value_source": "empty"}, "the text to look for is empty"),
         ("JSON_PATH", {"source": "not a number", "json_path": "$.a"}, "is not JSON"),
         ("JSON_PATH", {"source": "deep", "json_path": "$"}, "nests too deeply"),
         ("JSON_PATH", {"source": "deepest", "json_path": "$"}, "is not JSON"),
-        ("JSON_PATH", {"source": "Output", "json_path": "$.a"}, "is not JSON"),
         ("REGEX", {"source": "long", "regex_pattern": "(!+)+$"}, "takes longer than 0.1 s"),
         ("LLM_ASSERTION", {"source": "Output", "prompt_source": "empty"}, "the assertion is empty"),
-    ],
-)
-def test_a_row_without_a_result_says_why(
-    kind: str, config: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("promptsync.server.tables.primitives.SEARCH_SECONDS", 0.1)
-    with pytest.raises(NoResult, match=says):
-        value(kind, config)
+    ):
+        with pytest.raises(NoResult, match=says):
+            value(kind, config)
 
 
 def test_a_wrong_configuration_is_refused_with_its_place() -> None:
     for kind, config, says in (
         ("CODE_EXECUTION", {"code": "x"}, "CODE_EXECUTION does not run here"),
         ("COMPARE", sources("a"), "needs two sources, or one source and a target"),
-        ("COMPARE", sources("a", "b", comparison_type="COSINE"), "comparison_type"),
-        (
-            "COMPARE",
-            sources("a", "b", comparison_type=BY_ID | {"json_path": "$[?(@.x)]"}),
-            "not a path of keys",
-        ),
         ("CONTAINS", {"source": "a"}, "needs either value or value_source"),
-        ("CONTAINS", {"value": "a"}, "config.source: required"),
         ("REGEX", {"source": "a", "regex_pattern": "("}, "is not a regular expression"),
-        ("ASSERT_VALID", {"source": "a", "type": "sql"}, "config.type"),
         ("JSON_PATH", {"source": "a", "json_path": "$..a"}, "is not a path of keys and indices, such as"),
-        ("COMPOSITION", {}, "config.source: required"),
         ("LLM_ASSERTION", {"source": "a"}, "needs prompt or prompt_source"),
     ):
         with pytest.raises(ApiError) as caught:
@@ -140,37 +114,25 @@ JUDGED = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "judgement"), JUDGED, ids=["JSON", "Markdown", "yes", "fail", "spaces"])
-def test_an_assertion_is_what_the_model_answers(answer: str, judgement: dict[str, Any]) -> None:
-    asked: list[str] = []
-
-    def ask(text: str) -> str:
-        asked.append(text)
-        return answer
-
+def test_an_assertion_is_what_the_model_answers() -> None:
     config = {"source": "Output", "prompt": "Is it polite?", "variable_mappings": {"goal": "expected"}}
-    assert value("LLM_ASSERTION", config, ask) == judgement
+    asked: list[str] = []
+    for answer, judgement in JUDGED:
+        assert (
+            value("LLM_ASSERTION", config, lambda text, said=answer: asked.append(text) or said) == judgement
+        )
     assert all(part in asked[0] for part in ("Is it polite?", ROW["Output"], "goal:\nREFUND"))
-
-
-def test_each_assertion_of_a_list_is_asked_by_itself() -> None:
-    answers = {"polite": "yes", "short": "no"}
-    judged = value(
-        "LLM_ASSERTION",
-        {"source": "Output", "prompt_source": "questions"},
-        lambda text: next(answer for word, answer in answers.items() if word in text),
-    )
-    assert {name: part["value"] for name, part in judged.items()} == {
-        "Is it polite?": True,
-        "Is it short?": False,
-    }
+    for answer in ("", "I cannot say.", "Yesterday", "[]", '{"value": "yes"}'):
+        with pytest.raises(NoResult, match="did not answer true or false"):
+            value("LLM_ASSERTION", config, lambda text, said=answer: said)
+    # Each assertion of a list is asked by itself.
+    config = {"source": "Output", "prompt_source": "questions"}
+    judged = value("LLM_ASSERTION", config, lambda text: "yes" if "polite" in text else "no")
+    assert [(name, part["value"]) for name, part in judged.items()] == [
+        ("Is it polite?", True),
+        ("Is it short?", False),
+    ]
     assert score_of(judged) == 0.5
-
-
-@pytest.mark.parametrize("answer", ["", "I cannot say.", "Yesterday", "[]", '{"value": "yes"}'])
-def test_an_answer_that_judges_nothing_is_no_score(answer: str) -> None:
-    with pytest.raises(NoResult, match="did not answer true or false"):
-        value("LLM_ASSERTION", {"source": "Output", "prompt": "p"}, lambda text: answer)
 
 
 def test_the_columns_that_a_configuration_reads() -> None:
@@ -214,7 +176,6 @@ def failure(behavior: str) -> dict[str, str]:
 
 def test_the_weighted_mean_and_its_verdict() -> None:
     for steps, scores, how, result in (
-        ([step()], [1.0], {}, (1.0, "pass")),
         ([step()], [0.8], {}, (0.8, "pass")),
         ([step()], [0.79], {}, (0.79, "warn")),
         ([step()], [0.59], {}, (0.59, "fail")),
@@ -224,7 +185,6 @@ def test_the_weighted_mean_and_its_verdict() -> None:
         ([step(required=True), step(weight=9)], [0.6, 1.0], {}, (0.96, "pass")),
         ([step(required=True), step(weight=9)], [0.0, 1.0], failure("warn"), (0.9, "warn")),
         ([step(required=True)], [0.0], failure("warn"), (0.0, "fail")),
-        ([step(required=True)], [0.0], failure("error"), (0.0, "error")),
         ([step(), step()], [None, 1.0], {}, (0.5, "error")),
     ):
         score, verdict = aggregate(steps, scores, Aggregation(**how))
