@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import subprocess
@@ -82,13 +81,10 @@ HOSTS = {
 """Hosts by whether they are accepted on the loopback interface, and on a network."""
 
 
-@pytest.mark.parametrize(
-    ("host", "on_loopback", "on_a_network"),
-    [(host, *accepted) for accepted, hosts in HOSTS.items() for host in hosts],
-)
-def test_hosts(host: str, on_loopback: bool, on_a_network: bool) -> None:
-    assert LOOPBACK.accept(host) is on_loopback
-    assert PUBLIC.accept(host) is on_a_network
+def test_hosts() -> None:
+    for accepted, hosts in HOSTS.items():
+        for host in hosts:
+            assert (LOOPBACK.accept(host), PUBLIC.accept(host)) == accepted, host
 
 
 # -- what a page can send ------------------------------------------------------------------------------------
@@ -97,22 +93,18 @@ def test_hosts(host: str, on_loopback: bool, on_a_network: bool) -> None:
 def test_what_a_page_can_send_is_refused(app, url) -> None:
     for headers, status, words in (
         ({"Host": "evil.example"}, 403, "'evil.example' is not an address of this registry"),
-        ({"Host": "evil.example:8470"}, 403, "promptsync serve --allow-host evil.example"),
-        ({"Host": "localhost:1"}, 403, "Use the URL that promptsync serve prints"),
+        ({"Host": "localhost:1"}, 403, "or allow the name: promptsync serve --allow-host localhost"),
         ({"Host": ""}, 400, "The Host header is missing"),
         ({"Origin": "http://evil.example"}, 403, "Web pages cannot use this registry"),
-        ({"Origin": "https://HERE"}, 403, "Origin: https://"),
         ({"Origin": "http://localhost:3000"}, 403, "Origin: http://localhost:3000"),
         ({"Origin": "null"}, 403, "Origin: null"),
         ({"Origin": ""}, 403, "Origin: )"),
         ({"Origin": "http://HERE, http://evil.example"}, 403, "Web pages"),
         ({"Sec-Fetch-Site": "cross-site"}, 403, "Sec-Fetch-Site: cross-site"),
         ({"Sec-Fetch-Site": "same-site"}, 403, "Sec-Fetch-Site: same-site"),
-        ({"Content-Type": "text/plain"}, 415, "it is 'text/plain'"),
         ({"Content-Type": "text/plain; x=application/json"}, 415, "must be application/json"),
         ({"Content-Type": "application/x-www-form-urlencoded"}, 415, "-H 'Content-Type: application/json'"),
         ({"Content-Type": "multipart/form-data; boundary=x"}, 415, "must be application/json"),
-        ({"Content-Type": "application/jsonp"}, 415, "must be application/json"),
         ({"Content-Type": ""}, 415, "it is missing"),
     ):
         full = {"Content-Type": JSON, "X-API-KEY": "k", **headers}
@@ -135,9 +127,7 @@ def test_what_programs_send_is_accepted(app, url) -> None:
     ):
         sent = Sent(url, "POST", PUBLISH, {"X-API-KEY": "k", **headers}, json.dumps(flat(str(name))))
         assert (sent.status, published(app)[0]) == (201, str(name)), headers
-
-
-def test_protobuf_is_accepted_but_not_from_a_page(url) -> None:
+    # Protobuf is, too, but not from a page.
     one_unknown_field = "\x10\x01"
     for headers, status in (({}, 200), ({"Origin": "http://evil.example"}, 403)):
         full = {"X-API-KEY": "k", "Content-Type": "application/x-protobuf", **headers}
@@ -167,33 +157,33 @@ def test_a_form_is_accepted_for_skills_and_with_the_key_in_its_header_only(app, 
         assert ([skill["name"] for skill in skills], published(app)) == (stored, [])
 
 
-def test_a_preflight_is_refused_and_there_are_no_cors_headers(url) -> None:
+def test_a_preflight_is_refused_and_a_page_can_load_nothing_as_a_script_or_an_image(url) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
-    origins = ({}, {"Origin": "http://HERE"}, {"Origin": "http://evil.example"})
-    for target, headers in itertools.product(("/prompt-templates", PUBLISH, "/nowhere", "*"), origins):
-        sent = Sent(url, "OPTIONS", target, {"X-API-KEY": "k", **asked, **headers})
-        assert sent.status == 403
+    key, same = {"X-API-KEY": "k"}, {"Origin": "http://HERE"}
+    for method, target, headers, status in (
+        *(("OPTIONS", target, key | asked | same, 403) for target in ("/prompt-templates", "/nowhere", "*")),
+        ("OPTIONS", PUBLISH, key | asked, 403),
+        ("GET", "/prompt-templates", key, 200),
+        ("GET", "/prompt-templates", {}, 401),
+        ("GET", "/prompt-templates", {"Host": "evil.example"}, 403),
+    ):
+        sent = Sent(url, method, target, headers)
+        assert (sent.status, sent.headers["x-content-type-options"]) == (status, "nosniff")
+        assert sent.headers["cross-origin-resource-policy"] == "same-origin"
         assert [name for name in sent.headers if name.startswith("access-control")] == []
 
 
-def test_a_page_can_load_nothing_as_a_script_or_an_image(url) -> None:
-    for headers, status in (({"X-API-KEY": "k"}, 200), ({}, 401), ({"Host": "evil.example"}, 403)):
-        sent = Sent(url, "GET", "/prompt-templates", headers)
-        assert (sent.status, sent.headers["x-content-type-options"]) == (status, "nosniff")
-        assert sent.headers["cross-origin-resource-policy"] == "same-origin"
-
-
 def test_an_absolute_url_has_to_name_the_registry_and_the_path_is_bounded(url) -> None:
-    key = {"X-API-KEY": "k"}
-    assert Sent(url, "GET", "http://HERE/prompt-templates", key).status == 200
-    assert Sent(url, "GET", "http://evil.example/prompt-templates", key).status == 403
-    # In a query it is text.
-    assert Sent(url, "GET", "/prompt-templates?name=http://evil.example/", key).status == 200
-    key = {"X-API-KEY": "k"}
-    assert Sent(url, "GET", "/prompt-templates?name=" + "x" * 8000, key).status == 200
-    sent = Sent(url, "GET", "/prompt-templates?name=" + "x" * 9000, key)
-    assert (sent.status, sent.headers["content-type"]) == (414, JSON)
-    assert "longer than 8,192 characters" in sent.body["message"]
+    for target, status in (
+        ("http://HERE/prompt-templates", 200),
+        ("http://evil.example/prompt-templates", 403),
+        # In a query it is text.
+        ("/prompt-templates?name=http://evil.example/", 200),
+        ("/prompt-templates?name=" + "x" * 8000, 200),
+        ("/prompt-templates?name=" + "x" * 9000, 414),
+    ):
+        sent = Sent(url, "GET", target, {"X-API-KEY": "k"})
+        assert (sent.status, sent.headers["content-type"]) == (status, JSON), target[:99]
 
 
 def test_get_changes_nothing(app, url) -> None:
@@ -248,32 +238,18 @@ def test_only_loopback_addresses_are_bound_without_a_key(host: str, is_loopback:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-@pytest.mark.parametrize("body", ["small", "large"])
-def test_curl_publishes(tmp_path, app, url, body) -> None:
-    """A large body makes curl ask with ``Expect: 100-continue`` first."""
-    text = "x" * (2_000_000 if body == "large" else 10)
-    (tmp_path / "body.json").write_text(json.dumps(flat("mine", completion(text))))
+def test_curl_publishes(tmp_path, app, url) -> None:
     command = ["curl", "-s", "--fail-with-body", "--noproxy", "*", "-H", "X-API-KEY: k", "-d", "@body.json"]
-    ran = subprocess.run(
-        [*command, "-H", f"Content-Type: {JSON}", url + PUBLISH], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert published(app) == ["mine"]
+
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *more, url + PUBLISH], cwd=tmp_path, capture_output=True, text=True)
+
+    # A large body makes it ask with Expect: 100-continue first.
+    for name, text in (("small", "x"), ("large", "x" * 2_000_000)):
+        (tmp_path / "body.json").write_text(json.dumps(flat(name, completion(text))))
+        ran = run("-H", f"Content-Type: {JSON}")
+        assert (ran.returncode, published(app)[0]) == (0, name), ran.stdout + ran.stderr
     # Without the header curl sends a form, and the answer has the fix.
-    ran = subprocess.run([*command, url + PUBLISH], cwd=tmp_path, capture_output=True, text=True)
+    ran = run()
     assert ran.returncode == 22
     assert "add -H 'Content-Type: application/json'" in json.loads(ran.stdout)["message"]
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
-def test_fetch_of_node_publishes(app, url) -> None:
-    program = """
-        const [url, body] = process.argv.slice(1);
-        const headers = {"Content-Type": "application/json", "X-API-KEY": "k"};
-        fetch(url, {method: "POST", headers, body}).then(answer => console.log(answer.status));
-    """
-    body = json.dumps(flat("mine", chat()))
-    command = ["node", "-e", program, url + PUBLISH, body]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert ran.stdout.strip() == "201", ran.stderr
-    assert published(app) == ["mine"]
