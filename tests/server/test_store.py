@@ -14,12 +14,6 @@ from promptsync.server.store.database import Store, StoreError
 from promptsync.server.store.schema import APPLICATION_ID, SCHEMA_VERSION
 
 
-@pytest.fixture
-def store(tmp_path):
-    with contextlib.closing(Store(tmp_path / "registry.db")) as store:
-        yield store
-
-
 def test_a_new_database_draws_a_workspace_that_it_keeps(tmp_path):
     path, empty = tmp_path / "deep" / "down" / "registry.db", tmp_path / "empty.db"
     empty.touch()
@@ -35,23 +29,27 @@ def test_a_new_database_draws_a_workspace_that_it_keeps(tmp_path):
         store.close()
 
 
+WHOLE, CUT = "a registry", "half a registry"
+
+
 @pytest.mark.parametrize(
     ("content", "statement", "says", "hint"),
     [
         (b"prompts: prompts\n" * 100, "", "file is not a database", "a file of its own"),
         (b"SQLite format 3\0" + b"\xff" * 2000, "", "file is not a database", "Restore the file"),
         (b"", "CREATE TABLE theirs (x)", "belongs to another program", "a file of its own"),
-        (None, "PRAGMA user_version = 8", "was made by another version", "with that version first\nrm -f "),
+        (WHOLE, "PRAGMA user_version = 8", "was made by another version", "with that version first\nrm -f "),
+        (CUT, "", "malformed", "Restore the file from a backup"),
     ],
 )
 def test_a_file_that_is_no_registry_of_this_version_is_refused_and_left_alone(
     tmp_path, content, statement, says, hint
 ):
     path = tmp_path / "registry.db"
-    if content is None:
+    if content in (WHOLE, CUT):
         Store(path).close()
-    else:
-        path.write_bytes(content)
+        content = path.read_bytes()[: 6000 if content == CUT else None]
+    path.write_bytes(content)
     if statement:
         with contextlib.closing(sqlite3.connect(path)) as db:
             db.execute(statement)
@@ -62,15 +60,6 @@ def test_a_file_that_is_no_registry_of_this_version_is_refused_and_left_alone(
     assert path.read_bytes() == before
 
 
-def test_a_damaged_database_says_what_to_do(tmp_path):
-    path = tmp_path / "registry.db"
-    Store(path).close()
-    path.write_bytes(path.read_bytes()[:6000])
-    with pytest.raises(StoreError, match="malformed") as caught:
-        Store(path)
-    assert caught.value.hint.startswith("Restore the file from a backup")
-
-
 def test_an_sqlite_without_full_text_search_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(database, "SCHEMA", ("CREATE VIRTUAL TABLE words USING fts5_missing (words)",))
     with pytest.raises(StoreError, match="no such module: fts5") as caught:
@@ -79,11 +68,10 @@ def test_an_sqlite_without_full_text_search_is_named(tmp_path, monkeypatch):
 
 
 def test_a_directory_or_an_unreachable_path_is_refused(tmp_path):
-    with pytest.raises(StoreError, match="Cannot open"):
-        Store(tmp_path)
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="Cannot open"):
-        Store(tmp_path / "file" / "registry.db")
+    for path in (tmp_path, tmp_path / "file" / "registry.db"):
+        with pytest.raises(StoreError, match="Cannot open"):
+            Store(path)
 
 
 def test_a_read_only_file_is_refused(tmp_path, monkeypatch):
@@ -108,46 +96,31 @@ def test_a_full_disk_refuses_a_publish_and_loses_nothing(call, publish, app):
     assert call("GET", "/prompt-templates/a").body["version"] == 1
 
 
-def test_a_reader_sees_one_state_while_others_write(store):
-    with store.read() as reader:
-        assert reader.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 0
-        with store.write() as writer:
-            writer.execute("INSERT INTO request_groups (created_at) VALUES ('x')")
-        assert reader.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 0
-
-
 def test_the_writers_of_one_process_queue_before_sqlite_sees_them(tmp_path, monkeypatch):
     connect = sqlite3.connect
     # SQLite itself then refuses a second writer at once.
-    monkeypatch.setattr(
-        sqlite3, "connect", lambda *args, **options: connect(*args, **{**options, "timeout": 0})
-    )
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **more: connect(*args, **{**more, "timeout": 0}))
+    with contextlib.closing(Store(tmp_path / "registry.db")) as store:
+
+        def write():
+            with store.write() as db:
+                db.execute("INSERT INTO request_groups (created_at) VALUES ('b')")
+
+        with ThreadPoolExecutor() as pool:
+            with store.write():
+                second = pool.submit(write)
+                wait([second], timeout=0.2)  # long enough to be refused
+            second.result()
+        # One that waits too long fails, and leaves the others alone.
+        monkeypatch.setattr(database, "BUSY_SECONDS", 0)
+        with store.write(), pytest.raises(sqlite3.OperationalError, match="locked"), store.write():
+            pass
+        with store.write() as db, store.read():
+            assert db.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 1
+
+
+def test_a_closed_store_says_so_and_closes_what_is_returned(tmp_path):
     store = Store(tmp_path / "registry.db")
-
-    def write():
-        with store.write() as db:
-            db.execute("INSERT INTO request_groups (created_at) VALUES ('b')")
-
-    with ThreadPoolExecutor() as pool:
-        with store.write() as db:
-            db.execute("INSERT INTO request_groups (created_at) VALUES ('a')")
-            second = pool.submit(write)
-            wait([second], timeout=0.2)  # long enough to be refused
-        second.result()
-    with store.read() as db:
-        assert db.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 2
-    store.close()
-
-
-def test_a_writer_that_waits_too_long_fails_and_leaves_the_others_alone(store, monkeypatch):
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0)
-    with store.write(), pytest.raises(sqlite3.OperationalError, match="locked"), store.write():
-        pass
-    with store.write(), store.read():
-        pass
-
-
-def test_a_closed_store_says_so_and_closes_what_is_returned(store):
     with store.read() as db:
         store.close()
         db.execute("SELECT 1")
