@@ -24,112 +24,80 @@ def listed(call, query=""):
     ]
 
 
-def test_a_folder_knows_where_it_is(call, make, app):
-    outer = make("outer")
-    folder = call(
-        "POST", FOLDERS, {"name": "inner", "parent_id": outer, "workspace_id": app.store.workspace_id}
-    ).body["folder"]
-    assert folder["path"] == [{"id": outer, "name": "outer"}]
-    assert (folder["parent_id"], folder["external_ids"]) == (outer, [])
-    assert call("POST", FOLDERS, {"name": "top"}).body["folder"]["path"] is None
+def test_a_folder_knows_where_it_is_and_its_path_is_resolved(call, make, app):
+    a = make("a")
+    body = {"name": "b", "parent_id": a, "workspace_id": app.store.workspace_id}
+    folder = call("POST", FOLDERS, body).body["folder"]
+    assert (folder["path"], folder["parent_id"]) == ([{"id": a, "name": "a"}], a)
+    odd = make("x.y")  # rather than the folder y in x
+    make("y", make("x"))
+    for path, found in (
+        ("a.b", folder["id"]),
+        ("a/b", folder["id"]),
+        ("/a/b/", folder["id"]),
+        ("a", a),
+        ("x.y", odd),
+    ):
+        assert call("GET", f"{FOLDERS}/resolve-id?path={path}").body == {"success": True, "id": found}, path
+    for path, status in (("b", 404), ("a/b/c", 404), ("", 400)):
+        assert call("GET", f"{FOLDERS}/resolve-id?path={path}").status == status, path
 
 
 def test_invalid_folders_and_lists_are_refused(call, make):
     make("taken")
-    for body, status in (
-        ({"name": "x", "parent_id": 99}, 404),
-        ({}, 400),
-        *(({"name": name}, 400) for name in ("", "x" * 256, 3, "taken", "a/b")),
-        *(({"name": "x", key: value}, 400) for key, value in (("parent_id", "1"), ("workspace_id", 1))),
-        ({"name": "x", "external_ids": [{"source": "git", "external_id": "1"}]}, 400),
-    ):
-        assert call("POST", FOLDERS, body).status == status, body
-    for query, status in (
-        ("folder_id=99", 404),
-        ("folder_id=x", 422),
-        ("filter_type=POEM", 422),
-        ("workspace_id=1", 400),
-        ("sort_by=x", 422),
-        ("search_query=a&semantic_search=true", 422),
-        ("external_source=git&external_id=1", 400),
-    ):
-        assert call("GET", f"{ENTITIES}?{query}").status == status, query
-
-
-def test_paths_are_resolved_with_dots_or_slashes(call, make):
-    a = make("a")
-    ids = {"a": a, "a/b": make("b", a)}
-    ids["x/y"] = make("x.y")  # rather than the folder y in x
-    make("y", make("x"))
-    for path, status in (
-        ("a.b", 200),
-        ("a/b", 200),
-        ("/a/b/", 200),
-        ("a", 200),
-        ("b", 404),
-        ("a/b/c", 404),
-        ("", 400),
-        ("x.y", 200),
-    ):
-        answer = call("GET", f"{FOLDERS}/resolve-id?path={path}")
-        assert answer.status == status, path
-        if status == 200:
-            assert answer.body == {"success": True, "id": ids[path.replace(".", "/").strip("/")]}, path
+    call.expect(
+        ("POST", FOLDERS, {"name": "x", "parent_id": 99}, 404),
+        *(("POST", FOLDERS, {"name": name}, 400) for name in ("", "x" * 256, 3, "taken", "a/b", None)),
+        ("POST", FOLDERS, {"name": "x", "external_ids": [{"source": "git", "external_id": "1"}]}, 400),
+        ("GET", f"{ENTITIES}?folder_id=99", None, 404),
+        ("GET", f"{ENTITIES}?filter_type=POEM", None, 422),
+        ("GET", f"{ENTITIES}?search_query=a&semantic_search=true", None, 422),
+        ("GET", f"{ENTITIES}?external_source=git&external_id=1", None, 400),
+    )
 
 
 def test_prompts_are_published_into_folders_and_listed_with_them(call, make, publish):
     outer = make("outer")
     inner = make("inner", outer)
     publish("at root")
-    publish("deep", folder_id=inner)
-    publish("tone", completion("x"), folder_id=outer)
-    assert listed(call) == [("PROMPT", "at root"), ("FOLDER", "outer")]
-    assert listed(call, f"folder_id={outer}") == [("FOLDER", "inner"), ("SNIPPET", "tone")]
-    assert listed(call, f"folder_id={outer}&flatten=true") == [
-        ("PROMPT", "deep"),
-        ("FOLDER", "inner"),
-        ("SNIPPET", "tone"),
-    ]
-    assert len(listed(call, "flatten=true")) == 5
-    # The start of a name is not a folder above.
-    assert listed(call, f"folder_id={make('out')}&flatten=true") == []
-    assert listed(call, "flatten=true&filter_type=SNIPPET&filter_type=PROMPT&search_query=EE") == [
-        ("PROMPT", "deep")
-    ]
-    item = call("GET", "/prompt-templates?name=deep").body["items"][0]
-    assert (item["folder_id"], item["parent_folder_name"], item["full_folder_path"]) == (
-        inner,
-        "inner",
-        "outer/inner",
-    )
-    publish("deep")
-    assert call("GET", "/prompt-templates?name=deep").body["items"][0]["folder_id"] == inner
-
-
-def test_entities_carry_paths_and_metadata_when_asked(call, make, publish):
-    inner = make("inner", make("outer"))
     publish("deep", folder_id=inner, tags=["t"])
-    entity = call("GET", f"{ENTITIES}?folder_id={inner}&include_metadata=true&tags=t").body["entities"][0]
-    assert entity["path"] == ["outer", "inner"]
-    assert entity["metadata"] == {"type": "chat", "latest_version_number": 1}
-    folder = call("GET", f"{ENTITIES}?include_metadata=true").body["entities"][0]
-    assert (folder["name"], folder["metadata"]) == ("outer", {})
-    assert call("GET", f"{ENTITIES}?folder_id={inner}&tags=u").body["entities"] == []
+    publish("tone", completion("x"), folder_id=outer)
+    out = make("out")  # the start of a name is not a folder above
+    deep, tone, folder = ("PROMPT", "deep"), ("SNIPPET", "tone"), ("FOLDER", "inner")
+    for query, entities in (
+        ("", [("PROMPT", "at root"), ("FOLDER", "out"), ("FOLDER", "outer")]),
+        (f"folder_id={outer}", [folder, tone]),
+        (f"folder_id={outer}&flatten=true", [deep, folder, tone]),
+        (f"folder_id={out}&flatten=true", []),
+        ("flatten=true&filter_type=SNIPPET&filter_type=PROMPT&search_query=EE", [deep]),
+        ("flatten=true&tags=t", [deep]),
+        (f"folder_id={inner}&tags=u", []),
+    ):
+        assert listed(call, query) == entities, query
+    publish("deep")  # it stays there
+    item = call("GET", "/prompt-templates?name=deep").body["items"][0]
+    keys = ("folder_id", "parent_folder_name", "full_folder_path")
+    assert [item[key] for key in keys] == [inner, "inner", "outer/inner"]
+    for place, shown, path, metadata in (
+        (inner, "deep", ["outer", "inner"], {"type": "chat", "latest_version_number": 2}),
+        (outer, "inner", ["outer"], {}),
+    ):
+        entities = call("GET", f"{ENTITIES}?folder_id={place}&include_metadata=true&sort_by=id").body[
+            "entities"
+        ]
+        (entity,) = [entity for entity in entities if entity["name"] == shown]
+        assert (entity["path"], entity["metadata"]) == (path, metadata)
 
 
 def test_only_prompts_and_snippets_are_archived(call, make, publish):
     make("folder")
     publish("p")
     for entities, status in (
-        ([{"id": 9, "type": "PROMPT"}], 404),
         ([{"id": 1, "type": "PROMPT"}, {"id": 9, "type": "PROMPT"}], 404),
-        *(([{"id": 1, "type": kind}], 400) for kind in ("FOLDER", "WORKFLOW", "POEM", ["FOLDER"])),
-        *(
-            (entities, 400)
-            for entities in ([{"id": 0, "type": "PROMPT"}], [{"type": "PROMPT"}], [3], "x", None)
-        ),
+        *(([{"id": 1, "type": kind}], 400) for kind in ("FOLDER", "WORKFLOW", "POEM")),
+        *((entities, 400) for entities in ([{"type": "PROMPT"}], [3], "x", None)),
     ):
-        assert call("DELETE", ENTITIES, {"entities": entities, "cascade": True}).status == status, entities
+        call.expect(("DELETE", ENTITIES, {"entities": entities, "cascade": True}, status))
         assert listed(call) == [("FOLDER", "folder"), ("PROMPT", "p")], entities
     twice = {"entities": [{"id": 1, "type": "PROMPT"}, {"id": 1, "type": "SNIPPET"}]}
     assert call("DELETE", ENTITIES, twice).body["moved_count"] == 1

@@ -12,6 +12,7 @@ from registry_server import Caller, flat
 from promptsync.server.app import create_app
 
 Opened = Callable[[str], Caller]
+TO_2 = {"prompt_version_number": 2}
 
 
 @pytest.fixture
@@ -49,46 +50,38 @@ def labels(call: Caller, name: str) -> dict[str, tuple[int, int]]:
     return {row["release_label"]: (row["release_label_id"], row["prompt_version_number"]) for row in rows}
 
 
-def test_a_pending_move_returns_200_and_the_unchanged_label(opened: Opened) -> None:
-    call = opened("protected_labels: [prod]")
+def versions(call: Caller, name: str) -> dict[str, int]:
+    return {label: version for label, (_, version) in labels(call, name).items()}
+
+
+def test_a_pending_change_returns_200_and_changes_nothing(opened: Opened) -> None:
+    call = opened("protected_labels: [prod, stable]")
     label_id, _ = labels(call, "a")["prod"]
     before = call("GET", "/prompt-templates/labels").body
-    answer = call("PATCH", f"/prompt-labels/{label_id}", {"prompt_version_number": 2})
+    answer = call("PATCH", f"/prompt-labels/{label_id}", TO_2)
     assert (answer.status, answer.body["id"], answer.body["name"]) == (200, label_id, "prod")
     assert "waits for approval" in answer.body["message"]
-    assert call("DELETE", f"/prompt-labels/{label_id}").status == 200
+    path = f"/prompts/{_id(call, 'a')}/label"
+    call.expect(("DELETE", f"/prompt-labels/{label_id}", None, 200), ("POST", path, label(2, "stable"), 200))
     assert call("GET", "/prompt-templates/labels").body == before
-
-
-def test_creation_is_pending_too_and_other_labels_are_free(opened: Opened) -> None:
-    call = opened("protected_labels: [stable]")
-    template_id = _id(call, "a")
-    assert call("POST", f"/prompts/{template_id}/label", label(2, "stable")).status == 200
-    assert call("POST", f"/prompts/{template_id}/label", label(2, "stable.previous")).status == 200
-    label_id, _ = labels(call, "a")["prod"]
-    assert call("PATCH", f"/prompt-labels/{label_id}", {"prompt_version_number": 2}).status == 200
-    assert {name: version for name, (_, version) in labels(call, "a").items()} == {
-        "prod": 2,
-        "stable.previous": 2,
-    }
+    # A publish adds its version; other labels are free.
+    call.expect(("POST", path, label(2, "stable.previous"), 200))
+    answer = call("POST", "/rest/prompt-templates", flat("a", release_labels=["prod", "dev"]))
+    assert (answer.status, answer.body["version_number"], answer.body["release_labels"]) == (201, 3, ["dev"])
+    assert versions(call, "a") == {"prod": 1, "dev": 3, "stable.previous": 2}
 
 
 @pytest.mark.parametrize(("answer", "status"), [("forbidden", 403), ("conflict", 409)])
 def test_changes_can_be_refused_instead(opened: Opened, answer: str, status: int) -> None:
     call = opened(f"protected_labels: [{{name: prod, answer: {answer}}}]")
     label_id, _ = labels(call, "a")["prod"]
-    assert call("PATCH", f"/prompt-labels/{label_id}", {"prompt_version_number": 2}).status == status
-    assert call("DELETE", f"/prompt-labels/{label_id}").status == status
-    assert call("POST", "/rest/prompt-templates", flat("new", release_labels=["prod"])).status == status
-    assert call("GET", "/prompt-templates/new").status == 404
+    call.expect(
+        ("PATCH", f"/prompt-labels/{label_id}", TO_2, status),
+        ("DELETE", f"/prompt-labels/{label_id}", None, status),
+        ("POST", "/rest/prompt-templates", flat("new", release_labels=["prod"]), status),
+        ("GET", "/prompt-templates/new", None, 404),
+    )
     assert labels(call, "a")["prod"] == (label_id, 1)
-
-
-def test_a_publish_adds_its_version_and_leaves_the_protected_label(opened: Opened) -> None:
-    call = opened("protected_labels: [{name: prod, prompts: []}]")
-    answer = call("POST", "/rest/prompt-templates", flat("a", release_labels=["prod", "dev"]))
-    assert (answer.status, answer.body["version_number"], answer.body["release_labels"]) == (201, 3, ["dev"])
-    assert {name: version for name, (_, version) in labels(call, "a").items()} == {"prod": 1, "dev": 3}
 
 
 def test_protection_can_cover_one_prompt_and_removing_it_approves(opened: Opened) -> None:
@@ -96,13 +89,10 @@ def test_protection_can_cover_one_prompt_and_removing_it_approves(opened: Opened
     for fixtures, there in ((protected, 1), ("", 2)):
         call = opened(fixtures)
         for name in ("a", "team/b"):
-            label_id, _ = labels(call, name)["prod"]
-            assert call("PATCH", f"/prompt-labels/{label_id}", {"prompt_version_number": 2}).status == 200
-        assert (labels(call, "a")["prod"][1], labels(call, "team/b")["prod"][1]) == (2, there)
-
-
-def test_a_deletion_waits_for_approval_as_long_as_its_label_is_protected(opened: Opened) -> None:
-    call = opened("protected_labels: [prod]")
-    assert call("DELETE", f"/prompt-labels/{labels(call, 'a')['prod'][0]}").status == 200
+            call.expect(("PATCH", f"/prompt-labels/{labels(call, name)['prod'][0]}", TO_2, 200))
+        assert (versions(call, "a")["prod"], versions(call, "team/b")["prod"]) == (2, there)
+    # No prompts are all of them, and a deletion waits as long as its label is protected.
+    call = opened("protected_labels: [{name: prod, prompts: []}]")
+    call.expect(("DELETE", f"/prompt-labels/{labels(call, 'a')['prod'][0]}", None, 200))
     for fixtures, is_kept in (("protected_labels: [prod, dev]", True), ("", False)):
-        assert ("prod" in labels(opened(fixtures), "a")) is is_kept
+        assert ("prod" in versions(opened(fixtures), "a")) is is_kept
