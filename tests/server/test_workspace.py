@@ -18,26 +18,19 @@ def bodies(workspace):
 
 
 def test_a_foreign_workspace_is_a_400_everywhere(app, call):
-    for sign in (1, -1):
-        own = app.store.workspace_id
-        odd = [True, float(own), 1.5, 10**30, "x", str(own), [own], {}]
-        for index, (method, target) in enumerate(TARGETS):
-            foreign = (own + 1) * sign
-            sent = [(target, body) for value in (foreign, odd[index % len(odd)]) for body in bodies(value)]
-            sent += [
-                (f"{target}?workspace_id={text}", None) for text in (foreign, f"{own}.0", "x", f"0{own}")
-            ]
-            for path, body in sent:
-                answer = call(method, path, body)
-                assert (answer.status, answer.body["message"]) == (400, REFUSAL), (method, path, body)
-        assert call("GET", "/prompt-templates").body["items"] == [], sign
+    own = app.store.workspace_id
+    odd = [own + 1, -own - 1, True, float(own), 1.5, 10**30, "x", str(own), [own], {}]
+    for index, (method, target) in enumerate(TARGETS):
+        for body in bodies(odd[index % len(odd)]) + bodies(own + 1):
+            call.expect((method, target, body, 400, REFUSAL))
+        for text in (own + 1, f"{own}.0", "x", f"0{own}"):
+            call.expect((method, f"{target}?workspace_id={text}", None, 400, REFUSAL))
+    assert call("GET", "/prompt-templates").body["items"] == []
 
 
 def test_the_own_workspace_and_none_change_nothing(app, call):
     own = app.store.workspace_id
     for method, target in TARGETS:
         for body in bodies(own) + bodies(None):
-            answer = call(method, f"{target}?workspace_id={own}", body)
-            assert answer.status < 500
-            assert REFUSAL not in answer.raw.decode()
+            assert REFUSAL not in call(method, f"{target}?workspace_id={own}", body).raw.decode()
         assert REFUSAL not in call(method, f"{target}?workspace_id=").raw.decode()
