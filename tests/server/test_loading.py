@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from promptsync.server.app import install_command
 
 ROOT = Path(__file__).parents[2]
@@ -30,11 +28,13 @@ print(*sys.modules, sep="\\n")
 def test_reading_and_publishing_loads_nothing_else(tmp_path):
     command = [sys.executable, "-c", READ_AND_PUBLISH, str(ROOT / "tests"), str(tmp_path / "registry.db")]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.split()
-    parts = [name.split(".")[2:] for name in loaded if name.startswith("promptsync.server.")]
-    assert {part[0] for part in parts if len(part) > 1} == {"prompts", "store", "checks", "tables"}
-    assert {"skills", "providers"}.isdisjoint(part[0] for part in parts)
-    loaded = {part[1] for part in parts if part[0] in ("checks", "tables") and len(part) > 1}
-    assert loaded == {"models", "store"}
+    names = {
+        name.removeprefix("promptsync.server.") for name in loaded if name.startswith("promptsync.server.")
+    }
+    heavy = {
+        name for name in names if name.startswith(("checks.", "tables.", "tracking.", "skills", "providers"))
+    }
+    assert heavy == {"checks.models", "tables.store"}
 
 
 def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it(call, monkeypatch):
@@ -45,14 +45,11 @@ def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs
     assert answer.body["message"].endswith(install_command())
 
 
-@pytest.mark.parametrize(
-    ("pip", "command"),
-    [
+def test_the_command_that_installs_it_is_for_the_python_that_runs(monkeypatch):
+    monkeypatch.setattr("sys.executable", "/a b/python")
+    for pip, command in (
         ("here", "'/a b/python' -m pip install 'promptsync[serve]'"),
         (None, "uv pip install 'promptsync[serve]' --python '/a b/python'"),
-    ],
-)
-def test_the_command_that_installs_it_is_for_the_python_that_runs(monkeypatch, pip, command):
-    monkeypatch.setattr("sys.executable", "/a b/python")
-    monkeypatch.setattr("promptsync.server.app.find_spec", lambda name: pip)
-    assert install_command() == command
+    ):
+        monkeypatch.setattr("promptsync.server.app.find_spec", lambda name, pip=pip: pip)
+        assert install_command() == command

@@ -6,7 +6,7 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
-from registry_server import chat, completion
+from registry_server import chat
 from stored import block, stored_chat, stored_message, stored_model
 
 from promptsync.server.prompts.templates import stored_metadata, stored_template
@@ -19,18 +19,19 @@ def message(**more):
 CALL = {"id": "1", "function": {"name": "f", "arguments": "{}"}}
 CALLED = {"tool_id": None, "id": "1", "type": "function", "function": CALL["function"]}
 CALLING = stored_message(role="assistant", content=None, tool_calls=[CALLED])
-FUNCTION = {
-    "name": "f",
-    "description": "",
-    "strict": False,
-    "parameters": {"type": "object", "properties": {}},
-}
+PARAMETERS = {"type": "object", "properties": {}}
+FUNCTION = {"name": "f", "description": "", "strict": False, "parameters": PARAMETERS}
 PASSED = [
     {"type": "registry", "tool_registry_id": 3},
     {"type": "variable", "name": "tools"},
     {"type": "web_search", "id": "1", "name": "w", "config": {"a": None}},
     {"type": "future", "x": [1]},
 ]
+
+
+FUTURE = {"type": "future", "a": None}
+STORED_COMPLETION = {"template_format": "f-string", "type": "completion"}
+STALE = {"input_variables": ["stale"], "dataset_examples": [1]}
 
 
 def test_a_template_is_stored_in_the_recorded_form():
@@ -47,29 +48,13 @@ def test_a_template_is_stored_in_the_recorded_form():
         # Unknown keys are kept in messages, blocks and completion templates, but not in chat templates.
         (chat("x", provider_base_url_name="x"), stored_chat(stored_message())),
         (
-            {"messages": [message(future=1, content=[{"type": "future", "a": None}])]},
-            stored_chat(stored_message(content=[{"type": "future", "a": None}], future=1)),
+            {"messages": [message(future=1, content=[FUTURE])]},
+            stored_chat(stored_message(content=[FUTURE], future=1)),
         ),
         (
-            completion("x", new_key={"a": None}),
-            {
-                "content": [block("x")],
-                "template_format": "f-string",
-                "type": "completion",
-                "input_variables": [],
-                "dataset_examples": [],
-                "new_key": {"a": None},
-            },
-        ),
-        (
-            {"content": "{b}{a}"},
-            {
-                "content": [block("{b}{a}")],
-                "template_format": "f-string",
-                "type": "completion",
-                "input_variables": ["a", "b"],
-                "dataset_examples": [],
-            },
+            {"content": "{b}{a}", "new_key": {"a": None}},
+            {"content": [block("{b}{a}")], **STORED_COMPLETION, "input_variables": ["a", "b"]}
+            | {"dataset_examples": [], "new_key": {"a": None}},
         ),
         # Variables are computed.
         (
@@ -78,8 +63,7 @@ def test_a_template_is_stored_in_the_recorded_form():
                     message(input_variables=["stale"], content="{b}"),
                     message(template_format="jinja2", content="{{ a }} {b2}"),
                 ],
-                "input_variables": ["stale"],
-                "dataset_examples": [1],
+                **STALE,
             },
             stored_chat(
                 stored_message("{b}", input_variables=["b"]),
@@ -105,22 +89,13 @@ def test_a_template_is_stored_in_the_recorded_form():
 
 
 def test_only_the_model_of_metadata_gets_defaults():
+    gpt = {"name": "gpt-4o", "provider": "openai", "parameters": {"z": None, "a": 1}}
+    stored_gpt = stored_model("openai", "gpt-4o", {"z": None, "a": 1}, api_type="chat-completions")
+    claude = {"provider": "anthropic", "name": "c", "api_type": None, "extra": 1}
     for sent, stored in (
-        (None, None),
-        ({}, {}),
-        ({"owner": None, "n": 1.0}, {"owner": None, "n": 1.0}),
-        ({"model": None}, {"model": None}),
-        (
-            {"a": 1, "model": {"name": "gpt-4o", "provider": "openai", "parameters": {"z": None, "a": 1}}},
-            {
-                "a": 1,
-                "model": stored_model("openai", "gpt-4o", {"z": None, "a": 1}, api_type="chat-completions"),
-            },
-        ),
-        (
-            {"model": {"provider": "anthropic", "name": "c", "api_type": None, "extra": 1}},
-            {"model": stored_model("anthropic", "c", extra=1)},
-        ),
+        *((metadata, metadata) for metadata in (None, {}, {"owner": None, "n": 1.0}, {"model": None})),
+        ({"a": 1, "model": gpt}, {"a": 1, "model": stored_gpt}),
+        ({"model": claude}, {"model": stored_model("anthropic", "c", extra=1)}),
     ):
         assert json.dumps(stored_metadata(sent)) == json.dumps(stored), sent
 

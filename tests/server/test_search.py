@@ -109,8 +109,14 @@ def logged(number, request):
 
 
 OPPOSITES = {
-    "is_not": "is", "neq": "eq", "not_in": "in", "not_contains": "contains", "is_true": "is_false",
-    "key_not_equals": "key_equals", "is_not_null": "is_null", "is_not_empty": "is_empty",
+    "is_not": "is",
+    "neq": "eq",
+    "not_in": "in",
+    "not_contains": "contains",
+    "is_true": "is_false",
+    "key_not_equals": "key_equals",
+    "is_not_null": "is_null",
+    "is_not_empty": "is_empty",
 }
 COMPARED = {
     **dict.fromkeys(("gt", "after"), operator.gt),
