@@ -1,4 +1,4 @@
-"""The page about what was verified has the numbers of the comparisons and of ``make verify-live``."""
+"""The page about what was verified has the numbers of the comparisons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import recorded
 import table
-import verify
 from mcp_tools import CALLS
 from vendor_spec import SPEC
 
@@ -64,7 +63,3 @@ def test_the_recorded_answers(capsys: pytest.CaptureFixture[str]) -> None:
     recorded.main(Path(FOLDER or ""))
     (source,) = (source for source in ROWS if source.startswith("Recordings"))
     assert numbers(ROWS[source]) == numbers(capsys.readouterr().out.splitlines()[-1])
-
-
-def test_the_steps_of_verify_live() -> None:
-    assert f"It takes {sum(len(chapter.steps) for chapter in verify.CHAPTERS)} steps" in PAGE

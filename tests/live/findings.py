@@ -1,12 +1,13 @@
-"""What a run against a live registry finds out: steps with an expectation, and a report of what was seen."""
+"""What a run against a live registry finds out, and the report of it."""
 
 from __future__ import annotations
 
 import platform
 import re
 import subprocess
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,14 +18,10 @@ import promptsync
 if TYPE_CHECKING:
     from session import Session
 
-Seen = str | tuple[bool, str]
-"""What a step saw, to compare with what it expects, or whether that is as expected along with it."""
-
 MOST_CHARACTERS, ONE_LINE = 600, 160
 """Of a text in the report, and of a response that is as expected."""
 
 WORKSPACE = re.compile(r'("workspace_id": ?)\d+')
-
 
 STOPS = frozenset({"missing-key", "not-sent", "rate-limited", "redirected", "unauthorized"})
 """Codes of errors after which no other step makes sense."""
@@ -45,34 +42,17 @@ class RegistryFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Step:
-    """``needs`` names an option without which the step is not tried."""
-
-    title: str
-    expected: str
-    act: Callable[[Session], Seen]
-    needs: str = ""
-
-
-Act = Callable[["Session"], Seen]
-
-
-@dataclass
 class Chapter:
     """Steps about one thing. In a story, each step needs those before it."""
 
     title: str
-    is_story: bool = True
-    steps: list[Step] = field(default_factory=list)
+    is_story: bool
+    read: Callable[[Session], None]
 
-    def step(self, title: str, expected: str, needs: str = "") -> Callable[[Act], Act]:
-        """Add the decorated function as a step."""
 
-        def add(act: Act) -> Act:
-            self.steps.append(Step(title, expected, act, needs))
-            return act
-
-        return add
+def chapter(title: str, *, is_story: bool = True) -> Callable[[Callable[[Session], None]], Chapter]:
+    """Make a chapter of a function that takes its steps."""
+    return lambda read: Chapter(title, is_story, read)
 
 
 @dataclass(frozen=True)
@@ -96,29 +76,44 @@ class Report:
     left: list[str] = field(default_factory=list)
     stopped: str = ""
 
+    def say(self, text: str) -> None:
+        """Print on stderr, without the key."""
+        sys.stderr.write(f"{self.scrubbed(text)}\n")
+        sys.stderr.flush()
+
+    def add(
+        self,
+        chapter: str,
+        step: str,
+        expected: str,
+        seen: str,
+        outcome: Outcome,
+        exchanges: Sequence[str] = (),
+    ) -> None:
+        """Add a finding, and print it."""
+        self.findings.append(Finding(chapter, step, expected, seen, outcome, tuple(exchanges)))
+        self.say(f"  {outcome:11}  {step}")
+        if outcome is Outcome.DIFFERS:
+            self.say(f"{'':15}expected {shown(expected)}\n{'':15}seen     {shown(seen)}")
+
     def counts(self) -> str:
         """Return how many steps had which outcome."""
         counts = Counter(finding.outcome for finding in self.findings)
         return ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
 
-    def has(self, outcome: Outcome) -> bool:
-        return any(finding.outcome is outcome for finding in self.findings)
-
     def markdown(self) -> str:
         """Return the report."""
         git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+        versions = f"promptsync {promptsync.__version__}, Python {platform.python_version()}, {git}"
         lines = [
-            "# promptsync against a live registry",
-            "",
+            *("# promptsync against a live registry", ""),
             f"* {datetime.now(UTC):%Y-%m-%d}, {code(self.url)}",
-            f"* promptsync {promptsync.__version__}, Python {platform.python_version()}, {git}, "
-            f"{platform.system()}",
+            f"* {versions}, {platform.system()}",
             f"* names: {code(self.names + '…')}",
             f"* {self.counts()}",
+            *([f"* stopped: {code(self.stopped)}"] if self.stopped else []),
+            *([f"* not removed: {code(name)}" for name in self.left] or ["* everything was removed again"]),
         ]
-        if self.stopped:
-            lines.append(f"* stopped: {code(self.stopped)}")
-        lines += [f"* not removed: {code(name)}" for name in self.left] or ["* everything was removed again"]
         chapter = ""
         for finding in self.findings:
             if finding.chapter != chapter:
@@ -142,9 +137,7 @@ def shown(text: str, room: int = MOST_CHARACTERS) -> str:
     """Return a text of a registry as one short line that can do nothing on a terminal."""
     line = " ".join(text.split())
     line = line if len(line) <= room else f"{line[: room - 1]}…"
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line
-    )
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)
 
 
 def code(text: str, room: int = MOST_CHARACTERS) -> str:

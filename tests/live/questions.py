@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from findings import Chapter, Differs, Seen
-from session import Session
+from findings import Differs, chapter
+from session import Session, texts_in
 from workspace import RAW, Answer
 
 from promptsync.prompt.additions import unknown_fields
@@ -16,6 +16,12 @@ from promptsync.registry.promptlayer.responses import prompt_of
 
 ACCEPTED = (200, 201)
 REJECTED = "rejected with 400 or 422"
+KNOWN_KEYS = "only keys that promptsync knows"
+ODD = " \n\ttab, trailing  \n\n\N{SNOWMAN} e\u0301 \N{GRINNING FACE} {{literal}} \r\n"
+LISTS = (
+    *(endpoints.LIST, endpoints.LIST_EVALUATIONS, endpoints.LIST_DATASETS),
+    *(endpoints.LIST_AGENTS, endpoints.LIST_TABLES),
+)
 
 
 def chat(text: str = "Hello {name}") -> dict[str, Any]:
@@ -33,12 +39,6 @@ def created(answer: Answer) -> dict[str, Any]:
     return answer.fields
 
 
-def stored(session: Session, word: str, template: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """Publish a version, and return what the registry stored of it."""
-    created(session.workspace.publish(word, template, **fields))
-    return session.workspace.get(word).fields
-
-
 def rejected(answer: Answer) -> str:
     return REJECTED if answer.status in (400, 422) else str(answer.status)
 
@@ -53,241 +53,179 @@ def added(sent: Any, stored: Any, place: str = "") -> list[str]:
     return []
 
 
-PUBLISHING = Chapter("Open questions: publishing", is_story=False)
-
-
-@PUBLISHING.step("the answer to the flat body", "a version, or 400 or 422 and no version")
-def flat(session: Session) -> Seen:
-    answer = session.workspace.publish_flat("flat", chat())
-    exists = session.workspace.get("flat").status == 200
-    is_expected = (answer.status in ACCEPTED) == exists and answer.status in (*ACCEPTED, 400, 422)
-    return is_expected, str(answer.status)
-
-
-@PUBLISHING.step(
-    "the status of a publish, and whether its answer has the version", "200 or 201, version_number 1"
-)
-def nested(session: Session) -> str:
-    answer = session.workspace.publish("plain", chat())
-    session.exchanges.append(f"status {answer.status}")
-    status = "200 or 201" if answer.status in ACCEPTED else str(answer.status)
-    return f"{status}, version_number {answer.fields.get('version_number')}"
-
-
-@PUBLISHING.step("which keys a publish adds", "only keys that promptsync knows")
-def keys_added(session: Session) -> str:
-    sent, read = chat(), stored(session, "keys", chat())
-    places = sorted(set(added(sent, read.get("prompt_template"))))
-    session.exchanges.append(f"added: {', '.join(places) or 'none'}")
-    unknown = unknown_fields([(prompt_of({**read, "prompt_template": sent}), prompt_of(read))])
-    return f"unknown: {', '.join(unknown)}" if unknown else "only keys that promptsync knows"
-
-
-@PUBLISHING.step("whether a publish fills input_variables", "name, on the template")
-def input_variables(session: Session) -> str:
-    template = stored(session, "variables", chat()).get("prompt_template") or {}
-    return f"{', '.join(template.get('input_variables') or ['nothing'])}, on the template"
-
-
-@PUBLISHING.step("whether a version without tags keeps those of the prompt", "tags one")
-def tags(session: Session) -> str:
-    stored(session, "tagged", chat(), tags=["one"])
-    kept = stored(session, "tagged", chat("Hi {name}")).get("tags") or ["none"]
-    return f"tags {', '.join(map(str, kept))}"
-
-
-@PUBLISHING.step("custom metadata comes back as it was sent", "the same")
-def metadata(session: Session) -> str:
-    sent = {"owner": "support", "nested": {"level": 1, "none": None}}
-    kept = stored(session, "metadata", chat(), metadata=sent).get("metadata")
-    return "the same" if same(kept, sent) else json.dumps(kept)
-
-
-@PUBLISHING.step("a key that the API does not know, in a completion prompt", "kept")
-def unknown_key(session: Session) -> str:
-    read = stored(session, "unknown-key", completion("Hi", verify_unknown=1))
-    return "kept" if "verify_unknown" in (read.get("prompt_template") or {}) else "dropped"
-
-
-@PUBLISHING.step("white space and characters come back as they were sent", "the same")
-def characters(session: Session) -> str:
-    text = " \n\ttab, trailing  \n\n\N{SNOWMAN} e\u0301 \N{GRINNING FACE} {{literal}} \r\n"
-    template = stored(session, "characters", chat(text))["prompt_template"]
-    kept = template["messages"][0]["content"][0]["text"]
-    return "the same" if kept == text else repr(kept)
-
-
-PUBLISHING.step("a commit message of 73 characters", REJECTED)(
-    lambda session: rejected(session.workspace.publish("message", chat(), "m" * 73))
-)
-
-
-@PUBLISHING.step("a commit message of 72 characters of more bytes", "accepted")
-def bytes_message(session: Session) -> str:
-    status = session.workspace.publish(
-        "message", chat(), "\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 72
-    ).status
-    return "accepted" if status in ACCEPTED else str(status)
-
-
-PUBLISHING.step("a reference to a snippet that does not exist", "422")(
-    lambda session: str(
-        session.workspace.publish("no-snippet", chat(f"@@@{session.name('nothing')}@@@")).status
-    )
-)
-
-
-@PUBLISHING.step("names that differ only by case", "two prompts")
-def cases(session: Session) -> str:
-    for word in ("case", "Case"):
-        created(session.workspace.publish(word, chat(word)))
-    firsts = [session.workspace.get(word).fields.get("version") == 1 for word in ("case", "Case")]
-    return "two prompts" if all(firsts) else "one prompt"
-
-
-@PUBLISHING.step("a publish to an archived name", "an error, or a prompt that is active again")
-def archived_name(session: Session) -> Seen:
-    before = stored(session, "archived", chat()).get("id")
-    created(session.workspace.archive("archived"))
-    answer = session.workspace.publish("archived", chat("Again"))
-    if answer.status not in ACCEPTED:
-        return 400 <= answer.status < 500, f"rejected with {answer.status}"
-    is_same = before == session.workspace.prompt("archived").template_id
-    return True, f"active again, with {'the same' if is_same else 'another'} id"
-
-
-def at_no_label(session: Session, query: str = "") -> Answer:
-    return session.workspace.get("read", f"{RAW}{query}&label={session.workspace.label}.none")
-
-
-LISTS = (
-    endpoints.LIST,
-    endpoints.LIST_EVALUATIONS,
-    endpoints.LIST_DATASETS,
-    endpoints.LIST_AGENTS,
-    endpoints.LIST_TABLES,
-)
-
-
-READING = Chapter("Open questions: reading", is_story=False)
-
-
-@READING.step("an unknown prompt", "404 for GET, 404 for POST")
-def unknown_prompt(session: Session) -> str:
-    raw, rendered = session.workspace.get("nothing"), session.workspace.render("nothing", {})
-    return f"{raw.status} for GET, {rendered.status} for POST"
-
-
-@READING.step("an unknown version", "404")
-def unknown_version(session: Session) -> str:
-    created(session.workspace.publish("read", chat()))
-    return str(session.workspace.get("read", f"{RAW}&version=99").status)
-
-
-READING.step("an unknown label", "404")(lambda session: str(at_no_label(session).status))
-
-
-READING.step("version and label together", REJECTED)(
-    lambda session: rejected(at_no_label(session, "&version=1"))
-)
-
-
-@READING.step("a variable without a value", "an empty text")
-def missing_variable(session: Session) -> str:
-    created(session.workspace.publish("unfilled", chat("Hello {name}!")))
-    answer = session.workspace.render("unfilled", {"input_variables": {"other": "x"}})
-    text = created(answer)["prompt_template"]["messages"][0]["content"][0]["text"]
-    session.exchanges.append(f"warning: {answer.fields.get('warning')}")
-    return "an empty text" if text == "Hello !" else str(text)
-
-
-@READING.step("snippets[] of a prompt that is read without resolving", "names the snippet")
-def snippets(session: Session) -> str:
-    created(session.workspace.publish("part", completion("Hi")))
-    listed = stored(session, "whole", chat(f"@@@{session.name('part')}@@@")).get("snippets")
-    names = [snippet.get("prompt_name") for snippet in listed or ()]
-    return "names the snippet" if names == [session.name("part")] else f"snippets {listed}"
-
-
-@READING.step("whether the list expands snippets", "no difference for promptsync")
-def listed_text(session: Session) -> Seen:
-    # No difference for promptsync: it reads each prompt.
-    return True, json.dumps(session.workspace.prompt("whole").prompt.template)
-
-
-@READING.step("a list with per_page=1000, and a page beyond the end", "no error 5xx")
-def pages(session: Session) -> str:
-    queries = ("per_page=1000", "per_page=100&page=100000")
-    statuses = [session.workspace.list(f"/prompt-templates?{query}").status for query in queries]
-    return "no error 5xx" if max(statuses) < 500 else str(statuses)
-
-
-@READING.step("under which keys lists have their items", "each under one that promptsync reads")
-def list_keys(session: Session) -> str:
-    unread = []
-    for operation in LISTS:
-        target = operation.routes[-1].request.partition(" ")[2]
-        answer = session.workspace.list(target)
-        lists = [key for key, value in answer.fields.items() if isinstance(value, list)]
-        session.exchanges.append(f"{target}: {', '.join(lists)}")
-        if not {*lists} & {*operation.keys}:
-            unread.append(f"{target}: {answer.status} {', '.join(lists)}")
-    return "; ".join(unread) or "each under one that promptsync reads"
-
-
-@READING.step("one request for all labels", "a list, or 404")
-def all_labels(session: Session) -> Seen:
-    answer = session.workspace.list("/prompt-templates/labels")
-    listed = answer.body if isinstance(answer.body, list) else answer.fields.get("release_labels")
-    kind = "a list" if isinstance(listed, list) else str(answer.status)
-    return kind in ("a list", "404"), kind
-
-
-def version_at(session: Session, word: str, label: str) -> int | None:
-    return session.workspace.labels(word).get(label)
-
-
-LABELLING = Chapter("Open questions: labels", is_story=False)
-
-
-@LABELLING.step("creating a label that exists", "rejected, or moved")
-def create_again(session: Session) -> Seen:
-    label = session.workspace.label
-    for text in ("Hello {name}", "Hi {name}"):
-        created(session.workspace.publish("pointed", chat(text)))
-    created(session.workspace.create_label("pointed", label, 1))
-    answer = session.workspace.create_label("pointed", label, 2)
-    version = version_at(session, "pointed", label)
-    is_expected = version == (2 if answer.status in ACCEPTED else 1) and answer.status < 500
-    return is_expected, f"{answer.status}, at v{version}"
-
-
-@LABELLING.step("the body of a deleted label", "200 or 204")
-def delete(session: Session) -> Seen:
-    label = f"{session.workspace.label}.gone"
-    created(session.workspace.create_label("pointed", label, 1))
-    answer = session.workspace.delete_label("pointed", label)
-    return answer.status in (200, 204), f"{answer.status} {answer.raw[:80]}"
-
-
-@LABELLING.step("a publish with release_labels moves the label", "the label is at v3")
-def publish_with_label(session: Session) -> str:
-    label = session.workspace.label
-    created(session.workspace.publish("pointed", chat("Good day {name}"), labels=[label]))
-    return f"the label is at v{version_at(session, 'pointed', label)}"
-
-
-@LABELLING.step("a move of a protected label", "403, 409, or a success that leaves the label", "protected")
-def protected(session: Session) -> Seen:
-    for text in ("Hello {name}", "Hi {name}"):
-        created(session.workspace.publish("guarded", chat(text)))
-    first = session.workspace.create_label("guarded", session.protected, 1)
-    if version_at(session, "guarded", session.protected) is None:
-        return first.status < 500, f"{first.status} for its creation, and no label"
-    moved = session.workspace.move_label("guarded", session.protected, 2)
-    version = version_at(session, "guarded", session.protected)
-    waits = moved.status in (403, 409) or version == 1
-    return waits, f"{first.status} for its creation, {moved.status} for its move, at v{version}"
-
-
-QUESTIONS = (PUBLISHING, READING, LABELLING)
+@chapter("Open questions: publishing", is_story=False)
+def publishing(run: Session) -> None:
+    workspace = run.workspace
+
+    def stored(word: str, template: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        """Publish a version, and return what the registry stored of it."""
+        created(workspace.publish(word, template, **fields))
+        return workspace.get(word).fields
+
+    with run.step("the answer to the flat body", "a version, or 400 or 422 and no version") as saw:
+        status = workspace.publish_flat("flat", chat()).status
+        exists = workspace.get("flat").status == 200
+        saw(status, (status in ACCEPTED) == exists and status in (*ACCEPTED, 400, 422))
+
+    title = "the status of a publish, and whether its answer has the version"
+    with run.step(title, "200 or 201, version_number 1") as saw:
+        answer = workspace.publish("plain", chat())
+        run.exchanges.append(f"status {answer.status}")
+        status = "200 or 201" if answer.status in ACCEPTED else answer.status
+        saw(f"{status}, version_number {answer.fields.get('version_number')}")
+
+    with run.step("which keys a publish adds", KNOWN_KEYS) as saw:
+        sent, read = chat(), stored("keys", chat())
+        places = sorted(set(added(sent, read.get("prompt_template"))))
+        run.exchanges.append(f"added: {', '.join(places) or 'none'}")
+        unknown = unknown_fields([(prompt_of({**read, "prompt_template": sent}), prompt_of(read))])
+        saw(f"unknown: {', '.join(unknown)}" if unknown else KNOWN_KEYS)
+
+    with run.step("whether a publish fills input_variables", "name, on the template") as saw:
+        template = stored("variables", chat()).get("prompt_template") or {}
+        saw(f"{', '.join(template.get('input_variables') or ['nothing'])}, on the template")
+
+    with run.step("whether a version without tags keeps those of the prompt", "tags one") as saw:
+        stored("tagged", chat(), tags=["one"])
+        kept = stored("tagged", chat("Hi {name}")).get("tags") or ["none"]
+        saw(f"tags {', '.join(map(str, kept))}")
+
+    with run.step("custom metadata comes back as it was sent", "the same") as saw:
+        sent = {"owner": "support", "nested": {"level": 1, "none": None}}
+        kept = stored("metadata", chat(), metadata=sent).get("metadata")
+        saw("the same" if same(kept, sent) else json.dumps(kept))
+
+    with run.step("a key that the API does not know, in a completion prompt", "kept") as saw:
+        read = stored("unknown-key", completion("Hi", verify_unknown=1))
+        saw("kept" if "verify_unknown" in (read.get("prompt_template") or {}) else "dropped")
+
+    with run.step("white space and characters come back as they were sent", "the same") as saw:
+        created(workspace.publish("characters", chat(ODD)))
+        saw("the same" if run.texts("characters") == [ODD] else repr(run.texts("characters")))
+
+    with run.step("a commit message of 73 characters", REJECTED) as saw:
+        saw(rejected(workspace.publish("message", chat(), "m" * 73)))
+
+    with run.step("a commit message of 72 characters of more bytes", "accepted") as saw:
+        status = workspace.publish("message", chat(), "\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 72).status
+        saw("accepted" if status in ACCEPTED else status)
+
+    with run.step("a reference to a snippet that does not exist", "422") as saw:
+        saw(workspace.publish("no-snippet", chat(f"@@@{run.name('nothing')}@@@")).status)
+
+    with run.step("names that differ only by case", "two prompts") as saw:
+        firsts = [stored(word, chat(word)).get("version") == 1 for word in ("case", "Case")]
+        saw("two prompts" if all(firsts) else "one prompt")
+
+    title = "a publish to an archived name"
+    with run.step(title, "an error, or a prompt that is active again") as saw:
+        before = stored("archived", chat()).get("id")
+        created(workspace.archive("archived"))
+        status = workspace.publish("archived", chat("Again")).status
+        if status not in ACCEPTED:
+            saw(f"rejected with {status}", 400 <= status < 500)
+        else:
+            which = "the same" if before == workspace.prompt("archived").template_id else "another"
+            saw(f"active again, with {which} id", True)
+
+
+@chapter("Open questions: reading", is_story=False)
+def reading(run: Session) -> None:
+    workspace = run.workspace
+
+    def at_no_label(query: str = "") -> Answer:
+        return workspace.get("read", f"{RAW}{query}&label={workspace.label}.none")
+
+    with run.step("an unknown prompt", "404 for GET, 404 for POST") as saw:
+        raw, rendered = workspace.get("nothing"), workspace.render("nothing", {})
+        saw(f"{raw.status} for GET, {rendered.status} for POST")
+
+    with run.step("an unknown version", "404") as saw:
+        created(workspace.publish("read", chat()))
+        saw(workspace.get("read", f"{RAW}&version=99").status)
+    with run.step("an unknown label", "404") as saw:
+        saw(at_no_label().status)
+    with run.step("version and label together", REJECTED) as saw:
+        saw(rejected(at_no_label("&version=1")))
+
+    with run.step("a variable without a value", "an empty text") as saw:
+        created(workspace.publish("unfilled", chat("Hello {name}!")))
+        answer = workspace.render("unfilled", {"input_variables": {"other": "x"}})
+        created(answer)
+        run.exchanges.append(f"warning: {answer.fields.get('warning')}")
+        saw("an empty text" if texts_in(answer) == ["Hello !"] else texts_in(answer))
+
+    with run.step("snippets[] of a prompt that is read without resolving", "names the snippet") as saw:
+        created(workspace.publish("part", completion("Hi")))
+        created(workspace.publish("whole", chat(f"@@@{run.name('part')}@@@")))
+        listed = workspace.get("whole").fields.get("snippets")
+        names = [snippet.get("prompt_name") for snippet in listed or ()]
+        saw("names the snippet" if names == [run.name("part")] else f"snippets {listed}")
+
+    with run.step("whether the list expands snippets", "no difference for promptsync") as saw:
+        # No difference for promptsync: it reads each prompt.
+        saw(json.dumps(workspace.prompt("whole").prompt.template), True)
+
+    with run.step("a list with per_page=1000, and a page beyond the end", "no error 5xx") as saw:
+        queries = ("per_page=1000", "per_page=100&page=100000")
+        statuses = [workspace.list(f"/prompt-templates?{query}").status for query in queries]
+        saw("no error 5xx" if max(statuses) < 500 else statuses)
+
+    expected = "each under one that promptsync reads"
+    with run.step("under which keys lists have their items", expected) as saw:
+        unread = []
+        for operation in LISTS:
+            target = operation.routes[-1].request.partition(" ")[2]
+            answer = workspace.list(target)
+            lists = [key for key, value in answer.fields.items() if isinstance(value, list)]
+            run.exchanges.append(f"{target}: {', '.join(lists)}")
+            if not {*lists} & {*operation.keys}:
+                unread.append(f"{target}: {answer.status} {', '.join(lists)}")
+        saw("; ".join(unread) or expected)
+
+    with run.step("one request for all labels", "a list, or 404") as saw:
+        answer = workspace.list("/prompt-templates/labels")
+        listed = answer.body if isinstance(answer.body, list) else answer.fields.get("release_labels")
+        kind = "a list" if isinstance(listed, list) else str(answer.status)
+        saw(kind, kind in ("a list", "404"))
+
+
+@chapter("Open questions: labels", is_story=False)
+def labelling(run: Session) -> None:
+    workspace, label = run.workspace, run.workspace.label
+
+    def version_at(word: str, label: str) -> int | None:
+        return workspace.labels(word).get(label)
+
+    with run.step("creating a label that exists", "rejected, or moved") as saw:
+        for text in ("Hello {name}", "Hi {name}"):
+            created(workspace.publish("pointed", chat(text)))
+        created(workspace.create_label("pointed", label, 1))
+        status, version = workspace.create_label("pointed", label, 2).status, version_at("pointed", label)
+        saw(f"{status}, at v{version}", version == (2 if status in ACCEPTED else 1) and status < 500)
+
+    with run.step("the body of a deleted label", "200 or 204") as saw:
+        created(workspace.create_label("pointed", f"{label}.gone", 1))
+        answer = workspace.delete_label("pointed", f"{label}.gone")
+        saw(f"{answer.status} {answer.raw[:80]}", answer.status in (200, 204))
+
+    with run.step("a publish with release_labels moves the label", "the label is at v3") as saw:
+        created(workspace.publish("pointed", chat("Good day {name}"), labels=[label]))
+        saw(f"the label is at v{version_at('pointed', label)}")
+
+    title = "a move of a protected label"
+    if run.is_given("protected", title):
+        with run.step(title, "403, 409, or a success that leaves the label") as saw:
+            for text in ("Hello {name}", "Hi {name}"):
+                created(workspace.publish("guarded", chat(text)))
+            first = workspace.create_label("guarded", run.protected, 1).status
+            if version_at("guarded", run.protected) is None:
+                saw(f"{first} for its creation, and no label", first < 500)
+            else:
+                moved = workspace.move_label("guarded", run.protected, 2).status
+                version = version_at("guarded", run.protected)
+                said = f"{first} for its creation, {moved} for its move, at v{version}"
+                saw(said, moved in (403, 409) or version == 1)
+
+
+QUESTIONS = (publishing, reading, labelling)

@@ -1,4 +1,4 @@
-"""One run: a temporary repository, the command line in it, and the workspace behind."""
+"""One run: a temporary repository, the command line in it, the workspace behind, and the steps."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from findings import STOPS, Differs, RegistryFailed
-from workspace import RAW, Answer, Workspace
+from findings import STOPS, Chapter, Differs, Outcome, RegistryFailed, Report
+from workspace import RAW, UNKNOWN_SHAPE, Answer, Foreign, Workspace
 
-from promptsync.registry.protocol import SheetId
+from promptsync.errors import PromptsyncError
 
 INHERITED = (
     *("PATH", "HOME", "TMPDIR", "SYSTEMROOT"),
@@ -27,8 +27,22 @@ INHERITED = (
 REFUSED = 3
 """The exit code of a command that would lose work or release something unreviewed."""
 
-NO_SHEET = SheetId("", "")
 FIRST_WAIT, LAST_WAIT = 600.0, 20.0
+
+
+class Broken(Exception):
+    """A step of a story was not as expected, and the next one needs it."""
+
+
+@dataclass
+class Seen:
+    """What a step saw. A ``text`` that equals what is expected is as expected, if nothing else is said."""
+
+    text: str = ""
+    is_expected: bool | None = None
+
+    def __call__(self, text: object, is_expected: bool | None = None) -> None:
+        self.text, self.is_expected = str(text), is_expected
 
 
 @dataclass
@@ -37,29 +51,59 @@ class Session:
 
     root: Path
     workspace: Workspace
-    url: str
-    key: str
+    report: Report
+    exchanges: list[str]
+    command: Sequence[str]
     model: str = ""
     protected: str = ""
-    report: str = ""
-    command: Sequence[str] = (sys.executable, "-m", "promptsync")
-    exchanges: list[str] = field(default_factory=list)
-    table: str = ""
-    sheet: SheetId = NO_SHEET
-    columns: dict[str, dict[str, Any]] = field(default_factory=dict)
+    chapter: Chapter | None = None
 
     def set_up(self) -> None:
         """Create the repository, in which only the names of this run are managed."""
-        (self.root / "prompts").mkdir()
-        self.write(
-            "promptsync.yaml",
-            f"remote: live\nremotes: {{live: {{url: {json.dumps(self.url)}}}}}\n"
-            f"include: [{json.dumps(self.workspace.names + '*')}]\n"
-            f"labels: {{main: {self.workspace.label}}}\n",
-        )
+        config = {
+            "remote": "live",
+            "remotes": {"live": {"url": self.report.url}},
+            "include": [self.workspace.names + "*"],
+            "labels": {"main": self.workspace.label},
+        }
+        self.write("promptsync.yaml", json.dumps(config))
+        self.write("prompts/.gitkeep", "")
         self.write(".gitignore", ".promptsync/\n")
         self.git("init", "--quiet", "--initial-branch=main", "--template=")
         self.commit("Set up promptsync")
+
+    # -- steps ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def step(self, title: str, expected: str) -> Iterator[Seen]:
+        """One step of the chapter. Raises ``RegistryFailed`` if no other step makes sense."""
+        assert self.chapter is not None
+        self.exchanges.clear()
+        seen = Seen()
+        try:
+            yield seen
+        except Differs as error:
+            seen(error, False)
+        except PromptsyncError as error:
+            if error.code in STOPS:
+                raise RegistryFailed(str(error)) from None
+            seen(f"{error.code}: {error}", False)
+        # An answer of an unknown shape can make a step fail in any way, and git and commands may fail, too.
+        except (Foreign, *UNKNOWN_SHAPE, OSError, subprocess.SubprocessError) as error:
+            seen(f"{type(error).__name__}: {error}", False)
+        is_expected = seen.text == expected if seen.is_expected is None else seen.is_expected
+        outcome = Outcome.AS_EXPECTED if is_expected else Outcome.DIFFERS
+        self.report.add(self.chapter.title, title, expected, seen.text, outcome, self.exchanges)
+        if not is_expected and self.chapter.is_story:
+            raise Broken(f"needs the step before: {title}")
+
+    def is_given(self, option: str, title: str) -> bool:
+        """Whether there is the option that a step needs; if not, it is not tried."""
+        assert self.chapter is not None
+        if value := bool(getattr(self, option.rpartition("-")[2])):
+            return value
+        self.report.add(self.chapter.title, title, "", f"needs --{option}", Outcome.NOT_TRIED)
+        return False
 
     # -- files ----------------------------------------------------------------------------------------------
 
@@ -72,13 +116,11 @@ class Session:
         place.write_text(text, "utf-8")
 
     def prompt(self, word: str, *messages: str, **fields: Any) -> None:
-        """Write the file of a prompt: a system and a user message, or ``content``."""
+        """Write the file of a prompt: a system and a user message, or other ``fields``."""
         body: dict[str, Any] = {"name": self.name(word), **fields}
-        roles = ("system", "user")
         if messages:
-            body["messages"] = [
-                {"role": role, "content": text} for role, text in zip(roles, messages, strict=True)
-            ]
+            pairs = zip(("system", "user"), messages, strict=True)
+            body["messages"] = [{"role": role, "content": text} for role, text in pairs]
         lines = (f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in body.items())
         self.write(f"prompts/{word}.yaml", "".join(lines))
 
@@ -89,13 +131,8 @@ class Session:
 
     def evaluation(self, word: str, prompt: str, rows: list[Any], source: dict[str, str]) -> None:
         """Write an evaluation file with one check for a text, and commit."""
-        step = {"title": "Named", "type": "CONTAINS", "config": source}
-        body = {
-            "name": self.name(word),
-            "prompts": self.name(prompt),
-            "rows": rows,
-            "scorecard": {"steps": [step]},
-        }
+        card = {"steps": [{"title": "Named", "type": "CONTAINS", "config": source}]}
+        body = {"name": self.name(word), "prompts": self.name(prompt), "rows": rows, "scorecard": card}
         self.write(f"evaluations/{word}.yaml", json.dumps(body))
         self.commit(f"Check {prompt}")
 
@@ -120,9 +157,8 @@ class Session:
         self.git("commit", "--quiet", "--message", message)
 
     def git(self, *arguments: str) -> None:
-        subprocess.run(
-            ["git", *arguments], cwd=self.root, env=self._environment(), capture_output=True, check=True
-        )
+        environ = self.environment()
+        subprocess.run(["git", *arguments], cwd=self.root, env=environ, capture_output=True, check=True)
 
     # -- the command line -----------------------------------------------------------------------------------
 
@@ -137,7 +173,7 @@ class Session:
 
     def text(self, *arguments: str, code: int | None = 0) -> str:
         """Run promptsync and return what it printed. Raises ``Differs`` for another exit code."""
-        exit_code, out, err = self._called(arguments)
+        exit_code, out, err = self.called(arguments)
         try:
             error = json.loads(out)["error"]
         except (ValueError, LookupError, TypeError):
@@ -150,6 +186,42 @@ class Session:
         if code not in (None, exit_code):
             raise Differs(f"exit {exit_code} instead of {code}: {said}")
         return out
+
+    def called(self, arguments: Sequence[str]) -> tuple[int, str, str]:
+        """Run promptsync; return its exit code and what it printed."""
+        # Ctrl-C reaches only this program, which passes it on and waits until no request is under way.
+        process = subprocess.Popen(
+            [*self.command, "-C", str(self.root), *arguments],
+            env={**self.environment(), "PROMPTLAYER_API_KEY": self.report.key},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=os.name == "posix",
+        )
+        try:
+            out, err = process.communicate(timeout=FIRST_WAIT)
+        except BaseException:
+            if os.name == "posix":
+                process.send_signal(signal.SIGINT)
+            try:
+                process.communicate(timeout=LAST_WAIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+            raise
+        return process.returncode, out, err
+
+    def environment(self) -> dict[str, str]:
+        identity = {"NAME": "promptsync verify-live", "EMAIL": "verify-live@localhost"}
+        return {
+            **{name: os.environ[name] for name in INHERITED if name in os.environ},
+            **{f"GIT_{who}_{key}": text for who in ("AUTHOR", "COMMITTER") for key, text in identity.items()},
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "PYTHONUTF8": "1",
+        }
 
     # -- what is there, in words, without what is common to this run ---------------------------------------
 
@@ -182,46 +254,10 @@ class Session:
 
     def texts(self, word: str, query: str = RAW) -> list[str]:
         """Return the texts of the messages of a prompt."""
-        return self.texts_in(self.workspace.get(word, query))
+        return texts_in(self.workspace.get(word, query))
 
-    def texts_in(self, answer: Answer) -> list[str]:
-        template = answer.fields.get("prompt_template") or {}
-        parts = template.get("messages") or [template]
-        return [str(block.get("text")) for part in parts for block in part.get("content") or ()]
 
-    def _called(self, arguments: Sequence[str]) -> tuple[int, str, str]:
-        # Ctrl-C reaches only this program, which passes it on and waits until no request is under way.
-        process = subprocess.Popen(
-            [*self.command, "-C", str(self.root), *arguments],
-            env={**self._environment(), "PROMPTLAYER_API_KEY": self.key},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=os.name == "posix",
-        )
-        try:
-            out, err = process.communicate(timeout=FIRST_WAIT)
-        except BaseException:
-            if os.name == "posix":
-                process.send_signal(signal.SIGINT)
-            try:
-                process.communicate(timeout=LAST_WAIT)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-            raise
-        return process.returncode, out, err
-
-    def _environment(self) -> dict[str, str]:
-        identity = {"NAME": "promptsync verify-live", "EMAIL": "verify-live@localhost"}
-        return {
-            **{name: os.environ[name] for name in INHERITED if name in os.environ},
-            **{f"GIT_AUTHOR_{key}": value for key, value in identity.items()},
-            **{f"GIT_COMMITTER_{key}": value for key, value in identity.items()},
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "PYTHONUTF8": "1",
-        }
+def texts_in(answer: Answer) -> list[str]:
+    template = answer.fields.get("prompt_template") or {}
+    parts = template.get("messages") or [template]
+    return [str(block.get("text")) for part in parts for block in part.get("content") or ()]

@@ -17,20 +17,18 @@ import forked
 import pytest
 import verify
 from dialect_servers import vendor
-from findings import Finding, Outcome, Report
-from registry_server import running
+from findings import Outcome, Report
 from seeds import FUZZ
 from session import Session
 from workspace import Foreign, Workspace
-from worlds import KEY, SHORT_WAITS, Fault, Reply, Seen, World, failing, fault, is_write, made, once
+from worlds import KEY, SHORT_WAITS, Fault, Reply, Run, Seen, World, failing, fault, is_write, made, once
 
 from promptsync.cli import run as promptsync
 from promptsync.registry.protocol import Timeouts
-from promptsync.server.app import create_app
 
 MODEL = ("--with-model", "openai/gpt-4o")
 PROTECTED = "gold"
-STEPS = [(chapter, step.title) for chapter in verify.CHAPTERS for step in chapter.steps]
+PAGE = Path(__file__).parents[2] / "docs" / "verified.md"
 WRITES = [
     ("Release labels", "POST /rest/prompt-templates"),
     ("Release labels", "POST /prompts/.*/label"),
@@ -53,36 +51,32 @@ def each_write(writes: Sequence[tuple[str, str]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("chapter", "request_line", "number"), rows)
 
 
-OUTSIDE = Session._called
+OUTSIDE = Session.called
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def inside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the commands of a session in this process, which no signal may reach then."""
 
     def called(session: Session, arguments: Sequence[str]) -> tuple[int, str, str]:
-        environ = {**session._environment(), "PROMPTLAYER_API_KEY": session.key}
+        environ = {**session.environment(), "PROMPTLAYER_API_KEY": session.report.key}
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = promptsync(["-C", str(session.root), *arguments], environ, timeouts=SHORT_WAITS)
         return code, out.getvalue(), err.getvalue()
 
-    monkeypatch.setattr(Session, "_called", called)
+    monkeypatch.setattr(Session, "called", called)
 
 
 @pytest.fixture(name="live")
-def _live(tmp_path: Path, inside: None) -> Iterator[World]:
+def _live(tmp_path: Path) -> Iterator[World]:
     """A registry with the prompts, labels and tables of others."""
     with made(tmp_path, fixtures=f"protected_labels: [{PROTECTED}]\n") as world:
         world.publish_all("support/refund", "One {name}", "Two {name}")
         world.publish("promptsync-verify/others", "Three {name}")
         world.publish("tone", content="Be kind.")
         world.point("support/refund", prod=1, prod_released=2)
-        table = world.call("POST", "/api/public/v2/tables", {"title": "promptsync-verify/others"}).body[
-            "table"
-        ]
-        assert table["id"]
-        world.forget()
+        world.call("POST", "/api/public/v2/tables", {"title": "promptsync-verify/others"})
         yield world
 
 
@@ -103,100 +97,97 @@ def left(world: World) -> list[str]:
     prompts = world.call("GET", "/prompt-templates?per_page=100").body["items"]
     tables = world.call("GET", "/api/public/v2/tables?limit=100").body["data"]
     labels = world.call("GET", "/prompt-templates/labels").body["release_labels"]
-    names = [
-        *(prompt["prompt_name"] for prompt in prompts),
-        *(table["title"] for table in tables),
-        *(f"{label['prompt_name']} {label['release_label']}" for label in labels),
-    ]
+    names = [prompt["prompt_name"] for prompt in (*prompts, *labels)] + [table["title"] for table in tables]
     return [name for name in names if name.startswith("promptsync-verify/") and "/others" not in name]
 
 
-def run(world: World, *arguments: str, key: str = KEY, **options: Any) -> int:
+def run(
+    world: World, *arguments: str, environ: dict[str, str] | None = None, yes: bool = True, **options: Any
+) -> Run:
+    """Verify the registry of a world."""
+    environ = {"PROMPTLAYER_API_KEY": KEY} if environ is None else environ
+    out, err = io.StringIO(), io.StringIO()
     options = {"timeouts": SHORT_WAITS, **options}
-    return verify.main(["--url", world.url, "--yes", *arguments], {"PROMPTLAYER_API_KEY": key}, **options)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = verify.main(["--url", world.url, *(["--yes"] * yes), *arguments], environ, **options)
+    assert KEY not in out.getvalue() + err.getvalue()
+    return Run(code, out.getvalue(), err.getvalue())
 
 
-def run_of(err: str) -> str:
-    """The random part that the hint names."""
-    return err.partition("ARGS='--clean ")[2].partition("'")[0]
+def cleaned(world: World, done: Run) -> None:
+    """Remove later what a run left, with the command that its hint names."""
+    (name,) = re.findall(r"ARGS='--clean (\w+)'", done.err)
+    assert run(world, "--clean", name).code == 0
+    assert left(world) == []
 
 
-def test_all_is_as_expected_and_all_is_removed(live: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_is_as_expected_and_all_is_removed(live: World) -> None:
     before = rows(live)
-    assert run(live, *MODEL, "--protected", PROTECTED) == 0, capsys.readouterr().err
-    out, err = capsys.readouterr()
-    assert f"{len(STEPS)} as expected\n" in out
-    assert KEY not in out + err
-    assert "support/refund" not in out + err
-    assert "everything was removed again" in out
-    assert left(live) == []
-    assert before <= rows(live)
+    done = run(live, *MODEL, "--protected", PROTECTED)
+    assert done.code == 0, str(done)
+    (steps,) = re.findall(r"It takes (\d+) steps", PAGE.read_text("utf-8"))
+    assert f"* {steps} as expected\n" in done.out
+    assert "support/refund" not in done.out + done.err
+    assert "everything was removed again" in done.out
+    assert left(live) == [] and before <= rows(live)
 
 
 def test_without_a_model_none_is_called_and_the_report_can_go_to_a_file(live: World, tmp_path: Path) -> None:
     place = tmp_path / "report.md"
-    assert run(live, "--only", "Deploy", "--report", str(place)) == 0
+    assert run(live, "--only", "Deploy", "--report", str(place)).code == 0
     report = place.read_text("utf-8")
-    assert "the check passes, and the label moves\n" in report
-    assert "1 not tried" in report
+    assert "**not tried**: the check passes, and the label moves\n" in report
+    assert "5 as expected, 1 not tried" in report
     assert not [seen for seen in live.seen if seen.method != "GET" and "/sheets" in seen.path]
 
 
-def at_write(request_line: str, number: int, react: Callable[[Callable[[], Reply]], Reply]) -> Fault:
-    """A fault at the write with a number among those that match."""
+# -- interruptions and failures --------------------------------------------------------------------------
+
+
+def nth(request_line: str, number: int) -> Callable[[Seen], bool]:
+    """Matches the write with a number among those that match."""
     writes = [0]
 
-    def fault(seen: Seen, forward: Any) -> Reply | None:
-        writes[0] += is_write(seen) and bool(re.match(request_line, f"{seen.method} {seen.path}"))
-        if writes[0] != number:
-            return None
-        writes[0] += 1
-        return react(lambda: forward(seen))
+    def is_that_one(seen: Seen) -> bool:
+        is_match = is_write(seen) and bool(re.match(request_line, f"{seen.method} {seen.path}"))
+        writes[0] += is_match
+        return is_match and writes[0] == number
 
-    return fault
+    return is_that_one
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 @each_write([WRITES[4], WRITES[7]])  # each takes a process of its own for every command
 def test_ctrl_c_during_a_write_removes_what_it_made(
-    live: World,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    chapter: str,
-    request_line: str,
-    number: int,
+    live: World, monkeypatch: pytest.MonkeyPatch, chapter: str, request_line: str, number: int
 ) -> None:
-    monkeypatch.setattr(Session, "_called", OUTSIDE)
-
-    def interrupt(forward: Callable[[], Reply]) -> Reply:
-        reply = forward()
-        os.kill(os.getpid(), signal.SIGINT)
-        return reply
-
-    live.faults.append(at_write(request_line, number, interrupt))
-    code = run(live, *MODEL, "--only", chapter, command=forked.command())
-    err = capsys.readouterr().err
-    assert code == 130 or "hint: make verify-live ARGS='--clean" in err or FUZZ
-    if code == 4:  # it came while everything was being removed
-        assert run(live, "--clean", run_of(err)) == 0
+    monkeypatch.setattr(Session, "called", OUTSIDE)
+    live.faults.append(once(nth(request_line, number), interrupt, after=True))
+    done = run(live, *MODEL, "--only", chapter, command=forked.command())
+    assert done.code == 130 or "hint: make verify-live ARGS='--clean" in done.err or FUZZ
+    if done.code == 4:  # it came while everything was being removed
+        cleaned(live, done)
     assert left(live) == []
+
+
+def test_one_interruption_while_cleaning_up_names_what_may_be_left(live: World) -> None:
+    live.faults.append(once(lambda seen: seen.method == "DELETE", interrupt, after=True))
+    done = run(live, "--only", "Prompts")
+    assert done.code == 4
+    assert "not removed: `unknown, because of Ctrl-C" in done.out
+    assert "--clean " in done.err
 
 
 @each_write(WRITES[::4])
-@pytest.mark.parametrize("is_after", [False, True] if FUZZ else [True])
-def test_after_a_500_all_is_removed(
-    live: World, chapter: str, request_line: str, number: int, is_after: bool
-) -> None:
-    before, failed = rows(live), []
-
-    def break_down(forward: Callable[[], Reply]) -> Reply:
-        failed.append(forward() if is_after else None)
-        return failing(500)
-
-    live.faults.append(at_write(request_line, number, break_down))
-    assert run(live, *MODEL, "--only", chapter) in (0, 1, 4)
-    assert failed or FUZZ
-    assert left(live) == []
-    assert before <= rows(live)
+def test_after_a_500_all_is_removed(live: World, chapter: str, request_line: str, number: int) -> None:
+    for is_after in (False, True) if FUZZ else (True,):
+        before = rows(live)
+        live.faults[:] = [fault(nth(request_line, number), failing(500), after=is_after)]
+        assert run(live, *MODEL, "--only", chapter).code in (0, 1, 4)
+        assert left(live) == [] and before <= rows(live)
 
 
 def refusing(method: str, part: str) -> Fault:
@@ -222,119 +213,85 @@ def without_ids(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
     ids=["prompts", "labels", "tables", "tables without ids", "a key that is revoked on the way"],
 )
 def test_what_cannot_be_removed_is_named_and_can_be_removed_later(
-    live: World, capsys: pytest.CaptureFixture[str], refusal: Fault | None, kept: str
+    live: World, refusal: Fault | None, kept: str
 ) -> None:
-    def revoked(seen: Seen, forward: Any) -> Reply | None:
-        return failing(401, "Invalid API key") if len(live.writes) > 3 else None
-
+    revoked = fault(lambda seen: len(live.writes) > 3, failing(401, "Invalid API key"))
     live.faults.append(refusal or revoked)
-    chapters = ("--only", "Open questions: labels", "--only", "Open questions: tables")
-    assert run(live, *chapters) == 4
-    out, err = capsys.readouterr()
-    assert f"* not removed: `{kept}" in out
-    assert f"not removed: {kept}" in err
+    done = run(live, "--only", "Open questions: labels", "--only", "Open questions: tables")
+    assert done.code == 4
+    assert f"* not removed: `{kept}" in done.out
+    assert f"not removed: {kept}" in done.err
     live.faults.clear()
-    assert run(live, "--clean", run_of(err)) == 0
-    assert left(live) == []
-
-
-def test_a_key_that_is_rejected_changes_nothing(live: World, capsys: pytest.CaptureFixture[str]) -> None:
-    live.faults.append(fault(lambda seen: True, failing(401, f"Invalid API key {KEY}")))
-    assert run(live) == 4
-    out, err = capsys.readouterr()
-    assert KEY not in out + err
-    assert not live.writes
+    cleaned(live, done)
 
 
 ENVIRON = {"PROMPTLAYER_API_KEY": KEY}
+REFUSED: list[tuple[dict[str, str], tuple[str, ...], int, str]] = [
+    ({}, (), 2, "is not set"),
+    (ENVIRON, (), 2, "pass --yes"),
+    ({**ENVIRON, "PROMPTSYNC_READ_ONLY": "1"}, (), 3, "READ_ONLY is set"),
+    (ENVIRON, ("--only", "Nothing"), 2, "no chapter starts with Nothing"),
+    (ENVIRON, ("--report", "."), 2, ". cannot be written"),
+    (ENVIRON, ("--url", "http://127.0.0.1:9", "--yes"), 4, "no connection"),
+]
 
 
-@pytest.mark.parametrize(
-    ("environ", "options", "code", "said"),
-    [
-        ({}, (), 2, "is not set"),
-        (ENVIRON, (), 2, "pass --yes"),
-        ({**ENVIRON, "PROMPTSYNC_READ_ONLY": "1"}, (), 3, "READ_ONLY is set"),
-        (ENVIRON, ("--only", "Nothing"), 2, "no chapter starts with Nothing"),
-        (ENVIRON, ("--report", "."), 2, ". cannot be written"),
-        (ENVIRON, ("--url", "http://127.0.0.1:9", "--yes"), 4, "no connection"),
-    ],
-)
-def test_what_cannot_run_writes_nothing(
-    live: World,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    environ: dict[str, str],
-    options: tuple[str, ...],
-    code: int,
-    said: str,
-) -> None:
+def test_what_cannot_run_writes_nothing(live: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     short = Timeouts(attempts=1, connect_loopback=0.2)
-    assert verify.main(["--url", live.url, *options], environ, timeouts=short) == code
-    assert said in capsys.readouterr().err
+    for environ, arguments, code, said in REFUSED:
+        done = run(live, *arguments, environ=environ, yes=False, timeouts=short)
+        assert (done.code, said in done.err) == (code, True), str(done)
+    live.faults.append(fault(lambda seen: True, failing(401, f"Invalid API key {KEY}")))
+    assert run(live).code == 4
     assert not live.writes
 
 
-def test_steps_after_one_that_differs_are_not_tried(live: World, capsys: pytest.CaptureFixture[str]) -> None:
+# -- what the report says --------------------------------------------------------------------------------
+
+
+def test_steps_after_one_that_differs_are_not_tried(live: World) -> None:
     live.faults.append(fault(lambda seen: seen.method == "PATCH", failing(403, "no permission")))
-    assert run(live, "--only", "Release labels") == 1
-    out = capsys.readouterr().out
-    assert "1 as expected, 1 differs, 3 not tried" in out
-    assert "**differs**: label move moves it, keeps" in out
+    done = run(live, "--only", "Release labels")
+    assert done.code == 1
+    assert "1 as expected, 1 differs, 1 not tried" in done.out
+    assert "**differs**: label move moves it, keeps" in done.out
+    assert "**not tried**: its other steps" in done.out
 
 
-def test_on_the_vendors_specification_only_what_it_lacks_differs(
-    tmp_path: Path, inside: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_on_the_vendors_specification_only_what_it_lacks_differs(tmp_path: Path) -> None:
     """The paths and bodies of PromptLayer's OpenAPI file, which has no Tables, and no others."""
-    with create_app(tmp_path / "registry.db") as app, running(vendor(app)) as url:
-        environ = {"PROMPTLAYER_API_KEY": KEY}
-        assert verify.main(["--url", url, "--yes"], environ, timeouts=SHORT_WAITS) == 1
-    out = capsys.readouterr().out
-    assert re.findall(r"\*\*differs\*\*: (.+)", out) == [
+    with made(tmp_path, front=vendor) as world:
+        done = run(world)
+    assert done.code == 1
+    assert re.findall(r"\*\*differs\*\*: (.+)", done.out) == [
         "a check on a table is planned without a model call",
         "under which keys lists have their items",
         "a table without a default sheet",
     ]
-    assert "everything was removed again" in out
+    assert "everything was removed again" in done.out
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda workspace: workspace.create_label("nothing", "prod", 1),
-        lambda workspace: workspace.create_label("nothing", "verify-abc", 1),
-        lambda workspace: workspace.move_label("../../support/refund", "prod", 2),
-        lambda workspace: workspace.delete_label("../support/refund", "prod"),
-        lambda workspace: workspace.archive("support/refund"),
-    ],
-)
-def test_names_of_others_are_out_of_reach(live: World, act: Any) -> None:
+def test_names_of_others_are_out_of_reach(live: World) -> None:
     workspace = Workspace(live.url, KEY, "abc", note=lambda line: None, timeouts=SHORT_WAITS)
-    with contextlib.closing(workspace), pytest.raises(Foreign):
-        act(workspace)
+    with contextlib.closing(workspace):
+        for act in (
+            lambda: workspace.create_label("nothing", "prod", 1),
+            lambda: workspace.create_label("nothing", "verify-abc", 1),
+            lambda: workspace.move_label("../../support/refund", "prod", 2),
+            lambda: workspace.delete_label("../support/refund", "prod"),
+            lambda: workspace.archive("support/refund"),
+        ):
+            with pytest.raises(Foreign):
+                act()
     assert not live.writes
 
 
 def test_the_report_shows_no_key_no_workspace_and_no_markup() -> None:
-    exchanges = (f'GET /x -> 200 {{"workspace_id": 77, "key": "{KEY}"}} `<b>` \x1b[31m' + "x" * 5000,)
-    finding = Finding("Chapter", "step", "one", "two", Outcome.DIFFERS, exchanges)
-    text = Report("https://x", "promptsync-verify/abc/", KEY, [finding]).markdown()
-    assert KEY not in text
-    assert "77" not in text
-    assert "\x1b" not in text
+    exchange = f'GET /x -> 200 {{"workspace_id": 77, "key": "{KEY}"}} `<b>` \x1b[31m' + "x" * 5000
+    report = Report("https://x", "promptsync-verify/abc/", KEY)
+    report.add("Chapter", "step", "one", "two", Outcome.DIFFERS, [exchange])
+    text = report.markdown()
+    assert KEY not in text and "77" not in text and "\x1b" not in text
     assert '`GET /x -> 200 {"workspace_id": …, "key": "***"} \'<b>\'' in text
     assert max(map(len, text.splitlines())) < 700
-
-
-def test_one_interruption_while_cleaning_up_names_what_may_be_left(
-    live: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    live.faults.append(
-        once(lambda seen: seen.method == "DELETE", lambda: os.kill(os.getpid(), signal.SIGINT), after=True)
-    )
-    assert run(live, "--only", "Prompts") == 4
-    out, err = capsys.readouterr()
-    assert "not removed: `unknown, because of Ctrl-C" in out
-    assert "--clean " in err
