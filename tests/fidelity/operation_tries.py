@@ -39,13 +39,16 @@ class Try(NamedTuple):
 
 TIMES = "filters by author and time"
 TEXT = {"type": "text", "text": "Hi"}
-CALL = {"id": "1", "function": {"name": "f", "arguments": "{}"}}
 RICH = {
     "type": "chat",
     "messages": [
         {"role": "system", "content": [{"type": "text", "text": "@@@tone@@@ ü 🙂\n  {a} "}]},
         {"role": "placeholder", "name": "history"},
-        {"role": "assistant", "content": [], "tool_calls": [CALL]},
+        {
+            "role": "assistant",
+            "content": [],
+            "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}],
+        },
         {"role": "tool", "tool_call_id": "1", "content": [TEXT]},
         {
             "role": "user",
@@ -77,7 +80,6 @@ TRACKED = {
     "request_end_time": 2.5,
     "return_prompt_blueprint": True,
 }
-V2 = "/api/public/v2"
 TRACE, SPAN = "0123456789abcdef" * 2, "0123456789abcdef"
 SPANS = {
     "spans": [
@@ -95,17 +97,25 @@ SPANS = {
         }
     ]
 }
+LOGGED_SPANS = {"spans": [SPANS["spans"][0] | {"log_request": LOGGED}]}
 OTLP_SPAN = {"traceId": TRACE, "spanId": SPAN, "name": "run", "kind": 1}
 OTLP = {"resourceSpans": [{"scopeSpans": [{"spans": [OTLP_SPAN]}]}]}
 PAIR = {"source": "git", "external_id": "a"}
-UNKNOWN_FILTER = {"filters": [{"field": "user_intent", "operator": "is", "value": "x"}]}
+OTHER_FILTERS = "the filters `user_intent`, `agent_intent` and `metadata_cost_breakdown_key`"
+INTENT = {"filters": [{"field": "user_intent", "operator": "is", "value": "x"}]}
 SKILL = {"name": "team", "provider": "openai", "files": [{"path": "a/SKILL.md", "content": "# A"}]}
 CHANGED_SKILL = {"file_updates": [{"path": "a/SKILL.md", "content": "# B"}], "release_label": "prod"}
-EXECUTION = "/workflow-version-execution-results?workflow_version_execution_id=4"
-CSV = {"file_name": "a.csv", "file_content_base64": base64.b64encode(b"Column A,expected\nHi,Hi\n").decode()}
-TABLES = f"{V2}/tables"
-SHEET = f"{TABLES}/$table/sheets/$sheet"
+ENCODED = base64.b64encode(b"Column A,expected\nHi,Hi\n").decode()
 COMPUTED = {"title": "same", "type": "compare", "config": {"sources": ["Column A", "expected"]}}
+CODE = {"title": "x", "type": "CODE_EXECUTION"}
+V2 = "/api/public/v2"
+PUBLISH, ENTITIES = "POST /rest/prompt-templates", f"{V2}/folders/entities"
+TABLES, SKILLS, SEARCH = f"{V2}/tables", f"{V2}/skill-collections", f"POST {V2}/requests/search"
+SHEETS = f"{TABLES}/$table/sheets"
+SHEET = f"{SHEETS}/$sheet"
+EXECUTION = "/workflow-version-execution-results?workflow_version_execution_id=4"
+RUN_REPORT, RUN_AGENT = "POST /reports/1/run", "POST /workflows/echo-agent/run"
+ADD_TRACE = f"POST {V2}/dataset-versions/add-trace"
 
 
 def scorecard(kind: str, **config: Any) -> dict[str, Any]:
@@ -113,29 +123,32 @@ def scorecard(kind: str, **config: Any) -> dict[str, Any]:
     return {"name": "quality", "aggregation": {}, "steps": [step]}
 
 
+def imported(name: str = "a.csv", kind: str = "file", **more: Any) -> dict[str, Any]:
+    return {"source": {"type": kind, "file_name": name, "file_content_base64": ENCODED}, **more}
+
+
+def asked(*requests: str) -> tuple[Try, ...]:
+    """Requests without a body that succeed."""
+    return tuple(map(Try, requests))
+
+
 TRIES = (
-    Try("GET /prompt-templates?label=prod"),
-    Try("GET /prompt-templates?per_page=1"),
+    *asked("GET /prompt-templates?label=prod", "GET /prompt-templates?per_page=1"),
     Try("GET /prompt-templates?created_after=2026-01-01", None, 422, TIMES),
     Try("GET /prompt-templates/labels"),
-    Try("POST /rest/prompt-templates", flat("flat"), 201),
-    Try("POST /rest/prompt-templates", NESTED, 201),
-    Try("POST /rest/prompt-templates", flat("x", chat("@@@nobody@@@")), 422),
-    Try(
-        "POST /rest/prompt-templates", flat("x", snippet_overrides={"tone": "x"}), 400, "`snippet_overrides`"
-    ),
-    Try("POST /rest/prompt-templates", flat("x", inference_client_name="x"), 400, "custom providers"),
-    *(
-        Try(f"GET /prompt-templates/rich{query}")
-        for query in ("", "?resolve_snippets=false", "?include_llm_kwargs=true", "?label=prod")
-    ),
+    Try(PUBLISH, flat("flat"), 201),
+    Try(PUBLISH, NESTED, 201),
+    Try(PUBLISH, flat("x", chat("@@@nobody@@@")), 422),
+    Try(PUBLISH, flat("x", snippet_overrides={"tone": "x"}), 400, "`snippet_overrides`"),
+    Try(PUBLISH, flat("x", inference_client_name="x"), 400, "custom providers"),
+    *asked("GET /prompt-templates/rich", "GET /prompt-templates/rich?resolve_snippets=false"),
+    *asked("GET /prompt-templates/rich?include_llm_kwargs=true", "GET /prompt-templates/rich?label=prod"),
     *(
         Try("POST /prompt-templates/rich", body)
         for body in (None, {"input_variables": {"a": "1"}}, {"skip_input_variable_rendering": True})
     ),
     Try("POST /prompt-templates/3", {"version": 0}, 422),
-    Try("GET /prompt-templates/rich/labels"),
-    Try("GET /prompt-templates/tone/snippet-usage"),
+    *asked("GET /prompt-templates/rich/labels", "GET /prompt-templates/tone/snippet-usage"),
     Try("POST /prompts/3/label", {"name": "dev", "prompt_version_number": 1}),
     Try("PATCH /prompt-labels/2", {"prompt_version_number": 2}),
     # The specification says 204 without a body, which a client that parses every response cannot read.
@@ -145,123 +158,86 @@ TRIES = (
     Try(f"POST {V2}/folders", {"name": "x", "parent_id": 9}, 404),
     Try(f"POST {V2}/folders", {"name": "b", "external_ids": [PAIR]}, 400, "external ids of folders"),
     Try(f"GET {V2}/folders/resolve-id?path=support"),
-    Try(f"GET {V2}/folders/entities?include_metadata=true&flatten=true"),
-    Try(f"GET {V2}/folders/entities?semantic_search=true", None, 422, "search by meaning"),
-    Try(f"GET {V2}/folders/entities?created_before=2026-01-01", None, 422, TIMES),
-    Try(f"DELETE {V2}/folders/entities", {"entities": [{"id": 6, "type": "PROMPT"}]}),
-    Try(f"DELETE {V2}/folders/entities", {}, 400),
-    Try(
-        f"DELETE {V2}/folders/entities", {"entities": [{"id": 1, "type": "FOLDER"}]}, 400, "deleting folders"
-    ),
+    Try(f"GET {ENTITIES}?include_metadata=true&flatten=true"),
+    Try(f"GET {ENTITIES}?semantic_search=true", None, 422, "search by meaning"),
+    Try(f"GET {ENTITIES}?created_before=2026-01-01", None, 422, TIMES),
+    Try(f"DELETE {ENTITIES}", {"entities": [{"id": 6, "type": "PROMPT"}]}),
+    Try(f"DELETE {ENTITIES}", {}, 400),
+    Try(f"DELETE {ENTITIES}", {"entities": [{"id": 1, "type": "FOLDER"}]}, 400, "deleting folders"),
     Try("POST /log-request", LOGGED, 201),
     Try("POST /log-request", {}, 400),
     Try("POST /rest/log-request", LOGGED, 201),
     Try("POST /track-request", TRACKED),
     Try("POST /create-group", {}),
     *(
-        Try(f"POST {path}", {"request_id": 1, **body})
+        Try(f"POST /{path}", {"request_id": 1, **body})
         for paths, body in (
-            (("/rest/track-prompt", "/library-track-prompt"), {"prompt_name": "greeting"}),
-            (("/rest/track-score", "/library-track-score"), {"score": 90}),
-            (("/rest/track-metadata", "/library-track-metadata"), {"metadata": {"user": "7"}}),
-            (("/rest/track-group", "/track-group"), {"group_id": 1}),
+            ("rest/track-prompt library-track-prompt", {"prompt_name": "greeting"}),
+            ("rest/track-score library-track-score", {"score": 90}),
+            ("rest/track-metadata library-track-metadata", {"metadata": {"user": "7"}}),
+            ("rest/track-group track-group", {"group_id": 1}),
         )
-        for path in paths
+        for path in paths.split()
     ),
     Try(f"GET {V2}/requests/1"),
-    Try(f"POST {V2}/requests/search", {"q": "Hi"}),
-    Try(
-        f"POST {V2}/requests/search",
-        UNKNOWN_FILTER,
-        400,
-        "the filters `user_intent`, `agent_intent` and `metadata_cost_breakdown_key`",
-    ),
+    Try(SEARCH, {"q": "Hi"}),
+    Try(SEARCH, INTENT, 400, OTHER_FILTERS),
     Try("POST /spans-bulk", SPANS, 201),
     Try("POST /spans-bulk", {**SPANS, "close_after": True}, 400, "closing a trace"),
-    Try(
-        "POST /spans-bulk",
-        {"spans": [SPANS["spans"][0] | {"log_request": LOGGED}]},
-        400,
-        "`log_request` of a span",
-    ),
+    Try("POST /spans-bulk", LOGGED_SPANS, 400, "`log_request` of a span"),
     Try("POST /v1/traces", OTLP),
     Try("POST /v1/traces?close_after=true", OTLP, 400, "closing a trace"),
     Try(f"GET {V2}/traces/{TRACE}"),
-    Try(f"POST {V2}/skill-collections", SKILL, 201),
-    Try(f"POST {V2}/skill-collections", SKILL | {"external_ids": [PAIR]}, 400, "external ids of collections"),
-    Try(f"GET {V2}/skill-collections"),
-    Try(f"GET {V2}/skill-collections/team"),
-    Try(f"PATCH {V2}/skill-collections/team", {"name": "crew"}),
-    Try(f"POST {V2}/skill-collections/crew/versions", CHANGED_SKILL, 201),
+    Try(f"POST {SKILLS}", SKILL, 201),
+    Try(f"POST {SKILLS}", SKILL | {"external_ids": [PAIR]}, 400, "external ids of collections"),
+    *asked(f"GET {SKILLS}", f"GET {SKILLS}/team"),
+    Try(f"PATCH {SKILLS}/team", {"name": "crew"}),
+    Try(f"POST {SKILLS}/crew/versions", CHANGED_SKILL, 201),
     Try(f"GET {V2}/tool-registry/weather", None, 404),
     Try(f"GET {V2}/datasets"),
     Try(f"GET {V2}/datasets?workspace_id=1", None, 400),
     Try(f"GET {V2}/datasets?updated_after=2026-01-01", None, 422, TIMES),
     Try(f"GET {V2}/datasets/2/rows"),
     Try(f"POST {V2}/evaluations/1/run", {"name": "nightly"}, 201),
-    Try("POST /reports/1/run", {"name": "nightly"}, 201),
-    Try("POST /reports/1/run", {"name": ""}, 400),
+    Try(RUN_REPORT, {"name": "nightly"}, 201),
+    Try(RUN_REPORT, {"name": ""}, 400),
     Try("POST /reports/2/run", {"name": "x"}, 403),
     Try("POST /reports/99/run", {"name": "x"}, 404),
-    Try("POST /reports/1/run", {"name": "nightly", "refresh_dataset": True}, 403, "refreshing a dataset"),
+    Try(RUN_REPORT, {"name": "nightly", "refresh_dataset": True}, 403, "refreshing a dataset"),
     Try(f"GET {V2}/evaluations?include_runs=true"),
     Try(f"GET {V2}/evaluations?created_by_email=a@b.c", None, 422, TIMES),
-    Try("GET /reports/1"),
-    Try("GET /reports/2"),
-    Try("GET /reports/2/score"),
-    Try(f"GET {V2}/evaluations/2"),
-    Try(f"GET {V2}/evaluations/2/rows"),
-    Try("GET /workflows"),
+    *asked("GET /reports/1", "GET /reports/2", "GET /reports/2/score"),
+    *asked(f"GET {V2}/evaluations/2", f"GET {V2}/evaluations/2/rows", "GET /workflows"),
     Try("GET /workflows?updated_before=2026-01-01", None, 422, TIMES),
     Try("GET /workflows/echo-agent"),
     Try("GET /workflows/nobody", None, 404),
     Try("GET /workflows/echo-agent/labels"),
-    Try("POST /workflows/echo-agent/run", {"input_variables": {}}, 201),
-    Try("POST /workflows/echo-agent/run", {"input_variables": 3}, 400),
-    Try("POST /workflows/echo-agent/run", {"callback_url": "http://x"}, 400, "`callback_url`"),
-    *(Try(f"GET {EXECUTION}{outputs}") for outputs in ("&return_all_outputs=true", "")),
+    Try(RUN_AGENT, {"input_variables": {}}, 201),
+    Try(RUN_AGENT, {"input_variables": 3}, 400),
+    Try(RUN_AGENT, {"callback_url": "http://x"}, 400, "`callback_url`"),
+    *asked(f"GET {EXECUTION}&return_all_outputs=true", f"GET {EXECUTION}"),
     Try("POST /ws-token-request-library?capability=workflow_updates:4", {}, 201),
-    Try(
-        f"POST {TABLES}", {"title": "refunds"}, 201, keeps={"table": "table.id", "sheet": "default_sheet.id"}
-    ),
+    Try(f"POST {TABLES}", {"title": "r"}, 201, keeps={"table": "table.id", "sheet": "default_sheet.id"}),
     Try(f"POST {TABLES}", {"title": "empty", "create_default_sheet": False}, 201),
     Try(f"POST {TABLES}", {"folder_id": 99}, 404),
-    Try(f"GET {TABLES}?name=REFUND&limit=1"),
+    Try(f"GET {TABLES}?name=R&limit=1"),
     Try(f"GET {TABLES}?prompt_id=3", None, 422, "selecting by prompt"),
     Try(f"GET {TABLES}/$table"),
     Try(f"PATCH {TABLES}/$table", {"title": "refund quality", "folder_id": None}),
-    Try(f"POST {TABLES}/$table/sheets", {"title": "blank"}, 201),
-    Try(f"POST {TABLES}/$table/sheets", {"source": {"type": "file", **CSV}}, 202, keeps={"copy": "sheet.id"}),
-    Try(
-        f"POST {TABLES}/$table/sheets", {"source": {"type": "request_logs"}}, 400, "importing logged requests"
-    ),
-    Try(
-        f"POST {TABLES}/$table/sheets",
-        {"source": {"type": "file", **CSV, "file_name": "rows.json"}},
-        400,
-        "importing JSON files",
-    ),
-    Try(f"POST {TABLES}/$table/sheets", {"index": 0}, 400, "an `index`"),
-    Try(
-        f"POST {TABLES}/$table/sheets",
-        {"operation_id": "x", "source": {"type": "file", **CSV}},
-        400,
-        "an `operation_id`",
-    ),
-    Try(f"GET {TABLES}/$table/sheets/operations/$copy"),
-    Try(f"GET {TABLES}/$table/sheets"),
-    Try(f"GET {TABLES}/$table/sheets?prompt_id=3", None, 422, "selecting by prompt"),
+    Try(f"POST {SHEETS}", {"title": "blank"}, 201),
+    Try(f"POST {SHEETS}", imported(), 202, keeps={"copy": "sheet.id"}),
+    Try(f"POST {SHEETS}", imported(kind="request_logs"), 400, "importing logged requests"),
+    Try(f"POST {SHEETS}", imported("rows.json"), 400, "importing JSON files"),
+    Try(f"POST {SHEETS}", {"index": 0}, 400, "an `index`"),
+    Try(f"POST {SHEETS}", imported(operation_id="x"), 400, "an `operation_id`"),
+    *asked(f"GET {SHEETS}/operations/$copy", f"GET {SHEETS}"),
+    Try(f"GET {SHEETS}?prompt_id=3", None, 422, "selecting by prompt"),
     Try(f"GET {SHEET}"),
     Try(f"PATCH {SHEET}", {"title": "cases"}),
     Try(f"PATCH {SHEET}", {"index": 1}, 400, "an `index`"),
     Try(f"POST {SHEET}/columns", {"title": "expected", "type": "TEXT"}, 201),
     Try(f"POST {SHEET}/columns", COMPUTED, 201, keeps={"column": "column.id"}),
-    Try(
-        f"POST {SHEET}/columns",
-        {"title": "x", "type": "CODE_EXECUTION"},
-        400,
-        "column types not in the manual",
-    ),
+    Try(f"POST {SHEET}/columns", CODE, 400, "column types not in the manual"),
     Try(f"GET {SHEET}/columns", keeps={"text": "data.0.id"}),
     Try(f"PATCH {SHEET}/columns/$column", {"title": "the same"}),
     Try(f"POST {SHEET}/rows", {"values": [{"$text": "Hello"}]}, 201),
@@ -272,39 +248,23 @@ TRIES = (
     Try(f"GET {SHEET}/status-counts"),
     Try(f"POST {SHEET}/operations", {}, 202, keeps={"operation": "operation_id"}),
     Try(f"POST {SHEET}/operations", {"row_ids": [99]}),
-    Try(f"GET {SHEET}/operations"),
-    Try(f"GET {SHEET}/operations/$operation"),
+    *asked(f"GET {SHEET}/operations", f"GET {SHEET}/operations/$operation"),
     Try(f"DELETE {SHEET}/operations/$operation"),
     Try(f"POST {SHEET}/cells/$cell/recalculations", {}),
     Try(f"POST {SHEET}/cells/recalculations", {"cell_ids": ["$cell"]}),
     Try(f"PATCH {SHEET}/scorecard", scorecard("CONTAINS", source="$text", value="Hello")),
-    Try(
-        f"PATCH {SHEET}/scorecard", scorecard("CODE_EXECUTION", code="x"), 400, "step types not in the manual"
-    ),
+    Try(f"PATCH {SHEET}/scorecard", scorecard("CODE_EXECUTION"), 400, "step types not in the manual"),
     Try(f"GET {SHEET}/scorecard"),
     Try(f"POST {SHEET}/scorecard/recalculate", {}, 202, keeps={"calculation": "calculation_id"}),
-    Try(f"GET {SHEET}/scorecard/calculations/$calculation"),
-    Try(f"GET {SHEET}/scorecard/rows?verdict=pass"),
+    *asked(f"GET {SHEET}/scorecard/calculations/$calculation", f"GET {SHEET}/scorecard/rows?verdict=pass"),
     Try(f"GET {SHEET}/scorecard/rows/99", None, 404),
     Try(f"POST {SHEET}/scorecard/cancel", {}),
     Try(f"POST {SHEET}/scorecard/cancel", {"row_indices": [0]}, 400, "cancelling some of the rows or steps"),
     Try(f"DELETE {SHEET}/scorecard"),
     Try(f"POST {SHEET}/versions", {"name": "first"}, 201, keeps={"version": "version.id"}),
     Try(f"POST {SHEET}/versions", {"name": "x", "source_version_id": "$version"}, 400, "restoring a version"),
-    Try(f"GET {SHEET}/versions"),
-    Try(f"GET {SHEET}/versions/$version"),
-    Try(
-        f"POST {V2}/dataset-versions/add-trace",
-        {"trace_id": TRACE, "smart_table_id": "$table", "sheet_id": "$sheet"},
-        201,
-    ),
-    Try(
-        f"POST {V2}/dataset-versions/add-trace",
-        {"trace_id": TRACE, "dataset_group_id": 1},
-        400,
-        "datasets, only sheets of Tables",
-    ),
-    Try(f"DELETE {SHEET}/columns/$column"),
-    Try(f"DELETE {TABLES}/$table/sheets/$copy"),
-    Try(f"DELETE {TABLES}/$table"),
+    *asked(f"GET {SHEET}/versions", f"GET {SHEET}/versions/$version"),
+    Try(ADD_TRACE, {"trace_id": TRACE, "smart_table_id": "$table", "sheet_id": "$sheet"}, 201),
+    Try(ADD_TRACE, {"trace_id": TRACE, "dataset_group_id": 1}, 400, "datasets, only sheets of Tables"),
+    *asked(f"DELETE {SHEET}/columns/$column", f"DELETE {SHEETS}/$copy", f"DELETE {TABLES}/$table"),
 )

@@ -82,7 +82,7 @@ PROBES = {
     "track.metadata": lambda sdk: sdk.do("track.metadata", sdk.log(), {"user": "7"}),
     "track.group": lambda sdk: sdk.do("track.group", sdk.log(), sdk.do("group.create")),
 }
-"""By method, what calls it. If the method does not work, it fails, or returns something false but ``None``."""
+"""By method, what calls it. If the method does not work, it fails or returns a false value but ``None``."""
 
 
 def probe(*names):

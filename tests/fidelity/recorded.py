@@ -108,24 +108,17 @@ class Recording:
 def recordings(folder: Path) -> Iterator[list[Recording]]:
     """Yield the recordings of each file that holds requests to PromptLayer."""
     for path in sorted(folder.glob("*.yaml")):
-        read = yaml.safe_load(path.read_text("utf-8"))["interactions"]
-        exchanges = [_recording(path.stem, item["request"], item["response"]) for item in read]
-        if recorded := [recording for recording in exchanges if recording is not None]:
+        recorded = []
+        for item in yaml.safe_load(path.read_text("utf-8"))["interactions"]:
+            request, response = item["request"], item["response"]
+            url = urllib.parse.urlsplit(request["uri"])
+            if url.hostname in SERVERS:
+                target = url._replace(scheme="", netloc="").geturl()
+                sent = json.loads(request["body"]) if request["body"] else None
+                status, body = response["status"]["code"], json.loads(response["body"]["string"])
+                recorded.append(Recording(path.stem, request["method"], target, sent, status, body))
+        if recorded:
             yield recorded
-
-
-def _recording(name: str, request: Any, response: Any) -> Recording | None:
-    url = urllib.parse.urlsplit(request["uri"])
-    if url.hostname not in SERVERS:
-        return None
-    return Recording(
-        name,
-        request["method"],
-        url._replace(scheme="", netloc="").geturl(),
-        json.loads(request["body"]) if request["body"] else None,
-        response["status"]["code"],
-        json.loads(response["body"]["string"]),
-    )
 
 
 # -- replaying ----------------------------------------------------------------------------------------------
@@ -198,11 +191,8 @@ class Replay:
 
 def replayed(exchanges: list[Recording]) -> Iterator[tuple[Recording, list[str]]]:
     """Replay the recordings of one file; yield each with its differences."""
-    agents = [
-        recording.body["workflow"]["name"]
-        for recording in exchanges
-        if recording.request.startswith("GET /workflows/")
-    ]
+    reads = (recording for recording in exchanges if recording.request.startswith("GET /workflows/"))
+    agents = [recording.body["workflow"]["name"] for recording in reads]
     with tempfile.TemporaryDirectory() as folder:
         fixtures = Path(folder, "registry.yaml")
         fixtures.write_text(FIXTURES.format(agent=[*agents, "agent"][0], node=NODE, prompt=PROMPT))
@@ -230,12 +220,9 @@ def differences(recorded: Any, here: Any, where: str = "") -> Iterator[str]:
         for pair in zip(recorded, here, strict=True):
             yield from differences(*pair, f"{where}[*]")
     elif (type(recorded), recorded) != (type(here), here):
-        yield f"{where or 'the body'}: {_short(recorded)} recorded, {_short(here)} here"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        texts = [json.dumps(value, ensure_ascii=False) for value in (recorded, here)]
+        texts = [text if len(text) <= 60 else f"{text[:57]}..." for text in texts]
+        yield f"{where or 'the body'}: {texts[0]} recorded, {texts[1]} here"
 
 
 def main(folder: Path) -> int:
@@ -243,7 +230,14 @@ def main(folder: Path) -> int:
     counts: Counter[str] = Counter()
     unused = set(KNOWN)
     for recording, differing in (pair for file in recordings(folder) for pair in replayed(file)):
-        known = {text: set(_known(recording, text)) for text in sorted(set(differing))}
+        known = {
+            text: {
+                (request, pattern, why)
+                for request, pattern, why in KNOWN
+                if re.fullmatch(request, recording.request) and re.fullmatch(pattern, text)
+            }
+            for text in sorted(set(differing))
+        }
         unused -= set().union(*known.values())
         outcome = "matches" if not known else "as known" if all(known.values()) else "differs"
         counts[outcome] += 1
@@ -254,12 +248,6 @@ def main(folder: Path) -> int:
         print(f"Nothing differs in this way any more, so remove it from KNOWN: {request} {difference}")
     print(f"{counts.total()} answers:", ", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
     return int(bool(counts["differs"] or unused or not counts))
-
-
-def _known(recording: Recording, difference: str) -> Iterator[tuple[str, str, str]]:
-    for known in KNOWN:
-        if re.fullmatch(known[0], recording.request) and re.fullmatch(known[1], difference):
-            yield known
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import Template
 
@@ -78,35 +78,33 @@ API = """
 """
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What an operation or a method does here, and what it lacks."""
+Outcomes = Mapping[str, str]
+"""By operation or method: ``works``, ``missing``, or ``partly: `` and what it lacks."""
 
-    status: str
-    lacks: str = ""
+
+def lacks(outcome: str) -> str:
+    return outcome.partition(": ")[2]
 
 
 # -- calling ------------------------------------------------------------------------------------------------
 
 
-def call_operations() -> dict[str, Outcome]:
+def call_operations() -> dict[str, str]:
     """Call every operation and return what it does; raises ``AssertionError`` for an unexpected answer."""
-    outcomes = dict.fromkeys(ALL, Outcome(MISSING))
+    outcomes = dict.fromkeys(ALL, MISSING)
     with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as app:
         call = Caller(app)
         known: dict[str, str] = {}
         for attempt in TRIES:
             _check(attempt, call, known)
-            lacks = filter(None, (outcomes[attempt.operation].lacks, attempt.lacks))
-            what = "; ".join(lacks)
-            outcomes[attempt.operation] = Outcome(PARTLY if what else WORKS, what)
-        for operation in ALL:
-            if outcomes[operation].status == MISSING:
-                method, path = operation.split()
-                answer = call(method, re.sub(r"{\w+}", "1", path), None if method == "GET" else {})
-                assert answer.status == 404, f"{operation} got {answer.status} and is not in TRIES"
-                # What stands below a template may also be its name.
-                assert PAGE.name in answer.body["message"] or path.startswith("/prompt-templates/")
+            what = "; ".join(filter(None, (lacks(outcomes[attempt.operation]), attempt.lacks)))
+            outcomes[attempt.operation] = f"{PARTLY}: {what}" if what else WORKS
+        for operation in (name for name, outcome in outcomes.items() if outcome == MISSING):
+            method, path = operation.split()
+            answer = call(method, re.sub(r"{\w+}", "1", path), None if method == "GET" else {})
+            assert answer.status == 404, f"{operation} got {answer.status} and is not in TRIES"
+            # What stands below a template may also be its name.
+            assert PAGE.name in answer.body["message"] or path.startswith("/prompt-templates/")
     return outcomes
 
 
@@ -120,9 +118,7 @@ def _check(attempt: Try, call: Caller, known: dict[str, str]) -> None:
         body = json.loads(filled(json.dumps(body)))
     answer = call(method, target, body)
     deadline = time.monotonic() + 30
-    while (
-        answer.status == 202 != attempt.status and time.monotonic() < deadline
-    ):  # the agent is still running
+    while answer.status == 202 != attempt.status and time.monotonic() < deadline:  # the agent is running
         time.sleep(0.02)
         answer = call(method, target, body)
     assert answer.status == attempt.status, f"{attempt.request}: {answer.status} {answer.body}"
@@ -153,12 +149,7 @@ def python(interpreter: str) -> list[str]:
     return [interpreter, str(HERE / "python_sdk.py")]
 
 
-def javascript(folder: Path) -> list[str]:
-    """Return the command that calls the SDK which is installed in a folder."""
-    return ["node", "--experimental-websocket", str(HERE / "javascript_sdk.mjs"), str(folder)]
-
-
-def called(command: list[str]) -> tuple[str, dict[str, Outcome]]:
+def called(command: list[str]) -> tuple[str, dict[str, str]]:
     """Run a command against a new registry; return the column that it fills, and what each method does.
 
     Methods that need a package which is not installed are absent.
@@ -168,22 +159,19 @@ def called(command: list[str]) -> tuple[str, dict[str, Outcome]]:
     assert process.returncode == 0, process.stderr
     report = json.loads(process.stdout.splitlines()[-1])
     column = f"{report['language']} {report['version']}"
-    methods = {
-        name: kinds for name, kinds in report["methods"].items() if NOT_INSTALLED not in kinds.values()
+    methods = report["methods"].items()
+    return column, {
+        name: _method(column, name, kinds) for name, kinds in methods if NOT_INSTALLED not in kinds.values()
     }
-    return column, {name: _method(column, name, kinds) for name, kinds in methods.items()}
 
 
-def _method(column: str, name: str, kinds: Mapping[str, str]) -> Outcome:
-    lacks = [
-        f"{column}, {kind}: {SDK_ERRORS[column, name, kind]}"
-        for kind in kinds
-        if (column, name, kind) in SDK_ERRORS
-    ]
-    rest = {said for kind, said in kinds.items() if (column, name, kind) not in SDK_ERRORS}
+def _method(column: str, name: str, kinds: Mapping[str, str]) -> str:
+    failing = [kind for kind in kinds if (column, name, kind) in SDK_ERRORS]
+    what = "; ".join(f"{column}, {kind}: {SDK_ERRORS[column, name, kind]}" for kind in failing)
+    rest = {said for kind, said in kinds.items() if kind not in failing}
     assert rest <= {WORKS, MISSING} and len(rest) == 1, f"{column} {name}: {dict(kinds)}"
     status = rest.pop()
-    return Outcome(PARTLY if lacks and status == WORKS else status, "; ".join(lacks))
+    return f"{PARTLY}: {what}" if what and status == WORKS else status
 
 
 # -- writing ------------------------------------------------------------------------------------------------
@@ -193,74 +181,58 @@ def _method(column: str, name: str, kinds: Mapping[str, str]) -> Outcome:
 class Compatibility:
     """What works: by operation, and by column and method."""
 
-    operations: dict[str, Outcome]
-    methods: dict[str, dict[str, Outcome]]
+    operations: Outcomes
+    methods: dict[str, Outcomes]
 
     @classmethod
     def read(cls) -> Compatibility:
         """Return what was written last."""
         stored = json.loads(DATA.read_text("utf-8"))
-        return cls(
-            _outcomes(stored["operations"]),
-            {column: _outcomes(stored["methods"].get(column, {})) for column in COLUMNS},
-        )
+        return cls(stored["operations"], {column: stored["methods"].get(column, {}) for column in COLUMNS})
 
     def write(self) -> None:
         """Write the data and the page."""
-        stored = {
-            "operations": _texts(self.operations),
-            "methods": {column: _texts(methods) for column, methods in self.methods.items()},
-        }
-        DATA.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        DATA.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", "utf-8")
         PAGE.write_text(self.page(), "utf-8")
 
     def page(self) -> str:
         """Return the text of the page: counts, and the names of what does not work."""
         return HEAD + "".join([*_methods(self.methods), *_operations(self.operations)])
 
-
-def _outcomes(stored: Mapping[str, str]) -> dict[str, Outcome]:
-    parts = {name: said.partition(": ") for name, said in stored.items()}
-    return {name: Outcome(status, lacks) for name, (status, _, lacks) in parts.items()}
-
-
-def _texts(outcomes: Mapping[str, Outcome]) -> dict[str, str]:
-    return {
-        name: ": ".join(filter(None, (outcome.status, outcome.lacks))) for name, outcome in outcomes.items()
-    }
+    def specified(self) -> list[int]:
+        """Return how many operations of the specification work, work partly, and are missing."""
+        areas = (names for area, names in OPERATIONS.items() if area != BESIDE_THE_SPECIFICATION)
+        return _numbers(self.operations[name] for names in areas for name in names)
 
 
-def _methods(columns: Mapping[str, Mapping[str, Outcome]]) -> Iterator[str]:
+def _methods(columns: Mapping[str, Outcomes]) -> Iterator[str]:
     counts = "".join(f"* {column}: {_counts(columns[column].values())}.\n" for column in columns)
     yield METHODS.format(counts=counts)
     missing: dict[str, list[str]] = {}
     partly: dict[tuple[str, ...], list[str]] = {}
     for name in sorted({name for column in columns.values() for name in column}):
         outcomes = {column: methods[name] for column, methods in columns.items() if name in methods}
-        absent = [column for column, outcome in outcomes.items() if outcome.status == MISSING]
-        if absent:
-            missing.setdefault(_joined(absent), []).append(name)
-        if lacks := tuple(outcome.lacks for outcome in outcomes.values() if outcome.lacks):
-            partly.setdefault(lacks, []).append(name)
+        if absent := [column for column, outcome in outcomes.items() if outcome == MISSING]:
+            missing.setdefault(", ".join(absent), []).append(name)
+        if lacking := tuple(filter(None, map(lacks, outcomes.values()))):
+            partly.setdefault(lacking, []).append(name)
     for where, names in missing.items():
         yield f"* Missing for {where}: {_coded(names)}.\n"
-    for lacks, names in partly.items():
-        clients = _joined(f"{said.partition(': ')[0].replace(', ', ' (')})" for said in lacks)
-        reasons = _joined(sorted({said.partition(": ")[2] for said in lacks}))
+    for lacking, names in partly.items():
+        clients = ", ".join(f"{said.partition(': ')[0].replace(', ', ' (')})" for said in lacking)
+        reasons = ", ".join(sorted(set(map(lacks, lacking))))
         yield f"* Partly for {clients}, {reasons}: {_coded(names)}.\n"
 
 
-def _operations(api: Mapping[str, Outcome]) -> Iterator[str]:
+def _operations(api: Outcomes) -> Iterator[str]:
     named = [area for area in OPERATIONS if area != BESIDE_THE_SPECIFICATION]
     yield API.format(counts=_counts(api[operation] for area in named for operation in OPERATIONS[area]))
     for area, operations in OPERATIONS.items():
         counted = []
         for status in (WORKS, PARTLY, MISSING):
-            chosen = [operation for operation in operations if api[operation].status == status]
+            chosen = [operation for operation in operations if api[operation].startswith(status)]
             names = {
-                PARTLY: _joined(
-                    f"{_paths([operation])} (not: {api[operation].lacks})" for operation in chosen
-                ),
+                PARTLY: ", ".join(f"{_paths([name])} (not: {lacks(api[name])})" for name in chosen),
                 # An area without anything needs no names.
                 MISSING: _paths(chosen) if len(chosen) < len(operations) else "",
             }.get(status)
@@ -280,21 +252,18 @@ def _paths(operations: Iterable[str]) -> str:
 
 
 def _coded(texts: Iterable[str]) -> str:
-    return _joined(f"`{text}`" for text in texts)
+    return ", ".join(f"`{text}`" for text in texts)
 
 
-def _joined(texts: Iterable[str]) -> str:
-    return ", ".join(texts)
+def _numbers(outcomes: Iterable[str]) -> list[int]:
+    statuses = [outcome.partition(":")[0] for outcome in outcomes]
+    return [statuses.count(status) for status in (WORKS, PARTLY, MISSING)]
 
 
-def _counts(outcomes: Iterable[Outcome]) -> str:
-    statuses = [outcome.status for outcome in outcomes]
-    counts = {status: statuses.count(status) for status in (WORKS, PARTLY, MISSING)}
-    return _joined(
-        f"{count} {status if count == 1 else status.removesuffix('s')}"
-        for status, count in counts.items()
-        if count
-    )
+def _counts(outcomes: Iterable[str]) -> str:
+    counts = zip(_numbers(outcomes), (WORKS, PARTLY, MISSING), strict=True)
+    shown = ((count, status if count == 1 else status.removesuffix("s")) for count, status in counts)
+    return ", ".join(f"{count} {status}" for count, status in shown if count)
 
 
 def install(column: str, folder: Path) -> list[str]:
@@ -305,7 +274,7 @@ def install(column: str, folder: Path) -> list[str]:
         home.mkdir(parents=True, exist_ok=True)
         packages = [f"promptlayer@{version}", "openai", "@anthropic-ai/sdk"]
         subprocess.run(["npm", "install", "--silent", "--prefix", str(home), *packages], check=True)
-        return javascript(home)
+        return ["node", "--experimental-websocket", str(HERE / "javascript_sdk.mjs"), str(home)]
     interpreter = home / "bin" / "python"
     if not interpreter.exists():
         venv.create(home, with_pip=True)
@@ -326,7 +295,7 @@ def main() -> None:
         column, outcomes = called(command)
         if column not in columns:
             raise SystemExit(f"{column} has no column; add it to COLUMNS in {__file__}.")
-        columns[column] |= outcomes
+        columns[column] = {**columns[column], **outcomes}
         sys.stdout.write(f"{column}: {_counts(outcomes.values())}\n")
     Compatibility(call_operations(), columns).write()
 

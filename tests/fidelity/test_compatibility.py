@@ -1,12 +1,16 @@
-"""The page of what works is true: each operation and each method of the installed SDK does what it says."""
+"""The pages about what works and what was verified are true: all that they name is called."""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from pathlib import Path
 
 import pytest
+import recorded
 import table
+from mcp_tools import CALLS
 from operation_tries import TRIES
 from operations import ALL
 from vendor_spec import SPEC, spec
@@ -21,6 +25,8 @@ def pattern(method: str, path: str) -> str:
 OPERATIONS = {pattern(*operation.split()) for operation in ALL}
 
 
+VERIFIED = (table.ROOT / "docs" / "verified.md").read_text("utf-8")
+ROWS = dict(re.findall(r"(?m)^\* ([^:\n]+): (.+)$", VERIFIED))
 WRITTEN = table.Compatibility.read()
 
 
@@ -53,10 +59,39 @@ def test_every_route_is_an_operation_that_is_tried() -> None:
     assert routes <= {pattern(*attempt.operation.split()) for attempt in TRIES}
 
 
-def test_the_operations_are_those_of_the_specification() -> None:
+def numbers(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\b\d+\b", text)]
+
+
+def test_the_operations_are_those_of_the_specification_and_their_responses_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    verified = numbers(ROWS["OpenAPI files, August 2026"])
+    assert verified[:3] == WRITTEN.specified()
     if not SPEC.exists():
         pytest.skip("the vendor's specification is not available")
-    declared = {
-        pattern(method.upper(), path) for path, methods in spec()["paths"].items() for method in methods
-    }
-    assert declared <= OPERATIONS
+    paths = spec()["paths"].items()
+    assert {pattern(method.upper(), path) for path, methods in paths for method in methods} <= OPERATIONS
+    fitting, validate = set(), table.validate
+
+    def counted(path: str, method: str, status: int, body: object) -> None:
+        validate(path, method, status, body)
+        fitting.add((path, method))
+
+    monkeypatch.setattr(table, "validate", counted)
+    table.call_operations()
+    assert verified[3:] == [len(fitting)]
+
+
+def test_the_calls_of_the_mcp_server_are_counted() -> None:
+    assert numbers(ROWS["MCP server 1.3.0"])[:2] == [len(CALLS), len({tool for tool, _ in CALLS})]
+
+
+FOLDER = os.environ.get("PROMPTLAYER_RECORDINGS")
+
+
+@pytest.mark.skipif(not FOLDER, reason="PROMPTLAYER_RECORDINGS names no folder of recordings")
+def test_the_recorded_answers_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    recorded.main(Path(FOLDER or ""))
+    (source,) = (source for source in ROWS if source.startswith("Recordings"))
+    assert numbers(ROWS[source]) == numbers(capsys.readouterr().out.splitlines()[-1])
