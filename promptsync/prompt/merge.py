@@ -39,45 +39,23 @@ def merge(
     our, their = frozenset(ours.tags), frozenset(theirs.tags)
     kept = merged_tags(frozenset(base.tags) if base is not None else our & their, our, their)
     tags = tuple(dict.fromkeys(tag for tag in (*ours.tags, *theirs.tags) if tag in kept))
-    whole = _whole(base, ours, theirs)
-    if whole is not None:
-        return Merge(replace(whole, name=ours.name, tags=tags))
+    if digest(ours) == digest(comparable(ours, theirs)) or (base and digest(base) == digest(theirs)):
+        return Merge(replace(ours, tags=tags))
     merger = FieldMerger(names)
-    before, there = _beside(ours, base, theirs)
-    # It is unknown what became of our references, so our tools stay, with one conflict about all of them.
-    if before is None and base is not None:
-        before = _with_tools_of(ours, base)
-        tools = (side.template.get("tools") for side in (base, ours, theirs))
-        merger.conflict(("tools",), TOOL_REFERENCES, ThreeWay(*tools))
+    before, there = base, comparable(ours, theirs)
+    if base is not None and (there is not theirs or comparable(ours, base) is not base):
+        # The registry expanded our references to its tools. If these changed there, it is unknown what became
+        # of the references, so our tools stay, with one conflict about all of them.
+        tools = ThreeWay(*(side.template.get("tools") for side in (base, ours, theirs)))
+        was, now = (encode(canonical(side)["template"].get("tools", [])) for side in (base, theirs))
+        if was != now:
+            merger.conflict(("tools",), TOOL_REFERENCES, tools)
+        before, there = _with_tools_of(ours, base), _with_tools_of(ours, theirs)
+    if before is not None and not merger.conflicts and digest(before) == digest(ours):
+        return Merge(replace(there, name=ours.name, tags=tags))
     document = merger.document(_document(before) if before else {}, _document(ours), _document(there))
     prompt, _ = to_prompt(document, ours.name)
     return Merge(replace(prompt, tags=tags), tuple(merger.conflicts))
-
-
-def _whole(base: Prompt | None, ours: Prompt, theirs: Prompt) -> Prompt | None:
-    """Return the side that includes all changes, if there is one."""
-    if digest(ours) == digest(comparable(ours, theirs)):
-        return ours
-    if base is None:
-        return None
-    if digest(base) == digest(theirs):
-        return ours
-    before, there = _beside(ours, base, theirs)
-    return there if before is not None and digest(before) == digest(ours) else None
-
-
-def _beside(ours: Prompt, base: Prompt | None, theirs: Prompt) -> tuple[Prompt | None, Prompt]:
-    """Return base and theirs with our references to the registry's tools instead of the expanded tools.
-
-    The base is ``None`` if there is none, or if they have other tools by now, so that it is unknown which of
-    these our references stand for.
-    """
-    if base is None:
-        return None, comparable(ours, theirs)
-    if comparable(ours, base) is base and comparable(ours, theirs) is theirs:
-        return base, theirs
-    was, now = (encode(canonical(side)["template"].get("tools", [])) for side in (base, theirs))
-    return (_with_tools_of(ours, base) if was == now else None), _with_tools_of(ours, theirs)
 
 
 def _with_tools_of(ours: Prompt, side: Prompt) -> Prompt:
@@ -227,7 +205,8 @@ class FieldMerger:
             return merged.text
         markable = _is_prompt_text(path)
         for clash in merged.clashes:
-            self.conflict(path, reason, ThreeWay(clash.base, clash.ours, clash.theirs), markable=markable)
+            sides = ThreeWay(*map("\n".join, (clash.base, clash.ours, clash.theirs)))
+            self.conflict(path, reason, sides, markable=markable)
         return merged.marked(*self._names) if markable else texts.ours
 
     def _items(self, lists: ThreeWay, path: KeyPath) -> list[Any]:

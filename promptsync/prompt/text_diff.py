@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate, chain, pairwise
 from typing import Literal
 
 from msgspec import Struct
 
-LineKind = Literal["hunk", "context", "removed", "added", "note"]
+LineKind = Literal["hunk", "context", "removed", "added"]
 Span = tuple[int, int]
 
 LONG_LINE = 120
-NO_NEWLINE = "No newline at end of text"
 
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*[ \t]+|[。！？]+[”’」』）]*")
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+|\s+|[^\w\s]")
@@ -32,12 +31,16 @@ _ALIKE = 0.4
 """Share of common words from which two lines count as one line that changed."""
 
 
+Pieces = Sequence[str]
+"""The lines or the sentences of a text."""
+
+
 class DiffLine(Struct, frozen=True):
     """One line of a diff.
 
     ``old`` and ``new`` are line numbers from 1, ``None`` where the line does not exist; pieces of one long
     line share a number. ``emphasis`` are the parts of ``text`` that changed, as (start, end) in code points.
-    A ``hunk`` line has a text such as ``@@ -1,3 +1,4 @@``. A ``note`` is about the line before it.
+    A ``hunk`` line has a text such as ``@@ -1,3 +1,4 @@``.
     """
 
     kind: LineKind
@@ -54,18 +57,16 @@ class DiffLine(Struct, frozen=True):
 
 
 _Piece = tuple[str, int]
-"""A line or a part of one, with its line break if it has one, and the number of the line."""
+"""A line or a part of one, with the line break behind it, and the number of the line."""
 
 
 def unified(old: str, new: str, context: int = 3) -> list[DiffLine]:
-    """Return the hunks of the difference, none if the texts are equal."""
-    if not (old and new) or old.endswith("\n") == new.endswith("\n"):
-        # Most prompts do not end in a line break, so that is worth a note only if the two sides differ.
-        old, new = _ended(old), _ended(new)
-    before, after = _pieces(old), _pieces(new)
+    """Return the hunks of the difference, none if the texts are equal.
+
+    A line break at the end that only one side has is an empty line.
+    """
+    before, after = _numbered(old, new), _numbered(new, old)
     matcher = matcher_of(*([text for text, _ in side] for side in (before, after)))
-    # A part of a long line has no line break, but other lines lack one only at the end of a text.
-    ends = [side[-1] for side in (before, after) if side and not side[-1][0].endswith("\n")]
     lines: list[DiffLine] = []
     for group in matcher.get_grouped_opcodes(context) if old != new else ():
         first, last = group[0], group[-1]
@@ -77,23 +78,29 @@ def unified(old: str, new: str, context: int = 3) -> list[DiffLine]:
                 for (text, number), (_, new_number) in zip(*block, strict=True):
                     lines.append(DiffLine("context", text.removesuffix("\n"), number, new_number))
             else:
-                lines += _changed(*block, ends)
+                lines += _changed(*block)
     return lines
 
 
 def plain(lines: Sequence[DiffLine]) -> list[str]:
     """Return the lines as ``diff -u`` prints them. Control characters stay as they are."""
-    signs = {"hunk": "", "context": " ", "removed": "-", "added": "+", "note": "\\ "}
+    signs = {"hunk": "", "context": " ", "removed": "-", "added": "+"}
     return [signs[line.kind] + line.text for line in lines]
 
 
-def _pieces(text: str) -> list[_Piece]:
-    """Split a text into lines, and long ones into sentences."""
-    return [
-        (part, number)
-        for number, line in enumerate(_lines(text), 1)
-        for part in (sentences(line) if len(line) > LONG_LINE else [line])
-    ]
+def _numbered(text: str, other: str) -> list[_Piece]:
+    """Split a text into lines, and long ones into sentences. ``other`` is what it is compared with."""
+    lines = text.split("\n") if text else []
+    # Most prompts do not end in a line break, so that only counts if the two sides differ.
+    if text.endswith("\n") and (not other or other.endswith("\n")):
+        lines.pop()
+    return [(piece, number) for number, line in enumerate(lines, 1) for piece in _pieces([line])]
+
+
+def _pieces(lines: Pieces) -> list[str]:
+    """Return lines with their line breaks, and the sentences of long ones."""
+    ended = [f"{line}\n" for line in lines]
+    return [piece for line in ended for piece in (sentences(line) if len(line) > LONG_LINE else [line])]
 
 
 def sentences(line: str) -> list[str]:
@@ -109,19 +116,16 @@ def _range(pieces: Sequence[_Piece]) -> str:
     return str(first) if first == last else f"{first},{last - first + 1}"
 
 
-def _changed(before: Sequence[_Piece], after: Sequence[_Piece], ends: Sequence[_Piece]) -> list[DiffLine]:
-    """Return the lines of a changed block; ``ends`` are those that end a text without a line break."""
-    pairs = zip(before, after, strict=False)
-    spans = [emphasis(old.removesuffix("\n"), new.removesuffix("\n")) for (old, _), (new, _) in pairs]
-    spans += [((), ())] * abs(len(before) - len(after))
-    lines: list[DiffLine] = []
-    for piece, (removed, _) in zip(before, spans, strict=False):
-        lines.append(DiffLine("removed", piece[0].removesuffix("\n"), old=piece[1], emphasis=removed))
-        lines += [DiffLine("note", NO_NEWLINE)] if piece in ends else []
-    for piece, (_, added) in zip(after, spans, strict=False):
-        lines.append(DiffLine("added", piece[0].removesuffix("\n"), new=piece[1], emphasis=added))
-        lines += [DiffLine("note", NO_NEWLINE)] if piece in ends else []
-    return lines
+def _changed(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine]:
+    old, new = ([text.removesuffix("\n") for text, _ in side] for side in (before, after))
+    spans = [emphasis(*pair) for pair in zip(old, new, strict=False)]
+    spans += [((), ())] * abs(len(old) - len(new))
+    removed = zip(old, before, spans, strict=False)
+    added = zip(new, after, spans, strict=False)
+    return [
+        *(DiffLine("removed", text, old=number, emphasis=span) for text, (_, number), (span, _) in removed),
+        *(DiffLine("added", text, new=number, emphasis=span) for text, (_, number), (_, span) in added),
+    ]
 
 
 def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
@@ -166,33 +170,26 @@ def _joined(spans: Sequence[Span], text: str) -> tuple[Span, ...]:
     return tuple(joined)
 
 
-Pieces = Sequence[str]
-
-
 class Clash(Struct, frozen=True):
-    """A part of a text that both sides changed in different ways.
+    """Lines of a text that both sides changed in different ways.
 
     Both ``ours`` and ``theirs`` have what could be merged around it, so that either of them can be chosen.
     """
 
-    base: str
-    ours: str
-    theirs: str
+    base: Pieces
+    ours: Pieces
+    theirs: Pieces
 
 
 class MergedText(Struct, frozen=True):
-    """A merged text in parts: merged texts, and clashes of whole lines.
+    """A merged text in parts: lines, and clashes of lines."""
 
-    ``ends_line`` says that our text has a line break at its end.
-    """
-
-    parts: tuple[str | Clash, ...]
-    ends_line: bool = False
+    parts: tuple[Pieces | Clash, ...]
 
     @property
     def text(self) -> str | None:
         """The merged text, ``None`` if anything clashes."""
-        return None if self.clashes else "".join(part for part in self.parts if isinstance(part, str))
+        return None if self.clashes else self.marked("", "")
 
     @property
     def clashes(self) -> tuple[Clash, ...]:
@@ -200,16 +197,13 @@ class MergedText(Struct, frozen=True):
 
     def marked(self, ours: str, theirs: str) -> str:
         """Return the text with conflict markers around clashes. The arguments label the two sides."""
-        text = ""
+        lines: list[str] = []
         for part in self.parts:
-            if isinstance(part, str):
-                text += part
-                continue
-            text = f"{_ended(text)}<<<<<<< {ours}\n{_ended(part.ours)}=======\n"
-            text += f"{_ended(part.theirs)}>>>>>>> {theirs}\n"
-        # The last marker line ends like our text, which may have no line break at its end.
-        ends_open = isinstance(self.parts[-1], Clash) and not self.ends_line
-        return text.removesuffix("\n") if ends_open else text
+            if isinstance(part, Clash):
+                lines += [f"<<<<<<< {ours}", *part.ours, "=======", *part.theirs, f">>>>>>> {theirs}"]
+            else:
+                lines += part
+        return "\n".join(lines)
 
 
 def merge_text(base: str, ours: str, theirs: str) -> MergedText:
@@ -218,29 +212,20 @@ def merge_text(base: str, ours: str, theirs: str) -> MergedText:
     Lines end in ``\\n`` alone; every other character is part of a line. Adjacent changes clash, as in git,
     because one of them may respond to the other.
     """
-    if ours in (theirs, base) or theirs == base:
-        return MergedText((theirs if ours == base else ours,))
-    parts = _merged(_lines(base), _lines(ours), _lines(theirs), lambda line: line.removesuffix("\n"))
-    return MergedText(tuple(map(_refined, parts)), ours.endswith("\n"))
+    parts = _merged(*(text.split("\n") for text in (base, ours, theirs)))
+    return MergedText(tuple(map(_refined, parts)))
 
 
-def _refined(part: str | Clash) -> str | Clash:
+def _refined(part: Pieces | Clash) -> Pieces | Clash:
     """Merge a clash sentence by sentence if any of its lines is long."""
-    if isinstance(part, str):
+    if not isinstance(part, Clash) or max(map(len, (*part.base, *part.ours, *part.theirs))) <= LONG_LINE:
         return part
-    sides = [_lines(text) for text in (part.base, part.ours, part.theirs)]
-    if not any(len(line) > LONG_LINE for lines in sides for line in lines):
-        return part
-    base, ours, theirs = ([piece for line in lines for piece in sentences(line)] for lines in sides)
-    parts = _merged(base, ours, theirs, lambda piece: piece.rstrip(" \t\n"))
-    if not any(isinstance(part, Clash) for part in parts):
-        return "".join(map(str, parts))
-    return Clash(
-        *(
-            "".join(part if isinstance(part, str) else getattr(part, side) for part in parts)
-            for side in ("base", "ours", "theirs")
-        )
-    )
+    parts = _merged(*(_pieces(lines) for lines in (part.base, part.ours, part.theirs)))
+    merged = []
+    for side in ("base", "ours", "theirs"):
+        pieces = (getattr(part, side) if isinstance(part, Clash) else part for part in parts)
+        merged.append("".join(chain.from_iterable(pieces)).split("\n")[:-1])
+    return Clash(*merged) if any(isinstance(part, Clash) for part in parts) else merged[0]
 
 
 def doubled(base: Pieces, ours: Pieces, theirs: Pieces, merged: Pieces) -> set[str]:
@@ -264,45 +249,24 @@ def pieces_of(text: str) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
-def _lines(text: str) -> list[str]:
-    *whole, last = text.split("\n")
-    return [*(f"{line}\n" for line in whole), *([last] if last else [])]
-
-
-def _ended(text: str) -> str:
-    return text if not text or text.endswith("\n") else f"{text}\n"
-
-
-def _merged(base: Pieces, ours: Pieces, theirs: Pieces, key: Callable[[str], str]) -> list[str | Clash]:
-    """Merge three sequences of pieces. ``key`` strips what a piece lacks if it is the last one."""
-    keys, our_keys, their_keys = ([key(piece) for piece in side] for side in (base, ours, theirs))
-    our_index, their_index = _matches(keys, our_keys), _matches(keys, their_keys)
+def _merged(base: Pieces, ours: Pieces, theirs: Pieces) -> list[Pieces | Clash]:
+    """Merge three sequences of lines or sentences."""
+    our_index, their_index = _matches(base, ours), _matches(base, theirs)
     kept_by_both = sorted(our_index.keys() & their_index.keys())
     stable = [(at, our_index[at], their_index[at]) for at in kept_by_both]
-    parts: list[str | Clash] = []
-    # The last stable piece waits, because whether it needs its line break depends on what follows.
-    pending: str | Clash = ""
-    longest = ""
-    at = (0, 0, 0)
-    for to in [*stable, (len(base), len(ours), len(theirs))]:
-        sides = zip((base, ours, theirs), at, to, strict=True)
-        was, our, their = ("".join(side[start:end]) for side, start, end in sides)
-        between = _merged_piece(was, our, their)
-        is_last = to[0] == len(base)
-        if pending and (between or not is_last) and isinstance(pending, str) and key(pending) == pending:
-            pending = longest  # on one side the text ended with this piece, without a line break
-        parts += [part for part in (pending, between) if part]
-        if not is_last:
-            variants = base[to[0]], ours[to[1]], theirs[to[2]]
-            pending, longest = _merged_piece(*variants), max(variants, key=len)
-            at = (to[0] + 1, to[1] + 1, to[2] + 1)
-    return parts
-
-
-def _merged_piece(base: str, ours: str, theirs: str) -> str | Clash:
-    if ours in (theirs, base) or theirs == base:
-        return theirs if ours == base else ours
-    return Clash(base, ours, theirs)
+    parts: list[Pieces | Clash] = []
+    start = (0, 0, 0)
+    for end in [*stable, (len(base), len(ours), len(theirs))]:
+        was, our, their = (
+            side[low:high] for side, low, high in zip((base, ours, theirs), start, end, strict=True)
+        )
+        if our in (their, was) or their == was:
+            parts.append(their if our == was else our)
+        else:
+            parts.append(Clash(was, our, their))
+        parts.append(base[end[0] : end[0] + 1])
+        start = (end[0] + 1, end[1] + 1, end[2] + 1)
+    return [part for part in parts if part]
 
 
 def _matches(old: Pieces, new: Pieces) -> dict[int, int]:

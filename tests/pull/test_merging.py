@@ -160,8 +160,8 @@ def test_what_does_not_merge_leaves_every_file_as_it_was(shop: World) -> None:
     for line in (
         "messages[0].content: changed on both sides",
         "model.name: changed on both sides",
-        'base:         "Be kind and brief.\\n"',
-        'yours:        "Be curt.\\n"',
+        'base:         "Be kind and brief."',
+        'yours:        "Be curt."',
         'registry v2:  "o3"',
         "promptsync pull refund --theirs",
         "promptsync pull refund --ours",
@@ -175,7 +175,7 @@ def test_what_does_not_merge_leaves_every_file_as_it_was(shop: World) -> None:
     keys = ("name", "field", "base", "ours", "theirs")
     assert [tuple(one[key] for key in keys) for one in found["conflicts"]] == [
         ("refund", "model.name", "gpt-4o", "gpt-4.1", "o3"),
-        ("refund", "messages[0].content", "Be kind and brief.\n", "Be curt.\n", "Be short\x1b[31m.\n"),
+        ("refund", "messages[0].content", "Be kind and brief.", "Be curt.", "Be short\x1b[31m."),
     ]
     assert shop.run("pull", "--merge", "--markers").code == 3
     assert file(shop) == mine
