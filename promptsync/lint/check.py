@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -41,12 +41,7 @@ def check(
         for family in (structure, text, references):
             problems += family.check(subject, known)
     places = {(problem.path, problem.line, problem.column) for problem in reported}
-    return sorted(
-        problem for problem in problems if (problem.path, problem.line, problem.column) not in places
-    )
-
-
-_AT: Final = ("name",)
+    return sorted(found for found in problems if (found.path, found.line, found.column) not in places)
 
 
 def _name(subject: Subject) -> Iterator[Problem]:
@@ -65,7 +60,7 @@ def _name(subject: Subject) -> Iterator[Problem]:
         (odd, "name-blank", blank, "Rename the prompt, unless this is intended."),
     ):
         if is_wrong:
-            yield subject.problem(rule, _AT, message, hint=hint)
+            yield subject.problem(rule, ("name",), message, hint=hint)
 
 
 def _among(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem]:
@@ -76,13 +71,13 @@ def _among(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem
         name = subject.prompt.name
         if name in owners:
             message = f"The prompt {name!r} is also defined in {owners[name].file.path}."
-            yield subject.problem("name-duplicate", _AT, message, hint="Rename or delete one of them.")
+            yield subject.problem("name-duplicate", ("name",), message, hint="Rename or delete one of them.")
             continue
         owners[name] = subject
         twin = looks.setdefault(look(name), name)
         if twin != name:
             message = f"The names {name!r} and {twin!r} differ only in case or in how accents are encoded."
-            yield subject.problem("name-twin", _AT, message, hint="Rename one of them.")
+            yield subject.problem("name-twin", ("name",), message, hint="Rename one of them.")
 
 
 def check_evaluation(

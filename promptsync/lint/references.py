@@ -10,8 +10,6 @@ from promptsync.lint.rules import KnownPrompts, Severity, Subject
 from promptsync.prompt.prompt import KeyPath, Problem, leaves
 from promptsync.prompt.snippets import FENCE, Malformed, Reference, find_cycle, references, scan
 
-_MOST_CYCLES = 100
-
 
 def check(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
     """Check the references of one file."""
@@ -47,10 +45,7 @@ def cycles(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem
     """Check that no snippet contains itself; a pinned reference may mean a version that does not."""
     files = {subject.prompt.name: subject for subject in subjects}
     left = {name: {reference.name for reference in used} for name, used in known.references.items()}
-    for _ in range(_MOST_CYCLES):
-        circle = find_cycle(left)
-        if circle is None:
-            return
+    while (circle := find_cycle(left)) is not None:
         # Without one of its references, the next circle can be found.
         left[circle[0]].discard(circle[1])
         steps = [*pairwise(circle)]

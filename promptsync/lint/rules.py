@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct, field
 
-from promptsync.prompt.prompt import KeyPath, Problem, Text, texts_of
+from promptsync.prompt.prompt import KeyPath, Problem, Text, line_and_column, texts_of
 from promptsync.prompt.snippets import Reference, SnippetError, expand, rendered_in
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ class Rule(Struct, frozen=True):
 
 _RULES: Final = (
     Rule("api-key", "error", "The file contains something that looks like a secret key."),
-    Rule("block-incomplete", "error", "A content block lacks a key that its type needs."),
     Rule("chat-unknown-key", "warning", "The registry drops keys that a chat template does not have."),
     Rule("completion-unknown-key", "warning", "The registry may drop keys that a completion does not have."),
     Rule("conflict-markers", "error", "A text contains the conflict markers of a merge."),
@@ -49,11 +48,9 @@ _RULES: Final = (
     Rule("fstring-jinja", "warning", "An f-string contains a jinja2 variable."),
     Rule("jinja-name", "warning", "The template uses a filter or test that jinja2 does not have."),
     Rule("jinja-syntax", "error", "The jinja2 template has a syntax error."),
-    Rule("message-incomplete", "error", "A message lacks its content, or a key that its role needs."),
     Rule("misplaced", "warning", "A parameter of the model is outside of parameters:."),
     Rule("misspelled", "warning", "A key or a value looks misspelled."),
     Rule("mixed-formats", "warning", "The messages of one prompt use different template formats."),
-    Rule("model-incomplete", "error", "The model has no provider or no name."),
     Rule("name-blank", "warning", "The name starts or ends with a space, or contains a control character."),
     Rule("name-digits", "warning", "A name that is all digits can be mistaken for an id."),
     Rule("name-duplicate", "error", "Two files define the same prompt."),
@@ -76,10 +73,7 @@ _RULES: Final = (
     Rule("snippet-outdated", "warning", "A prompt pins an older version of a snippet than another prompt."),
     Rule("snippet-unbalanced", "error", "A @@@ has no closing @@@ in its text."),
     Rule("snippet-unpinned", "warning", "A new version of the snippet changes this prompt immediately."),
-    Rule("tool-incomplete", "error", "A function has no name."),
     Rule("unknown-block", "warning", "A content block has an unknown type."),
-    Rule("unknown-format", "error", "The template format is neither f-string nor jinja2."),
-    Rule("unknown-role", "error", "A message has an unknown role."),
     Rule("wrong-value", "error", "The registry rejects a value of this kind."),
     Rule("write-only-field", "warning", "The registry accepts this field and never returns it."),
     Rule("yaml-scalar", "warning", "YAML converts this unquoted value; quote it."),
@@ -92,7 +86,7 @@ _RULES: Final = (
     Rule("file-size", "error", "The file is too large to be a prompt."),
     Rule("file-unreadable", "error", "The file cannot be read."),
     Rule("fixtures-missing", "error", "The fixtures file in promptsync.yaml does not exist."),
-    Rule("missing-key", "error", "The prompt file lacks a required key."),
+    Rule("missing-key", "error", "The prompt file, or a part of it such as a message, lacks a required key."),
     Rule("no-prompts", "warning", "The prompts directory has no prompt files."),
     Rule("path-twin", "error", "Some file systems cannot tell two paths apart (case, accents)."),
     Rule("prompt-kind", "error", "A prompt has either messages: or content:."),
@@ -193,10 +187,15 @@ class Subject:
         level = severity or RULES[rule].severity
         return Problem(self.file.path, line, column, rule, message, level, hint)
 
+    def in_text(self, rule: str, text: Text, start: int, message: str, hint: str) -> Problem:
+        """Return a problem at an offset of a text."""
+        within = line_and_column(text.text, start)
+        return self.problem(rule, text.path, message, hint=hint, within=within)
+
     def in_metadata(self, path: KeyPath) -> KeyPath:
-        """Return where a part of the model is: at the top of a file, unless it is in the metadata."""
+        """Return the path of a key at the top of a file; the model may be in the metadata instead."""
         below = self.position(("metadata", "model")) != self.position(("metadata",))
-        return ("metadata", *path) if below else path
+        return ("metadata", *path) if below and path[0] == "model" else path
 
     def place(self, path: KeyPath, within: tuple[int, int | None]) -> tuple[int, int]:
         """Return the place in the file of a line and column of a text.

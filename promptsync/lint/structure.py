@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from msgspec.structs import replace
-
 from promptsync.lint.rules import KnownPrompts, Subject, numbered
-from promptsync.prompt.prompt import FORMATS, KeyPath, Problem, as_mapping, format_of, readable
+from promptsync.prompt.prompt import KeyPath, Problem, as_blocks, as_mapping, format_of, mappings, readable
 from promptsync.prompt.shapes import (
     BLOCKS,
     CHAT_KEYS,
@@ -19,7 +17,6 @@ from promptsync.prompt.shapes import (
     RESPONSE_FORMATS,
     SHAPES,
     WRITE_ONLY,
-    Rejection,
     meant,
     rejected_metadata,
     rejected_template,
@@ -29,24 +26,16 @@ from promptsync.prompt.template import template_variables
 _RESERVED = ENVELOPE | {"prompt_template", "prompt_version", "metadata", "api_key"}
 """Keys that would set something else in a publish, such as a label that only a deploy moves."""
 
-_HINTS = {
-    "unknown-format": f"Use {' or '.join(FORMATS)}.",
-    "message-incomplete": "Add it.",
-    "block-incomplete": "Add it.",
-    "tool-incomplete": "Name the function.",
-    "model-incomplete": "Add provider: and name:.",
-}
-
 
 def check(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
     """Check the parts of one prompt, and its examples."""
     yield from _keys(subject)
     yield from _rejected(subject)
     yield from _formats(subject)
+    yield from _blocks(subject, subject.template.get("content"), ("content",))
     for index, item in numbered(subject.template.get("messages")):
         yield from _blocks(subject, item.get("content"), ("messages", index, "content"))
-    yield from _blocks(subject, subject.template.get("content"), ("content",))
-    if _is_empty(subject):
+    if _is_empty(subject.template):
         yield subject.problem("empty-prompt", (), "The prompt has no text.", hint="Write its messages.")
     yield from _examples(subject, known)
     yield from _spelling(subject)
@@ -70,24 +59,18 @@ def _keys(subject: Subject) -> Iterator[Problem]:
 
 def _rejected(subject: Subject) -> Iterator[Problem]:
     """Report everything that the registry is known to reject."""
-    template, metadata = subject.template, subject.prompt.metadata
-    at_top = {"messages", "content", "tools", "functions", "function_call", "tool_choice", "template_format"}
-    seen: set[str] = set()
-    rejections: list[tuple[Rejection, KeyPath]] = []
-    for rejection in rejected_template(template):
-        if rejection.rule == "unknown-format":
-            if rejection.what in seen:
-                continue
-            seen.add(rejection.what)
-            # A message without a format of its own has that of the file.
-            if subject.position(rejection.path) == subject.position(rejection.path[:-1]):
-                rejection = replace(rejection, path=("template_format",))
-        where = rejection.path if rejection.path[0] in at_top else ("extra", "template", *rejection.path)
-        rejections.append((rejection, where))
-    rejections += [(part, subject.in_metadata(part.path)) for part in rejected_metadata(metadata)]
-    for rejection, where in rejections:
-        message = f"The registry rejects this: {readable(rejection.path)} {rejection.what}."
-        yield subject.problem(rejection.rule, where, message, hint=_HINTS.get(rejection.rule, ""))
+    told: set[str] = set()
+    for part in (*rejected_template(subject.template), *rejected_metadata(subject.prompt.metadata)):
+        path = part.path
+        # A message without a format of its own has that of the file.
+        if path[-1] == "template_format" and subject.position(path) == subject.position(path[:-1]):
+            path = ("template_format",)
+        message = f"The registry rejects this: {readable(path)} {part.what}."
+        if message not in told:
+            told.add(message)
+            where = ("extra", "template", "type") if path == ("type",) else subject.in_metadata(path)
+            hint = "Add it." if part.rule == "missing-key" else ""
+            yield subject.problem(part.rule, where, message, hint=hint)
 
 
 def _formats(subject: Subject) -> Iterator[Problem]:
@@ -99,10 +82,8 @@ def _formats(subject: Subject) -> Iterator[Problem]:
         if message.get("role") != "placeholder"
     }
     if len(used) > 1:
-        last = max(used.values())
-        message = (
-            f"Messages use {' and '.join(sorted(used))}; the registry's SDK renders all with the first one."
-        )
+        formats, last = " and ".join(sorted(used)), max(used.values())
+        message = f"Messages use {formats}; the registry's SDK renders all with the first one."
         hint = "Use one format for all messages."
         yield subject.problem("mixed-formats", ("messages", last), message, hint=hint)
 
@@ -115,24 +96,16 @@ def _blocks(subject: Subject, content: Any, path: KeyPath) -> Iterator[Problem]:
             yield subject.problem("unknown-block", (*path, index, "type"), message)
 
 
-def _is_empty(subject: Subject) -> bool:
-    template = subject.template
-    if _has_substance(template.get("content")):
-        return False
+def _is_empty(template: Mapping[str, Any]) -> bool:
+    """Whether nothing in a prompt reaches the model."""
     return not any(
-        message.get("role") == "placeholder"
-        or message.get("tool_calls")
-        or message.get("function_call")
-        or _has_substance(message.get("content"))
-        for _, message in numbered(template.get("messages"))
+        part.get("role") == "placeholder"
+        or part.get("tool_calls")
+        or part.get("function_call")
+        # A block without a text, such as an image, is content too.
+        or any(str(block.get("text", "x")).strip() for block in mappings(as_blocks(part.get("content"))))
+        for part in (template, *mappings(template.get("messages")))
     )
-
-
-def _has_substance(content: Any) -> bool:
-    if isinstance(content, str):
-        return bool(content.strip())
-    # A block without a text, such as an image, is content too.
-    return any(str(block.get("text", "x")).strip() for _, block in numbered(content))
 
 
 def _examples(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
@@ -168,9 +141,11 @@ def _spelling(subject: Subject) -> Iterator[Problem]:
             continue
         where = ".".join(map(str, path))
         message = f"{where if path[-1] == word else f'{where}: {word}'} looks misspelled."
-        yield subject.problem("misspelled", _place(subject, path), message, hint=f"Did you mean {likely}?")
+        yield subject.problem(
+            "misspelled", subject.in_metadata(path), message, hint=f"Did you mean {likely}?"
+        )
     for key in sorted(as_mapping(subject.prompt.metadata.get("model")).keys() & PARAMETERS):
-        place = _place(subject, ("model", key))
+        place = subject.in_metadata(("model", key))
         message = f"model.{key} belongs in model.parameters."
         yield subject.problem("misplaced", place, message, hint="Move it there.")
 
@@ -192,7 +167,3 @@ def _words(subject: Subject) -> Iterator[tuple[KeyPath, str, frozenset[str]]]:
             yield path, value, known
     for index, message in numbered(subject.template.get("messages")):
         yield from ((("messages", index, key), key, _MESSAGE_KEYS) for key in message.keys() - _MESSAGE_KEYS)
-
-
-def _place(subject: Subject, path: KeyPath) -> KeyPath:
-    return subject.in_metadata(path) if path[0] == "model" else path

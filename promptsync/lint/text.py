@@ -50,25 +50,19 @@ def _unseen(subject: Subject, text: Text) -> Iterator[Problem]:
     character, count = unseen[0][0], len(unseen)
     name = unicodedata.name(character, "control character").lower()
     more = f" and {count - 1} more like it" if count > 1 else ""
-    yield subject.problem(
-        "control-character",
-        text.path,
-        f"The text contains U+{ord(character):04X} ({name}){more}: it is invisible, but a model reads it.",
-        hint="Delete it, unless it is intended.",
-        within=line_and_column(text.text, unseen[0].start()),
+    message = (
+        f"The text contains U+{ord(character):04X} ({name}){more}: it is invisible, but a model reads it."
     )
+    start = unseen[0].start()
+    yield subject.in_text("control-character", text, start, message, "Delete it, unless it is intended.")
 
 
 def _conflict(subject: Subject, text: Text) -> Iterator[Problem]:
     start = conflict_in(text.text)
     if start is not None:
-        yield subject.problem(
-            "conflict-markers",
-            text.path,
-            "The text contains the markers of a merge conflict.",
-            hint="Choose a side and delete the marker lines.",
-            within=line_and_column(text.text, start),
-        )
+        message = "The text contains the markers of a merge conflict."
+        hint = "Choose a side and delete the marker lines."
+        yield subject.in_text("conflict-markers", text, start, message, hint)
 
 
 _KEYS = {
@@ -89,9 +83,8 @@ _PREFIXES = ("pl_", "sk-", "AIza", "AKIA", "gh", "github_pat_", "xox", "hf_")
 _PLACEHOLDER = re.compile(
     r"example|x{4}|your|placeholder|redacted|123456789|abcdefgh|(.)\1{5}", re.IGNORECASE
 )
-_RUN = re.compile(r"[A-Za-z0-9]+")
-_SHORTEST_RUN = 16
-"""Length from which letters and digits in one run are no word."""
+_RANDOM = re.compile(r"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,}")
+"""Letters and digits in one run, which are no word."""
 
 
 def _secrets(subject: Subject) -> Iterator[Problem]:
@@ -101,9 +94,7 @@ def _secrets(subject: Subject) -> Iterator[Problem]:
         return
     for match in _ANY_KEY.finditer(source):
         key, issuer = match[0], [*_KEYS][(match.lastindex or 1) - 1]
-        body = max(_RUN.findall(key), key=len)
-        is_word = len(body) < _SHORTEST_RUN or body.isdigit() or body.isalpha()
-        if not is_word and not _PLACEHOLDER.search(key):
+        if _RANDOM.search(key) and not _PLACEHOLDER.search(key):
             message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
             hint = "Remove it, and revoke it if it was committed."
             place = line_and_column(source, match.start())
@@ -147,14 +138,12 @@ def _braces(subject: Subject, text: Text) -> Iterator[Problem]:
     if places:
         start = min(places)
         message = f"The registry reads this as a variable named {places[start]!r}."
-        within = line_and_column(text.text, start)
-        yield subject.problem("fstring-field", text.path, message, hint=_BRACES, within=within)
+        yield subject.in_text("fstring-field", text, start, message, _BRACES)
     match = _DOUBLE.search(text.text) if "{{" in text.text else None
     if match is not None:
         message = f"{match[0]} renders as {match[0][1:-1]}."
         hint = "Did you mean template_format: jinja2?"
-        within = line_and_column(text.text, match.start())
-        yield subject.problem("fstring-jinja", text.path, message, hint=hint, within=within)
+        yield subject.in_text("fstring-jinja", text, match.start(), message, hint)
 
 
 def _severity(subject: Subject, text: Text, known: KnownPrompts) -> Severity | None:

@@ -250,8 +250,8 @@ class Rejection(Struct, frozen=True):
     """One value that the registry rejects: where, the lint rule for it, and what is wrong with it."""
 
     path: KeyPath
-    rule: str
     what: str
+    rule: str = "wrong-value"
 
 
 def rejected_template(template: Mapping[str, Any]) -> Iterator[Rejection]:
@@ -260,31 +260,29 @@ def rejected_template(template: Mapping[str, Any]) -> Iterator[Rejection]:
     Unknown keys are accepted, as are unknown types of blocks and tools: the vendor adds some now and then.
     """
     if template.get("type") not in (None, "chat", "completion"):
-        yield Rejection(("type",), "wrong-value", "must be chat or completion")
+        yield Rejection(("type",), "must be chat or completion")
         return
     keys = CHAT_KEYS if kind_of(template) == "chat" else COMPLETION_KEYS
-    shape = {key: TEMPLATE[key] for key in sorted(keys | {"template_format"})}
-    yield from _in_object(template, shape, (), "missing-key")
+    yield from _in_object(template, {key: TEMPLATE[key] for key in sorted(keys | {"template_format"})}, ())
 
 
 def rejected_metadata(metadata: Mapping[str, Any]) -> Iterator[Rejection]:
     """Yield everything in the metadata that the registry rejects; paths start at the metadata."""
-    yield from _in_object(metadata, {"model": Field(of="model", must="an object")}, (), "wrong-value")
+    yield from _in_object(metadata, {"model": Field(of="model", must="an object")}, ())
 
 
-def _in_object(value: Mapping[str, Any], shape: Shape, path: KeyPath, incomplete: str) -> Iterator[Rejection]:
-    """``incomplete`` is the rule for an object that lacks a required key."""
+def _in_object(value: Mapping[str, Any], shape: Shape, path: KeyPath) -> Iterator[Rejection]:
     for key, known in shape.items():
         item, at = value.get(key), (*path, key)
         if item is None:
             if known.required:
-                yield Rejection(at, incomplete, "is missing")
+                yield Rejection(at, "is missing", "missing-key")
         elif key == "template_format" and item not in FORMATS:
-            yield Rejection(at, "unknown-format", f"must be {' or '.join(FORMATS)}, not {item!r}")
+            yield Rejection(at, f"must be {' or '.join(FORMATS)}, not {item!r}")
         elif known.must and not isinstance(item, _TYPES[known.must]):
-            yield Rejection(at, "wrong-value", f"must be {known.must}")
+            yield Rejection(at, f"must be {known.must}")
         elif known.most is not None and len(item) > known.most:
-            yield Rejection(at, "wrong-value", f"must be a string of at most {known.most} characters")
+            yield Rejection(at, f"must be a string of at most {known.most} characters")
         elif known.of not in ("", JSON):
             yield from _inside(item, known.of, at)
 
@@ -295,25 +293,25 @@ def _inside(value: Any, of: str, path: KeyPath) -> Iterator[Rejection]:
             if isinstance(item, Mapping):
                 yield from _inside(item, of, (*path, index))
             else:
-                yield Rejection((*path, index), "wrong-value", "must be an object")
+                yield Rejection((*path, index), "must be an object")
     elif not isinstance(value, Mapping):
         return
-    elif of == "message":
-        role = value.get("role")
-        if not isinstance(role, str) or role not in ROLES:
-            yield Rejection((*path, "role"), "unknown-role", f"must be one of {', '.join(ROLES)}")
-        else:
-            yield from _in_object(value, _MESSAGES[role], path, "message-incomplete")
-    elif of == BLOCK:
-        kind = value.get("type", "text")
-        if isinstance(kind, str):
-            yield from _in_object(value, BLOCKS.get(kind, UNKNOWN), path, "block-incomplete")
-        else:
-            yield Rejection((*path, "type"), "wrong-value", "must be a string")
+    elif of == "message" and value.get("role") not in [*ROLES]:
+        yield Rejection((*path, "role"), f"must be one of {', '.join(ROLES)}")
+    elif of == BLOCK and not isinstance(value.get("type", ""), str):
+        yield Rejection((*path, "type"), "must be a string")
     else:
-        is_function = of == "tool" and value.get("type", "function") == "function"
-        incomplete = {"model": "model-incomplete", "image": "block-incomplete"}.get(of, "tool-incomplete")
-        yield from _in_object(value, _FUNCTION_TOOL if is_function else SHAPES[of], path, incomplete)
+        yield from _in_object(value, _needed(value, of), path)
+
+
+def _needed(value: Mapping[str, Any], of: str) -> Shape:
+    """Return what an object needs."""
+    if of == "message":
+        return _MESSAGES[value["role"]]
+    if of == BLOCK:
+        return BLOCKS.get(value.get("type", "text"), UNKNOWN)
+    is_function = of == "tool" and value.get("type", "function") == "function"
+    return _FUNCTION_TOOL if is_function else SHAPES[of]
 
 
 # -- names that people misspell -----------------------------------------------------------------------------

@@ -203,7 +203,7 @@ def test_all_that_keeps_a_file_from_being_read_is_reported_at_once(local: World)
     assert errors() == ERRORS
     readable = UNREADABLE.replace("tags: 5\nmoood: x\n", "").replace("content: 5", "content: fine")
     local.put("prompts/a.yaml", readable.replace("  content: ho\n", ""))
-    assert errors() == [(1, 1, "unknown-format")]
+    assert errors() == [(1, 1, "wrong-value")]
 
 
 # -- A fixtures file with mistakes stops every verb that opens the registry, and says where they are -----

@@ -26,26 +26,26 @@ def message(fields: str) -> str:
     return f"messages:\n- {{{fields}}}\n"
 
 
-REJECTED = {
-    "message-incomplete": message("role: system, content: null"),
-    "unknown-role": message("role: critic, content: a"),
-    "unknown-format": message("role: placeholder, name: h, template_format: liquid"),
-    "wrong-value": f"model: {{provider: p, name: n, base_model: {'x' * 101}}}\n{CHAT}",
-    "wrong-type": f"tags: [3]\n{CHAT}",
-    "missing-key": "content: [{type: text}]\n",
-    "model-incomplete": f"model: {{name: gpt-4o}}\n{CHAT}",
-    "block-incomplete": "content: [{type: image_url, image_url: {}}]\n",
-    "tool-incomplete": message("role: assistant, tool_calls: [{id: a, function: {}}]"),
-    "schema": f"name: {'x' * 513}\n{CHAT}",
-    "reserved-key": f"extra: {{version: {{folder_id: x}}}}\n{CHAT}",
-    "snippet-missing": "content: '@@@nobody@@@'\n",
-    "snippet-chat": "content: '@@@good@@@'\n",
-    "snippet-cycle": "content: '@@@bad@@@'\n",
-    "snippet-version": "content: '@@@tone@version_number:7@@@'\n",
-    "snippet-label": "content: '@@@tone@label:prod@@@'\n",
-    "yaml-syntax": 'content: "\\ud800"\n',
-}
-"""A prompt file for each rule, or code of an error, that refuses it."""
+REJECTED = [
+    ("missing-key", message("role: system, content: null")),
+    ("wrong-value", message("role: critic, content: a")),
+    ("wrong-value", message("role: placeholder, name: h, template_format: liquid")),
+    ("wrong-value", f"model: {{provider: p, name: n, base_model: {'x' * 101}}}\n{CHAT}"),
+    ("wrong-type", f"tags: [3]\n{CHAT}"),
+    ("missing-key", "content: [{type: text}]\n"),
+    ("missing-key", f"model: {{name: gpt-4o}}\n{CHAT}"),
+    ("missing-key", "content: [{type: image_url, image_url: {}}]\n"),
+    ("missing-key", message("role: assistant, tool_calls: [{id: a, function: {}}]")),
+    ("schema", f"name: {'x' * 513}\n{CHAT}"),
+    ("reserved-key", f"extra: {{version: {{folder_id: x}}}}\n{CHAT}"),
+    ("snippet-missing", "content: '@@@nobody@@@'\n"),
+    ("snippet-chat", "content: '@@@good@@@'\n"),
+    ("snippet-cycle", "content: '@@@bad@@@'\n"),
+    ("snippet-version", "content: '@@@tone@version_number:7@@@'\n"),
+    ("snippet-label", "content: '@@@tone@label:prod@@@'\n"),
+    ("yaml-syntax", 'content: "\\ud800"\n'),
+]
+"""Rules, or codes of errors, and prompt files that they refuse."""
 FOUND_BY_PUSH = ("snippet-version", "snippet-label")
 
 
@@ -58,7 +58,7 @@ def mixed(world: World) -> None:
 
 
 def test_a_push_of_what_the_registry_rejects_stops_before_the_first_write(mixed: World) -> None:
-    for rule, text in REJECTED.items():
+    for rule, text in REJECTED:
         mixed.put("prompts/bad.yaml", text if rule == "schema" else f"name: bad\n{text}")
         ran = mixed.run("push", "--json")
         assert (ran.code, mixed.writes) == (3 if rule in FOUND_BY_PUSH else 1, []), text
