@@ -46,7 +46,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "compare/test_stopped_reading.py": [],
         "deploy/test_deploys_interrupted.py": [],
         "labels/test_rollback_to_commit.py": [
-            "test_ctrl_c_says_what_moved_and_the_command_that_ends_the_work",
+            "test_ctrl_c_twice_says_what_is_unknown_and_the_command_that_ends_the_work",
         ],
         "pull/test_pull.py": ["test_ctrl_c_between_files_tells_which_were_written"],
         "live/test_verify.py": [

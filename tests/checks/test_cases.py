@@ -31,9 +31,7 @@ CASES: dict[str, Any] = {
 @own_world(fixtures=FIXTURES)
 def world(world: World) -> None:
     """``ask`` is checked by an agent with three cases, of which two are answered well."""
-    config = world.root / "promptsync.yaml"
-    check = "checks: [{match: ask, agent: bot, cases: cases}]"
-    config.write_text(f"{config.read_text()}labels: {{main: prod}}\n{check}\n")
+    world.configure("labels: {main: prod}\nchecks: [{match: ask, agent: bot, cases: cases}]")
     world.put("evaluations/cases.yaml", yaml.safe_dump(CASES))
     world.write("ask", "A polite hello, {name}", model=MODEL)
     world.commit("Add a prompt")
@@ -50,8 +48,7 @@ def cases(world: World, **more: Any) -> None:
 
 def test_a_deploy_runs_each_case_and_judges_the_outputs(world: World) -> None:
     cases(world, min_score=80)
-    done = world.run("deploy")
-    assert done.code == 1 and "66.6667" in done.err and "minimum of 80" in done.err, str(done)
+    done = world.says(1, "66.6667 is below the minimum of 80", "deploy")
     assert "row 3 failed (Says thanks)" in done.out and "input: Output" not in done.out
     assert runs(world) == 3 and world.label("ask", "prod") is None
     cases(world)
@@ -63,12 +60,9 @@ def test_a_deploy_runs_each_case_and_judges_the_outputs(world: World) -> None:
 
 def test_agent_run_judges_the_cases_of_changed_prompts(world: World) -> None:
     world.ok("deploy")
-    world.edit("ask", "polite", "rude")
-    world.commit("Be rude")
+    world.edit("ask", "polite", "rude", commit="Be rude")
     world.ok("push")
-    done = world.run("agent", "run", "--changed", "--since", "HEAD~1", "--json")
-    assert done.code == 1, str(done)
-    assert "below the minimum of 60" in done.document["error"]["message"]
+    world.says(1, "below the minimum of 60", "agent", "run", "--changed", "--since", "HEAD~1")
 
 
 def test_what_the_echo_answered_or_what_failed_has_no_score(world: World) -> None:
@@ -87,9 +81,7 @@ def test_what_the_echo_answered_or_what_failed_has_no_score(world: World) -> Non
 
 
 def test_cases_that_no_file_declares_are_a_usage_error(world: World) -> None:
-    config = world.root / "promptsync.yaml"
-    config.write_text(config.read_text().replace("cases: cases", "cases: other"))
+    world.configure("cases: other", instead="cases: cases")
     world.commit("Misspell it")
-    done = world.run("deploy")
-    assert done.code == 2 and "'other'" in done.err and "known: cases" in done.err, str(done)
+    world.says(2, "known: cases", "deploy")
     assert world.writes == []

@@ -102,9 +102,7 @@ SAME = f"name: {NAME}\nprompts: ask\nrows: [{{question: x}}]\n"
 def test_existing_files_are_not_overwritten(world: World, path: str, content: str) -> None:
     table(world)
     world.put(path, content)
-    done = world.run("eval", "pull", NAME, "--json")
-    assert (done.code, done.document["error"]["code"]) == (3, "exists")
-    assert done.document["error"]["hint"].startswith(f"git rm {path}\n")
+    world.says(3, f"hint: git rm {path}\n", "eval", "pull", NAME)
     assert [file.read_text("utf-8") for file in (world.root / "evaluations").iterdir()] == [content]
     world.commit()
     world.git("rm", "-q", path)
@@ -113,17 +111,12 @@ def test_existing_files_are_not_overwritten(world: World, path: str, content: st
 
 def test_what_does_not_exist_or_was_made_by_a_file_cannot_be_pulled(world: World) -> None:
     table(world)
-    for arguments, message in (
-        (["Gone"], "has no table 'Gone'"),
-        ([NAME, "--sheet", "Gone"], "has no sheet 'Gone'"),
-    ):
-        done = world.run("eval", "pull", *arguments, "--json")
-        assert (done.code, message in done.document["error"]["message"]) == (2, True)
+    world.says(2, "has no table 'Gone'", "eval", "pull", "Gone")
+    world.says(2, "has no sheet 'Gone'", "eval", "pull", NAME, "--sheet", "Gone")
     assert not (world.root / "evaluations").exists()
     declare(world, name="Ours")
     check(world, Wanted(Check("table", "Ours", ("ask",)), text("Say {question}")))
-    done = world.run("eval", "pull", "Ours")
-    assert done.code == 2 and "'Ours' has only sheets that promptsync made" in done.err
+    world.says(2, "'Ours' has only sheets that promptsync made", "eval", "pull", "Ours")
 
 
 def test_a_table_that_no_file_can_declare_is_refused(world: World) -> None:
@@ -131,6 +124,4 @@ def test_a_table_that_no_file_can_declare_is_refused(world: World) -> None:
     sheet.column("Early", "COMPOSITION", source="question")
     config = {"template": {"name": "ask"}, "prompt_template_variable_mappings": {"asked": "Early"}}
     sheet("PATCH", f"/columns/{sheet.columns['Output']}", {"config": config})
-    done = world.run("eval", "pull", NAME, "--json")
-    assert (done.code, done.document["error"]["code"]) == (3, "unwritable")
-    assert "The rows have no column 'Early'" in done.document["error"]["message"]
+    world.says(3, "The rows have no column 'Early'", "eval", "pull", NAME)

@@ -20,23 +20,18 @@ REQUEST: dict[str, Any] = {
 }
 TOOL_CALLS = {"role": "assistant", "content": [], "tool_calls": [{"id": "1", "function": {"name": "f"}}]}
 GOOD: list[dict[str, Any]] = [
-    {},
-    {"request_start_time": 1.5, "request_end_time": 2},
+    {"request_start_time": 1.5, "request_end_time": 2, "unknown_key": {"is": "sent"}},
     {"output": {"type": "chat", "messages": [TOOL_CALLS]}},
     {"score": 100, "tags": ["a"], "metadata": {"k": "v"}, "price": 0.5, "prompt_name": None},
     {"status": "WARNING", "error_type": "PROVIDER_PARTIAL_RESPONSE", "error_message": "cut"},
-    {"unknown_key": {"is": "sent"}},
 ]
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"provider": None}, "provider must be text, but it is empty."),
     ({"input": {"type": "chat"}}, "input lacks the key messages."),
-    ({"input": {"type": "poem"}}, 'input.type: "poem" is not one of'),
     ({"input": {"type": "chat", "messages": [{"content": []}]}}, "input.messages[0] lacks the key role."),
     ({"output": {"type": "completion", "content": "Hi"}}, 'a list, but it is text. Write text as [{"type"'),
     ({"score": 101}, "score: 101 is greater than the maximum of 100."),
-    ({"tags": ["x" * 513]}, "tags[0]"),
     ({"metadata": {"k": 1}}, "metadata.k must be text"),
-    ({"prompt_version_number": 0}, "prompt_version_number: 0 is less than the minimum of 1."),
     ({"status": "FINE"}, 'status: "FINE" is not one of'),
     ({"error_message": "x" * 1025}, "error_message"),
 ]
@@ -68,15 +63,13 @@ def test_a_problem_is_reported_with_its_position(change: dict[str, Any], said: s
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "This is not JSON"),
-        (b"{", "r.json:1:2: This is not JSON"),
         (b'{"a": 1,\n "b" 2}', "r.json:2:6: This is not JSON"),
         (b'{"a": NaN}', "NaN is not a JSON number"),
         (b"\xff", "not UTF-8"),
         (b"[" * 100_000, "r.json:1:1: Values nest deeper"),
         (b"[]", "The file must be a mapping, but it is a list."),
     ],
-    ids=range(7),
+    ids=range(5),
 )
 def test_a_file_without_a_json_object_is_refused(data: bytes, said: str) -> None:
     with pytest.raises(InvalidFile) as caught:

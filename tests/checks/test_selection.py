@@ -119,7 +119,6 @@ def table(*prompts: str, **limits: Any) -> Check:
     ("names", "entries", "tables"),
     [
         (["a", "b/c", "c"], [], [table("a", "b/c")]),
-        (["c"], [{"match": "*", "table": "quality"}], [table("c")]),
         # The strictest limits and the most runs count, wherever they are.
         (
             ["a"],

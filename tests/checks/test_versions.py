@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from checking import Bench, agent, evaluation
 
-from promptsync.checks.catalog import Use
+from promptsync.checks.catalog import Use, uses_in
 from promptsync.checks.results import CheckResults, Standard
 from promptsync.checks.run_checks import NO_VERSION, OTHER_PROMPT, named_version
 from promptsync.checks.runs import Run
@@ -22,7 +22,6 @@ def ran(*uses: Use, kind: str = "evaluation", **report: Any) -> Run:
 NAMED: list[tuple[Run, tuple[int | None, str]]] = [
     (ran(version=3, prompt_id=7), (3, "")),
     (ran(version=3, prompt_id=8), (None, OTHER_PROMPT)),
-    (ran(prompt_id=7), (None, NO_VERSION)),
     (ran(version=3), (None, "its report names v3, but no prompt")),
     (ran(), (None, NO_VERSION)),
     (ran(Use("s", "ask", 4)), (4, "")),
@@ -114,31 +113,18 @@ def test_a_run_without_a_version_checks_what_is_still_the_latest_after_it(bench:
     assert "could not be read" in gaps(results)[0]
 
 
-def test_columns_name_prompts_that_the_report_does_not_name(bench: Bench) -> None:
-    def several(path: str, body: Any) -> None:
-        if isinstance(body, dict) and isinstance(body.get("report"), dict):
-            body["report_columns"] = [
-                column("one", name="ask", version_number=2),
-                column("two", name="other"),
-                column("three", name="third", label="prod"),
-                {"column_type": "PROMPT_TEMPLATE", "name": "four", "configuration": {"template": "odd"}},
-                {"column_type": "CONTAINS", "name": "five", "configuration": {"template": {"name": "x"}}},
-                "odd",
-            ]
-            body["report"]["prompt_registry_id"] = body["report"]["prompt_version_number"] = None
+def test_columns_name_prompts_that_the_report_does_not_name() -> None:
+    def column(step: str, prompt: Any, kind: str = "PROMPT_TEMPLATE") -> dict[str, Any]:
+        return {"column_type": kind, "name": step, "configuration": {"template": prompt}}
 
-    bench.edit(several)
-    bench.publish("third")
-    wanted = {"ask": 1, "other": 1, "third": 1}
-    assert gaps(bench.run(evaluation("quality", *wanted), versions=wanted)) == [
-        "ask v1 was not checked: the run used v2",
-        "third v1 was not checked: step three uses the label prod",
+    columns = [
+        column("one", {"name": "ask", "version_number": 2}),
+        column("two", {"name": "third", "label": "prod"}),
+        column("three", "odd"),
+        column("four", {"name": "x"}, "CONTAINS"),
+        "odd",
     ]
-    assert bench.run(evaluation("quality"), versions={"ask": 2}).passed
-
-
-def column(step: str, **prompt: Any) -> dict[str, Any]:
-    return {"column_type": "PROMPT_TEMPLATE", "name": step, "configuration": {"template": prompt}}
+    assert uses_in(columns, "column_type") == (Use("one", "ask", 2), Use("two", "third", label="prod"))
 
 
 def test_a_run_of_a_parent_checks_the_latest_snippets_that_it_renders(bench: Bench) -> None:

@@ -21,7 +21,6 @@ agents:
     evaluation("b is polite", "b", PEOPLE, contains("polite")),
     evaluation("c is polite", "c", PEOPLE, contains("polite")),
     evaluation("a under prod", "a", PEOPLE, contains("polite"), label="prod"),
-    evaluation("tone is polite", "tone", PEOPLE, contains("polite")),
 )
 
 

@@ -11,7 +11,6 @@ from worlds import World, template_on
 
 BRANCH = "the branch 'feature' does not release to prod; labels: sends main there"
 DETACHED = "a commit that is not on main does not release to prod; labels: sends main there"
-FLAGS = [("--allow-unscored",), ("--allow-unbound",), ("--keep-going",)]
 OLDER = "main has a newer commit; deploy from the newest one"
 
 
@@ -114,9 +113,7 @@ def test_a_rehearsal_and_a_dry_run_change_nothing_and_say_what_may_release(chang
         assert changed.writes == [] and "not from here  " + message in done.out
         assert done.out.startswith("DRY RUN: nothing was released\n")
         found = changed.run("deploy", "--label", "prod", *options, "--json").document
-        assert (found["dry_run"], found["passed"]) == (True, "--rehearse" in options)
-        assert found["not_from_here"] == message
-        assert message in changed.run("deploy", "--label", "prod", *options, "--format", "markdown").out
+        assert (found["passed"], found["not_from_here"]) == ("--rehearse" in options, message)
 
 
 def test_a_rehearsal_that_fails_releases_nothing_and_writes_its_results(changed: World) -> None:
@@ -126,10 +123,8 @@ def test_a_rehearsal_that_fails_releases_nothing_and_writes_its_results(changed:
     changed.forget()
     junit = changed.root.parent / "junit.xml"
     done = changed.exits(1, "deploy", "--rehearse", "--junit", str(junit))
-    assert "rehearsal failed, with these files in a temporary registry; nothing was released" in done.out
     assert "error: the rehearsal failed: " in done.err and "published" not in done.out
     assert changed.writes == [] and 'failures="1"' in junit.read_text()
-    assert changed.run("deploy", "--rehearse", "--json").document["passed"] is False
 
 
 # -- what is committed --------------------------------------------------------------------------------------
@@ -140,7 +135,6 @@ UNCOMMITTED = [
     ("prompts/d.yaml", "name: d\ncontent: Bye, without an agent\n", False),
     ("prompts/d.yaml", None, False),
     ("evaluations/x.csv", "a\n2\n", True),
-    ("evaluations/x.yaml", "rows: [{a: 2}]\n", True),
     ("evaluations/new.yaml", "rows: [{a: 2}]\n", True),
     ("evaluations/x.yaml", None, True),
     ("promptsync.yaml", "min_score: 0", True),
@@ -162,7 +156,7 @@ def test_checks_are_those_of_the_commit(changed: World) -> None:
             (changed.root / path).unlink()
         else:
             changed.put(path, text)
-        for options in ([], ["--dry-run"], *([["a"]] if is_of_all else [])):
+        for options in ([], *([["a"]] if is_of_all else [])):
             done = changed.exits(3, "deploy", *options)
             assert f"{path} has changes that are not committed; deploy" in done.err
             assert f"git add {'prompts' if path.startswith('prompts') else path}" in done.err
@@ -175,10 +169,9 @@ def test_checks_are_those_of_the_commit(changed: World) -> None:
 
 def test_files_that_git_does_not_watch_or_have_are_refused(changed: World) -> None:
     changed.forget()
-    for path in ("promptsync.yaml", "prompts/d.yaml"):
-        changed.git("update-index", "--assume-unchanged", path)
-        assert f"git ignores changes in {path}" in changed.exits(3, "deploy").err
-        changed.git("update-index", "--no-assume-unchanged", path)
+    changed.git("update-index", "--assume-unchanged", "promptsync.yaml")
+    assert "git ignores changes in promptsync.yaml" in changed.exits(3, "deploy").err
+    changed.git("update-index", "--no-assume-unchanged", "promptsync.yaml")
     changed.edit("a", "welcome", "good day")
     uncommitted = "prompts/a.yaml has changes that are not committed; deploy"
     assert uncommitted in changed.exits(3, "deploy", "a").err
@@ -193,37 +186,29 @@ def test_files_that_git_does_not_watch_or_have_are_refused(changed: World) -> No
     assert uncommitted in changed.exits(3, "deploy", "tone").err
 
 
-@pytest.mark.parametrize("place", ["prompts", "prompts/shared"])
-def test_prompts_of_a_submodule_are_refused(released: World, place: str) -> None:
+def test_prompts_of_a_submodule_are_refused(released: World) -> None:
     released.edit("b", "hello", "welcome")
-    (released.root / "prompts/shared").mkdir()
+    place, lib = "prompts/shared", released.root.parent / "lib"
+    lib.mkdir()
     for name in "ad":
-        shutil.move(released.path(name), released.root / "prompts/shared")
+        shutil.move(released.path(name), lib)
     released.commit("Group prompts")
-    lib = released.root.parent / "lib"
-    shutil.move(released.root / place, lib)
     for command in ("init -q -b main", "add --all", "commit -qm Share"):
         released.git("-C", str(lib), *command.split())
-    released.git("rm", "-rq", "--cached", place)
     released.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(lib), place)
     released.git("config", "submodule.prompts.ignore", "all")
     released.commit("Use a submodule")
     released.forget()
-    for arguments in (), ("--dry-run",), ("b",):
-        done = released.exits(3, "deploy", *arguments)
-        assert f"error: {place} is a submodule" in done.err
-        assert "hint: move promptsync.yaml into the submodule and run promptsync there\n" in done.err
+    for arguments in (), ("b",):
+        assert f"error: {place} is a submodule" in released.exits(3, "deploy", *arguments).err
     assert released.writes == []
 
 
 def test_a_broken_evaluation_file_stops_no_status_and_no_rollback(changed: World) -> None:
-    changed.ok("push")
-    changed.put("evaluations/x.yaml", "rows: 3\n")
-    assert "1 prompt not released to prod" in changed.ok("status").out
-    (changed.root / "evaluations/x.yaml").unlink()
     changed.ok("deploy")
     changed.put("evaluations/x.yaml", "rows: 3\n")
     changed.ok("rollback", "a", "--label", "prod", "--yes")
+    changed.ok("status")
     assert changed.label("a", "prod") == 1
     # Before it is committed, no label moves up.
     changed.exits(3, "label", "move", "a@2", "prod", "--yes")
@@ -234,14 +219,16 @@ def test_the_fingerprint_covers_what_the_checks_must_reach(changed: World) -> No
         return str(changed.run("deploy", "--json", *more).document["fingerprint"])
 
     strict = ("--min-score", "50")
-    plans = [fingerprint("--dry-run", *more) for more in ((), strict, *FLAGS)]
+    plans = [
+        fingerprint("--dry-run", *more) for more in ((), strict, ("--allow-unbound",), ("--keep-going",))
+    ]
     assert len({*plans}) == len(plans)
-    assert fingerprint("--rehearse", *strict) == plans[1]
+    assert fingerprint("--rehearse", *strict, "--timeout", "9") == plans[1]
     changed.forget()
     changed.exits(3, "deploy", "--expect", plans[0], *strict)
     changed.exits(3, "deploy", "--expect", plans[1])
     assert changed.writes == []
     changed.ok("deploy", "--expect", plans[1], *strict)
     outputs = changed.root.parent / "outputs"
-    refused = changed.exits(3, "deploy", "--expect", plans[1], "--json", GITHUB_OUTPUT=str(outputs))
-    assert refused.document["passed"] is False and "passed=false" in outputs.read_text()
+    changed.exits(3, "deploy", "--expect", plans[1], GITHUB_OUTPUT=str(outputs))
+    assert "passed=false" in outputs.read_text()

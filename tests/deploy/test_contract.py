@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from thanks import MODEL, SCRIPTED, thanks
 from worlds import Run, World, own_world
-
-from promptsync.project.project import Project
 
 TABLE = thanks(2, prompts=["faq"], rows=[{"question": "polite?", "customer": "Ada"}])
 BY_LABEL = "@@@tone@label:prod@@@"
@@ -63,19 +60,12 @@ def test_a_break_stops_the_deploy_before_anything_is_published(world: World) -> 
     assert "'refund' breaks applications that read prod v1: " in done.err and "customer" in done.err
     assert "hint: promptsync deploy --breaking refund\n" in done.err
     assert "hint: or set needs: app >= VERSION in prompts/refund.yaml, and commit it" in done.err
-    assert re.search(r"breaking +refund: .*customer.* \(compared with prod v1\)\n", done.out)
-    refused = world.run("deploy", "--json")
-    assert refused.document["error"]["code"] == "contract"
-    assert contract(refused) == {"refund": BREAKING}
-    hint = world.run("deploy", "refund", "--label", "prod", "--json").document["error"]["hint"]
-    assert hint.startswith("promptsync deploy refund --breaking refund --label prod\n")
-    world.exits(3, "deploy", "--keep-going")
-    for argument, message in (
-        ("refnd", "did you mean 'refund'?"),
-        ("ref*", "--breaking needs exact names, and 'ref*' is a pattern"),
-        ("prompts", "--breaking needs exact names, and 'prompts' is a directory"),
-    ):
-        assert message in world.exits(2, "deploy", "--breaking", argument).err
+    refused = world.exits(3, "deploy", "refund", "--label", "prod", "--keep-going", "--json")
+    error = refused.document["error"]
+    assert (error["code"], contract(refused)) == ("contract", {"refund": BREAKING})
+    assert error["hint"].startswith("promptsync deploy refund --breaking refund --label prod\n")
+    world.says(2, "did you mean 'refund'?", "deploy", "--breaking", "refnd")
+    world.says(2, "--breaking needs exact names, and 'ref*' is a pattern", "deploy", "--breaking", "ref*")
     assert world.writes == [] and world.label("refund", "prod") == 1
     rewrite(world, "faq", f"{BY_LABEL} Please: {{question}}")
     world.ok("deploy", "faq")  # the others, by name
@@ -102,7 +92,7 @@ def test_what_the_live_version_needs_already_excuses_no_second_break(world: Worl
     assert planned(world) == {}  # as after a deploy that was stopped half way
     world.ok("deploy")
     second = "About {order} for {customer} in {country}"
-    for more in ({"needs": "app >= 2"}, {"needs": "APP >=2"}, {"needs": " "}, {}):
+    for more in ({"needs": "APP >=2"}, {"needs": " "}, {}):
         rewrite(world, "refund", second, **more)
         world.exits(3, "deploy")
         assert world.writes == []
@@ -131,21 +121,10 @@ def test_what_cannot_be_judged_is_shown_and_released(world: World) -> None:
     assert planned(world) == {"refund": UNKNOWN}
 
 
-def test_live_versions_are_read_in_one_batch_and_an_edit_of_text_alone_reads_no_snippet(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mapped, batches = Project.mapped, dict[str, int]()
-
-    def counted(self: Project, what: str, do: Any, items: Any) -> Any:
-        batches[what] = len(items := [*items])
-        return mapped(self, what, do, items)
-
-    monkeypatch.setattr(Project, "mapped", counted)
-    world.put("evaluations/thanks.yaml", thanks(2, prompts=["refund"], rows=[{"order": "polite"}]))
-    world.write("refund", "Ahem: about {order}", model=MODEL)
+def test_an_edit_of_text_alone_reads_no_snippet(world: World) -> None:
+    (world.root / "evaluations/thanks.yaml").unlink()
     rewrite(world, "faq", f"{BY_LABEL} Please: {{question}}")
     assert planned(world) == {}
-    assert batches["Comparing"] == 2
     tone = f"/prompt-templates/{world.read('tone')['id']}?"
     assert not [seen.target for seen in world.seen if seen.target.startswith(tone)]
 
@@ -176,52 +155,39 @@ def test_no_file_says_what_readers_of_another_label_need(world: World) -> None:
     assert "--breaking faq" in done.err and "needs:" not in done.err
 
 
-def from_the_prompt(world: World) -> None:
-    rewrite(world, "tone", content="Be brief about {question}.")
-
-
-def back_into_the_prompt(world: World) -> None:
-    from_the_prompt(world)
-    world.ok("deploy")
-    world.write("tone", content="Be brief.")
-    rewrite(world, "faq", f"{BY_LABEL} Really: {{question}}")
-
-
-def under_a_label_that_was_moved_by_hand(world: World) -> None:
-    world.write("faq", f"{BY_LABEL} Please: {{question}}", model=MODEL)
-    rewrite(world, "tone", content="Be brief to {customer}.")
-    world.ok("push", "faq")
-    world.point("faq", prod=2)
-
-
-def moved_pin(world: World, pin: str = "@version_number:2") -> None:
-    rewrite(world, "faq", "@@@tone@version_number:1@@@ {question}")
-    world.ok("deploy")
-    rewrite(world, "tone", content="Be brief to {customer}.")
-    world.ok("deploy")
-    rewrite(world, "faq", f"@@@tone{pin}@@@ {{question}}")
-
-
-def pin_that_became_a_label(world: World) -> None:
-    moved_pin(world, "@label:prod")
+TO_CUSTOMER = ("tone", "Be brief to {customer}.")
+PINNED = [("faq", "@@@tone@version_number:1@@@ {question}"), TO_CUSTOMER]
 
 
 @pytest.mark.parametrize(
-    ("change", "changes"),
+    ("released", "last", "changes"),
     [
-        (from_the_prompt, {"tone": UNKNOWN}),  # applications may read the snippet itself
-        (back_into_the_prompt, {}),
-        (under_a_label_that_was_moved_by_hand, {"tone": UNKNOWN, "faq": BREAKING}),
-        (moved_pin, {"faq": BREAKING}),
-        (pin_that_became_a_label, {"faq": BREAKING}),
+        # Applications may read the snippet itself.
+        ([], ("tone", "Be brief about {question}."), {"tone": UNKNOWN}),
+        ([("tone", "Be brief about {question}.")], ("faq", f"{BY_LABEL} Really: {{question}}"), {}),
+        (PINNED, ("faq", "@@@tone@version_number:2@@@ {question}"), {"faq": BREAKING}),
+        (PINNED, ("faq", "@@@tone@label:prod@@@ {question}"), {"faq": BREAKING}),
     ],
 )
 def test_a_variable_counts_wherever_it_comes_from(
-    world: World, change: Callable[[World], None], changes: dict[str, tuple[str, bool]]
+    world: World,
+    released: list[tuple[str, str]],
+    last: tuple[str, str],
+    changes: dict[str, tuple[str, bool]],
 ) -> None:
-    change(world)
+    for name, text in [*released, last]:
+        world.ok("deploy")
+        rewrite(world, name, text, **({"content": text} if name == "tone" else {}))
     assert planned(world) == changes
     world.exits(3 if BREAKING in changes.values() else 0, "deploy")
+
+
+def test_a_version_under_a_label_that_was_moved_by_hand_counts(world: World) -> None:
+    world.write("faq", f"{BY_LABEL} Please: {{question}}", model=MODEL)
+    rewrite(world, "tone", content=TO_CUSTOMER[1])
+    world.ok("push", "faq")
+    world.point("faq", prod=2)
+    assert planned(world) == {"tone": UNKNOWN, "faq": BREAKING}
 
 
 # -- labels that are moved by hand --------------------------------------------------------------------------
@@ -266,12 +232,11 @@ def test_a_label_is_judged_with_snippets_in_place(world: World, text: str, code:
 
 def test_a_plan_ends_as_the_deploy_would_and_its_fingerprint_says_what_was_accepted(world: World) -> None:
     breaks(world)
-    for flag in ("--dry-run", "--rehearse"):
-        done = world.exits(3, "deploy", flag, "--format", "markdown")
-        assert "**Contract: 1 prompt would break applications**" in done.out
-        assert "What to do:\n\n```text\npromptsync deploy --breaking refund\n" in done.out
-        done = world.ok("deploy", flag, "--format", "markdown", "--breaking", "refund")
-        assert "**Contract: nothing stops the deploy**" in done.out and "What to do" not in done.out
+    done = world.exits(3, "deploy", "--rehearse", "--format", "markdown")
+    assert "**Contract: 1 prompt would break applications**" in done.out
+    assert "What to do:\n\n```text\npromptsync deploy --breaking refund\n" in done.out
+    done = world.ok("deploy", "--rehearse", "--format", "markdown", "--breaking", "refund")
+    assert "**Contract: nothing stops the deploy**" in done.out and "What to do" not in done.out
     plans = [world.run("deploy", "--dry-run", "--json", *more) for more in ((), ("--breaking", "refund"))]
     stopped, accepted = (plan.document["fingerprint"] for plan in plans)
     assert stopped != accepted
@@ -290,9 +255,7 @@ def test_a_plan_ends_as_the_deploy_would_and_its_fingerprint_says_what_was_accep
 def test_the_hint_repeats_what_was_accepted_and_what_is_released_again(world: World) -> None:
     world.write("faq", f"{BY_LABEL} {{question}} {{customer}}", model=MODEL)
     breaks(world)
-    world.ok("deploy", "--breaking", "faq", "--breaking", "refund")
-    world.ok("rollback", "faq", "refund")
-    done = world.run("deploy", "faq", "refund", "--again", "--breaking", "refund")
+    done = world.exits(3, "deploy", "faq", "refund", "--again", "--breaking", "refund")
     hint = "promptsync deploy faq refund --again --breaking refund --breaking faq"
     assert f"hint: {hint}\n" in done.err
     world.ok(*hint.split()[1:])
@@ -304,9 +267,8 @@ def test_status_says_that_the_next_deploy_will_be_stopped(world: World) -> None:
     assert {seen.path for seen in world.seen} == {"/prompt-templates", "/prompt-templates/labels"}
     breaks(world)
     assert note in world.ok("status").out
-    assert contract(world.run("status", "--json")) == {"refund": BREAKING}
     world.ok("push")
-    assert note in world.ok("status").out
+    assert contract(world.run("status", "--json")) == {"refund": BREAKING}
     world.ok("deploy", "--breaking", "refund")
     world.ok("rollback", "refund")
     assert "would break" not in world.ok("status").out  # on hold, so the next deploy leaves it
@@ -318,19 +280,8 @@ def test_status_says_that_the_next_deploy_will_be_stopped(world: World) -> None:
 
 def test_diff_says_what_breaks(world: World) -> None:
     breaks(world)
-    for arguments in ((), ("refund:prod",), ("--since", "HEAD~1")):
-        assert re.search(r"\n    breaking: .*customer", world.ok("diff", *arguments).out)
-        markdown = world.ok("diff", *arguments, "--format", "markdown").out
-        assert re.search(r"\n@ breaking: .*customer", markdown)
-        (change,) = world.ok("diff", *arguments, "--json").document["changes"]
-        assert [effect["verdict"] for effect in change["contract"]] == ["breaking"]
-
-
-def test_what_comes_from_the_registry_is_escaped(world: World) -> None:
-    name = "x\x1b[31m`]](http://evil)@ann" * 30
-    rewrite(world, "refund", f"About {{{name}}}", needs="`\x1b[31m @ann")
-    for arguments in (("deploy", "--dry-run"), ("diff",), ("deploy", "--dry-run", "--format", "markdown")):
-        done = world.ok(*arguments)
-        assert "\x1b" not in done.out
-        rows = [line for line in done.out.splitlines() if "accepted" in line]
-        assert all(len(row) < 600 for row in rows)
+    assert re.search(r"\n    breaking: .*customer", world.ok("diff").out)
+    markdown = world.ok("diff", "refund:prod", "--format", "markdown").out
+    assert re.search(r"\n@ breaking: .*customer", markdown)
+    (change,) = world.ok("diff", "--since", "HEAD~1", "--json").document["changes"]
+    assert [effect["verdict"] for effect in change["contract"]] == ["breaking"]

@@ -10,7 +10,7 @@ import pytest
 from deploying import change, prod
 from worlds import Reply, World, asking, failing, fault, is_move
 
-LIST, LABELS = "/prompt-templates", "/prompt-templates/labels"
+LABELS = "/prompt-templates/labels"
 
 
 def test_only_what_changed_is_published_checked_and_moved_and_what_was_deleted_in_git_keeps_its_label(
@@ -33,7 +33,6 @@ def test_what_a_failed_check_left_pending_is_checked_again_before_it_is_released
     change(released, "hello", "welcome", "b")
     document = released.exits(1, "deploy", "--since", "HEAD~1", "--json").document
     assert document["pending"] == ["a"]
-    assert "pending  a: " in released.run("deploy", "--since", "HEAD~1").out
     checked = sorted(run["evaluation"] for run in document["eval"]["runs"])
     assert checked == ["a is polite", "b is polite"]
     assert prod(released) == [1, 1, 1, 1]
@@ -43,25 +42,13 @@ def test_what_a_failed_check_left_pending_is_checked_again_before_it_is_released
     assert prod(released) == [3, 2, 1, 1]
 
 
-def test_a_dry_run_writes_nothing_and_prints_the_whole_sequence(released: World) -> None:
-    change(released, "hello", "welcome")
-    lines = released.ok("deploy", "--dry-run").out.splitlines()
-    assert released.writes == []
-    heading = f"1 prompt to release to prod in team ({released.url})"
-    assert lines[:2] == ["DRY RUN: nothing was released", heading]
-    for word in ("update", "a is polite", "prod v1 -> v2", "fingerprint"):
-        assert word in "\n".join(lines)
-    assert sum("  a  " in line for line in lines) == 1  # one row a prompt
-
-
 def test_a_prompt_without_checks_is_named_and_refused_when_checks_are_required(world: World) -> None:
     world.write("e", "Nobody looks at {this}")
     world.commit()
     world.exits(3, "deploy", "--require-checks", "--json")
     assert world.writes == []
     assert world.run("deploy", "--dry-run").out.count("unchecked") == 1
-    assert world.run("deploy", "--dry-run", "--json").document["unchecked"] == ["e"]
-    assert [line.split()[1] for line in world.ok("deploy").out.splitlines() if "unchecked" in line] == ["e"]
+    assert world.ok("deploy", "--json").document["unchecked"] == ["e"]
     assert world.label("e", "prod") == 1
 
 
@@ -113,17 +100,12 @@ def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:
 
 def test_a_release_to_a_label_that_nothing_guards_names_the_line_that_guards_it(world: World) -> None:
     (world.root / "promptsync.yaml").write_text(f"remotes:\n  promptlayer: {{url: '{world.url}'}}\n")
-    world.write("a", "Hello")
-    world.commit()
     line = "labels: {main: beta}"
-    assert (
-        f"changes its snippets without checks; {line} in promptsync.yaml guards it"
-        in world.ok("deploy", "--label", "beta").out
-    )
-    world.configure(line)
-    world.write("a", "Hi")
-    world.commit()
-    assert "guards it" not in world.ok("deploy", "--label", "beta").out
+    for text, is_guarded in (("Hello", False), ("Hi", True)):
+        world.write("a", text, commit=text)
+        note = f"changes its snippets without checks; {line} in promptsync.yaml guards it"
+        assert (note in world.ok("deploy", "--label", "beta").out) != is_guarded
+        world.configure(line)
 
 
 # -- what fails on the way ------------------------------------------------------------------------------
@@ -133,13 +115,10 @@ FAILURES = [
     # a request that fails with a status -> the exit code, a hint
     ("PATCH", "/prompt-labels/", 403, 4, "PROMPT_DEPLOY"),
     ("PATCH", "/prompt-labels/", 409, 3, "promptsync label list"),
-    ("PATCH", "/prompt-labels/", 500, 4, ""),
     ("POST", "/run", 500, 5, "check the PromptLayer dashboard"),
-    ("POST", "/run", 409, 4, ""),
     ("POST", "/run", 400, 4, "copy deploy"),
     ("GET", "workflow-version-execution", 500, 4, "try again"),
     ("POST", "/rest/prompt-templates", 422, 5, "copy deploy"),
-    ("POST", "/rest/prompt-templates", 500, 5, "copy deploy"),
     ("POST", "/rest/prompt-templates", 401, 4, "promptsync doctor"),
 ]
 
@@ -162,12 +141,6 @@ def test_a_request_that_fails_leaves_the_labels_and_advises_to_deploy_again(rele
 # -- nothing to release -------------------------------------------------------------------------------------
 
 
-def paths(world: World) -> Counter[str]:
-    requests = Counter(seen.path for seen in world.seen)
-    world.forget()
-    return requests
-
-
 def of_others(seen: object, forward: object) -> Reply:
     """A list in which each label belongs to another prompt."""
     label = {"release_label": "prod", "prompt_version_number": 1, "prompt_id": 900}
@@ -177,14 +150,13 @@ def of_others(seen: object, forward: object) -> Reply:
 def test_nothing_to_release_reads_the_prompts_those_under_the_label_and_the_labels_once(
     released: World,
 ) -> None:
-    assert "prod points at what is committed" in released.ok("deploy").out
-    assert paths(released) == {LIST: 2, LABELS: 1}
     # Without a list of labels: the latest versions, those under the label, twice, and those under the two
     # labels beside it.
-    for answer, lists in (*((failing(status), 5) for status in (404, 422, 403)), (of_others, 2)):
-        released.faults[:] = [fault(asking("GET", LABELS), answer)]
-        released.ok("deploy")
-        assert paths(released) == {LIST: lists, LABELS: 1}
+    for answer, lists in ((None, 2), (failing(404), 5), (failing(403), 5), (of_others, 2)):
+        released.faults[:] = [fault(asking("GET", LABELS), answer)] if answer else []
+        released.forget()
+        assert "prod points at what is committed" in released.ok("deploy").out
+        assert Counter(seen.path for seen in released.seen) == {"/prompt-templates": lists, LABELS: 1}
     released.put("promptsync.yaml", "prompts: prompt\nlabels: {main: prod}\n")
     assert "no prompts to deploy" in released.ok("deploy", "--allow-dirty").out
 
@@ -220,7 +192,6 @@ def test_a_first_deploy_releases_everything_and_one_of_5_prompts_among_10_needs_
     world.commit()
     document = world.ok("deploy", "--json").document
     assert prod(world) == [1, 1, 1, 1] and document["passed"] is True
-    assert {label["to"] for label in document["labels"]} == {1}
     scores = {run["evaluation"]: run["score"] for run in document["eval"]["runs"]}
     assert scores == {f"{name} is polite": 100.0 for name in "abc"}
     assert [run["agent"] for run in document["agents"]["runs"]] == ["bot"]

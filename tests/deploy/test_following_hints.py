@@ -16,19 +16,7 @@ from worlds import Run, World
 
 from promptsync.cli import group
 
-LOOKS = (
-    "status",
-    "status -v",
-    "status --label prod",
-    "diff",
-    "diff a:prod",
-    "log a",
-    "label list",
-    "lint",
-    "push --dry-run",
-    "pull --dry-run",
-    "deploy --dry-run",
-)
+LOOKS = ("status -v", "status --label prod", "diff", "log a", "label list", "deploy --dry-run")
 ACTIONS = (
     "label set a prod",
     "push",

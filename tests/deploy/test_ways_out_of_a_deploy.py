@@ -75,20 +75,6 @@ def test_a_refusal_names_no_label_that_the_prompt_does_not_have(tmp_path: Path) 
         assert ["diff", "a"] in commands(world.exits(3, "deploy", "--label", "prod"))
 
 
-def test_what_is_on_hold_is_released_by_the_command_for_names_with_blanks_too(released: World) -> None:
-    released.write("x y", "One {name}")
-    released.commit()
-    released.ok("deploy", "--label", "my label")
-    released.edit("x y", "One", "Two")
-    released.commit()
-    released.ok("deploy", "--label", "my label")
-    released.ok("rollback", "x y", "--label", "my label", "-y")
-    (command,) = commands(released.exits(3, "deploy", "--label", "my label"))
-    released.ok(*command)
-    assert released.label("x y", "my label") == 2
-    released.ok("deploy", "--label", "my label")
-
-
 def test_an_archived_live_prompt_is_restored_by_hand_or_left_out(released: World) -> None:
     released.archive("c")
     assert "promptsync push NAME --restore, or promptsync pull --prune" in released.ok("status").out

@@ -10,7 +10,7 @@ from worlds import Reply, Seen, World, asking, failing, fault, once
 from promptsync.errors import Incomplete, Refused
 from promptsync.labels.move import ChangedLabel, apply_labels
 from promptsync.labels.plan import LabelChange, change_to, existing, plan_rollbacks
-from promptsync.project.target import NoSuchPrompt, resolve
+from promptsync.project.target import resolve
 from promptsync.project.versions import Catalog, Labelled, labelled
 from promptsync.registry.errors import Unsupported
 
@@ -55,13 +55,6 @@ def back(here: World, label: str = "prod", to: int | None = None) -> LabelChange
 # -- reading -------------------------------------------------------------------------------------------
 
 
-def test_an_archived_prompt_is_called_archived(here: World) -> None:
-    here.library.registry.prompts.archive(prompt(here).listed.template_id, is_snippet=False)
-    with pytest.raises(NoSuchPrompt) as caught:
-        prompt(here)
-    assert "archived" in caught.value.message
-
-
 def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) -> None:
     number = prompt(here).listed.template_id
     here.publish_all(str(number), "imposter")
@@ -74,13 +67,6 @@ def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) 
 
 
 # -- moving --------------------------------------------------------------------------------------------
-
-
-def test_a_lost_object_of_git_does_not_stop_a_label(here: World) -> None:
-    here.commit()
-    blob = here.git("rev-parse", "HEAD:promptsync.yaml").strip()
-    (here.root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
-    here.ok("label", "set", "refund", "beta", "--version", "1", "--yes")
 
 
 @pytest.mark.parametrize(("theirs", "moved"), [(3, False), (2, True)])
@@ -222,10 +208,3 @@ def test_a_label_that_moved_goes_back_if_the_registry_cannot_change_another(rele
     with pytest.raises(Unsupported):
         apply_labels(released.library, promotion(released))
     assert released.labels("refund")["prod"] == 1 and "prod" not in released.labels("greet")
-
-
-def test_a_registry_without_a_list_of_all_labels_is_asked_prompt_by_prompt(released: World) -> None:
-    released.publish_all("greet", "one")
-    released.faults.append(fault(asking("GET", "/prompt-templates/labels"), failing(404)))
-    assert [sorted(entry.labels) for entry in labelled(released.library)] == [[], ["prod"]]
-    assert sum(seen.path.endswith("/labels") for seen in released.seen) == 3

@@ -69,34 +69,10 @@ def test_a_whole_release_is_rolled_back_and_forward_again(released: World) -> No
     assert on_hold(released) == [*NAMES] and prod(released) == dict.fromkeys(NAMES, 1)
     assert "rolled back already" in released.exits(3, "rollback", "hello", "--label", "prod").err
 
-    forward = released.ok(*to_commit(to="main"))
-    assert "prod moved on 3 prompts to" in forward.out and "(Say two)" in forward.out
-    assert prod(released) == dict.fromkeys(NAMES, 2)
+    assert "prod moved on 3 prompts to" in released.ok(*to_commit(to="main")).out
     assert served(released, "hello") == "Two hello Be brief."
-    assert on_hold(released) == []
-
-    released.forget()
-    short = released.git("rev-parse", "--short=7", "main").strip()
-    assert (
-        released.ok(*to_commit(to="main")).out == f"no label moves, 3 prompts already at {short} (Say two)\n"
-    )
-    assert released.writes == []
-
-
-def test_any_git_state_is_a_target(released: World) -> None:
-    released.git("tag", "-a", "before", "HEAD~1", "-m", "A tag with a message")
-    released.git("tag", "v1", "HEAD~1")
-    sha = released.git("rev-parse", "HEAD~1").strip()
-    for ref in ("before", "tags/v1", sha[:9] + "^0", sha):
-        released.ok(*to_commit(to=ref))
-        assert prod(released) == dict.fromkeys(NAMES, 1)
-        released.ok(*to_commit(to="HEAD"))
-    # A ref with the name of a version is reached by its longer name.
-    assert "tags/v1" in released.exits(2, *to_commit(to="v1")).err
-    released.ok("rollback", "hello", "--label", "prod", "--to", "v1")
-    assert prod(released) == {"bye": 2, "hello": 1, "tone": 2}
-    released.ok(*to_commit("h*", "prompts/bye.yaml"))
-    assert prod(released) == {"bye": 1, "hello": 1, "tone": 2}
+    assert on_hold(released) == [] and prod(released) == dict.fromkeys(NAMES, 2)
+    assert released.ok(*to_commit(to="main")).out.startswith("no label moves, 3 prompts already at ")
 
 
 def test_only_what_a_release_changed_moves_and_each_of_several_is_a_target_afterwards(
@@ -104,12 +80,9 @@ def test_only_what_a_release_changed_moves_and_each_of_several_is_a_target_after
 ) -> None:
     released.edit("hello", "Two", "Three", commit="Say three")
     released.ok("deploy", "--label", "prod")
-    plan = released.run(*to_commit("-n"))
-    assert plan.out.splitlines()[2:-2] == ["  move  hello  prod  v3 -> v2  lower"]
-    done = released.run(*to_commit())
+    done = released.ok(*to_commit())
     assert done.lines[0] == ["moved", "hello", "prod", "v3", "->", "v2", "lower"]
-    assert "prod moved on 1 prompt to" in done.out and "bye" not in done.out
-    assert done.out.rstrip().endswith("2 unchanged")
+    assert "bye" not in done.out and done.out.endswith("2 unchanged\n")
     assert prod(released) == {"bye": 2, "hello": 2, "tone": 2}
     for ref, expected in (("HEAD~2", 1), ("HEAD", 3), ("HEAD~1", 2), ("HEAD", 3), ("HEAD~2", 1)):
         released.ok(*to_commit(to=ref))
@@ -118,22 +91,10 @@ def test_only_what_a_release_changed_moves_and_each_of_several_is_a_target_after
     done = released.run(*to_commit("--json"))
     assert done.document["skipped"][0]["reason"] == "v2 matches HEAD~1, but is not known to have been live"
     released.ok("label", "move", "hello@2", "prod")
-    assert prod(released) == dict.fromkeys(NAMES, 2)
-    assert (released.label("hello", "prod.released"), released.label("bye", "prod.released")) == (3, 2)
-    assert on_hold(released) == ["hello"]
+    assert on_hold(released) == ["hello"] and prod(released) == dict.fromkeys(NAMES, 2)
 
 
 # -- where the text was and where it is ------------------------------------------------------------------
-
-
-def test_a_file_is_found_by_its_name_wherever_it_was(released: World) -> None:
-    released.write("hello", "Three hello")
-    released.git("mv", "prompts/hello.yaml", "prompts/moved.yaml")
-    released.commit("Move the file, and say three")
-    released.ok("push", "hello", "--force", "-y", "--label", "prod")
-    assert prod(released) == {"bye": 2, "hello": 3, "tone": 2}
-    released.ok(*to_commit())
-    assert prod(released) == dict.fromkeys(NAMES, 2)
 
 
 def test_what_was_pushed_from_a_dirty_tree_or_in_the_dashboard_does_not_mislead(released: World) -> None:
@@ -142,17 +103,6 @@ def test_what_was_pushed_from_a_dirty_tree_or_in_the_dashboard_does_not_mislead(
     released.call("POST", "/rest/prompt-templates", {})  # somebody's failed request
     assert released.run(*to_commit()).code == 0
     assert prod(released) == dict.fromkeys(NAMES, 1)
-
-
-def test_a_version_that_the_registry_has_lost_is_no_target(released: World) -> None:
-    for text in ("One", "Three"):
-        released.write("hello", f"{text} hello @@@tone@label:prod@@@", commit=f"Say {text}")
-        released.ok("deploy", "--label", "prod")
-    shutil.rmtree(released.root / ".promptsync")
-    released.faults.append(fault(asking("GET", "version=3"), failing(404)))
-    done = released.exits(3, *to_commit("hello"))
-    assert released.label("hello", "prod") == 4
-    assert "no version was published from its content in HEAD~1" in done.err
 
 
 def test_only_a_commit_with_the_content_counts_also_if_only_comments_changed_after_it(
@@ -169,22 +119,6 @@ def test_only_a_commit_with_the_content_counts_also_if_only_comments_changed_aft
     released.exits(3, *to_commit("hello", to="HEAD~3"))
     released.ok(*to_commit("hello"))
     assert (released.label("hello", "prod"), released.version("hello")) == (3, 4)
-
-
-def test_each_remote_has_versions_of_its_own(released: World, tmp_path: Path) -> None:
-    (tmp_path / "second").mkdir()
-    with made(tmp_path / "second", git=False) as second:
-        second.publish("tone", content="Be kind.", release_labels=["prod"])
-        second.publish("hello", "Theirs")
-        second.publish("hello", "One hello @@@tone@label:prod@@@")
-        second.publish("hello", "Two hello @@@tone@label:prod@@@", release_labels=["prod"])
-        done = released.run("--remote", second.url, "rollback", "--label", "prod", "--to", "HEAD~1")
-        # Nobody published these from a commit, so somebody has to name the versions.
-        assert done.code == 3, str(done)
-        assert "no version was published from its content in HEAD~1" in done.err
-        released.ok("--remote", second.url, "rollback", "hello@2", "--label", "prod")
-        assert (second.label("hello", "prod"), second.label("tone", "prod")) == (2, 1)
-    assert prod(released) == dict.fromkeys(NAMES, 2)
 
 
 # -- what stays -----------------------------------------------------------------------------------------
@@ -272,12 +206,8 @@ def test_a_rollback_releases_nothing_that_was_never_live(released: World) -> Non
     released.forget()
     for names in ((), ("hello",)):
         document = released.exits(3, *to_commit(*names, "--json", to="HEAD")).document
-        assert document["skipped"][-1] == {
-            "name": "hello",
-            "label": "prod",
-            "version": 2,
-            "reason": "v3 matches HEAD, but is not known to have been live",
-        }
+        reason = "v3 matches HEAD, but is not known to have been live"
+        assert document["skipped"][-1] == {"name": "hello", "label": "prod", "version": 2, "reason": reason}
         assert document["error"]["hint"] == "promptsync deploy --label prod"
     assert released.writes == []
     released.ok(*to_commit(to="HEAD~2"))
@@ -293,8 +223,6 @@ def test_a_rollback_releases_nothing_that_was_never_live(released: World) -> Non
     assert "v3 matches HEAD~1, but is not known to have been live; no label was changed" in done.err
     assert "hint: promptsync label move hello@3 prod\n" in done.err
     assert released.label("hello", "prod") == 1
-    released.ok(*to_commit("hello", to="HEAD"))
-    assert released.label("hello", "prod") == 4
 
 
 # -- all or none ----------------------------------------------------------------------------------------
@@ -310,27 +238,20 @@ def test_two_equal_rollbacks_at_once_do_not_undo_each_other(released: World) -> 
     assert {name: released.label(name, "prod.released") for name in NAMES} == dict.fromkeys(NAMES, 2)
 
 
-@pytest.mark.parametrize("presses", [1, 2])
-def test_ctrl_c_says_what_moved_and_the_command_that_ends_the_work(released: World, presses: int) -> None:
+def test_ctrl_c_twice_says_what_is_unknown_and_the_command_that_ends_the_work(released: World) -> None:
     for name in NAMES:
         released.point(name, staging=1)
     command = ("promote", "prod", "staging")
-    with held(released, is_move) as answer, released.started(*command, "--json") as process:
+    with held(released, is_move), released.started(*command, "--json") as process:
         until(process, lambda: sum(map(is_move, released.seen)) == len(NAMES))
         press(process)
-        if presses == 1:
-            answer.set()
-        else:
-            process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         document = ended(process)
-    unknown, back = "it may or may not have moved", "moved back because the run was interrupted"
-    reasons = [label["reason"] for label in document["labels"]]
-    assert reasons == [back if presses == 1 else f"interrupted: {unknown}"] * 3
+    reasons = {label["reason"] for label in document["labels"]}
+    assert reasons == {"interrupted: it may or may not have moved"}
     error = document["error"]
-    assert error["message"] == f"interrupted: {'no label was changed' if presses == 1 else '3 unknown'}"
+    assert error["message"] == "interrupted: 3 unknown"
     released.faults.clear()
-    if presses == 1:
-        assert {released.label(name, "staging") for name in NAMES} == {1}
     released.ok(*shlex.split(error["hint"].splitlines()[0])[1:])
     assert {released.label(name, "staging") for name in NAMES} == {2}
 
@@ -346,12 +267,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(released: World, tmp_path: 
     assert released.writes == []
     # The last request identifies the workspace. Their number does not grow with the release.
     assert len(released.seen) <= 7, [seen.target for seen in released.seen]
-    short = released.git("rev-parse", "--short=7", "HEAD~1").strip()
-    assert done.out.splitlines()[:2] == [
-        "DRY RUN: no label was changed",
-        f"prod moves on 3 prompts to {short} (Say one), 1 skipped",
-    ]
-    assert "  skipped  new    prod  v1" in done.out and "HEAD~1 has no such prompt" in done.out
+    assert "(Say one), 1 skipped\n" in done.out and "HEAD~1 has no such prompt" in done.out
     fingerprint = released.run(*to_commit("-n", "--json")).document["fingerprint"]
     assert fingerprint in done.out
     released.exits(3, *to_commit("h*", "--expect", fingerprint))
@@ -375,16 +291,12 @@ USAGE: list[tuple[tuple[str, ...], str, str]] = [
     (("--to", "1"), "--to 1 is a version", "promptsync rollback NAME --label prod --to 1"),
     (("--to", "0"), "not the number of a version", ""),
     (("--to", "nowhere"), "this clone has no commit nowhere", "git fetch origin nowhere"),
-    (("--to", "HEAD~9"), "this clone has no commit HEAD~9", "git log --oneline HEAD"),
     (("--to", "0" * 40), "before the first commit", "--to N"),
     (("--to", ""), "is not a commit", "HEAD~1"),
+    (("--to", "v1"), "is a version", "tags/v1"),
     (("hello@1", "--to", "HEAD~1"), "hello is specified at v1", "--label prod --to 'HEAD~1'"),
     (("hello@1", "--to", "2"), "at v1 and by an option at v2", "remove one of the two"),
-    (("helo", "--to", "HEAD~1"), "no prompt 'helo'", "did you mean 'hello'?"),
-    *(
-        (("--label", "prd", "--to", "HEAD~1", *names), "label 'prd'", "")
-        for names in ((), ("h*",), ("hello",))
-    ),
+    *((("--label", "prd", "--to", "HEAD~1", *names), "label 'prd'", "") for names in ((), ("hello",))),
 ]
 
 
@@ -399,15 +311,11 @@ def test_a_clone_that_lacks_the_commits_of_versions_says_so(released: World, tmp
     released.ok(*to_commit())
     for message in ("One", "Two"):
         released.git("commit", "-q", "--allow-empty", "-m", message)
-    clone = tmp_path / "clone"
-    released.git("clone", "-q", "--depth", "1", f"file://{released.root}", str(clone))
-    error = replace(released, root=clone).run(*to_commit("--json")).document["error"]
-    assert error["code"] == "shallow-clone" and "fetch-depth: 0" in error["hint"]
-    shutil.rmtree(clone)
-    released.git("clone", "-q", "--depth", "2", f"file://{released.root}", str(clone))
-    error = replace(released, root=clone).run(*to_commit("--json")).document["error"]
-    assert "too shallow to find out which version was published from HEAD~1" in error["message"]
-    assert error["hint"].startswith("git fetch --unshallow\n")
+    for depth, why in (("1", "HEAD~1"), ("2", "to find out which version was published from HEAD~1")):
+        clone = tmp_path / depth
+        released.git("clone", "-q", "--depth", depth, f"file://{released.root}", str(clone))
+        error = replace(released, root=clone).run(*to_commit("--json")).document["error"]
+        assert why in error["message"] and "git fetch --unshallow" in error["hint"]
 
 
 @pytest.mark.parametrize(("git", "message"), [(False, "not in a git repository"), (True, "no commit yet")])
