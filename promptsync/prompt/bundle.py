@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt, as_mapping, format_of, mappings
-from promptsync.prompt.template import media_names, template_variables
+from promptsync.prompt.template import template_variables, variable_uses
 
 FORMAT: Final = "promptsync-bundle/1"
 
@@ -77,12 +77,10 @@ def _renders(template: Mapping[str, Any]) -> Renders:
     """Return who can render a template; the official SDK knows only texts in one template format."""
     parts = [*mappings(template.get("messages"))] if template.get("type") == "chat" else [template]
     is_for_registry = (
-        any(part.get("role") == "placeholder" for part in parts)
-        or any(tool.get("type") == "variable" for tool in mappings(template.get("tools")))
+        any(use.kind != "text" for use in variable_uses(template))
         or len({format_of(part) for part in parts}) > 1
         # The SDK fails at a message without content, and at one that is a string.
         or not all(isinstance(part.get("content", []), list) for part in parts)
-        or any(media_names(block) for part in parts for block in mappings(part.get("content")))
     )
     return "registry" if is_for_registry else "anywhere"
 

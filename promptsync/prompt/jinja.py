@@ -70,20 +70,16 @@ def read(text: str) -> ReadText:
     with suppress(TemplateError, RecursionError, MemoryError, ValueError, OverflowError):
         names = frozenset(meta.find_undeclared_variables(tree))
         optional = names - _needed(tree, frozenset())
-    unknown = next(
-        (
-            (f"no {kind} named {node.name!r}", node.lineno, None)
-            for node in used
-            if isinstance(node, nodes.Filter | nodes.Test)
-            for kind in [type(node).__name__.lower()]
-            if node.name not in (environment.filters if kind == "filter" else environment.tests)
-        ),
-        None,
-    )
+    known = {nodes.Filter: environment.filters, nodes.Test: environment.tests}
+    unknown = [
+        (f"no {type(node).__name__.lower()} named {node.name!r}", node.lineno, None)
+        for node in used
+        if isinstance(node, nodes.Filter | nodes.Test) and node.name not in known[type(node)]
+    ]
     tests = {node.name for node in used if isinstance(node, nodes.Test)}
     inserts = {type(node).__name__ for node in used} <= _INSERTING
     inserts = inserts and tests <= {"defined", "undefined", "none"}
-    return ReadText(names, unknown, inserts, optional)
+    return ReadText(names, next(iter(unknown), None), inserts, optional)
 
 
 def _needed(node: nodes.Node, tested: frozenset[str]) -> set[str]:

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, Final
 
-from promptsync.prompt.prompt import Prompt
-
 MAX_TEXT = 5_000_000
 """Longest text, in code points, that a prompt may render to."""
 MAX_NUMBER = 100_000
@@ -53,23 +51,16 @@ MAX_DEPTH: Final = 100
 MAX_BODY_DEPTH: Final = 2 * MAX_DEPTH
 """How deep a request or a response may nest, which contains a prompt deep inside."""
 
-_MARGIN: Final = 4
-"""By how many levels the depths of a prompt and of its file may differ."""
-
 
 def is_deeper(value: Any, depth: int) -> bool:
     """Whether lists and mappings nest deeper than ``depth`` in a value."""
     level = [value] if isinstance(value, Mapping | list | tuple) else []
     for _ in range(depth):
+        items = chain.from_iterable(item.values() if isinstance(item, Mapping) else item for item in level)
+        level = [item for item in items if type(item) in (dict, list)]
         if not level:
             return False
-        level = [item for item in chain.from_iterable(map(_items, level)) if type(item) in (dict, list)]
     return bool(level)
-
-
-def is_too_deep(prompt: Prompt) -> bool:
-    """Whether the values of a prompt certainly nest too deep for a file; writing one decides the rest."""
-    return is_deeper([prompt.template, prompt.metadata, prompt.extra], MAX_DEPTH + _MARGIN)
 
 
 def checked_depth(value: Any) -> Any:
@@ -77,7 +68,3 @@ def checked_depth(value: Any) -> Any:
     if is_deeper(value, MAX_DEPTH):
         raise RecursionError(f"values nest deeper than {MAX_DEPTH} levels")
     return value
-
-
-def _items(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, Mapping) else value

@@ -38,12 +38,12 @@ def path_for(name: str, taken: Collection[str] = ()) -> str:
     *folders, last = _SEPARATOR.split(name)
     stem = "/".join([*(_segment(folder, is_folder=True) for folder in folders), _segment(last)])
     sizes = [len(part.encode()) for part in stem.split("/")]
-    if max(sizes) > MAX_SEGMENT or sum(sizes) + len(sizes) > MAX_PATH:
-        stem = f"{_head(stem.replace('/', '-'), MAX_SEGMENT - 20)}~{_hash(name)}"
-    path = stem + SUFFIXES[0]
-    if taken and folded(path) in {folded(other) for other in taken}:
-        path = f"{_head(stem, MAX_SEGMENT - 20)}~{_hash(name)}{SUFFIXES[0]}"
-    return path
+    is_long = max(sizes) > MAX_SEGMENT or sum(sizes) + len(sizes) > MAX_PATH
+    if is_long:
+        stem = stem.replace("/", "-")
+    if is_long or folded(stem + SUFFIXES[0]) in {folded(other) for other in taken}:
+        stem = f"{_head(stem, MAX_SEGMENT - 20)}~{_hash(name)}"
+    return stem + SUFFIXES[0]
 
 
 def name_for(path: str) -> str:

@@ -84,7 +84,7 @@ def variable_uses(template: Mapping[str, Any], default: str = F_STRING) -> Itera
             yield Variable(part["name"], "messages")
         for block in mappings(part.get("content")):
             is_media = block.get("type") == "media_variable"
-            yield from (Variable(name, "media" if is_media else "image") for name in media_names(block))
+            yield from (Variable(name, "media" if is_media else "image") for name in _media_names(block))
     for tool in mappings(template.get("tools")):
         if tool.get("type") == "variable" and isinstance(tool.get("name"), str):
             yield Variable(tool["name"], "tool")
@@ -121,7 +121,7 @@ def render(text: str, template_format: str, values: Values) -> Rendered:
         return Rendered(text, error=str(error) or type(error).__name__)
 
 
-def media_names(block: Any) -> list[str]:
+def _media_names(block: Any) -> list[str]:
     """Return the variables of an image or media block."""
     if not isinstance(block, Mapping):
         return []
@@ -280,7 +280,7 @@ class Filling:
         return rendered.text
 
     def _media(self, block: Any) -> list[Any]:
-        names = media_names(block)
+        names = _media_names(block)
         if not names:
             return [block]
         # The value may be several URLs, each of which becomes a block of its own.

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
-from promptsync.prompt.limits import MAX_BODY_DEPTH, MAX_DEPTH, is_deeper, is_too_deep
+from promptsync.prompt.limits import MAX_BODY_DEPTH, MAX_DEPTH, is_deeper
 from promptsync.prompt.prompt import Label, Prompt, Version, as_blocks, kind_of
 from promptsync.prompt.shapes import ENVELOPE
 from promptsync.registry.errors import BadAnswer, FateUnknown, Rejected
@@ -250,7 +250,8 @@ def version_of(raw: Mapping[str, Any]) -> Version:
 
 def _problem(content: Prompt) -> str:
     """Return why no prompt file can hold a prompt, ``""`` if one can."""
-    if is_too_deep(content):
+    # A file may nest a few levels deeper than the prompt in it; writing one decides that.
+    if is_deeper([content.template, content.metadata, content.extra], MAX_DEPTH + 4):
         return f"nests deeper than {MAX_DEPTH} levels in the registry"
     messages = content.template.get("messages") or []
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
