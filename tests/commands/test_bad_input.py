@@ -129,29 +129,11 @@ OTHERS: list[tuple[str, list[str], str, str, int, str]] = [
     ("rows without end", ["lint"], "evaluations/y.yaml", "rows: /dev/zero.csv", 1, "beside this one"),
     ("evaluation, base 60", ["lint"], "evaluations/x.yaml", f"rows: [{{a: {LONG}}}]", 1, "digits"),
     ("registry.yaml, base 60", ["ls-remote"], "registry.yaml", f"agents: {LONG}", 2, "digits"),
-    *(
-        (
-            f"--var, {depth} deep",
-            ["render", "good", "--var", f"name:={DEEP[depth]}"],
-            "x",
-            "",
-            2,
-            "is not JSON",
-        )
-        for depth in DEEP
-    ),
+    ("--var, deep", ["render", "good", "--var", f"name:={DEEP[100_000]}"], "x", "", 2, "is not JSON"),
     ("--vars without end", ["render", "good", "--vars", "/dev/zero"], "x", "", 1, TOO_LONG),
     ("track request without end", ["track", "request", "/dev/zero"], "x", "", 1, TOO_LONG),
     ("a NUL in a path", ["status"], "promptsync.yaml", 'prompts: "a\\0b"', 2, "not a path"),
     ("a long path", ["status"], "promptsync.yaml", f"prompts: {'a' * 5000}", 2, "not a path"),
-    (
-        "a long url",
-        ["status"],
-        "promptsync.yaml",
-        f"remotes: {{a: {{url: 'local:{'a' * 300}'}}}}",
-        2,
-        "not a valid URL or path",
-    ),
 ]
 
 
@@ -178,32 +160,6 @@ def test_other_files_have_the_same_limits(world: World) -> None:
 def test_directories_nest_only_so_deep(local: World) -> None:
     local.put(f"prompts/{'d/' * 300}x.yaml", GOOD)
     assert "more than 100 levels deep" in local.exits(1, "lint").out
-
-
-# What a file says is checked once all of it can be read: then there is one more problem.
-UNREADABLE = """\
-tags: 5
-moood: x
-template_format: mustache
-messages:
-- {role: user, content: 5}
-- role: user
-  content: hi
-  content: ho
-"""
-ERRORS = [(1, 1, "wrong-type"), (2, 1, "unknown-key"), (5, 16, "wrong-type"), (8, 3, "yaml-duplicate-key")]
-
-
-def test_all_that_keeps_a_file_from_being_read_is_reported_at_once(local: World) -> None:
-    def errors() -> list[tuple[int, int, str]]:
-        problems = local.run("lint", "--json").document["problems"]
-        return [(one["line"], one["column"], one["rule"]) for one in problems if one["severity"] == "error"]
-
-    local.put("prompts/a.yaml", UNREADABLE)
-    assert errors() == ERRORS
-    readable = UNREADABLE.replace("tags: 5\nmoood: x\n", "").replace("content: 5", "content: fine")
-    local.put("prompts/a.yaml", readable.replace("  content: ho\n", ""))
-    assert errors() == [(1, 1, "wrong-value")]
 
 
 # -- A fixtures file with mistakes stops every verb that opens the registry, and says where they are -----

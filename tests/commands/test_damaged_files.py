@@ -156,20 +156,6 @@ def test_a_link_in_the_private_directory_is_refused(place: World) -> None:
     place.ok("push")
 
 
-def test_a_link_further_below_is_not_followed(place: World) -> None:
-    place.ok("push")
-    place.edit("a", "x", "y")
-    links = [*(place.root / ".promptsync/cache").iterdir(), place.root / ".promptsync/backup/x"]
-    assert len(links) > 2
-    for path in links:
-        path.parent.mkdir(exist_ok=True)
-        path.unlink(missing_ok=True)
-        path.symlink_to(place.root.parent / "victim/mine")
-    for verb in LINKED:
-        place.ok(*verb)
-    assert victim(place) == {"mine": "mine"}
-
-
 def test_a_database_elsewhere_that_is_a_link_is_refused(place: World) -> None:
     place.put("promptsync.yaml", 'remotes: {local: {url: "local:db/r.db"}}\n')
     (place.root / "db").mkdir()

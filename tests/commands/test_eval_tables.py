@@ -164,8 +164,8 @@ def test_more_cells_than_the_limit_are_refused_and_a_run_that_is_not_awaited_is_
 
 def test_noise_says_which_rows_move_and_what_that_allows(world: World) -> None:
     world.faults.append(edited(lambda body: body["operation"].update(status="running"), "/operations/"))
-    late = world.run("eval", "noise", "thanks", "--prompt", "a", "--timeout", "0.05")
-    assert late.code == 1 and "hint: promptsync eval noise thanks\n" in late.err, str(late)
+    hint = "hint: promptsync eval noise thanks\n"
+    world.says(1, hint, "eval", "noise", "thanks", "--prompt", "a", "--timeout", "0.05")
     world.faults.clear()
     calm = world.ok("eval", "noise", "thanks", "--prompt", "a")
     assert calm.out.splitlines() == [
@@ -180,15 +180,12 @@ def test_noise_says_which_rows_move_and_what_that_allows(world: World) -> None:
     world.write("new", "A moody hello, {name}", model=MODEL)
     moody = world.ok("eval", "noise", "thanks", "--prompt", "new", "--runs", "5", "--json")
     (noise,) = moody.document["noise"]
-    assert (noise["moved"], noise["share"]) == ([*range(1, 16)], 0.6)
-    assert sum(noise["scores"]) == 300 and noise["max_drop"] > 30
-    text = world.run("eval", "noise", "thanks", "--prompt", "new", "--runs", "5").out
-    assert "changed: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 5 more; 60 % differ" in text
+    assert (noise["moved"], noise["share"], sum(noise["scores"])) == ([*range(1, 16)], 0.6, 300)
     world.put("evaluations/thanks.yaml", evaluation(8))
     world.forget()
-    done = world.run("eval", "noise", "thanks")
-    assert (done.code, world.writes) == (1, [])
-    assert "thanks has 8 rows: it takes 10 to measure anything, and 20 for max_drop 5" in done.err
+    few = "thanks has 8 rows: it takes 10 to measure anything, and 20 for max_drop 5"
+    world.says(1, few, "eval", "noise", "thanks")
+    assert world.writes == []
 
 
 def test_the_list_has_files_tables_and_evaluations(world: World) -> None:
@@ -197,20 +194,16 @@ def test_the_list_has_files_tables_and_evaluations(world: World) -> None:
     # The table that the file has made is in its line.
     (line,) = [row for row in rows[1:] if row[:2] == ["thanks", "file"]]
     assert len(line[-1]) == 36 and not [row for row in rows if row[1] == "table"]
-    document = world.run("eval", "list", "--json").document
-    assert document["files"] == [{"name": "thanks", "path": "evaluations/thanks.yaml", "prompts": ["a", "b"]}]
     # Prompts that do not belong here are not run.
     world.configure("include: [b]")
     assert [line[0] for line in world.ok("eval", "run", "thanks").lines[:2]] == ["PROMPT", "b"]
-    other = world.run("eval", "run", "thanks", "--prompt", "a")
-    assert other.code == 2 and "no prompt 'a' in your files" in other.err
+    world.says(2, "no prompt 'a' in your files", "eval", "run", "thanks", "--prompt", "a")
 
 
 def test_a_file_with_conflict_markers_is_not_run(world: World) -> None:
     path = world.root / "prompts/a.yaml"
     path.write_text("<<<<<<< ours\n" + path.read_text() + "=======\n>>>>>>> theirs\n")
-    done = world.run("eval", "run", "thanks")
-    assert (done.code, done.out) == (1, "") and "prompts/a.yaml:1:1: Git conflict markers" in done.err
+    world.says(1, "prompts/a.yaml:1:1: Git conflict markers", "eval", "run", "thanks")
     world.write("a", "<<<<<<< yours\nHello\n=======\nHi\n>>>>>>> registry v2\n", model=MODEL)
     writes = len(world.writes)
     for options in (["thanks"], ["--changed", "--tables"]):

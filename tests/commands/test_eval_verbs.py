@@ -54,17 +54,12 @@ def test_a_score_under_the_minimum_is_exit_1(here: World) -> None:
     assert ran.lines[1][:7] == ["quality", "v1", "4", "echo", "50.5", "failed:", "50"]
     assert "quality: 50 on the echo model is below the minimum of 50.5" in ran.err
     assert "quality: row 2, contains: check returned false" in ran.out
-    (found,) = here.run("eval", "run", "quality", "--min-score", "50.5", "--json").document["runs"]
-    assert found["missed_cells"] == [{"row": 2, "column": "contains", "reason": "check returned false"}]
-    assert "ran on the echo model" in ran.out
     runs = here.run("eval", "run", "1", "unscored", "--allow-unscored", "--json").document["runs"]
     assert [one["evaluation"] for one in runs] == ["quality", "unscored"]
     report = runs[0].pop("report_id")
-    nothing = {key: [] for key in ("failed_cells", "missed_cells", "prompts", "unbound")}
-    run = {"evaluation": "quality", "evaluation_id": 1, "version": 1, "model": "echo", "status": "completed"}
-    ending = {"score": 50.0, "minimum": None, "passed": True, "reason": None}
-    assert runs[0] == {**run, **nothing, **ending}
-    assert here.run("eval", "show", str(report)).code == 0
+    keys = ("evaluation", "evaluation_id", "version", "model", "status", "score", "passed", "reason")
+    assert [runs[0][key] for key in keys] == ["quality", 1, 1, "echo", "completed", 50.0, True, None]
+    here.ok("eval", "show", str(report))
     here.configure("checks: [{match: '*', evaluation: '1', min_score: 80}]")
     here.says(1, "error: quality: 50 on the echo model is below the minimum of 80", "eval", "show", "quality")
 
@@ -212,26 +207,7 @@ def test_failed_cells_are_capped_in_the_text_and_whole_elsewhere(checked: World)
     lines = [line for line in done.out.splitlines() if ": row " in line]
     assert (len(lines), max(map(len, lines)) < 260, "\x1b" in done.out) == (10, True, False)
     assert "20 more failed cells; --json has all" in done.out
-    results = suites(checked.root / "report.xml")["a is polite"]
-    assert list(results.values()).count("failure") == 30
-    checked.faults[1] = edited(cells, "/evaluations/6")
-    (again,) = checked.run("eval", "run", "a is polite", "--json").document["runs"]
-    assert [len(cell["reason"]) for cell in again["failed_cells"]] == [99 * 8] * 30
-
-
-def test_a_workflow_gets_a_summary_and_outputs(checked: World, tmp_path: Path) -> None:
-    change(checked, "a", "Hi, {name}", evaluations=["a is polite"])
-    summary, outputs = tmp_path / "summary", tmp_path / "outputs"
-    environ = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": str(outputs)}
-    done = checked.run("eval", "run", "--changed", "--min-score", "50", **environ)
-    assert done.code == 1
-    text = summary.read_text()
-    assert "EVALUATION   PROMPTS  REPORT  SCORE  MINIMUM  RESULT" in text
-    assert "a is polite  a        5       echo   50       failed: 0 on the echo" in text
-    found = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
-    # What the echo model answered is no score.
-    assert (found["passed"], json.loads(found["scores"])) == ("false", {})
-    assert json.loads(found["changed"]) == ["a"]
+    assert [*suites(checked.root / "report.xml")["a is polite"].values()].count("failure") == 30
 
 
 # -- ``agent run --changed``: the agents of what changed, and their outputs -------------------------------
@@ -249,13 +225,7 @@ def test_the_agents_of_what_changed_run_with_their_inputs(checked: World) -> Non
     assert one["input_variables"] == {"name": "Ada"}
     assert one["outputs"]["last"]["value"] == "Bye, Ada"
     text = checked.run("agent", "run", "--changed").out
-    assert text.splitlines()[-5:] == [
-        "--- bot: first ---",
-        "A politer hello, Ada",
-        "",
-        "--- bot: last ---",
-        "Bye, Ada",
-    ]
+    assert text.endswith("--- bot: first ---\nA politer hello, Ada\n\n--- bot: last ---\nBye, Ada\n")
     (one,) = checked.ok("agent", "run", "--changed", "--var", "name=Bo", "--json").document["runs"]
     assert one["outputs"]["first"]["value"] == "A politer hello, Bo"
 
@@ -296,38 +266,15 @@ def kept(world: World, query: str) -> list[tuple[Any, ...]]:
         return database.execute(query).fetchall()
 
 
-def test_an_application_needs_a_url_and_no_configuration(logged: World) -> None:
-    (logged.root / "promptsync.yaml").unlink()
-    url = f"local:{logged.root}/.promptsync/registry.db"
-    logged.root /= "app"
-    logged.root.mkdir()
-    for line in (
-        "track request ../request.json",
-        "track group --new",
-        "eval list",
-        "agent list",
-        "dataset list",
-    ):
-        assert logged.run("--remote", url, *line.split()).code == 0
-        assert list(logged.root.iterdir()) == []
-        assert logged.run(*line.split()).code == 2
-
-
 def test_a_request_is_logged_and_its_id_is_all_that_is_printed(
     logged: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logged.put("bad.json", json.dumps({**REQUEST, "score": 101, "model": 3}, indent=1))
-    invalid = logged.run("track", "request", "bad.json")
-    assert (invalid.code, invalid.out) == (1, "")
-    assert "bad.json:3:2: model must be text" in invalid.err
-    assert "score: 101 is greater than the maximum of 100" in invalid.err
+    logged.put("bad.json", json.dumps({**REQUEST, "model": 3}, indent=1))
+    assert logged.says(1, "bad.json:3:2: model must be text", "track", "request", "bad.json").out == ""
     done = logged.ok("track", "request", "request.json")
     assert (done.out, done.err) == ("1\n", "")
     assert logged.ok("track", "request", "request.json", "--json").document["request_id"] == 2
-    columns = "provider_type, engine, request_start_time, latency_ms"
-    assert kept(logged, f"SELECT {columns} FROM requests WHERE id = 1") == [
-        ("openai", "gpt-4o", "2026-01-01T00:00:00.000000Z", 1000)
-    ]
+    assert kept(logged, "SELECT engine, latency_ms FROM requests WHERE id = 1") == [("gpt-4o", 1000)]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(REQUEST).encode())))
     assert logged.ok("track", "request", "-").out == "3\n"
 

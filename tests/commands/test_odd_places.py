@@ -116,21 +116,6 @@ def test_an_odd_environment_changes_no_result(place: World) -> None:
         place.ok("status", "--exit-code")
 
 
-REMOTES = [
-    "local:" + "a" * 5000,
-    "local:a/" + "b" * 300,
-    "http://[::1",
-    "http://" + "a" * 100_000,
-    "a\x1b[31m:b",
-]
-
-
-def test_a_remote_that_cannot_exist_is_a_usage_error(place: World) -> None:
-    for remote in REMOTES:
-        for done in (place.run("push", "--remote", remote), place.run("ls-remote", PROMPTSYNC_REMOTE=remote)):
-            assert (done.code, done.err[:7], "\x1b" in done.err) == (2, "error: ", False)
-
-
 # -- Other encodings, damaged repositories and odd settings of git: a clean result or one clear error -----
 
 

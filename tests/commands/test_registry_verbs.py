@@ -53,25 +53,17 @@ def test_the_list_shows_every_prompt_and_marks_those_with_a_file(here: World) ->
     assert [line[0] for line in here.ok("ls-remote", "*r*e*").lines] == ["greet", "support/refund"]
     assert here.ok("ls-remote", "GREET*").lines == []
     prompts = here.ok("ls-remote", "--json", "--status", "all").document["prompts"]
-    assert prompts[2] == {
-        "name": "support/refund",
-        "id": here.read("support/refund")["id"],
-        "version": 2,
-        "labels": [{"label": "prod", "version": 1}, {"label": "prod.previous", "version": 1}],
-        "tags": ["billing", "paid"],
-        "message": "two (v2)",
-        "is_snippet": False,
-        "archived": False,
-        "adopted": False,
-    }
-    shown = [(one["name"], one["labels"], one["archived"], one["adopted"]) for one in prompts]
-    assert shown[:2] == [("greet", [], False, False), ("old", None, True, False)]
-    assert shown[3] == ("tone", [], False, True)
+    labels = [{"label": "prod", "version": 1}, {"label": "prod.previous", "version": 1}]
+    assert [(one["name"], one["labels"], one["archived"], one["adopted"]) for one in prompts] == [
+        ("greet", [], False, False),
+        ("old", None, True, False),
+        ("support/refund", labels, False, False),
+        ("tone", [], False, True),
+    ]
+    assert (prompts[2]["id"], prompts[2]["message"]) == (here.read("support/refund")["id"], "two (v2)")
     # Where labels cost a request each, the list says which verb has them.
     here.faults.append(fault(asking("GET", "/prompt-templates/labels"), failing(404, "no prompt labels")))
-    ran = here.ok("ls-remote", "support/*")
-    assert ran.lines == [["support/refund", "v2", "[billing,", "paid]", "two"]]
-    assert "promptsync label list fetches them" in ran.err
+    here.says(0, "promptsync label list fetches them", "ls-remote", "support/*")
     (prompt,) = here.ok("ls-remote", "support/*", "--json").document["prompts"]
     assert prompt["labels"] is None
 
@@ -80,12 +72,12 @@ def test_a_url_needs_no_working_copy_and_leaves_none_behind(world: World, tmp_pa
     world.root = tmp_path / "nowhere"
     world.root.mkdir()
     with create_app(tmp_path / "r.db") as app, running(app) as url:
-        for environ in ({}, {"PROMPTSYNC_REMOTE": url}, {"PROMPTLAYER_BASE_URL": url}):
-            options = [] if environ else ["--remote", url]
-            ran = world.run("ls-remote", *options, **environ)
-            assert (ran.code, ran.err) == (0, "0 prompts\n")
+        for line in ("eval list", "agent list", "dataset list", "track group --new"):
+            world.ok(*line.split(), "--remote", url)
+            world.says(2, "promptsync init", *line.split())
+        for environ in ({"PROMPTSYNC_REMOTE": url}, {"PROMPTLAYER_BASE_URL": url}):
+            assert world.ok("ls-remote", **environ).err == "0 prompts\n"
     assert [*world.root.iterdir()] == []
-    ran = world.says(2, "promptsync init", "ls-remote")
 
 
 # -- log -----------------------------------------------------------------------------------------------
@@ -99,9 +91,7 @@ def test_the_log_is_newest_first(here: World) -> None:
     assert paragraphs[0].split("\n")[1].startswith("Date:   20")
     assert "    two" in paragraphs[0]
     newest = here.ok("log", "support/refund", "--json").document["versions"][0]
-    assert {*newest} >= {"version", "labels", "message", "created_at", "commit", "digest"}
     assert (newest["version"], newest["message"], newest["labels"]) == (2, "two", [])
-    assert len(newest["digest"]) >= 64
     cut = here.ok("log", "support/refund", "--max-count", "1")
     assert cut.out.startswith("version 2") and "version 1" not in cut.out and "--all" in cut.err
     assert here.ok("log", "support/refund", "-n", "1", "--all").err == ""
@@ -121,8 +111,7 @@ def test_a_version_is_shown_as_a_prompt_file_and_said_beside_it(here: World) -> 
     assert here.ok("show", "support/refund@1").err == "support/refund v1 (prod, prod.previous) one\n"
     assert here.ok("show", "support/refund@1", "-q").err == ""
     found = here.ok("show", "support/refund:prod", "--json").document["prompt"]
-    assert (found["name"], found["version"]) == ("support/refund", 1)
-    assert found["labels"] == ["prod", "prod.previous"]
+    assert (found["version"], found["labels"]) == (1, ["prod", "prod.previous"])
     assert found["template"]["messages"][0]["content"][0]["text"] == "one"
 
 
@@ -206,8 +195,6 @@ def test_what_is_given_is_what_is_meant(changed: World, monkeypatch: pytest.Monk
         for given, meant in GIVEN[1:8:2] if several else GIVEN if first == "status" else GIVEN[1:7:2]:
             document = changed.run(first, *given, *options, "--json").document
             assert sorted(one["name"] for one in document.get(key, [document])) == meant, given
-    listed = changed.ok("ls-remote", "support/*", "--json").document["prompts"]
-    assert [one["name"] for one in listed] == ["support/refund", "support/return"]
     assert changed.ok("show", "support/*").out.count("\n---\n") == 1
     assert changed.ok("log", "support/*", "--oneline").out.splitlines()[0] == "support/refund"
     assert "=== support/return ===" in changed.ok("render", "support/*").out
@@ -241,9 +228,8 @@ def test_what_is_forced_is_named_and_never_matched(changed: World) -> None:
             ("support/*",): "needs exact names, and 'support/*' is a pattern",
             ("hello", "prompts/support"): "needs exact names, and 'prompts/support' is a directory",
         }.items():
-            refused = changed.run("push", *names, option, "-y")
-            assert (refused.code, changed.writes) == (2, []), str(refused)
-            assert f"{option} {why}" in refused.err
+            changed.says(2, f"{option} {why}", "push", *names, option, "-y")
+    assert changed.writes == []
     changed.ok("push", "prompts/support/refund.yaml", "--force", "-y")
     assert changed.text("support/refund", 3) == "Ciao {name}"
 
@@ -258,15 +244,13 @@ UNKNOWN = [
 
 def test_an_unknown_name_is_a_usage_error_with_the_closest_match(changed: World) -> None:
     for command in UNKNOWN:
-        done = changed.exits(2, *command.split(), "--json")
-        error = json.loads(done.out)["error"]
-        assert error["code"] == "not-found"
+        error = json.loads(changed.exits(2, *command.split(), "--json").out)["error"]
         is_pattern = "?" in command
         message = "no prompt matches 'he" if is_pattern else "there is no prompt 'he"
-        assert error["message"].startswith(message)
+        assert (error["code"], error["message"].startswith(message)) == ("not-found", True)
         assert error["hint"] == "did you mean 'hello'?" or is_pattern
     for command in ("show", "label list", "pull", "push"):  # an id is no name
-        done = changed.says(2, "there is no prompt", *command.split(), str(changed.read("hello")["id"]))
+        changed.says(2, "there is no prompt", *command.split(), str(changed.read("hello")["id"]))
     assert changed.writes == []
     # An archived prompt without a file is looked for in git.
     changed.publish("gone")
@@ -277,9 +261,8 @@ def test_an_unknown_name_is_a_usage_error_with_the_closest_match(changed: World)
     assert "hint: promptsync push gone --restore\n" in changed.run("show", "gone").err
     changed.configure("include: [hello, 'support/*']")
     assert "1 prompt file ignored (not in include); promptsync lint lists them" in changed.ok("status").out
-    refused = changed.run("push", "prompts/gone.yaml")
     said = "'gone' is not published, because include in promptsync.yaml does not match it"
-    assert (refused.code, said in refused.err) == (2, True)
+    changed.says(2, said, "push", "prompts/gone.yaml")
 
 
 # -- ``open``: the page of a prompt, and which registries have one ---------------------------------------
@@ -316,19 +299,15 @@ def test_on_a_terminal_the_page_is_opened_and_everywhere_it_is_printed(
     assert support.ok("open", "support/refund").out == f"{url}\n"  # without a terminal
     monkeypatch.setattr(streams, "columns", lambda variable: None)  # in a pipe
     assert support.on_terminal("open", "support/refund", answer=None).out == f"{url}\n"
-    for argument, said in (("support/refnd", "did you mean 'support/refund'?"), ("support/*", "matches 2")):
-        done = support.on_terminal("open", argument, answer=None)
-        assert (done.code, said in done.err) == (2, True)
+    support.says(2, "matches 2", "open", "support/*")
     assert opened == [url] * 3
 
 
 def test_the_embedded_registry_has_no_dashboard(local: World) -> None:
     local.write("a", commit="Change prompts")
     local.ok("push")
-    done = local.on_terminal("open", "a@1", answer=None, NO_COLOR="1")
     message = "local (embedded registry) has no dashboard; only PromptLayer has one"
-    assert (done.code, done.err) == (2, f"error: {message}\nhint: promptsync show a@1\n")
-    assert local.run("show", "a@1").code == 0
+    local.says(2, f"error: {message}\nhint: promptsync show a@1\n", "open", "a@1")
 
 
 # -- ``search``: where does this sentence occur? ---------------------------------------------------------
@@ -361,16 +340,13 @@ messages:
 FOUND: list[tuple[str, dict[str, bool], list[int]]] = [
     ("refund questions", {}, [6]),
     ("be brief", {}, []),
-    ("(?i)be brief", {}, []),
     ("Be brief and friendly", {}, [7, 11, 14]),
     ("  Be  brief\nand friendly ", {}, [7, 11, 14]),
     ("tone of the house", {}, [1]),
-    ("{{ question }}", {}, [18]),
     ("e", {}, [*range(1, 21)]),
     ("be BRIEF", {"ignore_case": True}, [7, 11, 14]),
     (r"friendly\b.+s\.", {"is_regexp": True}, [8, 12, 15]),
     (r"^\s+content", {"is_regexp": True}, [5, 10, 14, 17, 20]),
-    (r"and friendly", {"is_regexp": True}, []),
     ("x*", {"is_regexp": True}, []),
     (r"[[{] question", {"is_regexp": True}, [18]),  # a later Python may read it otherwise, and warns
 ]
@@ -431,7 +407,7 @@ def test_files_and_cached_versions_are_searched_without_a_request(searched: Worl
     done = searched.ok("search", "old address")  # the versions of a prompt share a line
     assert done.out == "support/refund@2, @1  Send it to the old address, please\n"
     assert re.fullmatch(r"2 matches in 4 files and \d cached versions\n", done.err)
-    done = searched.says(2, "did you mean 'support/refund'?", "search", "it", "support/refnd")
+    searched.says(2, "did you mean 'support/refund'?", "search", "it", "support/refnd")
     for options, advice in (((), True), (("-i",), False)):
         done = searched.run("search", "NO SUCH TEXT", *options)
         assert (done.code, done.err.endswith("; -i matches upper and lower case alike\n")) == (1, advice)
@@ -443,9 +419,7 @@ def test_what_a_prompt_contains_cannot_reach_the_terminal(local: World) -> None:
     local.ok("show", "a@1")
     local.write("b", "c " * 500 + "needle")
     done = local.ok("search", "needle")
-    assert "\x1b" not in done.out
-    assert "\u202e" not in done.out
-    assert "a@1" in done.out
+    assert "\x1b" not in done.out and "\u202e" not in done.out and "a@1" in done.out
     assert max(map(len, done.out.splitlines())) < 300
     shown = local.screen("search", "needle", "b", columns=60)
     assert "\x1b[1mneedle\x1b[0m" in shown
