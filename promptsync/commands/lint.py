@@ -225,8 +225,6 @@ def _of_config(config: Config, worktree: Worktree) -> Iterator[Problem]:
 
 
 _MEANINGS: Final = {"error": "bad", "warning": "warn"}
-_MOST_ANNOTATIONS: Final = 10
-"""Most annotations of one severity that GitHub shows for a step."""
 
 
 def _text(problems: Sequence[Problem]) -> list[str]:
@@ -249,27 +247,17 @@ def _line(problem: Problem) -> str:
 
 
 def github(problems: Sequence[Problem]) -> list[str]:
-    """Return problems as annotations, errors first; those beyond GitHub's limit follow as plain lines."""
-    shown, rest = list[str](), list[str]()
-    for severity in _MEANINGS:
-        alike = [problem for problem in problems if problem.severity == severity]
-        shown += map(_annotation, alike[:_MOST_ANNOTATIONS])
-        rest += map(_line, alike[_MOST_ANNOTATIONS:])
-    if rest:
-        more = f"{output.count(len(rest), 'more problem')} in the log"
-        reason = f"GitHub shows {_MOST_ANNOTATIONS} of each severity"
-        rest.append(f"::notice title=promptsync lint::{more}: {reason}")
-    return [*shown, *rest]
-
-
-def _annotation(problem: Problem) -> str:
-    message = _escaped(output.safe(f"{problem.message} {problem.hint}".strip()))
-    path, title = (
-        _escaped(output.name(text)).replace(":", "%3A").replace(",", "%2C")
-        for text in (problem.path, f"promptsync {problem.rule}")
-    )
-    place = f"file={path},line={problem.line},col={problem.column}"
-    return f"::{problem.severity} {place},title={title}::{message}"
+    """Return problems as annotations, errors first: GitHub shows ten of each severity, and all in the log."""
+    lines = []
+    for problem in sorted(problems, key=lambda problem: [*_MEANINGS].index(problem.severity)):
+        message = _escaped(output.safe(f"{problem.message} {problem.hint}".strip()))
+        path, title = (
+            _escaped(output.name(text)).replace(":", "%3A").replace(",", "%2C")
+            for text in (problem.path, f"promptsync {problem.rule}")
+        )
+        place = f"file={path},line={problem.line},col={problem.column}"
+        lines.append(f"::{problem.severity} {place},title={title}::{message}")
+    return lines
 
 
 def _escaped(text: str) -> str:

@@ -10,9 +10,6 @@ from typing import Final
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 OUTPUT: Final = "GITHUB_OUTPUT"
 
-MOST_SUMMARY: Final = 1_000_000
-"""Most bytes of a summary; GitHub accepts 1 MiB per step."""
-
 
 def write_github_files(
     variables: Mapping[str, str], summary: Sequence[str], outputs: Mapping[str, str]
@@ -23,7 +20,7 @@ def write_github_files(
     """
     try:
         if summary and variables.get(SUMMARY):
-            _append(variables[SUMMARY], "\n".join([*summary, "", ""]), MOST_SUMMARY)
+            _append(variables[SUMMARY], "\n".join([*summary, "", ""]))
         if outputs and variables.get(OUTPUT):
             # A value of several lines could set other outputs.
             lines = (f"{name}={' '.join(value.splitlines())}\n" for name, value in outputs.items())
@@ -45,10 +42,6 @@ def disarmed(lines: Sequence[str]) -> list[str]:
     ]
 
 
-def _append(path: str, text: str, most: int | None = None) -> None:
-    data = text.encode("utf-8", "backslashreplace")
-    place = Path(path)
-    if most is not None and (place.stat().st_size if place.exists() else 0) + len(data) > most:
-        data = b"The summary of this step is too long to show.\n\n"
-    with place.open("ab") as file:
-        file.write(data)
+def _append(path: str, text: str) -> None:
+    with Path(path).open("ab") as file:
+        file.write(text.encode("utf-8", "backslashreplace"))

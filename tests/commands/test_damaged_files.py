@@ -163,10 +163,3 @@ def test_a_database_elsewhere_that_is_a_link_is_refused(place: World) -> None:
     for verb in ("status", "push"):
         place.says(3, "r.db is a symbolic link", verb)
     assert victim(place) == {"mine": "mine"}
-
-
-def test_the_private_directory_of_a_linked_working_copy_is_its_own(place: World, tmp_path: Path) -> None:
-    (tmp_path / "short").symlink_to(place.root)
-    place.root = tmp_path / "short"
-    assert place.run("status", "--exit-code").code == 1
-    place.ok("push")

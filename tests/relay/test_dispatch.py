@@ -70,17 +70,15 @@ def test_the_api_may_be_one_of_your_own_servers() -> None:
     assert url_of("a/b", "", "http://localhost:9") == "http://localhost:9/repos/a/b/dispatches"
 
 
+NO_REPOSITORIES = (("", ""), ("a/b", "a/b"), ("repo", ""), ("https://github.com/a/b", ""), ("", "a b/c"))
+NO_HOSTS = ("http://git.example.com/api/v3", "http://localhost.example.com", "http://localhost@x.y")
+
+
 def test_wrong_repositories_and_urls_are_usage_errors() -> None:
-    for github, gitlab in (("", ""), ("a/b", "a/b"), ("repo", ""), ("https://github.com/a/b", "")):
+    for github, gitlab in NO_REPOSITORIES:
         with pytest.raises(UsageError, match="pass --github OWNER/REPO or --gitlab GROUP/PROJECT"):
             url_of(github, gitlab)
-    for github, gitlab in (("a/b?x", ""), ("", "a b/c")):
-        with pytest.raises(UsageError, match="pass --github OWNER/REPO"):
-            url_of(github, gitlab)
-    for host in ("http://git.example.com/api/v3", "http://localhost.example.com", "http://localhost@x.y"):
-        with pytest.raises(UsageError, match="is not an https URL"):
-            url_of("a/b", "", host)
-    for host in ("https://me:pw@example.com", "git.example.com"):
+    for host in (*NO_HOSTS, "https://me:pw@example.com", "git.example.com"):
         with pytest.raises(UsageError, match="is not an https URL"):
             url_of("a/b", "", host)
 
@@ -240,19 +238,3 @@ def test_what_is_rejected_is_loud_and_repeated_until_it_is_fixed(
             r"check the token, its permissions and the repository; trying again in \d+ s",
             line,
         )
-
-
-# -- the end ------------------------------------------------------------------------------------------------
-
-
-def test_what_cannot_be_started_before_the_stop_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    with api() as github, relaying(github.url, has_thread=True) as site:
-        site.relay.dispatcher.close()  # which is silent
-        assert caplog.text == ""
-    with api() as github, relaying(github.url, has_thread=True) as site:
-        github.replies = [(500, {}, b"")]
-        site.send(edit())
-        site.relay.dispatcher.close()
-        site.relay.dispatcher.close()
-        assert len(github.requests) == 1
-    assert caplog.text.count("stopped before every workflow was started") == 1

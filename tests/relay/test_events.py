@@ -136,12 +136,6 @@ def test_an_event_that_arrives_again_starts_nothing(
     assert started(site, github) == [] and "it was received before" in caplog.text
 
 
-def test_the_next_edit_of_the_same_prompt_is_no_replay(site: Site, github: Api) -> None:
-    for second in range(3):
-        assert site.send({**event(), "timestamp": f"2026-01-02T03:04:0{second}"}).status_code == 202
-        assert started(site, github) == ["promptsync-drift"]
-
-
 def test_the_memory_for_replays_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("promptsync.relay.MOST_SEEN", 5)
     for number in range(8):
@@ -159,34 +153,25 @@ TABLE: list[tuple[str, dict[str, Any], list[str]]] = [
     ("", event(name="a/b"), ["drift"]),
     ("include: ['support/*']", event(), ["drift"]),
     ("include: ['support/*']", event(name="marketing/x"), []),
-    ("include: ['support/*']", event(name=""), []),
-    ("include: ['support/*']", event("prompt_template_updated"), ["drift"]),
     ("include: ['support/*']", event("prompt_template_deleted"), ["drift"]),
     ("include: ['support/*']", event(RENAME, "support/b", old_prompt_template_name="a"), ["drift"]),
     ("include: ['support/*']", event(RENAME, "b", old_prompt_template_name="support/a"), ["drift"]),
     ("include: ['support/*']", event(RENAME, "b", old_prompt_template_name="a"), []),
     ("", event(MOVED, prompt_template_label="prod"), []),
     ("", event(MOVED, prompt_template_label="prod.previous"), []),
-    ("", event("prompt_template_label_created", prompt_template_label="prod.released"), []),
     ("", event("prompt_template_label_deleted", prompt_template_label="prod"), []),
     ("", event("prompt_template_label_change_requested", prompt_template_label="prod"), []),
-    ("", event("prompt_template_label_change_denied", prompt_template_label="prod"), []),
     (LABELS, event(APPROVAL, prompt_template_label="prod"), ["approved"]),
     (LABELS, event(APPROVAL, prompt_template_label="prod", change_type="move"), ["approved"]),
-    (LABELS, event(APPROVAL, prompt_template_label="prod", change_type="create"), ["approved"]),
     (LABELS, event(APPROVAL, prompt_template_label="prod", change_type="delete"), []),
     (LABELS, event(APPROVAL, prompt_template_label="stage"), []),
-    (LABELS, event(APPROVAL, prompt_template_label="dev"), []),
     (LABELS, event(APPROVAL, prompt_template_label="prod.released"), []),
     (LABELS, event(APPROVAL, prompt_template_label=None), []),
     ("", event(APPROVAL, prompt_template_label="dev"), ["approved"]),
     ("", event(APPROVAL, prompt_template_label="dev.previous"), []),
     ("include: ['support/*']", event(APPROVAL, "x", prompt_template_label="prod"), []),
     ("", event("agent_run_finished"), []),
-    ("", event("skill_collection_files_changed"), []),
-    ("", event("prompt.updated"), []),
     ("", {"event_type": EDIT}, []),
-    ("", {"event_type": EDIT, "details": None}, []),
     ("", {"event_type": EDIT, "details": {"prompt_template_name": 5}}, []),
     ("", {"event_type": EDIT, "details": ["x"]}, []),
     ("", {"event_type": ["x"], "details": {}}, []),

@@ -12,7 +12,6 @@ import pytest
 from bundles import response, write_bundle
 from scripted_registry import Reply, Scripted, Seen, reusing, serving
 
-import promptsync
 from promptsync import runtime
 
 pytest.importorskip("promptlayer")
@@ -147,7 +146,3 @@ atexit.register(lambda: print(prompts.get("support/refund")["version"]))
     with reusing(Scripted(Reply(response(version=7)))) as url:
         bundle = write_bundle(tmp_path / "prompts.json", response(version=7))
         assert outside(script, url, str(bundle)) == "7\n"
-
-
-def test_the_package_tells_type_checkers_that_it_has_types() -> None:
-    assert Path(promptsync.__file__).with_name("py.typed").is_file()

@@ -37,21 +37,18 @@ def chosen_labels(
     """Return the prompts that arguments mean, with their labels and the version that is meant of each.
 
     Without arguments these are all in scope. Of those that nobody named, only the ones with the label
-    ``having`` count. What is named counts more than what matches a pattern. Raises ``UsageError`` for a
-    prompt at two versions, and if no prompt is left.
+    ``having`` count. Raises ``UsageError`` for a prompt at two versions, and if no prompt is left.
     """
     catalog, chosen = versions.Catalog(project), dict[str, PromptAt]()
     for target in resolve(project, names, catalog, at=at):
-        other = chosen.setdefault(target.name, target)
-        if other.is_exact == target.is_exact and other.at != target.at:
-            where = " and ".join(
-                f"at {version}" if version else "without a version" for version in (other.at, target.at)
-            )
-            raise UsageError(f"{target.name} is specified {where}", hint="remove one of the two")
-        if target.is_exact:
+        other = chosen.get(target.name)
+        if other is not None and other.at != target.at:
+            where = [f"at {version}" if version else "without a version" for version in (other.at, target.at)]
+            what = f"{target.name} is specified {' and '.join(where)}"
+            raise UsageError(what, hint="remove one of the two")
+        if other is None or target.is_exact:
             chosen[target.name] = target
-    listed = [catalog[name] for name in sorted(chosen)]
-    prompts = versions.labelled(project, listed if names else None)
+    prompts = versions.labelled(project, [catalog[name] for name in sorted(chosen)] if names else None)
     pairs = [
         (prompt, chosen.get(prompt.listed.name) or PromptAt(prompt.listed.name, is_exact=False))
         for prompt in prompts
