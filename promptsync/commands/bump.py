@@ -7,6 +7,7 @@ import shlex
 import click
 
 from promptsync.commands.shared.action import carry_out, plan_options
+from promptsync.commands.shared.groups import option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import matching
@@ -23,11 +24,11 @@ from promptsync.terminal import output
 @verb("bump")
 @click.argument("snippet", metavar="SNIPPET")
 @click.argument("users", nargs=-1, metavar="[USER]...")
-@click.option(
+@option(
     "--to",
+    "N",
+    "Pin version N, even if it is lower (default: the version that the snippet's file has).",
     type=click.IntRange(1),
-    metavar="N",
-    help="Pin version N, even if it is lower (default: the version that the snippet's file has).",
 )
 @plan_options
 def command(session: Session, snippet: str, users: tuple[str, ...], to: int | None) -> Outcome:

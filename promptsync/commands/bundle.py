@@ -6,10 +6,9 @@ import shlex
 import sys
 from typing import Any
 
-import click
-
 from promptsync.bundle.build import bundle_of_commit, bundle_of_label
 from promptsync.commands.shared.ci import live_label
+from promptsync.commands.shared.groups import option
 from promptsync.commands.shared.options import check_apart, read_bundle, release_label_option, writable
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Refused, UsageError
@@ -21,9 +20,9 @@ from promptsync.terminal import output
 
 @verb("bundle")
 @release_label_option
-@click.option("--from", "revision", metavar="REF", help="Bundle the files of a commit, without a registry.")
-@click.option("-o", "--output", "file", metavar="FILE", help="Write to FILE (default: print the bundle).")
-@click.option("--check", "checked", metavar="FILE", help="Exit with 3 if the bundle in FILE is out of date.")
+@option("--from revision", "REF", "Bundle the files of a commit, without a registry.")
+@option("-o --output file", "FILE", "Write to FILE (default: print the bundle).")
+@option("--check checked", "FILE", "Exit with 3 if the bundle in FILE is out of date.")
 def command(
     session: Session, label: str | None, revision: str | None, file: str | None, checked: str | None
 ) -> Outcome:

@@ -14,6 +14,7 @@ from promptsync.checks.runs import TIMEOUT
 from promptsync.checks.tested_text import Wanted
 from promptsync.commands.shared import checks, ci, options
 from promptsync.commands.shared.action import carry_out, plan_options
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.difference import Difference, differences
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
@@ -32,38 +33,29 @@ _STANDARD = ("min_score", "allow_unscored", "allow_unbound", "max_drop")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @options.release_label_option
 @options.message_option
-@click.option(
-    "--min-score", metavar="N", type=options.SCORE, help="The score that every evaluation must reach."
-)
-@click.option(
+@option("--min-score", "N", "The score that every evaluation must reach.", type=options.SCORE)
+@option(
     "--max-drop",
-    metavar="N",
+    "N",
+    "On tables: how far the share of rows that pass may drop below the live version's.",
     type=options.SCORE,
-    help="On tables: how far the share of rows that pass may drop below the live version's.",
 )
-@click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")
-@click.option("--allow-unbound", is_flag=True, help="Accept runs that may have used another version.")
-@click.option("--require-checks", is_flag=True, help="Refuse prompts that have no evaluation or agent.")
-@click.option("--keep-going", is_flag=True, help="Release the prompts that passed, even if others failed.")
-@click.option("--again", is_flag=True, help="Release the named prompts even if they were rolled back.")
-@click.option(
-    "--breaking",
-    multiple=True,
-    metavar="NAME",
-    help="Release NAME even if that breaks applications that read it.",
-)
-@click.option("--older", is_flag=True, help="Deploy even if the branch has newer commits.")
-@click.option(
-    "--rehearse", is_flag=True, help="Rehearse the deploy in a temporary registry; implies --dry-run."
-)
+@flag("--allow-unscored", "Accept evaluations without a score.")
+@flag("--allow-unbound", "Accept runs that may have used another version.")
+@flag("--require-checks", "Refuse prompts that have no evaluation or agent.")
+@flag("--keep-going", "Release the prompts that passed, even if others failed.")
+@flag("--again", "Release the named prompts even if they were rolled back.")
+@option("--breaking", "NAME", "Release NAME even if that breaks applications that read it.", multiple=True)
+@flag("--older", "Deploy even if the branch has newer commits.")
+@flag("--rehearse", "Rehearse the deploy in a temporary registry; implies --dry-run.")
 @options.timeout_option
 @checks.junit_option
 @checks.report_option
 @ci.since_option
-@click.option("--allow-dirty", is_flag=True, help="Release uncommitted changes.")
+@flag("--allow-dirty", "Release uncommitted changes.")
 @checks.max_cells_option
 @checks.reuse_option
-@click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan with N changes.")
+@option("--max-changes", "N", "Allow a plan with N changes.", type=click.IntRange(0))
 @plan_options
 @options.format_option("markdown")
 def command(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.options import check_apart, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.difference import Difference, differences, differences_between, differences_since
@@ -26,16 +27,16 @@ from promptsync.terminal import output
 @verb("diff", is_long=True)
 @click.argument("names", nargs=-1, metavar="[NAME[@N|:LABEL]]...")
 @version_options
-@click.option(
+@option(
     "--since",
-    metavar="REF",
-    help="Compare the files with a git state instead: origin/main, a commit, or origin/main... for the "
+    "REF",
+    "Compare the files with a git state instead: origin/main, a commit, or origin/main... for the "
     "commit where this branch began. Sends no request.",
 )
-@click.option("--stat", is_flag=True, help="Print one line per prompt.")
-@click.option("--name-only", is_flag=True, help="Print only the names.")
+@flag("--stat", "Print one line per prompt.")
+@flag("--name-only", "Print only the names.")
 @format_option("markdown")
-@click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs.")
+@flag("--exit-code", "Exit with 1 if anything differs.")
 def command(
     session: Session,
     names: tuple[str, ...],

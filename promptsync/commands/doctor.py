@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, Literal
 
-import click
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from promptsync import __version__
+from promptsync.commands.shared.groups import flag
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import conflict_of
 from promptsync.errors import PromptsyncError, Refused, UsageError
@@ -52,7 +52,7 @@ class Finding(Struct, frozen=True):
 
 
 @verb("doctor")
-@click.option("--offline", is_flag=True, help="Send no requests to the registry.")
+@flag("--offline", "Send no requests to the registry.")
 def command(session: Session, offline: bool) -> Outcome:
     """Check configuration, prompt files, git, key and registry, and print the commands that fix problems.
 

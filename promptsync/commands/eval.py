@@ -15,6 +15,7 @@ from promptsync.checks.definition import pull_table
 from promptsync.checks.results import Standard
 from promptsync.checks.run_checks import show_run
 from promptsync.commands.shared import checks
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.options import SCORE, timeout_option
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
@@ -76,13 +77,13 @@ def _row(name: str, kind: str, id_: str, item: Evaluation | None = None) -> tupl
 
 @verb("run", parent=command, short_help="Run evaluations and check their scores.")
 @click.argument("names", nargs=-1, metavar="[NAME|ID...]")
-@click.option(
+@option(
     "--min-score",
-    metavar="N",
+    "N",
+    "Exit with 1 if a score, 0 to 100, is below N. A higher min_score in checks: takes precedence.",
     type=SCORE,
-    help="Exit with 1 if a score, 0 to 100, is below N. A higher min_score in checks: takes precedence.",
 )
-@click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")
+@flag("--allow-unscored", "Accept evaluations without a score.")
 @checks.table_options
 @checks.run_options
 def run_command(
@@ -146,7 +147,7 @@ def show_command(
 
 @verb("pull", parent=command, short_help="Write an evaluation file from a table.")
 @click.argument("table")
-@click.option("--sheet", metavar="TITLE", help="The sheet that has the rows (default: the first).")
+@option("--sheet", "TITLE", "The sheet that has the rows (default: the first).")
 def pull_command(session: Session, table: str, sheet: str | None) -> Outcome:
     """Write the rows, columns and scorecard of the TABLE with this title or id into an evaluation file.
 
@@ -168,7 +169,7 @@ def pull_command(session: Session, table: str, sheet: str | None) -> Outcome:
 @click.argument("name")
 @checks.prompt_option
 @checks.label_option
-@click.option("--runs", type=click.IntRange(2, 20), default=3, help="How often each row runs (default: 3).")
+@option("--runs", None, "How often each row runs (default: 3).", type=click.IntRange(2, 20), default=3)
 @checks.max_cells_option
 @timeout_option
 def noise_command(session: Session, name: str, runs: int, **options: Any) -> Outcome:

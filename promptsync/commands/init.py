@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import click
 from msgspec import Struct
 
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Incomplete, PromptsyncError, UsageError
@@ -35,34 +35,31 @@ from promptsync.terminal import output
 
 
 @verb("init")
-@click.option("--prompts", metavar="DIR", help="Directory of the prompt files (default: prompts).")
-@click.option("--url", metavar="URL", help="The registry to work with (default: the embedded one).")
-@click.option(
-    "--from-remote",
-    is_flag=True,
-    help="Import the registry: a file for each prompt (default registry: PromptLayer).",
-)
-@click.option(
+@option("--prompts", "DIR", "Directory of the prompt files (default: prompts).")
+@option("--url", "URL", "The registry to work with (default: the embedded one).")
+@flag("--from-remote", "Import the registry: a file for each prompt (default registry: PromptLayer).")
+@option(
     "--include",
+    "PATTERN",
+    "Prompts that belong to this repository, by name; * also matches /. Repeatable.",
     multiple=True,
-    metavar="PATTERN",
-    help="Prompts that belong to this repository, by name; * also matches /. Repeatable.",
 )
-@click.option("--github", is_flag=True, help="Add workflows for GitHub: check, deploy and drift.")
-@click.option("--gitlab", is_flag=True, help="Add jobs for GitLab: check, deploy and drift.")
-@click.option("--pre-commit", is_flag=True, help="Add .pre-commit-config.yaml with the hooks.")
-@click.option("--agents", is_flag=True, help="Add AGENTS.md and a skill for coding agents.")
-@click.option(
+@flag("--github", "Add workflows for GitHub: check, deploy and drift.")
+@flag("--gitlab", "Add jobs for GitLab: check, deploy and drift.")
+@flag("--pre-commit", "Add .pre-commit-config.yaml with the hooks.")
+@flag("--agents", "Add AGENTS.md and a skill for coding agents.")
+@option(
     "--package",
-    metavar="SPEC",
-    help="What pip installs in workflows and hooks (default: promptsync==VERSION, this release from PyPI).",
+    "SPEC",
+    "What pip installs in workflows and hooks (default: promptsync==VERSION, this release from PyPI).",
 )
-@click.option(
+@option(
     "--commit/--no-commit",
+    None,
+    "Commit what was written, in a new repository if there is none (default: ask on a terminal).",
     default=None,
-    help="Commit what was written, in a new repository if there is none (default: ask on a terminal).",
 )
-@click.option("-m", "--message", metavar="TEXT", help="The message of the commit; implies --commit.")
+@option("-m --message", "TEXT", "The message of the commit; implies --commit.")
 def command(
     session: Session,
     prompts: str | None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from promptsync.commands.shared.action import plan_options
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.labels import change_labels, chosen_labels, numbered, skip_checks_option
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
@@ -32,7 +33,7 @@ def command() -> None:
 
 @verb("list", parent=command, short_help="List where labels point.")
 @click.argument("names", nargs=-1, metavar="[NAME[:LABEL]]...")
-@click.option("--label", metavar="LABEL", help="List only LABEL.")
+@option("--label", "LABEL", "List only LABEL.")
 def list_command(session: Session, names: tuple[str, ...], label: str | None) -> Outcome:
     """List the labels of the named prompts, or of all in scope.
 
@@ -92,7 +93,7 @@ def set_command(session: Session, name: str, target: str, at: At, skip_checks: b
 @click.argument("name", metavar="NAME[@N|:LABEL]")
 @click.argument("target", metavar="LABEL")
 @version_options
-@click.option("--force", is_flag=True, help="Also move it to a lower version.")
+@flag("--force", "Also move it to a lower version.")
 @skip_checks_option
 @plan_options
 def move_command(session: Session, name: str, target: str, at: At, force: bool, skip_checks: bool) -> Outcome:
@@ -118,7 +119,7 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
 @verb("delete", parent=command, short_help="Delete a label.")
 @click.argument("name")
 @click.argument("label")
-@click.option("--force", is_flag=True, help="Delete it even if prompts refer to a snippet by it.")
+@flag("--force", "Delete it even if prompts refer to a snippet by it.")
 @plan_options
 def delete_command(session: Session, name: str, label: str, force: bool) -> Outcome:
     """Delete LABEL from a prompt, with those that promptsync keeps for it, such as LABEL.previous.

@@ -11,6 +11,7 @@ from typing import Final
 import click
 from msgspec.structs import replace
 
+from promptsync.commands.shared.groups import flag
 from promptsync.commands.shared.options import format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
@@ -37,11 +38,9 @@ _HOOK: Final = "if a pre-commit hook passed the path, narrow files: in .pre-comm
 @verb("lint")
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
 @format_option("github")
-@click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
-@click.option(
-    "--deleted", is_flag=True, help="Also find references to missing snippets in all files that git tracks."
-)
-@click.option("--rules", is_flag=True, help="List the rules instead.")
+@flag("--strict", "Exit with 1 for warnings, too.")
+@flag("--deleted", "Also find references to missing snippets in all files that git tracks.")
+@flag("--rules", "List the rules instead.")
 def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bool, rules: bool) -> Outcome:
     """Check FILEs, or all prompt and evaluation files. Needs no network and no key.
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from msgspec import Struct, structs
 
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.content import read_content
@@ -43,18 +44,17 @@ class LoggedVersion(Struct, frozen=True):
 
 @verb("log", is_long=True)
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
-@click.option(
-    "-n",
-    "--max-count",
+@option(
+    "-n --max-count",
+    "N",
+    "List the newest N versions.",
     type=click.IntRange(1),
     default=20,
     show_default=True,
-    metavar="N",
-    help="List the newest N versions.",
 )
-@click.option("--all", "every", is_flag=True, help="List all versions.")
-@click.option("--oneline", is_flag=True, help="Print one line per version.")
-@click.option("-p", "--patch", is_flag=True, help="Show what each version changed from the one before.")
+@flag("--all every", "List all versions.")
+@flag("--oneline", "Print one line per version.")
+@flag("-p --patch", "Show what each version changed from the one before.")
 @version_options
 def command(
     session: Session, names: tuple[str, ...], max_count: int, every: bool, oneline: bool, patch: bool, at: At

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from promptsync.commands.shared.groups import option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.files.prompt_file import scan
 from promptsync.history.mark import without_mark
@@ -21,12 +22,13 @@ from promptsync.terminal import output
 
 @verb("ls-remote", is_long=True)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
+@option(
     "--status",
+    None,
+    "List prompts with this status; deleted means archived.",
     type=click.Choice(["active", "deleted", "all"]),
     default="active",
     show_default=True,
-    help="List prompts with this status; deleted means archived.",
 )
 def command(session: Session, names: tuple[str, ...], status: str) -> Outcome:
     """List the prompts of the registry, all or by NAME.

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
@@ -26,9 +27,9 @@ from promptsync.terminal import output
 
 @verb("new")
 @click.argument("name", metavar="NAME")
-@click.option("--snippet", is_flag=True, help="Write a snippet: text for other prompts to insert.")
-@click.option("--from", "source", metavar="PROMPT", help="Copy the file of another prompt.")
-@click.option("--model", metavar="PROVIDER/MODEL", help=f"The model of the prompt (default: {MODEL}).")
+@flag("--snippet", "Write a snippet: text for other prompts to insert.")
+@option("--from source", "PROMPT", "Copy the file of another prompt.")
+@option("--model", "PROVIDER/MODEL", f"The model of the prompt (default: {MODEL}).")
 def command(session: Session, name: str, snippet: bool, source: str | None, model: str | None) -> Outcome:
     """Write the file of a new prompt: a short chat prompt that passes lint, for you to edit.
 

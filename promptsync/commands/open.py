@@ -6,6 +6,7 @@ import shlex
 
 import click
 
+from promptsync.commands.shared.groups import flag
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.project.target import resolve
@@ -15,7 +16,7 @@ from promptsync.show.outcome import Outcome
 
 @verb("open")
 @click.argument("name", metavar="NAME[@N|:LABEL]")
-@click.option("--print", "prints_only", is_flag=True, help="Print the URL and open nothing.")
+@flag("--print prints_only", "Print the URL and open nothing.")
 def command(session: Session, name: str, prints_only: bool) -> Outcome:
     """Open a prompt in the PromptLayer dashboard, and print its URL. Without a terminal, it is only printed.
 

@@ -7,6 +7,7 @@ import shlex
 import click
 
 from promptsync.commands.shared.action import plan_options
+from promptsync.commands.shared.groups import flag
 from promptsync.commands.shared.labels import change_labels, chosen_labels, skip_checks_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
@@ -20,7 +21,7 @@ from promptsync.show.outcome import Outcome
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--force", is_flag=True, help="Also move TO of the named prompts to a lower version.")
+@flag("--force", "Also move TO of the named prompts to a lower version.")
 @skip_checks_option
 @plan_options
 def command(

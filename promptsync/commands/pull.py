@@ -11,6 +11,7 @@ import click
 from msgspec.structs import replace
 
 from promptsync.commands.shared.action import carry_out, plan_options
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.options import check_apart, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
@@ -35,27 +36,25 @@ from promptsync.terminal import output
 
 @verb("pull")
 @click.argument("names", nargs=-1, metavar="[NAME[@N|:LABEL]]...")
-@click.option("--merge", is_flag=True, help="Merge prompts that changed on both sides, field by field.")
-@click.option("--markers", is_flag=True, help="Merge, and write conflict markers where texts do not merge.")
-@click.option("--theirs", is_flag=True, help="Take the registry's version of each NAME and back yours up.")
-@click.option("--ours", is_flag=True, help="Keep your version of each NAME as the next one.")
-@click.option(
+@flag("--merge", "Merge prompts that changed on both sides, field by field.")
+@flag("--markers", "Merge, and write conflict markers where texts do not merge.")
+@flag("--theirs", "Take the registry's version of each NAME and back yours up.")
+@flag("--ours", "Keep your version of each NAME as the next one.")
+@option(
     "--passed-over/--no-passed-over",
+    None,
+    "Merge passed-over versions, or leave those of each NAME out for good.",
     default=None,
-    help="Merge passed-over versions, or leave those of each NAME out for good.",
 )
-@click.option(
-    "--partial", is_flag=True, help="Skip what does not merge and write the rest; still exits with 3."
-)
-@click.option("--prune", is_flag=True, help="Delete the files of prompts that are archived in the registry.")
+@flag("--partial", "Skip what does not merge and write the rest; still exits with 3.")
+@flag("--prune", "Delete the files of prompts that are archived in the registry.")
 @plan_options
 @version_options
-@click.option(
-    "--output",
-    "target",
+@option(
+    "--output target",
+    "DIR",
+    "Write the files to DIR instead, for a build.",
     type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Write the files to DIR instead, for a build.",
 )
 @format_option("markdown")
 def command(session: Session, names: tuple[str, ...], at: At, target: Path | None, **flags: Any) -> Outcome:
@@ -106,9 +105,9 @@ def _resolved(project: Project, options: PullOptions, at: At) -> tuple[PullOptio
     """Return the options with names without ``@N`` and ``:LABEL``, and the version that these specify."""
     names = options.names
     sides = ("--theirs", options.theirs), ("--ours", options.ours)
-    for flag, is_set in (*sides, ("--no-passed-over", options.passed_over is False)):
+    for name, is_set in (*sides, ("--no-passed-over", options.passed_over is False)):
         if is_set:
-            check_exact(project, names, flag)
+            check_exact(project, names, name)
     if not any(map(may_have_version, names)):
         return options, at
     try:

@@ -9,6 +9,7 @@ import click
 from msgspec.structs import replace
 
 from promptsync.commands.shared.action import carry_out, plan_options
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.options import format_option, message_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.difference import Difference, differences
@@ -26,14 +27,14 @@ from promptsync.show.outcome import Outcome
 @verb("push")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @message_option
-@click.option("--label", "labels", multiple=True, metavar="LABEL", help="Point LABEL at the new versions.")
+@option("--label labels", "LABEL", "Point LABEL at the new versions.", multiple=True)
 @plan_options
-@click.option("--skip-checks", is_flag=True, help="Change live prompts without running deploy's checks.")
-@click.option("--partial", is_flag=True, help="Skip prompts that diverged and publish the others.")
-@click.option("--force", is_flag=True, help="Publish the named prompts over the registry's changes.")
-@click.option("--restore", is_flag=True, help="Publish the named prompts even if they are archived.")
-@click.option("--prune", is_flag=True, help="Archive prompts whose files were deleted in git.")
-@click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan with N changes.")
+@flag("--skip-checks", "Change live prompts without running deploy's checks.")
+@flag("--partial", "Skip prompts that diverged and publish the others.")
+@flag("--force", "Publish the named prompts over the registry's changes.")
+@flag("--restore", "Publish the named prompts even if they are archived.")
+@flag("--prune", "Archive prompts whose files were deleted in git.")
+@option("--max-changes", "N", "Allow a plan with N changes.", type=click.IntRange(0))
 @format_option("markdown")
 def command(
     session: Session,

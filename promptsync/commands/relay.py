@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 
-import click
-
+from promptsync.commands.shared.groups import option
 from promptsync.commands.shared.options import listen_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Incomplete
@@ -16,9 +15,9 @@ from promptsync.show.outcome import Outcome
 
 
 @verb("relay")
-@click.option("--github", default="", metavar="OWNER/REPO", help="Repository on GitHub.")
-@click.option("--gitlab", default="", metavar="PROJECT", help="Project on GitLab, by its path or number.")
-@click.option("--api-url", default="", metavar="URL", help="API of your own GitHub or GitLab server.")
+@option("--github", "OWNER/REPO", "Repository on GitHub.", default="")
+@option("--gitlab", "PROJECT", "Project on GitLab, by its path or number.", default="")
+@option("--api-url", "URL", "API of your own GitHub or GitLab server.", default="")
 @listen_options(8471)
 def command(session: Session, github: str, gitlab: str, api_url: str, host: str, port: int) -> Outcome:
     """Receive PromptLayer's webhooks and start the workflows that pull edits or continue a deploy.

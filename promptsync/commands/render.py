@@ -11,6 +11,7 @@ from typing import Any
 import click
 import msgspec
 
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.options import variable_options, variables, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import check_resolved
@@ -42,20 +43,18 @@ from promptsync.terminal import output
 @verb("render", is_long=True)
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
 @variable_options
-@click.option(
+@option(
     "--example",
-    metavar="N",
+    "N",
+    "Use the variables of the file's Nth example, from 1; --var and --vars take precedence.",
     type=int,
-    help="Use the variables of the file's Nth example, from 1; --var and --vars take precedence.",
 )
-@click.option("--offline", is_flag=True, help="Use the files for pinned snippets, too; send no request.")
-@click.option("--from-registry", is_flag=True, help="Let the registry render the prompt, not the file.")
+@flag("--offline", "Use the files for pinned snippets, too; send no request.")
+@flag("--from-registry", "Let the registry render the prompt, not the file.")
 @version_options
-@click.option("--provider", metavar="PROVIDER", help="With --from-registry: render for this provider.")
-@click.option("--model", metavar="MODEL", help="With --provider: render for this model.")
-@click.option(
-    "--llm-kwargs", is_flag=True, help="With --from-registry: print the arguments for the provider as JSON."
-)
+@option("--provider", "PROVIDER", "With --from-registry: render for this provider.")
+@option("--model", "MODEL", "With --provider: render for this model.")
+@flag("--llm-kwargs", "With --from-registry: print the arguments for the provider as JSON.")
 def command(
     session: Session,
     names: tuple[str, ...],

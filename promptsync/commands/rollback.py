@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from promptsync.commands.shared.action import plan_options
+from promptsync.commands.shared.groups import option
 from promptsync.commands.shared.labels import change_labels, chosen_labels
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
@@ -21,13 +22,11 @@ from promptsync.show.outcome import Outcome, bodies
 
 @verb("rollback")
 @click.argument("names", nargs=-1, metavar="[NAME[@N]]...")
-@click.option("--label", metavar="LABEL", help="The label to move back (default: the only one in labels:).")
-@click.option(
-    "--to",
-    "--version",
-    "to",
-    metavar="VERSION|REF",
-    help="Where to move it: a version such as 3, or the versions of a git commit such as HEAD~1.",
+@option("--label", "LABEL", "The label to move back (default: the only one in labels:).")
+@option(
+    "--to --version to",
+    "VERSION|REF",
+    "Where to move it: a version such as 3, or the versions of a git commit such as HEAD~1.",
 )
 @plan_options
 def command(session: Session, names: tuple[str, ...], label: str | None, to: str | None) -> Outcome:

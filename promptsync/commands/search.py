@@ -14,6 +14,7 @@ from typing import Any
 import click
 from msgspec import Struct
 
+from promptsync.commands.shared.groups import flag
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.cache import Cache
@@ -34,8 +35,8 @@ _BEFORE, _AFTER, _MOST = 40, 120, 2000
 @verb("search", is_long=True)
 @click.argument("text")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("-i", "--ignore-case", is_flag=True, help="Match upper and lower case alike.")
-@click.option("-E", "--regexp", is_flag=True, help="Read TEXT as a Python regular expression.")
+@flag("-i --ignore-case", "Match upper and lower case alike.")
+@flag("-E --regexp", "Read TEXT as a Python regular expression.")
 def command(session: Session, text: str, names: tuple[str, ...], ignore_case: bool, regexp: bool) -> Outcome:
     """Find TEXT in your files, also across line breaks, and in the versions that earlier commands have read.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.options import listen_options, read_bundle
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
@@ -31,54 +32,48 @@ DATABASE = "registry.db"
 
 @verb("serve")
 @listen_options(PORT)
-@click.option(
+@option(
     "--bundle",
-    metavar="FILE",
+    "FILE",
+    "Serve the prompts of a bundle, read-only, instead of a registry; see promptsync bundle.",
     type=click.Path(path_type=Path),
-    help="Serve the prompts of a bundle, read-only, instead of a registry; see promptsync bundle.",
 )
-@click.option(
-    "--db",
-    "database",
-    metavar="PATH",
+@option(
+    "--db database",
+    "PATH",
+    "Database file (default: that of the local: remote, or registry.db without a configuration).",
     type=click.Path(path_type=Path),
-    help="Database file (default: that of the local: remote, or registry.db without a configuration).",
 )
-@click.option(
-    "--allow-host",
-    "allowed",
+@option(
+    "--allow-host allowed",
+    "NAME",
+    "Also accept requests sent to this host name, for example that of a container. Repeatable.",
     multiple=True,
-    metavar="NAME",
-    help="Also accept requests sent to this host name, for example that of a container. Repeatable.",
 )
-@click.option(
+@option(
     "--api-key",
-    metavar="KEY",
-    help="Accept only this key. Without it, any key is accepted, but only on loopback addresses.",
+    "KEY",
+    "Accept only this key. Without it, any key is accepted, but only on loopback addresses.",
 )
-@click.option(
+@option(
     "--fixtures",
-    metavar="FILE",
+    "FILE",
+    "File with agents, tools and models (default: that of the local: remote).",
     type=click.Path(path_type=Path),
-    help="File with agents, tools and models (default: that of the local: remote).",
 )
-@click.option(
+@option(
     "--keep-requests",
-    metavar="N",
+    "N",
+    "Keep the newest N logged requests, also after a restart (initially 100,000).",
     type=click.IntRange(1, 1_000_000_000),
-    help="Keep the newest N logged requests, also after a restart (initially 100,000).",
 )
-@click.option(
+@option(
     "--keep-days",
-    metavar="DAYS",
+    "DAYS",
+    "Delete logged requests after DAYS, also after a restart; 0 keeps them (initially 0).",
     type=click.IntRange(0, 36_500),
-    help="Delete logged requests after DAYS, also after a restart; 0 keeps them (initially 0).",
 )
-@click.option(
-    "--print-env",
-    is_flag=True,
-    help="Print the export lines for PromptLayer's SDK and exit, without starting a server.",
-)
+@flag("--print-env", "Print the export lines for PromptLayer's SDK and exit, without starting a server.")
 def command(
     session: Session,
     host: str,

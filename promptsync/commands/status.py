@@ -11,6 +11,7 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.options import check_apart, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import may_have_moved
@@ -50,11 +51,11 @@ _DRIFT = frozenset(
 
 @verb("status", is_long=True)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs.")
-@click.option("--drift", is_flag=True, help="Exit with 1 if the registry has edits that your files lack.")
-@click.option("--label", metavar="LABEL", help="Compare with the versions that LABEL points at.")
+@flag("--exit-code", "Exit with 1 if anything differs.")
+@flag("--drift", "Exit with 1 if the registry has edits that your files lack.")
+@option("--label", "LABEL", "Compare with the versions that LABEL points at.")
 @format_option("markdown")
-@click.option("--offline", is_flag=True, help="Compare with the last push or pull of this working copy.")
+@flag("--offline", "Compare with the last push or pull of this working copy.")
 def command(
     session: Session, names: tuple[str, ...], exit_code: bool, drift: bool, label: str | None, offline: bool
 ) -> Outcome:

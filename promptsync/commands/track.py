@@ -12,6 +12,7 @@ import click
 from msgspec.structs import replace
 
 from promptsync.commands.shared import options
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import Incomplete, UsageError
 from promptsync.files import schema
@@ -123,7 +124,7 @@ def prompt_command(
 @verb("score", parent=command, short_help="Score a request.")
 @_request_id
 @click.argument("score", metavar="N", type=click.IntRange(0, 100))
-@click.option("--name", metavar="NAME", help="Name of the score (default: the registry's, 'default').")
+@option("--name", "NAME", "Name of the score (default: the registry's, 'default').")
 def score_command(session: Session, request_id: int | str, score: int, name: str | None) -> Outcome:
     """Score the request ID with N, 0 to 100. A score of the same name is replaced.
 
@@ -161,7 +162,7 @@ def _pair(text: str) -> tuple[str, str]:
 @verb("group", parent=command, short_help="Add a request to a group, or create a group.")
 @click.argument("request_id", metavar="[ID]", callback=_request, required=False)
 @click.argument("group_id", metavar="[GROUP]", type=click.IntRange(1), required=False)
-@click.option("--new", is_flag=True, help="Create a group and print its id.")
+@flag("--new", "Create a group and print its id.")
 def group_command(session: Session, request_id: int | str | None, group_id: int | None, new: bool) -> Outcome:
     """Add the request ID to the group GROUP, or with --new to a new group, whose id is printed.
 

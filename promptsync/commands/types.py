@@ -9,6 +9,7 @@ from itertools import takewhile
 import click
 from msgspec.structs import replace
 
+from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.options import read_bundle
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import check_resolved
@@ -24,10 +25,10 @@ from promptsync.terminal import output
 
 
 @verb("types")
-@click.option("--lang", type=click.Choice([*LANGUAGES]), required=True, help="The language.")
-@click.option("-o", "--output", "target", metavar="FILE", help="Write to FILE, if it differs, not to stdout.")
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if FILE is out of date.")
-@click.option("--bundle", "source", metavar="BUNDLE", help="Read the prompts from a bundle, not from files.")
+@option("--lang", None, "The language.", type=click.Choice([*LANGUAGES]), required=True)
+@option("-o --output target", "FILE", "Write to FILE, if it differs, not to stdout.")
+@flag("--check", "Write nothing; exit with 1 if FILE is out of date.")
+@option("--bundle source", "BUNDLE", "Read the prompts from a bundle, not from files.")
 def command(session: Session, lang: str, target: str | None, check: bool, source: str | None) -> Outcome:
     """Write types for the variables and responses of prompts: TypedDicts or TypeScript types.
 

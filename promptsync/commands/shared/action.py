@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from promptsync.commands.shared.groups import session_option, together
+from promptsync.commands.shared.groups import flag, option, together
 from promptsync.commands.shared.session import Session
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.git_state import uncommitted_paths
@@ -24,14 +24,15 @@ from promptsync.terminal import output
 P = TypeVar("P", bound=Plan)
 R = TypeVar("R")
 
-dry_run_option = session_option("-n", "--dry-run", is_flag=True, help="Show the plan and change nothing.")
+dry_run_option = flag("-n --dry-run", "Show the plan and change nothing.", in_session=True)
 plan_options = together(
     dry_run_option,
-    session_option("-y", "--yes", is_flag=True, help="Do not ask for confirmation."),
-    session_option(
+    flag("-y --yes", "Do not ask for confirmation.", in_session=True),
+    option(
         "--expect",
-        metavar="FINGERPRINT",
-        help="Carry out only the reviewed plan, which has this fingerprint.",
+        "FINGERPRINT",
+        "Carry out only the reviewed plan, which has this fingerprint.",
+        in_session=True,
     ),
 )
 """Adds the options of a command that goes through ``carry_out``."""

@@ -22,7 +22,7 @@ from promptsync.checks.runs import TIMEOUT
 from promptsync.checks.tables import TablePlan, check_tables, past_results, plan_tables
 from promptsync.checks.tested_text import Wanted, wanted_texts
 from promptsync.commands.shared.ci import live_label, origin, resolve_since, since_option
-from promptsync.commands.shared.groups import session_option, together
+from promptsync.commands.shared.groups import flag, option, together
 from promptsync.commands.shared.options import SECONDS, check_apart, format_option, writable
 from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, UsageError
@@ -39,61 +39,49 @@ Item = TypeVar("Item", bound="CatalogItem")
 
 _VERBS: Final = {"evaluation": "eval", "agent": "agent"}
 
-junit_option = click.option(
-    "--junit", "junit_file", metavar="FILE", help="Write the results as JUnit XML, even if the command fails."
+junit_option = option(
+    "--junit junit_file", "FILE", "Write the results as JUnit XML, even if the command fails."
 )
-report_option = click.option(
-    "--report", "report_file", metavar="FILE", help="Write an HTML report about the checks on tables."
-)
+report_option = option("--report report_file", "FILE", "Write an HTML report about the checks on tables.")
 """Adds ``--report FILE`` as ``report_file``, as ``junit_option`` does: both are for ``ResultFiles``."""
 
 run_options = together(
-    click.option(
-        "--changed", is_flag=True, help="Run the checks of changed prompts, from their files and checks:."
-    ),
+    flag("--changed", "Run the checks of changed prompts, from their files and checks:."),
     since_option,
-    click.option(
-        "--allow-unbound",
-        is_flag=True,
-        help="With --changed: accept a run that may have used another version of the prompt.",
-    ),
+    flag("--allow-unbound", "With --changed: accept a run that may have used another version of the prompt."),
     junit_option,
     format_option("markdown"),
-    click.option("--no-wait", is_flag=True, help="Start it and exit without waiting for the result."),
-    click.option(
+    flag("--no-wait", "Start it and exit without waiting for the result."),
+    option(
         "--timeout",
-        metavar="SECONDS",
+        "SECONDS",
+        f"Stop waiting after SECONDS, with exit code 1 (default: {TIMEOUT:g}).",
         type=SECONDS,
-        help=f"Stop waiting after SECONDS, with exit code 1 (default: {TIMEOUT:g}).",
     ),
 )
 """Adds the options of a run; pass their values to ``run_together``."""
 
-prompt_option = click.option(
-    "--prompt",
-    "prompts",
-    metavar="NAME",
-    multiple=True,
-    help="On tables: check only this prompt. Repeatable.",
+prompt_option = option(
+    "--prompt prompts", "NAME", "On tables: check only this prompt. Repeatable.", multiple=True
 )
-label_option = click.option(
-    "--label", metavar="LABEL", help="On tables: the label of the live versions (default: from labels:)."
+label_option = option(
+    "--label", "LABEL", "On tables: the label of the live versions (default: from labels:)."
 )
-max_cells_option = session_option(
+max_cells_option = option(
     "--max-cells",
+    "N",
+    "On tables: compute at most N cells (default: limits: {cells: N} in promptsync.yaml).",
     type=click.IntRange(0),
-    metavar="N",
-    help="On tables: compute at most N cells (default: limits: {cells: N} in promptsync.yaml).",
+    in_session=True,
 )
-reuse_option = session_option(
+reuse_option = option(
     "--reuse",
+    "HOURS",
+    "On tables: reuse verdicts of the last HOURS, 0 for none (default: evaluations: {reuse: HOURS}).",
     type=click.FloatRange(0),
-    metavar="HOURS",
-    help="On tables: reuse verdicts of the last HOURS, 0 for none (default: evaluations: {reuse: HOURS}).",
+    in_session=True,
 )
-tables_option = click.option(
-    "--tables", is_flag=True, help="With --changed: run only checks on tables, which need nothing published."
-)
+tables_option = flag("--tables", "With --changed: run only checks on tables, which need nothing published.")
 
 table_options = together(
     prompt_option, label_option, tables_option, max_cells_option, reuse_option, report_option
@@ -101,10 +89,8 @@ table_options = together(
 """Adds the options of a run on tables; pass their values to ``run_together``, too."""
 
 wait_option = together(
-    click.option("--wait", is_flag=True, help="Wait until the run has ended."),
-    click.option(
-        "--timeout", metavar="SECONDS", type=SECONDS, help="With --wait: stop waiting after SECONDS."
-    ),
+    flag("--wait", "Wait until the run has ended."),
+    option("--timeout", "SECONDS", "With --wait: stop waiting after SECONDS.", type=SECONDS),
 )
 """Adds ``--wait`` and ``--timeout``; pass their values to ``time_to_wait``."""
 
@@ -202,9 +188,9 @@ def _check_options(kind: Kind, names: Sequence[str], options: Mapping[str, Any])
     if not names and not changed:
         verb = f"promptsync {_VERBS[kind]}"
         raise UsageError(f"no {kind} named", hint=f"{verb} list\n{verb} run --changed")
-    for option in ("since", "allow_unbound", "tables"):
-        if options.get(option) and not changed:
-            raise UsageError(f"--{option.replace('_', '-')} needs --changed", hint="add --changed")
+    for name in ("since", "allow_unbound", "tables"):
+        if options.get(name) and not changed:
+            raise UsageError(f"--{name.replace('_', '-')} needs --changed", hint="add --changed")
 
 
 def _choice(
@@ -340,11 +326,11 @@ class ResultFiles:
             pairs = [(text.live, text.candidate) for text in wanted]
             texts["--report"] = self._report, report(results, pairs, about)
         unwritten = None
-        for option, (path, text) in texts.items():
+        for name, (path, text) in texts.items():
             try:
                 path.write_text(text, "utf-8", newline="\n")
             except OSError as problem:
-                message = f"{option}: cannot write {path}: {problem.strerror}"
+                message = f"{name}: cannot write {path}: {problem.strerror}"
                 unwritten = PromptsyncError(message, code="not-written")
         return unwritten
 

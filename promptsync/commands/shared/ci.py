@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import click
 import msgspec
 
+from promptsync.commands.shared.groups import option
 from promptsync.commands.shared.session import Session
 from promptsync.compare.git_state import uncommitted_paths
 from promptsync.errors import Refused, UsageError
@@ -28,10 +28,10 @@ _PULL_REQUEST: Final = re.compile(r"refs/(?:pull/|heads/gh-readonly-queue/.+/pr-
 
 _LONGEST_ORIGIN: Final = 100
 
-since_option = click.option(
+since_option = option(
     "--since",
-    metavar="REF",
-    help="Compare the files with REF: origin/main, a commit, or origin/main... for the commit where this "
+    "REF",
+    "Compare the files with REF: origin/main, a commit, or origin/main... for the commit where this "
     "branch began (default: in GitHub Actions and GitLab CI the base of the pull request or merge request or "
     "the commit before the push, otherwise HEAD).",
 )

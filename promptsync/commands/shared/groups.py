@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -41,14 +40,15 @@ _WORDS_FOR = {
 _OTHER_WORDS = {word: verb for verb, words in _WORDS_FOR.items() for word in words.split()}
 
 CommandT = TypeVar("CommandT", bound=click.Command)
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def together(*options: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def together(*options: Decorator) -> Decorator:
     """Return a decorator that adds several options in this order."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            function = option(function)
+        for each in reversed(options):
+            function = each(function)
         return function
 
     return add
@@ -66,42 +66,54 @@ def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None
         setattr(context.obj, name, value)
 
 
-session_option = functools.partial(click.option, callback=_set, expose_value=False)
-"""Adds an option whose value goes to the field of the session with its name, not to the function."""
+IN_SESSION: dict[str, Any] = {"callback": _set, "expose_value": False}
+"""For an option whose value goes to the field of the session with its name, not to the function."""
+
+
+def option(names: str, metavar: str | None, text: str, *, in_session: bool = False, **more: Any) -> Decorator:
+    """Return a decorator that adds an option with these names and this help; see ``IN_SESSION``."""
+    own = IN_SESSION if in_session else {}
+    return click.option(*names.split(), metavar=metavar, help=text, **{**own, **more})
+
+
+def flag(names: str, text: str, *, in_session: bool = False) -> Decorator:
+    """Return a decorator that adds an option without a value."""
+    return option(names, None, text, is_flag=True, in_session=in_session)
+
+
+_WHEN = click.Choice(["auto", "always", "never"])
 
 _SHARED = (
-    session_option(
-        "-C",
-        "directory",
-        metavar="DIR",
+    option(
+        "-C directory",
+        "DIR",
+        "Run as if started in DIR.",
         type=click.Path(exists=True, file_okay=False),
         callback=_set_directory,
-        help="Run as if started in DIR.",
+        in_session=True,
     ),
-    session_option(
-        "--remote", metavar="NAME|URL", help="Use this registry: a remote from promptsync.yaml, or a URL."
+    option(
+        "--remote", "NAME|URL", "Use this registry: a remote from promptsync.yaml, or a URL.", in_session=True
     ),
-    session_option(
-        "-j",
-        "--jobs",
-        metavar="N",
+    option(
+        "-j --jobs",
+        "N",
+        f"Send at most N requests at once, 1 to {MOST_REQUESTS} (default: {MOST_REQUESTS}).",
         type=click.IntRange(1, MOST_REQUESTS),
-        help=f"Send at most N requests at once, 1 to {MOST_REQUESTS} (default: {MOST_REQUESTS}).",
+        in_session=True,
     ),
-    session_option("--json", is_flag=True, help="Print one JSON document."),
-    session_option("-q", "--quiet", is_flag=True, help="Print only the result."),
-    session_option("-v", "--verbose", count=True, help="Print more."),
-    session_option(
-        "--color", type=click.Choice(["auto", "always", "never"]), help="Use colors (default: on a terminal)."
-    ),
-    session_option("--no-pager", is_flag=True, help="Do not show long output in a pager."),
+    flag("--json", "Print one JSON document.", in_session=True),
+    flag("-q --quiet", "Print only the result.", in_session=True),
+    click.option("-v", "--verbose", count=True, help="Print more.", **IN_SESSION),
+    option("--color", None, "Use colors (default: on a terminal).", type=_WHEN, in_session=True),
+    flag("--no-pager", "Do not show long output in a pager.", in_session=True),
 )
 
 
 def shared_options(command: CommandT) -> CommandT:
     """Add the options that every verb takes. Their values go to the session, not to the function."""
-    for option in _SHARED:
-        option(command)
+    for add in _SHARED:
+        add(command)
     return command
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-import click
 from msgspec import structs
 
 from promptsync.checks.verdicts import Verdict, is_governed, warnings_of
 from promptsync.commands.shared.action import carry_out
+from promptsync.commands.shared.groups import flag
 from promptsync.commands.shared.session import Session
 from promptsync.compare.git_state import uncommitted_config
 from promptsync.errors import Refused, UsageError
@@ -22,9 +22,7 @@ from promptsync.project.target import LATEST, At, PromptAt, resolve
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
 
-skip_checks_option = click.option(
-    "--skip-checks", is_flag=True, help="Also move it to a version that has not passed its checks."
-)
+skip_checks_option = flag("--skip-checks", "Also move it to a version that has not passed its checks.")
 
 
 Chosen = tuple[versions.Labelled, PromptAt]

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from promptsync.commands.shared.groups import session_option, together
+from promptsync.commands.shared.groups import Decorator, option, together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import UsageError
 from promptsync.files.yaml import load
@@ -47,11 +47,10 @@ def check_apart(*options: tuple[str, object]) -> None:
         raise UsageError(f"{used[0]} and {used[1]} cannot be combined", hint="remove one of the two")
 
 
-def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def format_option(*forms: str) -> Decorator:
     """Add ``--format`` with text, json and these forms."""
-    return session_option(
-        "--format", "form", type=click.Choice(["text", "json", *forms]), help="Output format (default: text)."
-    )
+    shown = click.Choice(["text", "json", *forms])
+    return option("--format form", None, "Output format (default: text).", type=shown, in_session=True)
 
 
 class VersionNumber(click.ParamType[int]):
@@ -66,33 +65,29 @@ class VersionNumber(click.ParamType[int]):
         return number
 
 
-def listen_options(port: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def listen_options(port: int) -> Decorator:
     """Add ``--host`` and ``--port``, by default ``port`` on this machine."""
     kind = click.IntRange(0, 65535)
     return together(
-        click.option(
-            "--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on."
-        ),
-        click.option(
+        option("--host", "HOST", "Address to listen on.", default="127.0.0.1", show_default=True),
+        option(
             "--port",
+            "PORT",
+            "Port to listen on; 0 picks a free one.",
             default=port,
             show_default=True,
-            metavar="PORT",
             type=kind,
-            help="Port to listen on; 0 picks a free one.",
         ),
     )
 
 
-message_option = click.option(
-    "-m", "--message", metavar="TEXT", help="Message of the new versions (default: the commit's subject)."
+message_option = option(
+    "-m --message", "TEXT", "Message of the new versions (default: the commit's subject)."
 )
-release_label_option = click.option(
-    "--label", metavar="LABEL", help="The release label (default: the one for this branch in labels:)."
+release_label_option = option(
+    "--label", "LABEL", "The release label (default: the one for this branch in labels:)."
 )
-timeout_option = click.option(
-    "--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting after SECONDS."
-)
+timeout_option = option("--timeout", "SECONDS", "Stop waiting after SECONDS.", type=SECONDS)
 
 
 def version_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,24 +99,22 @@ def version_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*arguments, at=At(version, label), **options)
 
     return together(
-        click.option("--version", "--to", metavar="N", type=VersionNumber(), help="Version N, as NAME@N."),
-        click.option("--label", metavar="LABEL", help="The version that LABEL points at, as NAME:LABEL."),
+        option("--version --to", "N", "Version N, as NAME@N.", type=VersionNumber()),
+        option("--label", "LABEL", "The version that LABEL points at, as NAME:LABEL."),
     )(run)
 
 
 variable_options = together(
-    click.option(
-        "--var",
-        "assignments",
-        metavar="NAME=TEXT",
+    option(
+        "--var assignments",
+        "NAME=TEXT",
+        "Set a variable to a text, or to JSON with NAME:=JSON. Repeatable.",
         multiple=True,
-        help="Set a variable to a text, or to JSON with NAME:=JSON. Repeatable.",
     ),
-    click.option(
-        "--vars",
-        "source",
-        metavar="FILE",
-        help="Read variables from a YAML or JSON file (- is stdin); --var takes precedence.",
+    option(
+        "--vars source",
+        "FILE",
+        "Read variables from a YAML or JSON file (- is stdin); --var takes precedence.",
     ),
 )
 """Adds ``--var`` and ``--vars``, whose values arrive as ``assignments`` and ``source``: see ``variables``."""
