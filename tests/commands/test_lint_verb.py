@@ -313,7 +313,7 @@ def test_what_an_evaluation_lacks(world: World) -> None:
         assert lints(world, {"evaluations/x.yaml": text}) == wrong
     files = {"evaluations/x.yaml": QUESTION + WHOLE}
     files["promptsync.yaml"] = "checks: [{match: 'support/*', table: x}]\n"
-    assert lints(world, files) == [LACKING[3][1][0].replace("2:1", "1:1")]
+    assert lints(world, files) == [LACKING[2][1][0].replace("2:1", "1:1")]
     # A prompt that cannot be read is not missed.
     files = {"evaluations/x.yaml": f"prompts: support/sort\n{QUESTION}{WHOLE}"}
     files["prompts/support/sort.yaml"] = "name: support/sort\ncontnt: Hi\n"
