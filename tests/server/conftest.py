@@ -3,16 +3,18 @@ from __future__ import annotations
 import threading
 
 import pytest
-from registry_server import Caller, flat
+from evaluation_files import put
+from registry_server import Caller, flat, running
 
 from promptsync.server.app import create_app
 from promptsync.server.checks.models import Echo
 
 
 @pytest.fixture
-def fixtures():
-    """The fixtures file of the registry, if it has one."""
-    return None
+def fixtures(request, tmp_path):
+    """The fixtures file of the registry, if the module declares one."""
+    declared = getattr(request.module, "FIXTURES", None)
+    return declared and put(tmp_path, {"registry.yaml": declared} if isinstance(declared, str) else declared)
 
 
 @pytest.fixture
@@ -24,6 +26,12 @@ def app(tmp_path, fixtures):
 @pytest.fixture
 def call(app):
     return Caller(app)
+
+
+@pytest.fixture
+def url(app):
+    with running(app) as base_url:
+        yield base_url
 
 
 @pytest.fixture

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.client import parse_headers
 
 import httpx
-import pytest
 from idle_clients import hold
 from registry_server import Caller, chat, completion, flat, running
+from wire import CLOSED, Wire
 
 from promptsync.server import serve
 from promptsync.server.app import create_app
@@ -23,55 +21,10 @@ LENGTH = b"Content-Length: %d\r\n\r\n" % len(BODY)
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
-@pytest.fixture
-def address(app) -> Iterator[tuple[str, int]]:
-    with running(app) as url:
-        yield address_of(url)
-
-
-def address_of(url: str) -> tuple[str, int]:
-    host, _, port = url.removeprefix("http://").rpartition(":")
-    return host, int(port)
-
-
-class Wire:
-    """A connection on which any bytes can be sent; ``HERE`` in them stands for the host."""
-
-    def __init__(self, address: tuple[str, int]) -> None:
-        self._here = f"{address[0]}:{address[1]}".encode()
-        self.socket = socket.socket()
-        self.socket.settimeout(120)
-        # The system would otherwise take in whatever a client does not read.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        self.socket.connect(address)
-        self._received = self.socket.makefile("rb")
-
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data.replace(b"HERE", self._here))
-
-    def response(self) -> tuple[int, bytes]:
-        """Return the status and the body of the next response; ``(0, b"")`` when the connection is closed."""
-        try:
-            line = self._received.readline()
-        except ConnectionError:
-            line = b""
-        if not line:
-            return 0, b""
-        size = parse_headers(self._received).get("Content-Length", "0")
-        return int(line.split()[1]), self._received.read(int(size))
-
-    def __enter__(self) -> Wire:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._received.close()
-        self.socket.close()
-
-
 # -- requests that are wrong ---------------------------------------------------------------------------------
 
 
-def test_a_wrong_request_gets_an_error_and_the_next_client_a_response(address) -> None:
+def test_a_wrong_request_gets_an_error_and_the_next_client_a_response(url) -> None:
     for sent, status in (
         (b"nonsense\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
@@ -83,16 +36,16 @@ def test_a_wrong_request_gets_an_error_and_the_next_client_a_response(address) -
         (PUBLISH + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
         (PUBLISH + CHUNKED + b"\r\nxyz\r\n", 400),
     ):
-        with Wire(address) as wire:
+        with Wire(url) as wire:
             wire.send(sent)
-            assert wire.response()[0] == status, sent
-        with Wire(address) as wire:
+            assert wire.response().status == status, sent
+        with Wire(url) as wire:
             wire.send(LIST + b"\r\n")
-            status, body = wire.response()
-            assert (status, json.loads(body)["total"]) == (200, 0), sent
+            answer = wire.response()
+            assert (answer.status, answer.body["total"]) == (200, 0), sent
 
 
-def test_all_forms_of_a_body_are_read_and_pipelined_requests_answered_in_their_order(address) -> None:
+def test_all_forms_of_a_body_are_read_and_pipelined_requests_answered_in_their_order(url) -> None:
     forms = (
         PUBLISH + LENGTH + BODY,
         PUBLISH + b"Expect: 100-continue\r\n" + LENGTH + BODY,
@@ -100,10 +53,10 @@ def test_all_forms_of_a_body_are_read_and_pipelined_requests_answered_in_their_o
         PUBLISH + CHUNKED + b"\r\n" + b"".join(b"1\r\n%c\r\n" % byte for byte in BODY) + b"0\r\n\r\n",
         PUBLISH.replace(b"HTTP/1.1", b"HTTP/1.0") + LENGTH + BODY,
     )
-    with Wire(address) as wire:
+    with Wire(url) as wire:
         wire.send(b"".join(forms))
         answers = [wire.response() for _ in range(len(forms) + 1)]
-    versions = [json.loads(body)["version_number"] for status, body in answers if status == 201]
+    versions = [answer.body["version_number"] for answer in answers if answer.status == 201]
     assert versions == [1, 2, 3, 4, 5]
 
 
@@ -114,59 +67,59 @@ def test_a_response_does_not_wait_for_its_headers_to_be_confirmed() -> None:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_body_over_the_limit_is_refused_in_json_and_not_kept(address, monkeypatch) -> None:
+def test_a_body_over_the_limit_is_refused_in_json_and_not_kept(url, monkeypatch) -> None:
     monkeypatch.setattr(serve, "MAX_BODY", 1000)
     for length in (b"Content-Length: 200000\r\n\r\n", CHUNKED + b"\r\n30d40\r\n"):
-        with Wire(address) as wire:
+        with Wire(url) as wire:
             wire.send(PUBLISH + length + b" " * 200_000 + (b"\r\n0\r\n\r\n" if CHUNKED in length else b""))
-            status, body = wire.response()
-            assert (status, "larger than 1,000 bytes" in json.loads(body)["message"]) == (413, True), length
+            answer = wire.response()
+            assert (answer.status, "larger than 1,000 bytes" in answer.body["message"]) == (413, True)
             wire.send(LIST + b"\r\n")
-            assert wire.response()[0] == 200, length
+            assert wire.response().status == 200, length
 
 
 # -- clients that wait ---------------------------------------------------------------------------------------
 
 
-def test_a_body_that_does_not_arrive_is_given_up_and_publishes_nothing(app, address, monkeypatch) -> None:
-    with Wire(address) as wire:  # this client leaves in the middle of a body
+def test_a_body_that_does_not_arrive_is_given_up_and_publishes_nothing(app, url, monkeypatch) -> None:
+    with Wire(url) as wire:  # this client leaves in the middle of a body
         wire.send(PUBLISH + b"Content-Length: 9000\r\n\r\n" + BODY)
     monkeypatch.setattr(serve, "BODY_SECONDS", 0.1)
     for sent in (LENGTH, LENGTH + BODY[:-1], CHUNKED + b"\r\n5\r\n{"):
-        with Wire(address) as wire:
+        with Wire(url) as wire:
             wire.send(PUBLISH + sent)
-            status, body = wire.response()
-            assert (status, "was not complete" in json.loads(body)["message"]) == (408, True), sent
-            assert wire.response() == (0, b""), sent  # closed
+            answer = wire.response()
+            assert (answer.status, "was not complete" in answer.body["message"]) == (408, True), sent
+            assert wire.response() == CLOSED, sent
         assert Caller(app)("GET", "/prompt-templates").body["total"] == 0, sent
 
 
 def test_a_body_for_a_wrong_key_is_not_waited_for(tmp_path) -> None:
     app = create_app(tmp_path / "r.db", api_key="right")
-    with app, running(app) as url, Wire(address_of(url)) as wire:
+    with app, running(app) as url, Wire(url) as wire:
         wire.send(PUBLISH + LENGTH)
-        assert wire.response()[0] == 401
+        assert wire.response().status == 401
 
 
 def test_a_client_that_does_not_read_holds_no_thread(app) -> None:
     assert Caller(app)("POST", "/rest/prompt-templates", flat("a", chat("x" * 8_000_000))).status == 201
-    with running(app, threads=1) as url, Wire(address_of(url)) as wire, Wire(address_of(url)) as other:
+    with running(app, threads=1) as url, Wire(url) as wire, Wire(url) as other:
         wire.send((LIST + b"\r\n") * 2)
         assert wire.socket.recv(1)
         other.send(LIST.replace(b"templates", b"templates/labels") + b"\r\n")
-        assert other.response()[0] == 200
+        assert other.response().status == 200
 
 
 def test_beyond_the_limit_of_connections_requests_are_refused_until_there_is_room(app, monkeypatch) -> None:
     monkeypatch.setattr(serve, "CONNECTIONS", 3)
-    with running(app) as url, Wire(address_of(url)) as last:
-        with Wire(address_of(url)), Wire(address_of(url)) as third:
+    with running(app) as url, Wire(url) as last:
+        with Wire(url), Wire(url) as third:
             third.send(LIST + b"\r\n")
-            assert third.response()[0] == 503
+            assert third.response().status == 503
         status = 503
         while status == 503:  # until the server has noticed
             last.send(LIST + b"\r\n")
-            status, _ = last.response()
+            status = last.response().status
         assert status == 200
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
-from http.client import HTTPConnection
 
 import pytest
 from registry_server import Caller, chat, completion, flat, running
+from wire import sent
 
 from promptsync.errors import UsageError
 from promptsync.server.guard import Hosts
@@ -18,36 +17,6 @@ from promptsync.server.serve import bind
 PUBLISH = "/rest/prompt-templates"
 SKILLS = "/api/public/v2/skill-collections"
 JSON = "application/json"
-
-
-@pytest.fixture
-def url(app) -> Iterator[str]:
-    with running(app) as url:
-        yield url
-
-
-class Sent:
-    """A request as given, with no header but these; ``body`` is the parsed JSON of the response."""
-
-    def __init__(self, url: str, method: str, target: str, headers: dict[str, str], body: str = "") -> None:
-        authority = url.removeprefix("http://")
-        # Ports and addresses are only known once the server runs.
-        headers = {name: value.replace("HERE", authority) for name, value in headers.items()}
-        host, _, port = authority.rpartition(":")
-        connection = HTTPConnection(host.strip("[]"), int(port), timeout=30)
-        try:
-            connection.putrequest(method, target.replace("HERE", authority), skip_host="Host" in headers)
-            for name, value in headers.items():
-                connection.putheader(name, value)
-            if body:
-                connection.putheader("Content-Length", str(len(body.encode())))
-            connection.endheaders(body.encode() or None)
-            response = connection.getresponse()
-            self.status = response.status
-            self.headers = {name.lower(): value for name, value in response.getheaders()}
-            self.body = json.loads(response.read() or "null")
-        finally:
-            connection.close()
 
 
 def published(app) -> list[str]:
@@ -108,9 +77,9 @@ def test_what_a_page_can_send_is_refused(app, url) -> None:
         ({"Content-Type": ""}, 415, "it is missing"),
     ):
         full = {"Content-Type": JSON, "X-API-KEY": "k", **headers}
-        sent = Sent(url, "POST", PUBLISH, full, json.dumps(flat("stolen")))
-        assert (sent.status, sent.headers["content-type"]) == (status, JSON), headers
-        assert words in sent.body["message"], headers
+        answer = sent(url, "POST", PUBLISH, full, json.dumps(flat("stolen")))
+        assert (answer.status, answer.headers["content-type"]) == (status, JSON), headers
+        assert words in answer.body["message"], headers
     assert published(app) == []
 
 
@@ -125,13 +94,13 @@ def test_what_programs_send_is_accepted(app, url) -> None:
             {"Content-Type": JSON, "Sec-Fetch-Mode": "cors"},  # fetch() of Node.js sends it
         )
     ):
-        sent = Sent(url, "POST", PUBLISH, {"X-API-KEY": "k", **headers}, json.dumps(flat(str(name))))
-        assert (sent.status, published(app)[0]) == (201, str(name)), headers
+        answer = sent(url, "POST", PUBLISH, {"X-API-KEY": "k", **headers}, json.dumps(flat(str(name))))
+        assert (answer.status, published(app)[0]) == (201, str(name)), headers
     # Protobuf is, too, but not from a page.
     one_unknown_field = "\x10\x01"
     for headers, status in (({}, 200), ({"Origin": "http://evil.example"}, 403)):
         full = {"X-API-KEY": "k", "Content-Type": "application/x-protobuf", **headers}
-        assert Sent(url, "POST", "/v1/traces", full, one_unknown_field).status == status
+        assert sent(url, "POST", "/v1/traces", full, one_unknown_field).status == status
 
 
 def test_a_form_is_accepted_for_skills_and_with_the_key_in_its_header_only(app, url) -> None:
@@ -150,8 +119,8 @@ def test_a_form_is_accepted_for_skills_and_with_the_key_in_its_header_only(app, 
         (SKILLS, {"X-API-KEY": "k"}, 201),
     ):
         full = {"Content-Type": "Multipart/Form-Data; boundary=b", **headers}
-        sent = Sent(url, "POST", target, full, form)
-        assert sent.status == status, (target, headers, sent.body)
+        answer = sent(url, "POST", target, full, form)
+        assert answer.status == status, (target, headers, answer.body)
         skills = Caller(app)("GET", SKILLS).body["skill_collections"]
         stored = ["mine"] if status == 201 else []
         assert ([skill["name"] for skill in skills], published(app)) == (stored, [])
@@ -167,10 +136,10 @@ def test_a_preflight_is_refused_and_a_page_can_load_nothing_as_a_script_or_an_im
         ("GET", "/prompt-templates", {}, 401),
         ("GET", "/prompt-templates", {"Host": "evil.example"}, 403),
     ):
-        sent = Sent(url, method, target, headers)
-        assert (sent.status, sent.headers["x-content-type-options"]) == (status, "nosniff")
-        assert sent.headers["cross-origin-resource-policy"] == "same-origin"
-        assert [name for name in sent.headers if name.startswith("access-control")] == []
+        answer = sent(url, method, target, headers)
+        assert (answer.status, answer.headers["x-content-type-options"]) == (status, "nosniff")
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert [name for name in answer.headers if name.startswith("access-control")] == []
 
 
 def test_an_absolute_url_has_to_name_the_registry_and_the_path_is_bounded(url) -> None:
@@ -182,8 +151,8 @@ def test_an_absolute_url_has_to_name_the_registry_and_the_path_is_bounded(url) -
         ("/prompt-templates?name=" + "x" * 8000, 200),
         ("/prompt-templates?name=" + "x" * 9000, 414),
     ):
-        sent = Sent(url, "GET", target, {"X-API-KEY": "k"})
-        assert (sent.status, sent.headers["content-type"]) == (status, JSON), target[:99]
+        answer = sent(url, "GET", target, {"X-API-KEY": "k"})
+        assert (answer.status, answer.headers["content-type"]) == (status, JSON), target[:99]
 
 
 def test_get_changes_nothing(app, url) -> None:
@@ -195,7 +164,7 @@ def test_get_changes_nothing(app, url) -> None:
     before = call("GET", "/prompt-templates").body, call("GET", "/prompt-templates/labels").body
     for path in {route.path for route in ROUTES if route.method == "GET"}:
         parts = ["1" if part.startswith("<") else part for part in path.split("/")]
-        Sent(url, "GET", "/".join(parts), {"X-API-KEY": "k"})
+        sent(url, "GET", "/".join(parts), {"X-API-KEY": "k"})
     assert (call("GET", "/prompt-templates").body, call("GET", "/prompt-templates/labels").body) == before
 
 
@@ -215,8 +184,8 @@ def test_the_ipv6_loopback_address_works(app) -> None:
     if not exists("::1"):
         pytest.skip("this machine has no IPv6")
     with running(app, host="::1") as url:
-        assert Sent(url, "GET", "/prompt-templates", {"X-API-KEY": "k"}).status == 200
-        assert Sent(url, "GET", "/prompt-templates", {"X-API-KEY": "k", "Host": "evil.example"}).status == 403
+        assert sent(url, "GET", "/prompt-templates", {"X-API-KEY": "k"}).status == 200
+        assert sent(url, "GET", "/prompt-templates", {"X-API-KEY": "k", "Host": "evil.example"}).status == 403
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from evaluation_files import at_most, contains, declared, evaluation, matches, put
+from evaluation_files import at_most, contains, declared, evaluation, matches
 from registry_server import Caller, chat, completion, flat
 
 from promptsync.server.app import create_app
@@ -68,11 +68,6 @@ def publish_prompts(call):
     ]:
         body = flat(name, template, metadata=OPENAI, release_labels=["prod"])
         assert call("POST", "/rest/prompt-templates", body).status == 201
-
-
-@pytest.fixture
-def fixtures(tmp_path):
-    return put(tmp_path, FIXTURES)
 
 
 @pytest.fixture
@@ -449,19 +444,6 @@ def test_a_run_interrupted_by_close_goes_on_when_it_is_polled(slow, gate, app, h
     # Closing waits for the step that is being done.
     prefix = "" if hangs else "true "
     assert rows_of(Caller(app), run_id)[0][2]["value"] == f"{prefix}Q: Where is my money?"
-
-
-def test_two_processes_store_the_cells_of_a_row_once(slow, gate, app):
-    call = Caller(app)
-    run_id = run(Caller(slow), "quality")
-    assert gate.asked.acquire(timeout=120)
-    report = finished_report(call, run_id)
-    gate.open.release(1000)
-    slow.runner.close_seconds = 120
-    slow.close()
-    assert call("GET", f"/reports/{run_id}").body == report
-    assert report["stats"]["status_counts"]["COMPLETED"] == 6
-    assert [row[2]["value"] for row in rows_of(call, run_id)] == ["Q: Where is my money?", "Q: Hello"]
 
 
 KILLED = """

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import urllib.request
 from contextlib import contextmanager, suppress
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 from registry_server import Caller, chat, completion, flat, running
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from wire import sent
 
 from promptsync.server import serve
 from promptsync.server.app import create_app
@@ -36,22 +36,10 @@ SECONDS = 120
 
 
 @pytest.fixture
-def fixtures(tmp_path):
-    (tmp_path / "registry.yaml").write_text(FIXTURES)
-    return tmp_path / "registry.yaml"
-
-
-@pytest.fixture
 def app(app):
     for name, template in (("support/refund", chat("Q: {question}")), ("polish", completion("{draft}!"))):
         assert Caller(app)("POST", "/rest/prompt-templates", flat(name, template)).status == 201
     return app
-
-
-@pytest.fixture
-def url(app):
-    with running(app) as base_url:
-        yield base_url
 
 
 def token_for(call, channel=CHANNEL):
@@ -132,19 +120,6 @@ def test_a_result_arrives_on_the_channel_of_its_run_at_every_subscription(call, 
             assert later.result(channel) == result
 
 
-def test_a_result_is_what_polling_returns(call, url):
-    for agent in (1, 2):
-        for everything in (None, False, True):
-            execution = start(call, agent, return_all_outputs=everything)
-            channel = f"workflow_updates:{execution}"
-            with client(url) as subscriber:
-                subscriber.subscribe(token_for(call, channel), channel)
-                sent = subscriber.result(channel)["final_output"]
-            path = f"/workflow-version-execution-results?workflow_version_execution_id={execution}"
-            assert call("GET", f"{path}&return_all_outputs={bool(everything)}".lower()).body == sent
-            assert (sent == RESULT) is (agent == 1 and not everything)
-
-
 @pytest.mark.parametrize("works", ["here", "there"])
 def test_a_result_of_another_process_arrives(app, url, tmp_path, works):
     with create_app(tmp_path / "registry.db") as other, client(url) as subscriber:
@@ -175,11 +150,11 @@ def test_the_sdk_runs_an_agent_and_raises_if_it_failed(url, monkeypatch, is_asyn
     kind = promptlayer.AsyncPromptLayer if is_async else promptlayer.PromptLayer
     sdk = kind(api_key="pl_test", base_url=url)
     for arguments, outputs in RUNS:
-        sent = sdk.run_workflow(input_variables=RUN["input_variables"], **arguments)
-        sent = asyncio.run(sent) if is_async else sent
+        result = sdk.run_workflow(input_variables=RUN["input_variables"], **arguments)
+        result = asyncio.run(result) if is_async else result
         if isinstance(outputs, dict):
-            sent = {name: node["value"] for name, node in sent.items()}
-        assert sent == outputs, arguments
+            result = {name: node["value"] for name, node in result.items()}
+        assert result == outputs, arguments
     if not is_async:
         with pytest.raises(promptlayer.exceptions.PromptLayerAPIError, match="no prompt template called"):
             sdk.run_workflow("failing", input_variables=RUN["input_variables"])
@@ -300,32 +275,22 @@ def test_sockets_keep_no_threads_of_the_server_and_are_closed_when_it_stops(app,
 
 
 UPGRADE = {
-    "Host": "HERE",
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
+    "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
-    "Sec-WebSocket-Version": "13",
 }
 
 
 def test_which_handshakes_are_accepted(url):
-    place = urlsplit(url)
     for changed, status in (
-        ({}, b"101"),
-        ({"Sec-WebSocket-Protocol": ""}, b"101"),
-        ({"Sec-WebSocket-Protocol": "centrifuge-protobuf"}, b"101"),
-        ({"Connection": "keep-alive"}, b"401"),
-        ({"Upgrade": "x"}, b"401"),
-        ({"path": "/other"}, b"404"),
-        ({"Host": "evil.test"}, b"403"),
-        ({"Origin": "http://evil.test"}, b"403"),
-        ({"Origin": "null"}, b"403"),
-        ({"Sec-Fetch-Site": "cross-site"}, b"403"),
+        ({}, 101),
+        ({"Sec-WebSocket-Protocol": ""}, 101),
+        ({"Sec-WebSocket-Protocol": "centrifuge-protobuf"}, 101),
+        ({"Connection": "keep-alive"}, 401),
+        ({"Upgrade": "x"}, 401),
+        ({"Host": "evil.test"}, 403),
+        ({"Origin": "http://evil.test"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
     ):
-        headers = UPGRADE | changed
-        path = headers.pop("path", "/connection/websocket")
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        sent = f"GET {path} HTTP/1.1\r\n{lines}\r\n".replace("HERE", place.netloc)
-        with socket.create_connection((place.hostname, place.port), SECONDS) as raw:
-            raw.sendall(sent.encode())
-            assert raw.makefile("rb").readline().split()[1] == status, changed
+        assert sent(url, "GET", "/connection/websocket", UPGRADE | changed).status == status, changed
+    assert sent(url, "GET", "/other/websocket", UPGRADE).status == 404
