@@ -46,12 +46,6 @@ def opened(tmp_path):
     return opened
 
 
-@pytest.fixture
-def app(opened):
-    with opened(FIXTURES) as application:
-        yield application
-
-
 def test_a_prompt_renders_with_the_function_and_keeps_the_reference(call, publish) -> None:
     tools = [INLINE, reference(7)]
     published = publish("p", chat("Hello", tools=tools, tool_choice="auto"), metadata=OPENAI)
