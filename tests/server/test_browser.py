@@ -5,19 +5,19 @@ Skipped where there is no Chromium; ``apt-get install chromium`` has one.
 
 from __future__ import annotations
 
-import json
 import queue
 import shutil
 import subprocess
 import threading
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 from registry_server import Caller, completion, flat, running
+from werkzeug import Request, Response
+from werkzeug.serving import make_server
 
 from promptsync.server import serve
 
@@ -51,62 +51,43 @@ def browser() -> str:
     return found
 
 
-class Attacker(BaseHTTPRequestHandler):
-    """Serves the page, takes its report, and passes anything else on, as a name does that was bound anew."""
-
-    reports: queue.Queue[dict[str, str]]
-    victim: str
-
-    def handle_any(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.path.startswith("/page"):
-            self._send(200, "text/html", PAGE.read_bytes())
-        elif self.path == "/report":
-            self.reports.put(json.loads(body))
-            self._send(200, "text/plain", b"")
-        else:
-            host, port = self.victim.rsplit(":", 1)
-            connection = HTTPConnection(host, int(port), timeout=30)
-            connection.request(self.command, self.path, body, dict(self.headers))
-            response = connection.getresponse()
-            self._send(response.status, response.headers.get("Content-Type", ""), response.read())
-            connection.close()
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = handle_any
-
-    def _send(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
-
 def attack(browser: str, profile: Path, victim: str, page: str, target: str) -> dict[str, str]:
-    """Open the page in the browser; return what became of each attack. ``PORT`` stands for the attacker's."""
-    handler = type("Handler", (Attacker,), {"reports": queue.Queue(), "victim": victim})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"{page}/page?target={quote(target)}".replace("PORT", str(server.server_port))
-        command = [browser, *OPTIONS, f"--user-data-dir={profile}", "--remote-debugging-port=0", url]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            try:
-                return handler.reports.get(timeout=120)
-            except queue.Empty:
-                pytest.fail("the page has not reported")
-            finally:
-                process.terminate()
-                server.shutdown()
+    """Open the page in the browser; return what became of each attack. ``PORT`` stands for the attacker's.
+
+    The attacker passes on what is not for the page, as a name does that was bound anew.
+    """
+    reports: queue.Queue[dict[str, str]] = queue.Queue()
+
+    @Request.application
+    def attacker(request: Request) -> Response:
+        if request.path == "/page":
+            return Response(PAGE.read_bytes(), mimetype="text/html")
+        if request.path == "/report":
+            reports.put(request.get_json(force=True))
+            return Response()
+        url, body = f"{victim}{request.full_path}", request.get_data()
+        passed = httpx.request(
+            request.method, url, content=body, headers=dict(request.headers), trust_env=False
+        )
+        return Response(passed.content, passed.status_code, mimetype=passed.headers["Content-Type"])
+
+    server = make_server("127.0.0.1", 0, attacker, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"{page}/page?target={quote(target)}".replace("PORT", str(server.server_port))
+    command = [browser, *OPTIONS, f"--user-data-dir={profile}", "--remote-debugging-port=0", url]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            return reports.get(timeout=120)
+        finally:
+            process.terminate()
+            server.shutdown()
+            server.server_close()
 
 
 @pytest.fixture
 def victim(app: Any) -> Caller:
     call = Caller(app)
-    template = completion(SECRET)
-    body = flat("victim", template, release_labels=["prod"])
+    body = flat("victim", completion(SECRET), release_labels=["prod"])
     assert call("POST", "/rest/prompt-templates", body).status == 201
     return call
 
@@ -126,8 +107,7 @@ def test_the_attacks_work_on_a_registry_that_checks_nothing(
 ) -> None:
     monkeypatch.setattr(serve, "check", lambda *_: None)
     with running(app) as url:
-        outcomes = attack(browser, tmp_path / "profile", url[7:], "http://attacker.test:PORT", url)
-    show(outcomes)
+        outcomes = attack(browser, tmp_path / "profile", url, "http://attacker.test:PORT", url)
     messages, _ = held(victim)
     assert set(messages) >= WITHOUT_PREFLIGHT
     assert outcomes["websocket"] == "open"
@@ -151,8 +131,7 @@ def test_a_page_can_neither_change_nor_read_anything(app, victim, browser, tmp_p
     before = held(victim)
     with running(app) as url:
         target = url.replace("127.0.0.1", name) if name else ""
-        outcomes = attack(browser, tmp_path / "profile", url[7:], page, target)
-    show(outcomes)
+        outcomes = attack(browser, tmp_path / "profile", url, page, target)
     assert held(victim) == before
     assert [text for text in outcomes.values() if SECRET in text] == []
     if name:
@@ -160,9 +139,3 @@ def test_a_page_can_neither_change_nor_read_anything(app, victim, browser, tmp_p
         assert [text for text in outcomes.values() if "victim" in text] == []
     else:
         assert all(outcomes[attempt].startswith("basic 403") for attempt in ("fetch-json", "read"))
-
-
-def show(outcomes: dict[str, str]) -> None:
-    """For ``pytest -s``."""
-    for name, outcome in outcomes.items():
-        print(f"  {name:20} {outcome[:110]!r}")  # noqa: T201
