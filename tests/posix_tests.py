@@ -19,7 +19,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_a_built_image_is_tried_as_another_user_and_as_the_caller",
             "test_what_is_wrong_with_an_image_or_its_engine_is_an_error",
         ],
-        "server/test_concurrency.py": [
+        "server/test_connections.py": [
             "test_idle_clients_are_served_where_the_system_allows_few_open_files",
         ],
         "test_walkthroughs.py": [],
@@ -54,7 +54,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_one_interruption_while_cleaning_up_names_what_may_be_left",
         ],
         "push/test_push_interrupted.py": [],
-        "server/test_concurrency.py": ["test_a_killed_server_keeps_everything_that_it_confirmed"],
+        "server/test_connections.py": ["test_a_killed_server_keeps_everything_that_it_confirmed"],
         "server/test_runs.py": ["test_a_run_whose_process_was_killed_goes_on_when_it_is_polled"],
     },
     "opens a pseudo-terminal": {

@@ -54,6 +54,11 @@ class SheetUnderTest:
             validate(declared, method, status, answer.body)
         return answer.body
 
+    def refuses(self, *rows: tuple[Any, ...]) -> None:
+        """Send each row, a method, a path and a body; its status and a part of the message follow them."""
+        for method, path, body, status, words in rows:
+            assert words in self(method, path, body, status=status)["message"], (path, body)
+
     @property
     def columns(self) -> dict[str, str]:
         return {column["title"]: column["id"] for column in self("GET", "/columns")["data"]}

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx
 from idle_clients import hold
@@ -128,11 +135,9 @@ def test_many_writers_lose_nothing_while_more_clients_wait(app) -> None:
 
     def write(writer: int) -> list[tuple[str, int, str]]:
         made = []
-        with httpx.Client(base_url=url, headers={"X-API-KEY": "k"}, timeout=60, trust_env=False) as client:
-            for number in range(4):
-                name, text = "shared" if number % 2 else f"writer-{writer}", f"{writer}/{number}"
-                response = client.post("/rest/prompt-templates", json=flat(name, completion(text)))
-                made.append((name, response.json()["version_number"], text))
+        for number in range(4):
+            name, text = "shared" if number % 2 else f"writer-{writer}", f"{writer}/{number}"
+            made.append((name, post(url, flat(name, completion(text)))["version_number"], text))
         return made
 
     with running(app) as url, hold(url, 60), ThreadPoolExecutor(10) as pool:
@@ -144,3 +149,85 @@ def test_many_writers_lose_nothing_while_more_clients_wait(app) -> None:
             read = call("GET", f"/prompt-templates/{item['prompt_name']}?version={version}").body
             stored.append((item["prompt_name"], version, read["prompt_template"]["content"][0]["text"]))
     assert (sorted(stored), len(stored)) == (sorted(written), 40)
+
+
+# -- many clients, and a server that is killed ---------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+
+
+def post(base_url, body):
+    url = f"{base_url}/rest/prompt-templates"
+    return httpx.post(url, json=body, headers={"X-API-KEY": "k"}, timeout=120, trust_env=False).json()
+
+
+def test_as_many_requests_as_one_client_sends_are_handled_at_once():
+    at_once = 32
+    together = threading.Barrier(at_once)
+
+    def app(environ, start_response):
+        together.wait(120)
+        start_response("200 OK", [])
+        return [b"{}"]
+
+    with running(app) as url, ThreadPoolExecutor(at_once) as pool:
+        assert list(pool.map(lambda _: post(url, {}), range(at_once))) == [{}] * at_once
+
+
+def test_two_applications_share_one_database_and_each_label_points_at_one_version(tmp_path):
+    with create_app(tmp_path / "r.db") as left, create_app(tmp_path / "r.db") as right:
+        callers = [Caller(left), Caller(right)]
+
+        def publish(number):
+            body = flat("a", release_labels=["prod", f"l{number}"])
+            return callers[number % 2]("POST", "/rest/prompt-templates", body).body["version_number"]
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(pool.map(publish, range(30))) == list(range(1, 31))
+        labels = callers[0]("GET", "/prompt-templates/a/labels").body["release_labels"]
+    assert len(labels) == 31
+    assert {label["release_label"]: label["prompt_version_number"] for label in labels}["prod"] == 30
+
+
+SERVER = """
+import sys
+from promptsync.server.app import create_app
+from promptsync.server.serve import base_url, bind, run_server
+with create_app(sys.argv[1]) as app:
+    run_server(app, bind("127.0.0.1", 0), lambda port: print(base_url("127.0.0.1", port), flush=True))
+"""
+
+
+@contextmanager
+def server(path, *before):
+    """The base URL of a registry in its own process, which is killed at the end."""
+    command = [*before, sys.executable, "-c", SERVER, str(path)]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
+        yield process.stdout.readline().strip()
+        process.kill()
+
+
+def test_a_killed_server_keeps_everything_that_it_confirmed(tmp_path):
+    answered = []
+
+    def write(url):
+        with suppress(httpx.HTTPError, ValueError):  # until it is killed
+            while True:
+                answered.append(post(url, flat("a", chat("x" * 2000)))["version_number"])
+
+    with ThreadPoolExecutor(4) as pool, server(tmp_path / "r.db") as url:
+        pool.map(write, [url] * 4)
+        while len(answered) < 20:
+            time.sleep(0.01)
+    with server(tmp_path / "r.db") as url:
+        following = post(url, flat("a"))["version_number"]
+    assert len(set(answered)) == len(answered)
+    # Each writer may have stored one more version whose answer was cut off.
+    assert max(answered) < following <= len(answered) + 5
+
+
+def test_idle_clients_are_served_where_the_system_allows_few_open_files(tmp_path):
+    limited = ("sh", "-c", 'ulimit -Sn 40 && exec "$@"', "sh")
+    with server(tmp_path / "r.db", *limited) as url, hold(url, 60):
+        assert post(url, flat("a"))["version_number"] == 1

@@ -12,11 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from registry_server import Caller, chat, completion
 from seeds import examples
+from strategies import json_values
 from tables import TABLES, SheetUnderTest, sheet_of
 
 from promptsync.server.app import create_app
 from promptsync.server.checks.models import Endpoint
 from promptsync.server.tables import rows
+from promptsync.server.tables.primitives import PRIMITIVES
 
 ROWS = [["Where is my refund?", "refund"], ["Hello", "hello"], ["Nothing", "money"]]
 SCRIPTED = """
@@ -177,7 +179,7 @@ def test_many_cells_need_a_confirmation_of_exactly_these(call: Any, monkeypatch:
 
 def test_what_cannot_be_done_is_refused_with_the_reason(sheet: SheetUnderTest) -> None:
     no_variables: dict[str, Any] = {"prompt_template_variable_mappings": {}}
-    for config, says in (
+    configs: tuple[tuple[Any, str], ...] = (
         ({}, "prompt_template_variable_mappings: required"),
         (no_variables, "needs either template or inline_template"),
         ({**no_variables, "template": {}}, "config.template.name: required"),
@@ -187,22 +189,8 @@ def test_what_cannot_be_done_is_refused_with_the_reason(sheet: SheetUnderTest) -
             "an engine does not run here",
         ),
         ({**no_variables, "inline_template": {"prompt_template": {"a": 1}}}, "chat, with messages"),
-    ):
-        body: dict[str, Any] = {"title": "new", "type": "PROMPT_TEMPLATE", "config": config}
-        assert says in sheet("POST", "/columns", body, status=400)["message"], says
-    for method, path, body, status, says in (
-        ("POST", "/operations", {"column_ids": [sheet.columns["Output"]]}, 400, "no computed column"),
-        ("POST", "/operations", {"operation": "delete"}, 400, "operation"),
-        ("GET", "/operations/nothing", None, 404, "no operation"),
-        ("POST", "/scorecard/recalculate", {}, 400, "no scorecard with steps"),
-        ("POST", "/scorecard/cancel", {}, 400, "no scorecard"),
-        ("GET", "/scorecard/rows/0", None, 404, "no score for the row 0"),
-        ("GET", "/scorecard/rows/x", None, 404, "no score for the row x"),
-        ("GET", "/scorecard/calculations/nothing", None, 404, "no calculation"),
-        ("PATCH", "/scorecard", {"name": "a", "aggregation": {"warn_threshold": 0.9}}, 400, "higher than"),
-    ):
-        assert says in sheet(method, path, body, status=status)["message"], path
-    for step, says in (
+    )
+    steps: tuple[tuple[Any, str], ...] = (
         ({"primitive_type": "MAX_TOOL_CALLS"}, "MAX_TOOL_CALLS does not run here"),
         ({"primitive_config": {"source": "gone", "value": "x"}}, "no column 'gone'"),
         ({"primitive_config": {"source": "Output"}}, "needs either value or value_source"),
@@ -210,10 +198,24 @@ def test_what_cannot_be_done_is_refused_with_the_reason(sheet: SheetUnderTest) -
         ({"thresholds": {"pass": 0.1}}, "higher than that to pass"),
         ({"score_adapter": {"type": "x"}}, "score_adapter does not run"),
         ({"id": "1"}, "have the same id"),  # their results would be one
-    ):
-        body = {"name": "a", "aggregation": {}, "steps": [contains(**step)] * (2 if "id" in step else 1)}
-        assert says in sheet("PATCH", "/scorecard", body, status=400)["message"], step
-        assert sheet("GET", "/scorecard")["scorecard"] is None, step
+    )
+    new, card = {"title": "new", "type": "PROMPT_TEMPLATE"}, {"name": "a", "aggregation": {}}
+    sheet.refuses(
+        *(("POST", "/columns", {**new, "config": config}, 400, says) for config, says in configs),
+        *(
+            ("PATCH", "/scorecard", {**card, "steps": [contains(**step)] * 2}, 400, says)
+            for step, says in steps
+        ),
+        ("PATCH", "/scorecard", {"name": "a", "aggregation": {"warn_threshold": 0.9}}, 400, "higher than"),
+        ("POST", "/scorecard/recalculate", {}, 400, "no scorecard with steps"),
+        ("POST", "/scorecard/cancel", {}, 400, "no scorecard"),
+        ("GET", "/scorecard/rows/0", None, 404, "no score for the row 0"),
+        ("GET", "/scorecard/rows/x", None, 404, "no score for the row x"),
+        ("GET", "/scorecard/calculations/nothing", None, 404, "no calculation"),
+        ("GET", "/operations/nothing", None, 404, "no operation"),
+        ("POST", "/operations", {"column_ids": [sheet.columns["Output"]]}, 400, "no computed column"),
+    )
+    assert sheet("GET", "/scorecard")["scorecard"] is None
 
 
 # -- cancelling, and going on after a restart ------------------------------------------------------------
@@ -434,31 +436,21 @@ def test_a_sheet_without_rows_and_a_scorecard_without_steps(sheet: SheetUnderTes
 
 # -- hostile bodies --------------------------------------------------------------------------------------
 
-KINDS = st.sampled_from(["COMPARE", "CONTAINS", "REGEX", "ASSERT_VALID", "JSON_PATH", "x"])
-VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=5,
+TYPICAL = st.sampled_from(
+    [
+        *("Output", "expected", "object", "number", "JSON", "$", "$.a", "$[0]", "["),
+        *(["Output"], ["Output", "expected"], {"type": "NUMBER", "operator": "LT"}),
+    ]
 )
-SOURCES = st.just("Output") | st.just("expected") | VALUES
-CONFIGS = st.fixed_dictionaries(
-    {},
-    optional={
-        **dict.fromkeys(["source", "value_source"], SOURCES),
-        "sources": st.lists(SOURCES, max_size=3) | VALUES,
-        **dict.fromkeys(["value", "target", "regex_pattern"], VALUES),
-        "json_path": st.sampled_from(["$", "$.a", "$[0]", "$[*]", "["]) | VALUES,
-        "type": st.sampled_from(["object", "number"]) | VALUES,
-        "comparison_type": st.sampled_from(["JSON", {"type": "NUMBER", "operator": "LT"}]) | VALUES,
-    },
-)
+FIELDS = sorted({field for shape in PRIMITIVES.values() for field in shape.__struct_fields__})
+CONFIGS = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, TYPICAL | json_values()))
 STEPS = st.fixed_dictionaries(
-    {"title": st.just("a") | VALUES, "primitive_type": KINDS, "primitive_config": CONFIGS},
-    optional={"weight": VALUES, "thresholds": VALUES, "required": VALUES, "id": VALUES},
+    {
+        "title": st.just("a") | json_values(),
+        "primitive_type": st.sampled_from([*PRIMITIVES, "x"]),
+        "primitive_config": CONFIGS,
+    },
+    optional=dict.fromkeys(("weight", "thresholds", "required", "id"), json_values()),
 )
 
 
