@@ -204,8 +204,10 @@ def server(path, *before):
     command = [*before, sys.executable, "-c", SERVER, str(path)]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
-        yield process.stdout.readline().strip()
-        process.kill()
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 def test_a_killed_server_keeps_everything_that_it_confirmed(tmp_path):

@@ -146,52 +146,44 @@ def test_no_input_is_a_server_error(call, route, data):
         assert isinstance(answer.body["message"], str)
 
 
-TURNS = st.lists(
-    st.dictionaries(st.sampled_from(words("role content name tool_calls function_call tool_call_id x")), JSON)
-    | st.fixed_dictionaries(
-        {"role": st.sampled_from(["user", "assistant"])},
-        optional={
-            "content": st.sampled_from(["", '{"a": {"b": [1, null]}}', "[" * 9_000, "1" * 5_000]) | JSON,
-            "tool_calls": st.lists(st.fixed_dictionaries({}, optional={"function": JSON, "id": JSON})),
-        },
-    ),
-    max_size=3,
-)
-# What the other providers' calls and responses have, so that each of their shapes is met with odd values.
-BLOCKS = st.dictionaries(
-    st.sampled_from(
-        words(
-            "type text thought toolUse toolResult functionCall function_response json reasoningContent "
-            "inline_data image_url name id call_id arguments content role parts output result summary data "
-            "mime_type toolUseId response"
-        )
-    ),
-    JSON
-    | st.sampled_from(
-        words(
-            "text tool_use tool_result function_call function_call_output assistant reasoning input_text "
-            "image_generation_call model user tool"
-        )
-    )
-    | st.dictionaries(st.sampled_from(words("name id args content response data text")), JSON),
-    max_size=4,
-)
-SAID = JSON | st.lists(
-    BLOCKS | st.fixed_dictionaries({"role": st.just("user"), "parts": st.lists(BLOCKS)}), max_size=3
-)
-CALLED = st.dictionaries(
-    st.sampled_from(words("input history contents system instructions prompt tools modelId")), SAID
-) | st.fixed_dictionaries(
-    {},
+def some(keys, values, **limits):
+    return st.dictionaries(st.sampled_from(words(keys)), values, **limits)
+
+
+def optional(**values):
+    return st.fixed_dictionaries({}, optional=values)
+
+
+TURN = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant"])},
     optional={
-        "generation_config": JSON | st.fixed_dictionaries({"system_instruction": SAID, "tools": SAID}),
-        "toolConfig": JSON | st.fixed_dictionaries({"tools": SAID}),
-        "inferenceConfig": JSON,
+        "content": st.sampled_from(["", '{"a": {"b": [1, null]}}', "[" * 9_000, "1" * 5_000]) | JSON,
+        "tool_calls": st.lists(optional(function=JSON, id=JSON)),
     },
 )
-ANSWERED = st.fixed_dictionaries({"output": SAID | st.fixed_dictionaries({"message": BLOCKS})}) | (
-    st.fixed_dictionaries({"candidates": st.lists(st.fixed_dictionaries({"content": BLOCKS}), max_size=1)})
-    | st.fixed_dictionaries({"data": SAID, "output_format": JSON})
+TURNS = st.lists(some("role content name tool_calls function_call tool_call_id x", JSON) | TURN, max_size=3)
+# What the other providers' calls and responses have, so that each of their shapes is met with odd values.
+TYPES = words(
+    "text tool_use tool_result function_call function_call_output assistant reasoning input_text "
+    "image_generation_call model user tool"
+)
+BLOCKS = some(
+    "type text thought toolUse toolResult functionCall function_response json reasoningContent "
+    "inline_data image_url name id call_id arguments content role parts output result summary data "
+    "mime_type toolUseId response",
+    JSON | st.sampled_from(TYPES) | some("name id args content response data text", JSON),
+    max_size=4,
+)
+SAID = JSON | st.lists(BLOCKS | optional(role=st.just("user"), parts=st.lists(BLOCKS)), max_size=3)
+CALLED = some("input history contents system instructions prompt tools modelId", SAID) | optional(
+    generation_config=JSON | optional(system_instruction=SAID, tools=SAID),
+    toolConfig=JSON | optional(tools=SAID),
+    inferenceConfig=JSON,
+)
+ANSWERED = (
+    optional(output=SAID | optional(message=BLOCKS))
+    | optional(candidates=st.lists(optional(content=BLOCKS), max_size=1))
+    | optional(data=SAID, output_format=JSON)
 )
 CONDITIONS = [
     {"field": "input_text", "operator": "contains", "value": "a"},
@@ -203,13 +195,11 @@ CONDITIONS = [
 
 @tried(150)
 @given(
-    kwargs=JSON
-    | CALLED
-    | st.fixed_dictionaries({"messages": TURNS}, optional={"model": JSON, "tools": JSON}),
+    kwargs=JSON | CALLED | optional(messages=TURNS, model=JSON, tools=JSON),
     response=JSON
     | ANSWERED
-    | st.fixed_dictionaries({"choices": st.lists(st.fixed_dictionaries({"message": JSON}), max_size=1)})
-    | st.fixed_dictionaries({"content": TURNS, "usage": JSON}),
+    | optional(choices=st.lists(optional(message=JSON), max_size=1))
+    | optional(content=TURNS, usage=JSON),
     more=st.dictionaries(KEYS, JSON, max_size=3),
 )
 def test_whatever_is_tracked_can_be_read_and_searched(call, kwargs, response, more):
@@ -236,19 +226,18 @@ def test_no_bytes_are_a_server_error(call, body):
     assert answer.status in (200, 400)
 
 
+CONTENT = st.fixed_dictionaries(
+    {"type": st.sampled_from(words("text image_url media thinking media_variable new"))},
+    optional=dict.fromkeys(words("text name"), SCALARS)
+    | dict.fromkeys(words("image_url media image_variable"), JSON),
+)
+
+
 @tried(150)
 @given(
     message=st.fixed_dictionaries(
         {"role": st.sampled_from(["user", "assistant", "tool", "placeholder"])},
-        optional={
-            "content": st.lists(
-                st.fixed_dictionaries(
-                    {"type": st.sampled_from(words("text image_url media thinking media_variable new"))},
-                    optional=dict.fromkeys(words("text name"), SCALARS)
-                    | dict.fromkeys(words("image_url media image_variable"), JSON),
-                )
-            )
-        }
+        optional={"content": st.lists(CONTENT)}
         | dict.fromkeys(words("name tool_call_id"), SCALARS)
         | dict.fromkeys(words("tool_calls function_call input_variables raw_request_display_role"), JSON),
     ),
