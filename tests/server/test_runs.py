@@ -22,6 +22,7 @@ def judge(prompt, title="judge"):
     return {"title": title, "type": "LLM_ASSERTION", "config": {"source": "output", "prompt": prompt}}
 
 
+REFUND = "support/refund"
 COPY = {"title": "length", "type": "COMPOSITION", "config": {"source": "output"}}
 FIXTURES = declared(
     """
@@ -42,17 +43,15 @@ agents:
       - {name: first, prompt: {name: nobody}}
       - {name: second, prompt: {name: polish}}
 """,
-    evaluation(
-        "quality", "support/refund", CASES, contains(column="question"), contains("money", "contains 2")
-    ),
-    evaluation("one score", "support/refund", CASES, matches("money|Hello")),
-    evaluation("unscored", "support/refund", CASES),
-    evaluation("pinned", "support/refund", CASES, contains("Q:"), label="prod"),
-    evaluation("first", "support/refund", CASES, contains("Q:"), version=1),
+    evaluation("quality", REFUND, CASES, contains(column="question"), contains("money", "contains 2")),
+    evaluation("one score", REFUND, CASES, matches("money|Hello")),
+    evaluation("unscored", REFUND, CASES),
+    evaluation("pinned", REFUND, CASES, contains("Q:"), label="prod"),
+    evaluation("first", REFUND, CASES, contains("Q:"), version=1),
     evaluation("no prompt", "nobody", CASES[:1], at_most(1)),
-    evaluation("broken score", "support/refund", CASES, matches("(")),
-    evaluation("no score", "support/refund", CASES, COPY),
-    evaluation("half", "support/refund", CASES, judge('["yes", "no"]'), judge("yes", "second")),
+    evaluation("broken score", REFUND, CASES, matches("(")),
+    evaluation("no score", REFUND, CASES, COPY),
+    evaluation("half", REFUND, CASES, judge('["yes", "no"]'), judge("yes", "second")),
 )
 EVALUATIONS, DATASETS = "/api/public/v2/evaluations", "/api/public/v2/datasets"
 RESULTS = "/workflow-version-execution-results?workflow_version_execution_id="
@@ -62,10 +61,7 @@ OPENAI = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temp
 
 
 def publish_prompts(call):
-    for name, template in [
-        ("support/refund", chat("Q: {question}")),
-        ("polish", completion("{draft}! {loud}")),
-    ]:
+    for name, template in ((REFUND, chat("Q: {question}")), ("polish", completion("{draft}! {loud}"))):
         body = flat(name, template, metadata=OPENAI, release_labels=["prod"])
         assert call("POST", "/rest/prompt-templates", body).status == 201
 
@@ -190,7 +186,6 @@ def test_scores_of_other_evaluations(call):
     for name, overall, kind in (
         ("one score", 100, "single_column"),
         ("unscored", None, "none"),
-        ("pinned", 100, "single_column"),
         ("broken score", 0, "single_column"),
         ("no score", 0, "single_column"),
         ("half", 50, "multi_column"),
@@ -278,36 +273,23 @@ def test_an_agent_is_described_both_ways_and_listed(call):
 
 def test_what_is_refused(call):
     quality, no_prompt = (f"{EVALUATIONS}/{evaluation_id(call, name)}" for name in ("quality", "no prompt"))
+    agent = f"/workflows/{AGENT}"
+    both = {"workflow_label_name": "prod", "workflow_version_number": 1}
     call.expect(
-        ("POST", f"{quality}/run", {"name": ""}, 400),
-        ("POST", f"{quality}/run", {"dataset_id": 999}, 404),
-        ("POST", f"{quality}/run", {"dataset_id": 10**30}, 400),
-        ("POST", f"{quality}/run", {"refresh_dataset": True}, 403),
+        ("POST", f"{quality}/run", {"dataset_id": 999}, 404, "no version of a dataset with the id 999"),
         ("POST", f"{quality}/run", {"refresh_dataset": False, "name": None}, 201),
         ("POST", f"{no_prompt}/run", None, 400, "cannot run: There is no prompt template"),
-        *(
-            ("POST", f"/workflows/{AGENT}/run", body, status)
-            for body, status in (
-                ({"workflow_version_number": 1, "workflow_label_name": None}, 201),
-                ({"workflow_label_name": "prod"}, 201),
-                ({"workflow_label_name": "nope"}, 404),
-                ({"workflow_label_name": "prod", "workflow_version_number": 1}, 400),
-                ({"callback_url": "http://x"}, 400),
-                ({"channel_name_suffix": ""}, 400),
-                ({"channel_name_suffix": "a" * 201}, 400),
-            )
-        ),
+        ("POST", f"{agent}/run", {"workflow_version_number": 1, "workflow_label_name": None}, 201),
+        ("POST", f"{agent}/run", {"workflow_label_name": "nope"}, 404, "no release label 'nope'"),
+        ("POST", f"{agent}/run", both, 400, "not both"),
+        ("POST", f"{agent}/run", {"channel_name_suffix": "a" * 201}, 400, "channel_name_suffix"),
         ("GET", f"/reports/{evaluation_id(call, 'quality')}/score", None, 400, "A pipeline has no score"),
         ("GET", f"{quality}/rows", None, 200),
-        *(
-            ("GET", path, None, 404)
-            for path in (
-                *("/reports/999", "/reports/999/score", f"{EVALUATIONS}/x/rows", f"{DATASETS}/999/rows"),
-                *("/workflows/nobody/labels", f"/workflows/{AGENT}?version=2", f"{RESULTS}999"),
-            )
-        ),
-        *((("GET", f"{path}?per_page=101", None, 422)) for path in (EVALUATIONS, DATASETS, "/workflows")),
-        ("GET", f"/workflows/{AGENT}?version=1&label=prod", None, 422, "not both"),
+        ("GET", f"{DATASETS}/999/rows", None, 404),
+        ("GET", "/workflows/nobody/labels", None, 404),
+        ("GET", f"{RESULTS}999", None, 404),
+        ("GET", f"{agent}?version=2", None, 404, "no version 2"),
+        ("GET", f"{agent}?version=1&label=prod", None, 422, "not both"),
         ("GET", "/workflow-version-execution-results", None, 422, "required"),
     )
 
@@ -325,7 +307,10 @@ def network(monkeypatch):
     def handle(transport, request):
         seen.append(request)
         default = httpx.Response(200, json={"choices": [{"message": {"content": "an answer"}}]})
-        return responses.pop(0) if responses else default
+        response = responses.pop(0) if responses else default
+        if isinstance(response, Exception):
+            raise response
+        return response
 
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
     return seen, responses
@@ -363,6 +348,7 @@ def test_an_endpoint_that_fails_says_why(network):
     for response, says in (
         (httpx.Response(500, text="overloaded"), "returned 500: overloaded"),
         (httpx.Response(307, headers={"Location": "http://elsewhere.test"}), "returned 307"),
+        (httpx.ConnectError("refused"), "did not answer: refused"),
         (httpx.Response(200, text="<html>"), "did not answer"),
         (httpx.Response(200, text=" " * 10_000_001), "too long"),
         (httpx.Response(200, text="[]"), "returned no message"),
@@ -374,13 +360,8 @@ def test_an_endpoint_that_fails_says_why(network):
         with pytest.raises(ModelError, match=says):
             Endpoint(URL, api_key="sk").answer(chat("Hi"), OPENAI)
         assert len(seen) == 1, says  # a redirect would get the key
-
-
-def test_an_unreachable_endpoint_and_a_prompt_without_a_model():
-    with pytest.raises(ModelError, match="did not answer"):
-        Endpoint("http://127.0.0.1:9/v1", timeout=2).answer(chat("Hi"), OPENAI)
     with pytest.raises(ModelError, match="names no model"):
-        Endpoint("http://127.0.0.1:9/v1").answer(chat("Hi"), None)
+        Endpoint(URL).answer(chat("Hi"), None)
 
 
 def test_a_run_with_an_endpoint_names_it_and_fails_only_the_cells_that_failed(tmp_path, fixtures, network):
@@ -415,9 +396,7 @@ def test_progress_can_be_seen_while_it_runs(slow, gate):
     finished_report(call, run_id)
 
 
-@pytest.mark.parametrize(
-    ("name", "version", "score"), [("one score", 2, 0), ("pinned", 2, 0), ("first", 1, 100)]
-)
+@pytest.mark.parametrize(("name", "version", "score"), [("pinned", 2, 0), ("first", 1, 100)])
 def test_a_run_keeps_its_version_and_the_next_run_resolves_the_prompt_again(slow, gate, name, version, score):
     call = Caller(slow)
     run_id = run(call, name)

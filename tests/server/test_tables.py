@@ -64,10 +64,8 @@ def test_tables_are_made_listed_changed_and_deleted(call):
         assert (table["title"], table["folder_id"]) == state
     assert call("PATCH", path, {"folder_id": 9}).status == 404
     for title in ("Refund", "refund two"):
-        assert (
-            call("POST", TABLES, {"title": title, "create_default_sheet": False}).body["table"]["sheet_count"]
-            == 0
-        )
+        empty = call("POST", TABLES, {"title": title, "create_default_sheet": False}).body["table"]
+        assert empty["sheet_count"] == 0
     first = call("GET", f"{TABLES}?limit=2").body
     assert (first["has_more"], first["pagination"]["limit"]) == (True, 2)
     for query, titles in (
@@ -89,9 +87,8 @@ def test_a_sheet_has_the_rows_of_its_file_and_its_import_is_known_by_its_id(call
         ("a.CSV", '\ufeffq,"a b"\r\n"x\ny, ""z""",ü\r\n\r\nonly\r\n', [['x\ny, "z"', "ü"], ["only", None]]),
         ("a.csv", "q\n" + "x" * 200_000 + "\n", [["x" * 200_000]]),
     ):
-        started = call(
-            "POST", sheets, {"source": {"type": "file", **source(content, name)}, "title": "cases"}
-        ).body
+        body = {"source": {"type": "file", **source(content, name)}, "title": "cases"}
+        started = call("POST", sheets, body).body
         made = started["sheet"]
         assert (made["title"], made["row_count"]) == ("cases", len(rows)), name
         shown = call("GET", f"{sheets}/{made['id']}/rows").body
@@ -131,31 +128,41 @@ def test_sheets_are_in_the_order_of_their_creation(call, sheets):
     assert call("GET", f"{sheets}/{made[0]}").status == 404
 
 
-def test_a_column_that_cannot_be_computed_is_refused(sheet):
-    for body, says in (
+def test_what_a_sheet_refuses(sheet):
+    (same, _), answer = computed(sheet), sheet.columns["answer"]
+    new = (
         ({"type": "CODE_EXECUTION"}, "CODE_EXECUTION columns do not run here"),
         ({"title": "question"}, "already has a column called 'question'"),
         ({"config": {"sources": ["question", "nobody"]}}, "no other column 'nobody'"),
-        ({"config": {"sources": ["question", "same"]}}, "no other column 'same'"),
+        ({"config": {"sources": ["question", "new"]}}, "no other column 'new'"),
         ({"dependencies": [{}]}, "no other column 'None'"),
-    ):
-        assert says in sheet("POST", "/columns", COMPARE | body, status=400)["message"], body
-        assert list(sheet.columns) == ["question", "answer"], body
+    )
+    cell, computed_cell = (f"/cells/{sheet.cells(title)[0]['id']}" for title in ("answer", "same"))
+    sheet.refuses(
+        *(("POST", "/columns", COMPARE | {"title": "new"} | body, 400, says) for body, says in new),
+        ("PATCH", f"/columns/{answer}", {"title": "x"}, 400, "other columns read 'answer' under this title"),
+        ("PATCH", f"/columns/{same}", {"config": {"sources": ["question", "copy"]}}, 400, "depend on itself"),
+        ("DELETE", "/columns/nothing", None, 404, "no column"),
+        ("POST", "/rows", {"count": 101}, 400, "count"),
+        ("POST", "/rows", {"values": [{same: 1}]}, 400, "no text column"),
+        ("DELETE", "/rows", {"row_indices": [-1]}, 400, "row_indices"),
+        ("PATCH", cell, {}, 400, "value: required, or display_value"),
+        ("PATCH", computed_cell, {"value": 1}, 400, "this one is computed"),
+        ("GET", "/cells/nothing", None, 404, "no cell"),
+        ("GET", f"/versions/{sheet.table_id}", None, 404, "no version"),
+    )
+    assert [*sheet.columns, sheet("GET")["sheet"]["row_count"]] == ["question", "answer", "same", "copy", 2]
 
 
 def test_a_column_depends_on_what_its_configuration_reads(sheet):
     made = sheet("POST", "/columns", {**COMPARE, "type": "comparison"}, status=201)
     assert made["column"]["type"] == "COMPARE"
     assert [cell["status"] for cell in made["cells"]] == ["STALE", "STALE"]
-    question, answer, same = sheet.columns.values()
+    question, answer, _ = sheet.columns.values()
     assert {edge["column_id"] for edge in made["column"]["dependencies"]} == {question, answer}
     edge = {"column_id": "answer", "config_key": "sources", "config_meta": {"position": 1}}
     named = sheet("POST", "/columns", {**COMPARE, "title": "named", "dependencies": [edge]}, status=201)
     assert named["column"]["dependencies"] == [edge | {"column_id": answer}, {"column_id": question}]
-    sheet("PATCH", f"/columns/{answer}", {"title": "x"}, status=400)
-    # Columns cannot depend on each other.
-    circle = {"config": {"sources": ["question", sheet.column("copy", "COMPOSITION", source="same")]}}
-    assert "depend on itself" in sheet("PATCH", f"/columns/{same}", circle, status=400)["message"]
 
 
 def test_a_changed_column_makes_itself_and_what_reads_it_stale(sheet, app):
@@ -178,7 +185,6 @@ def test_a_changed_column_makes_itself_and_what_reads_it_stale(sheet, app):
     assert sheet("DELETE", f"/columns/{first}")["stale_count"] == 2
     columns = {column["title"]: column for column in sheet("GET", "/columns")["data"]}
     assert columns["copy"]["dependencies"] == [{"column_id": first}]
-    sheet("DELETE", f"/columns/{first}", status=404)
     sheet.recalculate(column_ids=[second])
     assert sheet.cells("copy")[0]["error_message"] == "the sheet has no column 'same'"
     # A sheet keeps its last column.
@@ -197,9 +203,6 @@ def test_added_rows_have_values_for_text_columns_only(sheet):
     cell = added["rows"][0]["cells"][answer]
     assert (cell["value"], cell["display_value"], cell["status"]) == ({"n": 1}, '{"n":1}', "COMPLETED")
     assert added["rows"][1]["cells"][same]["status"] == "STALE"
-    for body in ({"count": 0}, {"count": 101}, {"values": [{same: 1}]}, {"values": [{"9": 1}]}):
-        sheet("POST", "/rows", body, status=400)
-    assert sheet("GET")["sheet"]["row_count"] == 4
 
 
 def test_an_edited_cell_makes_what_depends_on_it_stale(sheet, app):
@@ -230,10 +233,6 @@ def test_a_cell_has_its_value_and_the_text_of_it(sheet):
         cell = sheet("PATCH", path, body)["cell"]
         assert (cell["value"], cell["display_value"]) == shown
         assert sheet("GET", path)["cell"] == cell
-    sheet("PATCH", path, {}, status=400)
-    computed(sheet)
-    sheet("PATCH", f"/cells/{sheet.cells('same')[0]['id']}", {"value": 1}, status=400)
-    sheet("GET", "/cells/nothing", status=404)
 
 
 def test_a_saved_version_keeps_what_the_sheet_had(sheet):
@@ -247,9 +246,6 @@ def test_a_saved_version_keeps_what_the_sheet_had(sheet):
     listed = sheet("GET", "/versions")["data"]
     assert [(version["version_number"], version["name"]) for version in listed] == [(2, "two"), (1, "one")]
     assert all("snapshot" not in version for version in listed)
-    for body in ({}, {"name": "x", "source_version_id": saved["id"]}):
-        sheet("POST", "/versions", body, status=400)
-    sheet("GET", f"/versions/{sheet.table_id}", status=404)
 
 
 def test_a_trace_becomes_a_row(sheet, call):
@@ -340,35 +336,29 @@ def test_a_sheet_is_what_its_changes_make_of_it(call, changes):
     ids = sheet.columns
     rows, following, version = {}, 0, 1
     for kind, first, second in changes:
+        before = rows
         if kind == "add":
-            values = [{ids[title]: second for title in ids}]
-            sheet("POST", "/rows", {"count": first, "values": values}, status=201)
-            for position in range(first):
-                rows[following + position] = dict.fromkeys(ids, second if position == 0 else None)
-            following, version = following + first, version + 1
+            sheet(
+                "POST", "/rows", {"count": first, "values": [dict.fromkeys(ids.values(), second)]}, status=201
+            )
+            added = [dict.fromkeys(ids, second), *({} for _ in range(first - 1))]
+            rows = rows | {following + place: dict.fromkeys(ids) | row for place, row in enumerate(added)}
         elif kind == "delete":
-            gone = {first, second} & set(rows)
             sheet("DELETE", "/rows", {"row_indices": [first, second]})
-            for index in gone:
-                del rows[index]
-            # The indices after the last row are used again.
-            following, version = max(rows, default=-1) + 1, version + bool(gone)
+            rows = {index: row for index, row in rows.items() if index not in (first, second)}
         elif kind == "edit" and first in rows:
             page = sheet("GET", "/rows")["data"]
             (cell,) = (row["cells"][ids["c0"]] for row in page if row["row_index"] == first)
             sheet("PATCH", f"/cells/{cell['id']}", {"value": second})
-            version += second != rows[first]["c0"]
-            rows[first]["c0"] = second
-        elif kind == "column":
-            title = f"c{first}"
-            if title not in ids:
-                ids[title] = sheet.column(title, "TEXT")
-                rows = {index: row | {title: None} for index, row in rows.items()}
-                version += 1
-            elif title != "c0":
-                sheet("DELETE", f"/columns/{ids.pop(title)}")
-                rows = {index: {key: row[key] for key in ids} for index, row in rows.items()}
-                version += 1
+            rows = rows | {first: rows[first] | {"c0": second}}
+        elif kind == "column" and (title := f"c{first}") not in ids:
+            ids[title] = sheet.column(title, "TEXT")
+            rows, before = {index: row | {title: None} for index, row in rows.items()}, None
+        elif kind == "column" and first:
+            sheet("DELETE", f"/columns/{ids.pop(f'c{first}')}")
+            rows, before = {index: {key: row[key] for key in ids} for index, row in rows.items()}, None
+        # The indices after the last row are used again.
+        following, version = max(rows, default=-1) + 1, version + (rows != before)
     page = sheet("GET", "/rows")
     shown = {
         row["row_index"]: {title: row["cells"][ids[title]]["value"] for title in ids} for row in page["data"]
