@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -159,19 +158,6 @@ ROOT = Path(__file__).parents[2]
 def post(base_url, body):
     url = f"{base_url}/rest/prompt-templates"
     return httpx.post(url, json=body, headers={"X-API-KEY": "k"}, timeout=120, trust_env=False).json()
-
-
-def test_as_many_requests_as_one_client_sends_are_handled_at_once():
-    at_once = 32
-    together = threading.Barrier(at_once)
-
-    def app(environ, start_response):
-        together.wait(120)
-        start_response("200 OK", [])
-        return [b"{}"]
-
-    with running(app) as url, ThreadPoolExecutor(at_once) as pool:
-        assert list(pool.map(lambda _: post(url, {}), range(at_once))) == [{}] * at_once
 
 
 def test_two_applications_share_one_database_and_each_label_points_at_one_version(tmp_path):

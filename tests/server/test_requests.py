@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-import io
 import re
+import sys
 from urllib.parse import quote
 
 import httpx
 from registry_server import Caller, flat
-from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 import promptsync
-from promptsync.server.app import create_app
+from promptsync.server.app import create_app, install_command
 from promptsync.server.routes import ROUTES
 
 
@@ -132,17 +131,6 @@ def test_a_body_that_is_too_large_is_refused(call, monkeypatch):
     assert call("POST", "/prompt-templates/x", raw=b" " * 100).status == 404
 
 
-def test_a_server_that_leaves_the_connection_open_gets_an_answer(app):
-    # Reading more than the request would wait for the next one.
-    stream = io.BytesIO(b"{}more")
-    environ = EnvironBuilder("/prompt-templates", headers={"X-API-KEY": "k"}).get_environ()
-    assert run_wsgi_app(app, {**environ, "wsgi.input": stream})[1] == "200 OK"
-    assert stream.tell() == 0
-    environ |= {"CONTENT_LENGTH": "2", "CONTENT_TYPE": "application/json", "REQUEST_METHOD": "POST"}
-    assert run_wsgi_app(app, {**environ, "wsgi.input": stream})[1] == "404 NOT FOUND"
-    assert stream.tell() == 2
-
-
 QUERIES = {
     200: ("page=999999999999999999", "per_page=1000", "page=", "name=null", "unknown=1"),
     400: ("external_source=git&external_id=x", "&".join(["a=1"] * 500)),
@@ -171,6 +159,24 @@ def test_anybody_can_see_whether_the_registry_works(app):
     for path in ("/health", "/prompt-templates"):
         answer = Caller(app)("GET", path)
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it(call, monkeypatch):
+    monkeypatch.setitem(sys.modules, "opentelemetry.proto.collector.trace.v1.trace_service_pb2", None)
+    answer = call("POST", "/v1/traces", raw=b"x", content_type="application/x-protobuf")
+    assert answer.status == 400
+    assert "opentelemetry" in answer.body["message"]
+    assert answer.body["message"].endswith(install_command())
+
+
+def test_the_command_that_installs_it_is_for_the_python_that_runs(monkeypatch):
+    monkeypatch.setattr("sys.executable", "/a b/python")
+    for pip, command in (
+        ("here", "'/a b/python' -m pip install 'promptsync[serve]'"),
+        (None, "uv pip install 'promptsync[serve]' --python '/a b/python'"),
+    ):
+        monkeypatch.setattr("promptsync.server.app.find_spec", lambda name, pip=pip: pip)
+        assert install_command() == command
 
 
 # -- workspaces ----------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -365,11 +364,3 @@ def test_a_sheet_is_what_its_changes_make_of_it(call, changes):
     }
     assert (shown, page["row_count"], page["version"]) == (rows, len(rows), version)
     assert {len(row["cells"]) for row in page["data"]} <= {len(ids)}
-
-
-def test_rows_that_are_added_at_once_get_places_of_their_own(sheet):
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: sheet("POST", "/rows", {"count": 5}, status=201), range(8)))
-    indices = sorted(index for answer in answers for index in answer["row_indices"])
-    assert indices == list(range(2, 42))
-    assert sheet.version == 9

@@ -20,7 +20,9 @@ FAILURE = {"status": "ERROR", "error_type": "PROVIDER_ERROR", "error_message": "
 
 def test_a_log_answers_with_its_id_and_its_prompt_version(call):
     once = {"input": completion("Once"), "output": completion("upon")}
-    answer = call("POST", "/log-request", LOG | FAILURE | once)
+    # A large time counts milliseconds.
+    answer = call("POST", "/log-request", LOG | FAILURE | once | {"request_start_time": 1767225600000})
+    assert request_of(call, 1)["request_start_time"] == "2026-01-01T00:00:00.000000Z"
     assert (answer.status, answer.body["request_id"], answer.body["id"]) == (201, 1, 1)
     assert {key: answer.body[key] for key in FAILURE} == FAILURE
     # A completion has no turns, so only the output fits.
@@ -228,8 +230,3 @@ def test_a_body_whose_values_are_one_place_off_is_understood(call, publish, app)
     assert call("POST", "/library-track-prompt", {**shifted, "label": None}).status == 200
     assert call("POST", "/library-track-prompt", {**shifted, "label": 7}).status == 400
     assert rows(app, "SELECT version_id, prompt_input_variables FROM requests") == [(1, '{"x":"y"}')]
-
-
-def test_large_times_count_milliseconds(call):
-    call("POST", "/log-request", LOG | {"request_start_time": 1767225600000})
-    assert request_of(call, 1)["request_start_time"] == "2026-01-01T00:00:00.000000Z"
