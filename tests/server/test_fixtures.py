@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from evaluation_files import put
-from registry_server import Caller
+from registry_server import Caller, chat, completion
 
 from promptsync.files.evaluation import load_evaluations
 from promptsync.files.yaml.load import InvalidFile, text_of
 from promptsync.server.app import create_app
 from promptsync.server.checks.fixtures import FixtureError, parse_fixtures
-from promptsync.server.checks.models import Echo, models_of
+from promptsync.server.checks.models import Echo, Endpoint, ModelError, Models, Scripted, models_of
 
 EXAMPLE = """
 agents:
@@ -87,6 +87,7 @@ def test_the_examples_of_the_manual_are_read():
 
 
 NODE = "agents: [{{name: a, nodes: [{{name: n, prompt: {}}}]}}]"
+MODEL = "models: [{{name: a, {}}}]"
 AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
 
 
@@ -102,10 +103,24 @@ def test_problems_are_named():
         (AGENT.format("prompt: p}, {name: n, prompt: p"), "name 'n' is used twice"),
         (AGENT.format("prompt: p, variables: {x: 1}"), "variables.x must be text"),
         ("protected_labels: [{name: prod, answer: maybe}]", '"pending", "forbidden" or "conflict"'),
+        ("models: [{name: a}]", "exactly one of echo, answers and url"),
+        (MODEL.format("answers: []"), "needs at least one answer"),
+        (MODEL.format("answers: [{answer: x, answers: [y]}]"), "exactly one of answer and answers"),
+        (MODEL.format("answers: [{regex: '(', answer: x}]"), "regex:"),
+        (MODEL.format("url: 'https://x', key: sk-secret"), "key"),
+        (
+            MODEL.format("url: 'http://localhost:1@models.test', key: A_KEY"),
+            "only sent over https, or to this",
+        ),
+        (MODEL.format("url: 'http://[', key: A_KEY"), "Invalid IPv6 URL"),
     ):
         with pytest.raises(InvalidFile) as caught:
             parse_fixtures(text.encode(), "registry.yaml")
         assert says in " ".join(map(text_of, caught.value.problems)), says
+    # A key may be sent to this machine.
+    for host in ("127.0.0.1:11434", "localhost", "[::1]:80"):
+        text = MODEL.format(f"url: 'http://{host}/v1', key: A_KEY")
+        assert len(parse_fixtures(text.encode(), "registry.yaml").models) == 1
 
 
 PLACED = """\
@@ -176,3 +191,64 @@ def test_an_invalid_or_missing_file_leaves_nothing_open(tmp_path):
         with pytest.raises(FixtureError, match="not a valid fixtures file") as caught:
             create_app(tmp_path / "r.db", fixtures=tmp_path / "bad.yaml")
         assert caught.value.details[0].startswith("bad.yaml:1:1: ")
+
+
+# -- models ------------------------------------------------------------------------------------------------
+
+MODELS = """
+models:
+  - {name: tiny, echo: true}
+  - name: gpt-*
+    answers:
+      - {contains: REFUND, answers: [first, second]}
+      - {regex: "order \\\\d+", answer: order}
+      - {contains: refund, regex: nothing, answer: never}
+  - {name: "llama*", url: "https://models.test/v1", model: llama3, key: LLAMA_KEY}
+  - {name: plain, url: "http://models.test/v1"}
+"""
+
+
+def named(name: str) -> dict[str, dict[str, str]]:
+    return {"model": {"provider": "openai", "name": name}}
+
+
+@pytest.fixture
+def models() -> Models:
+    specs = parse_fixtures(MODELS.encode(), "registry.yaml").models
+    return models_of(specs, Endpoint("http://default.test/v1"), {"LLAMA_KEY": "secret"})
+
+
+def test_the_name_of_the_prompts_own_model_chooses_the_entry(models: Models) -> None:
+    assert isinstance(models.of(named("tiny")), Echo)
+    assert isinstance(models.of(named("gpt-4o")), Scripted)
+    assert models.of(named("llama-70b")) == Endpoint("https://models.test/v1", "secret", "llama3")
+    assert models.of(named("plain")) == Endpoint("http://models.test/v1")
+    for metadata in (named("claude"), named(""), {}, None, {"model": None}):
+        assert models.of(metadata) is models.default
+    specs = parse_fixtures(MODELS.encode(), "registry.yaml").models
+    with pytest.raises(ModelError, match="LLAMA_KEY is not set"):
+        models_of(specs, Echo(), {}).called("llama").answer(chat("Hi"), None)
+
+
+def test_several_answers_are_taken_in_turn_for_each_text(models: Models) -> None:
+    model = models.called("gpt-4o")
+    asked = ["a refund", "a Refund", "a refund", "a refund", "order 7", "a Refund"]
+    answers = [model.answer(chat(content), None) for content in asked]
+    assert answers == ["first", "first", "second", "first", "order", "second"]
+    assert model.answer(completion("order 1"), None) == "order"
+    with pytest.raises(ModelError, match="No scripted answer fits 'hello'"):
+        model.answer(chat("hello"), None)
+    # They come one at a time, so that no thread decides their order.
+    assert (models.parallel, Models(Endpoint("http://x.test")).parallel) == (1, 4)
+    assert Models(Echo(), [("a", Endpoint("http://x.test"))]).parallel == 4
+
+
+def test_the_models_are_known_after_a_restart_and_the_key_is_never_stored(tmp_path) -> None:
+    (tmp_path / "registry.yaml").write_text(MODELS)
+    for _ in range(2):
+        with create_app(
+            tmp_path / "r.db", fixtures=tmp_path / "registry.yaml", model_keys={"LLAMA_KEY": "sk-secret"}
+        ) as app:
+            model = app.runner.models.called("llama")
+            assert model == Endpoint("https://models.test/v1", "sk-secret", "llama3")
+    assert b"sk-secret" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
