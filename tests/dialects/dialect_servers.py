@@ -19,8 +19,22 @@ from registry_server import Answer, Caller
 Shape = Callable[[int, Any], tuple[int, Any]]
 
 
-def as_it_is(status: int, body: Any) -> tuple[int, Any]:
-    return status, body
+def success(change: Callable[[Any], Any] = lambda body: body, status: int = 0) -> Shape:
+    """Change the body of a success, and perhaps its status."""
+    return lambda was, body: (was, body) if was >= 400 else (status or was, change(body))
+
+
+AS_IT_IS = success()
+
+
+def only(keys: str, of: str = "") -> Shape:
+    """Answers of success with these keys alone, or lists ``of`` items that have them."""
+    names = keys.split()
+
+    def chosen(body: Any) -> Any:
+        return {name: body[name] for name in names if name in body} if isinstance(body, dict) else body
+
+    return success(lambda body: {**body, of: [*map(chosen, body[of])]} if of else chosen(body))
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,7 @@ class Rule:
     """``None`` allows any field."""
     needed: str = ""
     query: str = ""
-    shape: Shape = as_it_is
+    shape: Shape = AS_IT_IS
     ignored: bool = False
     """Fields that are not in the document are dropped silently instead of refused."""
 
@@ -64,7 +78,7 @@ class Dialect:
         start_response(f"{status} {HTTPStatus(status).phrase}", headers)
         return [data]
 
-    def answer(self, environ: dict[str, Any], method: str, target: str, raw: bytes) -> tuple[int, Any]:
+    def answer(self, environ: Mapping[str, Any], method: str, target: str, raw: bytes) -> tuple[int, Any]:
         path, _, query = target.partition("?")
         known = [rule for rule in self.rules if rule.pattern.fullmatch(path)]
         rule = next((rule for rule in known if rule.method == method), None)
@@ -76,23 +90,17 @@ class Dialect:
         if extra:
             return refused("query", extra[0], "Extra inputs are not permitted")
         body = json.loads(raw) if raw else None
-        problem, body = self.read(rule, body)
-        if problem is not None:
-            return problem
+        if isinstance(body, dict) and rule.optional is not None:
+            needed = set(rule.needed.split())
+            fields = needed | set(rule.optional.split())
+            if missing := sorted(needed - body.keys()):
+                return refused("body", missing[0], "Field required")
+            if not rule.ignored and (extra := sorted(body.keys() - fields)):
+                return refused("body", extra[0], "Extra inputs are not permitted")
+            body = {key: value for key, value in body.items() if key in fields}
         asked = rule.shape(*self.ask(method, target, body))
         self.check(rule.path, method, *asked)
         return asked
-
-    def read(self, rule: Rule, body: Any) -> tuple[tuple[int, Any] | None, Any]:
-        if not isinstance(body, dict) or rule.optional is None:
-            return None, body
-        needed = set(rule.needed.split())
-        fields = needed | set(rule.optional.split())
-        if missing := sorted(needed - body.keys()):
-            return refused("body", missing[0], "Field required"), body
-        if not rule.ignored and (extra := sorted(body.keys() - fields)):
-            return refused("body", extra[0], "Extra inputs are not permitted"), body
-        return None, {key: value for key, value in body.items() if key in fields}
 
     def ask(self, method: str, target: str, body: Any) -> tuple[int, Any]:
         answer: Answer = Caller(self.inner)(method, target, body)
@@ -106,50 +114,15 @@ def refused(place: str, name: str, why: str) -> tuple[int, Any]:
     return 422, {"detail": [{"loc": [place, name], "msg": why, "type": "value_error"}]}
 
 
-def only(keys: str, of: str = "") -> Shape:
-    """Answers of success with these keys alone, or lists ``of`` items that have them."""
-    names = keys.split()
-
-    def chosen(body: Any) -> Any:
-        return {name: body[name] for name in names if name in body} if isinstance(body, dict) else body
-
-    def shape(status: int, body: Any) -> tuple[int, Any]:
-        if status >= 400:
-            return status, body
-        return status, {**body, of: [*map(chosen, body[of])]} if of else chosen(body)
-
-    return shape
-
-
-def with_status_200(status: int, body: Any) -> tuple[int, Any]:
-    return (200 if status < 300 else status), body
-
-
-def empty(status: int, body: Any) -> tuple[int, Any]:
-    """A 204 instead of any success."""
-    return (204, None) if status < 300 else (status, body)
-
-
 # -- the customer's document ---------------------------------------------------------------------------
 
 PAGES = "page per_page name status"
-
-
-def customer_publish(status: int, body: Any) -> tuple[int, Any]:
-    if status >= 400:
-        return status, body
-    return 201, {"id": body["id"], "prompt_name": body["prompt_name"], "version": body["version_number"]}
-
-
-def customer_evaluation(status: int, body: Any) -> tuple[int, Any]:
-    if status >= 400:
-        return status, body
-    return status, {"success": True, "id": body["report"]["id"], "status": body["status"]}
-
-
-def customer_log(status: int, body: Any) -> tuple[int, Any]:
-    return (200, {"success": True, "request_id": body["request_id"]}) if status < 300 else (status, body)
-
+PUBLISHED = success(
+    lambda body: {"id": body["id"], "prompt_name": body["prompt_name"], "version": body["version_number"]},
+    201,
+)
+EVALUATION = success(lambda body: {"success": True, "id": body["report"]["id"], "status": body["status"]})
+LOGGED = success(lambda body: {"success": True, "request_id": body["request_id"]}, 200)
 
 CUSTOMER = (
     Rule("GET", "/prompt-templates/labels"),
@@ -171,10 +144,10 @@ CUSTOMER = (
         "/rest/prompt-templates",
         "commit_message metadata",
         "prompt_name prompt_template",
-        shape=customer_publish,
+        shape=PUBLISHED,
         ignored=True,
     ),
-    Rule("POST", "/rest/log-request", None, shape=customer_log),
+    Rule("POST", "/rest/log-request", None, shape=LOGGED),
     Rule("POST", "/rest/track-prompt", "version prompt_input_variables", "request_id prompt_name"),
     Rule("POST", "/rest/track-score", "name", "request_id score"),
     Rule("POST", "/rest/track-metadata", "", "request_id metadata"),
@@ -182,7 +155,7 @@ CUSTOMER = (
     Rule("GET", "/api/public/v2/datasets", query=PAGES),
     Rule("GET", "/api/public/v2/evaluations", query=PAGES, shape=only("id name", of="evaluations")),
     Rule("POST", "/api/public/v2/evaluations/{id}/run", "name dataset_id", shape=only("success report_id")),
-    Rule("GET", "/api/public/v2/evaluations/{id}", shape=customer_evaluation),
+    Rule("GET", "/api/public/v2/evaluations/{id}", shape=EVALUATION),
     Rule("GET", "/workflows", query="page per_page", shape=only("id name", of="items")),
     Rule("POST", "/workflows/{id}/run", "input_variables", shape=only("success message")),
 )
@@ -227,13 +200,13 @@ VENDOR = (
         "/rest/prompt-templates",
         "release_labels external_ids snippet_overrides",
         "prompt_template prompt_version",
-        shape=with_status_200,
+        shape=success(status=200),
     ),
     Rule("GET", "/prompt-templates/{identifier}/labels", shape=only("release_labels")),
     Rule("GET", "/prompt-templates/{identifier}/snippet-usage", query="prompt_version_number"),
     Rule("POST", "/prompts/{prompt_id}/label", "", "name prompt_version_number"),
     Rule("PATCH", "/prompt-labels/{prompt_label_id}", "", "prompt_version_number"),
-    Rule("DELETE", "/prompt-labels/{prompt_label_id}", shape=empty),
+    Rule("DELETE", "/prompt-labels/{prompt_label_id}", shape=success(lambda body: None, 204)),
     Rule("GET", f"{FOLDERS}/entities", query="workspace_id folder_id flatten filter_type"),
     Rule("DELETE", f"{FOLDERS}/entities", "cascade workspace_id", "entities"),
     Rule("POST", "/log-request", None, shape=only("id prompt_version status error_type error_message")),
@@ -289,11 +262,11 @@ def recorded(inner: Any) -> Dialect:
     return Dialect(inner, (vendor_list("tags"), *VENDOR))
 
 
+class Everything(Dialect):
+    def answer(self, environ: Mapping[str, Any], method: str, target: str, raw: bytes) -> tuple[int, Any]:
+        return self.ask(method, target, json.loads(raw) if raw else None)
+
+
 def embedded(inner: Any) -> Dialect:
     """The embedded registry, which knows both documents, with what it was asked."""
-
-    class Everything(Dialect):
-        def answer(self, environ: Mapping[str, Any], method: str, target: str, raw: bytes) -> Any:
-            return self.ask(method, target, json.loads(raw) if raw else None)
-
     return Everything(inner, ())
