@@ -7,12 +7,21 @@ prompts ``greeting`` (3, with two versions), ``tone`` (5) and ``uses a snippet``
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from operations import ALL
 from registry_server import chat, flat, log_of
+
+DATA = Path(__file__).with_name("compatibility.json")
+"""All outcomes, of which the page names those that are not perfect."""
+
+OPERATIONS: dict[str, dict[str, str]] = json.loads(DATA.read_text("utf-8"))["operations"]
+"""By area, the operations of the vendor's specification of August 2026, each as method and path."""
+
+ALL = [operation for operations in OPERATIONS.values() for operation in operations]
 
 
 class Try(NamedTuple):

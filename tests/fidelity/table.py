@@ -24,15 +24,14 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "tests")]
 
 import jsonschema  # noqa: E402
-from operation_tries import TRIES, Try  # noqa: E402
-from operations import ALL, BESIDE_THE_SPECIFICATION, OPERATIONS  # noqa: E402
+from operation_tries import DATA, OPERATIONS, TRIES, Try  # noqa: E402
 from registry_server import Caller  # noqa: E402
 from vendor_spec import SPEC, spec, validate  # noqa: E402
 from world import served, world  # noqa: E402
 
 PAGE = ROOT / "docs" / "compatibility.md"
-DATA = HERE / "compatibility.json"
-"""All outcomes, of which the page names those that are not perfect."""
+BESIDE_THE_SPECIFICATION = "not in the specification"
+"""The area of what the official SDKs call or the customer's document names, but the specification lacks."""
 COLUMNS = ("Python 1.5.16", "Python 1.5.0", "Python 1.0.85", "JavaScript 1.3.6")
 WORKS, PARTLY, MISSING = "works", "partly", "missing"
 PREFIX = "/api/public/v2"
@@ -89,9 +88,9 @@ def lacks(outcome: str) -> str:
 # -- calling ------------------------------------------------------------------------------------------------
 
 
-def call_operations() -> dict[str, str]:
+def call_operations() -> dict[str, dict[str, str]]:
     """Call every operation and return what it does; raises ``AssertionError`` for an unexpected answer."""
-    outcomes = dict.fromkeys(ALL, MISSING)
+    outcomes = {operation: MISSING for operations in OPERATIONS.values() for operation in operations}
     with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as app:
         call = Caller(app)
         known: dict[str, str] = {}
@@ -105,7 +104,7 @@ def call_operations() -> dict[str, str]:
             assert answer.status == 404, f"{operation} got {answer.status} and is not in TRIES"
             # What stands below a template may also be its name.
             assert PAGE.name in answer.body["message"] or path.startswith("/prompt-templates/")
-    return outcomes
+    return {area: {name: outcomes[name] for name in operations} for area, operations in OPERATIONS.items()}
 
 
 def _check(attempt: Try, call: Caller, known: dict[str, str]) -> None:
@@ -179,9 +178,9 @@ def _method(column: str, name: str, kinds: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Compatibility:
-    """What works: by operation, and by column and method."""
+    """What works: by area and operation, and by column and method."""
 
-    operations: Outcomes
+    operations: dict[str, Outcomes]
     methods: dict[str, Outcomes]
 
     @classmethod
@@ -201,8 +200,7 @@ class Compatibility:
 
     def specified(self) -> list[int]:
         """Return how many operations of the specification work, work partly, and are missing."""
-        areas = (names for area, names in OPERATIONS.items() if area != BESIDE_THE_SPECIFICATION)
-        return _numbers(self.operations[name] for names in areas for name in names)
+        return _numbers(_specified(self.operations))
 
 
 def _methods(columns: Mapping[str, Outcomes]) -> Iterator[str]:
@@ -224,20 +222,26 @@ def _methods(columns: Mapping[str, Outcomes]) -> Iterator[str]:
         yield f"* Partly for {clients}, {reasons}: {_coded(names)}.\n"
 
 
-def _operations(api: Outcomes) -> Iterator[str]:
-    named = [area for area in OPERATIONS if area != BESIDE_THE_SPECIFICATION]
-    yield API.format(counts=_counts(api[operation] for area in named for operation in OPERATIONS[area]))
-    for area, operations in OPERATIONS.items():
+def _specified(api: Mapping[str, Outcomes]) -> list[str]:
+    areas = (outcomes for area, outcomes in api.items() if area != BESIDE_THE_SPECIFICATION)
+    return [outcome for outcomes in areas for outcome in outcomes.values()]
+
+
+def _operations(api: Mapping[str, Outcomes]) -> Iterator[str]:
+    yield API.format(counts=_counts(_specified(api)))
+    for area, outcomes in api.items():
         counted = []
         for status in (WORKS, PARTLY, MISSING):
-            chosen = [operation for operation in operations if api[operation].startswith(status)]
+            chosen = {name: outcome for name, outcome in outcomes.items() if outcome.startswith(status)}
             names = {
-                PARTLY: ", ".join(f"{_paths([name])} (not: {lacks(api[name])})" for name in chosen),
+                PARTLY: ", ".join(
+                    f"{_paths([name])} (not: {lacks(outcome)})" for name, outcome in chosen.items()
+                ),
                 # An area without anything needs no names.
-                MISSING: _paths(chosen) if len(chosen) < len(operations) else "",
+                MISSING: _paths(chosen) if len(chosen) < len(outcomes) else "",
             }.get(status)
             if chosen:
-                count = _counts(api[operation] for operation in chosen)
+                count = _counts(chosen.values())
                 counted.append(f"{count}: {names}" if names else count)
         yield f"* **{area.capitalize()}**: {'. '.join(counted)}.\n"
 

@@ -11,8 +11,7 @@ import pytest
 import recorded
 import table
 from mcp_tools import CALLS
-from operation_tries import TRIES
-from operations import ALL
+from operation_tries import ALL, TRIES
 from vendor_spec import SPEC, spec
 
 from promptsync.server.routes import ROUTES

@@ -137,11 +137,6 @@ class ProviderFake:
     url: str = ""
     requests: list[tuple[str, Any]] = field(default_factory=list)
 
-    def taken(self) -> list[tuple[str, Any]]:
-        """Return the requests since the last call."""
-        taken, self.requests = self.requests, []
-        return taken
-
 
 @contextmanager
 def provider_fake() -> Iterator[ProviderFake]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +65,6 @@ openai: &openai
 compatible: &compatible
   <<: *openai
   tools: [{type: function, function: *function}]
-# The client fills in two defaults.
-mistral: &mistral
-  <<: *compatible
-  messages:
-    - {role: system, content: Be kind.}
-    - {role: user, content: [{type: text, text: Hi}]}
-    - {role: assistant, content: Hello., prefix: false}
-    - {role: user, content: [{type: text, text: "Weather in Oslo?"}, *image]}
-    - {role: assistant, content: A moment., prefix: false, tool_calls: [{<<: *call, index: 0}]}
-    - {role: tool, tool_call_id: c1, content: '{"degrees": 3}'}
-    - {role: user, content: [{type: text, text: "And tomorrow?"}]}
 responses: &responses
   input:
     - {role: system, content: [{type: input_text, text: Be kind.}]}
@@ -182,7 +171,7 @@ runs:
     model: mistral mistral-large-latest
     parameters: {max_tokens: 9, random_seed: 1}
     path: /v1/chat/completions
-    body: {<<: *mistral, model: mistral-large-latest, max_tokens: 9, random_seed: 1}
+    body: {<<: *compatible, model: mistral-large-latest, max_tokens: 9, random_seed: 1}
   anthropic:
     model: anthropic claude-sonnet-4
     parameters: {max_tokens: 9}
@@ -260,6 +249,13 @@ class Run(Struct):
 
 
 RUNS = {name: convert(run, Run) for name, run in READ["runs"].items()}
+# The client of Mistral fills in two defaults.
+RUNS["mistral"].body["messages"] = copy.deepcopy(RUNS["mistral"].body["messages"])
+for message in RUNS["mistral"].body["messages"]:
+    if message["role"] == "assistant":
+        message["prefix"] = False
+    for call in message.get("tool_calls", ()):
+        call["index"] = 0
 # A streamed completion is left out: the SDK reads a chunk of a chat from it, and raises an AttributeError.
 STREAMED = {
     "openai": {"stream_options": {"include_usage": True}},
@@ -276,31 +272,13 @@ OVERRIDDEN = {"prompt_name": "openai", "provider": "anthropic", "model": "claude
 # -- running --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def providers() -> Iterator[ProviderFake]:
-    with provider_fake() as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with create_app(tmp_path_factory.mktemp("registry") / "registry.db") as app, running(app) as url:
-        client = promptlayer.PromptLayer(api_key="pl_test", base_url=url)
-        for name, run in RUNS.items():
-            client.templates.publish({"prompt_name": name, **run.prompt})
-        yield url
-
-
-@pytest.fixture(scope="module")
-def environ(tmp_path_factory: pytest.TempPathFactory, providers: ProviderFake) -> dict[str, str]:
-    url, account = providers.url, tmp_path_factory.mktemp("google") / "account.json"
+def environ(url: str, account: Path) -> dict[str, str]:
+    """The variables that send each client to the provider at a URL; ``account`` gets the one of Google."""
     account.write_text(json.dumps(service_account(f"{url}/token")), "utf-8")
+    keys = ("OPENAI", "AZURE_OPENAI", "OPENROUTER", "MISTRAL", "ANTHROPIC", "GEMINI")
     return {
         **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
-        **{
-            f"{name}_API_KEY": "key"
-            for name in ("OPENAI", "AZURE_OPENAI", "OPENROUTER", "MISTRAL", "ANTHROPIC", "GEMINI")
-        },
+        **{f"{name}_API_KEY": "key" for name in keys},
         "OPENAI_BASE_URL": f"{url}/openai/v1",
         "AZURE_OPENAI_ENDPOINT": f"{url}/azure",
         "OPENAI_API_VERSION": "2024-10-21",
@@ -384,10 +362,26 @@ def streamed(name: str) -> tuple[str, dict[str, Any]]:
     return path, {**body, "stream": True, **STREAMED[name]}
 
 
-@pytest.mark.parametrize("kind", ["sync", "async"])
-def test_every_provider_gets_its_request_and_the_conversation_is_logged(
-    kind: str, registry: str, providers: ProviderFake, environ: dict[str, str]
-) -> None:
+def answers(providers: ProviderFake, cases: list[dict[str, Any]], folder: Path) -> list[Any]:
+    """Publish all prompts and run the cases with both clients; return the blueprints, or what failed."""
+    with create_app(folder / "registry.db") as app, running(app) as url:
+        client = promptlayer.PromptLayer(api_key="pl_test", base_url=url)
+        for name, run in RUNS.items():
+            client.templates.publish({"prompt_name": name, **run.prompt})
+        process = subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("run_providers.py")), url, providers.url],
+            input=json.dumps(cases),
+            env=environ(providers.url, folder / "account.json"),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    said = [json.loads(line) for line in process.stdout.splitlines()]
+    assert len(said) == 2 * len(cases), process.stderr
+    return said
+
+
+def test_every_provider_gets_its_request_and_the_conversation_is_logged(tmp_path: Path) -> None:
     runs = [{"prompt_name": name} for name in RUNS]
     runs += [{"prompt_name": name, "stream": True} for name in STREAMED]
     cases = [
@@ -397,39 +391,21 @@ def test_every_provider_gets_its_request_and_the_conversation_is_logged(
         }
         for options in [*runs, OVERRIDDEN]
     ]
-    program = Path(__file__).with_name("run_providers.py")
-    process = subprocess.run(
-        [sys.executable, str(program), kind, registry, providers.url],
-        input=json.dumps(cases),
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    said = [json.loads(line) for line in process.stdout.splitlines()]
-    failed = {
-        str(case["options"]): answer
-        for case, answer in zip(cases, said, strict=True)
-        if not isinstance(answer, dict)
-    }
-    expected = [(run.path, run.body) for run in RUNS.values()]
-    expected += map(streamed, STREAMED)
+    with provider_fake() as providers:
+        said = answers(providers, cases, tmp_path)
     # The maximum is a default, because the stored parameters belong to OpenAI.
     changed = {**RUNS["anthropic"].body, "model": "claude-opus-4", "max_tokens": 4096}
-    expected.append((RUNS["anthropic"].path, changed))
-    if kind == "async":
-        # This function of the SDK does not take the arguments that the SDK passes.
-        assert len(failed) == 1, (failed, process.stderr)
-        assert "amistral_request() got an unexpected keyword argument" in next(iter(failed.values()))
-        expected.remove((RUNS["mistral"].path, RUNS["mistral"].body))
-    else:
-        assert failed == {}, process.stderr
-    arrived = providers.taken()
-    assert [path for path, _ in arrived] == [path for path, _ in expected]
-    for (path, body), (_, wanted) in zip(arrived, expected, strict=True):
+    expected = [(run.path, run.body) for run in RUNS.values()]
+    expected += [*map(streamed, STREAMED), (RUNS["anthropic"].path, changed)]
+    # This function of the asynchronous client does not take the arguments that the SDK passes.
+    (failed,) = [answer for answer in said if not isinstance(answer, dict)]
+    assert "amistral_request() got an unexpected keyword argument" in failed
+    expected += [wanted for wanted in expected if wanted != (RUNS["mistral"].path, RUNS["mistral"].body)]
+    assert [path for path, _ in providers.requests] == [path for path, _ in expected]
+    for (path, body), (_, wanted) in zip(providers.requests, expected, strict=True):
         body.pop("anthropic_version", None)
         assert (camel(body) if "enerateContent" in path else body) == wanted, path
-    for case, blueprint in zip(cases, said, strict=True):
+    for case, blueprint in zip([*cases, *cases], said, strict=True):
         if isinstance(blueprint, dict):
             turns = conversation(blueprint["prompt_template"])
             assert turns == expected_conversation(case["options"]["prompt_name"]), case
@@ -442,24 +418,25 @@ def test_every_provider_gets_its_request_and_the_conversation_is_logged(
 # -- what arrives is what the provider documents --------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("module", "name", "run"),
-    [
-        ("openai.types.chat.completion_create_params", "CompletionCreateParamsNonStreaming", "openai"),
-        ("openai.types.responses.response_create_params", "ResponseCreateParamsNonStreaming", "responses"),
-        ("openai.types.image_generate_params", "ImageGenerateParamsNonStreaming", "images"),
-        ("anthropic.types.message_create_params", "MessageCreateParamsNonStreaming", "anthropic"),
-    ],
-)
-def test_the_types_of_the_client_accept_it(module: str, name: str, run: str) -> None:
+TYPES = {
+    "openai": "openai.types.chat.completion_create_params CompletionCreateParamsNonStreaming",
+    "responses": "openai.types.responses.response_create_params ResponseCreateParamsNonStreaming",
+    "images": "openai.types.image_generate_params ImageGenerateParamsNonStreaming",
+    "anthropic": "anthropic.types.message_create_params MessageCreateParamsNonStreaming",
+}
+
+
+def test_the_types_of_the_client_accept_it() -> None:
     """The other clients check what they send themselves."""
     from pydantic import TypeAdapter
 
-    body = RUNS[run].body
-    schema = TypeAdapter(getattr(importlib.import_module(module), name)).json_schema()
-    close(schema)
-    assert [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(body)] == []
-    assert list(jsonschema.Draft202012Validator(schema).iter_errors({**body, "unknown": 1}))
+    for run, type_name in TYPES.items():
+        module, name = type_name.split()
+        schema = TypeAdapter(getattr(importlib.import_module(module), name)).json_schema()
+        close(schema)
+        validator, body = jsonschema.Draft202012Validator(schema), RUNS[run].body
+        assert [error.message for error in validator.iter_errors(body)] == [], run
+        assert list(validator.iter_errors({**body, "unknown": 1})), run
 
 
 def close(schema: Any) -> None:
