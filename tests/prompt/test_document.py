@@ -100,11 +100,6 @@ WRITTEN = [
         ),
         {"messages": [user([{"type": "text", "id": "b1", "text": "a"}]), user([]), {"role": "assistant"}]},
     ),
-    # unknown keys are kept, without nulls
-    (
-        chat(dataset_examples=[1], raw_request={"a": None, "b": 0}),
-        {"messages": [], "extra": {"template": {"raw_request": {"b": 0}}}},
-    ),
     # nulls in the parameters of a tool have a meaning
     (
         chat(tools=[{"type": "function", "function": {"name": "f", "strict": False, **DEFAULT}}]),
@@ -142,10 +137,8 @@ MODEL = {"provider": "openai", "name": "m"}
             {"model": {**MODEL, "parameters": {"stop": None}}},
         ),
         ({"model": "gpt", "owner": None}, {"metadata": {"owner": None, "model": "gpt"}}),
-        ({"model": None}, {}),
         ({"needs": "app >= 2.4", "owner": 1}, {"needs": "app >= 2.4", "metadata": {"owner": 1}}),
         ({"needs": {"app": "2.4"}}, {"metadata": {"needs": {"app": "2.4"}}}),
-        ({"needs": None}, {"metadata": {"needs": None}}),
     ],
 )
 def test_model_settings_and_needs_are_top_level_keys(metadata: dict[str, Any], said: dict[str, Any]) -> None:

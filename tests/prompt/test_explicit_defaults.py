@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from random import Random
 from typing import Any
 
@@ -57,16 +56,6 @@ def test_the_vendor_has_the_types_of_blocks_that_are_known() -> None:
     blocks = schemas["CompletionPrompt"]["properties"]["content"]["items"]["discriminator"]["mapping"]
     assert blocks.keys() == BLOCKS.keys()
     assert SHAPES["search_result"].keys() <= {"type", "url", "title", "encrypted_content", "page_age"}
-
-
-def test_an_explicit_api_type_comes_back() -> None:
-    for provider, api_type in product(
-        ("openai", "openai.azure", "anthropic", "google"), ("chat-completions", "responses", "chat", "")
-    ):
-        model = {"provider": provider, "name": "m", "api_type": api_type}
-        held = stored(Prompt("p", {"type": "completion", "content": []}, {"model": model}))
-        assert held["metadata"]["model"]["api_type"] == api_type
-        assert pushed_again(held) == held
 
 
 @given(strategies.prompts(), st.randoms(use_true_random=False))

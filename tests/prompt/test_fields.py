@@ -60,10 +60,6 @@ CASES: dict[str, tuple[Prompt, Prompt, list[tuple[str, Any, Any]]]] = {
         chat(SYSTEM, ANSWER, QUESTION), chat(SYSTEM, OTHER),
         [("messages[1]", ANSWER, None), ("messages[1].content", "{question}", "{question}!")],
     ),
-    "a changed message after an inserted one": (
-        chat(SYSTEM, QUESTION), chat(POLICY, BRIEF, QUESTION),
-        [("messages[0]", None, POLICY), ("messages[1].content", SYSTEM["content"], BRIEF["content"])],
-    ),
     "another role and another text": (
         chat(said("user", "abc")), chat(said("assistant", "xyz")),
         [("messages[0].role", "user", "assistant"), ("messages[0].content", "abc", "xyz")],
@@ -77,21 +73,9 @@ CASES: dict[str, tuple[Prompt, Prompt, list[tuple[str, Any, Any]]]] = {
         [("messages[0].content", "Look", [{"type": "text", "text": "Look"}, CODE])],
     ),
     "the format of all messages": (chat(SYSTEM), chat(SYSTEM | JINJA), [("template_format", None, "jinja2")]),
-    "the format of one message": (
-        chat(SYSTEM, QUESTION), chat(SYSTEM, QUESTION | JINJA),
-        [("messages[1].template_format", None, "jinja2")],
-    ),
-    "a parameter": (
-        model(parameters={"temperature": 0.2, "n": 1}), model(parameters={"temperature": 1, "n": 1.0}),
-        [("model.parameters.temperature", 0.2, 1)],
-    ),
     "what the application must have": (
         chat(metadata={"needs": "app >= 2.3", "owner": "x"}), chat(metadata={"needs": "app >= 2.4"}),
         [("needs", "app >= 2.3", "app >= 2.4"), ("metadata.owner", "x", None)],
-    ),
-    "needs that are no text": (
-        chat(metadata={"needs": 2}), chat(metadata={"needs": "app >= 2.4"}),
-        [("needs", None, "app >= 2.4"), ("metadata.needs", 2, None)],
     ),
     "tags": (chat(tags=("b", "a", "a")), chat(tags=("a", "c")), [("tags", ["a", "b"], ["a", "c"])]),
     "deep inside a tool": (
@@ -165,13 +149,6 @@ def test_alignment_uses_every_index_once_and_in_order(old: list[str], new: list[
     assert [left for left, _ in pairs if left is not None] == list(range(len(old)))
     assert [right for _, right in pairs if right is not None] == list(range(len(new)))
     assert (None, None) not in pairs
-
-
-def test_many_changed_items_are_paired_in_order() -> None:
-    old, new = (
-        [said("user", f"{word} {at}") for at in range(count)] for word, count in (("old", 80), ("new", 90))
-    )
-    assert align(old, new) == [*((at, at) for at in range(80)), *((None, at) for at in range(80, 90))]
 
 
 def test_deepdiff_is_loaded_only_when_something_differs() -> None:

@@ -126,7 +126,7 @@ def test_changes_of_different_parts_merge(base: Prompt, ours: Prompt, theirs: Pr
 
 
 SHORT = say("system", "You are kind.")
-SHOTS = chat(SHOT[0], SHOT[1], USER)
+
 CONFLICTS: list[Any] = [
     pytest.param(
         BASE, chat(SYSTEM, USER, say("assistant", "Mine.")), chat(SYSTEM, USER, say("assistant", "Theirs.")),
@@ -155,14 +155,6 @@ CONFLICTS: list[Any] = [
     pytest.param(
         chat(USER, SYSTEM, *SHOT), chat(SYSTEM, *SHOT), chat(SYSTEM, *SHOT, USER),
         [("messages[3].content", MOVED)], id="removed here, moved there",
-    ),
-    pytest.param(
-        SHOTS, chat(USER, SHOT[0]), chat(say("user", "On its way."), USER),
-        [("messages[0].content", MOVED)], id="removed here, in the place of another one there",
-    ),
-    pytest.param(
-        SHOTS, chat(SHOT[0], USER), chat(SHOT[0], say("user", "On its way."), USER),
-        [("messages[1]", REMOVED_HERE)], id="removed here, another role there",
     ),
     pytest.param(
         BASE, chat(SHORT, USER), chat(SHORT, say("user", "Question: {question}\nYou are brief.")),
@@ -225,11 +217,9 @@ A, B, C = (say("user", f"Example {name}.") for name in "ABC")
 RUNS: list[Any] = [
     # one side's messages at a place, the other side's, and whether the first are the result
     pytest.param([A, B], [A], True, id="one more at the end"),
-    pytest.param([A, B, C], [B], True, id="one more on either side"),
     pytest.param([A, B, C], [A, C], True, id="one more in between"),
     pytest.param([A, A], [A], True, id="the same twice"),
     pytest.param([A, B], [B, A], False, id="another order"),
-    pytest.param([A, B], [A, C], False, id="each has one more"),
     pytest.param([A, B], [A, A], False, id="one and the same twice"),
     pytest.param([A, B], [say("assistant", "Example A.")], False, id="another role"),
 ]
@@ -251,9 +241,7 @@ def test_an_inserted_run_that_contains_the_other_one_is_the_result(
 NEW_TOOLS = [
     pytest.param("", "ab", "ba", "ab", "ba", id="the same in another order"),
     pytest.param("x", "xab", "bxa", "xab", "bxa", id="around one that was there"),
-    pytest.param("", "ba", "b", "ba", "ba", id="all on one side"),
     pytest.param("x", "xcab", "xac", "xcab", "xcab", id="all on one side, in another order"),
-    pytest.param("xy", "yxba", "xyab", "yxba", "yxba", id="one side also moved an old one"),
     pytest.param("xy", "xyba", "yab", "yba", "yba", id="one side also removed an old one"),
     pytest.param("x", "xca", "xab", "xabc", "xabc", id="neither side has all: by name"),
     pytest.param("xy", "yxa", "xyab", "yxab", "yxab", id="neither side has all: one moved an old one"),
@@ -287,73 +275,32 @@ def test_a_text_that_clashes_is_reported_by_line_and_marked() -> None:
     )
 
 
-LONG = (
-    "You answer questions about refunds for customers of the shop. Be kind and brief to them. "
-    "Never promise money that the policy does not allow. Ask for the order number first. End politely."
-)
-SENTENCE, RULE = "Be kind and brief to them. ", "Never promise refunds.\n"
-RULES = f"Be brief.\nBe kind.\nUse short words.\n{RULE}Cite the manual.\nAnswer in English.\n"
-BULLETS = "- Be kind.\n- Be brief.\n- Ask.\n- Thank.\n- End.\n"
-IMAGE, FENCED = (
-    {"type": "image_url", "image_url": {"url": "{x}"}},
-    "```\none\n```\n\nSay:\n```\ntwo\n```\nMore.\n",
-)
-
-
-def changed(text: str, piece: str, *, start: str = "", end: str = "") -> str:
-    assert piece in text
-    return start + text.replace(piece, "") + end
-
-
-MOVES: list[Any] = [
-    pytest.param(
-        BULLETS, changed(BULLETS, "- Ask.\n"), changed(BULLETS, "- Ask.\n", end="- Ask.\n"), id="bullet"
-    ),
-    pytest.param(
-        f"{LONG}\nEnd.",
-        changed(f"{LONG}\nEnd.", SENTENCE),
-        changed(f"{LONG}\nEnd.", SENTENCE, end=f" {SENTENCE}"),
-        id="sentence, to another line",
-    ),
-    pytest.param(RULES, changed(RULES, RULE, start=RULE), changed(RULES, RULE, end=RULE), id="on both sides"),
-    pytest.param([IMAGE, "a", "b"], ["a", "b"], ["a", "b", IMAGE], id="image"),
+MOVED_LINES: list[Any] = [
+    # each letter is a line; without a result, one that was moved is a conflict
+    pytest.param("abcdef", "abdef", "abdefc", None, id="removed here, moved there"),
+    pytest.param("abcdef", "cabdef", "abdefc", None, id="moved to two places"),
+    pytest.param("abcdef", "cabdef", "cabdefg", "cabdefg", id="moved alike"),
+    pytest.param("abcdef", "abdef", "Cabdef", "Cabdef", id="removed here, another one there"),
+    pytest.param("`1`-S`2`M", "`1`-M", "-S`2`M`1`", "-M`1`", id="equal lines"),
 ]
 
 
-@pytest.mark.parametrize(("base", "removed", "moved"), MOVES)
-def test_what_one_side_moved_and_the_other_removed_or_moved_is_a_conflict(
-    base: Any, removed: Any, moved: Any
+@pytest.mark.parametrize(("base", "ours", "theirs", "merged"), MOVED_LINES)
+def test_a_line_is_back_or_there_twice_only_as_a_conflict(
+    base: str, ours: str, theirs: str, merged: str | None
 ) -> None:
-    def version(value: Any) -> Prompt:
-        blocks = [{"type": "text", "text": part} if isinstance(part, str) else part for part in value]
-        return chat(say("user", value if isinstance(value, str) else blocks))
-
-    for ours, theirs in ((removed, moved), (moved, removed)):
-        three = version(base), version(ours), version(theirs)
-        assert merge(*three).conflicts
+    three = [chat(say("system", "\n".join(lines))) for lines in (base, ours, theirs)]
+    for found in (merge(*three), merge(three[0], three[2], three[1])):
+        assert [one.reason for one in found.conflicts] == ([] if merged else [MOVED])
+        assert merged is None or texts(found) == ["\n".join(merged)]
 
 
-UNMOVED, TOP = changed(RULES, RULE), changed(RULES, RULE, start=RULE)
-ANOTHER = f"Never promise any refunds.\n{UNMOVED}"
-
-
-@pytest.mark.parametrize(
-    ("base", "ours", "theirs", "merged"),
-    [
-        pytest.param(RULES, TOP, TOP + "End.\n", TOP + "End.\n", id="moved alike"),
-        pytest.param(RULES, UNMOVED, ANOTHER, ANOTHER, id="another line, as in git"),
-        pytest.param(
-            FENCED,
-            changed(FENCED, "Say:\n```\ntwo\n```\n"),
-            changed(FENCED, "```\none\n```\n", end="```\none\n```\n"),
-            "\nMore.\n```\none\n```\n",
-            id="equal lines",
-        ),
-    ],
-)
-def test_what_is_not_there_too_often_is_no_conflict(base: str, ours: str, theirs: str, merged: str) -> None:
-    found = merge(*(chat(say("system", text)) for text in (base, ours, theirs)))
-    assert (texts(found), found.conflicts) == ([merged], ())
+def test_a_sentence_removed_here_and_moved_to_another_line_there_is_a_conflict() -> None:
+    kind = "Be kind and brief to all customers of the shop. "
+    text = f"You answer refunds. {kind}Never promise money that the policy does not allow.\nThank.\nEnd.\n"
+    gone = text.replace(kind, "")
+    found = merge(*(chat(say("system", said)) for said in (text, gone, f"{gone}{kind}")))
+    assert [one.reason for one in found.conflicts] == [MOVED]
 
 
 def test_tags_merge_as_sets_and_ours_keep_their_order() -> None:

@@ -19,34 +19,24 @@ def with_parameters(**parameters: object) -> Prompt:
     ("parameters", "schema"),
     [
         ({}, None),
-        ({"response_format": {"type": "text"}}, None),
         ({"response_format": {"type": "json_object"}}, OBJECT),
         ({"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}}, SCHEMA),
         ({"response_format": {"type": "json_schema", "json_schema": {"schema": "broken"}}}, OBJECT),
-        ({"response_format": {"type": "json_schema", "json_schema": None}}, OBJECT),
         ({"response_format": {"type": "json_schema", "schema": SCHEMA}}, SCHEMA),
         ({"response_format": {"type": "json_object", "json_schema": SCHEMA}}, SCHEMA),
         ({"text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}}}, SCHEMA),
-        ({"text": {"format": {"type": "text"}, "verbosity": "low"}}, None),
         ({"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}, SCHEMA),
         ({"output_format": {"type": "json_schema", "schema": SCHEMA}}, SCHEMA),
-        ({"output_format": "png"}, None),
         ({"response_mime_type": "application/json"}, {}),
         ({"response_mime_type": "application/json", "response_schema": SCHEMA}, SCHEMA),
         ({"responseMimeType": "application/json", "responseSchema": SCHEMA}, SCHEMA),
         ({"generation_config": {"response_json_schema": SCHEMA}}, SCHEMA),
         ({"generationConfig": {"responseJsonSchema": SCHEMA}}, SCHEMA),
-        ({"generation_config": {"response_mime_type": "text/plain"}}, None),
         ({"response_format": None, "text": 3, "generation_config": []}, None),
     ],
 )
 def test_the_schema_of_a_response_is_where_its_provider_has_it(parameters, schema):
     assert response_schema(with_parameters(**parameters)) == schema
-
-
-@pytest.mark.parametrize("metadata", [{}, {"model": None}, {"model": "gpt"}, {"model": {"parameters": None}}])
-def test_without_a_model_there_is_no_schema(metadata):
-    assert response_schema(Prompt("p", {}, metadata)) is None
 
 
 def test_tools_by_name():

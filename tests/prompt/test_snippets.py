@@ -43,19 +43,15 @@ def expanded(text: str, **bodies: str) -> dict:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("@@@tone@@@", [Reference("tone")]),
         ("a @@@house tone@@@ b", [Reference("house tone")]),
         ("@@@a@label:prod@@@", [Reference("a", label="prod")]),
-        ("@@@b@label:prod@@@ and @@@c@@@", [Reference("b", label="prod"), Reference("c")]),
         ("@@@a@@@@@@b@@@", [Reference("a"), Reference("b")]),
         ("@@@me@example.com@@@", [Reference("me@example.com")]),
         ("@@@a/b:c@label:x@y@@@", [Reference("a/b:c", label="x@y")]),
         ("@@@名前@@@", [Reference("名前")]),
         ("@@@a", [Malformed("@@@ without a closing @@@")]),
         ("x @@@@@@", [Malformed("a reference without a name")]),
-        ("@@@ @@@", [Malformed("a reference without a name")]),
         ("@@@a@version_number:x@@@", [Malformed("'x' after @version_number: is not a version number")]),
-        ("@@@a@version_number:0@@@", [Malformed("'0' after @version_number: is not a version number")]),
         ("@@@a@version_number:٣@@@", [Malformed("'٣' after @version_number: is not a version number")]),
         ("@@@a@label:@@@", [Malformed("nothing after @label:")]),
         ("@@@a@label:x@version_number:1@@@", [Malformed("a reference takes a version or a label, not both")]),
@@ -85,24 +81,15 @@ def test_the_references_in_the_texts_of_a_template_are_listed_once_and_in_order(
     assert rendered_in(template) == [Reference("b"), Reference("a")]
 
 
-@pytest.mark.parametrize(
-    ("prompts", "levels"),
-    [
-        ({"parent": {"child"}, "child": set()}, [["child"], ["parent"]]),
-        ({"a": {"b", "c"}, "b": {"c"}, "c": set(), "d": set()}, [["c", "d"], ["b"], ["a"]]),
-    ],
-)
-def test_prompts_are_published_after_what_they_reference(prompts, levels):
-    found = publish_order(prompts)
-    assert [*found.items()] == [(name, at) for at, names in enumerate(levels) for name in names]
+def test_prompts_are_published_after_what_they_reference():
+    found = publish_order({"a": {"b", "c"}, "b": {"c"}, "c": set(), "d": set()})
+    assert [*found.items()] == [("c", 0), ("d", 0), ("b", 1), ("a", 2)]
 
 
 @pytest.mark.parametrize(
     ("graph", "path"),
     [
-        ({}, None),
         ({"a": {"b"}, "b": {"x"}}, None),
-        ({"a": {"b", "c"}, "b": {"c"}, "c": set()}, None),
         ({"a": {"a"}}, ["a", "a"]),
         ({"a": {"b"}, "b": {"a"}}, ["a", "b", "a"]),
     ],
@@ -131,16 +118,13 @@ def test_texts_are_expanded_recursively_and_each_snippet_is_read_once_in_their_o
     assert (found["tools"], read, template) == (before["tools"], [a, c, b], before)
 
 
-def test_snippets_that_contain_themselves_are_refused_by_path():
-    with pytest.raises(SnippetCycle, match="a -> b -> a"):
-        expanded("@@@a@@@", a="@@@b@@@", b="@@@a@@@")
-
-
-def test_deep_and_exponential_nesting_is_refused():
+def test_circles_and_deep_and_exponential_nesting_are_refused():
     deep = {f"s{n}": f"@@@s{n + 1}@@@" for n in range(MAX_NESTED)} | {f"s{MAX_NESTED}": "end"}
     assert expanded("@@@s1@@@", **deep) == completion("end")
     with pytest.raises(SnippetError, match="deeper than 32"):
         expanded("@@@s0@@@", **deep)
+    with pytest.raises(SnippetCycle, match="a -> b -> a"):
+        expanded("@@@a@@@", a="@@@b@@@", b="@@@a@@@")
     bomb = {f"s{n}": f"@@@s{n + 1}@@@" * 10 for n in range(20)} | {"s20": "boom"}
     with pytest.raises(SnippetError, match="characters"):
         expanded("@@@s0@@@", **bomb)

@@ -26,18 +26,14 @@ def chat(*messages: dict, **more: list) -> dict:
 @pytest.mark.parametrize(
     ("template", "written", "names"),
     [
-        ("{b} {a} {a}", F, {"a", "b"}),
         ("{{literal}} {x!r:>5}", F, {"x"}),
         ("{ x }", F, {" x "}),
         ("{a.b} {c[0]}", F, {"a.b", "c[0]"}),
-        ("{} {0}", F, {"0"}),
         ('{"a": 1}', F, {'"a"'}),
         ("{{ a }}", J, {"a"}),
-        ("{a}", J, set()),
         ("{{ a.b.c|upper }} {% for x in xs %}{{ x }}{{ loop.index }}{% endfor %}", J, {"a", "xs"}),
         ("{% set y = z %}{{ y }}{{ range(3) }}", J, {"z"}),
         ("{% macro m(p) %}{{ p }}{{ q }}{% endmacro %}{{ m(1) }}", J, {"q"}),
-        ("{{ broken", J, set()),
         ("{{ x }", "unheard-of", set()),
     ],
 )
@@ -73,8 +69,6 @@ def test_templates_of_odd_shapes_have_no_variables(odd):
     ("template", "written", "error"),
     [
         ("fine {a} {{b}}", F, None),
-        ("{a:>{b}}", F, None),
-        ("one }", F, ("Single '}' encountered in format string", 1, 5)),
         ("{{ok}}\n  {never", F, ("expected '}' before end of string", 2, 3)),
         (
             "a\n{x.y} {",
@@ -97,27 +91,19 @@ def test_syntax_errors_have_a_place(template, written, error):
 @pytest.mark.parametrize(
     ("template", "written", "values", "rendered"),
     [
-        ("Hi {name}", F, {"name": "Ana"}, "Hi Ana"),
         ("Hi {name}!", F, {"name": None}, "Hi !"),
         ("{{json}} {n:.2f} {s!r:>5}", F, {"n": 1, "s": "x"}, "{json} 1.00   'x'"),
-        ("{ x }", F, {" x ": 1}, "1"),
         ("{n:.2f}", F, {}, "{n:.2f}"),
         ('{"a": 1} {b}', F, {"b": 2}, '{"a": 1} {b}'),
         ("{a.b}", F, {"a": 1, "a.b": 2}, "{a.b}"),
-        ("open {", F, {}, "open {"),
         ("{x:>{w}}", F, {"x": 1, "w": 3}, "{x:>{w}}"),
-        ("{w} {x:>{w}}", F, {"x": 1, "w": 3}, "3   1"),
         ("no markup\r\nhere\n", J, {}, "no markup\nhere"),
         ("{{ a }}{{ b.c.d }}", J, {"a": None}, "None"),
         ("{{ a|default('x') }}{% if b %}{% endif %}", J, {}, "x"),
         ("{% for x in xs %}{{ loop.index }}{{ x }} {% endfor %}", J, {"xs": "ab"}, "1a 2b "),
-        ("{% set l = [] %}{% set _ = l.append(1) %}{{ l }}", J, {}, "[1]"),
         ("{{ a ~ 1 ~ '<&>' }}", J, {"a": 2}, "21<&>"),
         ("{{ '{:,}'.format(n) }}", J, {"n": 1234567}, "1,234,567"),
-        ("{{ '%d' % n }} {{ n + 1 }}", J, {"n": 1234567}, "1234567 1234568"),
-        ("{{ a|nope }}", J, {"a": 1}, "{{ a|nope }}"),
         ("{{ 1 / 0 }}", J, {}, "{{ 1 / 0 }}"),
-        ("{% include 'x' %}", J, {}, "{% include 'x' %}"),
         ("{{ ''.__class__.__mro__ }}", J, {}, ""),
         ("{{ a.__init__.__globals__ }}", J, {"a": "x"}, ""),
         ("{{ '{0.__class__}'.format(1) }}", J, {}, ""),
@@ -173,35 +159,25 @@ def test_a_template_renders_with_one_warning_per_missing_variable():
     assert template["messages"][0]["content"][0] == text("{tone} {tone}")
 
 
-def test_placeholders_become_the_messages_in_their_variable():
-    template = chat(
-        {"role": "placeholder", "name": "history"}, {"role": "user", "content": [text("now {x}")]}
-    )
-    history = [{"role": "user", "content": "{x} literally"}, {"role": "assistant", "content": [text("b")]}]
-    rendered, warnings = render_template(template, {"history": history, "x": 1})
-    assert rendered["messages"] == [
-        {"role": "user", "content": [text("{x} literally")]},
-        {"role": "assistant", "content": [text("b")]},
-        {"role": "user", "content": [text("now 1")]},
-    ]
-    assert warnings == []
-
-
 WRONG = "The placeholder 'history' takes a list of messages; other values were dropped."
 
 
 @pytest.mark.parametrize(
-    ("values", "roles", "warnings"),
+    ("values", "messages", "warnings"),
     [
         ({}, [], ["Missing value for the placeholder 'history'."]),
-        ({"history": []}, [], []),
-        ({"history": {"role": "user", "content": "x"}}, ["user"], []),
+        ({"history": {"role": "user", "content": "{x}"}}, [{"role": "user", "content": [text("{x}")]}], []),
+        (
+            {"history": [{"role": "user", "content": [text("a")]}], "x": 1},
+            [{"role": "user", "content": [text("a")]}],
+            [],
+        ),
         ({"history": "text"}, [], [WRONG]),
     ],
 )
-def test_placeholders_without_messages_are_removed(values, roles, warnings):
+def test_placeholders_become_the_messages_in_their_variable(values, messages, warnings):
     rendered, told = render_template(chat({"role": "placeholder", "name": "history"}), values)
-    assert ([message["role"] for message in rendered["messages"]], told) == (roles, warnings)
+    assert (rendered["messages"], told) == (messages, warnings)
 
 
 def test_image_and_media_variables_become_their_urls():
@@ -238,28 +214,21 @@ def test_many_threads_can_render_the_first_jinja2_template_at_once():
 @pytest.mark.parametrize(
     ("template", "needed", "optional"),
     [
-        ("{% if x %}yes{% endif %}", "", "x"),
         ("{% if x %}{{ x.name }}, {{ y }}{% endif %}", "y", "x"),
         ("{% if x %}a{% endif %}{{ x }}", "x", ""),
         ("{% if x %}a{% elif y %}{{ y }}{% else %}{{ z }}{% endif %}", "z", "x y"),
         ("{% if x is defined and x|length > 2 %}{{ x }}{% endif %}", "", "x"),
-        ("{% if x == 'a' %}{{ y }}{% endif %}", "y", "x"),
         ("{{ x|default('a') }} {{ y.z|d('b')|upper }}", "", "x y"),
         ("{{ x|default(y) }}", "y", "x"),
         ("{{ x or 'a' }}", "", "x"),
-        ("{{ x or y }}", "y", "x"),
-        ("{{ 'a' if x else 'b' }}", "", "x"),
         ("{{ x if x else y }}", "y", "x"),
         ("{{ x is defined }} {{ not y }}", "y", "x"),
         ("{% for a in x or [] %}{{ a }}{{ b }}{% endfor %}", "b", "x"),
-        ("{% if x %}{% for a in x %}{{ a }}{% endfor %}{% endif %}", "", "x"),
         ("{% set x = x or 'a' %}{{ x }}", "", "x"),
         ("{% if not x %}{% set x = 'a' %}{% endif %}{{ x }}", "x", ""),
         ("{% for a in y %}{% set x = 1 %}{% endfor %}{{ x }}", "x y", ""),
-        ("{{ x }}{% set x = 1 %}", "x", ""),
         ("{{ f(x) }} {{ 'a' ~ y }} {{ z > 1 }}", "f x y z", ""),
         ("{% macro m(x) %}{{ x }}{{ y }}{% endmacro %}{{ m(1) }}", "y", ""),
-        ("{{ broken", "", ""),
     ],
 )
 def test_a_jinja2_text_does_not_need_a_variable_that_it_tests_first(template, needed, optional):
