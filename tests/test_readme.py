@@ -92,7 +92,7 @@ CLAIMS: dict[str, list[str]] = {
     ],
     "makes tables; publishes nothing": [
         "commands/test_eval_tables.py::test_a_worse_text_fails_and_says_which_rows_and_nothing_is_published",
-        "workflows/test_github_workflows.py::test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summary",
+        "workflows/test_github_workflows.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
     ],
     "uses the verdicts of the pull request if nothing that was tested has changed": [
         "workflows/test_github_workflows.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
@@ -123,7 +123,7 @@ CLAIMS: dict[str, list[str]] = {
         "labels/test_labels.py::test_together_all_move_or_none",
     ],
     "The jobs pass the key only to the commands that contact the registry": [
-        "workflows/test_github_workflows.py::test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summary",
+        "workflows/test_github_workflows.py::test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated",
         "workflows/test_gitlab_jobs.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
     ],
     "Forks get no key": [
@@ -157,7 +157,7 @@ CLAIMS: dict[str, list[str]] = {
     ],
     "starts the drift job ten seconds after a dashboard edit, by webhook": [
         "relay/test_dispatch.py::test_a_burst_starts_one_workflow_after_ten_seconds",
-        "workflows/test_both_hosts.py::test_a_webhook_starts_the_drift_job_through_the_relay",
+        "workflows/test_both_hosts.py::test_edits_come_back_as_one_pull_request_that_the_next_nights_update",
     ],
     # The cells about others come from their sources and their documentation.
     "a dashboard edit in between | refused or named, mergeable": [

@@ -159,6 +159,7 @@ def test_a_template_renders_with_one_warning_per_missing_variable():
     assert template["messages"][0]["content"][0] == text("{tone} {tone}")
 
 
+BOT = {"role": "assistant", "content": [text("a")]}
 WRONG = "The placeholder 'history' takes a list of messages; other values were dropped."
 
 
@@ -167,11 +168,7 @@ WRONG = "The placeholder 'history' takes a list of messages; other values were d
     [
         ({}, [], ["Missing value for the placeholder 'history'."]),
         ({"history": {"role": "user", "content": "{x}"}}, [{"role": "user", "content": [text("{x}")]}], []),
-        (
-            {"history": [{"role": "user", "content": [text("a")]}], "x": 1},
-            [{"role": "user", "content": [text("a")]}],
-            [],
-        ),
+        ({"history": [BOT, BOT]}, [BOT, BOT], []),
         ({"history": "text"}, [], [WRONG]),
     ],
 )
