@@ -48,10 +48,13 @@ def find_state(history: Repository, given: str, option: str = "--since") -> str 
     revision, dots, end = given.partition("..")
     is_range = bool(dots) and end.removeprefix(".") not in ("", "HEAD")
     if is_range or not revision.strip() or revision.startswith("-") or not revision.isprintable():
+        hint = (
+            f"{option} {shlex.quote(revision)}"
+            if is_range
+            else "use a revision such as origin/main or HEAD~1"
+        )
         raise UsageError(
-            f"{option} {given!r} is not a commit{' but a range' * is_range}",
-            hint=f"use a revision such as {shlex.quote(revision) if is_range else 'origin/main or HEAD~1'}",
-            code="revision",
+            f"{option} {given!r} is not a commit{', but a range' * is_range}", hint=hint, code="revision"
         )
     commit = history.commit(revision)
     if commit is None:
