@@ -62,7 +62,6 @@ LEAF, OTHER = text("Be kind", "leaf"), text("Be brief", "leaf")
 USER = text('"@@@leaf@@@"', "b")
 
 STATES_OF_FILES: list[tuple[str, Files, Files, dict[str, str]]] = [
-    ("the second suffix", {A: text()}, {A: text(), "prompts/b.yml": text("Bye")}, {"b": "added"}),
     ("the suffix", {A: text()}, {"prompts/a.yml": text()}, {}),
     (
         "what could not be read and went away",
@@ -76,7 +75,6 @@ STATES_OF_FILES: list[tuple[str, Files, Files, dict[str, str]]] = [
         {A: text("One", "n")},
         {"n": "changed"},
     ),
-    ("two equal files of one name", {A: text("One", "n"), B: text("One", "n")}, {A: text("One", "n")}, {}),
     (
         "files that are not read",
         {A: text(), "prompts/README.md": "x"},
@@ -90,7 +88,6 @@ STATES_OF_FILES: list[tuple[str, Files, Files, dict[str, str]]] = [
         {"prompts/ä 'x\".yaml": text("Bye")},
         {"ä 'x\"": "changed"},
     ),
-    ("a snippet", {A: LEAF, B: USER}, {A: OTHER, B: USER}, {"leaf": "changed", "b": "dependant leaf"}),
     (
         "a snippet at any depth, by the shortest way",
         {A: LEAF, B: USER, C: text('"x @@@b@@@"', "c"), "prompts/d.yaml": text('"@@@c@@@ @@@leaf@@@"', "d")},
@@ -98,26 +95,15 @@ STATES_OF_FILES: list[tuple[str, Files, Files, dict[str, str]]] = [
         {"leaf": "changed", "b": "dependant leaf", "c": "dependant b > leaf", "d": "dependant leaf"},
     ),
     (
-        "a version of a snippet",
-        {A: LEAF, B: text('"@@@leaf@version_number:3@@@"', "b"), C: text('"@@@b@@@"', "c")},
-        {A: OTHER},
-        {"leaf": "changed"},
-    ),
-    (
-        "a version of a snippet that uses the latest of another",
-        {A: LEAF, B: USER, C: text('"@@@b@version_number:1@@@"', "c")},
-        {A: OTHER},
-        {"leaf": "changed", "b": "dependant leaf", "c": "dependant b > leaf"},
-    ),
-    (
-        "a label of a snippet, and a version beside the latest",
+        "versions and labels of a snippet",
         {
             A: LEAF,
-            B: text('"@@@leaf@label:prod@@@"', "b"),
-            C: text('"@@@leaf@version_number:1@@@ @@@leaf@@@"'),
+            B: text('"@@@leaf@version_number:3@@@"', "b"),
+            C: text('"@@@leaf@label:prod@@@"', "c"),
+            "prompts/d.yaml": text('"@@@c@version_number:1@@@"', "d"),
         },
         {A: OTHER},
-        {"leaf": "changed", "b": "dependant leaf", "c": "dependant leaf"},
+        {"leaf": "changed", "c": "dependant leaf", "d": "dependant c > leaf"},
     ),
     (
         "a snippet that went away",
@@ -125,19 +111,7 @@ STATES_OF_FILES: list[tuple[str, Files, Files, dict[str, str]]] = [
         {B: USER, A: ""},
         {"leaf": "deleted", "b": "dependant leaf"},
     ),
-    (
-        "a circle",
-        {A: LEAF, B: text('"@@@c@@@ @@@leaf@@@"', "b"), C: text('"@@@b@@@"', "c")},
-        {A: OTHER},
-        {"leaf": "changed", "b": "dependant leaf", "c": "dependant b > leaf"},
-    ),
     ("itself", {B: text('"@@@b@@@"', "b")}, {B: text('"More @@@b@@@"', "b")}, {"b": "changed"}),
-    (
-        "what nothing expands, and a snippet of others",
-        {A: LEAF, B: text(name="b", more='metadata: {x: "@@@leaf@@@"}\n'), C: text('"@@@foreign@@@"')},
-        {A: OTHER},
-        {"leaf": "changed"},
-    ),
     ("a comment in a snippet", {A: LEAF, B: USER}, {A: "# x\n" + LEAF, B: USER}, {}),
 ]
 
@@ -190,35 +164,6 @@ def test_line_ends_that_git_converts_are_no_change(copy: Copy) -> None:
     assert copy.kinds() == {"b": "changed"}
 
 
-SETTINGS = """
-    diff.external=false diff.relative=true diff.noprefix=true diff.renames=copies diff.ignoreSubmodules=all
-    color.ui=always core.quotePath=true core.abbrev=4 diff.orderFile=promptsync.yaml
-    status.showUntrackedFiles=no log.showSignature=true
-"""
-
-
-def test_the_settings_of_a_user_change_nothing(copy: Copy) -> None:
-    copy.become({A: text(), "prompts/ä.yaml": text("Two"), C: text(name="c")})
-    copy.commit()
-    for setting in SETTINGS.split():
-        copy.git("config", *setting.split("=", 1))
-    copy.put({"prompts/ä.yaml": text("Bye"), B: text("New"), "prompts/d.yaml": text(name="c")})
-    (copy.root / C).unlink()
-    assert copy.kinds() == {"ä": "changed", "b": "added"}
-
-
-def test_files_that_git_knows_to_be_the_same_are_not_read_in_the_old_state(copy: Copy) -> None:
-    copy.become({f"prompts/p{number}.yaml": text(f"Text {number}", f"p{number}") for number in range(20)})
-    start = copy.commit()
-    kept = copy.git("rev-parse", "HEAD:prompts/p7.yaml")
-    for line in copy.git("ls-tree", "-r", "HEAD", "prompts").splitlines():
-        blob = line.split()[2]
-        if blob != kept:  # nobody can read what is not there
-            (copy.root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
-    copy.put({"prompts/p7.yaml": text("Bye", "p7")})
-    assert copy.kinds(start) == {"p7": "changed"}
-
-
 _FILES = st.dictionaries(
     st.sampled_from([A, B, C, "prompts/x/a.yaml"]),
     st.tuples(st.sampled_from(["", "n", "m"]), st.sampled_from(["One", "Two"])),
@@ -226,7 +171,7 @@ _FILES = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=examples(40))
+@settings(deadline=None, max_examples=examples(20))
 @given(_FILES, _FILES)
 def test_any_two_states_differ_by_what_their_names_hold(
     before: dict[str, tuple[str, str]], after: dict[str, tuple[str, str]]
@@ -259,20 +204,8 @@ def test_prompts_are_followed_into_another_directory(tmp_path: Path, below: str)
     assert copy.kinds(start) == {"b": "changed"}
 
 
-@pytest.mark.parametrize(("old", "new"), [(".", "services/bot"), ("services/bot", "."), ("bot", "robot")])
-def test_where_the_configuration_moved_everything_is_new(tmp_path: Path, old: str, new: str) -> None:
-    copy = Copy.made(tmp_path, old)
-    copy.put({A: text("One"), B: text("One", "n")})
-    start = copy.commit()
-    moved = Copy(tmp_path, tmp_path / new)
-    moved.root.mkdir(parents=True, exist_ok=True)
-    for name in (CONFIG, "prompts"):
-        (copy.root / name).rename(moved.root / name)
-    assert moved.kinds(start) == {"a": "added", "n": "added"}
-
-
 def test_without_a_configuration_that_says_it_the_directory_is_that_of_today(tmp_path: Path) -> None:
-    for number, config in enumerate((None, "prompts: [\n", "", "- x\n", "prompts: 7\n", "remote: local\n")):
+    for number, config in enumerate((None, "prompts: [\n", "- x\n", "prompts: 7\n")):
         copy = Copy.made(tmp_path / str(number), config=config or "")
         copy.put({A: text("One"), B: text("One")})
         if config is None:
@@ -284,42 +217,29 @@ def test_without_a_configuration_that_says_it_the_directory_is_that_of_today(tmp
 
 def test_only_names_that_belong_here_count(tmp_path: Path) -> None:
     copy = Copy.made(tmp_path, config="include: ['ours/*']\n")
-    use = "'@@@theirs/tone@@@ @@@ours/tone@@@'"
-    before = {
-        "prompts/a.yaml": text(use, "ours/a"),
-        "prompts/b.yaml": text("'@@@theirs/tone@@@'", "ours/b"),
-        "prompts/c.yaml": text("'@@@ours/tone@@@'", "theirs/c"),
-        "prompts/d.yaml": text("'@@@theirs/c@@@'", "ours/d"),
-        "prompts/e.yaml": text("Gone", "theirs/e"),
-        "prompts/f.yaml": text("Out", "ours/f"),
-        "prompts/g.yaml": text("In", "theirs/g"),
-        "prompts/theirs.yaml": text("Kind", "theirs/tone"),
-        "prompts/ours.yaml": text("Kind", "ours/tone"),
-    }
-    copy.put(before)
+    copy.put(
+        {
+            A: text("'@@@theirs/tone@@@ @@@ours/tone@@@'", "ours/a"),
+            B: text("'@@@ours/tone@@@'", "theirs/b"),
+            C: text("'@@@theirs/b@@@'", "ours/c"),
+            "prompts/f.yaml": text("Out", "ours/f"),
+            "prompts/g.yaml": text("In", "theirs/g"),
+            "prompts/theirs.yaml": text("Kind", "theirs/tone"),
+            "prompts/ours.yaml": text("Kind", "ours/tone"),
+        }
+    )
     copy.commit()
     copy.put({"prompts/theirs.yaml": text("Brief", "theirs/tone")})
     assert copy.kinds() == {}
     copy.put({"prompts/ours.yaml": text("Brief", "ours/tone")})
-    (copy.root / "prompts/e.yaml").unlink()
     copy.put({"prompts/f.yaml": text("Out", "theirs/f"), "prompts/g.yaml": text("In", "ours/g")})
     assert copy.kinds() == {
         "ours/tone": "changed",
         "ours/a": "dependant ours/tone",
-        "ours/d": "dependant theirs/c > ours/tone",
+        "ours/c": "dependant theirs/b > ours/tone",
         "ours/f": "deleted",
         "ours/g": "added",  # where it had another name, it did not belong here
     }
-
-
-def test_a_linked_working_tree_compares_its_own_files(tmp_path: Path) -> None:
-    copy = Copy.made(tmp_path / "main")
-    copy.put({A: text("One")})
-    copy.commit()
-    copy.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
-    side = Copy(tmp_path / "side", tmp_path / "side")
-    side.put({A: text("Two")})
-    assert (copy.kinds(), side.kinds(), side.kinds("main...")) == ({}, {"a": "changed"}, {"a": "changed"})
 
 
 def test_a_repository_of_sha256_objects_is_read_too(tmp_path: Path) -> None:
@@ -379,15 +299,10 @@ STATES: list[tuple[str | None, tuple[str, ...]]] = [
     ("HEAD", ()),
     ("HEAD~1", ("b",)),
     ("v1", ("b",)),
-    ("refs/tags/v1", ("b",)),
-    ("@", ()),
-    ("@~1", ("b",)),
     ("main", ("a", "b")),
     ("main..", ("a", "b")),
-    ("main..HEAD", ("a", "b")),
     ("main...", ("b",)),
     ("main...HEAD", ("b",)),
-    ("main@{0}", ("a", "b")),
     (":/Change b", ()),
     (ZEROS, ("a", "b")),
     ("0" * 64, ("a", "b")),
@@ -406,17 +321,13 @@ def test_a_state_is_named_as_git_names_it(branch: Copy) -> None:
 
 NO_STATES = [
     ("", "revision", "origin/main"),
-    (" ", "revision", "origin/main"),
     ("...", "revision", "origin/main"),
     ("--all", "revision", "origin/main"),
-    ("-x", "revision", "origin/main"),
     ("a\nb", "revision", "origin/main"),
-    ("main..v1", "revision", "--since main"),
     ("main...v1", "revision", "--since main"),
     ("HEAD:prompts", "unknown-revision", "git log --oneline HEAD"),
     ("nowhere", "unknown-revision", "git fetch origin nowhere"),
-    ("nowhere...", "unknown-revision", "git fetch origin nowhere"),
-    ("origin/nowhere", "unknown-revision", "git fetch origin nowhere\n"),
+    ("origin/nowhere...", "unknown-revision", "git fetch origin nowhere\n"),
     ("a;b", "unknown-revision", "git fetch origin 'a;b'"),
     (GONE, "unknown-revision", f"git fetch origin {GONE}"),
     ("HEAD~9", "unknown-revision", "git log --oneline HEAD"),
@@ -450,8 +361,6 @@ def cloned(origin: Copy, directory: Path, *options: str) -> Copy:
     ("options", "since"),
     [
         (("--depth", "1"), "HEAD~1"),
-        (("--depth", "1"), "v1"),
-        (("--depth", "1"), "origin/main"),
         (("--depth", "1"), "origin/main..."),
         (("--depth", "1"), GONE),
         (("--depth", "1", "--no-single-branch"), "origin/main..."),
@@ -493,11 +402,8 @@ def _unrelated(copy: Copy) -> None:
 @pytest.mark.parametrize(
     ("spoil", "since", "code", "hint"),
     [
-        (_no_git, None, "no-repository", "git init"),
-        (_no_git, "main", "no-repository", "git init"),
         (_no_git, ZEROS, "no-repository", "git init"),
         (_no_commit, None, "no-commit", "git commit"),
-        (_no_commit, "main", "no-commit", "git commit"),
         (_unrelated, "main...", "no-merge-base", "--since main"),
     ],
     ids=lambda value: getattr(value, "__name__", None),

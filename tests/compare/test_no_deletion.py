@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 
 import pytest
-from worlds import World, asking, failing, fault, template
+from worlds import World, template
 
 NAMES = [f"p{number:02}" for number in range(12)]
 
@@ -57,16 +57,6 @@ def test_files_that_are_gone_or_cannot_be_read_are_no_deletion(
     happened(kept)
     done = kept.run("push", "--prune", "-y", "--json")
     assert done.code == code, str(done)
-    assert kept.writes == []
-
-
-def test_a_page_of_the_list_that_fails_archives_nothing(kept: World) -> None:
-    for number in range(101):
-        kept.publish(f"more{number:03}")
-    kept.path(NAMES[0]).unlink()
-    kept.commit("Delete one")
-    kept.faults.append(fault(asking("GET", "page=2"), failing(500)))
-    assert kept.run("push", "--prune", "-y").code == 4
     assert kept.writes == []
 
 

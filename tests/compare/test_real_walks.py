@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import pytest
@@ -55,22 +54,6 @@ def test_nothing_is_lost_on_a_walk_that_lost_something_once(tmp_path: Path, seed
 # -- what walks found --------------------------------------------------------------------------------------
 
 
-def test_the_hint_of_the_second_of_two_pushes_at_once_brings_both_together(main: World) -> None:
-    first, second = clone(main, "first"), clone(main, "second")
-    commit_line(first, 1, MINE)
-    commit_line(second, 3, THEIRS)
-    found = push_after(second, lambda: push(first)).document
-    assert [(one["version"], one["passed_over"]) for one in found["published"]] == [(3, [2])]
-    program, *hint = shlex.split(found["error"]["hint"].splitlines()[0])
-    assert program == "promptsync"
-    second.ok(*hint[: hint.index(NAME) + 1])
-    second.commit()
-    assert push(second) == [4]
-    assert MINE in main.text(NAME) and THEIRS in main.text(NAME)
-    first.ok("pull")
-    assert content(first) == main.text(NAME)
-
-
 def test_after_three_pushes_at_once_everybody_merges_and_nothing_is_missing(main: World) -> None:
     clones = [clone(main, name) for name in ("first", "second", "third")]
     for number, (one, rule) in enumerate(zip(clones, (MINE, OURS, THEIRS), strict=True)):
@@ -99,14 +82,3 @@ def test_what_the_dashboard_took_away_does_not_return_with_what_was_passed_over(
     later = clone(main, "later")
     later.ok("pull", "--passed-over")
     assert THEIRS in content(later) and MINE not in content(later)
-
-
-def test_a_pull_keeps_what_a_forced_old_version_passed_over(main: World) -> None:
-    commit_line(main, 1, MINE)
-    assert push(main) == [2]
-    colleague = clone(main, "colleague")
-    main.ok("pull", NAME, "--version", "1")
-    forced = main.ok("push", NAME, "--force", "-y", "--json").document
-    assert forced["published"][0]["passed_over"] == [2]
-    colleague.run("pull")
-    assert MINE in content(colleague)

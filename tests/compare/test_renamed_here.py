@@ -45,16 +45,6 @@ def test_renamed_in_the_registry_as_well_it_is_the_same_prompt_with_its_labels(r
     assert renamed.states()[NEW] == "ahead"
 
 
-def test_without_git_the_old_name_is_one_that_was_never_here(world: World) -> None:
-    world.write(OLD)
-    world.ok("push")
-    (world.root / ".git").rename(world.root / "no-git")
-    world.edit(OLD, f"name: {OLD}", f"name: {NEW}")
-    assert world.states() == {NEW: "new", OLD: "remote-only"}
-    assert "commit that" not in world.ok("push", "--dry-run").out
-    assert "commit that" not in world.ok("status").out
-
-
 def test_an_edit_under_the_old_name_stays_with_the_old_name(renamed: World) -> None:
     renamed.commit("Rename")
     renamed.publish(OLD, "Where is my money, dear {name}?", tags=["billing"])

@@ -164,18 +164,6 @@ def test_odd_settings_of_git_change_nothing(copy: World) -> None:
 # -- where it is hard to tell what a file includes ----------------------------------------------------------
 
 
-def test_a_shallow_clone_refuses_what_older_history_could_change(copy: World) -> None:
-    commit(copy, "Good day")
-    assert push(copy) == [2]
-    copy.git("commit", "-q", "--allow-empty", "-m", "Something else")
-    copy.publish(NAME)
-    shallow = clone(copy, "shallow")
-    for verb in ("status", "push", "pull", "diff", "deploy --label prod"):
-        assert "fetch-depth: 0" in refused(shallow, *verb.split())
-    shallow.git("fetch", "-q", "--unshallow")
-    assert state(shallow) == "behind"
-
-
 def test_a_file_that_changed_while_it_was_published_is_left_alone(world: World) -> None:
     world.write("a", "Good day")
     world.faults.append(once(publishing(), lambda: world.write("a", "Typed on")))
@@ -222,22 +210,3 @@ def test_a_text_that_came_back_different_is_altered_until_somebody_edits_it(copy
     alter(copy, "Good day", "GOOD DAY", 2)
     drop_private_files(copy)
     assert (state(copy), push(copy)) == ("altered", [])
-
-
-def test_an_altered_text_that_was_edited_there_is_behind(copy: World) -> None:
-    alter(copy, "Hello", "HELLO")
-    copy.publish(NAME, "HELLO you")
-    assert state(copy) == "behind"
-
-
-def test_tags_of_the_commit_that_was_published_are_those_of_the_base(world: World) -> None:
-    world.write("a", tags=["x"])
-    world.commit()
-    world.ok("push")
-    world.write("a", tags=["x", "mine"])
-    world.commit()
-    assert world.states() == {"a": "ahead"}
-    world.publish("a", tags=["x", "theirs"])
-    assert world.states() == {"a": "diverged"}
-    world.ok("pull", "--merge")
-    assert yaml.safe_load(world.path("a").read_text())["tags"] == ["x", "mine", "theirs"]

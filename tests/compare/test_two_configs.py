@@ -32,14 +32,6 @@ def pair(world: World) -> Pair:
     return a, b
 
 
-def test_a_version_that_only_adds_a_field_is_not_included(pair: Pair) -> None:
-    a, b = pair
-    a.write(NAME, "Hello")
-    b.write(NAME, "Hello", model={"provider": "openai", "name": "gpt-4o"})
-    b.commit()
-    assert (push(b), state(a)) == ([2], "diverged")
-
-
 def test_each_file_includes_its_own_versions(pair: Pair) -> None:
     a, b = pair
     assert (state(a), state(b)) == ("diverged", "in-sync")

@@ -84,19 +84,10 @@ def test_no_more_versions_are_read_than_asked_for(world: World) -> None:
             found = read_versions(project, listed, limit)
         assert [one.version for one in found] == list(range(41, 41 - count, -1))
         assert len(world.seen) == count
-
-
-def test_versions_that_are_gone_are_left_out(world: World) -> None:
-    world.publish_all("greet", *(f"text {number}" for number in range(1, 8)))
-    for number in (2, 5, 6):
-        gone = failing(404, "Prompt version not found")
-        world.faults.append(
-            fault(lambda seen, number=number: f"version={number}&" in f"{seen.target}&", gone)
-        )
+    world.faults.append(fault(asking("GET", "version=40&"), failing(404, "Prompt version not found")))
+    shutil.rmtree(world.root / ".promptsync/cache")
     with world.project() as project:
-        listed = find_prompt(project, "greet", Catalog(project))
-        assert [one.version for one in read_versions(project, listed, 3)] == [7, 4, 3]
-        assert [one.version for one in read_versions(project, listed)] == [7, 4, 3, 1]
+        assert [one.version for one in read_versions(project, listed, 2)] == [41, 39]
 
 
 def test_a_restored_version_carries_a_mark_that_is_not_its_own(world: World) -> None:

@@ -150,6 +150,10 @@ def test_the_lock_keeps_another_run_out_until_it_is_released(tmp_path: Path) -> 
     with pytest.raises(PromptsyncError, match="cannot lock") as caught, locked(tmp_path):
         raise AssertionError
     assert not isinstance(caught.value, Refused)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/.promptsync").write_text("a file in its place")
+    with pytest.raises(PromptsyncError, match="could not write to"):
+        private_directory(tmp_path / "other")
 
 
 def test_a_backup_is_a_copy_and_never_replaces_another(tmp_path: Path) -> None:

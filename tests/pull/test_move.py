@@ -84,22 +84,6 @@ def test_a_moved_file_is_a_new_prompt_if_it_is_named(moved: World, how: str) -> 
     assert moved.ok("push").out.count("lost its file") == 0
 
 
-def test_all_files_that_may_have_moved_are_listed(moved: World) -> None:
-    moved.write("named")
-    moved.write("again")
-    nameless(moved, "again")
-    moved.commit("Move it")
-    moved.ok("push", "again", "named")
-    for name in ("again", "named"):
-        moved.path(name).unlink()
-    moved.put("prompts/more.yaml", EDITED)
-    done = moved.run("push", "--json").document["error"]
-    files = f"prompts/more.yaml, prompts/{NEW}.yaml"
-    # A file that had its name keeps it wherever it moves.
-    assert f"{files} have no name:, and 'again', '{OLD}' lost their files" in done["message"]
-    assert f"write name: again or {OLD} into {files} to keep the prompt" in done["hint"]
-
-
 def test_without_git_the_record_knows_which_prompts_had_a_file(live: World) -> None:
     (live.root / ".git").rename(live.root / "no-git")
     live.path(OLD).rename(live.path(NEW))
@@ -144,24 +128,6 @@ def test_no_pull_makes_a_second_file_of_a_prompt_renamed_in_the_dashboard(live: 
     live.ok("mv", OLD, NEW)
     # Git does not show under the new name which version an edited file was made from, so a person decides.
     assert live.states() == {NEW: "diverged"}
-
-
-@pytest.mark.parametrize("with_name", [False, True])
-def test_an_edit_before_a_rename_in_the_dashboard_asks(live: World, with_name: bool) -> None:
-    """Git does not show under the new name which version an edited file was made from."""
-    if with_name:
-        live.edit(OLD, "messages:", f"name: {OLD}\nmessages:")
-    live.edit(OLD, "that tone counts", "that manners count")
-    live.commit("Be shorter")
-    live.rename(OLD, NEW)
-    live.ok("mv", OLD, NEW)
-    live.commit("Rename it")
-    live.forget()
-    assert live.states() == {NEW: "diverged"}
-    live.ok("pull", NEW, "--ours")
-    live.ok("push")
-    assert "that manners count" in live.text(NEW)
-    assert live.text(NEW, 1) == TEXT
 
 
 def test_mv_of_a_prompt_in_the_embedded_registry_names_no_dashboard(local: World) -> None:

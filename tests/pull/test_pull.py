@@ -67,20 +67,6 @@ def test_partial_writes_the_rest_of_what_a_file_cannot_hold_with_its_comments(th
     assert three.files()["prompts/a.yaml"] == before["prompts/a.yaml"]
 
 
-def test_nothing_is_written_while_one_prompt_diverged(three: World) -> None:
-    for name in ("a", "b", "new"):
-        three.publish(name, "Theirs {name}")
-    three.edit("b", "Hello", "Ours")
-    before = three.files()
-    done = three.exits(3, "pull", "--json").document
-    assert (done["error"]["code"], done["written"], three.files() == before) == ("diverged", [], True)
-    shown = three.run("pull").err
-    partial = f"promptsync -C {three.root} pull --partial"
-    assert f"hint: promptsync pull --merge b\nhint: {partial}\n" in shown
-    for part in ("pull NAME --theirs", "pull NAME --ours", "push NAME --force", "Ours", "Theirs"):
-        assert part in shown
-
-
 def test_a_side_is_taken_for_all_prompts_that_are_named(three: World) -> None:
     for name in "abc":
         three.edit(name, "Hello", "Ours")
@@ -113,6 +99,7 @@ WRONG = """
     --version 1; --label prod --version 1 b; --label prod --ours b; --label prod --prune; --label nowhere
     --version 9 b; --version 1 new-here; --output out --theirs b; --output out --prune
     --output out --label nowhere; --output out gone; --output prompts; --output prompts/sub; --output link
+    b@9; b:nowhere; b@1 c:prod
 """
 
 
@@ -397,17 +384,3 @@ def test_tags_of_today_are_pulled_with_a_version_that_was_read_before(three: Wor
     three.ok("pull")
     assert "new" in three.path("a").read_text("utf-8") and "new" in three.path("b").read_text("utf-8")
     assert set(three.states().values()) == {"in-sync"}
-
-
-def test_a_version_is_named_as_in_every_other_command(three: World) -> None:
-    three.publish("b", "Theirs {name}")
-    three.ok("pull")
-    three.commit("Pull")
-    three.ok("label", "set", "b@1", "prod")
-    for name in ("b@1", "b@v1", "b:prod", "prompts/b.yaml"):
-        three.ok("pull", *((name,) if name[1] != "r" else (str(three.path("b")), "--version", "1")))
-        assert "Hello" in three.path("b").read_text("utf-8")
-        three.ok("pull")
-    assert three.run("pull", "b@9").code == 2
-    assert three.run("pull", "b:nowhere").code == 2
-    assert three.run("pull", "a@1", "b:prod").code == 2

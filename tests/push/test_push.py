@@ -82,16 +82,6 @@ def test_force_overrides_for_that_name_only_and_needs_a_yes(three: World) -> Non
 # -- reviewed plans -------------------------------------------------------------------------------------
 
 
-def test_a_dry_run_sends_no_write_and_says_so_first(three: World) -> None:
-    three.edit("a", "Hello", "Ciao")
-    lines = three.ok("push", "--dry-run").out.splitlines()
-    found = three.ok("push", "-n", "--json").document
-    assert lines[:2] == ["DRY RUN: nothing was published", f"1 prompt to publish to team ({three.url})"]
-    assert lines[-1] == f"fingerprint {found['fingerprint']}"
-    assert (found["dry_run"], found["published"], three.writes) == (True, [], [])
-    assert [(one["name"], one["from"], one["to"]) for one in found["plan"]] == [("a", 1, 2)]
-
-
 def fingerprint(world: World, *options: str) -> str:
     return str(world.run("push", "-n", "--json", *options).document["fingerprint"])
 
@@ -341,15 +331,3 @@ def test_a_text_with_more_in_it_that_somebody_publishes_meanwhile_is_not_ours(
 
 
 # -- private files --------------------------------------------------------------------------------------
-
-
-def test_a_private_directory_that_cannot_be_used_is_reported_before_any_write(world: World) -> None:
-    place = world.put(".promptsync", "a file in its place")
-    world.write("a")
-    for verb, what in (("push", ".promptsync"), ("pull", ".promptsync"), ("push", "lock")):
-        if what == "lock":
-            place.unlink()
-            (place / "lock").mkdir(parents=True)
-        done = world.run(verb)
-        assert (done.code, world.writes) == (2, [])
-        assert what in done.err and "hint: " in done.err
