@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from scripted_registry import Reply, Seen
-from worlds import SYNCED, World, made
+from worlds import SYNCED, World, own_world
 
 Grow = Callable[[dict[str, Any]], None]
 """Adds a key to one version in an answer."""
@@ -70,34 +68,24 @@ def growing(grow: Grow) -> Callable[[Seen, Callable[[Seen], Reply]], Reply]:
     return answer
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@own_world()
+def three(world: World) -> None:
     """Three prompts that were pushed, committed."""
-    with made(tmp_path) as world:
-        tool = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
-        model = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}
-        world.write("support/refund", model=model, tools=[tool], tags=["a"])
-        world.write("support/tone", content="Be kind.")
-        path = world.path("ask")
-        path.write_text(
-            "name: ask\nmessages:\n  - {role: system, content: One}\n  - {role: user, content: '{two}'}\n"
-        )
-        world.commit()
-        world.ok("push")
-        yield world
+    tool = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
+    model = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}
+    world.write("support/refund", model=model, tools=[tool], tags=["a"])
+    world.write("support/tone", content="Be kind.")
+    messages = "  - {role: system, content: One}\n  - {role: user, content: '{two}'}\n"
+    world.put("prompts/ask.yaml", f"name: ask\nmessages:\n{messages}")
+    world.commit()
+    world.ok("push")
 
 
-def _message(world: World, name: str, version: int | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = world.read(name, version)["prompt_template"]["messages"][0]
-    return found
-
-
-def _in_dashboard(world: World, text: str = "Hello {name}", *, name: str = "ask", **keys: Any) -> None:
-    """Publish a version of a prompt whose first message has a text and further keys."""
-    template = world.read(name)["prompt_template"]
-    template["messages"][0]["content"] = [{"type": "text", "text": text}]
-    template["messages"][0] |= keys
-    world.publish(name, prompt_template=template)
+def _in_dashboard(world: World, text: str, **keys: Any) -> None:
+    """Publish a version of ``ask`` whose first message has a text and further keys."""
+    template = world.read("ask")["prompt_template"]
+    template["messages"][0] |= {"content": [{"type": "text", "text": text}], **keys}
+    world.publish("ask", prompt_template=template)
 
 
 def test_a_new_field_changes_nothing_is_mentioned_and_an_edit_is_pushed_as_before(world: World) -> None:
@@ -125,38 +113,33 @@ def test_a_new_field_changes_nothing_is_mentioned_and_an_edit_is_pushed_as_befor
     assert {name: world.version(name) for name in NAMES} == dict.fromkeys(NAMES, 1)
 
     # committed or not, the next status and the one after a further edit know what was published
-    for version, old, new in (
-        (2, "One", "Two"),
-        (3, "Two", "Three"),
-        (4, "  - {role: system", "  - {role: user, content: New}\n  - {role: system"),
-    ):
-        world.edit("ask", old, new)
-        if version == 2:
-            world.commit()
-        elif version == 4:
-            shutil.rmtree(world.root / ".promptsync")
+    for version, old, new in ((2, "One", "Two"), (3, "Two", "Three")):
+        world.edit("ask", old, new, commit="Reword" if version == 2 else "")
+        shutil.rmtree(world.root / ".promptsync")
         assert world.states()["ask"] == "ahead"
         assert [one["version"] for one in world.ok("push", "--json").document["published"]] == [version]
         assert set(world.states().values()) == {"in-sync"}
     assert "strict" not in world.path("ask").read_text()
+    # a deleted file comes back without them
+    before = world.path("ask").read_text()
+    world.path("ask").unlink()
+    world.ok("pull", "--theirs", "ask")
+    assert SYNCED.sub("", world.path("ask").read_text()) == SYNCED.sub("", before)
 
 
-@pytest.mark.parametrize("grow", [_in_template, _everywhere])
 def test_a_text_edited_in_the_dashboard_is_pulled_and_merged_without_what_the_registry_adds(
-    world: World, grow: Grow
+    world: World,
 ) -> None:
     _in_dashboard(world, "Theirs")
-    world.faults.append(growing(grow))
+    world.faults.append(growing(_everywhere))
     assert world.states() == {"support/refund": "in-sync", "support/tone": "in-sync", "ask": "behind"}
     world.ok("pull")
     file = yaml.safe_load(world.path("ask").read_text())
-    expected = [{"role": "system", "content": "Theirs"}, {"role": "user", "content": "{two}"}]
-    if grow is not _in_template:
-        # It changed with the version, so it is an edit like any other.
-        for number, message in enumerate(expected):
-            message["id"] = f"m2-{number}"
-    assert file["messages"] == expected
-    assert "extra" not in file
+    # What changed with the version is an edit like any other.
+    assert "extra" not in file and file["messages"] == [
+        {"role": "system", "content": "Theirs", "id": "m2-0"},
+        {"role": "user", "content": "{two}", "id": "m2-1"},
+    ]
     assert set(world.states().values()) == {"in-sync"}
     world.commit()
     assert world.ok("push", "--json").document["published"] == []
@@ -167,7 +150,6 @@ def test_a_text_edited_in_the_dashboard_is_pulled_and_merged_without_what_the_re
     world.ok("pull", "--merge")
     text = world.path("ask").read_text()
     assert "Theirs again" in text and "{two} please" in text
-    assert world.states()["ask"] == "ahead"
     world.commit()
     assert [one["version"] for one in world.ok("push", "--json").document["published"]] == [4]
     assert set(world.states().values()) == {"in-sync"}
@@ -189,7 +171,7 @@ def test_a_key_that_changes_in_the_dashboard_is_an_edit(world: World) -> None:
     world.edit("ask", "One", "Two")
     world.commit()
     world.ok("push")
-    assert _message(world, "ask")["strict"] is True
+    assert world.read("ask")["prompt_template"]["messages"][0]["strict"] is True
 
 
 def test_a_key_that_was_sent_can_be_changed_and_its_removal_makes_no_difference(world: World) -> None:
@@ -208,7 +190,8 @@ def test_a_key_that_was_sent_can_be_changed_and_its_removal_makes_no_difference(
         assert world.states()["ask"] == "in-sync"
     world.edit("ask", "content: One", "content: Two")
     world.ok("push")
-    assert [_message(world, "ask", one).get("strict") for one in (1, 2, 3, 4)] == [None, True, False, None]
+    messages = [world.read("ask", version)["prompt_template"]["messages"][0] for version in (1, 2, 3, 4)]
+    assert [message.get("strict") for message in messages] == [None, True, False, None]
 
 
 def test_only_what_was_sent_and_did_not_come_back_is_altered(world: World) -> None:
@@ -263,19 +246,11 @@ def test_a_field_that_the_vendor_takes_back_is_altered(world: World) -> None:
         shutil.rmtree(world.root / ".promptsync")
 
 
-def test_a_deleted_file_comes_back_without_what_the_registry_adds(world: World) -> None:
+def test_a_rollback_leaves_the_version_whose_key_the_dashboard_added(world: World) -> None:
     world.faults.append(growing(_in_template))
-    before = world.path("ask").read_text()
-    world.path("ask").unlink()
-    world.ok("pull", "--theirs", "ask")
-    assert SYNCED.sub("", world.path("ask").read_text()) == before
-    assert world.states()["ask"] == "in-sync"
     _in_dashboard(world, "One", mood="calm")
-    world.path("ask").unlink()
-    world.ok("pull", "--theirs", "ask")
+    world.ok("pull", "ask")
     assert "mood: calm" in world.path("ask").read_text() and "extra" not in world.path("ask").read_text()
-    assert world.states()["ask"] == "in-sync"
-    # A rollback leaves the version whose key the dashboard added.
     world.ok("label", "set", "ask", "prod", "--to", "1")
     world.ok("label", "move", "ask", "prod", "--to", "2")
     world.ok("rollback", "--label", "prod", "--to", "HEAD", "-y")

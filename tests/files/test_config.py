@@ -87,20 +87,15 @@ def test_include_says_what_belongs_here(tmp_path: Path) -> None:
 
 
 def test_the_file_is_found_from_below(tmp_path: Path) -> None:
+    (tmp_path / "a/promptsync.yaml").mkdir(parents=True)
     path = write(tmp_path, "")
-    below = tmp_path / "a/b"
-    below.mkdir(parents=True)
-    assert find(below) == find(tmp_path) == path
-    (tmp_path / "a/promptsync.yaml").mkdir()
-    assert find(below) == path
+    assert find(tmp_path / "a") == path
 
 
 REFUSED = {
     "promts: x\nlimit: {}\n": (
         "1:1: Unknown key promts. Did you mean prompts?\n2:1: Unknown key limit. Did you mean limits?"
     ),
-    "- a\n": "1:1: The file must be a mapping, but it is a list.",
-    "remotes:\n  p: {}\n": "2:3: remotes.p lacks the key url.",
     "remotes: {p: {url: ftp://x}}\n": (
         "1:15: remotes.p.url must be local:, local:PATH, or an http or https URL."
     ),
@@ -108,7 +103,6 @@ REFUSED = {
         "1:1: remote: prod is not one of the remotes: production."
     ),
     "remote: lokal\n": "1:1: remote: lokal is not one of the remotes: local. Did you mean local?",
-    "labels: {main: no}\n": "1:10: labels.main must be text, but it is the boolean false in YAML. Quote it.",
     "labels: {on: prod}\n": (
         '1:10: YAML reads the key on as a boolean, but a key must be text. Quote it: "on".'
     ),
@@ -116,12 +110,10 @@ REFUSED = {
         '1:10: deploy.dashboard_edits: "ask" is not one of "pass-over" or "refuse".'
     ),
     "limits: {changes: 50}\n": "1:10: limits.changes: 50 is greater than the maximum of 1.",
-    "checks: [{match: x}]\n": "1:10: checks[0] needs one of table:, evaluation: and agent:.",
     "checks: [{match: x, table: t, agent: a}]\n": (
         "1:10: checks[0] needs one of table:, evaluation: and agent:."
     ),
     "checks: [{match: x, evaluation: e, sheet: s}]\n": "1:10: checks[0] lacks the key table.",
-    "checks: [{match: x, table: e, max_drop: .nan}]\n": "1:41: JSON has no number .nan. Quote it.",
     "checks: [{match: x, agent: bot, max_drop: 5}, {match: x, evaluation: e, max_drop: 5}]\n": (
         f"1:10: checks[0] {NO_LIMIT}\n1:47: checks[1] {NO_LIMIT}"
     ),
@@ -138,23 +130,19 @@ def test_an_invalid_configuration_is_refused_with_every_reason(tmp_path: Path, t
 
 
 def test_the_prompts_are_below_the_configuration(tmp_path: Path) -> None:
-    for prompts in ("..", "../x", "a/../../b", "/abs", "C:/x", "a\\b", "."):
+    for prompts in ("a/../../b", "/abs", "C:/x", "a\\b", "."):
         (line,) = problems(tmp_path, f"prompts: '{prompts}'\n")
         assert "is not below the directory" in line
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "remotes: {p: {url: 'https://x', api_key: pl_0123456789abcdef0123456789abcdef}}\n",
+def test_a_key_in_the_configuration_is_an_error_that_does_not_show_it(tmp_path: Path) -> None:
+    for text in (
         "# key: pl_0123456789abcdef0123456789abcdef\n",
         "remotes: {p: {url: 'https://user:secret@api.example'}}\n",
-    ],
-)
-def test_a_key_in_the_configuration_is_an_error_that_does_not_show_it(tmp_path: Path, text: str) -> None:
-    found = problems(tmp_path, text)
-    assert any("PROMPTLAYER_API_KEY" in line for line in found)
-    assert not any("0123456789" in line or "secret@" in line for line in found)
+    ):
+        found = problems(tmp_path, text)
+        assert any("PROMPTLAYER_API_KEY" in line for line in found)
+        assert not any("0123456789" in line or "secret@" in line for line in found)
 
 
 def test_a_configuration_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
@@ -164,15 +152,13 @@ def test_a_configuration_that_cannot_be_read_is_a_usage_error(tmp_path: Path) ->
     assert problems(tmp_path, "a: [\n")[0].startswith("promptsync.yaml:2:1: This is not valid YAML")
 
 
-@pytest.mark.parametrize(
-    ("text", "governed"),
-    [
+def test_labels_that_deploy_moves_are_governed(tmp_path: Path) -> None:
+    checks = "checks: [{match: x, evaluation: e}]\n"
+    for text, governed in (
         ("labels: {main: prod, next: staging}\n", ["prod", "staging"]),
-        ("labels: {main: prod}\nchecks: [{match: x, evaluation: e}]\n", ["prod"]),
-        ("checks: [{match: x, evaluation: e}]\n", ["prod", "staging", "anything"]),
+        (f"labels: {{main: prod}}\n{checks}", ["prod"]),
+        (checks, ["prod", "staging", "anything"]),
         ("remote: local\n", []),
-    ],
-)
-def test_labels_that_deploy_moves_are_governed(tmp_path: Path, text: str, governed: list[str]) -> None:
-    config = load(write(tmp_path, text))
-    assert [label for label in ("prod", "staging", "anything") if config.governs(label)] == governed
+    ):
+        config = load(write(tmp_path, text))
+        assert [label for label in ("prod", "staging", "anything") if config.governs(label)] == governed

@@ -30,16 +30,15 @@ def test_a_file_comes_with_its_directories_and_every_byte_and_goes_with_those_th
 
 
 def test_a_replaced_file_keeps_its_mode_and_a_new_one_follows_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0o027)
+    before, new = os.umask(0o027), tmp_path / "new.yaml"
     try:
         write(tmp_path, "new.yaml", "x")
     finally:
         os.umask(before)
-    assert stat.S_IMODE((tmp_path / "new.yaml").stat().st_mode) == 0o640
-    (tmp_path / "new.yaml").chmod(0o604)
+    assert stat.S_IMODE(new.stat().st_mode) == 0o640
+    new.chmod(0o604)
     write(tmp_path, "new.yaml", "y")
-    assert stat.S_IMODE((tmp_path / "new.yaml").stat().st_mode) == 0o604
-    assert (tmp_path / "new.yaml").read_text() == "y"
+    assert (stat.S_IMODE(new.stat().st_mode), new.read_text()) == (0o604, "y")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from promptsync.files.prompt_file import parse, render_edit, render_new
 from promptsync.prompt import snippets
 from promptsync.prompt.canonical import canonical, to_document, to_prompt
 from promptsync.prompt.prompt import Local, Prompt
-from promptsync.prompt.snippets import Reference, pins
+from promptsync.prompt.snippets import pins
 
 Change = Callable[[Any], object]
 
@@ -96,7 +97,6 @@ synced: 7-3fa9c1a # by pull
 """
 HI = {"role": "user", "content": "Hi\nthere"}
 PARAMETERS = "    parameters: {temperature: 0.20, stop: [a, b]}\n"
-SINGLE = "metadata:\n  note:    'it''s brief'   # aligned\ncontent: x\n"
 KEY = "synced: 1-0a1b2c3\n"
 JSON = '{"name": "p", "content": "x",\n "tags": ["a"]}\n'
 TOP = f"# top\nname: p\n# the text\ncontent: x\n{KEY}"
@@ -164,9 +164,6 @@ def everywhere(document: Any) -> None:
 EDITS: dict[str, tuple[str, Change, str | tuple[str, str] | None]] = {
     # -- texts and values
     "a value keeps its comment": (FILE, put("synced", "8-0c4e1f2"), ("7-3fa9c1a", "8-0c4e1f2")),
-    "a line of a block": (
-        FILE, put("messages", 0, "content", "You answer.  \n\nBe brief.\n"), ("kind", "brief"),
-    ),
     "blank lines at the end of a block": (
         FILE, put("messages", 0, "content", "a\n\n\n"),
         ("|\n    You answer.  \n\n    Be kind.\n\n", "|+\n    a\n\n\n"),
@@ -179,9 +176,6 @@ EDITS: dict[str, tuple[str, Change, str | tuple[str, str] | None]] = {
         "content: >-  # the tone\n  one\n  line\n\n  two\n" + KEY, put("content", "one line\nnew\ntwo"),
         "content: |-  # the tone\n  one line\n  new\n  two\n" + KEY,
     ),
-    "what single quotes cannot hold": (
-        SINGLE, put("metadata", "note", "it's \x07"), ("'it''s brief'", '"it\'s \\u0007"'),
-    ),
     "several lines in quotes": (
         "content: 'a\n\n  b'\n", put("content", "one\nb\n\ntwo"), "content: 'one\n\n  b\n\n\n  two'\n",
     ),
@@ -190,9 +184,6 @@ EDITS: dict[str, tuple[str, Change, str | tuple[str, str] | None]] = {
     ),
     "a comment beside a block": ("content: x # n\n", put("content", "a\nb"), "content: |- # n\n  a\n  b\n"),
     "JSON": (JSON, put("content", "a\nb"), ('"x"', '"a\\nb"')),
-    "a block without a last line break": (
-        "content: |\n  x", put("synced", "2-3fa9c1a"), "content: |-\n  x\nsynced: 2-3fa9c1a\n",
-    ),
     "one text block in a list": (
         "content:\n- type: text  # one\n  text: 'a'\n", put("content", "b"),
         "content:\n- type: text  # one\n  text: 'b'\n",
@@ -209,23 +200,11 @@ EDITS: dict[str, tuple[str, Change, str | tuple[str, str] | None]] = {
         FILE, put("model", "parameters", {"temperature": 0.5, "stop": ["a", "c", "b"], "seed": 4}),
         (PARAMETERS, "    parameters: {temperature: 0.5, stop: [a, c, b], seed: 4}\n"),
     ),
-    "a key with the indentation of its siblings": (
-        FILE, put("model", "api_type", "responses"), (PARAMETERS, f"{PARAMETERS}    api_type: responses\n"),
-    ),
     "a key in its place": (TOP, put("tags", ["a"]), ("# the", "tags: [a]\n# the")),
-    "a key at the top": ("# top\ncontent: x\n", put("tags", ["a"]), "# top\ntags: [a]\ncontent: x\n"),
-    "a key after a folded block": (
-        FILE, put("evaluations", ["a"]), ("# local\n", "evaluations: [a]\n# local\n"),
-    ),
     "a key less in JSON": (JSON, call("pop", ("tags",)), '{"name": "p", "content": "x"}\n'),
-    "the default format": (FILE, put("template_format", "f-string"), ("template_format: 'jinja2'\n", "")),
     "what the application must have": (
         "content: x # n\nneeds: app >= 2.3  # since May\n", put("needs", "app >= 2.4"),
         "content: x # n\nneeds: app >= 2.4  # since May\n",
-    ),
-    "needs below metadata, which are the same": (
-        "content: x\nmetadata:\n  needs: app  # since May\n", put("content", "y"),
-        "content: y\nmetadata:\n  needs: app  # since May\n",
     ),
     "needs below metadata, which change": (
         "name: p\ncontent: x # n\nmetadata:\n  needs: app  # since May\n  owner: me # us\n",
@@ -240,9 +219,7 @@ EDITS: dict[str, tuple[str, Change, str | tuple[str, str] | None]] = {
     "the first entries of an item": (
         LIST, put("metadata", "list", 0, {"new": 0, "c": 3}), ("a: 1\n    b: 2", "new: 0"),
     ),
-    "another item in the place": (COMMENTED, put("tags", ["c", "b"]), ("- a", "- c")),
     "brackets open up": (IN_FLOW, put("messages", 0, "content", "a\nb\n"), OPENED),
-    "lines in brackets go": (BRACKETS, put("evaluations", ["c"]), in_brackets('"c"')),
     "lines in brackets move": (
         BRACKETS, put("evaluations", ["c", "a", "b"]), in_brackets('"c"', '"a"', '"b"'),
     ),
@@ -251,18 +228,12 @@ EDITS: dict[str, tuple[str, Change, str | tuple[str, str] | None]] = {
         TURNS, turned_and_edited, swap(TURNED, "content: a", "content: new"),
     ),
     # -- anchors
-    "beside anchors": (ANCHORS, put("metadata", "c", "e", 2), ("e: 1", "e: 2")),
     "an alias": (ANCHORS, put("metadata", "b", {"k": "one"}), ("b: *a", "b: {k: one}")),
-    "an alias in brackets": (
-        ANCHORS, put("metadata", "c", {"d": {"k": "one"}, "e": 1}), ("d: *a", "d: {k: one}"),
-    ),
     "an anchor with all its aliases": (
         ANCHORS, everywhere, swap(ANCHORS, "k: one", "k: ONE").replace("*a", "{k: ONE, l: two}"),
     ),
     "an anchored text": ("content: &t hello\nmetadata: {copy: *t}\n", put("content", "new"), None),
-    "an alias of a text": ("content: &t hello\nmetadata: {copy: *t}\n", put("metadata", "copy", "new"), None),
     # -- odd layouts, of which only the meaning counts
-    "explicit keys": ("? name\n: p\n? content\n: x\n", put("content", "y"), None),
     "an explicit key whose text becomes a block": (
         "? content\n: x\n", put("content", "a\nb\n"), "name: support/refund\ncontent: |\n  a\n  b\n",
     ),
@@ -271,13 +242,8 @@ EDITS: dict[str, tuple[str, Change, str | tuple[str, str] | None]] = {
         "content: [\n  # first\n  {type: text, text: a}, # one\n  {type: code, code: b},\n]\n",
         put("content", 1, "code", "c"), None,
     ),
-    "dashes behind dashes": (ODD, put("metadata", "list", 0, ["z"]), None),
     "an item below its dash": (ODD, put("metadata", "list", 3, "d", 1), None),
-    "an empty item": (ODD, put("metadata", "list", 2, [1]), None),
     "an empty value": ("content:\n  on\n  lines\nmetadata:\n\n  a:\n", put("metadata", "a", "1"), None),
-    "what is below a block that keeps its lines": (
-        "content: |+\n  a\n\n\nmetadata: {a: 1}\n", call("pop", ("metadata",)), None,
-    ),
     "blanks below an indented block": (
         "content: |2\n    a\n\n     \nmetadata: {a: 1}\n", put("metadata", "b", 2), None,
     ),
@@ -360,22 +326,20 @@ tags: [a] # last
 """
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
-@pytest.mark.parametrize("content", ["one", "|-2\n      one", "|2-\n      one", ">\n      one\n"])
-def test_blank_lines_at_the_end_of_a_text_cost_no_comments(content: str, place: int) -> None:
+@pytest.mark.parametrize("content", ["one", "|2-\n      one", ">\n      one\n"])
+def test_blank_lines_at_the_end_of_a_text_cost_no_comments(content: str) -> None:
     """Blank lines below a text that ends in some would become part of it."""
     source = BLANKS.format(content=content)
-    for text in ("", "new", "new\n", "new\n\n", "new\n\n\n"):
+    for place, text in itertools.product((0, 1, 2), ("", "new", "new\n\n")):
 
-        def change(document: dict[str, Any], text: str = text) -> None:
+        def change(document: dict[str, Any], place: int = place, text: str = text) -> None:
+            one = document["messages"][0]
             if text:
                 document["messages"].insert(place, {"role": "assistant", "content": text})
-            one = next(each for each in document["messages"] if str(each["content"]).startswith("one"))
             one["content"] = "one\nmore\n\n"
 
         edited = edit(source, change)
-        marks = ("# name", "# list", "# first", "# one", "# second", "# two", "# last")
-        assert [mark for mark in marks if mark not in edited] == []
+        assert edited.count(" # ") == source.count(" # "), edited
 
 
 # -- pins --------------------------------------------------------------------------------------------------
@@ -384,39 +348,23 @@ PIN = "@@@tone@version_number:1@@@"
 NEW = "@@@tone@version_number:12@@@"
 
 
-def repinned(text: str, *, name: str = "tone", moved: tuple[int, ...] = (1,), version: int = 12) -> str:
+def repinned(text: str) -> str:
     file = parse(text.encode(), "p.yaml", "p")
-    template = snippets.repinned(file.prompt.template, name, moved, version)
+    template = snippets.repinned(file.prompt.template, "tone", {1}, 12)
     return render_edit(file, replace(file.prompt, template=template), file.local)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "name: p\r\ncontent: |\r\n  Hi {pin}\r\n  Bye\r\n",
         "{{name: p, messages: [{{role: user, content: 'Hi {pin}'}}]}}\n",
-        "name: p\ncontent: |\n  {pin} {pin}\n  @@@tone@@@ @@@tone@label:prod@@@ {pin}\n",
-        f"# {PIN}\nname: p\ncontent: |  # {PIN}\n  {{pin}}\n# {PIN}\n",
+        "name: p\r\ncontent: |\r\n  {pin} {pin}\r\n  @@@tone@@@ @@@tone@label:prod@@@ {pin}\r\n",
+        f"# {PIN}\nname: p\ncontent: |  # {PIN}\n  {{pin}}\nexamples: [{{{{x: '{PIN}'}}}}]\n# {PIN}\n",
+        "name: p\ncontent: '@@@tone@version_number:3@@@ @@@other@@@tone@version_number:1@@@'\n",
     ],
 )
-def test_only_the_number_of_a_pin_changes(text: str) -> None:
+def test_only_the_number_of_a_pin_that_is_rendered_changes(text: str) -> None:
     assert repinned(text.format(pin=PIN)) == text.format(pin=NEW)
-
-
-CALL = "tool_calls: [{id: c, type: function, function: {name: f, arguments: 'PIN'}}]".replace("PIN", PIN)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"name: p\ncontent: Hi\nexamples: [{{x: '{PIN}'}}]\nmetadata: {{note: '{PIN}'}}\n",
-        "name: p\ncontent: '@@@tone@version_number:3@@@ @@@tones@version_number:1@@@'\n",
-        "name: p\ncontent: '@@@other@@@tone@version_number:1@@@'\n",
-        f"name: p\nmessages:\n- role: assistant\n  content: hi\n  {CALL}\n",
-    ],
-)
-def test_other_pins_and_those_that_are_not_rendered_stay(text: str) -> None:
-    assert repinned(text) == text
 
 
 def test_a_reference_that_is_spelled_with_escapes_is_changed_too() -> None:
@@ -424,11 +372,5 @@ def test_a_reference_that_is_spelled_with_escapes_is_changed_too() -> None:
     found = repinned(text)
     assert pins(parse(found.encode(), "p.yaml", "p").prompt.template) == {"tone": {12}}
     assert "# why\n" in found and "# beside" in found and found.endswith("metadata: {a: 1}\n")
-
-
-def test_several_versions_move_and_the_others_stay() -> None:
-    text = "name: p\ncontent: '{} {} {}'\n"
-    old, new = ([str(Reference("tone", version=at)) for at in numbers] for numbers in ((1, 2, 5), (3, 3, 5)))
-    assert repinned(text.format(*old), moved=(1, 2), version=3) == text.format(*new)
     zeros = "name: p\ncontent: '@@@tone@version_number:001@@@'\n"
     assert repinned(zeros) == zeros.replace("001", "12")

@@ -77,5 +77,4 @@ def test_an_argument_that_no_program_can_get_is_one_error(repository: Path, argu
 
 def test_many_objects_are_written_and_read_at_once(repository: Path) -> None:
     names = [f"{number:040x}" for number in range(1, 50_001)]
-    out = GitProgram(repository).objects("--batch-check", names)
-    assert out.splitlines() == [f"{name} missing".encode() for name in names]
+    assert GitProgram(repository).objects("--batch-check", names).count(b" missing\n") == len(names)

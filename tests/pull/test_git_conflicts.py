@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -50,7 +51,6 @@ def test_git_markers_are_named_with_the_command_and_pull_merge_keeps_the_keys_of
     pulled_twice: World, style: dict[str, str]
 ) -> None:
     merge(pulled_twice, "aside", **style)
-    before = pulled_twice.files()
     line = pulled_twice.path("refund").read_text("utf-8").splitlines().index("<<<<<<< HEAD") + 1
     for verb in ("status", "push", "pull", "diff", "deploy --label prod", "render refund"):
         done = pulled_twice.run(*verb.split())
@@ -59,15 +59,12 @@ def test_git_markers_are_named_with_the_command_and_pull_merge_keeps_the_keys_of
         assert "promptsync pull --merge refund" in shown and done.code in (1, 3)
     (problem,) = pulled_twice.run("lint", "--json").document["problems"]
     assert (problem["rule"], problem["line"]) == ("conflict-markers", line)
-    assert "merged  refund  v3  prompts/refund.yaml" in pulled_twice.ok("pull", "--merge", "--dry-run").out
-    assert pulled_twice.files() == before
     done = pulled_twice.ok("pull", "--merge", *["refund"] * bool(style), "--json").document
     assert [one["name"] for one in done["merged"]] == ["refund"]
     document = yaml.safe_load(pulled_twice.path("refund").read_text("utf-8"))
     assert [key.partition("-")[0] for key in document["synced"]] == ["3", "2"]
     (message,) = document["messages"]
     assert message["content"] == said(l1="Be very kind.", l2="Be short.", l4="Ask for the number.")
-    assert pulled_twice.states() == {"refund": "ahead", "other": "in-sync"}
     pulled_twice.commit("Merge")
     assert pulled_twice.states() == {"refund": "ahead", "other": "in-sync"}
     pulled_twice.ok("push")
@@ -81,22 +78,21 @@ def test_a_conflict_of_texts_is_for_a_person(pulled_twice: World) -> None:
     pulled_twice.git("checkout", "-q", "main")
     merge(pulled_twice, "aside")
     before = pulled_twice.files()
-    for verb in (["push"], ["pull", "--merge"], ["pull", "--merge", "refund"]):
-        done = pulled_twice.run(*verb)
-        assert done.code == 1 and pulled_twice.files() == before
-        assert "Git conflict markers: both sides of a merge are in this file." in done.err
-        assert "hint: edit prompts/refund.yaml:" in done.err
+    for verb in ("push", "pull --merge", "pull --merge refund"):
+        done = pulled_twice.says(
+            1, "Git conflict markers: both sides of a merge are in this file.", *verb.split()
+        )
+        assert pulled_twice.files() == before and "hint: edit prompts/refund.yaml:" in done.err
     # Once somebody has decided about the text, the keys are left.
-    text = before["prompts/refund.yaml"].decode()
-    first = text.index("<<<<<<<")
-    pulled_twice.path("refund").write_text(
-        text[:first]
-        + text[text.index("\n", first) + 1 : text.index("=======", first)]
-        + text[text.index("\n", text.index(">>>>>>>", first)) + 1 :],
-        "utf-8",
+    decided = re.sub(
+        r"<{7}.*\n((?:.*\n)*?)={7}\n(?:.*\n)*?>{7}.*\n",
+        r"\1",
+        before["prompts/refund.yaml"].decode(),
+        count=1,
     )
-    if "<<<<<<<" in pulled_twice.path("refund").read_text("utf-8"):
-        pulled_twice.ok("pull", "--merge")
+    pulled_twice.put("prompts/refund.yaml", decided)
+    assert decided.count("<<<<<<<") == 1
+    pulled_twice.ok("pull", "--merge")
     assert parse(pulled_twice.path("refund").read_bytes(), "refund.yaml", "refund")
 
 
@@ -114,9 +110,7 @@ MERGED = [
     (f"synced: {A}\n", f"synced: {{local: {B}}}\n", None),
     (f"synced: {A}  # why\n", f"synced: {B}\n", None),
     (f"synced: {A}\nmetadata: {{a: 1}}\n", f"synced: {B}\n", None),
-    ("metadata: {a: 1}\n", "metadata: {a: 2}\n", None),
     ("- x\n", "- y\n", None),
-    (": {\n", f"synced: {B}\n", None),
 ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from worlds import SYNCED, World, template
 
 from promptsync.files.prompt_file import parse
@@ -77,13 +76,11 @@ def test_edits_in_two_messages_merge_and_the_rest_of_the_file_stays(shop: World)
     mine = edit(shop, ("kind and brief", "very kind"))
     dashboard(shop, ASKED)
     for verb in ("pull", "push"):
-        done = shop.run(verb)
-        hints = [line for line in done.err.splitlines() if line.startswith("hint:")]
-        assert done.code == 3 and hints[0].startswith("hint: promptsync pull --merge refund")
+        error = shop.exits(3, verb, "--json").document["error"]
+        assert error["code"] == "diverged" and error["hint"].startswith("promptsync pull --merge refund")
     planned = shop.ok("pull", "--merge", "--dry-run", "--json").document
     assert [one["name"] for one in planned["merged"]] == ["refund"] and file(shop) == mine
-    done = shop.ok("pull", "--merge")
-    assert ["merged", "refund", "v1", "->", "v2", "prompts/refund.yaml"] in done.lines
+    assert ["merged", "refund", "v1", "->", "v2", "prompts/refund.yaml"] in shop.ok("pull", "--merge").lines
     (kept,) = (path for path in (shop.root / ".promptsync/backup").rglob("*") if path.is_file())
     assert kept.read_text("utf-8") == mine
     merged = FILE.replace("kind and brief", "very kind").replace('"{question}"', '"Question: {question}"')
@@ -93,34 +90,15 @@ def test_edits_in_two_messages_merge_and_the_rest_of_the_file_stays(shop: World)
     assert shop.states() == {"refund": "in-sync"}
 
 
-@pytest.mark.parametrize(
-    ("text", "here", "there", "merged"),
-    [
-        (
-            "messages:\r\n- role: user\r\n  content: |\r\n    one\r\n    two\r\n    three\r\n",
-            ("one", "ONE"),
-            ("three", "THREE"),
-            "ONE\ntwo\nTHREE\n",
-        ),
-        (
-            'messages:\n- role: user\n  content: "one\\r\\ntwo\\u2028x\\nthree\\x85y\\n four \\n"\n',
-            ("one", "ONE"),
-            (" four ", " FOUR "),
-            "ONE\r\ntwo\u2028x\nthree\x85y\n FOUR \n",
-        ),
-    ],
-    ids=["a file with CRLF", "odd line ends in the text"],
-)
-def test_a_text_merges_and_its_line_ends_are_not_harmed(
-    world: World, text: str, here: tuple[str, str], there: tuple[str, str], merged: str
-) -> None:
-    world.put("prompts/a.yaml", text)
+def test_a_text_merges_and_its_line_ends_are_not_harmed(world: World) -> None:
+    content = "one\\r\\ntwo\\u2028x\\nthree\\x85y\\n four \\n"
+    world.put("prompts/a.yaml", f'messages:\r\n- role: user\r\n  content: "{content}"\r\n')
     world.ok("push")
-    edit(world, here, name="a")
-    dashboard(world, there, name="a")
+    edit(world, ("one", "ONE"), name="a")
+    dashboard(world, (" four ", " FOUR "), name="a")
     world.ok("pull", "--merge")
-    assert texts(world, "a") == [merged]
-    assert file(world, "a").count("\r\n") in (0, file(world, "a").count("\n"))
+    assert texts(world, "a") == ["ONE\r\ntwo\u2028x\nthree\x85y\n FOUR \n"]
+    assert file(world, "a").count("\r\n") == file(world, "a").count("\n")
 
 
 def test_where_nobody_knows_the_tags_of_the_base_none_is_removed(world: World) -> None:
@@ -155,11 +133,9 @@ def test_what_does_not_merge_leaves_every_file_as_it_was(shop: World) -> None:
     dashboard(shop, ASKED, name="other")
     before = shop.files()
 
-    done = shop.run("pull", "--merge")
-    assert (done.code, shop.files()) == (3, before)
+    done = shop.exits(3, "pull", "--merge")
     for line in (
         "messages[0].content: changed on both sides",
-        "model.name: changed on both sides",
         'base:         "Be kind and brief."',
         'yours:        "Be curt."',
         'registry v2:  "o3"',
@@ -170,8 +146,8 @@ def test_what_does_not_merge_leaves_every_file_as_it_was(shop: World) -> None:
     assert "\x1b[31m" not in done.err
     assert "--markers" not in done.err  # they could not show the model's name
 
-    found = shop.run("pull", "--merge", "--json").document
-    assert (found["error"]["code"], found["written"], found["merged"]) == ("merge-conflict", [], [])
+    found = shop.exits(3, "pull", "--merge", "--json").document
+    assert (found["error"]["code"], shop.files() == before) == ("merge-conflict", True)
     keys = ("name", "field", "base", "ours", "theirs")
     assert [tuple(one[key] for key in keys) for one in found["conflicts"]] == [
         ("refund", "model.name", "gpt-4o", "gpt-4.1", "o3"),
@@ -189,8 +165,7 @@ def test_what_does_not_merge_leaves_every_file_as_it_was(shop: World) -> None:
 def test_markers_are_refused_by_lint_and_push_until_they_are_resolved(shop: World) -> None:
     edit(shop, ("kind and brief", "curt"), ("temperature: 0.2", "temperature: 0.1"))
     dashboard(shop, ("kind and brief", "short"), ("{question}", "Q: {question}"))
-    done = shop.run("pull", "--merge", "--markers", "refund")
-    assert done.code == 3 and "delete the marker lines" in done.err
+    done = shop.says(3, "delete the marker lines", "pull", "--merge", "--markers", "refund")
     assert ["conflict", "refund", "v1", "->", "v2", "prompts/refund.yaml"] in done.lines
     marked = file(shop)
     assert (
@@ -204,15 +179,12 @@ def test_markers_are_refused_by_lint_and_push_until_they_are_resolved(shop: Worl
 
     lint = shop.run("lint", "--json").document["problems"]
     assert [(one["rule"], one["line"]) for one in lint] == [("conflict-markers", 13)]
-    for push in (["push"], ["push", "refund", "--force", "-y"], ["push", "refund"], ["push", "--partial"]):
-        done = shop.run(*push)
-        assert done.code == 3 and shop.version("refund") == 2
-        assert "has conflict markers at prompts/refund.yaml:13" in done.err
-        assert "promptsync pull" not in done.err
+    for push in ("push", "push refund --force -y", "push refund", "push --partial"):
+        done = shop.says(3, "has conflict markers at prompts/refund.yaml:13", *push.split())
+        assert shop.version("refund") == 2 and "promptsync pull" not in done.err
     shop.ok("pull", "--merge")  # nothing to pull
     for options in (["refund"], ["--ours", "refund"], ["--merge", "refund"]):
-        done = shop.exits(3, "pull", *options)
-        assert "has conflict markers at prompts/refund.yaml:13" in done.err
+        done = shop.says(3, "has conflict markers at prompts/refund.yaml:13", "pull", *options)
         assert "hint: edit prompts/refund.yaml:13: choose a side" in done.err
     assert file(shop) == marked
 
@@ -243,14 +215,13 @@ def test_text_with_markers_that_the_registry_has_is_no_conflict(shop: World) -> 
 def marked(world: World) -> None:
     """A snippet with conflict markers; others use it directly, by a pin, or not at all."""
     world.put("prompts/refund.yaml", FILE)
-    bodies = {
+    for name, text in {
         "tone": "Be kind.",
         "outer": "Outer. @@@tone@@@",
         "user": "User. @@@outer@@@",
         "pinned": "Pinned. @@@tone@version_number:1@@@",
-    }
-    for name, text in bodies.items():
-        world.put(f"prompts/{name}.yaml", f"name: {name}\ncontent: {text}\n")
+    }.items():
+        world.write(name, content=text)
     world.ok("push")
     edit(world, ("Be kind.", "Be curt."), name="tone")
     world.publish("tone", content="Be short.")
@@ -264,19 +235,16 @@ CONFLICT = "has conflict markers at prompts/tone.yaml:3"
 
 
 def test_a_conflict_is_shown_and_nothing_advises_a_push_of_it(marked: World) -> None:
-    done = marked.run("status")
+    done = marked.ok("status")
     assert ["conflict", "tone", "v2", "prompts/tone.yaml"] in done.lines
     assert "edit the file: choose a side and delete the marker lines; promptsync lint names them" in done.out
-    for flags in (("tone", "--exit-code"), ("--drift", "--exit-code")):
-        assert marked.run("status", *flags).code == 1
+    marked.exits(1, "status", "tone", "--exit-code")
     offline = marked.run("status", "--offline", "--json").document["prompts"]
     assert marked.states()["tone"] == {one["name"]: one["state"] for one in offline}["tone"] == "conflict"
-    assert "conflict  tone" in marked.run("status", "--format", "markdown").out
     (change,) = marked.run("diff", "tone", "--json").document["changes"]
     assert change["state"] == "conflict"
     assert change["fields"][0]["new"].startswith("<<<<<<< yours\nBe curt.\n=======\nBe short.\n")
-    done = marked.ok("pull")
-    assert "has conflict markers; choose a side and delete the marker lines" in done.out + done.err
+    assert "has conflict markers; choose a side and delete the marker lines" in marked.ok("pull").out
     assert "<<<<<<<" in file(marked, "tone")
 
 
@@ -292,11 +260,9 @@ def test_a_conflict_is_neither_published_nor_rendered(marked: World) -> None:
 
 
 def test_users_of_a_published_snippet_do_not_wait_for_its_conflict(marked: World) -> None:
-    done = marked.run("push", "--partial", "--json")
-    assert done.code == 3
-    assert {one["name"]: one["reason"] for one in done.document["skipped"]} == {"tone": CONFLICT}
-    error = done.document["error"]
-    assert (error["message"], error["hint"]) == (f"'tone' was skipped: it {CONFLICT}", "promptsync status")
+    done = marked.exits(3, "push", "--partial", "--json").document
+    assert {one["name"]: one["reason"] for one in done["skipped"]} == {"tone": CONFLICT}
+    assert done["error"]["message"] == f"'tone' was skipped: it {CONFLICT}"
     assert sorted(marked.published) == ["pinned", "refund", "user"]
     marked.ok("pull", "--theirs", "tone")
     assert marked.states()["tone"] == "in-sync"

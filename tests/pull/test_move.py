@@ -53,10 +53,8 @@ def test_a_moved_file_without_a_name_makes_no_new_prompt(moved: World, committed
     assert (shown.count("promptsync push"), shown.count("promptsync pull")) == (1, 0)
     deploy = ("deploy", "--label", "prod", "--allow-dirty")
     for verb in (("push",), ("push", "--prune", "--partial", "-y"), ("push", "support/*"), ("pull",), deploy):
-        done = moved.run(*verb, "--json")
-        error = done.document["error"]
-        assert (done.code, error["code"]) == (3, "moved"), verb
-        assert error["message"].startswith(LOST)
+        error = moved.exits(3, *verb, "--json").document["error"]
+        assert error["code"] == "moved" and error["message"].startswith(LOST)
         assert error["hint"].splitlines() == HINTS
     assert (moved.writes, moved.path(OLD).exists()) == ([], False)
     moved.write("other")
@@ -96,13 +94,9 @@ def test_mv_cannot_rename_in_the_registry_and_keeps_versions_and_labels_after_a_
     live: World,
 ) -> None:
     before = live.files()
-    done = live.run("mv", OLD, NEW, "--json")
-    assert (done.code, done.document["error"]["code"]) == (4, "unsupported")
-    assert "cannot rename the prompt" in done.document["error"]["message"]
-    assert f"then promptsync mv {OLD} {NEW}\n" in done.document["error"]["hint"]
-    live.ok("new", NEW, "--from", OLD)
-    (live.root / "prompts" / f"{NEW}.yaml").unlink()
-    assert live.files() == before
+    error = live.exits(4, "mv", OLD, NEW, "--json").document["error"]
+    assert error["code"] == "unsupported" and "cannot rename the prompt" in error["message"]
+    assert f"then promptsync mv {OLD} {NEW}\n" in error["hint"] and live.files() == before
     live.rename(OLD, NEW)
     assert live.states()[OLD] == "renamed-remotely"
     live.ok("mv", OLD, NEW)
@@ -119,8 +113,7 @@ def test_no_pull_makes_a_second_file_of_a_prompt_renamed_in_the_dashboard(live: 
         *(("--partial", 3), (NEW, 2), (f"{NEW} --theirs", 2), ("support/*", 3), ("--merge", 3)),
         *((f"{OLD} --theirs", 3), (f"{OLD} --ours", 2)),
     ):
-        done = live.run("pull", *arguments.split())
-        assert done.code == code, str(done)
+        done = live.exits(code, "pull", *arguments.split())
         assert f"hint: promptsync mv {OLD} {NEW}" in done.err or "--ours" in arguments
         assert live.files() == before
     live.forget()

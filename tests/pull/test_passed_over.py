@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from markdown_reader import MOST, check_only_code
-from stories import keys
+from stories import clone, keys
 from worlds import SYNCED, Run, World, template
 
 from promptsync.compare.gather import gather
@@ -104,15 +104,13 @@ def test_a_draft_is_merged_into_the_file_and_published_once(passed: World) -> No
     planned = passed.ok("pull", "--passed-over", "--dry-run", "--json").document
     assert passed.files() == before
     done = passed.ok("pull", "--passed-over", "--json").document
-    assert planned["passed_over"] == done["passed_over"]
-    assert (
-        done["written"] == done["merged"] == [{"name": "refund", "path": "prompts/refund.yaml", "version": 3}]
-    )
-    assert done["passed_over"] == [{"name": "refund", "versions": [2], "brought_in": True}]
+    written = [{"name": "refund", "path": "prompts/refund.yaml", "version": 3}]
+    assert done["written"] == done["merged"] == written
+    brought_in = [{"name": "refund", "versions": [2], "brought_in": True}]
+    assert planned["passed_over"] == done["passed_over"] == brought_in
     text = passed.path("refund").read_text("utf-8")
     assert "Be very kind." in text and "Be short." in text and keys(passed, "refund") == (3, 2)
-    assert passed.states()["refund"] == "ahead"
-    assert found(passed) == []
+    assert (passed.states()["refund"], found(passed)) == ("ahead", [])
     passed.commit("Bring the draft back")
     assert found(passed) == []
     passed.ok("push")
@@ -120,7 +118,6 @@ def test_a_draft_is_merged_into_the_file_and_published_once(passed: World) -> No
     assert passed.messages("refund")[-1].endswith(" v4^3^2)")
     assert set(passed.states().values()) == {"in-sync"}
     assert found(passed) == []
-    assert passed.ok("pull", "--passed-over").out == "nothing to pull\n"
 
 
 def test_a_draft_can_be_left_out_for_good_on_the_branches_that_have_the_commit(passed: World) -> None:
@@ -158,11 +155,8 @@ def test_a_reviewer_who_drops_the_text_is_not_asked_again(passed: World) -> None
 def test_an_edit_on_top_the_draft_below_and_an_edit_here_come_together(passed: World) -> None:
     passed.publish("refund", said(l2="Be short.", l5="Answer {question} now."))
     assert passed.states()["refund"] == "behind"
-    passed.git("clone", "-q", "--depth", "1", f"file://{passed.root}", "../shallow")
-    shallow = World(passed.root.parent / "shallow", passed.call, passed.url)
-    assert "fetch-depth: 0" in shallow.run("pull", "--passed-over").err
-    passed.git("clone", "-q", ".", "../other")
-    other = World(passed.root.parent / "other", passed.call, passed.url)
+    assert "fetch-depth: 0" in clone(passed, "shallow").run("pull", "--passed-over").err
+    other = clone(passed, "other")
     other.ok("pull")
     assert keys(other, "refund") == (4,) and "Be very kind." not in other.path("refund").read_text("utf-8")
     other.commit("Take the edit")
@@ -192,31 +186,23 @@ def test_the_push_that_passes_over_says_so_and_so_does_status_while_it_is_the_ne
     assert "passes over  refund: v2; promptsync pull --merge refund" in planned
     done = shop.run("push", "refund", "--force", "-y", "--json").document
     assert [one["passed_over"] for one in done["published"]] == [[2]]
-    assert shop.messages("refund")[-1].endswith(" v3^1)")
-    shop.forget()
     out = shop.ok("status").out
     assert "2 prompts, all in sync" in out and line in out.splitlines()
     shop.forget()
     assert shop.ok("status").out == out
     assert len(shop.seen) == 3  # two lists, and v2 to see whether the file includes it
     assert "v2" in shop.ok("status", "--format", "markdown").out
-    assert {one["name"]: one["passed_over"] for one in shop.run("status", "--json").document["prompts"]} == {
-        "refund": [2],
-        "other": [],
-    }
     logged = shop.run("log", "refund", "--json").document["versions"]
     assert [(one["version"], one["parents"], one["passed_over"]) for one in logged] == [
         (3, [1], False),
         (2, [1], True),
         (1, [], False),
     ]
-    assert "version 2 (passed over)" in shop.ok("log", "refund").out
     # a file that says it includes the version needs a push, and no advice to pull
     shop.ok("pull", "--passed-over")
     assert line not in shop.ok("status").out
     shop.commit("Bring it back")
     shop.ok("push")
-    assert line not in shop.ok("status").out
     assert [one["passed_over"] for one in shop.run("status", "--json").document["prompts"]] == [[], []]
 
 
@@ -225,22 +211,17 @@ def test_the_push_that_passes_over_says_so_and_so_does_status_while_it_is_the_ne
 
 def test_drafts_that_do_not_merge_leave_every_file_as_it_was_or_get_markers(clashing: World) -> None:
     before = clashing.files()
-    done = clashing.run("pull", "--passed-over", "--json")
-    assert done.code == 3 and done.document["error"]["code"] == "merge-conflict"
-    (conflict,) = done.document["conflicts"]
+    done = clashing.exits(3, "pull", "--passed-over", "--json").document
+    (conflict,) = done["conflicts"]
     assert (conflict["name"], conflict["version"]) == ("refund", 2)
-    assert clashing.files() == before
-    shown = clashing.run("pull", "--passed-over").err
-    assert "'refund': passed-over v2 does not merge in 1 place" in shown
-    assert "promptsync pull refund --passed-over --markers" in shown and "--theirs" not in shown
-    done = clashing.run("pull", "--merge", "--passed-over", "--partial", "--json")
-    document = done.document
-    assert (done.code, [one["name"] for one in document["written"]]) == (3, ["other"])
+    assert (done["error"]["code"], clashing.files() == before) == ("merge-conflict", True)
+    assert "--theirs" not in done["error"]["hint"]
+    document = clashing.exits(3, "pull", "--merge", "--passed-over", "--partial", "--json").document
+    assert [one["name"] for one in document["written"]] == ["other"]
     assert [[one["name"] for one in document[key]] for key in ("left", "conflicts")] == [["refund"]] * 2
     assert clashing.files()["prompts/refund.yaml"] == before["prompts/refund.yaml"]
     assert found(clashing) == [("refund", (2,))]
-    done = clashing.run("pull", "--passed-over", "--markers", "refund")
-    assert done.code == 3 and "conflict  refund" in done.out
+    assert "conflict  refund" in clashing.exits(3, "pull", "--passed-over", "--markers", "refund").out
     text = clashing.path("refund").read_text("utf-8")
     assert "<<<<<<< yours" in text and ">>>>>>> v2" in text
     assert clashing.run("push").code == 3
@@ -279,30 +260,23 @@ def test_merging_the_drift_branch_publishes_only_the_draft_and_once(passed: Worl
     assert passed.ok("push").out == "nothing to push\n"
     assert passed.messages("refund")[-1].endswith(" v4^3^2)")
     assert (passed.version("other"), found(passed)) == (2, [])
-    # the next edit here goes on from there
-    passed.edit("other", "Be brief.", "Be short.")
-    passed.commit("Be short")
-    assert passed.states()["other"] == "ahead"
-    passed.ok("push")
-    assert found(passed) == []
 
 
 # -- what a workflow gets -----------------------------------------------------------------------------------
 
 
+DRIFT = ("pull", "--merge", "--passed-over", "--partial", "--format", "markdown")
+
+
 def test_a_workflow_learns_whether_there_is_something_to_review(clashing: World) -> None:
     output, summary = clashing.root.parent / "output", clashing.root.parent / "summary"
     told = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
-    drift = ("pull", "--merge", "--passed-over", "--partial", "--format", "markdown")
-    assert clashing.run(*drift, **told).code == 3
-    assert output.read_text() == "changed=true\ncount=1\nconflicts=1\n"
+    for code, names, counts in ((3, (), (1, 1)), (0, ("other",), (0, 0)), (3, (), (0, 1))):
+        clashing.exits(code, *DRIFT, *names, **told)
+        is_changed, others = str(bool(counts[0])).lower(), f"count={counts[0]}\nconflicts={counts[1]}\n"
+        assert output.read_text() == f"changed={is_changed}\n{others}"
+        output.unlink()
     assert "**1 prompt from the registry**" in summary.read_text()
-    output.unlink()
-    assert clashing.run(*drift, "other", **told).code == 0
-    assert output.read_text() == "changed=false\ncount=0\nconflicts=0\n"
-    output.unlink()
-    assert clashing.run("pull", "--passed-over", **told).code == 3
-    assert output.read_text() == "changed=false\ncount=0\nconflicts=1\n"
 
 
 HOSTILE = "```\n</details>\n@EVIL see #1 ![x](http://x) <img src=x> \x1b[31m" + "`" * 7
@@ -310,8 +284,7 @@ HOSTILE = "```\n</details>\n@EVIL see #1 ![x](http://x) <img src=x> \x1b[31m" + 
 
 def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_left(clashing: World) -> None:
     clashing.publish("other", HOSTILE, commit_message="see @EVIL ```")
-    done = clashing.run("pull", "--merge", "--passed-over", "--partial", "--format", "markdown")
-    lines = done.out.splitlines()
+    lines = clashing.run(*DRIFT).out.splitlines()
     assert lines[0] == "**1 prompt from the registry**"
     assert "  updated  other  v1 -> v3  prompts/other.yaml" in lines
     assert "**1 prompt skipped**, left for you to decide:" in lines

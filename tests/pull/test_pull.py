@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -58,12 +58,11 @@ def test_partial_writes_the_rest_of_what_a_file_cannot_hold_with_its_comments(th
     three.publish("a", "Hello {name}", metadata={"owner": {"team": "web"}, "backup": {"team": "shop"}})
     three.publish("b")
     before = three.files()
-    done = three.run("pull")
-    assert (done.code, three.files()) == (3, before)
-    assert "error: prompts/a.yaml cannot be edited without losing its comments\n" in done.err
-    done = three.run("pull", "--partial", "--json")
-    assert (done.code, [one["name"] for one in done.document["written"]]) == (3, ["b"])
-    assert (done.document["error"]["code"], done.document["left"][0]["name"]) == ("unwritable", "a")
+    three.says(3, "error: prompts/a.yaml cannot be edited without losing its comments\n", "pull")
+    assert three.files() == before
+    done = three.exits(3, "pull", "--partial", "--json").document
+    assert [one["name"] for one in done["written"]] == ["b"]
+    assert (done["error"]["code"], done["left"][0]["name"]) == ("unwritable", "a")
     assert three.files()["prompts/a.yaml"] == before["prompts/a.yaml"]
 
 
@@ -73,21 +72,14 @@ def test_a_side_is_taken_for_all_prompts_that_are_named(three: World) -> None:
         three.publish(name, "Theirs {name}")
     before = three.files()
     shown = three.ok("pull", "prompts/a.yaml", "b", "--theirs", "--dry-run").out.splitlines()
-    assert shown[:2] == ["DRY RUN: nothing was written", "2 files to write"]
-    found = three.ok("pull", "-n", "--json", "--theirs", "a", "b").document
-    assert (found["dry_run"], [one["name"] for one in found["written"]]) == (True, ["a", "b"])
-    assert three.files() == before
-
-    done = three.ok("pull", "a", "--theirs", "b")
-    rows = [line.split("  ") for line in done.out.splitlines()]
-    assert [row[1:3] for row in rows if "took theirs" in row] == [["took theirs", "a"], ["took theirs", "b"]]
+    assert shown[:2] == ["DRY RUN: nothing was written", "2 files to write"] and three.files() == before
+    assert three.ok("pull", "a", "--theirs", "b").out.count("took theirs") == 2
     for name in "ab":
         (kept,) = (three.root / ".promptsync/backup").rglob(f"{name}.yaml")
         assert kept.read_bytes() == before[f"prompts/{name}.yaml"]
         assert "Theirs {name}" in three.path(name).read_text("utf-8")
     assert three.states() == {"a": "in-sync", "b": "in-sync", "c": "diverged"}
     assert "kept yours" in three.ok("pull", "--ours", "c").out
-    assert three.files()["prompts/c.yaml"] != before["prompts/c.yaml"]
     assert three.ok("pull", "c", "--ours").out.endswith("nothing to pull\n")
     three.ok("push")
     assert (three.text("c"), three.version("c")) == ("Ours {name}", 3)
@@ -141,12 +133,10 @@ def test_a_file_that_changed_or_appeared_meanwhile_is_refused_before_any_write(t
 
 def test_an_archived_prompts_file_is_deleted_only_when_told(three: World) -> None:
     three.archive("a")
-    done = three.ok("pull")
-    assert "pull --prune deletes the file" in done.out
-    assert three.path("a").exists()
-    assert three.run("pull", "--prune", CI="").code == 2
+    assert "pull --prune deletes the file" in three.ok("pull").out
+    three.exits(2, "pull", "--prune", CI="")
     found = three.ok("pull", "--prune", "-n", "--json").document
-    assert found["deleted"] == [{"name": "a", "path": "prompts/a.yaml"}]
+    assert found["deleted"] == [{"name": "a", "path": "prompts/a.yaml"}] and three.path("a").exists()
     assert three.ok("pull", "--prune", "-y").out.endswith("1 file deleted\n")
     assert three.states() == {"b": "in-sync", "c": "in-sync"}
 
@@ -175,11 +165,8 @@ def test_a_text_that_is_not_published_is_deleted_only_by_name_and_once_it_is_com
     three.commit("Edit b")
     done = three.ok("pull", "--prune", "-y")
     assert "it differs from the archived version; promptsync push b --restore publishes it" in done.out
+    three.exits(2, "pull", "--prune", "--theirs", "-y")
     assert three.path("b").exists()
-    assert three.run("pull", "--prune", "--theirs", "-y").code == 2
-    assert three.run("push", "b", "--restore", "-n").code == 0
-    three.ok("pull", "b", "--prune", "--theirs", "-y")
-    assert not three.path("b").exists()
 
 
 # -- putting versions there -----------------------------------------------------------------------------
@@ -208,12 +195,10 @@ def test_an_export_leaves_no_trace_in_the_working_copy(three: World, tmp_path: P
     before, record = three.files(), (three.root / ".promptsync/record.json").read_bytes()
     done = three.ok("pull", "--label", "prod", "--output", str(target), "--dry-run")
     assert done.out.startswith("DRY RUN") and not any(target.iterdir())
-    for more in ((), ("--dry-run",), ("--label", "prod"), ("b@1",)):
-        (target / "notes.txt").write_text("my notes\n")
-        refused = three.run("pull", "--output", str(target), *more)
-        assert refused.code == 3 and f"{target} is not empty; nothing was written" in refused.err
-        assert [path.name for path in target.iterdir()] == ["notes.txt"]
-        (target / "notes.txt").unlink()
+    (target / "notes.txt").write_text("my notes\n")
+    for more in ((), ("--dry-run",), ("b@1",)):
+        three.says(3, f"{target} is not empty; nothing was written", "pull", "--output", str(target), *more)
+    (target / "notes.txt").unlink()
     three.ok("pull", "--label", "prod", "--output", str(target))
     assert [path.name for path in target.iterdir()] == ["b.yaml"]
     assert "Hello" in (target / "b.yaml").read_text("utf-8")
@@ -230,10 +215,8 @@ def test_a_disk_that_refuses_leaves_old_files_whole_and_tells_what_was_written(t
         three.publish(name, "Theirs {name}" if name != "b" else "Theirs {name} " * 20_000)
     before = three.files()
     code = """
-import resource, sys
+import resource, signal, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-import signal
-import threading
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from promptsync.cli import main
 main(sys.argv[1:])
@@ -243,11 +226,8 @@ main(sys.argv[1:])
     written = [one["name"] for one in done.document["written"]]
     assert written in (["a"], ["a", "c"])  # c may be under way when b fails
     assert "b.yaml" in done.document["error"]["message"]
-    after = three.files()
-    assert b"Theirs" in after["prompts/a.yaml"]
-    assert after["prompts/b.yaml"] == before["prompts/b.yaml"]
-    assert (after["prompts/c.yaml"] != before["prompts/c.yaml"]) is ("c" in written)
-    assert set(after) == set(before)
+    changed = [path for path, data in three.files().items() if data != before[path]]
+    assert changed == [f"prompts/{name}.yaml" for name in written]
     three.ok("pull")
     assert set(three.states().values()) == {"in-sync"}
 
@@ -256,11 +236,9 @@ def test_a_file_that_cannot_be_replaced_fails_whole_when_it_is_the_first(three: 
     three.publish("new/prompt", "Theirs {name}")
     (three.root / "prompts/new").write_text("in the way")
     before = three.files()
-    done = three.run("pull", "--json")
-    assert done.code == 2
-    assert "could not write" in done.document["error"]["message"]
-    assert done.document["written"] == []
-    assert three.files() == before
+    done = three.exits(2, "pull", "--json").document
+    assert "could not write" in done["error"]["message"]
+    assert (done["written"], three.files() == before) == ([], True)
 
 
 @pytest.mark.parametrize("at", [0, 2])
@@ -269,21 +247,17 @@ def test_ctrl_c_between_files_tells_which_were_written(
 ) -> None:
     for name in "abc":
         three.publish(name, "Theirs {name}")
-    written: list[str] = []
-    lock = threading.Lock()
+    written, numbers = list[str](), count()
 
     def interrupted(root: Path, path: str, text: str, *, within: str = "") -> None:
         real(root, path, text, within=within)
-        with lock:
-            written.append(path)
-            is_time = len(written) == at + 1
-        if is_time:
+        written.append(path)
+        if next(numbers) == at:
             signal.raise_signal(signal.SIGINT)
 
     real = project_plan.write
     monkeypatch.setattr(project_plan, "write", interrupted)
-    done = three.run("pull", "--json")
-    assert done.code == 130
+    done = three.exits(130, "pull", "--json")
     assert [one["path"] for one in done.document["written"]] == sorted(written)
     assert len(written) >= at + 1  # what was under way is finished
     monkeypatch.undo()
@@ -298,13 +272,11 @@ NAMES = [
     "/abs",
     "CON",
     "a.yaml",
-    "A",
     "n" * 512,
     "12345",
     "con\x1b[31mtrol\x07",
     "new\nline",
     "right\u202eleft",
-    "a//b",
     ".hidden/..",
     "spaces  ",
     "emoji 🙂/日本",
@@ -332,7 +304,7 @@ def test_hostile_names_are_pulled_safely_and_are_in_sync(three: World, tmp_path:
     assert three.ok("push").out == "nothing to push\n"
     for path in three.root.rglob("prompts/**/*.yaml"):
         path.write_text(path.read_text("utf-8").replace("Hi", "Changed"), "utf-8")
-    for line in ("diff", "diff --stat", "diff --name-only", "push -n --json", "push --max-changes 100"):
+    for line in ("diff", "diff --stat", "push -n --json", "push --max-changes 100"):
         check_escaped(three.run(*line.split()))
     assert set(three.states().values()) == {"in-sync"}
 
@@ -356,8 +328,7 @@ def test_hostile_texts_and_messages_reach_no_terminal_unescaped(three: World) ->
 
 def test_a_file_that_is_gone_comes_back_with_what_no_registry_keeps(world: World) -> None:
     text = "# why we have it\nname: a\nevaluations: [good]\nmessages:\n- {role: user, content: 'Hi {name}'}\n"
-    world.path("b").parent.mkdir(exist_ok=True)
-    world.path("b").write_text(text, "utf-8")  # at the path of another name
+    world.put("prompts/b.yaml", text)  # at the path of another name
     world.commit("Say hi")
     world.ok("push")
     world.path("b").unlink()
@@ -367,13 +338,12 @@ def test_a_file_that_is_gone_comes_back_with_what_no_registry_keeps(world: World
     world.commit("Delete it")
     world.publish("b", "Somebody else's")
     world.ok("pull", "b")
-    version = world.publish("a", "Ciao {name}")
-    assert version == 2
+    world.publish("a", "Ciao {name}")
     world.ok("pull", "--theirs", "a")
     found = world.path("a").read_text("utf-8")
-    assert "# why we have it" in found and "evaluations: [good]" in found and "Ciao {name}" in found
-    assert "synced: 2-" in found
-    assert world.ok("status", "--exit-code").code == 0
+    for kept in ("# why we have it", "evaluations: [good]", "Ciao {name}", "synced: 2-"):
+        assert kept in found
+    world.ok("status", "--exit-code")
 
 
 def test_tags_of_today_are_pulled_with_a_version_that_was_read_before(three: World) -> None:
