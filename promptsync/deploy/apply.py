@@ -55,11 +55,8 @@ class DeployReceipt:
         """The releases whose checks failed, with the releases that depend on them."""
         failed = {name for result in self.results.all if not result.passed for name in result.check.prompts}
         # A snippet also stays for a live prompt that is not deployed here.
-        failed |= {
-            snippet
-            for snippet, users in self.plan.live.items()
-            if not failed.isdisjoint(user.name for user in users)
-        }
+        live = self.plan.live.items()
+        failed |= {snippet for snippet, users in live if failed & {user.name for user in users}}
         kept = together(self.plan.survey, failed) if failed else ()
         return tuple(member.name for member in self.plan.survey.releases if member.name in kept)
 
@@ -78,16 +75,13 @@ class DeployReceipt:
     @property
     def changes(self) -> tuple[LabelChange, ...]:
         """Where the label of each release goes."""
-        published = {result.name: result for result in self.push.published}
+        ids = {result.name: result.template_id for result in self.push.published}
+        versions = self.push.versions
 
         def change(member: Member) -> LabelChange:
-            template_id, version = member.template_id or 0, member.version
-            if member.name in published:
-                template_id = published[member.name].template_id
-                version = published[member.name].version or version
-            return LabelChange(
-                member.name, template_id, self.plan.label, member.released, version, records=True
-            )
+            name, before = member.name, member.released
+            template_id, version = ids.get(name, member.template_id or 0), versions.get(name, member.version)
+            return LabelChange(name, template_id, self.plan.label, before, version, records=True)
 
         return tuple(map(change, self.plan.survey.releases))
 
@@ -147,10 +141,10 @@ def _skipped(plan: DeployPlan) -> Refused | None:
     held = [member for member in plan.survey.of(Fate.HELD) if member.touched]
     if held:
         first = held[0]
-        what = f"{len(held)} prompts are on hold; first: {first.name!r}"
+        what = f"{first.name!r} is on hold"
+        what = f"{len(held)} prompts are on hold; first: {first.name!r}" if len(held) > 1 else what
         return Refused(
-            f"{what if len(held) > 1 else f'{first.name!r} is on hold'}: {plan.label} {first.how}, and "
-            f"v{first.held} is the same as the file",
+            f"{what}: {plan.label} {first.how}, and v{first.held} is the same as the file",
             hint=release_on_hold([member.name for member in held], plan.label),
             code="on-hold",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from promptsync.compare.snapshot import Snapshot
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
-from promptsync.project.versions import Labels, RoutedLabel, labelled, read_usable
+from promptsync.project.versions import Labels, RoutedLabel, labelled, read_versions
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.labels import Position, is_own
 from promptsync.prompt.prompt import Prompt, Version
@@ -177,27 +177,18 @@ def with_drafts(project: Project, listing: Mapping[str, Version], members: Seque
         return list(members)
     prompts = labelled(project, [listing[member.name] for member in forced])
     labels = {prompt.listed.name: prompt.labels for prompt in prompts}
-    passed_over = {
-        member.name: range(max(member.parents, default=0) + 1, listing[member.name].version + 1)
-        for member in forced
-    }
-    # Each is compared with the one before it.
-    pairs = [
-        (name, number)
-        for name, numbers in passed_over.items()
-        for number in range(max(numbers.start - 1, 1), numbers.stop)
-    ]
 
-    def read(pair: tuple[str, int]) -> Version | None:
-        return read_usable(project, listing[pair[0]], pair[1])
+    def drafts(member: Member) -> tuple[PassedOverVersion, ...]:
+        latest = listing[member.name]
+        numbers = range(max(member.parents, default=0) + 1, latest.version + 1)
+        # Each is compared with the one before it.
+        read = {version.version: version for version in read_versions(project, latest, len(numbers) + 1)}
+        there = labels[member.name]
+        return tuple(_draft(number, read.get(number), read.get(number - 1), there) for number in numbers)
 
-    versions = dict(zip(pairs, project.mapped("Reading versions", read, pairs), strict=True))
-
-    def drafts(name: str) -> Iterator[PassedOverVersion]:
-        for number in passed_over.get(name, ()):
-            yield _draft(number, versions[name, number], versions.get((name, number - 1)), labels[name])
-
-    return [replace(member, drafts=tuple(drafts(member.name))) for member in members]
+    passed_over = project.mapped("Reading versions", drafts, forced)
+    by_name = {member.name: drafts for member, drafts in zip(forced, passed_over, strict=True)}
+    return [replace(member, drafts=by_name.get(member.name, ())) for member in members]
 
 
 def _draft(number: int, version: Version | None, before: Version | None, labels: Labels) -> PassedOverVersion:

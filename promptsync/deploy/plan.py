@@ -81,9 +81,9 @@ class DeployPlan(msgspec.Struct, frozen=True):
     push: PushPlan
     selection: Selection
     located: Sequence[Check]
+    unchecked: tuple[str, ...] = ()
     tables: TablePlan = TablePlan()
     live: Mapping[str, Collection[LiveUser]] = {}
-    unchecked: tuple[str, ...] = ()
     pins: Pins = ()
     contracts: tuple[PromptContract, ...] = ()
     workspace: str = ""
@@ -144,13 +144,13 @@ class DeployPlan(msgspec.Struct, frozen=True):
             [member.name, member.released, None if member.publishes else member.version]
             for member in self.survey.releases
         ]
-        evaluations = [
-            [check.name, check.min_score, check.max_drop] for check in self.selection.of("evaluation")
+        of = self.selection.of
+        evaluations = [[check.name, check.min_score, check.max_drop] for check in of("evaluation")]
+        tables = [
+            *([sheet.table.definition.name, sheet.content.title] for sheet in self.tables.sheets),
+            *([wanted.check.min_score, wanted.check.max_drop] for wanted in self.tables.wanted),
         ]
-        tables = [[sheet.table.definition.name, sheet.content.title] for sheet in self.tables.sheets] + [
-            [wanted.check.min_score, wanted.check.max_drop] for wanted in self.tables.wanted
-        ]
-        agents = [[check.name, dict(check.input_variables)] for check in self.selection.of("agent")]
+        agents = [[check.name, dict(check.input_variables)] for check in of("agent")]
         standard = replace(self.options.standard, timeout=0, origin="")
         required = [*msgspec.structs.astuple(standard), self.options.keep_going]
         pushed = self.push.fingerprint
@@ -189,15 +189,9 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
             hint="write an evaluation file, or add checks to promptsync.yaml",
             code="unchecked",
         )
+    in_git, workspace = is_in_repository(project.root), workspace_of(project) if survey.releases else ""
     plan = DeployPlan(
-        survey,
-        push,
-        checks,
-        located,
-        unchecked=unchecked,
-        workspace=workspace_of(project) if survey.releases else "",
-        in_git=is_in_repository(project.root),
-        options=options,
+        survey, push, checks, located, unchecked, workspace=workspace, in_git=in_git, options=options
     )
     return _with_live(project, plan) if survey.releases and not options.rehearses else plan
 
@@ -245,16 +239,14 @@ def _check_committed(project: Project, survey: Survey, *, is_named: bool) -> Non
     if not paths:
         return
     first, more = paths[0], f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+    what, changed = "has changes that are not committed", [*places]
     if project.history is not None and project.history.ignores(first):
-        what = "is ignored by git, so it is not committed"
-        hint = f"git add -f {shlex.quote(first)} && git commit"
-    else:
-        what = "has changes that are not committed"
-        changed = [*places, *([project.config.prompts] if paths != places else [])]
-        hint = f"git add {shlex.join(changed)} && git commit"
+        what, changed = "is ignored by git, so it is not committed", ["-f", first]
+    elif paths != places:
+        changed.append(project.config.prompts)
     raise Refused(
         f"{first} {what}{more}; deploy releases what is committed",
-        hint=f"{hint}\nadd --allow-dirty",
+        hint=f"git add {shlex.join(changed)} && git commit\nadd --allow-dirty",
         code="uncommitted",
     )
 
