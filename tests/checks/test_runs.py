@@ -80,11 +80,9 @@ REPORTS = [
 def test_a_report_that_did_not_complete_does_not_pass_with_any_score(
     status: str, counts: dict[str, int], reason: str
 ) -> None:
-    report = {"score": {"overall_score": 100}, "prompt_registry_id": 7, "prompt_version_number": 2}
-    raw = {"status": status, "stats": {"status_counts": counts}, "report": report}
-    one = as_reported(Run(kind="evaluation", name="e", item_id=1, id=2), raw)
-    for standard in (Standard(80), Standard(allow_unscored=True)):
-        assert judge(Check("evaluation", "e"), one, standard).reason == reason
+    raw = {"status": status, "stats": {"status_counts": counts}, "report": {"score": {"overall_score": 100}}}
+    one = as_reported(replace(DONE, status=Status.RUNNING), raw)
+    assert judge(Check("evaluation", "e"), one, Standard(80, allow_unscored=True)).reason == reason
     # What only reads scores must not take one from a report that did not complete.
     assert (one.score is not None and not one.failed) == (not reason)
 
@@ -160,11 +158,6 @@ def ran(polls: int, timeout: float, status: Status = Status.NOT_STARTED) -> tupl
     else:
         assert run_together(agents, runs, **options)
     return runs[0].status, runs[0].seconds
-
-
-def test_polls_become_rarer_up_to_the_longest_pause(clock: Clock) -> None:
-    ran(20, 1000)
-    assert clock.pauses == pytest.approx([min(0.1 * 1.5**number, 5) for number in range(19)])
 
 
 @pytest.mark.parametrize(

@@ -203,31 +203,13 @@ def test_ctrl_c_cancels_what_was_started_and_says_what_takes_it_up(world: World)
     assert only(world).passed and len(sheets(world)) == 2
 
 
-def test_ctrl_c_cancels_what_a_lost_answer_started(world: World) -> None:
-    declare(world)
-
-    def press(what: str, ended: int, total: int) -> None:
-        if any(map(polling, world.seen)):
-            raise KeyboardInterrupt
-
-    lost = fault(asking("POST", "/operations"), DROPPED, times=1, after=True)
-    world.faults = [fault(polling, RUNNING), lost]
-    world.faults.append(fault(lambda seen: watching(seen) and not polling(seen), under_way_as("ours")))
-    results = check(world, wanted(PLAIN), progress=press)
-    assert (results.interrupted, results.all[0].run.stopped) == (True, "cancelled")
-    assert [seen.method for seen in world.writes if seen.path.endswith("/operations/ours")] == ["DELETE"]
-
-
-def under_way_as(operation_id: str) -> Reply:
-    return Reply({"success": True, "active_operations": [{"operation_id": operation_id}]})
-
-
 def test_ctrl_c_leaves_what_another_run_started(world: World) -> None:
     declare(world)
     check(world, wanted(PLAIN), timeout=0)
 
     def under_way(seen: Seen, _: Callable[[Seen], Reply]) -> Reply:
-        return under_way_as("another") if seen.path.endswith("/operations") else RUNNING
+        others = Reply({"success": True, "active_operations": [{"operation_id": "another"}]})
+        return others if seen.path.endswith("/operations") else RUNNING
 
     def press(what: str, ended: int, total: int) -> None:
         assert (ended, total) == (3, 12)

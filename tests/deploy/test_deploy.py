@@ -62,20 +62,18 @@ def test_a_limit_that_an_evaluation_would_ignore_is_a_usage_error(world: World) 
 def test_checks_have_to_exist_and_reach_the_version_and_the_minimum_of_the_command_line(
     released: World,
 ) -> None:
-    released.write("a", "Another polite {name}", evaluations=["a is polit"])
-    released.commit()
-    assert "a is polit" in released.exits(2, "deploy").err
+    released.write("a", "Another polite {name}", evaluations=["a is polit"], commit="Misspell it")
+    released.says(2, "a is polit", "deploy")
     assert released.writes == []
-    released.write("a", "Another polite {name}", evaluations=["a under prod"])  # which runs the live version
-    released.commit()
+    # This one runs the live version.
+    released.write("a", "Another polite {name}", evaluations=["a under prod"], commit="Name another")
     released.exits(1, "deploy")
     assert prod(released) == [1, 1, 1, 1]
     released.ok("deploy", "--allow-unbound")
     assert prod(released) == [2, 1, 1, 1]
-    released.write("a", "A {name} hello")
     released.configure("min_score: 0", instead="min_score: 100")
-    released.commit()
-    assert "minimum" in released.exits(1, "deploy", "--min-score", "50").err
+    released.write("a", "A {name} hello", commit="Ask for less")
+    released.says(1, "minimum", "deploy", "--min-score", "50")
 
 
 def test_an_old_commit_does_not_take_a_newer_release_back(released: World) -> None:
@@ -161,18 +159,14 @@ def test_nothing_to_release_reads_the_prompts_those_under_the_label_and_the_labe
     assert "no prompts to deploy" in released.ok("deploy", "--allow-dirty").out
 
 
-def pushed(world: World) -> None:
+def added(world: World) -> None:
     change(world, "hello", "welcome")
     world.ok("push")
-
-
-def added(world: World) -> None:
-    pushed(world)
     world.remove_label("a", "prod")
     world.remove_label("a", "prod.released")
 
 
-@pytest.mark.parametrize("state", [lambda world: world.remove_label("a", "prod.released"), pushed, added])
+@pytest.mark.parametrize("state", [lambda world: world.remove_label("a", "prod.released"), added])
 def test_a_prompt_whose_label_is_not_recorded_at_its_latest_version_is_checked_and_released(
     released: World, state: Callable[[World], None]
 ) -> None:

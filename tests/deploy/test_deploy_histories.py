@@ -29,27 +29,15 @@ class History:
     proven: set[tuple[str, int]] = field(default_factory=set)
     branch: str = "main"
 
-    # -- what the registry says -------------------------------------------------------------------------
-
     def labels(self) -> dict[str, int]:
         return {name: at for name in (*NAMES, "d") if (at := self.world.label(name, "prod")) is not None}
 
     def versions(self) -> Counter[str]:
         return Counter({name: self.world.version(name) for name in (*NAMES, "d")})
 
-    # -- steps ------------------------------------------------------------------------------------------
-
     def play(self, count: int) -> None:
-        moves = [
-            *[self.edit] * 5,
-            *[self.deploy] * 7,
-            self.revert,
-            self.switch,
-            self.push,
-            self.rollback,
-            self.edit_there,
-            self.move_there,
-        ]
+        moves = [*[self.edit] * 5, *[self.deploy] * 7, self.revert, self.switch, self.push]
+        moves += [self.rollback, self.edit_there, self.move_there]
         for _ in range(count):
             self.choose.choice(moves)()
 
@@ -102,8 +90,6 @@ class History:
             version = self.choose.randint(1, self.world.version(name))
             self.told(f"move {name} to v{version} there")
             self.world.point(name, prod=version)
-
-    # -- deploys ----------------------------------------------------------------------------------------
 
     def deploy(self) -> None:
         options = self.choose.choice(([], [], ["tone"])) if self.world.path("tone").exists() else []

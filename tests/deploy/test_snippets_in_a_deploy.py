@@ -53,7 +53,6 @@ def not_in_the_newest_version(world: World) -> None:
     ("texts", "then", "users", "hint"),
     [
         ({"a": UNPINNED}, None, "a (prod)", f"{PINNED}, and deploy only what pins it: promptsync deploy a\n"),
-        ({"a": BY_LABEL}, None, "a (prod)", "hint: then promptsync deploy\n"),
         (
             NESTED,
             None,
@@ -121,7 +120,6 @@ OLD, USE = {"tone": "Old text."}, {**POLITE, "a": BY_LABEL}
     ("before", "texts", "is_pushed"),
     [
         ({}, USE, False),
-        (OLD, USE, False),
         (OLD, USE, True),
         (OLD, {**POLITE, "outer": BY_LABEL, "a": "@@@outer@@@"}, False),
     ],
