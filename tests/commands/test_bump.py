@@ -56,8 +56,6 @@ def test_a_changed_snippet_is_followed_from_the_edit_to_the_bump(used: World) ->
     will = "pinned  tone: once v2 is published, a, b will still pin v1"
     for command in ("status", "push -n"):  # a bump would be refused
         assert pinned_lines(used.ok(*command.split())) == [will]
-    planned = used.ok("push", "-n", "--format", "markdown").out
-    assert "tone: once v2 is published, a, b will still pin v1" in planned
     entry = {"name": "a", "snippet": "tone", "pinned": 1, "version": 2, "problem": "outdated"}
     pins = [entry, {**entry, "name": "b"}]
     assert used.ok("push", "-n", "--json").document["pins"] == pins
@@ -70,7 +68,6 @@ def test_a_changed_snippet_is_followed_from_the_edit_to_the_bump(used: World) ->
     assert pinned_lines(used.ok("status")) == [now]
     assert pinned_lines(used.ok("status", "--remote", "team")) == [f"{now} --remote team"]
     assert used.ok("status", "--json").document["pins"] == pins
-    assert now.partition(";")[0].removeprefix("pinned  ") in used.ok("status", "--format", "markdown").out
     used.edit("d", "Hi", "Ho", commit="Change prompts")
     assert pinned_lines(used.ok("push")) == []
     used.ok(*hint_of(now))
@@ -99,9 +96,8 @@ def test_users_are_counted_and_named_with_different_versions(used: World) -> Non
     assert "tone: a, b, e and 2 more still pin v2, not v3; promptsync bump tone" in line
     (own,) = pinned_lines(used.ok("status", "a"))
     assert "tone: a still pins v2, not v3" in own
-    assert pinned_lines(used.ok("status", "d")) == []
-    assert pinned_lines(used.ok("status", "--label", "prod")) == []
-    assert pinned_lines(used.ok("status", "--offline")) == []
+    for options in (["d"], ["--label", "prod"], ["--offline"]):
+        assert pinned_lines(used.ok("status", *options)) == []
 
 
 # -- bump ---------------------------------------------------------------------------------------------------
@@ -145,11 +141,9 @@ def test_the_pins_of_the_prompts_that_are_meant_move(published: World) -> None:
     ]
     assert pins_of(published, "a") == [3, 3, 3]
     assert "@@@tone@@@ @@@tone@label:prod@@@" in published.path("a").read_text()
-    found = published.ok("bump", "tone", "--json").document
-    assert (found["snippet"], found["version"], found["dry_run"]) == ("tone", 3, False)
-    assert found["bumped"] == [{"name": "b", "path": "prompts/b.yaml", "from": [1], "to": 3}]
+    (bumped,) = published.ok("bump", "tone", "--json").document["bumped"]
+    assert bumped == {"name": "b", "path": "prompts/b.yaml", "from": [1], "to": 3}
     assert "nothing to bump: no prompt pins a version of d" in published.ok("bump", "d").out
-    assert published.run("bump", "nothing", "--json").document["bumped"] == []
 
 
 def test_only_to_moves_a_pin_down(published: World) -> None:

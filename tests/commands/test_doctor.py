@@ -52,16 +52,15 @@ def test_a_healthy_setup_has_no_problems(healthy: World) -> None:
         *("versions", "config", "prompts", "git"),
         *("remote", "key", "key-accepted", "registry", "dialect"),
     }
-    assert "2 prompt files" in found["prompts"]["message"]
-    assert "branch main" in found["git"]["message"]
-    assert "listed 2 prompts" in found["registry"]["message"]
-    assert "with a list of all labels" in found["dialect"]["message"]
-    assert healthy.writes == []
-    assert healthy.run("doctor", "--json").document["remote"] == "team"
-    done = healthy.ok("doctor")
-    assert done.out.startswith("ok")
-    assert done.out.endswith("\n\nno problems found\n")
-    assert healthy.ok("doctor", "-q").out == ""
+    messages = {
+        "prompts": "2 prompt files",
+        "git": "branch main",
+        "registry": "listed 2 prompts",
+        "dialect": "with a list of all labels",
+    }
+    assert [name for name, text in messages.items() if text not in found[name]["message"]] == []
+    out = healthy.ok("doctor").out
+    assert out.startswith("ok") and out.endswith("\n\nno problems found\n")
 
     # Nothing is written anywhere.
     healthy.write("new")
@@ -104,7 +103,6 @@ def test_without_a_configuration_the_rest_is_looked_at_as_far_as_it_goes(healthy
     assert (found["status"], found["fix"]) == ("error", "promptsync lint")
     assert "2 problems in the prompt files" in found["message"]
     assert "prompts/broken.yaml:2:1" in found["details"][0]
-    assert "prompts/broken.yaml:2:1" in healthy.run("doctor").out
 
 
 # -- git ----------------------------------------------------------------------------------------------------
@@ -151,11 +149,8 @@ FAULTS = [
     (failing(401, "bad key"), "key-accepted", "PROMPTLAYER_API_KEY"),
     (failing(403, "not yours"), "key-accepted", "administrator"),
     (failing(500), "registry", "try again"),
-    (failing(429), "registry", "try again"),
     (HTML, "registry", "check the remote's url, and"),
-    (Reply({"items": 3}), "registry", "check the remote's url, and"),
     (Reply("", 302, {"Location": "https://x.example"}), "registry", "the remote's url if you trust it"),
-    (Reply({}, 404), "registry", "check the remote's url"),
 ]
 
 
@@ -170,8 +165,6 @@ def test_a_registry_that_fails_is_reported_with_its_fix(healthy: World) -> None:
     healthy.faults.clear()
     found = looked(healthy, "--remote", "http://127.0.0.1:9", code=1)
     assert found["registry"]["fix"] == "promptsync serve --port 9"
-    done = healthy.run("status", "--remote", "http://127.0.0.1:9")
-    assert done.err.endswith("hint: promptsync serve --port 9\n")
     assert "unknown" in looked(healthy, "--remote", "unknown", code=1)["remote"]["message"]
     with serving(lambda seen: EMPTY_LIST if "?" in seen.target else Reply({}, 404)) as url:
         found = looked(healthy, "--remote", url)

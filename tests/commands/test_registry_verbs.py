@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import click
-import forked
 import pytest
 from registry_server import running
 from worlds import World, asking, failing, fault, template
@@ -113,17 +111,6 @@ def test_a_version_is_shown_as_a_prompt_file_and_said_beside_it(here: World) -> 
     found = here.ok("show", "support/refund:prod", "--json").document["prompt"]
     assert (found["version"], found["labels"]) == (1, ["prod", "prod.previous"])
     assert found["template"]["messages"][0]["content"][0]["text"] == "one"
-
-
-def test_texts_come_out_of_a_pipe_as_they_are(local: World) -> None:
-    text = f"a\r\nb\x85c\u2028{EVIL}\t \U0001f600é\n\n"
-    local.write("odd", content=text)
-    local.ok("push")
-    command = [*forked.command(), "-C", str(local.root), "show", "odd"]
-    shown = subprocess.run(command, capture_output=True, check=True)
-    template = parse(shown.stdout, "x.yaml", "x").prompt.template
-    assert template["content"][0]["text"] == text
-    assert b"\x1b" not in shown.stdout + shown.stderr
 
 
 def test_no_verb_lets_the_registrys_texts_act_on_a_terminal(world: World) -> None:
@@ -301,13 +288,6 @@ def test_on_a_terminal_the_page_is_opened_and_everywhere_it_is_printed(
     assert support.on_terminal("open", "support/refund", answer=None).out == f"{url}\n"
     support.says(2, "matches 2", "open", "support/*")
     assert opened == [url] * 3
-
-
-def test_the_embedded_registry_has_no_dashboard(local: World) -> None:
-    local.write("a", commit="Change prompts")
-    local.ok("push")
-    message = "local (embedded registry) has no dashboard; only PromptLayer has one"
-    local.says(2, f"error: {message}\nhint: promptsync show a@1\n", "open", "a@1")
 
 
 # -- ``search``: where does this sentence occur? ---------------------------------------------------------

