@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,8 @@ from promptsync import __version__
 from promptsync.commands.shared.groups import VerbGroup, shared_options, usage_error
 from promptsync.commands.shared.session import Session, blank_document
 from promptsync.errors import Bug, Incomplete, Interrupted, PromptsyncError, UsageError
-from promptsync.terminal import streams
+from promptsync.show.github import disarmed, write_github_files
+from promptsync.terminal import output, streams
 
 if TYPE_CHECKING:  # --version and --help load nothing that they do not need
     from promptsync.registry.protocol import Timeouts
@@ -171,20 +173,15 @@ def _known(error: BaseException, arguments: Sequence[str]) -> PromptsyncError:
 def _show(session: Session, outcome: Outcome) -> int:
     """Print an outcome and return its exit code, even if the reader closes the pipe early."""
     try:
-        if "GITHUB_STEP_SUMMARY" in session.environ or "GITHUB_OUTPUT" in session.environ:
-            from promptsync.show.github import write_github_files
-
-            if problem := write_github_files(session.environ, outcome.summary, outcome.outputs):
-                session.say(f"warning: {problem}")
+        if problem := write_github_files(session.environ, outcome.summary, outcome.outputs):
+            session.say(f"warning: {problem}")
         _print(session, outcome)
-    except KeyboardInterrupt:
-        streams.close_stdout()
-        return outcome.exit_code or Interrupted.exit_code
     except BrokenPipeError:
         streams.close_stdout()
-    except OSError as error:
-        unwritten = _unwritten(error)
-        return outcome.exit_code or unwritten
+    except (KeyboardInterrupt, OSError) as error:
+        stopped = _unwritten(error) if isinstance(error, OSError) else Interrupted.exit_code
+        streams.close_stdout()
+        return outcome.exit_code or stopped
     return outcome.exit_code
 
 
@@ -196,8 +193,6 @@ def _unwritten(error: OSError) -> int:
 
 
 def _print(session: Session, outcome: Outcome) -> None:
-    from promptsync.terminal import output
-
     color = session.use_colour
     if session.json:
         code, remote = outcome.exit_code, session.remote_name
@@ -207,14 +202,12 @@ def _print(session: Session, outcome: Outcome) -> None:
     lines = session.fitted(output.without_asides(lines) if session.quiet else lines)
     errors: Sequence[str] = [] if outcome.error is None else output.error_lines(outcome.error)
     if session.variable("GITHUB_ACTIONS"):
-        from promptsync.show.github import disarmed
-
         errors = disarmed(errors)
         if session.form != "github" and not streams.is_file(sys.stdout):
             lines = disarmed(lines)
     if lines:
         text = "\n".join(lines)
-        pager = _pager(session) if session.uses_pager and not session.no_pager else None
+        pager = _pager(session)
         paged = click.unstyle(text) if color is False else text
         if pager is None or not streams.page(f"{paged}\n", pager):
             click.echo(text, color=color)
@@ -252,11 +245,10 @@ def _bug(error: BaseException, arguments: Sequence[str]) -> Bug:
 
 
 def _pager(session: Session) -> str | None:
-    """Return the pager that git would use, ``None`` where stdout is not a terminal that can show one."""
-    environ = session.environ
-    if not sys.stdout.isatty() or environ.get("TERM", "dumb") == "dumb" or session.is_on("CI"):
+    """Return the pager that git would use, ``None`` for short output and outside of terminals."""
+    environ, is_wanted = session.environ, session.uses_pager and not session.no_pager
+    is_capable = sys.stdout.isatty() and environ.get("TERM", "dumb") != "dumb" and not session.is_on("CI")
+    if not (is_wanted and is_capable):
         return None
-    import shutil
-
     pager = environ.get("GIT_PAGER", environ.get("PAGER", shutil.which("less") or ""))
     return pager if pager.strip() not in ("", "cat") else None

@@ -10,7 +10,6 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from evaluation_files import declared
 from registry_server import chat
 from scripted_registry import Reply, Seen
 from worlds import World, asking, changed, failing, fault, made, once
@@ -18,12 +17,6 @@ from worlds import World, asking, changed, failing, fault, made, once
 from promptsync.files.schema import schema
 from promptsync.prompt.bundle import Bundle, decode
 
-TOOLS = declared(
-    """
-tools:
-  - {id: 7, name: lookup, function: {name: lookup_order, description: Looks an order up}}
-"""
-)
 TOOL = {"type": "registry", "tool_registry_id": 7}
 MODEL = {"provider": "openai", "name": "gpt-4o-mini", "parameters": {"temperature": 0.2}}
 WRITE, CHECK = ("bundle", "-o", "prompts.json"), ("bundle", "--check", "prompts.json")
@@ -123,14 +116,6 @@ def test_a_placeholder_is_for_the_registry_and_the_command_says_so(here: World) 
     assert (prompts["history"]["renders"], prompts["refund"]["renders"]) == ("registry", "anywhere")
 
 
-def test_registry_tools_are_in_place(tmp_path: Path) -> None:
-    with made(tmp_path, fixtures=TOOLS) as world:
-        world.publish("order", prompt_template=chat("Find {id}", tools=[TOOL]), release_labels=["prod"])
-        bundle = written(world, "--label", "prod")
-        (tool,) = bundle.prompts["order"].response["prompt_template"]["tools"]
-        assert (tool["type"], tool["function"]["name"]) == ("function", "lookup_order")
-
-
 def test_a_release_that_changes_in_the_meantime_is_noticed_and_nothing_is_written(here: World) -> None:
     for change in (
         lambda: here.publish("tone", content="Be short."),
@@ -157,16 +142,13 @@ def test_what_the_registry_fails_to_render_leaves_the_old_bundle_as_it_is(here: 
 
 
 ODD: list[tuple[dict[str, Any], int]] = [
-    ({"version": "1"}, 0),
     ({"commit_message": 7, "llm_kwargs": [], "snippets": "tone", "tags": None}, 0),
     ({"metadata": {"needs": 3, "model": "x"}, "custom_provider": "x"}, 0),
     ({"unknown": {"a": [None, 1.5]}}, 0),
     ({"version": 2}, 4),
     ({"prompt_name": "tone"}, 4),
-    ({"prompt_template": None}, 4),
     ({"prompt_template": {"type": "chat", "messages": [7]}}, 4),
     ({"metadata": []}, 4),
-    ({"success": False}, 4),
 ]
 
 

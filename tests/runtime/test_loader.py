@@ -121,9 +121,7 @@ ANSWERS = {
     "no such prompt": (Reply({"message": "Not found"}, 404), "PromptLayerNotFoundError"),
     "a page in HTML": (HTML, "PromptLayerError|JSONDecodeError"),
     "a list": (Reply([LIVE]), "the SDK returned list, not a prompt"),
-    "an empty object": (Reply({}), "the SDK returned dict, not a prompt"),
     "no template": (Reply({**LIVE, "prompt_template": None}), "the SDK returned dict, not a prompt"),
-    "no prompt_template": (Reply({"version": 8}), "the SDK returned dict, not a prompt"),
     "null": (Reply(b"null"), "the SDK returned NoneType, not a prompt"),
 }
 
@@ -284,7 +282,6 @@ def test_a_caller_that_changes_a_prompt_changes_no_other(kind: str, bundle: Path
 NO_BUNDLES = [
     *("", "{", "{}", "[]", "null", "[" * 100_000, "\xff"),
     '{"format": "promptsync-bundle/2", "label": "prod", "prompts": {}}',
-    '{"format": "promptsync-bundle/1", "prompts": {}}',
     '{"format": "promptsync-bundle/1", "label": "prod", "prompts": []}',
     '{"format": "promptsync-bundle/1", "label": "prod", "prompts": {"a": null}}',
     '{"format": "promptsync-bundle/1", "label": null, "prompts": {"a": {"version": 1, "renders": ""}}}',
