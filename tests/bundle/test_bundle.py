@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
-from registry_server import chat
 from scripted_registry import Reply, Seen
-from worlds import World, asking, changed, failing, fault, made, once
+from worlds import World, asking, changed, failing, fault, once
 
 from promptsync.files.schema import schema
 from promptsync.prompt.bundle import Bundle, decode

@@ -160,37 +160,34 @@ def test_without_changes_it_exits_0_says_so_and_sends_nothing(checked: World) ->
 
 
 def test_the_evaluations_of_what_changed_run_on_its_versions(checked: World) -> None:
+    changed = ("eval", "run", "--changed")
     checked.write("a", "An edit, {name}", evaluations=["a is polite"])
-    done = checked.exits(1, "eval", "run", "--changed", "--json")  # a run does not check what is unpublished
-    assert (done.document["unpublished"], len(started(checked))) == (["a"], 1)
-    assert done.document["runs"][0]["unbound"][0]["version"] is None
-    assert done.document["error"]["hint"].startswith("promptsync push\n")
-    checked.ok("eval", "run", "--changed", "--allow-unbound")
+    done = checked.exits(1, *changed, "--json").document  # a run does not check what is unpublished
+    assert (done["unpublished"], len(started(checked))) == (["a"], 1)
+    assert done["error"]["hint"].startswith("promptsync push\n")
+    checked.ok(*changed, "--allow-unbound")
     change(checked, "a", "A politer hello, {name}", evaluations=["a is polite"])
-    body = checked.ok("eval", "run", "--changed", "--json").document
+    body = checked.ok(*changed, "--json").document
     (one,) = body["runs"]
     assert (body["changed"], one["evaluation"], len(started(checked))) == (["a"], "a is polite", 1)
     assert (one["prompts"], one["version"], one["passed"], one["unbound"]) == (["a"], 2, True, [])
     checked.commit("Change a")
-    assert checked.ok("eval", "run", "--changed", "--json").document["runs"] == []
-    (one,) = checked.ok("eval", "run", "--changed", "--since", "HEAD~1", "--json").document["runs"]
-    assert one["evaluation"] == "a is polite"
-    missing = checked.exits(2, "eval", "run", "--changed", "--since", "nowhere", "--json")
-    assert missing.document["runs"] == []
+    for since, evaluations in ((), []), (("--since", "HEAD~1"), ["a is polite"]):
+        runs = checked.ok(*changed, *since, "--json").document["runs"]
+        assert [run["evaluation"] for run in runs] == evaluations
+    assert checked.exits(2, *changed, "--since", "nowhere", "--json").document["runs"] == []
     # An edited snippet runs the evaluations of its parents only.
     change(checked, "tone", "", content="as polite as can be")
-    done = checked.says(0, "2 prompts changed since HEAD: b, tone", "eval", "run", "--changed")
+    done = checked.says(0, "2 prompts changed since HEAD: b, tone", *changed)
     assert "no evaluation is assigned to tone" in done.err
     assert done.lines[1][:4] == ["b", "is", "polite", "b"] and done.lines[1][-3:] == ["echo", "50", "passed"]
-    assert len(started(checked)) == 1
     # A run of another version is no pass.
     checked.commit("Change the tone")
     change(checked, "a", "A polite hi, {name}", evaluations=["a once"])
-    done = checked.says(1, "--allow-unbound", "eval", "run", "--changed", "--junit", "report.xml")
-    assert "a once: a v3 was not checked: the run used v1" in done.err
+    junit = ("--junit", "report.xml")
+    done = checked.says(1, "a once: a v3 was not checked: the run used v1", *changed, *junit)
     assert suites(checked.root / "report.xml") == {"a once": {"score": "passed", "checks a v3": "failure"}}
-    allowed = checked.ok("eval", "run", "--changed", "--allow-unbound", "--junit", "report.xml")
-    assert "a v3 was not checked" in allowed.out
+    assert "a v3 was not checked" in checked.ok(*changed, "--allow-unbound", *junit).out
     assert suites(checked.root / "report.xml")["a once"]["checks a v3"] == "skipped"
 
 

@@ -127,12 +127,10 @@ USAGE = {
     "one --vars none.yaml": "cannot read",
     "one --vars list.yaml": "is not a mapping",
     "one --example 1": "has 0 examples, so there is no example 1",
-    "one --provider openai": "add --from-registry",
     "one --from-registry --model gpt-4o": "add --provider PROVIDER",
     "one --label prod": "promptsync push one",
     "nope --from-registry": "promptsync ls-remote",
     "one --llm-kwargs": "add --from-registry",
-    "one --from-registry --label a --version 1": "cannot be combined",
     "x": "no prompt 'x'",
 }
 
@@ -160,15 +158,10 @@ BROKEN = [
     ("name: z\ncontent: a\nno: b\n", f"{AT}:3:"),
     (f"{JINJA}|\n  Hello\n  {{% if x %}}\n", f"{AT}:4:3: jinja2: Unexpected end of template"),
     (f"{JINJA}|\n  Hello\n  {{{{ 1 / x }}}}\n", f"{AT}:2:1: jinja2: division by zero"),
-    (f'{JINJA}"{{{{ x | nope }}}}"\n', f"{AT}:2:1: jinja2: no filter named 'nope'"),
     (f"{JINJA}|\n  @@@tone@@@\n  {{% if %}}\n", f"{AT}:2:1: jinja2: Expected an expression"),
     (
         f"{JINJA}|\n  Hi {{{{ 'a'.center(10**10) }}}}\n",
         f"{AT}:2:1: jinja2: rendering needs more than 512 MB of memory.\nhint: {LIMITS}",
-    ),
-    (
-        "content: '{x:>999999999}'\n",
-        f"{AT}:1:1: f-string: it uses a number over 100,000 as a width.\nhint: {LIMITS}",
     ),
     ("content: '@@@none@@@'\n", "neither in your files nor in team"),
     ("content: '@@@chat@@@'\n", "only completion prompts"),

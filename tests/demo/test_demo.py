@@ -108,8 +108,7 @@ def test_the_demo_waits_for_enter_after_each_step_in_a_terminal(tmp_path: Path) 
         demo.type("\n" * STEPS)
         code = demo.finish()
 
-    assert code == 0, demo.text
-    assert "\x1b[32m+" in demo.text
+    assert code == 0 and "\x1b[32m+" in demo.text, demo.text
     # A carriage return draws the progress bar again.
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", demo.text).replace("\r", "\n")
     check_narration(plain.replace(PAUSE, "\n"))
@@ -150,16 +149,12 @@ def test_the_demo_runs_in_a_pipe_and_its_suggestions_work_as_pasted(tmp_path: Pa
     )
     at = {(entry["name"], entry["label"]): entry["version"] for entry in json.loads(labels.stdout)["labels"]}
     assert (at["support/refund", "prod"], at["support/refund", "staging"]) == (4, 3)
-    assert at["support/triage", "prod"] == 2
-    assert at["support/subject-line", "prod"] == 1
-
+    assert (at["support/triage", "prod"], at["support/subject-line", "prod"]) == (2, 1)
     pasted = subprocess.run(
         ["sh", "-e", "-c", "\n".join(commands)], env=env, capture_output=True, text=True, timeout=TIMEOUT
     )
-
     assert pasted.returncode == 0, pasted.stdout + pasted.stderr
-    assert len(commands) >= 6
-    assert not any(place.iterdir())
+    assert len(commands) >= 6 and not any(place.iterdir())
 
 
 def test_q_at_a_pause_stops_the_demo(tmp_path: Path) -> None:
