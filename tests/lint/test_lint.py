@@ -51,24 +51,19 @@ def model(line: str) -> str:
 ALONE: list[tuple[str, str]] = [
     ("name: '007'\ncontent: a\n", "1:1 warning name-digits"),
     ("name: a@label:b\ncontent: a\n", "1:1 warning name-reserved"),
-    ("name: '@@@a'\ncontent: a\n", "1:1 warning name-reserved"),
-    ("name: ' a'\ncontent: a\n", "1:1 warning name-blank"),
     ('name: "a\\x07"\ncontent: a\n', "1:1 warning name-blank"),
     ("name: a\nmessages: []\n", "1:1 warning empty-prompt"),
-    ("name: a\ncontent: ' '\n", "1:1 warning empty-prompt"),
     ("messages:\n- role: critic\n  content: hi\n", "2:3 error wrong-value"),
     ("content:\n- {type: text, text: a}\n- {type: hologram}\n", "3:4 warning unknown-block"),
     (
         "messages:\n- role: tool\n  content: four\n- role: user\n  content: a\n",
         "2:3 error missing-key",
     ),
-    ("messages: [{role: placeholder}]\n", "1:12 error missing-key"),
     ("content: a\nmodel: {name: gpt-4o}\n", "2:1 error missing-key"),
     (
         "messages: [{role: user, content: a}]\nextra:\n  template:\n    mood: calm\n",
         "4:5 warning chat-unknown-key",
     ),
-    ("content: a\nextra: {template: {mood: calm}}\n", "2:20 warning completion-unknown-key"),
     ("content: a\nextra: {version: {provider_id: 3}}\n", "2:19 warning write-only-field"),
     (
         "messages:\n- {role: system, content: a}\n- {role: user, content: b, template_format: jinja2}\n",
@@ -85,12 +80,10 @@ ALONE: list[tuple[str, str]] = [
     (f"content: a\nmodel: {{provider: p, name: n, base_model: {'x' * 101}}}\n", "2:31 error wrong-value"),
     ("content: a\nextra: {version: {release_labels: [prod]}}\n", "2:19 error reserved-key"),
     ("content: a\nextra: {template: {type: essay}}\n", "2:20 error wrong-value"),
-    ("content: a\ntemplate_format: mustache\n", "2:1 error wrong-value"),
     ("messages:\n- {role: user, content: a, template_format: liquid}\n", "2:28 error wrong-value"),
     (chat("Hello\n{% if x %}\nthere\n{% endfor %}", "template_format: jinja2"), "8:7 error jinja-syntax"),
     ("template_format: jinja2\ncontent: |+\n\n\n  {{ a b }}\n\n", "5:3 error jinja-syntax"),
     ('template_format: jinja2\ncontent: "a\\n{{ x"\n', "2:1 error jinja-syntax"),
-    ("template_format: jinja2\ncontent: >\n  a\n  {{ x\n", "2:1 error jinja-syntax"),
     (
         "template_format: jinja2\nmessages:\n- role: user\n  content:\n"
         "  - type: text\n    text: |\n      a\n      {{ x\n",
@@ -99,14 +92,10 @@ ALONE: list[tuple[str, str]] = [
     ("template_format: jinja2\ncontent: |\n  {{ a }}\n  {{ a | shout }}\n", "4:3 warning jinja-name"),
     (chat('Answer in JSON:\n  {"a": 1}'), "6:9 warning fstring-field"),
     (chat('Answer:\n{\n "a": 1\n}'), "6:7 warning fstring-field"),
-    ("content: 'Hi { name }'\n", "1:1 warning fstring-field"),
     (chat("Hi {name}\n  {{ user.name }}"), "6:9 warning fstring-jinja"),
-    ("content: 'Hi {{ name | title }}'\n", "1:1 warning fstring-jinja"),
     (model("parameters: {temprature: 0.2}"), "4:16 warning misspelled"),
     ("content: a\nmodel:\n  provider: opneai\n  name: o3\n", "3:3 warning misspelled"),
-    (model("paramters: {seed: 1}"), "4:3 warning misspelled"),
     (model("parameters: {response_format: {type: json_shema, json_schema: {}}}"), "4:34 warning misspelled"),
-    (model("parameters: {response_format: {type: json_schema, json_shema: {}}}"), "4:53 warning misspelled"),
     ("messages:\n- role: user\n  content: a\n  template_fromat: jinja2\n", "4:3 warning misspelled"),
     (
         "content: a\nmetadata:\n  model: {provider: openai, name: o3, parameters: {max_token: 9}}\n",
@@ -115,11 +104,9 @@ ALONE: list[tuple[str, str]] = [
     (model("temperature: 0.2"), "4:3 warning misplaced"),
     (chat("Answer:\n  }"), "6:9 warning fstring-unrenderable"),
     ("content: 'Hi {user.name}'\n", "1:1 warning fstring-unrenderable"),
-    ("content: 'Hi {}'\n", "1:1 warning fstring-unrenderable"),
     (chat("Be\n<<<<<<< ours\ncalm\n=======\nquick\n>>>>>>> theirs\nplease"), "6:7 error conflict-markers"),
     (chat("<<<<<<< ours\ncalm\n||||||| base\n\n=======\n>>>>>>> theirs"), "5:7 error conflict-markers"),
     (chat("one\ntwo \u202e three\u2066"), "6:11 warning control-character"),
-    ("content: a\u200bb\n", "1:1 warning control-character"),
     ('content: "a\\x1b[31m"\n', "1:1 warning control-character"),
     (chat("a\U000e0061\U000e0062"), "5:8 warning control-character"),
     ("content: '{a} {b}'\nexamples: [{a: 1}]\n", "2:1 warning example-missing-variable"),
@@ -156,29 +143,21 @@ def test_what_was_probably_meant_is_suggested(text: str, words: str) -> None:
 HARMLESS = {
     "a good file": GOOD,
     "braces that are no variable": "content: 'Write {{}}, {{ {name} }}, {{\"a\": 1}} or {{a: b}}.'\n",
-    "a value in braces": "content: 'Write {{{name}}}.'\n",
     "parameters that few know": model("parameters: {top_n: 1, min_tokens: 2, typical_p: 0.3, mirostat: 2}"),
     "a provider of one's own": "content: a\nmodel: {provider: openai-eu, name: o3}\n",
-    "a key of one's own in a message": "messages: [{role: user, content: a, importance: 3}]\n",
     "comments and CRLF": "# a\r\nname: a\r\ncontent: Hi\r\n",
-    "family": "content: 👩‍👩‍👧\n",
-    "arabic with marks": "content: \u200fمرحبا\u200e\n",
     "persian with a non-joiner": "content: می\u200cخواهم\n",
     "setext heading": chat("Title\n=======\ntext"),
     "arrows": chat("<<<<<<< is how a conflict starts"),
     "tool calls without a text": (
         "messages:\n- role: assistant\n  tool_calls: [{id: a, function: {name: f, arguments: '{}'}}]\n"
     ),
-    "placeholder alone": "messages: [{role: placeholder, name: history}]\n",
-    "an image alone": "content: [{type: image_url, image_url: {url: u}}]\n",
     "media without a text": "content: [{type: media_variable, name: pictures}]\n",
     "variables of all kinds": "content: '{name} {order-id} {order id} {größe:>5} {n!r}'\n",
-    "escaped braces": "content: 'Answer {{\"a\": 1}} to {question}'\n",
     "jinja2 whitespace": "template_format: jinja2\ncontent: '{{ a.b.c }} {%- raw %}{{{% endraw %}'\n",
     "placeholder beside jinja2": (
         "messages:\n- {role: placeholder, name: h}\n- {role: user, content: a, template_format: jinja2}\n"
     ),
-    "no examples": "content: '{a}'\n",
     "placeholder in an example": (
         "messages:\n- {role: placeholder, name: h}\n- {role: user, content: '{a}'}\n"
         "examples: [{a: 1, h: []}]\n"

@@ -58,10 +58,6 @@ TOGETHER: dict[str, tuple[list[str], KnownPrompts | None, list[str]]] = {
         None, ["a.yaml:2:1 error snippet-chat"],
     ),
     "one fence": (["name: a\ncontent: 'one @@@ alone'\n"], None, ["a.yaml:2:1 error snippet-unbalanced"]),
-    "one fence behind a reference": (
-        ["name: a\ncontent: '@@@tone@label:a@@@ and @@@'\n", TONE], None,
-        ["a.yaml:2:1 error snippet-unbalanced"],
-    ),
     "no name": (["name: a\ncontent: '@@@@@@'\n"], None, ["a.yaml:2:1 error snippet-malformed"]),
     "an odd version": (
         ["name: a\ncontent: '@@@tone@version_number:x@@@'\n", TONE], None,
@@ -85,10 +81,8 @@ TOGETHER: dict[str, tuple[list[str], KnownPrompts | None, list[str]]] = {
     ),
     "a broken text": ([broken("tone"), TONE], None, ["a.yaml:5:3 error jinja-syntax"]),
     "a broken text with a snippet out of sight": ([broken("far")], FAR, ["a.yaml:5:3 warning jinja-syntax"]),
-    "one pin": ([pinned("a", 1), pinned("b", 1), TONE], None, []),
     "an older pin": ([pinned("a", 1), pinned("b", 3), TONE], None, ["a.yaml:2:1 warning snippet-outdated"]),
     "two pins": ([pinned("a", 1, 3), TONE], None, ["a.yaml:2:1 warning snippet-outdated"]),
-    "a pin and a label": ([pinned("a", 1), uses("b", "tone@label:prod"), TONE], None, []),
 }  # fmt: skip
 
 

@@ -12,12 +12,10 @@ MIXED = "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5"
     ("key", "issuer"),
     [
         ("pl_" + HEX, "PromptLayer"),
-        ("sk-" + MIXED, "OpenAI"),
         ("sk-proj-" + MIXED + "-" + MIXED, "OpenAI"),
         ("sk-ant-api03-" + MIXED, "Anthropic"),
         ("AIza" + (MIXED + "Q")[:35], "Google"),
         ("AKIA" + "Q3EGU7ZT5WXK2JRM", "AWS"),
-        ("ghp_" + MIXED, "GitHub"),
         ("github_pat_" + MIXED, "GitHub"),
         ("xoxb-" + "2845-" + MIXED, "Slack"),
         ("hf_" + MIXED, "Hugging Face"),
@@ -38,11 +36,9 @@ def test_a_key_is_an_error_that_does_not_repeat_it(key: str, issuer: str) -> Non
         "pl_" + "polish_translation_of_the_text",
         "sk-" + "your_openai_api_key_goes_right_here_0123",
         "sk-" + "1234567890" * 3,
-        "sk-" + "a" * 20 + "1" * 20,
         "AKIA" + "IOSFODNN7EXAMPLE",
         "task-" + MIXED,
         "https://example.com/?q=desk-" + MIXED,
-        "pl_short1",
     ],
 )
 def test_prose_and_placeholders_are_no_keys(prose: str) -> None:
@@ -53,13 +49,11 @@ def test_prose_and_placeholders_are_no_keys(prose: str) -> None:
     ("line", "read"),
     [
         ("owner: no", "the boolean false"),
-        ("owner: YES  # really", "the boolean true"),
         ("zip: 01234", "the number 668"),
         ("time: 12:30", "the number 750"),
         ("time: 1:30.5", "the number 90.5"),
         ("rate: 1e-3", "text, not as a number"),
         ("countries: [de, no, se]", "the boolean false"),
-        ("countries: {a: no}", "the boolean false"),
         ("countries:\n  - de\n  - no", "the boolean false"),
         ("'quoted key': off", "the boolean false"),
     ],
@@ -77,14 +71,10 @@ def test_an_unquoted_value_that_yaml_reads_as_something_else_is_a_warning(line: 
     [
         "owner: 'no'",
         'owner: "12:30"',
-        "owner: true",
-        "count: 10",
         "rate: 1.0e-3",
-        "rate: '1e-3'",
         "note: no refunds",
         "note: |\n    answer: no",
         "note: 'x'  # a: no",
-        "mode: 0x1f",
         "rates: |\n    Answer: no\n    at: 12:30\n    - yes",
     ],
 )

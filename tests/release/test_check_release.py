@@ -61,10 +61,6 @@ def replace(file: Path, pattern: str, text: str) -> None:
     file.write_text(after, "utf-8")
 
 
-def test_a_tag_of_the_version_passes(checkout: Path) -> None:
-    assert checked(checkout) == []
-
-
 def test_this_repository_lacks_nothing_but_perhaps_its_own_address() -> None:
     assert [one for one in checked(ROOT) if REPOSITORY not in one] == []
 
@@ -89,13 +85,13 @@ WRONG = [
         f"but {REPOSITORY} releases it",
     ),
     (("CHANGELOG.md", HEADING, f"## {VERSION} - unreleased"), UNDATED),
-    (("CHANGELOG.md", HEADING, f"## {VERSION}"), UNDATED),
     (("CHANGELOG.md", HEADING, f"## {VERSION} - 2026-13-01"), UNDATED),
 ]
 
 
 @pytest.mark.parametrize(("change", "error"), WRONG)
 def test_what_is_wrong_in_a_file_is_named(checkout: Path, change: tuple[str, str, str], error: str) -> None:
+    assert checked(checkout) == []
     file, pattern, text = change
     replace(checkout / file, pattern, text)
     (named,) = checked(checkout)

@@ -27,20 +27,6 @@ def words(word: str) -> list[str]:
     return [step.rest for step in STEPS if step.word == word]
 
 
-def test_a_step_is_one_line_without_comments_and_with_the_values_of_its_arguments() -> None:
-    text = "# base\nARG BASE=python:3\n\nFROM ${BASE} AS build\nRUN one \\\n # between\n && two\nENV A=1\n"
-    assert image.steps_of(text) == [("FROM", "python:3 AS build"), ("RUN", "one && two"), ("ENV", "A=1")]
-
-
-def test_the_image_has_git_and_runs_promptsync_as_an_ordinary_user() -> None:
-    assert len({base.split()[0] for base in words("FROM")}) == 1
-    assert "-alpine" in image.base_of(STEPS)
-    assert any(step.startswith("apk add --no-cache git ") for step in words("RUN"))
-    assert words("USER") == ["1000:1000"]
-    assert words("WORKDIR")[-1] == "/repo"
-    assert words("ENTRYPOINT") == ['["promptsync"]']
-
-
 def test_what_is_copied_exists_and_nothing_else_is_sent_to_the_engine() -> None:
     copied = [name for rest in words("COPY") if not rest.startswith("--") for name in rest.split()[:-1]]
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()

@@ -76,15 +76,6 @@ def test_the_published_image_is_the_one_that_ci_built_and_tried() -> None:
     assert download["with"]["pattern"] == "image-*"
 
 
-def test_pypi_gets_the_package_and_not_the_formula() -> None:
-    package, formula = (
-        step["with"] for step in read("release")["jobs"]["build"]["steps"] if "name" in step.get("with", {})
-    )
-    assert package == {"name": "dist", "path": "dist/*.tar.gz\ndist/*.whl\n", "if-no-files-found": "error"}
-    assert formula["path"] == "dist/promptsync.rb"
-    assert read("release")["jobs"]["publish"]["steps"][0]["with"]["name"] == "dist"
-
-
 def test_every_supported_python_is_checked_on_every_system() -> None:
     declared = re.findall(r"Python :: (3\.\d+)", "\n".join(PYPROJECT["classifiers"]))
     assert PYPROJECT["requires-python"] == f">={declared[0]}"

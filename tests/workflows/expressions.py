@@ -1,6 +1,6 @@
 """The expressions of GitHub workflows, as far as our files use them, read as Python.
 
-Texts are equal without case, and what does not exist is an empty text.
+What does not exist is an empty text.
 """
 
 from __future__ import annotations
@@ -13,18 +13,6 @@ from typing import Any
 _TEMPLATE = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _TOKEN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z_][\w-]*(?:\.(?:[A-Za-z_][\w-]*|\*))*)(\(\)?)?|&&|\|\||!(?!=)")
 _SIGNS = {"&&": " and ", "||": " or ", "!": " not "}
-
-
-class _Text(str):
-    """A text that equals another one without case."""
-
-    __hash__ = str.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and self.lower() == other.lower()
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
 
 
 @dataclass
@@ -72,7 +60,7 @@ class Scope:
         def python(token: re.Match[str]) -> str:
             literal, name, is_call = token.groups()
             if literal is not None:
-                return f"text({literal.replace(chr(39) * 2, chr(39))!r})"
+                return repr(literal.replace("''", "'"))
             if name is None:
                 return _SIGNS[token[0]]
             if is_call == "(":
@@ -80,7 +68,6 @@ class Scope:
             return f"{'status' if is_call else 'value'}({name!r})"
 
         names = {
-            "text": _Text,
             "value": self._value,
             "status": lambda name: self.statuses[name],
             "contains": lambda values, wanted: wanted in values,
@@ -89,7 +76,7 @@ class Scope:
 
     def _value(self, name: str) -> Any:
         if name in ("true", "false", "null"):
-            return {"true": True, "false": False, "null": _Text()}[name]
+            return {"true": True, "false": False, "null": ""}[name]
         first, *path = name.split(".")
         found = self.values[first]
         for part in path:
@@ -99,4 +86,4 @@ class Scope:
                 found = [item.get(part) for item in found]
             else:
                 found = found.get(part) if isinstance(found, Mapping) else None
-        return _Text(found or "") if found is None or isinstance(found, str) else found
+        return "" if found is None else found

@@ -1,21 +1,181 @@
-"""A team with the example repository on GitLab: a developer's clone, a registry, and what they do."""
+"""A team on GitLab, and the jobs of its pipelines, run as a runner does."""
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import forked
+import yaml
+from actions import BASH, ROOT, program, run_script
 from evaluation_files import declared_by
-from gitlab_pipeline import Ended, Runner
-from host import BOT, GITLAB, PROJECT, serving
-from team import EXAMPLE, SPEC, Developer, copied
+from gitcopy import git
+from host import BOT, GITLAB, PATH, PROJECT, Host, serving
+from team import EXAMPLE, NUMBER, SPEC, Developer, copied
 from worlds import KEY
 
 from promptsync.cli import run as promptsync
 
-NUMBER = 7
+# What stands in for Python: `python3 -m venv` makes an environment whose pip installs nothing.
+_PYTHON = """\
+[ "$1 $2" = "-m venv" ] || exec {python} "$@"
+mkdir -p "$3/bin"
+cp {tools}/pip {tools}/promptsync "$3/bin"
+"""
+_SEES = """\
+echo "{name} $1${{PROMPTLAYER_API_KEY:+ key}}${{PROMPTSYNC_TOKEN:+ token}}" >> {seen}
+"""
+_RULE = re.compile(r"\$(\w+) (==|=~) (?:\"([^\"]*)\"|/(.*)/)")
+
+
+@dataclass
+class Ended:
+    """What a job did. ``seen`` are the commands that it ran, with the secrets that each had."""
+
+    code: int
+    log: str
+    artifacts: dict[str, str]
+    seen: list[str]
+
+    @property
+    def passed(self) -> bool:
+        return self.code == 0
+
+    @property
+    def told(self) -> str:
+        """What a person reads."""
+        return self.log
+
+    @property
+    def trusted(self) -> list[str]:
+        """The commands that had a secret, but for those of git."""
+        return [line for line in self.seen if line.endswith((" key", " token")) and line[:4] != "git "]
+
+    def __str__(self) -> str:
+        return f"exit {self.code}\n{self.log}"
+
+
+@dataclass
+class Runner:
+    """A runner of a project. ``variables`` are those of the project, which jobs see but in a fork."""
+
+    place: Path
+    host: Host
+    variables: dict[str, str] = field(default_factory=dict)
+    runs: int = 0
+    shell: tuple[str, ...] = BASH
+    """What an image with bash gets; in another one it is sh."""
+
+    def __post_init__(self) -> None:
+        tools = self.place / "bin"
+        tools.mkdir(parents=True)
+        own = shlex.join(forked.command())
+        for name, text in {
+            "python3": _PYTHON.format(tools=tools, python=sys.executable),
+            "pip": '[ "$1 $2" = "install --quiet" ] && [ -n "$3" ] || exit 9',
+            "promptsync": f'exec {own} "$@"',
+            "git": f'exec {shutil.which("git")} "$@"',
+        }.items():
+            sees = _SEES.format(name=name, seen=self.place / "seen")
+            program(tools / name, f"{sees}{text}")
+
+    def git(self, *arguments: str) -> str:
+        return git(self.host.origin, *arguments).strip()
+
+    def pipeline(self, sha: str, event: Mapping[str, str]) -> dict[str, Any]:
+        """Return the jobs of a pipeline, as GitLab reads the files at a commit."""
+        start = yaml.safe_load(self.git("show", f"{sha}:.gitlab-ci.yml"))
+        jobs: dict[str, Any] = {}
+        for include in start["include"]:
+            jobs |= yaml.safe_load(self.git("show", f"{sha}:{include['local'].removeprefix('/')}"))
+        found = {}
+        for name, job in jobs.items():
+            if not name.startswith("."):
+                whole = {**jobs[job["extends"]], **job}
+                if any(_holds(rule["if"], event) for rule in whole["rules"]):
+                    found[name] = whole
+        return found
+
+    def run(self, sha: str, event: Mapping[str, str], *, fork: bool = False) -> dict[str, Ended]:
+        """Run the pipeline of a commit; ``event`` are the variables that say what it is for."""
+        jobs = self.pipeline(sha, event)
+        return {name: self.job(name, job, sha, event, fork=fork) for name, job in jobs.items()}
+
+    def job(self, name: str, job: Any, sha: str, event: Mapping[str, str], *, fork: bool = False) -> Ended:
+        self.runs += 1
+        place = self.place / f"{name}-{self.runs}"
+        workspace = place / "builds"
+        environ = {
+            "PATH": f"{self.place / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(place),
+            "TMPDIR": str(place),
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(ROOT),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_TERMINAL_PROMPT": "0",
+            "CI": "true",
+            "GITLAB_CI": "true",
+            "CI_API_V4_URL": f"{self.host.url}/api/v4",
+            "CI_COMMIT_BEFORE_SHA": "0" * 40,
+            "CI_COMMIT_SHA": sha,
+            "CI_DEFAULT_BRANCH": "main",
+            "CI_JOB_URL": f"https://gitlab.example.com/{PATH}/-/jobs/{self.runs}",
+            "CI_PROJECT_DIR": str(workspace),
+            "CI_PROJECT_ID": str(PROJECT),
+            "CI_PROJECT_URL": f"{self.host.url}/{PATH}",
+            "CI_SERVER_HOST": "gitlab.example.com",
+            **job["variables"],
+            **({} if fork else self.variables),
+            **event,
+        }
+        self.checkout(workspace, sha, environ)
+        assert environ["GIT_DEPTH"] == "0"
+        # A runner stops at the first command that fails, and runs both parts in one shell.
+        script = place / "script.sh"
+        script.write_text("\n".join([*job["before_script"], *job["script"]]))
+        (self.place / "seen").write_text("")
+        done = run_script(self.shell, script, workspace, environ)
+        artifacts = {
+            file.name: file.read_text("utf-8")
+            for path in job.get("artifacts", {}).get("paths", [])
+            for file in sorted((workspace / path).glob("*"))
+        }
+        for secret in self.variables.values():
+            assert not secret.startswith(("pl_", "glpat-")) or secret not in done.stdout
+        return Ended(done.returncode, done.stdout, artifacts, (self.place / "seen").read_text().splitlines())
+
+    def checkout(self, workspace: Path, sha: str, environ: Mapping[str, str]) -> None:
+        """Fetch all branches, as with ``GIT_DEPTH: 0``, and check a commit out on no branch."""
+        branches = "+refs/heads/*:refs/remotes/origin/*"
+        for command in (
+            ["git", "init", "-q", str(workspace)],
+            ["git", "-C", str(workspace), "remote", "add", "origin", str(self.host.origin)],
+            ["git", "-C", str(workspace), "fetch", "-q", "origin", branches, f"+{sha}:refs/pipelines/1"],
+            ["git", "-C", str(workspace), "checkout", "-q", "--detach", sha],
+        ):
+            subprocess.run(command, check=True, env=environ)
+
+
+def _holds(rule: str, event: Mapping[str, str]) -> bool:
+    """Whether a rule holds. Only the parts of GitLab's language that our files use are known."""
+    for term in rule.split(" && "):
+        found = _RULE.fullmatch(term)
+        assert found is not None, term
+        value = event.get(found[1], "")
+        if not (value == found[3] if found[2] == "==" else re.search(found[4], value)):
+            return False
+    return True
+
+
 TOKEN = "glpat-of-the-project"
 
 

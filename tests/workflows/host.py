@@ -20,15 +20,15 @@ from werkzeug.wrappers import Request, Response
 OWNER, PATH = "fernweh", "fernweh/prompts"
 PROJECT = 278
 BOT, LOGIN = 41, "github-actions[bot]"
+PAGE, LONGEST = 20, 65_536
+"""Entries of a page, unless a request says otherwise, and characters of a text. GitLab has room for more."""
+
 CGI = ("QUERY_STRING", "REQUEST_METHOD", "CONTENT_TYPE", "HTTP_CONTENT_ENCODING")
 
 
 @dataclass(frozen=True)
 class Api:
-    """Where comments and pull requests are, and the keys of these; ``text`` is the one of the description.
-
-    A list has pages of ``page`` entries, unless a request says otherwise, and a text ``longest`` characters.
-    """
+    """Where comments and pull requests are, and the keys of these; ``text`` is the one of the description."""
 
     prefix: str
     comments: str
@@ -38,8 +38,6 @@ class Api:
     head: str
     base: str
     text: str
-    page: int
-    longest: int
 
 
 GITHUB = Api(
@@ -51,8 +49,6 @@ GITHUB = Api(
     "head",
     "base",
     "body",
-    page=30,
-    longest=65_536,
 )
 GITLAB = Api(
     f"/api/v4/projects/{PROJECT}",
@@ -63,8 +59,6 @@ GITLAB = Api(
     "source_branch",
     "target_branch",
     "description",
-    page=20,
-    longest=1_000_000,
 )
 
 
@@ -112,7 +106,7 @@ class Host:
             return Response(json.dumps({"message": str(answer)}), answer.status)
         headers = {}
         if isinstance(found, list):
-            size, page = int(request.args.get("per_page", self.api.page)), int(request.args.get("page", 1))
+            size, page = int(request.args.get("per_page", PAGE)), int(request.args.get("page", 1))
             headers["X-Next-Page"] = str(page + 1) if len(found) > size * page else ""
             found = found[size * (page - 1) : size * page]
         return Response(json.dumps(found), 201 if request.method == "POST" else 200, headers)
@@ -127,7 +121,7 @@ class Host:
             text = body.get("body", body.get(api.text, "text"))
             if not self.may_write:
                 raise Answer(403, "Resource not accessible by integration")
-            if len(text) > api.longest or not text.strip():
+            if len(text) > LONGEST or not text.strip():
                 raise Answer(422, "Validation Failed: body is too long, or empty")
         if found := re.fullmatch(api.comments, path):
             number = int(found[1])

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from actions import COMMIT, PACKAGE, ROOT, Done
-from job import ARTIFACT
+from actions import ARTIFACT, COMMIT, PACKAGE, ROOT, Done
 from team import SOFTER, Team
 
 from promptsync import __version__

@@ -15,7 +15,7 @@ import relaying
 import team as teams
 from actions import Done
 from deploying import protect
-from gitlab_pipeline import Ended
+from gitlab_team import Ended
 from team import DRIFT, MARKER, NUMBER, SETTLE, SOFTER
 
 Team = teams.Team | gitlab_team.Team

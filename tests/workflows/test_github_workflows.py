@@ -6,9 +6,8 @@ import json
 import re
 
 import pytest
-from actions import Event
+from actions import ARTIFACT, Event
 from deploying import computed
-from job import ARTIFACT
 from scripted_registry import Seen
 from team import SOFTER, SPEC, Team
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from actions import ROOT
-from gitlab_pipeline import Runner
+from gitlab_team import Runner
 from host import GITLAB, Host
 from team import SPEC
 from test_workflow_files import run, tool

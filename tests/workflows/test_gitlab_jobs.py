@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import gitlab_team
 import pytest
 import yaml
-from gitlab_team import NUMBER, TOKEN, Team
+from gitlab_team import TOKEN, Team
 from host import BOT, GITLAB, PROJECT, serving
-from team import DRIFT, LINK, MARKER, SETTLE, SOFTER
+from team import DRIFT, LINK, MARKER, NUMBER, SETTLE, SOFTER
 from test_gitlab_files import STARTER
 
 
