@@ -7,6 +7,7 @@ the other side removed or moved elsewhere, is a conflict.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 from promptsync.prompt.canonical import canonical, comparable, digest, encode, same, to_document, to_prompt
 from promptsync.prompt.fields import merged_order, places, tool_key
 from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable, strings
-from promptsync.prompt.text_diff import doubled, merge_text, pieces_of
+from promptsync.prompt.text_diff import Clash, doubled, marked, merge_text, pieces_of
 
 TOOL_REFERENCES: Final = "changed on both sides, and the registry shows its own tools expanded"
 
@@ -84,6 +85,9 @@ REMOVED_THERE: Final = "removed in the registry, changed in your file"
 ABSENT: Final[Any] = object()
 _TEXTS: Final = frozenset({"content", "text", "description"})
 """Keys whose strings are prose and merge line by line. Any other string is a single value."""
+
+_PROMPT_TEXT: Final = re.compile(r"(messages\[\d+\]\.)?content(\[\d+\]\.text)?")
+"""Text for the model, in which lint finds conflict markers that were left behind."""
 
 Object = Mapping[str, Any]
 
@@ -200,14 +204,13 @@ class FieldMerger:
         return merged
 
     def _text(self, texts: ThreeWay, reason: str, path: KeyPath) -> Any:
-        merged = merge_text(*texts)
-        if merged.text is not None:
-            return merged.text
-        markable = _is_prompt_text(path)
-        for clash in merged.clashes:
+        parts = merge_text(*texts)
+        clashes = [part for part in parts if isinstance(part, Clash)]
+        markable = bool(_PROMPT_TEXT.fullmatch(readable(path)))
+        for clash in clashes:
             sides = ThreeWay(*map("\n".join, (clash.base, clash.ours, clash.theirs)))
             self.conflict(path, reason, sides, markable=markable)
-        return merged.marked(*self._names) if markable else texts.ours
+        return texts.ours if clashes and not markable else marked(parts, *self._names)
 
     def _items(self, lists: ThreeWay, path: KeyPath) -> list[Any]:
         merged: list[Any] = []
@@ -265,14 +268,6 @@ def _pieces(value: Any, path: KeyPath = ()) -> Iterator[tuple[str, KeyPath]]:
         elif isinstance(item, Mapping | list):
             inner = [*_pieces(item, at)]
             yield from inner if inner or not isinstance(key, int) else [(encode(plain(item)), at)]
-
-
-def _is_prompt_text(path: KeyPath) -> bool:
-    """Whether a path leads to text for the model, in which lint finds conflict markers left behind."""
-    content = path[:1] if path[0] == "content" else path[:3]
-    if content != ("content",) and (content[0], content[2:]) != ("messages", ("content",)):
-        return False
-    return path == content or (len(path) == len(content) + 2 and path[-1] == "text")
 
 
 def _same(value: Any, other: Any) -> bool:

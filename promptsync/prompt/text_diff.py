@@ -137,14 +137,10 @@ def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     seen, seen_now = ([word for word in side if not word.isspace()] for side in (before, after))
     if (seen or seen_now) and SequenceMatcher(None, seen, seen_now, autojunk=False).quick_ratio() < _ALIKE:
         return (), ()
-    removed: list[Span] = []
-    added: list[Span] = []
     starts, new_starts = (list(accumulate(map(len, side), initial=0)) for side in (before, after))
-    for tag, low, high, new_low, new_high in matcher_of(before, after).get_opcodes():
-        if tag != "equal":
-            removed.append((starts[low], starts[high]))
-            added.append((new_starts[new_low], new_starts[new_high]))
-    return _joined(removed, old), _joined(added, new)
+    changed = [code[1:] for code in matcher_of(before, after).get_opcodes() if code[0] != "equal"]
+    removed = tuple((starts[low], starts[high]) for low, high, _, _ in changed if low < high)
+    return removed, tuple((new_starts[low], new_starts[high]) for _, _, low, high in changed if low < high)
 
 
 def matcher_of(old: Sequence[Hashable], new: Sequence[Hashable]) -> SequenceMatcher[Hashable]:
@@ -155,19 +151,6 @@ def matcher_of(old: Sequence[Hashable], new: Sequence[Hashable]) -> SequenceMatc
 def words(text: str) -> list[str]:
     """Return the words, runs of white space and punctuation of a text. Joined, they are the text."""
     return _WORD.findall(text)
-
-
-def _joined(spans: Sequence[Span], text: str) -> tuple[Span, ...]:
-    """Drop empty spans, and join spans that have only white space between them."""
-    joined: list[Span] = []
-    for start, end in spans:
-        if start == end:
-            continue
-        if joined and not text[joined[-1][1] : start].strip():
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    return tuple(joined)
 
 
 class Clash(Struct, frozen=True):
@@ -181,39 +164,28 @@ class Clash(Struct, frozen=True):
     theirs: Pieces
 
 
-class MergedText(Struct, frozen=True):
-    """A merged text in parts: lines, and clashes of lines."""
-
-    parts: tuple[Pieces | Clash, ...]
-
-    @property
-    def text(self) -> str | None:
-        """The merged text, ``None`` if anything clashes."""
-        return None if self.clashes else self.marked("", "")
-
-    @property
-    def clashes(self) -> tuple[Clash, ...]:
-        return tuple(part for part in self.parts if isinstance(part, Clash))
-
-    def marked(self, ours: str, theirs: str) -> str:
-        """Return the text with conflict markers around clashes. The arguments label the two sides."""
-        lines: list[str] = []
-        for part in self.parts:
-            if isinstance(part, Clash):
-                lines += [f"<<<<<<< {ours}", *part.ours, "=======", *part.theirs, f">>>>>>> {theirs}"]
-            else:
-                lines += part
-        return "\n".join(lines)
+Parts = Sequence[Pieces | Clash]
+"""A merged text: lines, and clashes of lines."""
 
 
-def merge_text(base: str, ours: str, theirs: str) -> MergedText:
+def marked(parts: Parts, ours: str, theirs: str) -> str:
+    """Return a merged text with conflict markers around clashes. The others label the two sides."""
+    lines: list[str] = []
+    for part in parts:
+        if isinstance(part, Clash):
+            lines += [f"<<<<<<< {ours}", *part.ours, "=======", *part.theirs, f">>>>>>> {theirs}"]
+        else:
+            lines += part
+    return "\n".join(lines)
+
+
+def merge_text(base: str, ours: str, theirs: str) -> Parts:
     """Merge two texts that were made from ``base``. Nothing that either side added is lost.
 
     Lines end in ``\\n`` alone; every other character is part of a line. Adjacent changes clash, as in git,
     because one of them may respond to the other.
     """
-    parts = _merged(*(text.split("\n") for text in (base, ours, theirs)))
-    return MergedText(tuple(map(_refined, parts)))
+    return [*map(_refined, _merged(*(text.split("\n") for text in (base, ours, theirs))))]
 
 
 def _refined(part: Pieces | Clash) -> Pieces | Clash:

@@ -7,12 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import texts
 
-from promptsync.prompt.text_diff import Clash, merge_text
+from promptsync.prompt.text_diff import Clash, marked, merge_text
 
 LONG = (
     "You answer questions about refunds for customers of the shop. Be kind and brief to them. "
     "Never promise money that the policy does not allow. Ask for the order number first. End politely."
 )
+
+
+def text_of(*three: str) -> str:
+    """The merged text; a clash shows as its markers."""
+    return marked(merge_text(*three), "yours", "theirs")
 
 
 @pytest.mark.parametrize(
@@ -27,8 +32,8 @@ LONG = (
     ],
 )  # fmt: skip
 def test_changes_apart_merge_by_lines(base: str, ours: str, theirs: str, merged: str) -> None:
-    assert merge_text(base, ours, theirs).text == merged
-    assert merge_text(base, theirs, ours).text == merged
+    assert text_of(base, ours, theirs) == merged
+    assert text_of(base, theirs, ours) == merged
 
 
 @pytest.mark.parametrize(
@@ -46,9 +51,11 @@ def test_changes_apart_merge_by_lines(base: str, ours: str, theirs: str, merged:
 def test_changes_of_the_same_lines_clash(
     base: str, ours: str, theirs: str, clash: tuple[str, str, str]
 ) -> None:
-    merged = merge_text(base, ours, theirs)
-    assert merged.text is None
-    assert [sides(part) for part in merged.clashes] == [clash]
+    assert [sides(part) for part in clashes(base, ours, theirs)] == [clash]
+
+
+def clashes(*three: str) -> list[Clash]:
+    return [part for part in merge_text(*three) if isinstance(part, Clash)]
 
 
 def sides(clash: Clash) -> tuple[str, ...]:
@@ -58,23 +65,22 @@ def sides(clash: Clash) -> tuple[str, ...]:
 def test_sentences_of_one_long_line_merge() -> None:
     ours = LONG.replace("Be kind and brief", "Be very kind")
     theirs = LONG.replace("End politely.", "End politely. Thank them.")
-    merged = merge_text(LONG, ours, theirs).text
+    merged = text_of(LONG, ours, theirs)
     assert merged == ours.replace("End politely.", "End politely. Thank them.")
 
 
 def test_removing_the_last_sentence_leaves_no_blank_and_joins_no_words() -> None:
     shorter = LONG.removesuffix(" End politely.")
     theirs = LONG.replace("You answer", "You ask")
-    assert merge_text(LONG, shorter, theirs).text == theirs.removesuffix(" End politely.")
+    assert text_of(LONG, shorter, theirs) == theirs.removesuffix(" End politely.")
     longer = LONG + " Thank them."
-    assert merge_text(shorter, longer, theirs.removesuffix(" End politely.")).text == theirs + " Thank them."
+    assert text_of(shorter, longer, theirs.removesuffix(" End politely.")) == theirs + " Thank them."
 
 
 def test_both_sides_of_a_clash_include_what_merged_around_it() -> None:
     ours = LONG.replace("brief", "short").replace("order number", "number")
     theirs = LONG.replace("brief", "curt")
-    merged = merge_text(LONG, ours, theirs)
-    (clash,) = merged.clashes
+    (clash,) = clashes(LONG, ours, theirs)
     assert sides(clash) == (
         LONG.replace("order number", "number"),
         ours,
@@ -83,7 +89,7 @@ def test_both_sides_of_a_clash_include_what_merged_around_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "ours", "theirs", "marked"),
+    ("base", "ours", "theirs", "text"),
     [
         ("a\nb\nc\n", "a\nX\nc\n", "a\nY\nc\n", "a\n<<<<<<< me\nX\n=======\nY\n>>>>>>> v7\nc\n"),
         ("a\nb", "a\nX", "a\nY", "a\n<<<<<<< me\nX\n=======\nY\n>>>>>>> v7"),
@@ -91,8 +97,8 @@ def test_both_sides_of_a_clash_include_what_merged_around_it() -> None:
         ("a\nb\n", "a\nX\n", "a\n", "a\n<<<<<<< me\nX\n=======\n>>>>>>> v7\n"),
     ],
 )
-def test_conflict_markers_are_on_their_own_lines(base: str, ours: str, theirs: str, marked: str) -> None:
-    assert merge_text(base, ours, theirs).marked("me", "v7") == marked
+def test_conflict_markers_are_on_their_own_lines(base: str, ours: str, theirs: str, text: str) -> None:
+    assert marked(merge_text(base, ours, theirs), "me", "v7") == text
 
 
 MARKERS = {"<<<<<<< ", "=======", ">>>>>>> "}
@@ -107,9 +113,9 @@ any_text = st.one_of(ended, sentences, texts())
 
 @given(any_text, any_text)
 def test_a_change_on_one_side_alone_is_the_result(base: str, other: str) -> None:
-    assert merge_text(base, other, other).text == other
-    assert merge_text(base, base, other).text == other
-    assert merge_text(base, other, base).text == other
+    assert text_of(base, other, other) == other
+    assert text_of(base, base, other) == other
+    assert text_of(base, other, base) == other
 
 
 @given(versions)
@@ -117,14 +123,14 @@ def test_both_sides_get_the_same_merge(three: tuple[str, str, str]) -> None:
     base, ours, theirs = three
     turned = [
         Clash(part.base, part.theirs, part.ours) if isinstance(part, Clash) else part
-        for part in merge_text(base, ours, theirs).parts
+        for part in merge_text(base, ours, theirs)
     ]
-    assert [*merge_text(base, theirs, ours).parts] == turned
+    assert merge_text(base, theirs, ours) == turned
 
 
 @given(ended, ended, ended)
 def test_no_line_that_a_side_added_is_lost_and_none_is_made_of_two(base: str, ours: str, theirs: str) -> None:
-    found = {*merge_text(base, ours, theirs).marked("", "").split("\n")} - MARKERS
+    found = {*marked(merge_text(base, ours, theirs), "", "").split("\n")} - MARKERS
     assert found <= {line for text in (base, ours, theirs) for line in text.split("\n")} | {""}
     for side in (ours, theirs):
         added = Counter(side.split("\n")) - Counter(base.split("\n"))
