@@ -191,7 +191,7 @@ class Runner:
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._stopped = False
-        self.close_seconds = 5.0
+        self.close_seconds = 1.0
 
     def work_on(self, sheet_id: str) -> None:
         """Compute what is left of a sheet, unless a thread does so.
