@@ -133,7 +133,6 @@ def test_a_result_of_another_process_arrives(app, url, tmp_path, works):
 RUNS = [
     ({"workflow_id_or_name": 1}, RESULT),
     ({"workflow_id_or_name": "refund agent", "workflow_label_name": "prod"}, RESULT),
-    ({"workflow_id_or_name": 1, "workflow_version": 1}, RESULT),
     ({"workflow_id_or_name": 1, "return_all_outputs": True}, {"draft": "Q: Where?", "answer": RESULT}),
     ({"workflow_id_or_name": 2, "return_all_outputs": True}, {"only": None}),
 ]
