@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from promptsync.server.checks.models import ModelError
 from promptsync.server.http import ApiError
 from promptsync.server.tables.compute import Aggregation, ScoringStep, Thresholds, aggregate
-from promptsync.server.tables.primitives import NoResult, primitive, references, score_of, select
+from promptsync.server.tables.primitives import NoResult, primitive, score_of, select
 from promptsync.server.tables.store import SheetCell
 
 ROW = {
@@ -133,13 +133,6 @@ def test_an_assertion_is_what_the_model_answers() -> None:
         ("Is it short?", False),
     ]
     assert score_of(judged) == 0.5
-
-
-def test_the_columns_that_a_configuration_reads() -> None:
-    config = {"source": "a", "sources": ["b", 3, ""], "value_source": None, "variable_mappings": {"x": "c"}}
-    more = {"prompt_template_variable_mappings": {"y": "d"}, "value": "e"}
-    assert sorted(references({**config, **more})) == list("abcd")
-    assert references({"sources": "a", "variable_mappings": []}) == []
 
 
 @given(
