@@ -69,8 +69,6 @@ ALONE: list[tuple[str, str]] = [
         "messages:\n- {role: system, content: a}\n- {role: user, content: b, template_format: jinja2}\n",
         "3:3 warning mixed-formats",
     ),
-    ("messages:\n- {role: user, content: a}\n- role: system\n", "3:3 error missing-key"),
-    ("content:\n- {type: text, text: a}\n- {type: code, id: c}\n", "3:3 error missing-key"),
     ("content:\n- {type: image_url, image_url: {detail: low}}\n", "2:21 error missing-key"),
     (
         "messages: [{role: user, content: a}]\ntools:\n- type: function\n  function: {strict: true}\n",
@@ -91,10 +89,8 @@ ALONE: list[tuple[str, str]] = [
     ),
     ("template_format: jinja2\ncontent: |\n  {{ a }}\n  {{ a | shout }}\n", "4:3 warning jinja-name"),
     (chat('Answer in JSON:\n  {"a": 1}'), "6:9 warning fstring-field"),
-    (chat('Answer:\n{\n "a": 1\n}'), "6:7 warning fstring-field"),
     (chat("Hi {name}\n  {{ user.name }}"), "6:9 warning fstring-jinja"),
     (model("parameters: {temprature: 0.2}"), "4:16 warning misspelled"),
-    ("content: a\nmodel:\n  provider: opneai\n  name: o3\n", "3:3 warning misspelled"),
     (model("parameters: {response_format: {type: json_shema, json_schema: {}}}"), "4:34 warning misspelled"),
     ("messages:\n- role: user\n  content: a\n  template_fromat: jinja2\n", "4:3 warning misspelled"),
     (
@@ -103,12 +99,8 @@ ALONE: list[tuple[str, str]] = [
     ),
     (model("temperature: 0.2"), "4:3 warning misplaced"),
     (chat("Answer:\n  }"), "6:9 warning fstring-unrenderable"),
-    ("content: 'Hi {user.name}'\n", "1:1 warning fstring-unrenderable"),
     (chat("Be\n<<<<<<< ours\ncalm\n=======\nquick\n>>>>>>> theirs\nplease"), "6:7 error conflict-markers"),
-    (chat("<<<<<<< ours\ncalm\n||||||| base\n\n=======\n>>>>>>> theirs"), "5:7 error conflict-markers"),
     (chat("one\ntwo \u202e three\u2066"), "6:11 warning control-character"),
-    ('content: "a\\x1b[31m"\n', "1:1 warning control-character"),
-    (chat("a\U000e0061\U000e0062"), "5:8 warning control-character"),
     ("content: '{a} {b}'\nexamples: [{a: 1}]\n", "2:1 warning example-missing-variable"),
     ("content: '{a}'\nexamples: [{a: 1}, {a: 2, c: 3}]\n", "2:27 warning example-unused-variable"),
 ]

@@ -58,7 +58,6 @@ TOGETHER: dict[str, tuple[list[str], KnownPrompts | None, list[str]]] = {
         None, ["a.yaml:2:1 error snippet-chat"],
     ),
     "one fence": (["name: a\ncontent: 'one @@@ alone'\n"], None, ["a.yaml:2:1 error snippet-unbalanced"]),
-    "no name": (["name: a\ncontent: '@@@@@@'\n"], None, ["a.yaml:2:1 error snippet-malformed"]),
     "an odd version": (
         ["name: a\ncontent: '@@@tone@version_number:x@@@'\n", TONE], None,
         ["a.yaml:2:1 error snippet-malformed"],
@@ -72,9 +71,6 @@ TOGETHER: dict[str, tuple[list[str], KnownPrompts | None, list[str]]] = {
         [uses("a", "tone@label:prod") + "examples: [{mood: calm, depth: 1}]\n",
          "name: tone\ncontent: 'Be {mood}. @@@deep@label:x@@@'\n", "name: deep\ncontent: '{depth}'\n"],
         None, [],
-    ),
-    "examples for a snippet out of sight": (
-        [uses("a", "far@label:prod") + "examples: [{mood: calm}]\n"], FAR, [],
     ),
     "a block that the text around a snippet closes": (
         [broken("open"), OPENING], None, ["b.yaml:3:1 warning jinja-syntax"],

@@ -50,7 +50,6 @@ MANY = [f"v{number}" for number in range(10_000)]
 RESPONSES = [
     # -- nothing that a reader notices
     (S, S, []),
-    (obj(a=S, b=INT), {"required": ["b", "a"], "properties": {"b": INT, "a": S}, "type": "object"}, []),
     (S, {**S, "description": "new", "title": "T", "examples": ["x"], "default": "x"}, []),
     ({"$ref": "#/$defs/a", "$defs": {"a": S}}, S, []),
     (
@@ -60,16 +59,12 @@ RESPONSES = [
     ),
     ({"anyOf": [S, NULL]}, {"type": ["string", "null"]}, []),
     ({"anyOf": [CAT, DOG]}, {"oneOf": [DOG, CAT]}, []),
-    ({"type": "STRING", "nullable": True}, {"type": ["string", "null"]}, []),
-    ({}, obj(a=S), []),
     # -- properties
     (obj(a=S, b=INT), obj(a=S), ["B b is gone"]),
     (obj(a=S), obj(a=S, b=INT), []),
     (obj(a=S), obj("a"), ["B a is no longer required"]),
-    (obj("a"), obj(a=S), []),
     (obj(a=obj(b=S, c=S)), obj(a=obj(b=S)), ["B a.c is gone"]),
     ({"type": "object", "required": ["a"]}, {"type": "object"}, ["B a is no longer required"]),
-    (OPEN, CLOSED, []),
     (mapped(INT), mapped(S), ["B .* type was integer, is string"]),
     (mapped(INT), {**obj("a"), **mapped(INT)}, ["B a type was integer, is string"]),
     (obj(**{"a b": INT}), obj(**{"a b": S}), ['B ["a b"] type was integer, is string']),
@@ -78,39 +73,30 @@ RESPONSES = [
     # -- types
     (obj(a=S), obj(a=INT), ["B a type was string, is integer"]),
     (INT, N, ["B  type was integer, is number"]),
-    (N, INT, []),
     (S, {"type": ["string", "null"]}, ['B  type was string, is ["string","null"]']),
     ({"type": ["string", "null"]}, S, []),
     (S, {**S, "nullable": True}, ['B  type was string, is ["string","null"]']),
-    (S, {}, ["B  type was string, is any"]),
-    (S, False, []),
     (False, S, ["B"]),
     (obj(a=S), {"properties": {"a": S}, "required": ["a"]}, ["B  type was object, is any"]),
     # -- values
     ({"enum": ["a", "b"]}, {"enum": ["a"]}, []),
     ({"enum": ["a"]}, {"enum": ["a", "b"]}, ['B  enum was ["a"], is ["a","b"]']),
-    ({"const": 1}, {"const": True}, ["B  const was 1, is true"]),
     ({"const": "a"}, {"enum": ["a", "b"]}, ['B  const was a, is none; enum was none, is ["a","b"]']),
     (S, ONLY_A, []),
     (ONLY_A, S, ['B  enum was ["a"], is none']),
     ({**INT, "minimum": 1}, {**INT, "minimum": 0}, ["B  minimum was 1, is 0"]),
     ({**N, "multipleOf": 2}, {**N, "multipleOf": 3}, ["?  multipleOf was 2, is 3"]),
-    ({**S, "maxLength": 5}, {**S, "maxLength": 9}, ["B  maxLength was 5, is 9"]),
     ({**S, "format": "date"}, {**S, "format": "date-time"}, ["B  format was date, is date-time"]),
-    ({**S, "format": "odd"}, {**S, "format": "strange"}, ["?"]),
     # -- lists
     (listed(obj(a=S)), listed(obj(b=S)), ["B [].a is gone"]),
     (listed(S), {"type": "array"}, ["B [] type was string, is any"]),
     ({"prefixItems": [S, INT]}, {"prefixItems": [S, S]}, ["B  prefixItems was"]),
-    ({"type": "array", "uniqueItems": True}, {"type": "array"}, ["B  uniqueItems was true, is none"]),
-    ({"items": [S, INT]}, {"items": [S, S]}, ["?"]),
     # -- alternatives
     (obj(a=S), obj(a={"anyOf": [S, NULL]}), ['B a type was string, is ["string","null"]']),
     (obj(a={"anyOf": [S, NULL]}), obj(a=S), []),
     ({"anyOf": [obj(a=S, b=S), NULL]}, {"anyOf": [obj(a=S), NULL]}, ["B b is gone"]),
     (obj(a=S, b=S), {"anyOf": [obj(a=S), NULL]}, ['B  type was object, is ["object","null"]']),
     ({"anyOf": [CAT]}, {"anyOf": [CAT, DOG]}, ["B  type was object, is any; properties was"]),
-    ({"anyOf": [S, INT]}, {"anyOf": [INT, {"type": "boolean"}]}, ["B  anyOf was"]),
     ({"not": S}, {"not": INT}, ["?  not was"]),
     ({"if": S, "then": {"minLength": 1}}, {"if": S, "then": {"minLength": 2}}, ["?  then was"]),
     (
@@ -126,13 +112,10 @@ RESPONSES = [
         recursive(INT),
         ["B value type was string, is integer", "B children[].value type was string"],
     ),
-    ({"$ref": "https://a/b"}, {"$ref": "https://a/c"}, ["?"]),
     ({"$ref": "#"}, {"$ref": "#", "type": "string"}, ["?  changed, and is too large or too deep"]),
     # -- what nobody can tell
     ({**S, "enum": VARIABLE}, {**S, "enum": {**VARIABLE, "name": "others"}}, ["?  enum was"]),
     ({"type": "variable", "name": "x"}, {"type": "variable", "name": "y"}, ["?"]),
-    ({"properties": 3}, obj(a=S), ["?  changed, and is not a valid JSON Schema"]),
-    ({"type": [{}]}, S, ["?  type was [{}], is string"]),
     (nested(500, S), nested(500, INT), ["?  changed, and is too large or too deep to compare"]),
     ({"enum": MANY[1:]}, {"enum": MANY}, ['B  enum was ["v1","v2"']),
 ]

@@ -60,17 +60,9 @@ CASES: dict[str, tuple[Prompt, Prompt, list[tuple[str, Any, Any]]]] = {
         chat(SYSTEM, ANSWER, QUESTION), chat(SYSTEM, OTHER),
         [("messages[1]", ANSWER, None), ("messages[1].content", "{question}", "{question}!")],
     ),
-    "another role and another text": (
-        chat(said("user", "abc")), chat(said("assistant", "xyz")),
-        [("messages[0].role", "user", "assistant"), ("messages[0].content", "abc", "xyz")],
-    ),
     "a block goes before one that changes": (
         chat(said("user", [THOUGHT, CODE])), chat(said("user", [{**CODE, "code": "c"}])),
         [("messages[0].content[0]", THOUGHT, None), ("messages[0].content[0].code", "b", "c")],
-    ),
-    "a block beside the text": (
-        chat(LOOK), chat(said("user", [{"type": "text", "text": "Look"}, CODE])),
-        [("messages[0].content", "Look", [{"type": "text", "text": "Look"}, CODE])],
     ),
     "the format of all messages": (chat(SYSTEM), chat(SYSTEM | JINJA), [("template_format", None, "jinja2")]),
     "what the application must have": (
