@@ -10,6 +10,7 @@ import contextlib
 import faulthandler
 import io
 import json
+import re
 import resource
 import shutil
 import sys
@@ -31,68 +32,22 @@ MEGABYTES = 1_500
 SECONDS = 60
 """For one verb. It is a ceiling that only an endless loop meets, not a measurement."""
 
-VERBS = """\
-status
-status -v --json
-status --offline
-mv support/refund support/return
-diff --since HEAD~1
-status --label prod
-diff
-diff --format markdown
-diff support/refund@1
-lint
-lint --format github
-types --lang python
-log support/refund -p
-ls-remote --status all
-search -i refund
-open support/refund
-show support/refund
-render support/refund --var name=x
-render ask --from-registry
-push -n
-pull -n
-pull
-pull --merge
-pull --markers --merge --partial
-pull --passed-over --partial
-pull --theirs ask
-pull --prune -y
-pull --version 1
-pull --output out
-push
-push --partial
-push ask --force -y
-push --prune -y
-push --label x
-deploy -n
-deploy -y
-deploy -y --rehearse
-promote prod live
-rollback --label prod --to HEAD
-rollback ask --label prod
-bump support/tone
-bundle --label prod
-bundle --from HEAD
-bundle --check bundle.json
-label list
-label set ask x
-label move ask prod
-label delete ask x
-eval list
-eval run --changed
-agent list
-agent run helper
-dataset list
-track request request.json
-track metadata 1 a=b
-doctor
-schema prompt
-init
-init --from-remote
-completion bash
-"""
+VERBS = re.split(
+    "; |\n",
+    """\
+status; status -v --json; status --offline; mv support/refund support/return; diff --since HEAD~1
+status --label prod; diff; diff --format markdown; diff support/refund@1; lint; lint --format github
+types --lang python; log support/refund -p; ls-remote --status all; search -i refund
+open support/refund; show support/refund; render support/refund --var name=x; render ask --from-registry
+push -n; pull -n; pull; pull --merge; pull --markers --merge --partial; pull --passed-over --partial
+pull --theirs ask; pull --prune -y; pull --version 1; pull --output out; push; push --partial
+push ask --force -y; push --prune -y; push --label x; deploy -n; deploy -y; deploy -y --rehearse
+promote prod live; rollback --label prod --to HEAD; rollback ask --label prod; bump support/tone
+bundle --label prod; bundle --from HEAD; bundle --check bundle.json; label list; label set ask x
+label move ask prod; label delete ask x; eval list; eval run --changed; agent list; agent run helper
+dataset list; track request request.json; track metadata 1 a=b; doctor; schema prompt; init
+init --from-remote; completion bash""",
+)
 
 KINDS = ("files", "registry", "git", "private", "environment")
 
@@ -110,7 +65,7 @@ def main(seed: int) -> None:
         world.timeouts = Timeouts(answer=2, first_retry=0.001, read_back=0.01)
         _fill(world)
         before = _names(directory)
-        for verb in VERBS.splitlines():
+        for verb in VERBS:
             _one(world, random, verb)
         _say(outside=_names(directory) == before, peak=_peak())
 

@@ -34,12 +34,6 @@ def test_a_bundle_is_read_as_it_was_written_and_is_valid() -> None:
     jsonschema_rs.validator_for(schema("bundle")).validate(json.loads(content))
 
 
-def test_the_order_of_keys_and_what_belongs_to_a_request_leave_no_trace() -> None:
-    one = response(request_id="4f1c", success=True, created_at="2026-01-01T00:00:00Z")
-    other = dict(reversed(response("support/refund", request_id="99ab").items()))
-    assert encode(bundle(one, response("a"))) == encode(bundle(response("a"), other))
-
-
 def test_half_of_a_surrogate_pair_survives() -> None:
     content = encode(bundle(response(template=chat("a \ud83d b"))))
     assert content.decode("utf-8")
@@ -69,13 +63,6 @@ RENDERS: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("what", "body", "expected"), RENDERS)
 def test_where_a_prompt_can_be_rendered(what: str, body: dict[str, Any], expected: str) -> None:
     assert bundled(response(template=body)).renders == expected
-
-
-def test_what_a_prompt_says_of_itself() -> None:
-    metadata = {"model": {"provider": "openai", "name": "gpt-4o"}, "needs": "app >= 2.4"}
-    prompt = bundled(response(template=chat("{b} {a}"), metadata=metadata), commit="1a2b3c4")
-    assert (prompt.version, prompt.variables, prompt.needs) == (7, ("a", "b"), "app >= 2.4")
-    assert prompt.commit == "1a2b3c4"
 
 
 DIGESTS: list[tuple[str, dict[str, Any], bool]] = [

@@ -14,7 +14,7 @@ from registry_filler import filled, reordered
 from strategies import prompts
 
 from promptsync.prompt.canonical import canonical, comparable, digest, encode
-from promptsync.prompt.prompt import Prompt, plain, tag_set
+from promptsync.prompt.prompt import Prompt, tag_set
 
 
 def chat(*messages: dict[str, Any], **more: Any) -> Prompt:
@@ -136,14 +136,6 @@ def test_a_reference_to_a_tool_stands_for_the_one_definition_that_it_can_mean(
         assert comparable(local, remote) is remote
     else:
         assert comparable(local, remote).template["tools"] == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(1.0, 1), (-0.0, 0), (1.5, 1.5), (True, True), ([2.0, None], [2, None]), (float("inf"), float("inf"))],
-)
-def test_plain_makes_integral_floats_integers(value: Any, expected: Any) -> None:
-    assert repr(plain(value)) == repr(expected)
 
 
 @given(prompts())

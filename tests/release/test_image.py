@@ -35,50 +35,6 @@ def test_what_is_copied_exists_and_nothing_else_is_sent_to_the_engine() -> None:
     assert [name for name in copied if not (ROOT / name).exists()] == []
 
 
-@pytest.fixture
-def directory(tmp_path: Path) -> Any:
-    """Where steps run without an engine; of the files only ``sources`` is sent to it."""
-    context, work = tmp_path / "context", tmp_path / "work"
-    (context / "sources/__pycache__").mkdir(parents=True)
-    (context / "sources/a.py").write_text("", "utf-8")
-    (context / ".dockerignore").write_text("*\n!sources\n", "utf-8")
-    (work / "root").mkdir(parents=True)
-    made = image.CleanDirectory(context, work)
-    made.environment = dict(os.environ)
-    return made
-
-
-@pytest.mark.parametrize(
-    ("step", "message"),
-    [
-        (("RUN", "echo broken; exit 3"), "exit code 3 instead of 0"),
-        (("RUN", "cat /etc/passwd"), "this step names a path of the image"),
-        (("ADD", "a b"), "this instruction cannot run without an engine"),
-        (("COPY", "secrets.txt ./"), ".dockerignore leaves out secrets.txt"),
-    ],
-)
-def test_a_step_that_fails_or_cannot_run_stops_the_rest(
-    step: tuple[str, str], message: str, directory: Any, tmp_path: Path
-) -> None:
-    with pytest.raises(SystemExit, match=message):
-        directory.run([image.Step(*step), image.Step("RUN", "touch later")])
-    assert not (tmp_path / "work/root/later").exists()
-
-
-def test_steps_run_in_their_directory_and_a_stage_can_copy_from_another(
-    directory: Any, tmp_path: Path
-) -> None:
-    work = tmp_path / "work"
-    text = "WORKDIR /build\nCOPY sources sources\nENV NAME=made\nRUN cp sources/a.py $NAME.py\nUSER 7:7\n"
-    directory.run(image.steps_of(text))
-    assert sorted(path.name for path in (work / "root/build").rglob("*")) == ["a.py", "made.py", "sources"]
-    assert directory.user == "7:7"
-    directory.stages["build"] = (work / "root").rename(work / "stage-build")
-    (work / "root").mkdir()
-    directory.run(image.steps_of("COPY --from=build /build/sources /usr/local"))
-    assert (work / "root/usr/local/a.py").exists()
-
-
 ENGINE = """\
 #!/bin/sh
 echo "$*" >> "$LOG"
