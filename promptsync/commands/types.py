@@ -10,7 +10,7 @@ import click
 from msgspec.structs import replace
 
 from promptsync.commands.shared.groups import flag, option
-from promptsync.commands.shared.options import read_bundle
+from promptsync.commands.shared.options import read_bundle, writable
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import check_resolved
 from promptsync.declarations import LANGUAGES, declarations
@@ -63,6 +63,7 @@ def command(session: Session, lang: str, target: str | None, check: bool, source
         again = shlex.join(["promptsync", *(word for word in session.arguments if word != "--check")])
         error = AnswerIsNo(f"{target} is out of date", hint=again, code="out-of-date")
         return Outcome(body=body, error=error)
+    writable(session, "-o", target)
     write(file.parent, file.name, text)
     return Outcome([f"{output.style('written', 'good')}  {shown}"], body)
 

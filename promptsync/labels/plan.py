@@ -302,15 +302,11 @@ def _content(lineage: Lineage, target: TargetCommit) -> str | None:
 
 def _commits_with(lineage: Lineage, target: TargetCommit) -> set[str]:
     """Return the commits up to the target that have its content of a prompt: marks name one of them."""
-    content, commits = _content(lineage, target), set[str]()
-    place = lineage.commits[target.id]
-    waiting = [place] if place is not None and content is not None else []
-    while waiting:
-        revision = lineage.revisions[waiting.pop()]
-        if revision.digest == content and revision.commit not in commits:
-            commits.add(revision.commit)
-            waiting += revision.parents
-    return commits
+    place, content = lineage.commits[target.id], _content(lineage, target)
+    if place is None or content is None:
+        return set()
+    revisions = (lineage.revisions[lower] for lower in lineage.reached(place))
+    return {revision.commit for revision in revisions if revision.digest == content}
 
 
 def _why(

@@ -305,6 +305,7 @@ WRONG: list[tuple[str, str]] = [
     ("-o a.json --check b.json", "-o and --check cannot be combined"),
     ("--label nothing", "no prompt in scope has the label 'nothing'"),
     ("-o prompts", "cannot write prompts"),
+    ("-o promptsync.yaml", "it is a YAML file that would be replaced; nothing was run"),
 ]
 
 

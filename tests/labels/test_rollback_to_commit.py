@@ -105,18 +105,20 @@ def test_what_was_pushed_from_a_dirty_tree_or_in_the_dashboard_does_not_mislead(
     assert prod(released) == dict.fromkeys(NAMES, 1)
 
 
-def test_only_a_commit_with_the_content_counts_also_if_only_comments_changed_after_it(
+def test_only_a_commit_with_the_content_counts_also_with_a_revert_and_a_comment_after_it(
     released: World,
 ) -> None:
     for text in ("Two! hello", "Three hello"):
         released.write("hello", text, commit=f"Say {text}")
     released.ok("deploy", "--label", "prod")  # what the commit before said was never published
+    released.write("hello", "Bad hello", commit="Say bad")
+    released.write("hello", "Three hello", commit="Revert")
     path = released.path("hello")
     path.write_text(f"# A comment\n{path.read_text('utf-8')}", "utf-8")
     released.commit("Comment")
     released.write("hello", "Four hello", commit="Say four")
     released.ok("deploy", "--label", "prod")
-    released.exits(3, *to_commit("hello", to="HEAD~3"))
+    released.exits(3, *to_commit("hello", to="HEAD~5"))
     released.ok(*to_commit("hello"))
     assert (released.label("hello", "prod"), released.version("hello")) == (3, 4)
 

@@ -21,6 +21,7 @@ from promptsync.files.yaml import load
 from promptsync.project.target import At, version_number
 from promptsync.prompt.bundle import Bundle, decode
 from promptsync.prompt.limits import checked_depth
+from promptsync.prompt.names import SUFFIXES
 
 
 class _NumberRange(click.FloatRange):
@@ -156,12 +157,15 @@ def read_bundle(session: Session, file: str) -> Bundle:
 def writable(session: Session, option: str, file: str | None) -> Path | None:
     """Return the path of an option's file, relative to the directory of the session, ``None`` without one.
 
-    Creates its parent directories. Raises ``UsageError`` if it cannot be written.
+    Creates its parent directories. Raises ``UsageError`` if it cannot be written, or if it is a YAML file, as
+    prompts, evaluations and the configuration are.
     """
     if file is None:
         return None
     path = session.directory / file
     try:
+        if path.name.endswith(SUFFIXES) and path.exists():
+            raise FileExistsError(0, "it is a YAML file that would be replaced")
         if not file or path.is_dir():
             raise IsADirectoryError(0, "it is a directory")
         path.parent.mkdir(parents=True, exist_ok=True)
