@@ -22,7 +22,7 @@ from promptsync.show.outcome import Outcome, bodies
 
 @verb("rollback")
 @click.argument("names", nargs=-1, metavar="[NAME[@N]]...")
-@option("--label", "LABEL", "The label to move back (default: the only one in labels:).")
+@option("--label", "LABEL", "The label to move back (default: the only one in labels:, or else of NAME).")
 @option(
     "--to --version to",
     "VERSION|REF",

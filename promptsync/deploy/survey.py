@@ -35,16 +35,20 @@ def _way_out(project: Project, item: Item, latest: Item, label: str) -> str:
     if item.state is State.CONFLICT:
         return ways_out([item])[0]
     if item.archived is not None:
-        restore = f"promptsync push {name} --restore"
-        if item.archived.prompt.may_be_snippet:  # a push does not restore it
-            restore = restore_by_hand(project, item.archived)
+        by_hand, restore = restore_by_hand(project, item.archived), f"promptsync push {name} --restore"
+        # A push does not restore what would be live again.
+        restore = by_hand if item.archived.prompt.may_be_snippet else f"{restore}\nif it was live, {by_hand}"
         return f"{restore}\nor delete its file and commit that"
     if item.state is State.RENAMED_REMOTELY:
         return f"{ways_out([item])[0]}\nor rename it back in the PromptLayer dashboard"
     seen = f" --label {shlex.quote(label)}" if item is not latest else ""
     # The live version may be one that the latest version passed over, and the file may equal the latest.
-    how = "--passed-over" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"
-    return f"promptsync diff {name}{seen}\npromptsync pull {how} {name}"
+    ways = f"promptsync pull --merge {name}"
+    if latest.state in (State.IN_SYNC, State.AHEAD):
+        ways = (
+            f"promptsync pull --passed-over {name}\nor leave it out: promptsync pull {name} --no-passed-over"
+        )
+    return f"promptsync diff {name}{seen}\n{ways}"
 
 
 def make_survey(

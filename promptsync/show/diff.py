@@ -90,9 +90,10 @@ def explained(project: Project, conflict: Conflict) -> Conflict:
     except RemoteError as error:
         return conflict.replaced(details=[f"the differences cannot be shown: {error.message}"])
     lines = [line for prompt in shown for line in difference(prompt)]
-    # Both texts must exist for these options to work.
+    # Both texts must exist for these options to work, and the latest version must not be yours already.
     apart = [item for item in conflict.items if item.state is not State.CONFLICT]
-    if any(item.file is not None and item.listed is not None for item in apart):
+    are_both = any(item.file is not None and item.listed is not None for item in apart)
+    if are_both and "--passed-over" not in conflict.hint:
         lines += _OTHER_WAYS
     return conflict.replaced(details=[click.unstyle(line) for line in lines])
 

@@ -74,6 +74,12 @@ def test_a_label_is_released_from_its_branches_and_their_newest_commit(
         assert "--older" not in done.err
 
 
+def test_no_branch_is_advised_that_does_not_exist(changed: World) -> None:
+    changed.git("branch", "-qm", "main", "master")
+    refused = changed.exits(2, "deploy").err
+    assert "hint: add master: LABEL to labels:" in refused and "git switch" not in refused
+
+
 @pytest.mark.parametrize(
     ("variables", "is_checked_out", "code"),
     [

@@ -57,8 +57,12 @@ def test_a_live_edit_is_brought_in_by_what_the_refusal_says(
     long.publish("a", FIX, tags=["greeting"], release_labels=["prod"])
     state(long)
     long.forget()
-    advised = commands(long.exits(3, "deploy"))
+    refused = long.exits(3, "deploy")
+    advised = commands(refused)
     assert long.writes == [] and ["pull", option, "a"] in advised
+    is_over = option == "--passed-over"  # what a push --force does was done
+    assert ("or leave it out: promptsync pull a --no-passed-over" in refused.err) == is_over
+    assert ("push NAME --force" in refused.err) != is_over
     for command in advised:
         long.ok(*command)
     long.commit("Bring it in")
@@ -78,7 +82,9 @@ def test_a_refusal_names_no_label_that_the_prompt_does_not_have(tmp_path: Path) 
 def test_an_archived_live_prompt_is_restored_by_hand_or_left_out(released: World) -> None:
     released.archive("c")
     assert "promptsync push NAME --restore, or promptsync pull --prune" in released.ok("status").out
-    assert commands(released.exits(3, "deploy")) == [["push", "c", "--restore"]]
+    advised = released.exits(3, "deploy")
+    assert commands(advised) == [["push", "c", "--restore"]]
+    assert "if it was live, promptsync mv c NEW_NAME" in advised.err
     refused = released.exits(3, "push", "c", "--restore")
     assert "'c' has the label prod" in refused.err and commands(refused) == [["mv", "c", "NEW_NAME"]]
     for line in ("rollback c", "label move c prod"):

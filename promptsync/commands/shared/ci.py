@@ -78,13 +78,14 @@ def label_of_branch(session: Session, project: Project, *, merged: bool = False)
             code="no-label",
         )
     known = ", ".join(f"{name}: {label}" for name, label in labels.items())
-    nowhere, hint = "a directory outside of git", "promptsync deploy --label LABEL"
-    if project.history is not None:
-        nowhere, hint = "a commit without a branch", f"git switch {shlex.quote(next(iter(labels)))}"
+    nowhere, ways = "a directory outside of git", ["promptsync deploy --label LABEL"]
+    if (history := project.history) is not None:
+        nowhere = "a commit without a branch"
+        ways = [f"git switch {shlex.quote(name)}" for name in labels if _tip(history, name)][:1]
     what = f"the branch {branch!r}" if branch is not None else nowhere
     raise UsageError(
         f"there is no release label for {what}; labels: {{{known}}}",
-        hint=hint + (f"\nadd {branch}: LABEL to labels:" if branch else ""),
+        hint="\n".join([*ways, *([f"add {branch}: LABEL to labels:"] if branch else [])]),
         code="no-label",
     )
 
