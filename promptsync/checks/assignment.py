@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
@@ -16,6 +17,7 @@ from promptsync.compare.conflict import check_resolved
 from promptsync.compare.difference import ChangedPrompts, changed_evaluations, changed_since
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import State
+from promptsync.errors import UsageError
 from promptsync.files.config import Config
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.prompt_file import PromptFile, scan
@@ -211,6 +213,12 @@ def _named_tables(
             # A table of the dashboard can run without being named in checks:.
             limit = next((check for check in limits if check.name == name), Check("table", name))
             own.append(replace(limit, prompts=tuple(sorted(others))))
+        if not own and (file := next((file for file in project.evaluations if file.name == name), None)):
+            raise UsageError(
+                f"{file.path}: its prompts: matches none of your prompts",
+                hint=f"promptsync lint\npromptsync eval run {shlex.quote(name)} --prompt NAME",
+                code="not-found",
+            )
         checks += own
     return checks
 

@@ -35,7 +35,7 @@ _RULES: Final = (
     Rule("empty-prompt", "warning", "The prompt has no text."),
     Rule("evaluation-few-rows", "warning", "The rows of an evaluation are too few for its max_drop."),
     Rule("evaluation-missing-variable", "error", "The rows of an evaluation lack a variable of a prompt."),
-    Rule("evaluation-no-prompt", "warning", "An evaluation names a prompt that has no file."),
+    Rule("evaluation-no-prompt", "error", "An evaluation names a prompt that has no file."),
     Rule("evaluation-unscored", "error", "The scorecard of an evaluation has no steps."),
     Rule("evaluation-unused", "warning", "No prompt uses the evaluation."),
     Rule("evaluation-unused-column", "warning", "Nothing uses a column or variable of an evaluation."),

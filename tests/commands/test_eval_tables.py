@@ -89,6 +89,8 @@ def test_a_usage_error_starts_nothing(world: World) -> None:
     for verb in ("run", "noise"):
         world.says(2, "hint: restore its file in evaluations/: git log", "eval", verb, "thanks")
     assert world.writes == []
+    world.put("evaluations/thanks.yaml", evaluation(prompts="nobody"))
+    world.says(2, "thanks.yaml: its prompts: matches none of your prompts", "eval", "run", "thanks")
 
 
 def test_an_edited_evaluation_checks_its_prompts_although_they_are_the_same(world: World) -> None:

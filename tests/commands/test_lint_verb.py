@@ -297,7 +297,7 @@ LACKING: list[tuple[str, list[str]]] = [
     ),
     (
         f"prompts: [support/*, suport/*]\n{ROWS}{WHOLE}",
-        ["1:22: warning: No prompt file matches 'suport/*'. [evaluation-no-prompt]"],
+        ["1:22: error: No prompt file matches 'suport/*'. [evaluation-no-prompt]"],
     ),
     (f"{ROWS}{WHOLE}", ["1:1: warning: No prompt uses the evaluation 'x'. [evaluation-unused]"]),
     (
