@@ -117,6 +117,8 @@ def read_log(
     parents, lost, base = _read_graph(project, history, shown[-1].version)
     nodes, lineage = history.versions, history.lineage
     commits = {version.version: _commit(version, nodes[version.version].digest, lineage) for version in shown}
+    if project.history is not None and project.history.shallow:  # an older commit may have that content, too
+        commits = {number: pair if pair[1] else (None, False) for number, pair in commits.items()}
     known = {commit for commit, _ in commits.values() if commit is not None}
     described = project.history.described(known) if project.history is not None else {}
     log = []

@@ -206,6 +206,11 @@ def test_the_log_names_the_author_that_git_or_the_registry_knows(world: World) -
     assert "Author: Ann" in first.splitlines()
     authors = [one["author"] for one in world.run("log", "a", "--json").document["versions"]]
     assert authors == ["ana@example.org", "Ann"]
+    # The commit of a shallow clone is not the one that v1 was published from.
+    world.git("commit", "-q", "--allow-empty", "-m", "Newer")
+    world.git("clone", "-q", "--depth", "1", f"file://{world.root}", "../clone")
+    clone = replace(world, root=world.root.parent / "clone")
+    assert [one["commit"] for one in clone.run("log", "a", "--json").document["versions"]] == [None, None]
 
 
 def test_the_log_shows_what_each_version_changed(versions: World) -> None:
