@@ -310,11 +310,12 @@ def _not_released(release: Unreleased) -> str:
 
 def _not_released_lines(status: _Status) -> Iterator[str]:
     """Yield how much is not released to each label, and the command that releases it."""
-    project = status.project
+    project, ahead = status.project, {item.name for item in status.snapshot.of(State.AHEAD)}
     for label in dict.fromkeys(release.label for release in status.releases):
-        rolled_back = [release.is_rolled_back for release in status.releases if release.label == label]
-        number, name = rolled_back.count(True), output.name(label)
-        if late := rolled_back.count(False):
+        releases = [release for release in status.releases if release.label == label]
+        name = output.name(label)
+        number = sum(release.is_rolled_back and release.name not in ahead for release in releases)
+        if late := sum(not release.is_rolled_back for release in releases):
             branches = [branch for branch, target in project.config.labels.items() if target == label]
             command = status.session.command_on_remote(deploy_command(project, label))
             if project.history is not None and project.history.branch not in branches:
@@ -376,6 +377,15 @@ def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]
     if state is State.DIVERGED and item.file is None:  # there is no text to merge
         restore = f"promptsync pull {shlex.quote(item.name)} --theirs"
         return output.name(restore), f"{what}, without a file"
+    mark = parse_mark(item.listed.message) if state is State.BEHIND and item.listed is not None else None
+    if (
+        mark is not None
+        and mark.commit
+        and not mark.dirty
+        and project.history
+        and project.history.line("remote")
+    ):
+        return f"git pull, or {_ADVICE[state]}", what  # a colleague committed it, too
     if state is State.DELETED_LOCALLY and not item.deletion_committed:
         return "", what
     if item.archived is not None and item.archived.prompt.may_be_snippet:  # a push does not restore it

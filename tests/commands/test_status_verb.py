@@ -185,6 +185,7 @@ def test_a_release_that_was_rolled_back_is_reported(released: World) -> None:
     assert "promptsync deploy" not in out and "prod.previous" not in out
     # Under a label that a branch releases to, the advice is to deploy.
     released.edit("b", "welcome", "hi", commit="Change prompts")
+    assert "on hold" not in released.ok("status").out
     assert "  ahead  promptsync deploy\n" in released.ok("status", "--label", "prod").out
     released.ok("label", "set", "b", "canary")
     assert "promptsync push --label canary" in released.ok("status", "--label", "canary").out
