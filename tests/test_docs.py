@@ -166,25 +166,20 @@ def test_yaml_in_the_manual_can_be_read_and_its_files_pass_lint(
     named = re.match(r"# (promptsync\.yaml|(?:prompts|evaluations)/\S+\.yaml)\n", block)
     if named is None:  # a part of a file
         return
-    file = tmp_path / named[1]
-    (tmp_path / "prompts").mkdir()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
-    file.write_text(block, "utf-8")
-    (tmp_path / "registry.yaml").write_text("agents: []\n", "utf-8")
+    files = {"promptsync.yaml": "prompts: prompts\n", "registry.yaml": "agents: []\n", named[1]: block}
     if "cases: Refund cases" in block:
-        (tmp_path / "evaluations").mkdir()
         step = "{title: Polite, type: CONTAINS, config: {source: Output, value: please}}"
         cases = f"name: Refund cases\nrows: [{{order: A-17}}]\nscorecard: {{steps: [{step}]}}\n"
-        (tmp_path / "evaluations/refund-cases.yaml").write_text(cases, "utf-8")
+        files["evaluations/refund-cases.yaml"] = cases
     if named[1] != "promptsync.yaml":
-        (tmp_path / "prompts/house-tone.yaml").write_text("content: Be kind.\n", "utf-8")
+        files["prompts/house-tone.yaml"] = "content: Be kind.\n"
     if named[1].startswith("evaluations"):
-        (tmp_path / "prompts/refund.yaml").write_text(
-            "name: support/refund\ncontent: '{question}'\n", "utf-8"
-        )
+        files["prompts/refund.yaml"] = "name: support/refund\ncontent: '{question}'\n"
         rows = "customer question,expected order\nWhere is it?,A-17\n"
-        file.with_suffix(".csv").write_text(rows, "utf-8")
+        files[named[1].replace(".yaml", ".csv")] = rows
+    for path, text in {"prompts/.gitkeep": "", **files}.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, "utf-8")
     assert run(["-C", str(tmp_path), "lint"], {}) == 0, capsys.readouterr().out
 
 

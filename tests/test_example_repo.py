@@ -83,36 +83,23 @@ def test_the_readme_names_every_file_and_its_commands_run(
     capsys.readouterr()
 
 
-def test_the_checks_of_prompts_are_there() -> None:
-    declared = yaml.safe_load((EXAMPLE / "registry.yaml").read_text("utf-8"))
-    agents = {one["name"] for one in declared["agents"]}
-    for file in FILES.values():
-        assert {agent["name"] for agent in file.local.agents} <= agents
-    assert {file.prompts for file in EVALUATIONS} == {("support/refund",), ("support/triage",)}
-
-
 def test_the_hooks_fit_the_files_that_people_keep() -> None:
-    hooks = {
-        hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
-    }
-    lint = hooks["promptsync-lint"]
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    (lint,) = [hook for hook in hooks if hook["id"] == "promptsync-lint"]
     assert lint["entry"] == "promptsync lint --deleted" and lint["always_run"]
     assert (lint["language"], lint["types"], lint["pass_filenames"]) == ("python", ["yaml"], True)
-    for path in (
-        "prompts/a.yaml",
-        "service/prompts/a/b.yml",
-        "promptsync.yaml",
-        "service/promptsync.yaml",
-        "evaluations/a.yaml",
-    ):
-        assert re.search(lint["files"], path)
-    for path in ("registry.yaml", ".github/workflows/check.yml", "myprompts/a.yaml"):
-        assert not re.search(lint["files"], path)
+    fitting = ("prompts/a.yaml", "service/prompts/a/b.yml", "promptsync.yaml", "service/promptsync.yaml")
+    others = ("registry.yaml", ".github/workflows/check.yml", "myprompts/a.yaml")
+    for path in (*fitting, "evaluations/a.yaml", *others):
+        assert bool(re.search(lint["files"], path)) is (path not in others), path
 
 
 def test_its_fixtures_fit_their_schema_and_hold_for_a_model_too() -> None:
     declared = yaml.safe_load((EXAMPLE / "registry.yaml").read_text("utf-8"))
     jsonschema.validate(declared, schema("fixtures"))
+    agents = {agent["name"] for file in FILES.values() for agent in file.local.agents}
+    assert agents <= {agent["name"] for agent in declared["agents"]}
+    assert {file.prompts for file in EVALUATIONS} == {("support/refund",), ("support/triage",)}
     (triage,) = [file for file in EVALUATIONS if file.name == "triage accuracy"]
     jsonschema.validate(yaml.safe_load(triage.text), schema("evaluation"))
     (pattern,) = [step.config["regex_pattern"] for step in triage.scorecard.steps if step.type == "REGEX"]
