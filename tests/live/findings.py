@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import promptsync
 
@@ -41,8 +41,7 @@ class RegistryFailed(Exception):
     """Nothing more can be found out: no connection, a rejected key, or a registry out of order."""
 
 
-@dataclass(frozen=True)
-class Chapter:
+class Chapter(NamedTuple):
     """Steps about one thing. In a story, each step needs those before it."""
 
     title: str
@@ -55,14 +54,13 @@ def chapter(title: str, *, is_story: bool = True) -> Callable[[Callable[[Session
     return lambda read: Chapter(title, is_story, read)
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     chapter: str
     step: str
-    expected: str
     seen: str
-    outcome: Outcome
-    exchanges: tuple[str, ...] = ()
+    outcome: Outcome = Outcome.NOT_TRIED
+    expected: str = ""
+    exchanges: Sequence[str] = ()
 
 
 @dataclass
@@ -81,20 +79,12 @@ class Report:
         sys.stderr.write(f"{self.scrubbed(text)}\n")
         sys.stderr.flush()
 
-    def add(
-        self,
-        chapter: str,
-        step: str,
-        expected: str,
-        seen: str,
-        outcome: Outcome,
-        exchanges: Sequence[str] = (),
-    ) -> None:
+    def add(self, finding: Finding) -> None:
         """Add a finding, and print it."""
-        self.findings.append(Finding(chapter, step, expected, seen, outcome, tuple(exchanges)))
-        self.say(f"  {outcome:11}  {step}")
-        if outcome is Outcome.DIFFERS:
-            self.say(f"{'':15}expected {shown(expected)}\n{'':15}seen     {shown(seen)}")
+        self.findings.append(finding)
+        self.say(f"  {finding.outcome:11}  {finding.step}")
+        if finding.outcome is Outcome.DIFFERS:
+            self.say(f"{'':15}expected {shown(finding.expected)}\n{'':15}seen     {shown(finding.seen)}")
 
     def counts(self) -> str:
         """Return how many steps had which outcome."""
@@ -120,7 +110,8 @@ class Report:
                 chapter = finding.chapter
                 lines += ["", f"## {chapter}", ""]
             lines.append(f"* **{finding.outcome}**: {finding.step}")
-            lines.append(f"  * expected: {code(finding.expected)}")
+            if finding.expected:
+                lines.append(f"  * expected: {code(finding.expected)}")
             if finding.seen != finding.expected:
                 lines.append(f"  * seen: {code(finding.seen)}")
             for exchange in finding.exchanges:

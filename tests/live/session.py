@@ -9,19 +9,17 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from findings import STOPS, Chapter, Differs, Outcome, RegistryFailed, Report
+from findings import STOPS, Chapter, Differs, Finding, Outcome, RegistryFailed, Report
 from workspace import RAW, UNKNOWN_SHAPE, Answer, Foreign, Workspace
 
 from promptsync.errors import PromptsyncError
 
-INHERITED = (
-    *("PATH", "HOME", "TMPDIR", "SYSTEMROOT"),
-    *("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-)
+PROXIES = ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+INHERITED = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", *PROXIES)
 """Environment variables that the command line gets. CI and git must not change what it does."""
 
 REFUSED = 3
@@ -56,7 +54,7 @@ class Session:
     command: Sequence[str]
     model: str = ""
     protected: str = ""
-    chapter: Chapter | None = None
+    chapter: Chapter = field(init=False)
 
     def set_up(self) -> None:
         """Create the repository, in which only the names of this run are managed."""
@@ -77,7 +75,6 @@ class Session:
     @contextmanager
     def step(self, title: str, expected: str) -> Iterator[Seen]:
         """One step of the chapter. Raises ``RegistryFailed`` if no other step makes sense."""
-        assert self.chapter is not None
         self.exchanges.clear()
         seen = Seen()
         try:
@@ -93,17 +90,17 @@ class Session:
             seen(f"{type(error).__name__}: {error}", False)
         is_expected = seen.text == expected if seen.is_expected is None else seen.is_expected
         outcome = Outcome.AS_EXPECTED if is_expected else Outcome.DIFFERS
-        self.report.add(self.chapter.title, title, expected, seen.text, outcome, self.exchanges)
+        exchanges = tuple(self.exchanges)
+        self.report.add(Finding(self.chapter.title, title, seen.text, outcome, expected, exchanges))
         if not is_expected and self.chapter.is_story:
             raise Broken(f"needs the step before: {title}")
 
     def is_given(self, option: str, title: str) -> bool:
         """Whether there is the option that a step needs; if not, it is not tried."""
-        assert self.chapter is not None
-        if value := bool(getattr(self, option.rpartition("-")[2])):
-            return value
-        self.report.add(self.chapter.title, title, "", f"needs --{option}", Outcome.NOT_TRIED)
-        return False
+        is_given = bool(getattr(self, option.rpartition("-")[2]))
+        if not is_given:
+            self.report.add(Finding(self.chapter.title, title, f"needs --{option}"))
+        return is_given
 
     # -- files ----------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ import forked
 import pytest
 import verify
 from dialect_servers import vendor
-from findings import Outcome, Report
+from findings import Finding, Outcome, Report
 from seeds import FUZZ
 from session import Session
 from workspace import Foreign, Workspace
@@ -290,7 +290,7 @@ def test_names_of_others_are_out_of_reach(live: World) -> None:
 def test_the_report_shows_no_key_no_workspace_and_no_markup() -> None:
     exchange = f'GET /x -> 200 {{"workspace_id": 77, "key": "{KEY}"}} `<b>` \x1b[31m' + "x" * 5000
     report = Report("https://x", "promptsync-verify/abc/", KEY)
-    report.add("Chapter", "step", "one", "two", Outcome.DIFFERS, [exchange])
+    report.add(Finding("Chapter", "step", "two", Outcome.DIFFERS, "one", [exchange]))
     text = report.markdown()
     assert KEY not in text and "77" not in text and "\x1b" not in text
     assert '`GET /x -> 200 {"workspace_id": …, "key": "***"} \'<b>\'' in text

@@ -24,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from findings import Chapter, Outcome, RegistryFailed, Report, shown
+from findings import Chapter, Finding, Outcome, RegistryFailed, Report, shown
 from questions import QUESTIONS
 from session import REFUSED, Broken, Session
 from story import STORY
@@ -166,7 +166,7 @@ def _verified(session: Session, chapters: Sequence[Chapter], run: str) -> int:
         report.stopped = str(stop) or "Ctrl-C"
         report.say(f"stopped: {shown(report.stopped)}")
         for chapter in waiting:
-            report.add(chapter.title, "its other steps", "", "stopped before", Outcome.NOT_TRIED)
+            report.add(Finding(chapter.title, "its other steps", "stopped before"))
     finally:
         signal.signal(signal.SIGTERM, before)
         left = _removed(session.workspace, report, run)
@@ -181,7 +181,7 @@ def _read(chapter: Chapter, session: Session) -> None:
     try:
         chapter.read(session)
     except Broken as broken:
-        session.report.add(chapter.title, "its other steps", "", str(broken), Outcome.NOT_TRIED)
+        session.report.add(Finding(chapter.title, "its other steps", str(broken)))
 
 
 def _removed(workspace: Workspace, report: Report, run: str) -> int:

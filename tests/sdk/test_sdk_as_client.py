@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from operation_tries import RICH
-from python_sdk import Sdk
+from python_sdk import Sdk, text_of
 from registry_server import Caller, chat, completion, log_of, running
 
 from promptsync.prompt.canonical import digest
@@ -49,10 +49,6 @@ def publish(url: str) -> Any:
     return Sdk("sync", url).client.templates.publish
 
 
-def text_of(answer: Any) -> Any:
-    return answer["prompt_template"]["messages"][0]["content"][0]["text"]
-
-
 # -- prompts --------------------------------------------------------------------------------------------
 
 
@@ -64,9 +60,8 @@ def test_templates_are_read_and_listed(sdk: Sdk, publish: Any) -> None:
             labels = ["prod"] if number == 1 else None
             publish({"prompt_name": written, "prompt_template": template, "release_labels": labels})
         for how, expected in (({}, "2 Ana"), ({"version": 1}, "1 Ana"), ({"label": "prod"}, "1 Ana")):
-            assert text_of(sdk.do("templates.get", written, how | {"input_variables": {"name": "Ana"}})) == (
-                expected
-            )
+            how = how | {"input_variables": {"name": "Ana"}}
+            assert text_of(sdk.do("templates.get", written, how)) == expected
     published = publish({"prompt_name": "a b", "prompt_template": completion("x")})
     assert sdk.do("templates.get", str(published["id"]))["prompt_name"] == "a b"
     for options, names in (
@@ -103,26 +98,18 @@ def test_what_is_refused_raises_with_the_reason(sdk: Sdk, publish: Any) -> None:
         publish({"prompt_name": "a", "prompt_template": {"type": "chat", "messages": [{"role": "x"}]}})
 
 
-@pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_missing_operation_is_requested_once(kind: str, app: Application) -> None:
+def test_a_missing_operation_is_requested_once(app: Application) -> None:
     paths = []
 
     def counting(environ: Any, start_response: Any) -> Any:
         paths.append(environ["PATH_INFO"])
         return app(environ, start_response)
 
-    with running(counting) as url, pytest.raises(promptlayer.PromptLayerNotFoundError, match="not support"):
-        Sdk(kind, url).do("tables.sheets.scorecards.migrate_legacy_score", "1", "1")
-    assert paths == ["/api/public/v2/tables/1/sheets/1/scorecard/migrate-legacy-score"]
-
-
-def test_the_environment_variables_of_the_sdk(
-    url: str, publish: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PROMPTLAYER_API_KEY", "pl_env")
-    monkeypatch.setenv("PROMPTLAYER_BASE_URL", url + "/")
-    publish({"prompt_name": "env", "prompt_template": chat()})
-    assert promptlayer.PromptLayer().templates.get("env")["version"] == 1
+    with running(counting) as url:
+        for kind in ("sync", "async"):
+            with pytest.raises(promptlayer.PromptLayerNotFoundError, match="not support"):
+                Sdk(kind, url).do("tables.sheets.scorecards.migrate_legacy_score", "1", "1")
+    assert paths == ["/api/public/v2/tables/1/sheets/1/scorecard/migrate-legacy-score"] * 2
 
 
 # -- requests and traces --------------------------------------------------------------------------------
@@ -130,13 +117,7 @@ def test_the_environment_variables_of_the_sdk(
 
 def test_a_request_is_logged_and_annotated(sdk: Sdk, publish: Any, app: Application) -> None:
     publish({"prompt_name": "a", "prompt_template": chat(), "release_labels": ["prod"]})
-    about = {
-        "prompt_name": "a",
-        "prompt_version_number": 1,
-        "metadata": {"k": "v"},
-        "tags": ["t"],
-        "score": 50,
-    }
+    about = {"prompt_name": "a", "prompt_version_number": 1, "metadata": {"k": "v"}, "score": 50}
     number = {"request_id": sdk.do("log_request", **log_of(**about))["id"]}
     assert sdk.do("track.score", **number, score=80)
     assert sdk.do("track.score", **number, score=90, score_name="tone")
@@ -193,13 +174,10 @@ CLAUDE, TRIAGE = ".claude/CLAUDE.md", ".claude/skills/triage/SKILL.md"
 def test_skills_are_published_updated_and_pulled(sdk: Sdk) -> None:
     made = sdk.do("skills.publish", COLLECTION)
     assert sdk.do("skills.pull", COLLECTION["name"])["files"] == {CLAUDE: "Be kind.\n", TRIAGE: "ü"}
-    changes: dict[str, Any] = {
-        "file_updates": [{"path": "CLAUDE.md", "content": "Be brief."}],
-        "moves": [{"old_path": "triage/SKILL.md", "new_path": "refund/SKILL.md"}],
-        "commit_message": "Tighten",
-        "release_label": "prod",
-    }
-    updated = sdk.do("skills.update", COLLECTION["name"], name="crew", **changes)
+    updates = [{"path": "CLAUDE.md", "content": "Be brief."}]
+    moves = [{"old_path": "triage/SKILL.md", "new_path": "refund/SKILL.md"}]
+    about = {"name": "crew", "commit_message": "Tighten", "release_label": "prod"}
+    updated = sdk.do("skills.update", COLLECTION["name"], file_updates=updates, moves=moves, **about)
     about = updated["skill_collection"]
     assert (about["id"], about["name"]) == (made["skill_collection"]["id"], "crew")
     assert (updated["version"]["number"], updated["version"]["commit_message"]) == (2, "Tighten")
@@ -223,10 +201,9 @@ def test_skills_in_archives(sdk: Sdk, tmp_path: Path) -> None:
         more.writestr("logo.png", logo)
     updated = sdk.do("skills.update", "copy", zip=file, deletes=["CLAUDE.md"], release_label="prod")
     assert updated["version"]["file_paths"] == ["logo.png", "triage/SKILL.md"]
-    with zipfile.ZipFile(
-        io.BytesIO(sdk.do("skills.pull", "copy", label="prod", format="zip"))
-    ) as pulled_archive:
-        assert pulled_archive.read(".claude/logo.png") == logo
+    pulled = sdk.do("skills.pull", "copy", label="prod", format="zip")
+    with zipfile.ZipFile(io.BytesIO(pulled)) as archive:
+        assert archive.read(".claude/logo.png") == logo
     for words, name, arguments, options in (
         ("no skill collection called 'nobody'", "skills.pull", ["nobody"], {}),
         ("no release label 'dev'", "skills.pull", ["copy"], {"label": "dev"}),
