@@ -22,42 +22,12 @@ _PIECES = (
     *("`", "``", "```", "````", "~~~", "\n```\n", "\n~~~~\n", "`````` "),
     *("</details>", "</summary>", "<script>", "<!--", "-->", "<!-- promptsync:check -->", "<img src=x>"),
     *("@EVIL", "@org/EVIL", "#123", "owner/EVIL#1", "GH-1", "fixes #EVIL", "EVIL@example.com", "0123abc"),
-    *(
-        "[EVIL](https://EVIL)",
-        "![EVIL](https://EVIL)",
-        "https://EVIL.example",
-        "www.EVIL.example",
-        "<https://EVIL>",
-    ),
-    *(
-        "\n# EVIL\n",
-        "\n\n",
-        "\n",
-        "\r",
-        "\r\n",
-        "\u2028",
-        "\x0b",
-        "\n> EVIL",
-        "\n- EVIL",
-        "\n---\n",
-        "\n    EVIL",
-    ),
+    *("[EVIL](https://EVIL)", "![EVIL](https://EVIL)", "https://EVIL.example", "www.EVIL.example"),
+    *("<https://EVIL>", "\n# EVIL\n", "\n\n", "\n", "\r", "\r\n", "\u2028", "\x0b"),
+    *("\n> EVIL", "\n- EVIL", "\n---\n", "\n    EVIL"),
     *("|", "\\|", "\\", "\\`", "&lt;", "&#64;EVIL", "*EVIL*", "_", "~~", "$`", "$$", ":smile:", "EVIL"),
-    *(
-        "\x1b[31m",
-        "\x00",
-        "\u202e",
-        "\u2066",
-        "\ufeff",
-        "\ud800",
-        "\x7f",
-        "é",
-        "中",
-        "👩‍👩‍👧",
-        " ",
-        "\t",
-        "::error::",
-    ),
+    *("\x1b[31m", "\x00", "\u202e", "\u2066", "\ufeff", "\ud800", "\x7f"),
+    *("é", "中", "👩‍👩‍👧", " ", "\t", "::error::"),
 )
 
 hostile = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join) | st.text(max_size=20)
@@ -104,6 +74,4 @@ def _active(tokens: Sequence[Token]) -> Iterator[str]:
 
 def hidden(lines: Sequence[str]) -> set[str]:
     """Return the characters that nobody sees, or that turn text round."""
-    return {
-        sign for line in lines for sign in line if sign in "\x00\x0b\x1b\x7f\r\u2028\u202e\u2066\ufeff\ud800"
-    }
+    return {*"\x00\x0b\x1b\x7f\r\u2028\u202e\u2066\ufeff\ud800"} & {*"".join(lines)}

@@ -6,7 +6,6 @@ import re
 import tomllib
 from pathlib import Path
 
-import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -29,13 +28,12 @@ def pins() -> dict[str, tuple[str, str | None]]:
     return {canonicalize_name(name): (version, marker or None) for name, version, marker, _ in found}
 
 
-@pytest.mark.parametrize("needed", NEEDED)
-def test_the_lock_has_a_version_that_pyproject_accepts(needed: str) -> None:
-    requirement = Requirement(needed)
-    assert canonicalize_name(requirement.name) in pins(), "Run: make lock"
-    version, marker = pins()[canonicalize_name(requirement.name)]
-    assert requirement.specifier.contains(version, prereleases=True), f"{needed}: {version}. Run: make lock"
-    assert marker is None, "it is needed on every system and for every Python"
+def test_the_lock_has_a_version_that_pyproject_accepts() -> None:
+    for requirement in map(Requirement, NEEDED):
+        assert canonicalize_name(requirement.name) in pins(), f"{requirement}. Run: make lock"
+        version, marker = pins()[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(version, prereleases=True), f"{requirement}. Run: make lock"
+        assert marker is None, "it is needed on every system and for every Python"
 
 
 def test_each_line_of_the_lock_belongs_to_a_pin_with_hashes_of_a_package_that_is_named_once() -> None:

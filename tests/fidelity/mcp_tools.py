@@ -89,9 +89,8 @@ class Server:
     def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """Send a request and return its result."""
         number = next(self._ids)
-        self._send({"id": number, "method": method, "params": params})
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        self.send({"id": number, "method": method, "params": params})
+        for line in self._process.stdout or ():
             message = json.loads(line)
             if message.get("id") == number:
                 if "error" in message:
@@ -99,13 +98,6 @@ class Server:
                 result: dict[str, Any] = message["result"]
                 return result
         raise RuntimeError("the server has ended")
-
-    def start(self) -> list[str]:
-        """Do the handshake and return the names of the tools."""
-        about = {"name": "fidelity", "version": "1"}
-        self.request("initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": about})
-        self._send({"method": "notifications/initialized"})
-        return [tool["name"] for tool in self.request("tools/list", {})["tools"]]
 
     def call(self, tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
         """Call a tool; return whether it worked, and the first line that it answered."""
@@ -115,7 +107,7 @@ class Server:
             return False, str(error).partition("\n")[0]
         return not result.get("isError"), result["content"][0]["text"].partition("\n")[0]
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
         self._process.stdin.flush()
@@ -123,19 +115,18 @@ class Server:
 
 @contextmanager
 def mcp_server(folder: Path, base_url: str) -> Iterator[Server]:
-    """Run the built server in ``folder`` against a registry."""
+    """Run the built server in ``folder`` against a registry, after the handshake."""
     command = ["node", "--import", ELSEWHERE.replace("\n", ""), str(folder / "build" / "index.js")]
     environment = {**os.environ, "PROMPTLAYER_API_KEY": "pl_test", "PROMPTLAYER_BASE_URL": base_url}
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        text=True,
-    ) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    about = {"name": "fidelity", "version": "1"}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
         try:
-            yield Server(process)
+            server = Server(process)
+            hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": about}
+            server.request("initialize", hello)
+            server.send({"method": "notifications/initialized"})
+            yield server
         finally:
             process.terminate()
 
@@ -145,10 +136,10 @@ def main(folder: Path) -> int:
     failed: list[str] = []
     with (
         tempfile.TemporaryDirectory() as scratch,
-        served(Path(scratch)) as base_url,
-        mcp_server(folder, base_url) as server,
+        served(Path(scratch)) as url,
+        mcp_server(folder, url) as server,
     ):
-        tools = server.start()
+        tools = [tool["name"] for tool in server.request("tools/list", {})["tools"]]
         for tool, arguments in CALLS:
             worked, text = server.call(tool, arguments)
             print(f"{'works' if worked else 'fails':7}{tool:44}{text}")

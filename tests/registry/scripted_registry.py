@@ -176,28 +176,12 @@ def client(react: React, **options: Any) -> Iterator[PromptLayer]:
 
 def version(name: str = "greet", number: int = 1, template_id: int = 7, **more: Any) -> dict[str, Any]:
     """A raw answer."""
-    return {
-        "success": True,
-        "id": template_id,
-        "prompt_name": name,
-        "version": number,
-        "workspace_id": 9,
-        "prompt_template": chat(),
-        "metadata": None,
-        "commit_message": "first (v1)",
-        "tags": [],
-        "snippets": [],
-        **more,
-    }
+    about = {"success": True, "id": template_id, "prompt_name": name, "version": number, "workspace_id": 9}
+    content = {"prompt_template": chat(), "metadata": None, "tags": [], "snippets": []}
+    return {**about, **content, "commit_message": "first (v1)", **more}
 
 
 def item(number: int, name: str | None = None, **more: Any) -> dict[str, Any]:
     """A list item."""
-    return {
-        "id": number,
-        "prompt_name": name or f"p{number}",
-        "version": 1,
-        "tags": [],
-        "prompt_template": chat(),
-        **more,
-    }
+    about = {"id": number, "prompt_name": name or f"p{number}", "version": 1, "tags": []}
+    return {**about, "prompt_template": chat(), **more}
