@@ -139,8 +139,8 @@ CLAIMS: dict[str, list[str]] = {
         "runtime/test_loader.py::test_the_bundle_gives_what_the_registry_gives",
     ],
     "the SDK reads a sidecar": [
-        "sdk/test_sdk_on_sidecar.py::test_templates_get",
-        "sdk/test_sdk_on_sidecar.py::test_templates_all",
+        "sdk/test_sdk_as_client.py::test_templates_get",
+        "sdk/test_sdk_as_client.py::test_templates_all",
         "server/test_bundle.py::test_a_get_is_answered_as_by_the_registry",
     ],
     "writes the release to one file": [
@@ -180,7 +180,7 @@ CLAIMS: dict[str, list[str]] = {
     ],
     "Tests compare it with PromptLayer's official SDKs and recordings of its API": [
         "fidelity/test_compatibility.py::test_the_data_say_what_each_method_of_the_installed_sdk_does",
-        "fidelity/test_recorded.py::test_the_recorded_answers_differ_only_as_known",
+        "fidelity/test_compatibility.py::test_the_recorded_answers_differ_only_as_known",
     ],
 }
 NO_CLAIM = [

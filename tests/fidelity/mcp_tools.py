@@ -20,9 +20,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from operation_tries import LOGGED, SPANS, TRACE
+from operation_tries import LOGGED, SPANS, TRACE, served
 from registry_server import chat
-from world import served
 
 ELSEWHERE = """data:text/javascript,
 const real = globalThis.fetch;
@@ -38,7 +37,7 @@ PUBLISHED = {
 }
 NAME = {"input_variables": {"name": "Ana"}}
 
-# In the order in which they make what the next ones read. The ids are those of ``world.py``.
+# In the order in which they make what the next ones read. The ids are those of ``world``.
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("create-folder", {"name": "folder"}),
     ("resolve-folder-id", {"path": "folder"}),

@@ -1,7 +1,7 @@
 """A request for each operation that the embedded registry has, in an order in which each finds what it needs.
 
-They go to the registry of ``world.py``, in which the ids are known: the agent (1), the dataset (2), the
-prompts ``greeting`` (3, with two versions), ``tone`` (5) and ``uses a snippet`` (6), and one evaluation (1).
+They go to ``world``, in which the ids are known: the agent (1), the dataset (2), the prompts ``greeting`` (3,
+with two versions), ``tone`` (5) and ``uses a snippet`` (6), and one evaluation (1).
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from registry_server import chat, flat, log_of
+from evaluation_files import contains, declared, evaluation, put
+from registry_server import Caller, chat, completion, flat, log_of, running
+
+from promptsync.server.app import Application, create_app
 
 DATA = Path(__file__).with_name("compatibility.json")
 """All outcomes, of which the page names those that are not perfect."""
@@ -277,3 +281,42 @@ TRIES = (
     Try(ADD_TRACE, {"trace_id": TRACE, "dataset_group_id": 1}, 400, "datasets, only sheets of Tables"),
     *asked(f"DELETE {SHEET}/columns/$column", f"DELETE {SHEETS}/$copy", f"DELETE {TABLES}/$table"),
 )
+
+
+# -- the registry -------------------------------------------------------------------------------------------
+
+
+FIXTURES = declared(
+    """\
+agents:
+  - name: echo-agent
+    labels: [prod]
+    nodes: [{name: answer, prompt: {name: greeting}, output: true}]
+""",
+    evaluation("quality", "greeting", [{"name": "Ana", "expect": "Ana"}], contains(column="expect")),
+)
+OPENAI = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0}}}
+
+
+@contextmanager
+def world(folder: Path) -> Iterator[Application]:
+    """Open a registry in ``folder`` with two prompts, a snippet, a dataset, an evaluation and an agent."""
+    fixtures = put(folder, FIXTURES)
+    with create_app(folder / "registry.db", fixtures=fixtures) as app:
+        call = Caller(app)
+        for body in (
+            flat("greeting", chat("Hello {name}"), metadata=OPENAI, release_labels=["prod"], tags=["t"]),
+            flat("greeting", chat("Hi {name}"), metadata=OPENAI),
+            flat("tone", completion("Be kind.")),
+            flat("uses a snippet", chat("@@@tone@@@ {name}"), metadata=OPENAI),
+        ):
+            answer = call("POST", "/rest/prompt-templates", body)
+            assert answer.status == 201, answer.body
+        yield app
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve such a registry on loopback; the value is its URL."""
+    with world(folder) as app, running(app) as url:
+        yield url

@@ -24,10 +24,9 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "tests")]
 
 import jsonschema  # noqa: E402
-from operation_tries import DATA, OPERATIONS, TRIES, Try  # noqa: E402
+from operation_tries import DATA, OPERATIONS, TRIES, Try, served, world  # noqa: E402
 from registry_server import Caller  # noqa: E402
 from vendor_spec import SPEC, spec, validate  # noqa: E402
-from world import served, world  # noqa: E402
 
 PAGE = ROOT / "docs" / "compatibility.md"
 BESIDE_THE_SPECIFICATION = "not in the specification"

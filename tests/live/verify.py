@@ -25,10 +25,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from findings import Chapter, Finding, Outcome, RegistryFailed, Report, shown
-from questions import QUESTIONS
+from questions import QUESTIONS, TABLE_QUESTIONS
 from session import REFUSED, Broken, Session
 from story import STORY
-from table_questions import TABLE_QUESTIONS
 from workspace import PREFIX, Workspace
 
 from promptsync.errors import PromptsyncError

@@ -1,9 +1,10 @@
-"""Responses that no registry should send: each verb fails with a sentence, and writes nothing."""
+"""Responses that no registry should send, and odd ones: a verb fails with a sentence, or shows the same."""
 
 from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from functools import cache, partial
 from typing import Any
 
 import pytest
-from mutations import Change, aligned, in_prompts, meeting, mutated
+from mutations import HARMLESS, Change, aligned, in_camel_case, in_prompts, meeting, mutated
 from scripted_registry import Reply, Seen
 from seeds import FUZZ
 from worlds import Fault, World, asking, fault
@@ -228,3 +229,80 @@ def test_a_template_that_makes_no_sense_is_no_bug(copy: World, name: str, line: 
     assert done.code in (0, 1, 3, 4), str(done)
     assert done.code == 0 or done.err or line == "doctor" or "invalid  greet" in done.out
     assert len(copy.writes) == 0 or line == "push -y"
+
+
+# -- odd responses ------------------------------------------------------------------------------------------
+
+
+READING = (
+    "status --exit-code",
+    "diff",
+    "push --dry-run",
+    "pull --dry-run",
+    "ls-remote",
+    "log greet",
+    "show reply",
+    "label list",
+    "render greet --from-registry --var name=Ada",
+    "deploy --dry-run",
+    "eval list",
+    "agent list",
+    "dataset list",
+)
+RUNNING = ("eval run polite", "agent run bot --var name=Ada")
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with aligned(tmp_path_factory.mktemp("mutated")) as world:
+        yield world
+
+
+def shown(world: World, line: str) -> tuple[int, Any]:
+    """The exit code and the document of a command, without the ids of runs."""
+    done = world.run(*line.split(), "--json")
+    document = json.loads(done.out)
+    for evaluation in document.get("evaluations", ()):
+        del evaluation["runs"]  # each of these tests adds one
+    for run in document.get("runs", ()):
+        for key in ("report_id", "execution_id", "seconds", "request_ids"):
+            run.pop(key, None)
+    return done.code, document
+
+
+@pytest.fixture(scope="module")
+def plain(steady: World) -> dict[str, tuple[int, Any]]:
+    """What each command shows if nothing is mutated."""
+    documents = {line: shown(steady, line) for line in (*READING, *RUNNING)}
+    assert {code for code, _ in documents.values()} == {0}
+    return documents
+
+
+@pytest.mark.parametrize("change", HARMLESS.values(), ids=list(HARMLESS))
+def test_a_mutation_without_a_meaning_changes_nothing(
+    steady: World, plain: dict[str, tuple[int, Any]], change: Change
+) -> None:
+    steady.faults[:] = [mutated(change)]
+    try:
+        for line in (*READING, *RUNNING):
+            assert shown(steady, line) == plain[line], line
+        assert steady.run("doctor", "-q").code == 0
+    finally:
+        steady.faults.clear()
+
+
+@pytest.mark.parametrize(
+    "line", [*READING, *RUNNING, "doctor", "rollback greet --label prod -y", "promote prod beta -y"]
+)
+def test_another_apis_names_fail_with_a_sentence(steady: World, line: str) -> None:
+    before = len(steady.writes)
+    done = meeting(steady, mutated(in_camel_case), line)
+    # What doctor finds is its result, so it exits with 1. Names and ids are single words, so these lists are
+    # understood, without what is optional. What was started without a readable id is unknown.
+    expected = {"doctor": 1, "dataset list": 0, "eval list": 0, "agent list": 0}
+    expected |= dict.fromkeys(["eval run polite", "agent run bot --var name=Ada"], 5)
+    assert done.code == expected.get(line, 4), str(done)
+    if done.code == 4:
+        assert "expected" in done.err or "without" in done.err, done.err
+    if line not in RUNNING:
+        assert len(steady.writes) == before
