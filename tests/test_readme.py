@@ -134,7 +134,7 @@ CLAIMS: dict[str, list[str]] = {
         "commands/test_what_changes.py::test_no_command_that_changes_the_registry_is_left_out",
     ],
     "returns the bundled version, and says so": [
-        "runtime/test_loader.py::test_a_registry_that_is_down",
+        "runtime/test_loader.py::test_a_wrong_answer_leads_to_the_bundle",
         "runtime/test_loader.py::test_a_registry_that_does_not_answer",
         "runtime/test_loader.py::test_the_bundle_gives_what_the_registry_gives",
     ],

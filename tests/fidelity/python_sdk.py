@@ -1,7 +1,7 @@
 """Calls every public method of the installed official SDK for Python and prints what became of it, as JSON.
 
-``python python_sdk.py URL`` needs the registry of ``operation_tries.world``. It runs with any generation of the
-SDK, so it imports only the SDK, the clients of two providers and the standard library.
+``python python_sdk.py URL`` needs the registry of ``operation_tries.world``. It runs with any generation of
+the SDK, so it imports only the SDK, the clients of two providers and the standard library.
 """
 
 from __future__ import annotations
