@@ -58,15 +58,6 @@ PARTS = {
         ok pull --theirs support/refund
         write Mine
     """,
-    "deleted": """
-        delete
-        commit
-    """,
-    "stashed": """
-        publish Theirs
-        ok pull
-        git stash -q
-    """,
 }
 """Stories with which several others begin."""
 
@@ -276,15 +267,6 @@ both sides edited, and `pull --markers` wrote conflict markers
 a file that cannot be read
     break_file
     = invalid; push invalid-file; pull invalid-file
-reset to before a pushed commit
-    play pushed
-    git reset -q --hard HEAD~1
-    = behind; pull writes 2
-a pushed commit is reverted, and the registry edited
-    play pushed
-    git revert --no-edit HEAD
-    publish Theirs
-    = diverged; push diverged; pull diverged
 pushed commits are rebased onto an unrelated commit
     git checkout -qb feature
     play pushed
@@ -316,11 +298,11 @@ a pushed commit is undone with `reset --soft`, and the same words are committed 
     git reset -q --soft HEAD~1
     commit "Good evening"
     = diverged; push diverged; pull diverged
-a pulled change is stashed
-    play stashed
-    = behind; pull writes 2
 a pulled change is stashed, restored and edited
-    play stashed
+    publish Theirs
+    ok pull
+    git stash -q
+    is behind
     git commit -q --allow-empty -m "Something else"
     git stash pop -q
     write Mine
@@ -330,11 +312,6 @@ another worktree pushed uncommitted text
     worktree: push -> 2
     look
     = behind; pull writes 2
-the same, and edited in this one
-    worktree: write Draft
-    worktree: push -> 2
-    write Mine
-    = diverged; push diverged; pull diverged
 pushed uncommitted, then discarded with `git checkout`
     write Draft
     push -> 2
@@ -360,16 +337,6 @@ no git and no key: edited
     forget
     write Mine
     = diverged; push diverged; pull diverged
-`.promptsync/` deleted, edited on both sides
-    play pushed
-    forget
-    publish Theirs
-    write Mine
-    = diverged; push diverged; pull diverged
-a shallow clone of what was pushed
-    play pushed
-    shallow: look
-    = in-sync
 a shallow clone of what was not pushed
     play pushed
     commit "Good evening"
@@ -391,10 +358,12 @@ the file is deleted, uncommitted
     delete
     = deleted-locally; pull writes 1
 the file is deleted in a commit
-    play deleted
+    delete
+    commit
     = deleted-locally; pull writes 1
 the same, and edited in the registry
-    play deleted
+    delete
+    commit
     publish Theirs
     = diverged; push diverged; pull diverged
 archived in the registry

@@ -152,18 +152,6 @@ def test_uncommitted_untracked_and_ignored_files_count(copy: Copy) -> None:
     assert copy.kinds() == copy.kinds(start) == expected
 
 
-def test_line_ends_that_git_converts_are_no_change(copy: Copy) -> None:
-    copy.put({".gitattributes": "*.yaml text eol=crlf\n"})
-    copy.become({A: "content: |\n  One\n  Two\n", B: text()})
-    copy.commit()
-    copy.git("rm", "-q", "-r", "--cached", "prompts")
-    copy.git("reset", "-q", "--hard")
-    assert b"\r\n" in (copy.root / A).read_bytes()
-    assert copy.kinds() == {}
-    copy.put({B: text("Bye").replace("\n", "\r\n")})
-    assert copy.kinds() == {"b": "changed"}
-
-
 _FILES = st.dictionaries(
     st.sampled_from([A, B, C, "prompts/x/a.yaml"]),
     st.tuples(st.sampled_from(["", "n", "m"]), st.sampled_from(["One", "Two"])),
@@ -192,9 +180,8 @@ def test_any_two_states_differ_by_what_their_names_hold(
 # -- elsewhere -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("below", [".", "services/bot"])
-def test_prompts_are_followed_into_another_directory(tmp_path: Path, below: str) -> None:
-    copy = Copy.made(tmp_path, below)
+def test_prompts_are_followed_into_another_directory(tmp_path: Path) -> None:
+    copy = Copy.made(tmp_path, "services/bot")
     copy.put({A: text("One"), B: text("One"), "prompts/c.yaml": text("Three", "n")})
     start = copy.commit()
     (copy.root / "prompts").rename(copy.root / "texts")

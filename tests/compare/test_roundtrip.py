@@ -63,11 +63,7 @@ def _batched(examples: int) -> settings:
         max_examples=examples,
         deadline=None,
         phases=(Phase.explicit, Phase.reuse, Phase.generate),
-        suppress_health_check=[
-            HealthCheck.too_slow,
-            HealthCheck.data_too_large,
-            HealthCheck.large_base_example,
-        ],
+        suppress_health_check=[*HealthCheck],
     )
 
 
@@ -230,14 +226,8 @@ def _write(project: Project, parts: Iterable[tuple[Prompt, Local]]) -> set[str]:
     given = {prompt.name: (prompt, local) for prompt, local in parts}
     worktree = scan(project.root, "prompts")
     paths = paths_for_new(worktree, given)
-    return _keep(
-        project,
-        worktree,
-        [
-            parse(render_new(prompt, local).encode(), paths[name], name)
-            for name, (prompt, local) in given.items()
-        ],
-    )
+    texts = {name: render_new(prompt, local) for name, (prompt, local) in given.items()}
+    return _keep(project, worktree, [parse(text.encode(), paths[name], name) for name, text in texts.items()])
 
 
 def _edit(project: Project, names: Iterable[str]) -> set[str]:

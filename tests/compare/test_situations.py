@@ -136,15 +136,12 @@ def test_line_ends_that_git_converts_are_no_difference(copy: World) -> None:
     windows.publish(NAME)
     windows.ok("pull")
     assert state(windows) == "in-sync"
-    windows.commit()
-    drop_private_files(windows)
-    path.write_bytes(path.read_bytes().replace(b"Theirs", b"Mine"))
-    assert state(windows) == "ahead"
 
 
 SETTINGS = """
     log.showSignature=true diff.renames=copies core.quotePath=true color.ui=always log.date=relative
-    diff.noprefix=true core.abbrev=40 log.follow=true log.mailmap=true
+    diff.noprefix=true core.abbrev=40 log.follow=true log.mailmap=true diff.external=false diff.relative=true
+    diff.ignoreSubmodules=all diff.orderFile=promptsync.yaml status.showUntrackedFiles=no
 """
 
 
@@ -159,6 +156,7 @@ def test_odd_settings_of_git_change_nothing(copy: World) -> None:
     copy.write(NAME, "Good evening")
     copy.write("höflich/gruß", "Tschüß")
     assert copy.states() == {NAME: "ahead", "höflich/gruß": "ahead"}
+    assert copy.ok("diff", "--since", "HEAD", "--name-only").out.split() == ["höflich/gruß", NAME]
 
 
 # -- where it is hard to tell what a file includes ----------------------------------------------------------

@@ -9,8 +9,6 @@ import pytest
 from stories import NAME, commit, push, refused, state
 from worlds import World, template
 
-Pair = tuple[World, World]
-
 
 def below(world: World, name: str) -> World:
     """A directory of the repository with a configuration of its own."""
@@ -21,19 +19,12 @@ def below(world: World, name: str) -> World:
     return there
 
 
-@pytest.fixture
-def pair(world: World) -> Pair:
-    """The directories ``a`` and ``b``. Their files have different texts, and one commit added both."""
+def test_each_file_includes_its_own_versions(world: World) -> None:
     a, b = below(world, "a"), below(world, "b")
     for there in (a, b):
         there.write(NAME, f"Hello from {there.root.name}")
     world.commit()
     assert push(b) == [1]
-    return a, b
-
-
-def test_each_file_includes_its_own_versions(pair: Pair) -> None:
-    a, b = pair
     assert (state(a), state(b)) == ("diverged", "in-sync")
     commit(a, "Good morning from a")
     refused(a, "push")

@@ -34,24 +34,18 @@ FULL = "1a2b3c4" * 5 + "12345"
         ("Tighten refund tone (v5)", Mark(None, False, 5)),
         (f"Tone ({FULL} v12)", Mark(FULL, False, 12)),
         ("(v5)", Mark(None, False, 5)),
-        ("From v3 alone (1a2b3c4 v5^3)", Mark("1a2b3c4", False, 5, (3,))),
         ("A merge (1a2b3c4+ v5^4^2)", Mark("1a2b3c4", True, 5, (4, 2))),
-        ("From nothing (v5^0)", Mark(None, False, 5, (0,))),
         ("Four parents (v9^7^5^3^1)", None),
         ("A sign too many (v5^)", None),
-        ("Leading zero (v5^03)", None),
         ("Restore v3 (1a2b3c4 v3) (9f8e7d6 v6)", Mark("9f8e7d6", False, 6)),
         ("Trailing blank (v5)\n", Mark(None, False, 5)),
         (None, None),
-        ("", None),
         ("No mark", None),
         ("In the middle (v5) of it", None),
         ("Glued(v5)", None),
         ("Too short (1a2b3c v5)", None),
-        ("Not hexadecimal (1a2b3cx v5)", None),
         ("Upper case (1A2B3C4 v5)", None),
         ("Version zero (v0)", None),
-        ("Leading zero (v05)", None),
         ("Plus alone (+ v5)", None),
         ("Other digits (v٥)", None),
         (f"Absurd (v{'9' * 5000})", None),
@@ -75,11 +69,9 @@ def test_a_message_can_be_shown_without_its_mark(message: str | None, text: str)
     [
         ("Tighten refund tone", "1a2b3c4", False, "Tighten refund tone (1a2b3c4 v5)"),
         ("Tighten refund tone", "1a2b3c4", True, "Tighten refund tone (1a2b3c4+ v5)"),
-        ("Tighten refund tone", None, False, "Tighten refund tone (v5)"),
         ("Tighten refund tone", None, True, "Tighten refund tone (v5)"),
         ("  two\nlines\tand \x1b[31mred\x1b[0m ", None, False, "two lines and [31mred [0m (v5)"),
         ("broken \udce9 byte", None, False, "broken byte (v5)"),
-        ("", None, False, "Update support/refund (v5)"),
         (" \n\x00", "1a2b3c4", False, "Update support/refund (1a2b3c4 v5)"),
         ("x" * 80, "1a2b3c4", False, "x" * 58 + "… (1a2b3c4 v5)"),
         ("x" * 67, None, False, "x" * 67 + " (v5)"),
@@ -95,19 +87,13 @@ def test_a_message_is_its_subject_and_the_mark(
     assert len(message) <= 72
 
 
-@pytest.mark.parametrize(
-    ("text", "room", "expected"),
-    [
+def test_a_text_is_cut_between_words() -> None:
+    for text, room, expected in (
         ("short", 5, "short"),
-        ("two words", 8, "two…"),
-        ("two words", 5, "two…"),
-        ("two words", 4, "two…"),
         ("to be or not", 6, "to be…"),
         ("unbroken", 5, "unbr…"),
-    ],
-)
-def test_a_text_is_cut_between_words(text: str, room: int, expected: str) -> None:
-    assert shorten(text, room) == expected
+    ):
+        assert shorten(text, room) == expected
 
 
 @given(
@@ -131,57 +117,33 @@ def test_every_message_fits_is_one_line_and_its_mark_can_be_read_back(
     assert without_mark(message)
 
 
-def test_a_message_that_fits_is_stripped() -> None:
+def test_a_message_that_fits_is_stripped_and_any_other_is_refused_with_both_lengths() -> None:
     mark = "(1a2b3c4+ v12)"
-    assert check_message(" Tighten tone\n", mark) == "Tighten tone"
-    longest = "é" * (72 - len(mark) - 1)
-    assert check_message(longest, mark) == longest
-    assert with_mark(longest, make_mark("1a2b3c4", True, 12, None)) == f"{longest} {mark}"
-
-
-def test_a_message_that_does_not_fit_is_refused_with_both_lengths() -> None:
-    with pytest.raises(UsageError) as caught:
-        check_message("x" * 60, "(1a2b3c4+ v12)")
-    assert "60 characters" in caught.value.message
-    assert "at most 57 fit" in caught.value.message
+    assert check_message(f" {'é' * 57}\n", mark) == "é" * 57
+    with pytest.raises(UsageError, match="60 characters; at most 57 fit") as caught:
+        check_message("x" * 60, mark)
     assert caught.value.hint == "pass -m a message that is 3 characters shorter"
+    for message, named in (("a\nb", "U+000A"), ("a\u2028b", "U+2028"), ("a\x1b[0m", "U+001B")):
+        with pytest.raises(UsageError, match="one line of text") as caught:
+            check_message(message, mark)
+        assert named in caught.value.message
 
 
-@pytest.mark.parametrize(
-    ("message", "named"),
-    [("a\nb", "U+000A"), ("a\u2028b", "U+2028"), ("a\x1b[0m", "U+001B"), ("a\tb", "U+0009")],
-)
-def test_a_message_with_control_characters_is_refused(message: str, named: str) -> None:
-    with pytest.raises(UsageError, match="one line of text") as caught:
-        check_message(message, "(v1)")
-    assert named in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        ("7-3fa9c1a", Key(7, "3fa9c1a")),
-        ("1234567890-0000000", Key(1234567890, "0000000")),
-        ("0-3fa9c1a", None),
-        ("07-3fa9c1a", None),
-        ("7-3fa9c1", None),
-        ("7-3FA9C1A", None),
-        ("7", None),
-        ("", None),
-    ],
-)
-def test_a_key_is_a_version_and_seven_digits(text: str, key: Key | None) -> None:
-    assert parse_key(text) == key
-    assert key is None or str(key) == text
+def test_a_key_is_a_version_and_seven_digits() -> None:
+    assert parse_key("7-3fa9c1a") == Key(7, "3fa9c1a") and str(Key(7, "3fa9c1a")) == "7-3fa9c1a"
+    assert [parse_key(text) for text in ("0-3fa9c1a", "07-3fa9c1a", "7-3fa9c1", "7-3FA9C1A", "")] == [
+        None
+    ] * 5
 
 
 def test_a_key_is_bound_to_a_prompt_in_a_registry_and_to_a_content() -> None:
-    here = identity(9, 1)
-    key = make_key(here, 7, "sha256:a")
-    assert parse_key(str(key)) == key
-    assert key.names(here, "sha256:a")
-    assert not key.names(here, "sha256:b")
-    assert not key.names(identity(9, 2), "sha256:a")
-    assert not key.names(identity(8, 1), "sha256:a")
-    assert make_key(here, 8, "sha256:a").digits != key.digits
-    assert identity(None, 1) != identity(0, 1)
+    key = make_key(identity(9, 1), 7, "sha256:a")
+    assert key.names(identity(9, 1), "sha256:a")
+    for prompt, text in (
+        ((9, 1), "sha256:b"),
+        ((9, 2), "sha256:a"),
+        ((8, 1), "sha256:a"),
+        ((None, 1), "sha256:a"),
+    ):
+        assert not key.names(identity(*prompt), text)
+    assert make_key(identity(9, 1), 8, "sha256:a").digits != key.digits
