@@ -143,13 +143,7 @@ UNSETTLED = "after exit 0 the state asks for the same verb again"
 FOREIGN = "a copied file is not new"
 MANGLED = "a verb changed more than sentences"
 BROKEN = "a verb broke"
-PUSH_LEFT = "push exits 0 and leaves a text whose sentences are not in the newest version"
-PULL_LEFT = "pull exits 0 and leaves a file that lacks sentences of the newest version"
-RETURNED = "a removed sentence came back"
 ASKED = "diverged although one side alone changed"
-LISTED = "passed over and listed"
-BACKED_UP = "gone from the file, with a backup"
-STALE = "covered by a page that was opened before another save"
 
 CHERRY_PICKED = "cherry-picked a commit that changed synced:"
 FORCED_OLD = "forced the text of an older commit or version"
@@ -230,8 +224,7 @@ Step = tuple[str, int, int]
 class RealWalk:
     """One prompt in real git and two registries. Each verb is judged as it is run.
 
-    ``log`` tells what happened, ``losses`` what
-    should not have, ``tally`` counts the rest.
+    ``log`` tells what happened, ``losses`` what should not have, ``tally`` counts the rest.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -285,10 +278,6 @@ class RealWalk:
         loss = Loss(kind, detail, tuple(dict.fromkeys(self.limits)))
         self.losses.append(loss)
         self.say(f"    !! {loss}")
-
-    def count(self, kind: str, detail: str) -> None:
-        self.tally[kind] += 1
-        self.say(f"    ?? {kind}: {detail}")
 
     def meet(self, limit: str) -> None:
         self.limits.append(limit)
@@ -419,7 +408,10 @@ class RealWalk:
         ours, theirs, unclear = self.oracle.changed(text, latest.text, clone.seen | latest.seen)
         self.tally["states"] += 1
         if state == "diverged" and not unclear and ours != theirs:
-            self.count(ASKED, f"{clone.name} {sorted(text)} and v{latest.number} {sorted(latest.text)}")
+            self.tally[ASKED] += 1
+            self.say(
+                f"    ?? {ASKED}: {clone.name} {sorted(text)} and v{latest.number} {sorted(latest.text)}"
+            )
 
     def learn(self, remote: str, seen: Seen) -> list[Version]:
         """Take note of the versions that the registry has and the oracle does not know of yet."""
@@ -454,19 +446,10 @@ class RealWalk:
         if published:
             clone.seen |= seen
             self._judge_newest(remote, _receipt(document))
-        if code == 0:
-            self._judge_push(clone, document, remote)
-        return code
-
-    def _judge_push(self, clone: Clone, document: Document, remote: str) -> None:
         refused = [one for one in document["skipped"] if one["state"] == "diverged"]
-        if refused or document["failed"] or document["raced"]:
-            self.lose(SAID_YES, f"push: {refused or document['failed'] or document['raced']}")
-        latest = self.latest(remote)
-        assert latest is not None
-        left = self.oracle.missing(latest.text, clone.seen | latest.seen) & clone.text
-        if left:
-            self.count(PUSH_LEFT, f"{clone.name} has {sorted(left)}, v{latest.number} does not")
+        if code == 0 and (wrong := refused or document["failed"] or document["raced"]):
+            self.lose(SAID_YES, f"push: {wrong}")
+        return code
 
     def deploy(self, between: Between | None = None) -> int:
         """Let CI deploy the tip of main."""
@@ -479,11 +462,9 @@ class RealWalk:
             if self.learn(HERE, seen):
                 self._judge_newest(HERE, _receipt(document))
         released = self.released()
-        if code == 0 and (released is None or released.text != text):
-            told = f"{document['skipped']} {document['held']}"
-            self.count("deploy exits 0 and prod does not say what main says", told)
-            if released is not None and not (document["skipped"] or document["on_hold"]):
-                self.lose(SAID_YES, f"deploy: prod is at v{released.number} {sorted(released.text)}")
+        is_refused = code != 0 or document["skipped"] or document["on_hold"]
+        if released is not None and released.text != text and not is_refused:
+            self.lose(SAID_YES, f"deploy: prod is at v{released.number} {sorted(released.text)}")
         return code
 
     def released(self) -> Version | None:
@@ -509,27 +490,17 @@ class RealWalk:
         return seen if lacks or has else both
 
     def _judge_newest(self, remote: str, receipt: Collection[int], *, at_end: bool = False) -> None:
-        """Find what the newest version lacks or has although nobody wanted that, and nothing lists it."""
+        """Find what the newest version lacks although nobody wanted that, and nothing lists it."""
         versions, newest = self.versions[remote], self.versions[remote][-1]
         everything = functools.reduce(lambda seen, one: seen | one.seen, versions, self._seen_at_main())
-        missing = [(one, True) for one in self.oracle.missing(newest.text, everything)]
-        returned = [(one, False) for one in self.oracle.returned(newest.text, everything)]
-        wrong = {
-            one: holders for one in sorted(missing + returned) if (holders := self._holders(versions, *one))
-        }
+        missing = self.oracle.missing(newest.text, everything)
+        wrong = {one: holders for one in sorted(missing) if (holders := self._holders(versions, one))}
         if not wrong:
             return
         listed, text = self.listed(remote)
-        for (sentence, is_missing), holders in wrong.items():
-            how = ("lacks", "had") if is_missing else ("has", "had removed")
-            told = f"v{newest.number} {how[0]} {sentence}, which {_named(holders)} {how[1]}"
-            if holders & listed or (sentence in text) == is_missing:
-                self.tally[LISTED] += 1
-            elif holders & {*receipt}:
-                self.count(NOT_FOUND, told)
-            elif not is_missing:
-                self.count(RETURNED, told)
-            else:
+        for sentence, holders in wrong.items():
+            told = f"v{newest.number} lacks {sentence}, which {_named(holders)} had"
+            if not holders & listed and sentence not in text and not holders & {*receipt}:
                 self.lose(NOT_FOUND if at_end and self._was_listed(holders) else NOT_LISTED, told)
         self._receipts[newest.number] = {*receipt}
 
@@ -539,14 +510,10 @@ class RealWalk:
     def _was_listed(self, holders: set[int]) -> bool:
         return any(holders & listed for listed in self._receipts.values())
 
-    def _holders(self, versions: Sequence[Version], sentence: int, is_in: bool) -> set[int]:
-        """Return the versions before the newest one whose authors decided about a sentence in this way."""
-        return {
-            one.number
-            for one in versions[:-1]
-            if (sentence in one.text) == is_in
-            and (self.oracle.added if is_in else self.oracle.removed)[sentence] & one.seen
-        }
+    def _holders(self, versions: Sequence[Version], sentence: int) -> set[int]:
+        """Return the versions before the newest one whose authors added a sentence."""
+        added = self.oracle.added[sentence]
+        return {one.number for one in versions[:-1] if sentence in one.text and added & one.seen}
 
     def listed(self, remote: str = HERE) -> tuple[set[int], Text]:
         """Return the versions that a colleague at main can find, and what the file says with them."""
@@ -577,7 +544,7 @@ class RealWalk:
             clone.seen = self.oracle.settle(clone.text, seen)
             self.say(f"    {clone.name} has {self.told(clone)}")
         if code == 0:
-            self._judge_pull(clone, options, document, latest, remote)
+            self._judge_pull(clone, options, document, remote)
         elif clone.content != content and "--partial" not in options:
             self.lose(BROKEN, f"pull {options} exits {code} and wrote the file")
         return code
@@ -594,13 +561,8 @@ class RealWalk:
             GONE_BROUGHT if "--passed-over" in options else GONE_MERGE if "--merge" in options else GONE_PULL
         )
         told = f"{clone.name} had {sorted(before)} and has {sorted(clone.text)}, without {sorted(gone)}"
-        if gone and gone <= backup:
-            self.count(BACKED_UP, told)
-        elif gone:
+        if not gone <= backup:
             self.lose(kind, told)
-        returned = self.oracle.returned(clone.text, seen) - before
-        if returned:
-            self.count(RETURNED, f"{clone.name} has {sorted(returned)} after pull {' '.join(options)}")
 
     def _backup(self, clone: Clone, document: Document) -> Text:
         path = document.get("backups", {}).get(NAME)
@@ -615,17 +577,12 @@ class RealWalk:
         if gone:
             self.lose(GONE_ASKED, f"{clone.name} had {sorted(gone)}")
 
-    def _judge_pull(
-        self, clone: Clone, options: Sequence[str], document: Document, latest: Version, remote: str
-    ) -> None:
+    def _judge_pull(self, clone: Clone, options: Sequence[str], document: Document, remote: str) -> None:
         if document["conflicts"] or document["left"]:
             self.lose(SAID_YES, f"pull: {document['conflicts']} {document['left']}")
         state = self.state(clone, remote)
         if state not in ("in-sync", "ahead"):
             self.lose(UNSETTLED, f"{clone.name} is {state} after pull {' '.join(options)}")
-        left = self.oracle.missing(clone.text, clone.seen | latest.seen) & latest.text
-        if left:
-            self.count(PULL_LEFT, f"v{latest.number} has {sorted(left)}, {clone.name} does not")
 
     def pull_version(self, clone: Clone, number: int) -> None:
         """Put a version into the file: an old one to look at, a newer one to go on with."""
@@ -779,16 +736,14 @@ def _receipt(document: Document) -> set[int]:
 
 def _summary(code: int, document: Document) -> str:
     """Return what a verb answered, for the log."""
-    parts = [f"exit {code}"]
-    for one in document.get("push", document).get("published", ()):
-        parts.append(f"published v{one['version']}")
+    published = document.get("push", document).get("published", ())
+    parts = [
+        f"exit {code}",
+        *(f"published v{one['version']}, passed over {one['passed_over']}" for one in published),
+    ]
     parts += [f"wrote v{one['version']}" for one in document.get("written", ())]
-    if listed := sorted(_receipt(document)) if "published" in document or "push" in document else []:
-        parts.append(f"passed over {_named(listed)}")
-    parts += [f"passed over: {one}" for one in document.get("passed_over", ()) if "written" in document]
-    if "error" in document:
-        parts.append(document["error"]["message"])
-    return ", ".join(parts)
+    parts += [f"passed over: {one}" for one in document.get("passed_over", ())]
+    return ", ".join([*parts, document.get("error", {}).get("message", "")])
 
 
 # -- the operations ---------------------------------------------------------------------------------------
@@ -1098,7 +1053,6 @@ def dashboard_page_that_was_open_for_long(walk: RealWalk, clone: Clone, rng: Ran
     """Save a page that covers another save, of which nobody can tell: a limit that is not counted."""
     latest, old = walk.versions[HERE][-1], walk.versions[HERE][-2:][0]
     text = _edited(walk, old.number, rng)
-    walk.tally[STALE] += len(latest.text - old.text)
     walk.save(old.number, text, rng.choice((None, "By hand")), seen=old.seen | latest.seen)
 
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from gitcopy import Copy, Files, git
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-from seeds import examples
 
 from promptsync.errors import PromptsyncError
 from promptsync.files.yaml.load import InvalidFile
@@ -150,31 +146,6 @@ def test_uncommitted_untracked_and_ignored_files_count(copy: Copy) -> None:
     copy.git("rm", "-q", "--cached", C)
     expected = {"a": "changed", "b": "changed", "ignored": "added", "new": "added"}
     assert copy.kinds() == copy.kinds(start) == expected
-
-
-_FILES = st.dictionaries(
-    st.sampled_from([A, B, C, "prompts/x/a.yaml"]),
-    st.tuples(st.sampled_from(["", "n", "m"]), st.sampled_from(["One", "Two"])),
-    max_size=4,
-)
-
-
-@settings(deadline=None, max_examples=examples(20))
-@given(_FILES, _FILES)
-def test_any_two_states_differ_by_what_their_names_hold(
-    before: dict[str, tuple[str, str]], after: dict[str, tuple[str, str]]
-) -> None:
-    old, new = ({name or path[8:-5]: said for path, (name, said) in one.items()} for one in (before, after))
-    assume(len(old) == len(before) and len(new) == len(after))
-    with tempfile.TemporaryDirectory() as directory:
-        copy = Copy.made(Path(directory))
-        copy.become({path: text(said, name) for path, (name, said) in before.items()})
-        start = copy.commit()
-        copy.become({path: text(said, name) for path, (name, said) in after.items()})
-        kinds = {
-            name: "changed" if name in old else "added" for name, said in new.items() if old.get(name) != said
-        }
-        assert copy.kinds(start) == kinds | dict.fromkeys(old.keys() - new.keys(), "deleted")
 
 
 # -- elsewhere -------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
 
 def test_which_prompts_it_checks(tmp_path: Path) -> None:
     names = ["a/b", "a/b/c", "b"]
-    for prompts, matching in (("a/*", names[:2]), ("[a/b, b]", names[::2]), ("'*'", names), ("[]", [])):
+    for prompts, matching in (("a/*", names[:2]), ("[a/b, b]", names[::2]), ("[]", [])):
         (file,) = load_evaluations(written(tmp_path, {"x.yaml": f"rows: [{{a: 1}}]\nprompts: {prompts}"}))
         assert [name for name in names if file.matches(name)] == matching
 
@@ -122,7 +122,6 @@ def test_rows_in_a_file(tmp_path: Path, name: str, text: str | bytes, rows: list
             ["2:43: The title 'S' is used twice.", "2:91: S: no column above has the title 'S'."],
         ),
         ("rows: x.txt", ["1:1: rows: 'x.txt' is not the name of a .csv or .jsonl file beside this one."]),
-        ("rows: x.csv", ["1:1: rows: there is no file evaluations/x.csv."]),
         ("rows: 'a\\x.csv'", [
             "1:1: rows: 'a\\\\x.csv' is not the name of a .csv or .jsonl file beside this one."]),
     ],
@@ -136,7 +135,6 @@ def test_files_that_cannot_be_used(tmp_path: Path, text: str, wrong: list[str]) 
     [
         ("x.csv", "a,b,a\n", ["1:1: The header has the column 'a' twice."]),
         ("x.csv", 'a,b\n"\n",2\n1\n', ["4:1: The header has 2 columns, this row has 1."]),
-        ("x.csv", 'a\n"x', ["2:1: This is not CSV: unexpected end of data."]),
         ("x.jsonl", '{"a": 1}\n{"a": }', ["2:7: This is not JSON: Expecting value."]),
         ("x.jsonl", f'{{"a": {"1" * 5000}}}', [
             "1:1: This is not JSON: Exceeds the limit (4300 digits) for integer string conversion: value has "

@@ -40,15 +40,9 @@ def base_of(decision: Decision) -> tuple[str, int | None] | None:
         ),
         pytest.param(
             uncommitted("abc", AT_FIRST, keys=[key(3, "ac"), key(2, "ab")]),
-            [FIRST, ("ab", f"({C1}+ v2)"), ("ac", f"({C2} v3^1)")],
-            "ahead", (3, 2), (3, 2), 2, id="the two merged",
-        ),
-        pytest.param(
-            uncommitted("abc", AT_FIRST, keys=[key(3, "ac"), key(2, "ab")]),
             [FIRST, ("ab", f"({C1}+ v2)"), ("ac", f"({C2} v3^1)"), ("acd", "")],
             "diverged", (4, 2), (4, 2), 3, id="the two merged, and edited there",
         ),
-        pytest.param(committed(AT_FIRST), [("A", f"({C1} v1)")], "altered", (1,), (1,), 1, id="altered"),
         pytest.param(
             uncommitted("ab", keys=[key(1, "ab")]), [("A", "(v1)")], "altered", (1,), (1,), 1,
             id="altered, without git",
@@ -73,12 +67,6 @@ def test_who_changed_what(
     assert len(read) == reads, read
 
 
-def test_a_deleted_file_includes_what_its_commit_did() -> None:
-    local = committed(AT_FIRST, revision(C2, None, 0))
-    assert decided(local, versions(FIRST))[0].is_included
-    assert not decided(local, versions(FIRST, ("ac", "")))[0].is_included
-
-
 def test_a_labelled_version_is_included_if_the_latest_one_includes_it() -> None:
     found = versions(("a", f"({C2} v1)"), ("ab", f"({C3} v2)"), ("abc", f"({C1} v3)"))
     local = committed(revision(C1, "abc"))
@@ -95,20 +83,6 @@ def test_git_may_know_a_newer_common_text() -> None:
     local = committed(AT_FIRST, revision(C2, "ab", 0), revision(C4, "b", 1))
     decision, _ = decided(local, versions(FIRST, ("abc", f"({C2}+ v2)")))
     assert base_of(decision) == ("ab", None)
-
-
-def test_the_base_from_git_is_the_version_with_its_text() -> None:
-    """The usual branch: it began at the commit that was published, and both sides went on from there."""
-    local = committed(AT_FIRST, revision(C2, "ac", 0), revision(C3, "ab", 0))
-    decision, _ = decided(local, versions(FIRST, ("ac", f"({C2} v2)")))
-    assert (decision.relation, base_of(decision)) == (State.DIVERGED, ("a", 1))
-
-
-def test_a_merge_commit_includes_what_both_sides_do() -> None:
-    revisions = (AT_FIRST, revision(C2, "ab", 0), revision(C3, "ac", 0), revision(C4, "abc", 1, 2))
-    found = versions(FIRST, ("ab", f"({C2} v2)"), ("ac", f"({C3} v3^1)"))
-    decision, _ = decided(committed(*revisions), found)
-    assert (decision.relation, decision.push) == (State.AHEAD, (3, 2))
 
 
 def test_after_a_move_of_the_directory_the_first_revision_is_the_version_with_its_text() -> None:

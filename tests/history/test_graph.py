@@ -49,11 +49,6 @@ def test_a_version_includes_what_its_parents_include() -> None:
     assert made.heads(frozenset({1, 2, 3, 4})) == (4, 2)
 
 
-def test_a_version_includes_what_its_text_contains() -> None:
-    made = graph(("a", ""), ("ab", f"({C1}+ v2)"), ("abc", f"({C2} v3^1)"))
-    assert made.includes(3) == {0, 1, 2, 3}
-
-
 def test_a_restored_text_does_not_include_the_versions_in_between() -> None:
     made = graph(("a", f"({C1} v1)"), ("ab", f"({C2} v2)"), ("a", ""))
     assert made.grow(frozenset({0, 1}), "a") == {0, 1}

@@ -195,15 +195,6 @@ def test_markers_are_refused_by_lint_and_push_until_they_are_resolved(shop: Worl
     assert shop.states() == {"refund": "in-sync"}
 
 
-def test_markers_in_a_quoted_text_become_a_block(shop: World) -> None:
-    edit(shop, ('"{question}"', '"My {question}"'))
-    dashboard(shop, ("{question}", "Your {question}"))
-    assert shop.run("pull", "--markers").code == 3
-    marked = "<<<<<<< yours\nMy {question}\n=======\nYour {question}\n>>>>>>> registry v2"
-    assert texts(shop)[1] == marked
-    assert "\n      My {question}\n" in file(shop) and shop.run("lint").code == 1
-
-
 def test_text_with_markers_that_the_registry_has_is_no_conflict(shop: World) -> None:
     """A prompt about merges may show some."""
     shop.publish("git", content="Resolve this:\n<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n")
