@@ -49,14 +49,12 @@ def half_written(world: World) -> None:
 @pytest.mark.parametrize(
     ("happened", "code"),
     [(emptied, 0), (removed, 0), (replaced_by_a_file, 2), (cut_off, 1), (half_written, 1)],
-    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_files_that_are_gone_or_cannot_be_read_are_no_deletion(
     kept: World, happened: Callable[[World], None], code: int
 ) -> None:
     happened(kept)
-    done = kept.run("push", "--prune", "-y", "--json")
-    assert done.code == code, str(done)
+    kept.exits(code, "push", "--prune", "-y", "--json")
     assert kept.writes == []
 
 
@@ -68,9 +66,8 @@ def test_a_deletion_that_is_in_doubt_does_not_stop_the_others_when_that_is_said(
     kept.edit(NAMES[1], "Hello", "Ciao")
     kept.commit("Delete two, change another")
     kept.forget()
-    refused = kept.run("push", "--prune", "-y")
-    assert (refused.code, kept.writes) == (3, [])
-    assert "push p00 --prune --force" in refused.err
-    done = kept.run("push", "--prune", "-y", "--partial", "--json").document
-    assert [one["name"] for one in done["published"]] == [NAMES[1]]
-    assert (done["exit_code"], done["archived"]) == (3, [])
+    kept.says(3, "push p00 --prune --force", "push", "--prune", "-y")
+    assert kept.writes == []
+    done = kept.exits(3, "push", "--prune", "-y", "--partial", "--json").document
+    assert ([one["name"] for one in done["published"]], done["archived"]) == ([NAMES[1]], [])
+    assert kept.ok("push", "p00", "--prune", "--force", "-y", "--json").document["archived"] == ["p00"]

@@ -194,23 +194,6 @@ def test_a_key_that_was_sent_can_be_changed_and_its_removal_makes_no_difference(
     assert [message.get("strict") for message in messages] == [None, True, False, None]
 
 
-def test_only_what_was_sent_and_did_not_come_back_is_altered(world: World) -> None:
-    def drop(version: dict[str, Any]) -> None:
-        _everywhere(version)
-        for message in version["prompt_template"].get("messages", ()):
-            message.pop("beyond", None)
-
-    world.faults.append(growing(drop))
-    world.edit("ask", "content: One", "content: One, beyond: 1")
-    world.commit()
-    done = world.run("push", "--json")
-    assert done.code == 5
-    assert [(one["name"], one["fields"]) for one in done.document["altered"]] == [
-        ("ask", ["messages[0].beyond"])
-    ]
-    assert world.states()["ask"] == "altered"
-
-
 def test_a_known_field_that_the_registry_fills_in_blocks_no_deploy_once_it_is_released(world: World) -> None:
     def fill(version: dict[str, Any]) -> None:
         if version.get("metadata") and version["metadata"].get("model"):

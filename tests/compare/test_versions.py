@@ -129,7 +129,6 @@ MISSING = [
     ("greet@9", "no version 9; its latest is v2"),
     ("greet:staging", "no label 'staging'"),
     ("gret@1", "no prompt 'gret'"),
-    ("greet@x", "no prompt 'greet@x'"),
     ("greet@" + "9" * 5000, "no prompt"),
     (":", "no prompt"),
 ]

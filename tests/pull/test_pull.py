@@ -344,13 +344,3 @@ def test_a_file_that_is_gone_comes_back_with_what_no_registry_keeps(world: World
     for kept in ("# why we have it", "evaluations: [good]", "Ciao {name}", "synced: 2-"):
         assert kept in found
     world.ok("status", "--exit-code")
-
-
-def test_tags_of_today_are_pulled_with_a_version_that_was_read_before(three: World) -> None:
-    three.ok("pull")
-    for name in "ab":
-        three.tag(name, "new")
-    three.publish("c")
-    three.ok("pull")
-    assert "new" in three.path("a").read_text("utf-8") and "new" in three.path("b").read_text("utf-8")
-    assert set(three.states().values()) == {"in-sync"}

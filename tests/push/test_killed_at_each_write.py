@@ -57,17 +57,12 @@ class Runner:
     """Runs verbs that are killed at a write."""
 
     def __init__(self, home: Path) -> None:
-        environ = {
-            "HOME": str(home),
-            "PATH": "/usr/bin:/bin",
-            "PYTHONPATH": str(SCRIPT.parents[2]),
-            "CI": "1",
-        }
+        paths = {"HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(SCRIPT.parents[2])}
         self._errors = home / "errors"
         with self._errors.open("w") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, str(SCRIPT)],
-                env=environ,
+                env={**paths, "CI": "1"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

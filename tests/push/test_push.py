@@ -171,16 +171,6 @@ def test_only_a_committed_deletion_is_archived_and_only_with_prune(three: World)
     assert three.states() == {"b": "in-sync", "c": "in-sync"}
 
 
-def test_a_deleted_prompt_that_moved_on_is_archived_by_force_only(three: World) -> None:
-    three.path("a").unlink()
-    three.commit("Drop a")
-    three.publish("a")
-    refused = three.run("push", "--prune", "-y")
-    assert refused.code == 3
-    assert "pull a --theirs" in refused.err and "push a --prune --force" in refused.err
-    assert three.ok("push", "a", "--prune", "--force", "-y", "--json").document["archived"] == ["a"]
-
-
 def test_an_archived_prompt_is_published_again_only_when_told(three: World) -> None:
     three.archive("a")
     assert "--restore publishes it again" in three.ok("push").out
@@ -252,18 +242,6 @@ def test_messages_carry_the_commit_and_a_sign_for_what_is_not_committed(three: W
         f"Ask in French ({new} v3)",
         f"Add b2 (not committed) ({new}+ v1)",
     ]
-
-
-def test_messages_without_git_carry_the_version_alone(world: World) -> None:
-    (world.root / ".git").rename(world.root / "no-git")
-    world.write("a")
-    world.ok("push")
-    world.edit("a", "Hello", "Ciao")
-    world.ok("push")
-    assert world.messages("a") == ["Add a (v1)", "Update a (v2)"]
-    # The key that the push wrote is the base of what follows.
-    diverge(world, "a", "Ciao")
-    assert world.states() == {"a": "diverged"}
 
 
 # -- labels ---------------------------------------------------------------------------------------------
