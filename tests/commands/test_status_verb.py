@@ -248,3 +248,12 @@ def test_a_version_that_was_pushed_from_a_branch_and_passed_over_is_no_drift(
     shown = "passed over  one: v2, v3" if is_edited else "passed over  one: v2"
     done = pushed.run("status", "--drift")
     assert (done.code, shown in done.out) == (int(is_edited), True), str(done)
+
+
+def test_what_a_colleague_committed_comes_with_git(released: World) -> None:
+    released.edit("a", "hello", "welcome", commit="Be welcoming")
+    released.ok("push")
+    released.git("reset", "-q", "--hard", "HEAD~1")
+    assert "  behind  promptsync pull\n" in released.ok("status").out
+    released.git("remote", "add", "origin", "../origin.git")
+    assert "  behind  git pull, or promptsync pull\n" in released.ok("status").out
