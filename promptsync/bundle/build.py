@@ -79,7 +79,8 @@ def bundle_of_commit(project: Project, revision: str) -> Bundle:
     history = project.history
     commit = find_state(history, revision, "--from") if history is not None else None
     if history is None or commit is None:
-        raise UsageError(f"--from {revision}: no commit", hint="git log --oneline", code="no-commit")
+        why = "no commit" if history is not None else "this is not a git repository"
+        raise UsageError(f"--from {revision}: {why}", hint="git log --oneline", code="no-commit")
     blobs = tree_at(history, commit, project.config.prompts)
     contents = history.blobs(blobs.values())
     files = [
