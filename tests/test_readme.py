@@ -48,8 +48,8 @@ CLAIMS: dict[str, list[str]] = {
         "commands/test_eval_tables.py::test_a_worse_text_fails_and_says_which_rows_and_nothing_is_published",
     ],
     "runs the checks, publishes, and moves `prod`": [
-        "deploy/test_deploy.py::test_a_first_deploy_releases_everything_and_one_of_5_prompts_among_10_needs_few_requests",
-        "deploy/test_deploy.py::test_only_what_changed_is_published_checked_and_moved_and_what_was_deleted_in_git_keeps_its_label",
+        "deploy/test_deploy.py::test_a_first_deploy_releases_everything_with_few_requests",
+        "deploy/test_deploy.py::test_only_what_changed_is_published_checked_and_moved",
     ],
     "see who changed a prompt, and why": [
         "commands/test_diff_verb.py::test_the_log_names_the_author_that_git_or_the_registry_knows",

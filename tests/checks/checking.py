@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import worlds
 from evaluation_files import contains, declared, evaluation
-from mutations import mutated
-from worlds import KEY, SHORT_WAITS, Seen, World, asking, failing, fault
+from worlds import KEY, SHORT_WAITS, World, asking, failing, fault
 
 from promptsync.checks.assignment import Check, WantedVersions
 from promptsync.checks.catalog import find_checks
@@ -42,17 +41,14 @@ agents:
     evaluation("of parent", "parent", CASES, contains("e")),
 )
 
-Edit = Callable[[str, Any], None]
-"""Gets the path of a request and the JSON of its answer, which it may change."""
 
-
-@dataclass
 class Commanded:
     """A model that echoes, once it may go on."""
 
-    go_on: threading.Event = field(default_factory=threading.Event)
-    name: str = "commanded"
-    parallel: int = 2
+    name, parallel = "commanded", 2
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
 
     def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
         self.go_on.wait(120)
@@ -68,15 +64,6 @@ class Bench:
     def publish(self, name: str, text: str = "{question}", *, snippet: bool = False) -> int:
         return self.world.publish(name, **{"content" if snippet else "text": text})
 
-    def edit(self, change: Edit) -> None:
-        """Let the registry give other answers from now on."""
-
-        def changed(seen: Seen, body: Any) -> Any:
-            change(seen.path, body)
-            return body
-
-        self.world.faults.append(mutated(changed))
-
     def fail(self, method: str, part: str, status: int = 500) -> None:
         """Let requests of this kind fail from now on."""
         self.world.faults.insert(0, fault(asking(method, part), failing(status)))
@@ -89,7 +76,7 @@ class Bench:
         self,
         *checks: Check,
         standard: Standard | None = None,
-        progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+        progress: Callable[[str, int, int], object] = lambda *_: None,
         at: At = LATEST,
         **wanted: Any,
     ) -> CheckResults:

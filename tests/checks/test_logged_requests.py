@@ -10,14 +10,9 @@ from promptsync.commands.track import read_request
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.server.app import create_app
 
-REQUEST: dict[str, Any] = {
-    "provider": "openai",
-    "model": "gpt-4o",
-    "input": chat("Hi"),
-    "output": completion("Hello"),
-    "request_start_time": "2026-01-01T00:00:00Z",
-    "request_end_time": "2026-01-01T00:00:01Z",
-}
+REQUEST: dict[str, Any] = {"provider": "openai", "model": "gpt-4o"}
+REQUEST |= {"input": chat("Hi"), "output": completion("Hello")}
+REQUEST |= dict.fromkeys(("request_start_time", "request_end_time"), "2026-01-01T00:00:00Z")
 TOOL_CALLS = {"role": "assistant", "content": [], "tool_calls": [{"id": "1", "function": {"name": "f"}}]}
 GOOD: list[dict[str, Any]] = [
     {"request_start_time": 1.5, "request_end_time": 2, "unknown_key": {"is": "sent"}},

@@ -9,7 +9,6 @@ from worlds import World
 
 from promptsync.checks.assignment import Check, Place
 from promptsync.checks.catalog import NoSuchItem, find_checks
-from promptsync.checks.results import Standard
 from promptsync.checks.runs import Status
 from promptsync.errors import Incomplete, Interrupted, RemoteError
 
@@ -31,12 +30,6 @@ def test_evaluations_and_agents_run_at_the_same_time(bench: Bench) -> None:
     starts = [place for place, one in enumerate(bench.seen) if one.endswith("/run")]
     assert len(starts) == 4 and max(starts) < first_read
     assert bench.seen.count("GET /prompt-templates") == 1
-
-
-def test_a_score_is_needed_unless_that_is_waived(bench: Bench) -> None:
-    results = bench.run(evaluation("unscored"))
-    assert results.error is not None and "--allow-unscored" in results.error.hint
-    assert bench.run(evaluation("unscored"), standard=Standard(allow_unscored=True)).passed
 
 
 def test_one_evaluation_by_name_and_by_id_is_run_once_with_the_stricter_limits(bench: Bench) -> None:

@@ -47,6 +47,7 @@ FAILURES = [
     (DONE, Standard(80), ""),
     (DONE, Standard(80.5), "score 80 is below the minimum of 80.5"),
     (replace(DONE, score=None), Standard(80), "no score"),
+    (replace(DONE, score=None), Standard(80, allow_unscored=True), ""),
     (replace(DONE, failed=1), Standard(allow_unscored=True), "1 failed cell"),
     (replace(DONE, status=Status.FAILED), Standard(), "did not complete: failed"),
     (replace(DONE, status=Status.TIMED_OUT), Standard(), "timed out; report 2 is still running"),
@@ -77,7 +78,7 @@ REPORTS = [
 
 
 @pytest.mark.parametrize(("status", "counts", "reason"), REPORTS)
-def test_a_report_that_did_not_complete_does_not_pass_with_any_score(
+def test_a_report_that_did_not_complete_does_not_pass(
     status: str, counts: dict[str, int], reason: str
 ) -> None:
     raw = {"status": status, "stats": {"status_counts": counts}, "report": {"score": {"overall_score": 100}}}

@@ -116,9 +116,7 @@ def table(*prompts: str, name: str = "quality", **more: Any) -> Check:
         ),
     ],
 )
-def test_tables_of_files_and_of_the_configuration(
-    names: list[str], entries: list[dict[str, Any]], tables: list[Check]
-) -> None:
+def test_tables_are_checks_too(names: list[str], entries: list[dict[str, Any]], tables: list[Check]) -> None:
     found = select(names, *({"match": "c", **entry} for entry in entries), evaluations=[QUALITY])
     assert list(found) == tables
 

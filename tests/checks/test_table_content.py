@@ -95,9 +95,7 @@ def test_a_sheet_of_the_dashboard_declares_columns_by_their_titles() -> None:
         (lambda sheet: sheet.data.__delitem__(slice(1, None)), "has no rows"),
     ],
 )
-def test_a_sheet_that_cannot_be_run_says_what_to_change(
-    change: Callable[[Dashboard], object], message: str
-) -> None:
+def test_a_sheet_that_cannot_be_run_says_why(change: Callable[[Dashboard], object], message: str) -> None:
     sheet = Dashboard()
     change(sheet)
     with pytest.raises(UsageError, match=message) as raised:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
 from checking import Bench, agent, evaluation
+from mutations import mutated
+from worlds import Seen
 
 from promptsync.checks.catalog import Use, uses_in
 from promptsync.checks.results import CheckResults, Standard
@@ -40,12 +43,13 @@ def test_a_run_names_a_version_in_its_report_or_in_its_steps(run: Run, named: tu
     assert named_version(run, "ask", 7) == named
 
 
-def says_nothing(path: str, body: Any) -> None:
+def says_nothing(seen: Seen, body: Any) -> Any:
     """The report as a registry of the customer's document gives it."""
     if isinstance(body, dict) and isinstance(body.get("report"), dict):
         body["report"].pop("prompt_registry_id", None)
         body["report"].pop("prompt_version_number", None)
         body["report_columns"] = []
+    return body
 
 
 def gaps(results: CheckResults) -> list[str]:
@@ -93,23 +97,18 @@ def test_a_run_of_one_prompt_does_not_check_another_which_needs_a_check_of_its_o
 
 
 def test_a_run_without_a_version_checks_what_is_still_the_latest_after_it(bench: Bench) -> None:
-    bench.edit(says_nothing)
+    bench.world.faults.append(mutated(says_nothing))
     assert bench.run(evaluation("quality"), versions={"ask": 1}).passed
     gone = bench.run(evaluation("quality", "nowhere"), versions={"nowhere": 1})
     assert gaps(gone)[0].endswith("the registry has no such prompt")
-    published: list[int] = []
-
-    def publish(what: str, done: int, total: int) -> None:
-        if not published:
-            published.append(bench.publish("ask", "Else {question}"))
-
-    results = bench.run(evaluation("quality"), versions={"ask": 1}, progress=publish)
+    publish = cache(lambda: bench.publish("ask", "Else {question}"))
+    results = bench.run(evaluation("quality"), versions={"ask": 1}, progress=lambda *_: publish())
     assert gaps(results) == ["ask v1 was not checked: the run names no version, and the latest was v2"]
-
-    def fail(what: str, done: int, total: int) -> None:
-        bench.fail("GET", "prompt-templates")
-
-    results = bench.run(evaluation("quality"), versions={"ask": 2}, progress=fail)
+    results = bench.run(
+        evaluation("quality"),
+        versions={"ask": 2},
+        progress=lambda *_: bench.fail("GET", "prompt-templates"),
+    )
     assert "could not be read" in gaps(results)[0]
 
 
@@ -136,13 +135,8 @@ def test_a_run_of_a_parent_checks_the_latest_snippets_that_it_renders(bench: Ben
     assert gaps(bench.run(check, versions=wanted))
     stale = bench.run(check, versions={"parent": 2, "tone": 1}, renders={"parent": {"tone"}})
     assert gaps(stale)[-1] == "tone v1 was not checked: the run used another prompt"
-    published: list[int] = []
-
-    def publish(what: str, done: int, total: int) -> None:
-        if not published:
-            published.append(bench.publish("tone", "kinder", snippet=True))
-
-    results = bench.run(check, versions=wanted, renders={"parent": {"tone"}}, progress=publish)
+    publish = cache(lambda: bench.publish("tone", "kinder", snippet=True))
+    results = bench.run(check, versions=wanted, renders={"parent": {"tone"}}, progress=lambda *_: publish())
     assert gaps(results) == ["tone v1 was not checked: the run names no version, and the latest was v2"]
 
 

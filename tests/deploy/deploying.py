@@ -76,9 +76,7 @@ def protect(world: World, *lines: str) -> None:
     world.call.app = create_app(world.root.parent / "registry.db", fixtures=place)
 
 
-def ab_release(
-    world: World, name: str, other: int, routes: Callable[[int], bool] = lambda read: True
-) -> Fault:
+def ab_release(world: World, name: str, other: int, routes: Callable[[int], bool] = lambda _: True) -> Fault:
     """An A/B release: of the reads of ``prod``, counted from 0, those that it routes return another version.
 
     The labels still point at the base version, as do lists of other labels.

@@ -59,9 +59,7 @@ def test_a_deploy_skips_what_is_routed_and_releases_the_others(twice: World) -> 
     assert prod(twice, "ab") == [4, 2]
 
 
-def test_a_deploy_that_is_routed_elsewhere_after_the_move_claims_no_release(
-    released: World, tmp_path: Path
-) -> None:
+def test_a_deploy_that_is_routed_after_the_move_claims_no_release(released: World, tmp_path: Path) -> None:
     change(released, "hello", "welcome", "ab")
     released.faults.append(ab_release(released, "a", 1, lambda read: read > 0))
     output = tmp_path / "output"

@@ -51,7 +51,6 @@ def go(world: World, place: str) -> None:
 @pytest.mark.parametrize(
     ("place", "options", "code", "message"),
     [
-        ("feature", "--label prod", 3, BRANCH),
         ("feature", "--label staging", 0, ""),
         ("feature", "", 2, "there is no release label for the branch 'feature'; labels: {main: prod}"),
         ("detached", "--label prod", 0, ""),
@@ -63,9 +62,7 @@ def go(world: World, place: str) -> None:
         *((place, "", 3, OLDER) for place in PLACES if place.startswith("main")),
     ],
 )
-def test_a_label_is_released_from_its_branches_and_their_newest_commit(
-    changed: World, place: str, options: str, code: int, message: str
-) -> None:
+def test_what_may_release_a_label(changed: World, place: str, options: str, code: int, message: str) -> None:
     go(changed, place)
     done = changed.exits(code, "deploy", *options.split())
     assert message in done.err and bool(changed.writes) == (code == 0)

@@ -112,9 +112,7 @@ def test_a_named_prompt_brings_the_snippets_that_it_needs_without_a_pin(released
         ({}, []),
     ],
 )
-def test_a_snippet_and_its_users_stand_or_fall_together(
-    with_snippet: World, changes: dict[str, str], kept: list[str]
-) -> None:
+def test_snippets_fall_with_users(with_snippet: World, changes: dict[str, str], kept: list[str]) -> None:
     for name, text in changes.items():
         with_snippet.edit(name, "@@@tone@@@" if name == "a" else "polite", text)
     with_snippet.edit("c", "hello", "welcome", commit="Change them")

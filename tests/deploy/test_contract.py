@@ -198,20 +198,15 @@ def test_a_label_is_moved_past_a_break_only_by_someone_who_says_so(world: World)
     assert world.label("refund", "prod") == 2
 
 
-@pytest.mark.parametrize(
-    ("text", "code"), [("@@@tone@version_number:2@@@ {question}", 3), ("For {customer}: {question}", 0)]
-)
-def test_a_label_is_judged_with_snippets_in_place(world: World, text: str, code: int) -> None:
+def test_a_label_is_judged_with_snippets_in_place(world: World) -> None:
     rewrite(world, "tone", content="Be brief to {customer}.")
-    # In one of the two the live version has the variable, from its snippet.
-    for pin in (1,) if code else (1, 2):
-        rewrite(world, "faq", f"@@@tone@version_number:{pin}@@@ {{question}}")
+    for text in ("@@@tone@version_number:1@@@", "@@@tone@version_number:2@@@", "For {customer}:"):
+        rewrite(world, "faq", f"{text} {{question}}")
         world.ok("push")
-    world.point("faq", prod=world.version("faq"))
-    rewrite(world, "faq", text)
-    world.ok("push", "faq")
-    done = world.exits(code, "label", "move", "faq", "prod", "--skip-checks")
-    assert ("breaks applications: variable customer is new" in done.err) == bool(code)
+    for live, new, code in ((2, 3, 3), (3, 4, 0)):  # the variable comes with the snippet, and stays
+        world.point("faq", prod=live)
+        done = world.exits(code, "label", "move", f"faq@{new}", "prod", "--skip-checks")
+        assert ("breaks applications: variable customer is new" in done.err) == bool(code)
 
 
 # -- what is shown ------------------------------------------------------------------------------------------

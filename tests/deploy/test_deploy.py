@@ -13,9 +13,7 @@ from worlds import Reply, World, asking, failing, fault, is_move
 LABELS = "/prompt-templates/labels"
 
 
-def test_only_what_changed_is_published_checked_and_moved_and_what_was_deleted_in_git_keeps_its_label(
-    released: World,
-) -> None:
+def test_only_what_changed_is_published_checked_and_moved(released: World) -> None:
     released.path("c").unlink()
     change(released, "hello", "welcome", "b")
     document = released.ok("deploy", "--json").document
@@ -59,9 +57,7 @@ def test_a_limit_that_an_evaluation_would_ignore_is_a_usage_error(world: World) 
     world.ok("deploy", "d", "--max-drop", "5")  # an agent never had a score
 
 
-def test_checks_have_to_exist_and_reach_the_version_and_the_minimum_of_the_command_line(
-    released: World,
-) -> None:
+def test_checks_have_to_exist_and_reach_the_version_and_the_minimum(released: World) -> None:
     released.write("a", "Another polite {name}", evaluations=["a is polit"], commit="Misspell it")
     released.says(2, "a is polit", "deploy")
     assert released.writes == []
@@ -94,16 +90,6 @@ def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:
     assert "a directory outside of git" in done.err and "--label" in done.err
     world.ok("deploy", "--label", "prod")
     assert "prod points at what your files have" in world.ok("deploy", "--label", "prod").out
-
-
-def test_a_release_to_a_label_that_nothing_guards_names_the_line_that_guards_it(world: World) -> None:
-    (world.root / "promptsync.yaml").write_text(f"remotes:\n  promptlayer: {{url: '{world.url}'}}\n")
-    line = "labels: {main: beta}"
-    for text, is_guarded in (("Hello", False), ("Hi", True)):
-        world.write("a", text, commit=text)
-        note = f"changes its snippets without checks; {line} in promptsync.yaml guards it"
-        assert (note in world.ok("deploy", "--label", "beta").out) != is_guarded
-        world.configure(line)
 
 
 # -- what fails on the way ------------------------------------------------------------------------------
@@ -145,9 +131,7 @@ def of_others(seen: object, forward: object) -> Reply:
     return Reply({"release_labels": [{**label, "release_label_id": 90 + number} for number in range(4)]})
 
 
-def test_nothing_to_release_reads_the_prompts_those_under_the_label_and_the_labels_once(
-    released: World,
-) -> None:
+def test_nothing_to_release_reads_prompts_and_labels_once(released: World) -> None:
     # Without a list of labels: the latest versions, those under the label, twice, and those under the two
     # labels beside it.
     for answer, lists in ((None, 2), (failing(404), 5), (failing(403), 5), (of_others, 2)):
@@ -167,7 +151,7 @@ def added(world: World) -> None:
 
 
 @pytest.mark.parametrize("state", [lambda world: world.remove_label("a", "prod.released"), added])
-def test_a_prompt_whose_label_is_not_recorded_at_its_latest_version_is_checked_and_released(
+def test_what_is_not_recorded_is_checked_and_released(
     released: World, state: Callable[[World], None]
 ) -> None:
     state(released)
@@ -178,9 +162,7 @@ def test_a_prompt_whose_label_is_not_recorded_at_its_latest_version_is_checked_a
     assert released.label("a", "prod") == released.label("a", "prod.released") == released.version("a")
 
 
-def test_a_first_deploy_releases_everything_and_one_of_5_prompts_among_10_needs_few_requests(
-    world: World,
-) -> None:
+def test_a_first_deploy_releases_everything_with_few_requests(world: World) -> None:
     for number in range(10):
         world.write(f"p{number}", "Hello {name}")
     world.commit()

@@ -35,6 +35,15 @@ class History:
     def versions(self) -> Counter[str]:
         return Counter({name: self.world.version(name) for name in (*NAMES, "d")})
 
+    def texts(self) -> dict[str, str]:
+        """What HEAD says."""
+        paths = {name: self.world.path(name) for name in (*NAMES, "d")}
+        files = {name: yaml.safe_load(path.read_text()) for name, path in paths.items() if path.exists()}
+        return {
+            name: body["content"] if "content" in body else body["messages"][0]["content"]
+            for name, body in files.items()
+        }
+
     def play(self, count: int) -> None:
         moves = [*[self.edit] * 5, *[self.deploy] * 7, self.revert, self.switch, self.push]
         moves += [self.rollback, self.edit_there, self.move_there]
@@ -50,11 +59,11 @@ class History:
         else:
             reference = self.choose.choice(REFERENCES) if name == "a" else ""
             self.world.write(name, f"{text} {reference} {{name}}".replace("  ", " "), tags=["greeting"])
-        self.told(f"edit {name}: {self.world.path(name).read_text()!r}")
+        self.steps.append(f"edit {name}: {self.world.path(name).read_text()!r}")
         self.world.commit(f"Change {name}")
 
     def revert(self) -> None:
-        self.told("revert")
+        self.steps.append("revert")
         with contextlib.suppress(Exception):
             self.world.git("revert", "--no-edit", "HEAD")
             return
@@ -62,54 +71,47 @@ class History:
 
     def switch(self) -> None:
         self.branch = "topic" if self.branch == "main" else "main"
-        self.told(f"switch to {self.branch}")
+        self.steps.append(f"switch to {self.branch}")
         known = self.world.git("branch", "--list", self.branch).strip()
         self.world.git("checkout", "-q", *(() if known else ("-b",)), self.branch)
 
     def push(self) -> None:
-        done = self.world.run("push")
-        self.told(f"push {done.code}")
-        assert done.code in (0, 1, 3), str(done)
+        self.told(self.world.run("push"), 0, 1, 3)
 
     def rollback(self) -> None:
         name = self.choose.choice(NAMES)
-        done = self.world.run("rollback", name, "--label", "prod", "-y")
-        self.told(f"rollback {name} {done.code}")
-        assert done.code in (0, 1, 2, 3), str(done)
+        self.told(self.world.run("rollback", name, "--label", "prod", "-y"), 0, 1, 2, 3)
 
     def edit_there(self) -> None:
         name = self.choose.choice("abc")
         labels = {"release_labels": ["prod"]} if self.choose.random() < 0.3 else {}
         text = f"A polite draft {len(self.steps)} {{name}}"
         version = self.world.publish(name, text, tags=["greeting"], **labels)
-        self.told(f"edit {name} v{version} there {labels}")
+        self.steps.append(f"edit {name} v{version} there {labels}")
 
     def move_there(self) -> None:
         name = self.choose.choice(NAMES)
         if name in self.labels():
             version = self.choose.randint(1, self.world.version(name))
-            self.told(f"move {name} to v{version} there")
+            self.steps.append(f"move {name} to v{version} there")
             self.world.point(name, prod=version)
 
+    def told(self, done: Run, *codes: int) -> None:
+        self.steps.append(str(done))
+        assert done.code in codes
+
+    # -- deploys ----------------------------------------------------------------------------------------
+
     def deploy(self) -> None:
-        options = self.choose.choice(([], [], ["tone"])) if self.world.path("tone").exists() else []
+        names = self.choose.choice(([], [], ["tone"])) if self.world.path("tone").exists() else []
         how = self.choose.choice(("clean", "clean", "clean", "dead", "failing", "lost"))
-        before, versions, texts = self.labels(), self.versions(), self.texts()
-        self.world.forget()
         self.disturb(how, self.choose.randrange(1, 14))
-        done = self.world.run("deploy", "--label", "prod", "--json", *options)
-        self.world.faults.clear()
-        self.told(f"deploy {how} {' '.join(options)} {done.code} {done.document.get('error', '')}")
-        self.check(done, before, versions, texts, named=options, is_clean=how == "clean")
-        if how != "clean":
-            return
-        before, versions = self.labels(), self.versions()
-        again = self.world.run("deploy", "--label", "prod", "--json", *options)
-        self.told(f"  again {again.code} {again.document.get('error', '')}")
-        self.check(again, before, versions, texts, named=options, is_clean=True)
-        if done.code == 0:
-            assert again.code == 0 and again.document["members"] == [], str(again)
-        assert self.versions() == versions, "published twice"
+        done = self.checked(names, is_clean=how == "clean")
+        if how == "clean":
+            versions = self.versions()
+            again = self.checked(names, is_clean=True)
+            assert done.code != 0 or (again.code, again.document["members"]) == (0, [])
+            assert self.versions() == versions, "published twice"
 
     def disturb(self, how: str, count: int) -> None:
         """Do something to the next write but ``count``: from there on nothing answers, or that one fails."""
@@ -128,18 +130,13 @@ class History:
         elif how != "clean":
             self.world.faults.append(answer)
 
-    def check(
-        self,
-        done: Run,
-        before: dict[str, int],
-        versions: Counter[str],
-        texts: dict[str, str],
-        *,
-        named: list[str],
-        is_clean: bool,
-    ) -> None:
+    def checked(self, names: list[str], *, is_clean: bool) -> Run:
+        """Deploy, and check what became of the labels."""
+        before, versions, texts = self.labels(), self.versions(), self.texts()
+        done = self.world.run("deploy", "--label", "prod", "--json", *names)
+        self.world.faults.clear()
+        self.told(done, *((0, 1, 3) if is_clean else (0, 1, 3, 4, 5)))
         document, after = done.document, self.labels()
-        assert done.code in ((0, 1, 3) if is_clean else (0, 1, 3, 4, 5)), str(done)
         runs = [*document["eval"]["runs"], *document["agents"]["runs"]]
         for run in document["eval"]["runs"]:
             if run["passed"]:
@@ -171,21 +168,9 @@ class History:
             assert self.versions() - versions == published
         if done.code == 0:
             skipped = {prompt["name"] for prompt in (*document["on_hold"], *document["skipped"])}
-            for name, text in texts.items():
-                if name not in skipped and (not named or name in named):
-                    assert name in after and self.world.text(name, after[name]) == text, (name, after)
-
-    def texts(self) -> dict[str, str]:
-        """What HEAD says."""
-        texts = {}
-        for name in (*NAMES, "d"):
-            if self.world.path(name).exists():
-                body = yaml.safe_load(self.world.path(name).read_text())
-                texts[name] = body["content"] if "content" in body else body["messages"][0]["content"]
-        return texts
-
-    def told(self, step: str) -> None:
-        self.steps.append(step)
+            for name in {*(names or texts)} - skipped:
+                assert name in after and self.world.text(name, after[name]) == texts[name], (name, after)
+        return done
 
 
 @pytest.mark.parametrize("number", numbers(count=6, fuzz=130))

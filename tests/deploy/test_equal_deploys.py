@@ -46,9 +46,7 @@ def both(world: World, twin: World, when: str) -> tuple[Run, int]:
     ("when", "code", "versions"),
     [("list", 3, 2), ("publish", 3, 3), ("label", 0, 2)],
 )
-def test_what_the_other_one_published_first_stops_a_deploy_that_the_next_one_finishes(
-    released: World, twin: World, when: str, code: int, versions: int
-) -> None:
+def test_of_equal_texts_one_wins(released: World, twin: World, when: str, code: int, versions: int) -> None:
     done, other = both(released, twin, when)
     assert (done.code, other) == (code, 0), str(done)
     assert released.label("a", "prod") == 2
@@ -67,9 +65,7 @@ def test_what_the_other_one_published_first_stops_a_deploy_that_the_next_one_fin
         ("label", 3, "label-not-moved", 2),
     ],
 )
-def test_two_texts_at_once_are_a_conflict_of_which_none_is_lost(
-    released: World, twin: World, when: str, code: int, error: str, at: int
-) -> None:
+def test_no_text_is_lost(released: World, twin: World, when: str, code: int, error: str, at: int) -> None:
     twin.edit("a", "welcome", "good day")
     twin.git("commit", "-qam", "Good day")
     done, other = both(released, twin, when)

@@ -82,14 +82,8 @@ def edit_in_the_dashboard(world: World) -> None:
     world.publish("a", "A rude and loud hello, {name}", tags=["greeting"])
 
 
-def edit_on_both_sides(world: World) -> None:
-    edit_in_the_dashboard(world)
-    world.edit("a", "rude", "very rude", commit="Be very rude")
-
-
-def delete(world: World) -> None:
-    world.path("a").unlink()
-    world.commit("Delete a")
+def edit(world: World) -> None:
+    world.edit("a", "rude", "very rude")
 
 
 def new(world: World) -> None:
@@ -116,16 +110,16 @@ def in_a_snippet(world: World) -> None:
 
 STATES: dict[str, tuple[Callable[[World], object], ...]] = {
     "rejected": (rejected,),
-    "rejected and edited": (rejected, lambda world: world.edit("a", "rude", "very rude")),
+    "rejected and edited": (rejected, edit),
     "pushed uncommitted": (pushed_uncommitted,),
     "edited in the dashboard": (rejected, edit_in_the_dashboard),
-    "diverged": (rejected, edit_on_both_sides),
+    "diverged": (rejected, edit_in_the_dashboard, edit, World.commit),
     "archived": (rejected, lambda world: world.archive("a")),
     "new": (new,),
     "rolled back": (unchecked, lambda world: world.ok("rollback", "a", "--label", "prod", "-y")),
     "rolled back in the dashboard": (unchecked, lambda world: world.point("a", prod=1)),
     "reverted": (rejected, lambda world: world.git("revert", "--no-edit", "HEAD")),
-    "deleted": (rejected, delete),
+    "deleted": (rejected, lambda world: world.path("a").unlink(), World.commit),
     "on another branch": (rejected, lambda world: world.git("switch", "-qc", "feature")),
     "checked on another version": (checked_on_another_version,),
     "renamed": (rejected, lambda world: world.rename("a", "z")),

@@ -6,11 +6,10 @@ import json
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from deploying import change, prod
-from worlds import Reply, Run, Seen, World, asking, fault, made, once, publishing, template_on
+from worlds import Reply, Run, Seen, World, asking, fault, once, template_on
 
 TEXT = "A polite hello, {name}\n\nin the middle\n\nand at the end\n"
 FIX = TEXT.replace("end", "end, fixed there")
@@ -71,14 +70,6 @@ def test_a_live_edit_is_brought_in_by_what_the_refusal_says(
     assert long.label("a", "prod") == long.version("a")
 
 
-def test_a_refusal_names_no_label_that_the_prompt_does_not_have(tmp_path: Path) -> None:
-    with made(tmp_path) as world:
-        world.publish("a", "Theirs")
-        world.write("a", "Mine")
-        world.commit()
-        assert ["diff", "a"] in commands(world.exits(3, "deploy", "--label", "prod"))
-
-
 def test_an_archived_live_prompt_is_restored_by_hand_or_left_out(released: World) -> None:
     released.archive("c")
     assert "promptsync push NAME --restore, or promptsync pull --prune" in released.ok("status").out
@@ -112,15 +103,6 @@ def test_a_label_that_moves_while_the_registry_is_read_never_goes_down(released:
     released.faults.append(once(asking("GET", "label=prod"), somebody_releases))
     assert "hint: promptsync deploy\n" in released.exits(3, "deploy").err
     assert released.label("a", "prod") == 3
-
-
-def test_a_result_file_that_cannot_be_written_does_not_unsay_a_release(released: World) -> None:
-    change(released, "hello", "welcome")
-    place = released.root / "out"
-    place.mkdir()
-    released.faults.append(once(publishing(), place.rmdir))
-    assert released.exits(2, "deploy", "--junit", "out/junit.xml", "--json").document["passed"]
-    assert released.label("a", "prod") == 2
 
 
 def test_checks_whose_time_was_up_advise_to_wait_and_not_to_fix_the_prompt(released: World) -> None:
