@@ -103,9 +103,12 @@ def list_tables(registry: Registry) -> list[dict[str, str]]:
 
 def list_evaluations(registry: Registry) -> list[Evaluation]:
     """Return the evaluations, each with its runs if the registry lists them."""
-    listed = registry.checks.list_evaluations()
     # A run of a pipeline is a report like the pipeline; only the pipeline itself is a blueprint.
-    return [_evaluation(raw) for raw in listed if raw.get("is_blueprint") is not False]
+    pipelines = [raw for raw in registry.checks.list_evaluations() if raw.get("is_blueprint") is not False]
+    return [
+        Evaluation(_id(raw), _name(raw), number(raw, "dataset_id"), text(raw, "created_at"), _past_runs(raw))
+        for raw in pipelines
+    ]
 
 
 def list_agents(registry: Registry) -> list[Agent]:
@@ -162,14 +165,12 @@ def score_of(raw: object) -> float | None:
     return float(raw)
 
 
-def _evaluation(raw: Mapping[str, Any]) -> Evaluation:
-    listed = raw.get("runs")
+def _past_runs(raw: Mapping[str, Any]) -> tuple[PastRun, ...] | None:
     past = [
         PastRun(_id(run), _name(run), str(run.get("status") or "").lower(), score_of(run.get("score")))
-        for run in mappings(listed)
+        for run in mappings(raw.get("runs"))
     ]
-    runs = tuple(sorted(past, key=lambda run: -run.id)) if isinstance(listed, list) else None
-    return Evaluation(_id(raw), _name(raw), number(raw, "dataset_id"), text(raw, "created_at"), runs)
+    return tuple(sorted(past, key=lambda run: -run.id)) if isinstance(raw.get("runs"), list) else None
 
 
 def _dataset(raw: Mapping[str, Any]) -> Dataset:

@@ -37,6 +37,7 @@ _EASE: Final = ("thresholds", "score_adapter")
 """The keys of a step that decide which scores pass, and that need not be there."""
 
 _TEMPLATES: Final = ("template", "inline_template")
+_INSIDE: Final[Mapping[type, str]] = {int: "position", str: "variable_name"}
 
 
 class Content(Struct, frozen=True, dict=True):
@@ -117,7 +118,7 @@ class Content(Struct, frozen=True, dict=True):
                     "column_id": ids[title],
                     "reference_type": "value",
                     "config_key": key,
-                    **({"config_meta": _meta(*inside)} if inside else {}),
+                    **({"config_meta": {_INSIDE[type(inside[0])]: inside[0]}} if inside else {}),
                 }
                 for (key, *inside), title in sources(column.config)
                 if title in ids
@@ -184,10 +185,6 @@ class Content(Struct, frozen=True, dict=True):
             as_mapping(as_mapping(inline).get(key)) for key in ("prompt_template", "metadata")
         )
         return TestedText(self.text.name, template, metadata).digest == self.text.digest
-
-
-def _meta(inside: str | int) -> dict[str, Any]:
-    return {"position": inside} if isinstance(inside, int) else {"variable_name": inside}
 
 
 def _includes(theirs: Any, ours: Any) -> bool:

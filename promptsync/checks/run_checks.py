@@ -104,7 +104,7 @@ def show_run(
             if evaluation.id == run.item_id:
                 check = with_limits(check, evaluation, limits, known)
     runs = [replace(run, status=Status.RUNNING)]
-    is_over = follow(runs, [poll_of(registry, run)], timeout=timeout, progress=project.progress)
+    is_over = follow(runs, {0: poll_of(registry, run)}, timeout=timeout, progress=project.progress)
     run = runs[0]
     if run.status is Status.UNREADABLE and run.error is not None:
         if isinstance(run.error, NotFound):

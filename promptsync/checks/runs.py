@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Mapping, MutableSequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -188,7 +188,9 @@ Poll = Callable[[Run], Run]
 """Returns the new state of a run. Raises ``RemoteError``."""
 
 
-def follow(runs: MutableSequence[Run], polls: Sequence[Poll], *, timeout: float, progress: Progress) -> bool:
+def follow(
+    runs: MutableSequence[Run], polls: Mapping[int, Poll], *, timeout: float, progress: Progress
+) -> bool:
     """Wait until runs that were started have ended, each with its poll; with a ``timeout`` of 0, poll once.
 
     States are replaced as soon as they are known, so that Ctrl-C loses none of them: then it returns false.
@@ -258,7 +260,7 @@ def run_together(
         for_each(start, range(len(runs)))
     except KeyboardInterrupt:
         return False
-    polls = [poll_of(registry, run) for run in runs]
+    polls = {index: poll_of(registry, run) for index, run in enumerate(runs)}
     return not timeout or follow(runs, polls, timeout=timeout, progress=progress)
 
 

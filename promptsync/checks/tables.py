@@ -232,29 +232,26 @@ def _run(project: Project, plan: TablePlan, runs: list[Run], timeout: float) -> 
 
     Returns false if Ctrl-C cut it short.
     """
-    registry, wait = project.registry, timeout > 0
+    registry, begun = project.registry, time.monotonic()
     indexes = [index for index, run in enumerate(runs) if run.status is not Status.COMPLETED]
     # Tables with an id may have the same title.
     missing = {runs[index].name for index in indexes if runs[index].table_id is None}
     made = {name: str(registry.tables.create(name).get("id")) for name in sorted(missing)}
-    begun = {"status": Status.RUNNING, "begun": time.monotonic()}
-    started = [
-        replace(run, table_id=run.table_id or made[run.name], **begun)
-        for run in (runs[index] for index in indexes)
-    ]
-    work = [
-        SheetRun(registry, plan.sheets[index].content, run, wait=wait)
-        for index, run in zip(indexes, started, strict=True)
-    ]
-    polls = [sheet.poll for sheet in work]
-    has_ended = follow(started, polls, timeout=timeout or TIMEOUT, progress=project.progress)
-    ends = [""] * len(work) if has_ended else mapped(SheetRun.cancel, work)
-    for index, run, end in zip(indexes, started, ends, strict=True):
-        if not has_ended and run.is_under_way:
-            run = replace(run, status=Status.FAILED, stopped=end)
-        elif not wait and run.status is Status.COMPLETED:
-            run = replace(run, status=Status.RUNNING)
-        runs[index] = run
+    work: dict[int, SheetRun] = {}
+    for index in indexes:
+        table_id = runs[index].table_id or made[runs[index].name]
+        runs[index] = replace(runs[index], table_id=table_id, status=Status.RUNNING, begun=begun)
+        work[index] = SheetRun(registry, plan.sheets[index].content, runs[index], wait=timeout > 0)
+    polls = {index: sheet.poll for index, sheet in work.items()}
+    has_ended = follow(runs, polls, timeout=timeout or TIMEOUT, progress=project.progress)
+    if not has_ended:
+        left = [index for index in work if runs[index].is_under_way]
+        for index, end in zip(left, mapped(lambda index: work[index].cancel(), left), strict=True):
+            runs[index] = replace(runs[index], status=Status.FAILED, stopped=end)
+    elif not timeout:
+        for index in work:
+            if runs[index].status is Status.COMPLETED:
+                runs[index] = replace(runs[index], status=Status.RUNNING)
     return has_ended
 
 

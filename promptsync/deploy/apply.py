@@ -215,13 +215,9 @@ def _check_snippets(project: Project, plan: DeployPlan) -> None:
     latest, names = plan.survey.latest, {wanted.candidate.name for wanted in plan.tables.wanted}
     rendered = rendered_snippets(latest.worktree.files, names, plan.label).values()
     snippets = sorted({snippet for by_prompt in rendered for snippet in by_prompt})
-    now = {prompt.name: prompt for prompt in project.registry.prompts.latest(snippets)}
-    raced = [
-        name
-        for name in snippets
-        if name in now and (name not in latest.listing or now[name].version != latest.listing[name].version)
-    ]
-    if raced:
+    before = {name: version.version for name, version in latest.listing.items()}
+    now = {version.name: version.version for version in project.registry.prompts.latest(snippets)}
+    if raced := [name for name in snippets if name in now and now[name] != before.get(name)]:
         raise Refused(
             f"the snippet {raced[0]!r} changed in {project.title} while the checks ran; nothing was released",
             hint=f"promptsync pull --merge\n{plan.options.command}",

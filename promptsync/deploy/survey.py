@@ -216,7 +216,7 @@ class _Decider(Struct, frozen=True):
             # Without the label, only the newest release is known to have been live.
             below = under.version if under.version is not None else released - 1
             for number in range(min(item.version or 0, released), below, -1):
-                if (is_latest and number == item.version) or _has_text(self.project, item, number):
+                if (is_latest and number == item.version) or self._has_text(item, number):
                     return self.member(name, Fate.HELD, held=number)
         return self.member(
             name,
@@ -226,6 +226,11 @@ class _Decider(Struct, frozen=True):
             parents=_parents_of(under, item) if forced else (),
         )
 
+    def _has_text(self, item: Item, number: int) -> bool:
+        """Whether a version of a prompt has the content of its file."""
+        assert item.listed is not None and item.file is not None
+        return has_text(self.project, read_version(self.project, item.listed, number), item.file.prompt)
+
     def _passes_over(self, member: Member) -> str:
         """Return which dashboard edit a release must not pass over: it is in use, or the team refuses."""
         for draft in member.drafts:
@@ -233,13 +238,6 @@ class _Decider(Struct, frozen=True):
             if draft.in_dashboard and (used or self.project.config.refuses_dashboard_edits):
                 return f"would be released without v{draft.version}, {draft.origin}{used}"
         return ""
-
-
-def _has_text(project: Project, item: Item, number: int) -> bool:
-    """Whether a version has the content of the file."""
-    if item.listed is None or item.file is None:
-        return False
-    return has_text(project, read_version(project, item.listed, number), item.file.prompt)
 
 
 def _parents_of(under: Item, item: Item) -> tuple[int, ...]:

@@ -155,7 +155,7 @@ def ran(polls: int, timeout: float, status: Status = Status.NOT_STARTED) -> tupl
     runs, agents = [Run(kind="agent", name="run", id=1, status=status)], cast(Any, Agents(polls))
     options: Any = {"timeout": timeout, "progress": lambda *_: None}
     if status is Status.RUNNING:
-        assert follow(runs, [lambda run: poll_agent(agents, run)], **options)
+        assert follow(runs, {0: lambda run: poll_agent(agents, run)}, **options)
     else:
         assert run_together(agents, runs, **options)
     return runs[0].status, runs[0].seconds

@@ -22,21 +22,16 @@ def twin(released: World) -> World:
 
 def both(world: World, twin: World, when: str) -> tuple[Run, int]:
     """Deploy, while the other clone deploys from beginning to end; return the run, and its exit code."""
-    matches = {
-        "list": is_list,
-        "publish": publishing(),
-        "published": publishing(),
-        "run": asking("POST", "/run"),
-        "label": is_move,
-    }[when]
+    moments = {"list": is_list, "run": asking("POST", "/run"), "label": is_move}
     codes: list[int] = []
-    meanwhile = once(
-        matches,
-        lambda: codes.append(twin.apart("deploy").code),
-        after=when == "published",
-        at=2 if when == "list" else 1,
+    world.faults.append(
+        once(
+            moments.get(when, publishing()),
+            lambda: codes.append(twin.apart("deploy").code),
+            after=when == "published",
+            at=2 if when == "list" else 1,
+        )
     )
-    world.faults.append(meanwhile)
     done = world.run("deploy", "--json")
     world.faults.clear()
     return done, codes[0]
