@@ -13,6 +13,7 @@ from dataclasses import replace
 import httpx
 import pytest
 from relaying import APPROVAL, SECRET, TOKEN, api, event, sign
+from scripted_registry import Reply
 from worlds import World
 
 SECRETS = {"PROMPTLAYER_WEBHOOK_SECRET": SECRET, "PROMPTSYNC_RELAY_TOKEN": TOKEN}
@@ -47,7 +48,7 @@ def test_a_signal_starts_what_waits_and_ends_it_cleanly(local: World, ending: si
         process.send_signal(ending)
         out, err = process.communicate(timeout=120)
         assert (process.returncode, out) == (0, "")
-        bodies = sorted(json.loads(request.body)["event_type"] for request in github.requests)
+        bodies = sorted(request.body["event_type"] for request in github.requests)
         assert bodies == ["promptsync-approved", "promptsync-drift"]
     assert "Traceback" not in err
     words = re.findall(r"(?m)^\d{4}-\d\d-\d\d [\d:,]+ [A-Z]+ (\w+)", err)
@@ -57,7 +58,7 @@ def test_a_signal_starts_what_waits_and_ends_it_cleanly(local: World, ending: si
 
 def test_a_stop_while_the_api_fails_is_bounded_and_said(local: World) -> None:
     with api() as github, relay(local, github.url) as (process, url):
-        github.replies = [(500, {}, b"")]
+        github.replies = [Reply(b"", 500)]
         assert send(url, event()) == 202
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=120)

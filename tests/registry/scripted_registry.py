@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         sent = self.rfile.read(length)
-        body = json.loads(sent) if sent else None
+        body = json.loads(sent) if sent[:1] in (b"{", b"[") else sent.decode() or None
         reply = self.server.react(Seen(self.command, self.path, dict(self.headers.items()), body))
         time.sleep(reply.delay)
         if reply.dropped:
@@ -103,8 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
-    def __init__(self, react: React) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, react: React, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.react = react
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -129,9 +129,9 @@ class Scripted:
 
 
 @contextmanager
-def serving(react: React) -> Iterator[str]:
+def serving(react: React, port: int = 0) -> Iterator[str]:
     """The URL of a registry that reacts like this."""
-    server = _Server(react)
+    server = _Server(react, port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

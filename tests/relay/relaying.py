@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
@@ -19,6 +18,7 @@ from typing import Any
 import httpx
 from clock import Clock
 from registry_server import running
+from scripted_registry import DROPPED, Reply, Seen, serving
 
 from promptsync.files.config import parse
 from promptsync.relay import Dispatcher, Relay, start_of
@@ -50,62 +50,35 @@ def sign(payload: Any, secret: str = SECRET) -> str:
 
 
 @dataclass
-class Started:
-    """A request that the API got."""
-
-    path: str
-    headers: dict[str, str]
-    body: str
-
-
-@dataclass
 class Api:
-    """``replies`` come first, each a status, headers and a body; then the API accepts everything."""
+    """``replies`` come first; then the API accepts everything."""
 
     url: str = ""
-    replies: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
-    requests: list[Started] = field(default_factory=list)
-    accepted: SimpleQueue[Started] = field(default_factory=SimpleQueue)
+    replies: list[Reply] = field(default_factory=list)
+    requests: list[Seen] = field(default_factory=list)
+    accepted: SimpleQueue[Seen] = field(default_factory=SimpleQueue)
     hangs: bool = False
     released: threading.Event = field(default_factory=threading.Event)
+
+    def react(self, seen: Seen) -> Reply:
+        self.requests.append(seen)
+        if self.hangs:
+            self.released.wait(60)
+            return DROPPED
+        reply = self.replies.pop(0) if self.replies else Reply(b"", 204)
+        if reply.status < 300:
+            self.accepted.put(seen)
+        return reply
 
 
 @contextmanager
 def api(port: int = 0) -> Iterator[Api]:
     state = Api()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            request = Started(self.path, dict(self.headers.items()), body)
-            state.requests.append(request)
-            if state.hangs:
-                state.released.wait(60)
-                self.close_connection = True
-                return
-            status, headers, answer = state.replies.pop(0) if state.replies else (204, {}, b"")
-            if status < 300:
-                state.accepted.put(request)
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(answer))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(state.react, port) as state.url:
+        try:
+            yield state
+        finally:
+            state.released.set()
 
 
 CLIENT = httpx.Client(trust_env=False, verify=False)

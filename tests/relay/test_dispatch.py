@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import socket
@@ -14,6 +13,7 @@ import httpx
 import pytest
 from registry_server import running
 from relaying import APPROVAL, SECRET, TOKEN, Api, Clock, Site, api, event, relaying
+from scripted_registry import Reply
 
 from promptsync.errors import UsageError
 from promptsync.relay import create_app, start_of
@@ -38,7 +38,7 @@ def test_a_host_gets_a_request_without_anything_from_the_event(site: Site, githu
     dispatch, trigger = github.requests
     assert dispatch.path == "/repos/team/prompts/dispatches"
     assert dispatch.headers["Authorization"] == f"Bearer {TOKEN}"
-    assert json.loads(dispatch.body) == {"event_type": "promptsync-drift"}
+    assert dispatch.body == {"event_type": "promptsync-drift"}
     assert trigger.path == "/projects/team%2Fprompts/trigger/pipeline"
     form = {"token": [TOKEN], "ref": ["trunk"], "variables[PROMPTSYNC_EVENT]": ["approved"]}
     assert parse_qs(trigger.body) == form
@@ -102,7 +102,7 @@ def test_a_burst_starts_one_workflow_after_ten_seconds(
     for payload in (edit(300), approve(), edit(301)):
         site.send(payload)
     site.pass_time(10)
-    kinds = [json.loads(request.body)["event_type"] for request in github.requests[1:]]
+    kinds = [request.body["event_type"] for request in github.requests[1:]]
     assert sorted(kinds) == ["promptsync-approved", "promptsync-drift"]
 
 
@@ -146,9 +146,9 @@ def test_the_thread_starts_what_is_due(github: Api) -> None:
         site.send(edit())
         site.clock.now += 10
         site.send(approve())  # wakes the thread
-        assert json.loads(github.accepted.get(timeout=60).body) == {"event_type": "promptsync-drift"}
+        assert github.accepted.get(timeout=60).body == {"event_type": "promptsync-drift"}
         site.relay.dispatcher.close()
-        assert json.loads(github.accepted.get(timeout=60).body) == {"event_type": "promptsync-approved"}
+        assert github.accepted.get(timeout=60).body == {"event_type": "promptsync-approved"}
         site.relay.dispatcher.close()
     assert len(github.requests) == 2
 
@@ -159,7 +159,7 @@ def test_the_thread_starts_what_is_due(github: Api) -> None:
 def test_after_failures_the_workflow_is_started_once(
     site: Site, github: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
-    github.replies = [(status, {}, b"down") for status in (500, 502, 503, 504, 408, 429, 500, 599)]
+    github.replies = [Reply(b"down", status) for status in (500, 502, 503, 504, 408, 429, 500, 599)]
     site.send(edit())
     site.pass_time(10)
     for attempt in range(1, 9):
@@ -181,7 +181,7 @@ WAITS += [(503, header, 30) for header in ("Wed, 21 Oct 2099 07:28:00 GMT", "-5"
 def test_the_api_says_how_long_to_wait(site: Site, github: Api) -> None:
     """What is no number means the usual time."""
     for number, (status, header, seconds) in enumerate(WAITS):
-        github.replies = [(status, {"Retry-After": header.encode().decode("latin-1")}, b"")]
+        github.replies = [Reply(b"", status, {"Retry-After": header.encode().decode("latin-1")})]
         site.send(edit(number))
         site.pass_time(10)
         site.pass_time(seconds - 1)
@@ -219,8 +219,8 @@ def test_what_is_rejected_is_loud_and_repeated_until_it_is_fixed(
     message = f"Bad credentials {TOKEN} \x1b[31m".encode()
     headers = {"Location": f"{github.url}/elsewhere"}
     endless = b"x" * 5_000_000  # of which only the beginning is read
-    github.replies = [(status, headers, message) for status in statuses]
-    github.replies.insert(1, (403, headers, endless))
+    github.replies = [Reply(message, status, headers) for status in statuses]
+    github.replies.insert(1, Reply(endless, 403, headers))
     site.send(edit())
     site.pass_time(10)
     for attempt in range(1, 8):

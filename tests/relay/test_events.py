@@ -18,7 +18,7 @@ def started(site: Site, github: Api) -> list[str]:
     """The workflows that start within ten seconds."""
     before = len(github.requests)
     site.pass_time(10)
-    return [json.loads(request.body)["event_type"] for request in github.requests[before:]]
+    return [request.body["event_type"] for request in github.requests[before:]]
 
 
 # -- signatures ---------------------------------------------------------------------------------------------
