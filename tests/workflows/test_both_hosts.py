@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ def webhook(team: Team, payload: dict[str, Any]) -> Done | Ended:
         form = dict(parse_qsl(request.body))
         assert form.pop("token") == relaying.TOKEN
         return team.triggered(form)
-    return team.dispatched(json.loads(request.body)["event_type"])
+    return team.dispatched(request.body["event_type"])
 
 
 # -- a pull request -----------------------------------------------------------------------------------------
