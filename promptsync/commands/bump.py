@@ -65,10 +65,8 @@ def _plan(project: Project, snippet: str, users: tuple[str, ...], to: int | None
     if len(named) > 1:
         pinned = pins_in(snapshot.worktree.files)
         first = next((name for name in named if name in pinned), named[0])
-        raise UsageError(
-            f"{snippet} matches {len(named)} prompts; bump moves the pins of one snippet",
-            hint=f"promptsync bump {shlex.quote(first)}",
-        )
+        what = f"{snippet} matches {len(named)} prompts; bump moves the pins of one snippet"
+        raise UsageError(what, hint=f"promptsync bump {shlex.quote(first)}")
     return plan_bump(project, snapshot, named[0], users, to)
 
 

@@ -99,8 +99,5 @@ def show_check(old: Bundle, new: Bundle, file: str) -> Outcome:
         return outcome.replaced(lines=[f"{outcome.lines[0]}, up to date"])
     message = f"{output.name(file)} is out of date: {output.count(len(changes), 'prompt')} changed"
     command = ["promptsync", "bundle", *(["--label", new.label] if new.label else ["--from", "HEAD"])]
-    return Outcome(
-        row_lines(rows),
-        {**outcome.body, "changes": changes},
-        error=Refused(message, hint=shlex.join([*command, "-o", file]), code="outdated"),
-    )
+    error = Refused(message, hint=shlex.join([*command, "-o", file]), code="outdated")
+    return Outcome(row_lines(rows), {**outcome.body, "changes": changes}, error=error)

@@ -86,16 +86,14 @@ def command(
     promptsync deploy --rehearse --format markdown > plan.md
     """
     if flags["again"] and not names:
-        raise UsageError(
-            "--again needs the names of prompts that were rolled back", hint="promptsync deploy NAME --again"
-        )
+        what = "--again needs the names of prompts that were rolled back"
+        raise UsageError(what, hint="promptsync deploy NAME --again")
     session.dry_run = session.dry_run or rehearse
     session.deploy_label = label
     files = checks.ResultFiles(session, "deploy", junit_file, report_file)
     with session.project() as project, files.errors():
-        deploying = _Deploying(
-            session, project, _options(session, project, names, label, flags), older, rehearse
-        )
+        requested = _options(session, project, names, label, flags)
+        deploying = _Deploying(session, project, requested, older, rehearse)
         outcome = carry_out(
             session,
             project,

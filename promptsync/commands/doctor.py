@@ -116,19 +116,16 @@ def _files(config: Config) -> Finding:
         worktree = scan(config.root, config.prompts)
     except PromptsyncError as problem:
         return _failed("prompts", problem)
-    files = worktree.files.values()
+    files, where = worktree.files.values(), f"{config.prompts}/"
     details = [text_of(problem) for problem in worktree.problems]
     details += [text_of(conflict) for file in files if (conflict := conflict_of(file))]
     if details:
-        message = f"{output.count(len(details), 'problem')} in the prompt files of {config.prompts}/"
-        return Finding(
-            "prompts", "error", f"{message}, so a push would be refused", "promptsync lint", tuple(details)
-        )
+        number = output.count(len(details), "problem")
+        message = f"{number} in the prompt files of {where}, so a push would be refused"
+        return Finding("prompts", "error", message, "promptsync lint", tuple(details))
     if not files:
-        return Finding(
-            "prompts", "warning", f"there are no prompt files in {config.prompts}/", "promptsync pull"
-        )
-    return Finding("prompts", "ok", f"{output.count(len(files), 'prompt file')} in {config.prompts}/")
+        return Finding("prompts", "warning", f"there are no prompt files in {where}", "promptsync pull")
+    return Finding("prompts", "ok", f"{output.count(len(files), 'prompt file')} in {where}")
 
 
 def _git(config: Config) -> Iterator[Finding]:
@@ -136,17 +133,17 @@ def _git(config: Config) -> Iterator[Finding]:
     try:
         history = Repository.find(config.root, config.prompts)
         if history is None:
-            message = "this is not a git repository, so versions name no commit"
-            fix = "git init && git add --all && git commit"
-            yield Finding("git", "warning", f"{message} and less is known about changes", fix)
+            message = (
+                "this is not a git repository, so versions name no commit and less is known about changes"
+            )
+            yield Finding("git", "warning", message, "git init && git add --all && git commit")
             return
         history.check_index()
         if history.born:
             history.run("log", "-1", "--format=%H")  # fails if a parent is missing
             where = f"branch {history.branch}" if history.branch else "no branch checked out"
-            yield Finding(
-                "git", "ok", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.line('version')}"
-            )
+            head = f"HEAD {(history.head_commit or '')[:7]}"
+            yield Finding("git", "ok", f"{where}, {head}, {history.line('version')}")
         else:
             yield Finding("git", "warning", "the repository has no commit yet", "git add --all && git commit")
         if history.shallow:
@@ -190,11 +187,8 @@ def _registry(project: Project, offline: bool) -> Iterator[Finding]:
                 yield Finding("key-accepted", "ok", "the registry accepts the key")
             seen = registry.workspace_seen
             workspace = f", workspace {seen}" if seen is not None else ""
-            yield Finding(
-                "registry",
-                "ok",
-                f"it listed {output.count(len(prompts), 'prompt')} in {seconds:.2f} s{workspace}",
-            )
+            listed = f"it listed {output.count(len(prompts), 'prompt')} in {seconds:.2f} s{workspace}"
+            yield Finding("registry", "ok", listed)
             yield _dialect(registry.capabilities(prompts[0]) if prompts else None)
     except PromptsyncError as problem:
         is_key = problem.code in ("unauthorized", "forbidden")
@@ -211,9 +205,8 @@ def _key(project: Project) -> Finding:
         return _failed("key", problem)
     if where.host.endswith(_VENDOR) and not sent.startswith(_PREFIX):
         message = f"{_KEY_NAME} is set, but PromptLayer's keys begin with {_PREFIX}"
-        return Finding(
-            "key", "warning", f"{message}; see the workspace's settings", f"export {_KEY_NAME}={_PREFIX}…"
-        )
+        fix = f"export {_KEY_NAME}={_PREFIX}…"
+        return Finding("key", "warning", f"{message}; see the workspace's settings", fix)
     return Finding("key", "ok", f"{_KEY_NAME} is set")
 
 
@@ -221,20 +214,18 @@ def _dialect(capabilities: Capabilities | None) -> Finding:
     if capabilities is None:
         return Finding("dialect", "ok", "unknown until it has a prompt")
     if not capabilities.raw:
-        return Finding(
-            "dialect",
-            "warning",
-            "only the basic API, without raw prompts, so prompts with snippets cannot be read",
-            "leave such prompts out with include:, or use a registry with GET /prompt-templates/{id}",
-        )
-    if not capabilities.lists_all_labels and not capabilities.changes_labels:
+        message = "only the basic API, without raw prompts, so prompts with snippets cannot be read"
+        fix = "leave such prompts out with include:, or use a registry with GET /prompt-templates/{id}"
+    elif not capabilities.lists_all_labels and not capabilities.changes_labels:
         message = "its labels cannot be read, so they can only be set while publishing"
-        return Finding("dialect", "warning", message, "promptsync push --label LABEL")
-    if not capabilities.changes_labels:
+        fix = "promptsync push --label LABEL"
+    elif not capabilities.changes_labels:
         message = "its labels can be read, but promptsync cannot change them"
-        return Finding("dialect", "warning", message, "move labels in the dashboard of this registry")
-    lists = "with" if capabilities.lists_all_labels else "without"
-    return Finding("dialect", "ok", f"the current PromptLayer API, {lists} a list of all labels")
+        fix = "move labels in the dashboard of this registry"
+    else:
+        lists = "with" if capabilities.lists_all_labels else "without"
+        return Finding("dialect", "ok", f"the current PromptLayer API, {lists} a list of all labels")
+    return Finding("dialect", "warning", message, fix)
 
 
 def _lines(finding: Finding, wide: int) -> Iterator[str]:

@@ -90,10 +90,8 @@ def command(
     check_apart(("--no-commit", commit is False), ("--message", message is not None))
     kinds = frozenset(kind for kind in StarterKind if flags[kind.name.lower()])
     if package is not None and not kinds - {StarterKind.AGENTS}:
-        raise UsageError(
-            "--package needs --github, --gitlab or --pre-commit",
-            hint=session.command("--github", "--pre-commit"),
-        )
+        hint = session.command("--github", "--pre-commit")
+        raise UsageError("--package needs --github, --gitlab or --pre-commit", hint=hint)
     if commit is None:
         commit = True if message is not None else None if session.can_ask and sys.stdin.isatty() else False
     repository = _repository(session, kinds, package, creates=commit is True) if kinds else None
@@ -194,10 +192,8 @@ def _repository(
     if above is not None and above.parent != session.directory.resolve():
         options = "".join(f" --{kind}" for kind in StarterKind if kind in kinds)
         options += f" --package {shlex.quote(package)}" if package is not None else ""
-        raise UsageError(
-            f"the configuration of this directory is {above}; nothing was written",
-            hint=f"promptsync -C {shlex.quote(str(above.parent))} init{options}\npromptsync init",
-        )
+        hint = f"promptsync -C {shlex.quote(str(above.parent))} init{options}\npromptsync init"
+        raise UsageError(f"the configuration of this directory is {above}; nothing was written", hint=hint)
     labels = load(above).labels if above is not None else ()
     if kinds - {StarterKind.AGENTS}:
         package = package_to_install(package, session.command(without="--package"))

@@ -132,9 +132,8 @@ def delete_command(session: Session, name: str, label: str, force: bool) -> Outc
     with session.project() as project:
         check_exact(project, [name], "label delete")
         ((prompt, _),) = chosen_labels(project, [name])
-        change = LabelChange(
-            prompt.listed.name, prompt.listed.template_id, label, existing(prompt, label), None
-        )
+        listed = prompt.listed
+        change = LabelChange(listed.name, listed.template_id, label, existing(prompt, label), None)
         if not force:
-            check_unused(project, prompt.listed, label)
+            check_unused(project, listed, label)
         return change_labels(session, project, LabelPlan((change,)))

@@ -165,10 +165,8 @@ def _selected(config: Config, selected: set[Path], worktree: Worktree) -> set[st
         if path.is_relative_to(config.root / FOLDER):
             continue  # all evaluation files are checked together
         if not path.is_relative_to(config.prompts_path):
-            raise UsageError(
-                f"{shown} is outside the prompts directory {config.prompts}/",
-                hint=f"move it there, or change prompts: in {config.path}\n{_HOOK}",
-            )
+            hint = f"move it there, or change prompts: in {config.path}\n{_HOOK}"
+            raise UsageError(f"{shown} is outside the prompts directory {config.prompts}/", hint=hint)
         if path.is_dir():
             paths |= {below for below in known if (config.root / below).is_relative_to(path)}
         elif shown in known:

@@ -45,10 +45,8 @@ def command(session: Session, name: str, snippet: bool, source: str | None, mode
     config = session.config()
     if name.endswith(SUFFIXES) or name.startswith((".", "/")):
         meant = name_for(name.lstrip("./").removeprefix(f"{config.prompts}/"))
-        raise UsageError(
-            f"{name!r} looks like a path; new takes the name of a prompt",
-            hint=f"promptsync new {shlex.quote(meant)}",
-        )
+        hint = f"promptsync new {shlex.quote(meant)}"
+        raise UsageError(f"{name!r} looks like a path; new takes the name of a prompt", hint=hint)
     worktree = scan(config.root, config.prompts)
     paths = {real_path(config.root / file.path): file for file in worktree.files.values()}
     file = worktree.files.get(source or "") or paths.get(real_path(session.directory / (source or "")))

@@ -32,10 +32,8 @@ def command(session: Session, name: str, prints_only: bool) -> Outcome:
             raise UsageError(f"open takes one prompt, and {name!r} matches {1 + len(others)}", hint=hint)
         url = project.registry.page(catalog[target.name])
         if not url:
-            raise UsageError(
-                f"{project.title} has no dashboard; only PromptLayer has one",
-                hint=f"promptsync show {shlex.quote(name)}",
-            )
+            hint = f"promptsync show {shlex.quote(name)}"
+            raise UsageError(f"{project.title} has no dashboard; only PromptLayer has one", hint=hint)
     if target.at:
         session.say(f"the page is that of the prompt; choose {target.at} there")
     # A browser would keep the pipe open, on which another program waits.

@@ -187,10 +187,9 @@ class _Renderer(msgspec.Struct, frozen=True):
         def snippet(reference: Reference) -> Template:
             template, warning = self._snippet(file, reference)
             if template.get("type") != "completion":
-                raise SnippetError(
-                    f"{reference} refers to a chat prompt; only completion prompts can be snippets.",
-                    hint="move the text to a completion prompt: content: instead of messages:",
-                )
+                what = f"{reference} refers to a chat prompt; only completion prompts can be snippets."
+                hint = "move the text to a completion prompt: content: instead of messages:"
+                raise SnippetError(what, hint=hint)
             warnings.update({warning: None} if warning else {})
             return template
 
@@ -280,10 +279,9 @@ class _Renderer(msgspec.Struct, frozen=True):
             except NotFound:
                 if file is None:
                     close = close_name(reference.name, self.worktree.files)
-                    raise SnippetError(
-                        f"{reference} in {parent.path} exists neither in your files nor in {remote}.",
-                        hint=f"did you mean {close!r}?" if close else "promptsync ls-remote",
-                    ) from None
+                    what = f"{reference} in {parent.path} exists neither in your files nor in {remote}."
+                    hint = f"did you mean {close!r}?" if close else "promptsync ls-remote"
+                    raise SnippetError(what, hint=hint) from None
                 warning = f"{reference} is not in {remote} yet, so it is rendered from {file.path}."
             except RemoteError as error:
                 command = f"promptsync render {shlex.quote(parent.prompt.name)} --offline"
@@ -313,10 +311,8 @@ def _unrenderable(file: PromptFile, expanded: Template, text: str, failed: Rende
 
 def _arguments(rendering: Rendering) -> list[str]:
     if rendering.arguments is None:
-        raise AnswerIsNo(
-            f"{rendering.name} has no llm_kwargs, because the registry has no model for it",
-            hint="add --provider PROVIDER, or model: to the prompt file",
-        )
+        what = f"{rendering.name} has no llm_kwargs, because the registry has no model for it"
+        raise AnswerIsNo(what, hint="add --provider PROVIDER, or model: to the prompt file")
     return json.dumps(rendering.arguments, ensure_ascii=False, indent=2).split("\n")
 
 

@@ -54,20 +54,18 @@ def command(session: Session, names: tuple[str, ...], label: str | None, to: str
         chosen = chosen_labels(project, names, At(number), having=label)
         elsewhere = next((at for _, at in chosen if at.at.label is not None or (target and at.at)), None)
         if elsewhere is not None:
-            raise UsageError(
-                f"{elsewhere.name} is specified at {elsewhere.at}; --label takes the label, --to the target",
-                hint=shlex.join(
-                    ["promptsync", "rollback", elsewhere.name, "--label", label, "--to", to or "N"]
-                ),
+            words = ["promptsync", "rollback", elsewhere.name, "--label", label, "--to", to or "N"]
+            what = (
+                f"{elsewhere.name} is specified at {elsewhere.at}; --label takes the label, --to the target"
             )
+            raise UsageError(what, hint=shlex.join(words))
         if target is None:
             plan = plan_rollbacks(project, [(prompt, at.at.number) for prompt, at in chosen], label)
         else:
+            prompts = [prompt for prompt, _ in chosen]
             # Before versions are read.
-            check_changeable(
-                project, ((prompt.listed.template_id, prompt.listed.name) for prompt, _ in chosen)
-            )
-            plan = plan_rollback_to_commit(project, [prompt for prompt, _ in chosen], label, target)
+            check_changeable(project, ((prompt.listed.template_id, prompt.listed.name) for prompt in prompts))
+            plan = plan_rollback_to_commit(project, prompts, label, target)
         outcome = change_labels(session, project, plan)
     commit = target.id if target is not None else None
     skipped = bodies(plan.skipped, "name label version reason")
@@ -82,22 +80,15 @@ def _only_label(session: Session, project: Project, names: Sequence[str]) -> str
         known = sorted(filter(is_own, labels))
     if len(known) == 1:
         return known[0]
-    raise UsageError(
-        f"specify the label: {' or '.join(known)}" if known else "specify the label with --label",
-        hint=session.command(f"--label={known[0] if known else 'LABEL'}"),
-        code="no-label",
-    )
+    what = f"specify the label: {' or '.join(known)}" if known else "specify the label with --label"
+    raise UsageError(what, hint=session.command(f"--label={known[0] if known else 'LABEL'}"), code="no-label")
 
 
 def _no_names(label: str, to: str | None) -> UsageError:
     """Return the error for a rollback that specifies neither prompts nor a commit."""
     name, option = "promptsync rollback NAME", f"--label {shlex.quote(label)}"
     if to is None:
-        return UsageError(
-            "name the prompts, or pass --to COMMIT",
-            hint=f"{name} {option}\npromptsync rollback {option} --to HEAD~1",
-        )
-    return UsageError(
-        f"--to {to} is a version, so name the prompts to roll back",
-        hint=f"{name} {option} --to {to}\nfor a tag or a branch: --to tags/{to} or --to heads/{to}",
-    )
+        hint = f"{name} {option}\npromptsync rollback {option} --to HEAD~1"
+        return UsageError("name the prompts, or pass --to COMMIT", hint=hint)
+    hint = f"{name} {option} --to {to}\nfor a tag or a branch: --to tags/{to} or --to heads/{to}"
+    return UsageError(f"--to {to} is a version, so name the prompts to roll back", hint=hint)

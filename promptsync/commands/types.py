@@ -80,9 +80,8 @@ def _of_files(session: Session) -> Iterator[Prompt]:
 
     def snippet(reference: Reference) -> Template:
         if reference.name not in worktree.files:
-            raise SnippetError(
-                f"{reference} has no file", hint=f"promptsync pull {shlex.quote(reference.name)}"
-            )
+            hint = f"promptsync pull {shlex.quote(reference.name)}"
+            raise SnippetError(f"{reference} has no file", hint=hint)
         return worktree.files[reference.name].prompt.template
 
     for file in worktree.files.values():

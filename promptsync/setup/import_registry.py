@@ -51,10 +51,8 @@ def url_of(remote: str) -> str:
     """Return the URL of a registry where no configuration names it yet. Raises ``UsageError``."""
     known = {"local": LOCAL, "production": VENDOR}.get(remote, remote)
     if ":" not in known:
-        raise UsageError(
-            f"the remote {remote!r} is unknown, because there is no {FILE_NAME}",
-            hint=f"pass its URL, such as --remote {VENDOR}",
-        )
+        hint = f"pass its URL, such as --remote {VENDOR}"
+        raise UsageError(f"the remote {remote!r} is unknown, because there is no {FILE_NAME}", hint=hint)
     return known
 
 
@@ -65,10 +63,8 @@ def check_remote(project: Project) -> None:
         return
     name = "production" if "production" not in remotes else "NAME"
     line = f"{name}: {{url: {json.dumps(project.url, ensure_ascii=False)}}}"
-    raise UsageError(
-        f"{path} exists and has no remote {project.url}",
-        hint=f"add to remotes: in {path.name}: {line}\npromptsync init --from-remote --remote {name}",
-    )
+    hint = f"add to remotes: in {path.name}: {line}\npromptsync init --from-remote --remote {name}"
+    raise UsageError(f"{path} exists and has no remote {project.url}", hint=hint)
 
 
 def survey(project: Project) -> tuple[str, ...]:
@@ -80,11 +76,9 @@ def survey(project: Project) -> tuple[str, ...]:
         sorted(version.name for version in project.registry.prompts.list(on_page=on_page)) if exists else []
     )
     if not names:
-        raise UsageError(
-            f"{project.url} has no prompts to import; nothing was written",
-            hint=f"promptsync init --url {shlex.quote(project.url)}",
-            code="empty-registry",
-        )
+        what = f"{project.url} has no prompts to import; nothing was written"
+        hint = f"promptsync init --url {shlex.quote(project.url)}"
+        raise UsageError(what, hint=hint, code="empty-registry")
     return tuple(names)
 
 
@@ -160,9 +154,6 @@ def _differing(apart: Sequence[Item]) -> Refused:
     """Return the error for existing files that differ from the registry."""
     what = "1 existing file differs" if len(apart) == 1 else f"{len(apart)} existing files differ"
     name = shlex.quote(apart[0].name)
-    return Refused(
-        f"{what} from the registry; existing files are kept",
-        details=[f"{item.name}  {item.path}" for item in apart],
-        hint=f"promptsync diff {name}\npromptsync pull {name} --theirs\npromptsync pull {name} --ours",
-        code="conflict",
-    )
+    what = f"{what} from the registry; existing files are kept"
+    hint = f"promptsync diff {name}\npromptsync pull {name} --theirs\npromptsync pull {name} --ours"
+    return Refused(what, details=[f"{item.name}  {item.path}" for item in apart], hint=hint, code="conflict")

@@ -197,11 +197,8 @@ def write_new(config: Config, worktree: Worktree, name: str, text: str, *, is_co
     path, usual = paths_for_new(worktree, [name])[name], f"{config.prompts}/{path_for(name)}"
     place = config.root / path
     if look(name) in places or path != usual or place.exists() or place.is_symlink():
-        raise Refused(
-            f"{places.get(look(name), usual)} already exists; nothing was written",
-            hint="choose another name",
-            code="exists",
-        )
+        what = f"{places.get(look(name), usual)} already exists; nothing was written"
+        raise Refused(what, hint="choose another name", code="exists")
     try:
         file = parse(text.encode("utf-8", "surrogateescape"), path, name)
     except InvalidFile as error:

@@ -128,11 +128,8 @@ def find_repository(
     """
     history = Repository.find(root, ".")
     if history is None and not creates:
-        raise UsageError(
-            f"{root} is not in a git repository, where init adds such files; nothing was written",
-            hint="git init",
-            code="no-git",
-        )
+        what = f"{root} is not in a git repository, where init adds such files; nothing was written"
+        raise UsageError(what, hint="git init", code="no-git")
     git = history or GitProgram(root)
     top = Path(git.line("rev-parse", "--show-toplevel") or root)
     for path in (path for kind in kinds for path in kind.paths):

@@ -116,8 +116,5 @@ def _refusal(session: Session, made: Plan, unchanged: str, project: Project | No
     if is_empty or not made.destructive or session.dry_run or session.yes or can_confirm:
         return None
     need = "need" if len(made.destructive) > 1 else "needs"
-    return UsageError(
-        f"{' and '.join(made.destructive)} {need} confirmation, and there is no terminal; {unchanged}",
-        hint=session.command("--yes"),
-        code="not-confirmed",
-    )
+    what = f"{' and '.join(made.destructive)} {need} confirmation, and there is no terminal; {unchanged}"
+    return UsageError(what, hint=session.command("--yes"), code="not-confirmed")

@@ -252,11 +252,9 @@ def show_tables(
         # A table that no prompt names needs the option.
         options = [word for name in names for word in ("--prompt", name)]
         options += ["--label", label] if label is not None else []
-        raise AnswerIsNo(
-            f"{table} has no complete run of {listed(names, 1)} as it is in your files",
-            hint=shlex.join(["promptsync", "eval", "run", table, *options]),
-            code="never-run",
-        )
+        what = f"{table} has no complete run of {listed(names, 1)} as it is in your files"
+        hint = shlex.join(["promptsync", "eval", "run", table, *options])
+        raise AnswerIsNo(what, hint=hint, code="never-run")
     return CheckResults(tuple(result for result in results if result is not None))
 
 

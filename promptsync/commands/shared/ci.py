@@ -52,11 +52,8 @@ def resolve_since(session: Session, since: str | None, *, required: bool = True)
     else:
         return since
     if before is None and required:
-        raise UsageError(
-            f"a {what} has no commit to compare with",
-            hint="add --since HEAD~1 or another commit; --since HEAD compares with the commit checked out",
-            code="nothing-before",
-        )
+        hint = "add --since HEAD~1 or another commit; --since HEAD compares with the commit checked out"
+        raise UsageError(f"a {what} has no commit to compare with", hint=hint, code="nothing-before")
     return before
 
 
@@ -83,11 +80,8 @@ def label_of_branch(session: Session, project: Project, *, merged: bool = False)
         nowhere = "a commit without a branch"
         ways = [f"git switch {shlex.quote(name)}" for name in labels if _tip(history, name)][:1]
     what = f"the branch {branch!r}" if branch is not None else nowhere
-    raise UsageError(
-        f"there is no release label for {what}; labels: {{{known}}}",
-        hint="\n".join([*ways, *([f"add {branch}: LABEL to labels:"] if branch else [])]),
-        code="no-label",
-    )
+    hint = "\n".join([*ways, *([f"add {branch}: LABEL to labels:"] if branch else [])])
+    raise UsageError(f"there is no release label for {what}; labels: {{{known}}}", hint=hint, code="no-label")
 
 
 def live_label(session: Session, project: Project, label: str | None) -> str | None:
@@ -127,11 +121,8 @@ def branch_refusal(
             if branch is not None
             else f"a commit that is not on {' or '.join(branches)}"
         )
-        return Refused(
-            f"{what} does not release to {label}; labels: sends {sent} there",
-            hint=f"git switch {shlex.quote(branches[0])}",
-            code="wrong-branch",
-        )
+        what = f"{what} does not release to {label}; labels: sends {sent} there"
+        return Refused(what, hint=f"git switch {shlex.quote(branches[0])}", code="wrong-branch")
     tip = None if dry_run or older else tips[branch]
     newer = history.line("rev-list", "--count", f"HEAD..{tip}") if tip is not None else None
     if newer is None or newer == "0":
@@ -209,11 +200,9 @@ def _before_in_gitlab(variables: Mapping[str, str]) -> str | None:
 def _before_in_github(name: str, variables: Mapping[str, str]) -> str | None:
     """Return the state before an event, ``None`` if it has none."""
     if name == "pull_request_target":  # what it checks out is the base, of which nothing changed
-        raise UsageError(
-            "a pull_request_target event checks out the base, so --since is needed",
-            hint="use the pull_request event, or check out the head and add --since origin/main...",
-            code="not-checked-out",
-        )
+        what = "a pull_request_target event checks out the base, so --since is needed"
+        hint = "use the pull_request event, or check out the head and add --since origin/main..."
+        raise UsageError(what, hint=hint, code="not-checked-out")
     if name.startswith("pull_request"):
         return f"{_read(variables, 'pull_request', 'base', 'sha')}..."
     if name == "merge_group":
@@ -244,8 +233,6 @@ def _read(variables: Mapping[str, str], *keys: str, missing: str | None = None) 
             why = error.strerror or str(error)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             why = f"it is not such an event: {error}"
-    raise UsageError(
-        f"the event of this workflow cannot be read{f' from {path}' if path else ''}: {why}",
-        hint=f"add --since REF, or set {EVENT_PATH} to the file that GitHub wrote",
-        code="event-file",
-    )
+    what = f"the event of this workflow cannot be read{f' from {path}' if path else ''}: {why}"
+    hint = f"add --since REF, or set {EVENT_PATH} to the file that GitHub wrote"
+    raise UsageError(what, hint=hint, code="event-file")

@@ -128,11 +128,8 @@ def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused 
     places = uncommitted_config(project) if label is not None else []
     if not places:
         return None
-    return Refused(
-        f"{places[0]} has uncommitted changes, and its checks guard {label}; no label was changed",
-        hint=f"git add {shlex.join(places)} && git commit",
-        code="uncommitted",
-    )
+    what = f"{places[0]} has uncommitted changes, and its checks guard {label}; no label was changed"
+    return Refused(what, hint=f"git add {shlex.join(places)} && git commit", code="uncommitted")
 
 
 def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> Refused:

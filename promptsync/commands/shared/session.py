@@ -283,11 +283,8 @@ class Session:
         for line in self.fitted([*lines]):
             click.echo(line, err=True, color=self.use_colour)
         if not sys.stdin.isatty():
-            raise UsageError(
-                "confirmation is required, but stdin is not a terminal; nothing was done",
-                hint=self.command("--yes"),
-                code="not-confirmed",
-            )
+            what = "confirmation is required, but stdin is not a terminal; nothing was done"
+            raise UsageError(what, hint=self.command("--yes"), code="not-confirmed")
         prompt: Any = click.confirm if isinstance(default, bool) else click.prompt
         try:
             text = "\n".join(self.fitted([Line(question)]))
