@@ -115,10 +115,7 @@ def test_a_placeholder_is_for_the_registry_and_the_command_says_so(here: World) 
 
 
 def test_a_release_that_changes_in_the_meantime_is_noticed_and_nothing_is_written(here: World) -> None:
-    for change in (
-        lambda: here.publish("tone", content="Be short."),
-        lambda: here.point("refund", prod=2),
-    ):
+    for change in (lambda: here.publish("tone", content="Be short."), lambda: here.point("refund", prod=2)):
         here.faults[:] = [once(asking("POST", "/prompt-templates/"), change)]
         here.says(3, "prod moved, or a snippet changed, while the prompts were read", *WRITE)
         assert not (here.root / "prompts.json").exists()

@@ -152,8 +152,7 @@ diff.external=false format.pretty=oneline core.pager=false core.abbrev=40"""
 
 
 @pytest.mark.parametrize(
-    ("encoding", "pathspecs"),
-    [("UTF-16", "LITERAL"), ("ISO-8859-1", "NOGLOB"), ("nonsense", "ICASE")],
+    ("encoding", "pathspecs"), [("UTF-16", "LITERAL"), ("ISO-8859-1", "NOGLOB"), ("nonsense", "ICASE")]
 )
 def test_the_message_is_published_as_it_was_written(
     committed: World, monkeypatch: pytest.MonkeyPatch, encoding: str, pathspecs: str

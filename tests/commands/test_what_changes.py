@@ -405,10 +405,7 @@ KEY = "sk-proj-" + "a1B2c3D4e5" * 5
 
 # An edit, which is committed, and command lines with the exit code in front.
 MISUSE: list[tuple[Callable[[World], object], str]] = [
-    (
-        without_prompts,
-        "3 push --prune -y; 3 push --prune -y --partial --max-changes 1000; 3 pull --prune -y",
-    ),
+    (without_prompts, "3 push --prune -y; 3 push --prune -y --partial --max-changes 1000; 3 pull --prune -y"),
     (
         lambda world: world.edit("ops/ahead", "Hello again", f"Use the key {KEY}. Hello again"),
         "1 lint; 1 push ops/ahead -y --skip-checks; 1 deploy ops/ahead -y",
