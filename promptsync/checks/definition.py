@@ -54,7 +54,7 @@ class Definition(Struct, frozen=True):
 
     ``columns`` are the computed ones in order; that with the title ``output`` is the prompt column, without
     its text. ``steps`` and ``aggregation`` are those of the scorecard, as the API has them. ``place`` says
-    where all that is declared.
+    where all that is declared. ``table_id`` and ``sheets`` are those of its table, if that is made already.
     """
 
     name: str
@@ -65,13 +65,7 @@ class Definition(Struct, frozen=True):
     output: str
     steps: tuple[Mapping[str, Any], ...]
     aggregation: Mapping[str, Any]
-
-
-class Table(Struct, frozen=True):
-    """A table, and what its checks declare. ``id`` is ``None`` for one that is not made yet."""
-
-    id: str | None
-    definition: Definition
+    table_id: str | None = None
     sheets: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -145,8 +139,8 @@ def of_sheet(tables: Tables, sheet: SheetId, table: str, title: str) -> Definiti
     )
 
 
-def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet: str | None) -> Table:
-    """Return the table of a check: that of an evaluation file, or one of the registry."""
+def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet: str | None) -> Definition:
+    """Return what the table of a check is made of: that of an evaluation file, or one of the registry."""
     tables = registry.tables
     declared = of_file(file) if file is not None else None
     try:
@@ -165,7 +159,7 @@ def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet
         )
     if not named:
         if declared is not None:
-            return Table(None, declared)
+            return declared
         hint = "promptsync eval list\nif it was renamed, use its new name or its id; "
         hint += "for a new one, write evaluations/NAME.yaml"
         raise NoSuchItem(
@@ -186,7 +180,7 @@ def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet
             raise UsageError(f"table {name!r} has {missing}", hint=hint)
         title = text(table, "title") or name
         declared = of_sheet(tables, SheetId(table_id, str(chosen.get("id"))), title, title_of(chosen))
-    return Table(table_id, declared, sheets)
+    return replace(declared, table_id=table_id, sheets=sheets)
 
 
 def title_of(sheet: Mapping[str, Any]) -> str:
@@ -308,7 +302,7 @@ def pull_table(project: Project, name: str, *, sheet: str | None = None) -> Pull
     Raises ``Refused`` if there is a file of the evaluation or at its path, and for a table that no file can
     declare.
     """
-    definition = read_table(project.registry, None, name, sheet).definition
+    definition = read_table(project.registry, None, name, sheet)
     slug = re.sub(r"\W+", "-", definition.name.lower()).strip("-") or "evaluation"
     path, rows = f"{FOLDER}/{slug}.yaml", f"{FOLDER}/{slug}.csv"
     known = [file.path for file in project.evaluations if file.name == definition.name]

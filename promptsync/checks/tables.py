@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from promptsync.checks.catalog import prompt_of
 from promptsync.checks.comparison import Comparison, compare
 from promptsync.checks.content import Content
-from promptsync.checks.definition import Table, read_table, title_of, with_outputs
+from promptsync.checks.definition import read_table, title_of, with_outputs
 from promptsync.checks.results import CheckResult, CheckResults, Standard, judge
 from promptsync.checks.runs import TIMEOUT, Run, Status, follow
 from promptsync.checks.sheet_run import MOST_SHOWN, SheetRun, explained, read_result
@@ -39,7 +39,6 @@ NO_ORIGIN: Final = "promptsync"
 class PlannedSheet(Struct, frozen=True):
     """One of our sheets. ``run`` has the state in which it is: complete, begun or not there."""
 
-    table: Table
     content: Content
     run: Run
 
@@ -97,22 +96,23 @@ def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | No
     tables = dict(
         zip(names, mapped(lambda name: read_table(registry, files.get(name[0]), *name), names), strict=True)
     )
-    contents: dict[tuple[str, str], tuple[Table, Content]] = {}
+    contents: list[Content] = []
+    places: dict[tuple[str, str], int] = {}
+    pairs: list[tuple[int, int | None]] = []
     not_compared: dict[int, str] = {}
 
-    def add(want: Wanted, tested: TestedText) -> tuple[str, str]:
+    def add(want: Wanted, tested: TestedText) -> int:
         if tested.problem:
             raise UsageError(tested.problem, hint="promptsync ls-remote")
-        table = tables[want.check.name, want.check.sheet]
-        definition = table.definition
+        definition = tables[want.check.name, want.check.sheet]
         if want.outputs is not None:
             definition = with_outputs(definition, want.outputs)
         content = Content(definition, tested, want.check.runs)
-        key = table.id or table.definition.name, content.title
-        contents.setdefault(key, (table, content))
-        return key
+        place = places.setdefault((definition.table_id or definition.name, content.title), len(contents))
+        if place == len(contents):
+            contents.append(content)
+        return place
 
-    keys = []
     for index, want in enumerate(wanted):
         own, live = add(want, want.candidate), None
         if want.live is not None:
@@ -120,11 +120,9 @@ def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | No
                 live = add(want, want.live)
             except UsageError as error:  # its variables are others
                 not_compared[index] = error.message
-        keys.append((own, live if live != own else None))
+        pairs.append((own, live if live != own else None))
     oldest = project.config.evaluations_reuse if reuse is None else reuse
-    sheets = mapped(lambda pair: _planned(registry, *pair, oldest), contents.values())
-    places = {key: index for index, key in enumerate(contents)}
-    pairs = [(places[own], None if live is None else places[live]) for own, live in keys]
+    sheets = mapped(lambda content: _planned(registry, content, oldest), contents)
     return TablePlan(tuple(wanted), tuple(sheets), tuple(pairs), not_compared, project.config.limits_cells)
 
 
@@ -142,21 +140,21 @@ def age(raw: Mapping[str, Any], key: str) -> float:
     return (datetime.now(UTC) - moment.replace(tzinfo=moment.tzinfo or UTC)) / timedelta(hours=1)
 
 
-def _planned(registry: Registry, table: Table, content: Content, oldest: float) -> PlannedSheet:
+def _planned(registry: Registry, content: Content, oldest: float) -> PlannedSheet:
     """Return a sheet with its state in the registry: the newest complete one counts, then one begun."""
-    name = table.definition.name
-    new = Run(kind="table", name=name, table_id=table.id, sheet=content.title, cells=content.cells)
+    name, table_id = content.definition.name, content.definition.table_id
+    new = Run(kind="table", name=name, table_id=table_id, sheet=content.title, cells=content.cells)
     begun = None
-    same = [sheet for sheet in table.sheets if title_of(sheet) == content.title]
+    same = [sheet for sheet in content.definition.sheets if title_of(sheet) == content.title]
     for sheet in newest_first(same):
-        place = SheetId(table.id or "", str(sheet.get("id")))
+        place = SheetId(table_id or "", str(sheet.get("id")))
         run = replace(new, sheet_id=place.sheet_id, url=registry.tables.link(place))
         run = _state(registry, run, content, oldest)
         if run.status is Status.COMPLETED:
-            return PlannedSheet(table, content, run)
+            return PlannedSheet(content, run)
         if run.status is Status.RUNNING and begun is None and age(sheet, "created_at") < _TAKEN_UP:
             begun = replace(run, status=Status.NOT_STARTED)
-    return PlannedSheet(table, content, begun or new)
+    return PlannedSheet(content, begun or new)
 
 
 def _state(registry: Registry, run: Run, content: Content, oldest: float) -> Run:
@@ -326,13 +324,14 @@ def _remove_old(project: Project, plan: TablePlan, runs: Sequence[Run]) -> None:
     complete = {run.sheet for run in runs if run.status is Status.COMPLETED}
     old: dict[str, SheetId] = {}
     for sheet in plan.sheets:
-        own = [other for other in sheet.table.sheets if prompt_of(title_of(other)) == sheet.content.text.name]
+        table, name = sheet.content.definition, sheet.content.text.name
+        own = [other for other in table.sheets if prompt_of(title_of(other)) == name]
         own = [other for other in own if other.get("id") not in in_use]
         for number, other in enumerate(newest_first(own), start=2):  # at least one is in use
             is_replaced = title_of(other) in complete
             is_old = is_replaced or number > project.config.evaluations_keep
             if is_old and age(other, "updated_at") > _IN_USE:
-                old[str(other.get("id"))] = SheetId(sheet.table.id or "", str(other.get("id")))
+                old[str(other.get("id"))] = SheetId(table.table_id or "", str(other.get("id")))
     with contextlib.suppress(RemoteError):  # the next run removes them
         for place in old.values():
             project.registry.tables.delete_sheet(place)

@@ -147,7 +147,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
         of = self.selection.of
         evaluations = [[check.name, check.min_score, check.max_drop] for check in of("evaluation")]
         tables = [
-            *([sheet.table.definition.name, sheet.content.title] for sheet in self.tables.sheets),
+            *([sheet.content.definition.name, sheet.content.title] for sheet in self.tables.sheets),
             *([wanted.check.min_score, wanted.check.max_drop] for wanted in self.tables.wanted),
         ]
         agents = [[check.name, dict(check.input_variables)] for check in of("agent")]

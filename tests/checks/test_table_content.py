@@ -131,21 +131,12 @@ def test_a_variable_without_a_column_is_named() -> None:
         _ = Content(sheet.read(), text(), 1).columns
 
 
-def test_a_file_and_a_table_of_the_same_content_are_the_same() -> None:
+def test_a_file_needs_a_step_and_has_the_thresholds_of_the_vendor() -> None:
+    step = ScorecardStep("Right", "COMPARE", thresholds={"pass": 0.5})
     file = EvaluationFile(
-        "Refunds",
-        "evaluations/refunds.yaml",
-        rows=({"question": "one", "expect": 1}, {"question": "two", "expect": "2"}),
-        variables={"q": "question"},
-        columns=(Column("Order", "JSON_PATH", {"source": "Output", "json_path": "$.a"}),),
-        scorecard=Scorecard(
-            (ScorecardStep("Right", "COMPARE", {"sources": ["Order", "expect"]}, 2, True, {"pass": 0.5}),)
-        ),
+        "Refunds", "evaluations/refunds.yaml", rows=({"q": 1},), scorecard=Scorecard((step,))
     )
-    definition = of_file(file)
-    assert definition.rows == Dashboard().read().rows
-    assert definition.steps[0]["thresholds"] == {"pass": 0.5, "warn": 0.6}
-    assert definition.aggregation["warn_threshold"] == 0.6
+    assert of_file(file).steps[0]["thresholds"] == {"pass": 0.5, "warn": 0.6}
     with pytest.raises(UsageError, match=r"the scorecard of evaluations/refunds\.yaml has no steps"):
         of_file(replace(file, scorecard=Scorecard()))
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from clock import Clock
+from mutations import mutated
 from scripted_registry import DROPPED, Reply, Seen
 from sheets_there import TABLES, check, declare, place, sheets, spoiled, tables, text, wanted
-from worlds import World, asking, failing, fault, once
+from worlds import Fault, World, asking, failing, fault, once
 
 from promptsync.checks import runs as waiting
 from promptsync.checks.results import CheckResult, Standard
@@ -44,7 +45,9 @@ def only(world: World, **options: Any) -> CheckResult:
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def declared(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rows, whose runs are polled often."""
+    declare(world, rows=2)
     monkeypatch.setattr(waiting, "_FIRST_PAUSE", 0.005)
 
 
@@ -85,7 +88,6 @@ def killed_at(number: int, world: World, *, after: bool) -> None:
 
 @pytest.mark.parametrize("after", [False, True])
 def test_killed_at_any_request_the_next_run_ends_well(world: World, after: bool) -> None:
-    declare(world, rows=2)
     for number in range(1, length(world) + 1):
         killed_at(number, world, after=after)
         result = only(world)
@@ -97,7 +99,6 @@ def test_killed_at_any_request_the_next_run_ends_well(world: World, after: bool)
 
 @pytest.mark.parametrize(("status", "after"), [(429, False), (503, False), (0, False), (0, True)])
 def test_a_request_that_fails_once_changes_nothing(world: World, status: int, after: bool) -> None:
-    declare(world, rows=2)
     reply = Reply({"message": "later"}, status=status) if status else DROPPED
     for number in range(length(world)):
         world.forget()
@@ -137,7 +138,7 @@ WRONG: list[tuple[str, Callable[[World], list[Any]]]] = [
     ("was edited while it ran", lambda world: [once(RECALCULATING, lambda: edit_a_row(world))]),
     ("was cancelled while it ran", lambda _: [fault(polling, operation(status="cancelled"))]),
     (
-        "the registry imported 3 of 12 rows of .*: too many rows",
+        "the registry imported 3 of 2 rows of .*: too many rows",
         lambda _: [
             fault(asking("GET", "/sheets/operations/"), FAILED_IMPORT),
             fault(asking("GET", "/rows"), FEWER),
@@ -148,7 +149,6 @@ WRONG: list[tuple[str, Callable[[World], list[Any]]]] = [
 
 @pytest.mark.parametrize(("message", "faults"), WRONG)
 def test_what_goes_wrong_is_named(world: World, message: str, faults: Callable[[World], list[Any]]) -> None:
-    declare(world)
     world.faults = faults(world)
     results = check(world, wanted(PLAIN))
     assert isinstance(results.error, RemoteError) and re.search(message, results.error.message)
@@ -159,7 +159,6 @@ def test_what_goes_wrong_is_named(world: World, message: str, faults: Callable[[
 
 
 def test_a_registry_without_tables_is_told_by_the_way_out(world: World) -> None:
-    declare(world)
     world.faults = [fault(asking("GET", TABLES), Reply({"message": "Not Found"}, status=404))]
     with pytest.raises(Unsupported, match="has no Tables") as raised:
         check(world, wanted(PLAIN))
@@ -188,8 +187,6 @@ def press(what: str, ended: int, total: int) -> None:
 
 
 def test_ctrl_c_cancels_what_was_started_and_says_what_takes_it_up(world: World) -> None:
-    declare(world)
-
     world.faults = [fault(polling, RUNNING)]
     results = check(world, wanted(PLAIN, LIVE), progress=press)
     assert results.interrupted
@@ -203,7 +200,6 @@ def test_ctrl_c_cancels_what_was_started_and_says_what_takes_it_up(world: World)
 
 
 def test_ctrl_c_leaves_what_another_run_started(world: World) -> None:
-    declare(world)
     check(world, wanted(PLAIN), timeout=0)
 
     def under_way(seen: Seen, _: Callable[[Seen], Reply]) -> Reply:
@@ -232,7 +228,6 @@ def test_after_the_time_the_next_run_takes_it_up(world: World, monkeypatch: pyte
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 def test_nonsense_in_an_answer(world: World, monkeypatch: pytest.MonkeyPatch, seed: int, again: bool) -> None:
-    declare(world, rows=2)
     monkeypatch.setattr(waiting, "time", Clock())
     source = random.Random(seed)
     for number in range(6 if again else length(world)):
@@ -253,15 +248,15 @@ def test_nonsense_in_an_answer(world: World, monkeypatch: pytest.MonkeyPatch, se
         clear(world)
 
 
-def answering(part: str, change: Callable[[Any], None]) -> Any:
-    """A fault: other answers of the registry."""
+def answering(part: str, change: Callable[[Any], object]) -> Fault:
+    """Other answers of the registry to what is read."""
 
-    def reply(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
-        body = json.loads(str(forward(seen).body))
-        change(body)
-        return Reply(body)
+    def answer(seen: Seen, body: Any) -> Any:
+        if asking("GET", part)(seen):
+            change(body)
+        return body
 
-    return fault(asking("GET", part), reply)
+    return mutated(answer)
 
 
 def scored(**values: Any) -> Callable[[Any], None]:
@@ -277,7 +272,6 @@ IMPOSSIBLE = [
 
 
 def test_a_score_or_a_verdict_that_cannot_be_is_none(world: World) -> None:
-    declare(world, rows=2)
     for part, change, reason in IMPOSSIBLE:
         world.faults = [answering(part, change)]
         result = only(world)
@@ -288,9 +282,8 @@ def test_a_score_or_a_verdict_that_cannot_be_is_none(world: World) -> None:
 
 
 def test_a_sheet_whose_cells_failed_has_no_score_while_it_is_taken_up(world: World) -> None:
-    declare(world, rows=2)
     world.faults = [answering("/scorecard/rows?", scored(aggregate_verdict="error"))]
     assert only(world).run.score == 100
-    world.faults.append(fault(asking("POST", "/operations"), failing(500)))
+    world.faults.insert(0, fault(asking("POST", "/operations"), failing(500)))
     result = only(world)
     assert (result.passed, result.run.score) == (False, None)

@@ -104,16 +104,6 @@ def test_what_is_on_hold_stays_so_below_an_edit_or_a_text_that_was_not_released(
     assert on_hold(rolled_back) == []
 
 
-def test_a_first_release_that_was_moved_back_is_on_hold_too(world: World) -> None:
-    change(world, "welcome")
-    world.ok("push")
-    change(world, "hi")
-    world.ok("deploy")
-    assert history(world) == (2, None, 2)
-    world.point("a", prod=1)
-    assert on_hold(world) == [("a", 2)]
-
-
 def test_a_label_that_was_removed_comes_back_by_itself_only_if_promptsync_deleted_it(two_live: World) -> None:
     for writes in range(1, 4):  # prod.previous and prod.released, then prod
         killed(two_live, writes, "label", "delete", "a", "prod", "--yes")
@@ -149,17 +139,6 @@ def test_the_next_deploy_ends_a_killed_one(request: pytest.FixtureRequest, state
     world.point("a", prod=at)
     assert on_hold(world) == [("a", new)]
     assert (world.label("a", "prod"), world.version("a")) == (at, new)
-
-
-def test_a_killed_release_leads_back_to_nothing_that_was_taken_back_in_the_dashboard(two_live: World) -> None:
-    two_live.point("a", prod=1)
-    change(two_live, "hi")
-    killed(two_live, 4, "deploy")  # a publish, a run of the evaluation, prod.previous, prod
-    assert history(two_live) == (3, 2, 2)
-    two_live.ok("deploy")
-    assert Position(*history(two_live)).way_back is None
-    two_live.ok("rollback", "a", "--to", "1")
-    assert on_hold(two_live) == [("a", 3)]
 
 
 @pytest.mark.parametrize("writes", [9, 13, 17])  # 5 publishes, 4 runs of checks, 5 x 2 labels

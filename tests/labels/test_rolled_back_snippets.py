@@ -31,7 +31,6 @@ def release(world: World, *texts: str) -> None:
 
 
 CASES = [
-    ((UNPINNED, UNPINNED), ("voice",), True),
     ((PINNED, UNPINNED), ("voice",), True),
     ((PINNED, UNPINNED), ("--to", "HEAD~1"), False),
     ((UNPINNED, UNPINNED + "!"), ("--to", "HEAD~1"), True),
@@ -45,9 +44,8 @@ def test_a_rollback_names_the_prompts_that_keep_the_newest_text(
     world: World, texts: tuple[str, str], arguments: tuple[str, ...], is_live: bool
 ) -> None:
     release(world, *texts)
-    for more in (("-n",), ()):
-        done = world.ok("rollback", *arguments, *more)
-        assert (WARNING in done.out) == is_live, str(done)
+    assert (WARNING in world.ok("rollback", *arguments, "-n").out) == is_live
+    assert (WARNING in world.ok("rollback", *arguments).out) == is_live
     assert world.label("voice", "prod") == 1
 
 
@@ -59,11 +57,10 @@ def test_a_rollback_names_the_prompts_under_another_label_that_change_immediatel
     world.write("voice", content="Be rude.", commit="Be rude")
     world.ok("push")
     world.ok("label", "move", "voice", "staging", "--skip-checks")
-    for more in (("-n",), ()):
-        world.forget()
-        done = world.ok("rollback", "voice", "--label", "staging", *more)
-        assert "voice: v1 is unchecked in live prompts: live immediately in bots/faq (prod)\n" in done.out
-        assert len([request for request in world.seen if "snippet-usage" in request.target]) == 1
+    world.forget()
+    done = world.ok("rollback", "voice", "--label", "staging")
+    assert "voice: v1 is unchecked in live prompts: live immediately in bots/faq (prod)\n" in done.out
+    assert sum("snippet-usage" in request.target for request in world.seen) == 1
 
 
 def test_a_registry_that_cannot_say_it_does_not_stop_a_rollback(world: World) -> None:

@@ -271,7 +271,7 @@ def run_noise(
     ]
     plan = plan_tables(project, wanted, reuse=0)
     for text, (index, _) in zip(wanted, plan.pairs, strict=True):
-        definition, drop = plan.sheets[index].table.definition, text.check.max_drop or 5
+        definition, drop = plan.sheets[index].content.definition, text.check.max_drop or 5
         if len(definition.rows) < enough_rows(0):
             rows = output.count(len(definition.rows), "row")
             raise AnswerIsNo(
