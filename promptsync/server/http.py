@@ -167,30 +167,36 @@ def _form(content_type: str, body: bytes) -> tuple[Any, bytes | None]:
 
 
 def parse_json(body: bytes) -> Any:
-    """Return the JSON value of a body, ``None`` for an empty one.
+    """Return the JSON value of a body, ``None`` for an empty one; 400 for what ``decode`` refuses."""
+    text = body.removeprefix(codecs.BOM_UTF8).strip()
+    try:
+        return decode(text) if text else None
+    except ValueError as error:
+        raise malformed(f"The request body {error}.") from error
 
-    400 for what could not be stored and returned: NaN and infinities, lone surrogates, and nesting deeper
+
+def decode(text: bytes) -> Any:
+    """Return a JSON value. Raises ``ValueError``, whose message says what the text is or does.
+
+    That is for what could not be stored and returned: NaN and infinities, lone surrogates, and nesting deeper
     than ``MAX_BODY_DEPTH``.
     """
-    text = body.removeprefix(codecs.BOM_UTF8).strip()
-    if not text:
-        return None
     try:
         value = msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise malformed(f"The request body is not valid JSON: {reason}.") from error
-    # Counting brackets is quick, and few bodies have enough of them to nest too deeply.
-    if body.count(b"[") + body.count(b"{") > MAX_BODY_DEPTH and is_deeper(value, MAX_BODY_DEPTH):
-        raise malformed(f"The request body nests deeper than {MAX_BODY_DEPTH} levels.")
+        raise ValueError(f"is not valid JSON: {reason}") from error
+    # Counting brackets is quick, and few texts have enough of them to nest too deeply.
+    if text.count(b"[") + text.count(b"{") > MAX_BODY_DEPTH and is_deeper(value, MAX_BODY_DEPTH):
+        raise ValueError(f"nests deeper than {MAX_BODY_DEPTH} levels")
     return value
 
 
 def json_object(text: Any) -> dict[str, Any] | None:
     """Return the JSON object in ``text``, ``None`` if that is anything else."""
     try:
-        value = parse_json(text.encode()) if isinstance(text, str) else None
-    except (ApiError, UnicodeEncodeError):
+        value = decode(text.encode()) if isinstance(text, str) else None
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 

@@ -9,7 +9,7 @@ Paths are matched as they arrive, percent-encoded: a template called ``a/labels`
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,7 +45,9 @@ class ApiRoute(NamedTuple):
 
     def __call__(self, request: Request, db: Database) -> Response:
         """Return the response to a request."""
-        answer = _loaded(self.handler)(request, db, *rows_of_path(request, db))
+        module, _, function = self.handler.rpartition(".")
+        handle = getattr(import_module(f"promptsync.server.{module}"), function)
+        answer = handle(request, db, *rows_of_path(request, db))
         if isinstance(answer, dict) and self.path.startswith("/api/public/v2/"):
             answer = {"success": True, **answer}
         return answer if isinstance(answer, Response) else Response(answer, self.status)
@@ -197,10 +199,3 @@ def match(method: str, path: str) -> tuple[ApiRoute, Mapping[str, Any]]:
         raise ApiError(404, lacks) from None
     decoded = urllib.parse.unquote
     return route, {name: decoded(value) if isinstance(value, str) else value for name, value in raw.items()}
-
-
-def _loaded(handler: str) -> Callable[..., Any]:
-    """Return the handler with this name, one of those in ``ROUTES``."""
-    module, _, function = handler.rpartition(".")
-    loaded: Callable[..., Any] = getattr(import_module(f"promptsync.server.{module}"), function)
-    return loaded

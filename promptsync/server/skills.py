@@ -9,17 +9,15 @@ from __future__ import annotations
 import io
 import re
 import stat
-import struct
 import uuid
 import zipfile
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Literal
 
 from msgspec import Struct, field
 
-from promptsync.server.http import Answer, Id, Name, Request, Response, malformed
+from promptsync.server.http import Answer, ApiError, Id, Name, Request, Response, malformed
 from promptsync.server.listing import ItemQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
@@ -46,11 +44,6 @@ A collection without a provider is universal.
 """
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
-    # What ``zipfile`` raises for impossible numbers and flags, and for encrypted files.
-    *(ValueError, OverflowError, RuntimeError),
-)
 
 _COLLECTION = """i.uid AS id, i.name, '/' || i.name AS root_path, i.folder_id, i.created_at, i.updated_at,
     json_extract(v.body, '$.provider') AS provider, (SELECT workspace_id FROM registry) AS workspace_id,
@@ -280,7 +273,10 @@ def read_archive(data: bytes | None) -> dict[str, bytes]:
                     raise malformed(f"{name[:100]!r} in the archive {wrong}")
                 with archive.open(entry) as file:
                     files[name] = file.read(entry.file_size)
-    except _UNREADABLE as error:
+    except ApiError:
+        raise
+    # For impossible numbers and flags, and for encrypted files, ``zipfile`` raises nearly anything.
+    except Exception as error:
         raise malformed(f"The archive cannot be read as a ZIP file: {error}.") from error
     return files
 

@@ -79,11 +79,11 @@ def test_a_row_without_a_result_says_why(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("promptsync.server.tables.primitives.SEARCH_SECONDS", 0.1)
     for kind, config, says in (
         ("COMPARE", sources("Output", target=1, comparison_type="NUMBER"), "is not a number"),
-        ("COMPARE", sources("Output", target=1, comparison_type="JSON"), "is not JSON"),
+        ("COMPARE", sources("Output", target=1, comparison_type="JSON"), "is not valid JSON"),
         ("CONTAINS", {"source": "Output", "value_source": "empty"}, "the text to look for is empty"),
-        ("JSON_PATH", {"source": "not a number", "json_path": "$.a"}, "is not JSON"),
-        ("JSON_PATH", {"source": "deep", "json_path": "$"}, "nests too deeply"),
-        ("JSON_PATH", {"source": "deepest", "json_path": "$"}, "is not JSON"),
+        ("JSON_PATH", {"source": "not a number", "json_path": "$.a"}, "is not valid JSON"),
+        ("JSON_PATH", {"source": "deep", "json_path": "$"}, "nests deeper than"),
+        ("JSON_PATH", {"source": "deepest", "json_path": "$"}, "is not valid JSON"),
         ("REGEX", {"source": "long", "regex_pattern": "(!+)+$"}, "takes longer than 0.1 s"),
         ("LLM_ASSERTION", {"source": "Output", "prompt_source": "empty"}, "the assertion is empty"),
     ):

@@ -9,7 +9,6 @@ it was to go: that is the approval.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -47,12 +46,11 @@ class VersionChoice(Struct, frozen=True, kw_only=True):
 
 def find(db: Database, identifier: str, kind: str = TEMPLATE) -> Row:
     """Return the active item with this name or, failing that, this id; 404 otherwise."""
-    by_id = {"uid": identifier} if kind in (TOOL, SKILL) else {"id": read_id(identifier)}
+    column, value = ("uid", identifier) if kind in (TOOL, SKILL) else ("id", read_id(identifier))
     # A name of digits may be another item's id. Then the name wins.
-    for column, value in ({"name": identifier} | by_id).items():
-        with suppress(ApiError):
-            return get(db, kind, column, value)
-    raise ApiError(404, f"There is no {kind} called {identifier!r}.")
+    sql = f"kind = ? AND NOT deleted AND (name = ? OR {column} = ?) ORDER BY name <> ?"
+    values, missing = (kind, identifier, value, identifier), f"There is no {kind} called {identifier!r}."
+    return row_of(db, f"SELECT * FROM items WHERE {sql}", values, missing)
 
 
 def get(db: Database, kind: str, column: str, value: str | int | None, *, archived: bool = False) -> Row:

@@ -15,8 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from promptsync.prompt.evaluation import cell_text, sources
-from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
-from promptsync.server.http import checked, malformed
+from promptsync.server.http import checked, decode, malformed
 
 Read = Callable[[str], Any]
 """Returns the value of a column in one row, by its id or title. Raises ``NoResult``."""
@@ -34,13 +33,9 @@ def as_json(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        decoded = msgspec.json.decode(value)
-    except (ValueError, RecursionError) as error:
-        raise NoResult(f"the value is not JSON ({error})") from None
-    # A part of it may become the value of another cell, which must be stored and returned.
-    if is_deeper(decoded, MAX_BODY_DEPTH):
-        raise NoResult("the value nests too deeply")
-    return decoded
+        return decode(value.encode())
+    except ValueError as error:
+        raise NoResult(f"the value {error}") from None
 
 
 def structured(value: Any) -> Any:
