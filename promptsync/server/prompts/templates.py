@@ -34,34 +34,27 @@ from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.prompts.items import waits
 from promptsync.server.store.database import Database, Row, decoded
 
-Message = Annotated[str, Meta(max_length=MAX_MESSAGE)]
 
-
-class PromptPart(Struct, frozen=True):
-    """What a publish says about the prompt."""
+class Publish(Struct, frozen=True):
+    """The body of a publish. This registry has no custom providers."""
 
     prompt_name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+    prompt_template: dict[str, Any]
     tags: list[str] | None = None
     folder_id: Id | None = None
-
-
-class VersionPart(Struct, frozen=True):
-    """What a publish says about the version. This registry has no custom providers."""
-
-    prompt_template: dict[str, Any]
     metadata: dict[str, Any] | None = None
-    commit_message: Message | None = None
+    commit_message: Annotated[str, Meta(max_length=MAX_MESSAGE)] | None = None
+    release_labels: list[Name] | None = None
+    snippet_overrides: dict[str, Any] | None = None
     provider_id: None = None
     inference_client_name: None = None
 
 
-class PublishBody(Struct, frozen=True):
-    """The body of a publish. Both parts are objects in a nested body, and the body itself in a flat one."""
+class _Nested(Struct, frozen=True):
+    """A body in which the fields of the prompt and of the version are objects of their own."""
 
-    prompt_template: Any = None
-    prompt_version: dict[str, Any] | None = None
-    release_labels: list[Name] | None = None
-    snippet_overrides: dict[str, Any] | None = None
+    prompt_template: dict[str, Any]
+    prompt_version: dict[str, Any]
 
 
 def publish(request: Request, db: Database) -> Answer:
@@ -70,22 +63,22 @@ def publish(request: Request, db: Database) -> Answer:
     Tags and folder that are not sent stay as they are. An archived name is restored under its old id, with
     the new version after its old ones: the API has no other way to restore it.
     """
-    body = request.read(PublishBody)
-    if body.snippet_overrides:
+    body = request.body
+    if body.get("prompt_version") is not None:
+        parts = request.read(_Nested)
+        more = {key: value for key, value in body.items() if key != "prompt_template"}
+        body = {**more, **parts.prompt_template, **parts.prompt_version}
+    sent = checked(body, Publish)
+    if sent.snippet_overrides:
         raise malformed("This registry has no snippet_overrides; publish a version of the snippet instead.")
-    if body.prompt_version is None:
-        prompt, version = checked(request.json, PromptPart), checked(request.json, VersionPart)
-    else:
-        prompt = checked(body.prompt_template, PromptPart, "prompt_template")
-        version = checked(body.prompt_version, VersionPart, "prompt_version")
-    template, metadata = stored_template(version.prompt_template), stored_metadata(version.metadata)
-    if prompt.folder_id is not None:
-        folder_by_id(db, prompt.folder_id, status=400)
-    tags = None if prompt.tags is None else list(dict.fromkeys(prompt.tags))
-    item = items.save(db, items.TEMPLATE, prompt.prompt_name, tags=tags, folder_id=prompt.folder_id)
+    template, metadata = stored_template(sent.prompt_template), stored_metadata(sent.metadata)
+    if sent.folder_id is not None:
+        folder_by_id(db, sent.folder_id, status=400)
+    tags = None if sent.tags is None else list(dict.fromkeys(sent.tags))
+    item = items.save(db, items.TEMPLATE, sent.prompt_name, tags=tags, folder_id=sent.folder_id)
     content = {"prompt_template": template, "metadata": metadata}
-    stored = items.add_version(db, item, content, message=version.commit_message, type=template["type"])
-    labels = body.release_labels
+    stored = items.add_version(db, item, content, message=sent.commit_message, type=template["type"])
+    labels = sent.release_labels
     set_now = labels and [name for name in dict.fromkeys(labels) if not waits(db, item, name, stored["id"])]
     items.point_labels(db, stored, set_now or ())
     # After the version is stored, because it may be what its own snippets reference. An error undoes it.
@@ -96,8 +89,8 @@ def publish(request: Request, db: Database) -> Answer:
         [(stored["id"], use.name, use.version, use.label) for use in rendered_in(template)],
     )
     ids = {"id": item["id"], "prompt_version_id": stored["id"], "version_number": stored["number"]}
-    about = {"prompt_name": prompt.prompt_name, "tags": decoded(item["tags"]), "release_labels": set_now}
-    return {**ids, **about, **content, "commit_message": version.commit_message, "external_ids": []}
+    about = {"prompt_name": sent.prompt_name, "tags": decoded(item["tags"]), "release_labels": set_now}
+    return {**ids, **about, **content, "commit_message": sent.commit_message, "external_ids": []}
 
 
 IS_SNIPPET = """(v.type = 'completion' AND EXISTS (
