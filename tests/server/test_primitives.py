@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.server.checks.models import ModelError
@@ -141,7 +141,6 @@ def test_an_assertion_is_what_the_model_answers() -> None:
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-@settings(max_examples=30)
 def test_a_path_to_every_part_of_a_document_selects_this_part(document: Any) -> None:
     def parts(part: Any, path: str) -> Any:
         yield part, path

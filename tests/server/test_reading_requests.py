@@ -174,7 +174,7 @@ def test_free_text_with_many_words_is_found_at_once(call):
     words = " ".join(f"w{number}" for number in range(20_000))
     call("POST", "/track-request", {"kwargs": {"messages": [{"role": "user", "content": words}]}})
     # Each word compared with each would take hours.
-    assert search(call, q=" ".join(["w9", "w19999", "w5"] * 300_000)) == [1]
+    assert search(call, q=" ".join(["w9", "w19999", "w5"] * 30_000)) == [1]
     assert search(call, q="w9 w20000") == []
 
 

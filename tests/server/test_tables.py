@@ -101,7 +101,8 @@ def test_a_sheet_has_the_rows_of_its_file_and_its_import_is_known_by_its_id(call
 
 
 def test_a_file_that_cannot_be_read_makes_no_sheet(call, sheets, monkeypatch):
-    monkeypatch.setattr(store, "MAX_CELLS", 400)
+    monkeypatch.setattr(store, "MAX_COLUMNS", 4)
+    monkeypatch.setattr(store, "MAX_CELLS", 8)
     for file, says in (
         (source("a,a\n"), "title of its own"),
         (source(""), "title of its own"),
@@ -110,8 +111,8 @@ def test_a_file_that_cannot_be_read_makes_no_sheet(call, sheets, monkeypatch):
         (source("[]", "a.json"), "only .csv files"),
         ({"file_name": "a.csv", "file_content_base64": "!"}, "not base64"),
         ({"file_name": "a.csv", "file_content_base64": "/w=="}, "not base64 of UTF-8"),
-        (source(",".join(map(str, range(201)))), "at most 200 columns"),
-        (source(",".join(map(str, range(200))) + "\n1" * 3), "at most 400 cells"),
+        (source("a,b,c,d,e"), "at most 4 columns"),
+        (source("a,b,c,d" + "\n1" * 3), "at most 8 cells"),
     ):
         call.expect(("POST", sheets, {"source": {"type": "file", **file}}, 400, says))
         assert call("GET", sheets).body["data"] == [], says
