@@ -40,21 +40,17 @@ os.environ |= {"GIT_CONFIG_GLOBAL": GITCONFIG, "GIT_CONFIG_NOSYSTEM": "1"}
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# The tests make hundreds of repositories and databases, which is much faster in memory than on a disk.
-MEMORY = Path("/dev/shm")
-
-
-def is_roomy(directory: Path) -> bool:
-    """Whether the suite, which needs half a gigabyte, fits into a directory and may run programs there."""
-    return (
-        os.access(directory, os.W_OK | os.X_OK)
-        and shutil.disk_usage(directory).free > 4 << 30
-        and not os.statvfs(directory).f_flag & os.ST_NOEXEC
-    )
-
-
-if HAS_POSIX and "TMPDIR" not in os.environ and is_roomy(MEMORY):
-    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+# The tests make hundreds of repositories and databases, which is much faster in memory than on a disk. They
+# need half a gigabyte and run programs there.
+MEMORY = "/dev/shm"
+if (
+    HAS_POSIX
+    and "TMPDIR" not in os.environ
+    and os.access(MEMORY, os.W_OK | os.X_OK)
+    and shutil.disk_usage(MEMORY).free > 4 << 30
+    and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+):
+    os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 # What a shell runs in the background ignores Ctrl-C, and every program that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

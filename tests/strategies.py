@@ -84,56 +84,42 @@ def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 @cache
 def blocks() -> st.SearchStrategy[dict[str, Any]]:
     """Content blocks of all twenty types, and of one that nobody knows."""
-    text, obj = texts(), json_objects()
-
-    def block(kind: str, **fields: Any) -> st.SearchStrategy[dict[str, Any]]:
-        return _fields({"type": st.just(kind)}, id=_maybe(st.just("b1")), **fields)
-
-    def required(kind: str, needed: dict[str, Any], **fields: Any) -> st.SearchStrategy[dict[str, Any]]:
-        return _fields({"type": st.just(kind), **needed}, **fields)
-
-    citation = st.just(
-        {"type": "url_citation", "title": "t", "url": "u", "start_index": 0, "end_index": None}
-    )
-    media = _fields({}, title=text, type=st.just("image/png"), url=_maybe(text), format=st.just("url"))
-    return st.one_of(
-        required(
-            "text",
+    text, obj, some = texts(), json_objects(), st.lists(json_objects(), max_size=1)
+    png, spans = st.just("image/png"), {"start_index": 0, "end_index": None}
+    citation = st.just({"type": "url_citation", "title": "t", "url": "u", **spans})
+    media = _fields({}, title=text, type=png, url=_maybe(text), format=st.just("url"))
+    image = _fields({"url": text}, detail=_maybe(text))
+    result = st.lists(_fields({}, url=text, page_age=st.none()), max_size=2)
+    has_id = {"id": _maybe(st.just("b1"))}
+    annotations = _maybe(st.lists(citation, max_size=1))
+    kinds: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "text": (
             {"text": text},
-            id=_maybe(text),
-            annotations=_maybe(st.lists(citation, max_size=1)),
-            thought_signature=st.none(),
+            {"id": _maybe(text), "annotations": annotations, "thought_signature": st.none()},
         ),
-        required("thinking", {"thinking": text}, signature=_maybe(text)),
-        required("code", {"code": text}, container_id=_maybe(text)),
-        required(
-            "image_url",
-            {"image_url": _fields({"url": text}, detail=_maybe(text))},
-            image_variable=_maybe(text),
-        ),
-        required("media", {"media": media}),
-        required("media_variable", {"name": text}),
-        required(
-            "output_media", {"url": text}, mime_type=st.just("image/png"), provider_metadata=_maybe(obj)
-        ),
-        required("server_tool_use", {"id": text, "name": text}, input=obj),
-        required(
-            "web_search_tool_result",
-            {"tool_use_id": text},
-            content=st.lists(_fields({}, url=text, page_age=st.none()), max_size=2),
-        ),
-        required("code_execution_result", {"output": text}, outcome=st.just("OUTCOME_OK")),
-        block("mcp_list_tools", server_label=text, tools=st.lists(obj, max_size=1), error=st.none()),
-        block("mcp_call", name=text, arguments=text, output=_maybe(text)),
-        block("mcp_approval_request", name=text, arguments=text),
-        required("mcp_approval_response", {"approval_request_id": text, "approve": st.booleans()}),
-        required("bash_code_execution_tool_result", {"tool_use_id": text}, content=obj),
-        required("text_editor_code_execution_tool_result", {"tool_use_id": text}, content=obj),
-        block("shell_call", action=obj, status=_maybe(text)),
-        block("shell_call_output", output=st.lists(obj, max_size=1)),
-        block("apply_patch_call", operation=obj),
-        block("apply_patch_call_output", output=_maybe(text)),
-        block("hologram", **{"beam width": json_values()}),
+        "thinking": ({"thinking": text}, {"signature": _maybe(text)}),
+        "code": ({"code": text}, {"container_id": _maybe(text)}),
+        "image_url": ({"image_url": image}, {"image_variable": _maybe(text)}),
+        "media": ({"media": media}, {}),
+        "media_variable": ({"name": text}, {}),
+        "output_media": ({"url": text}, {"mime_type": png, "provider_metadata": _maybe(obj)}),
+        "server_tool_use": ({"id": text, "name": text}, {"input": obj}),
+        "web_search_tool_result": ({"tool_use_id": text}, {"content": result}),
+        "code_execution_result": ({"output": text}, {"outcome": st.just("OUTCOME_OK")}),
+        "mcp_list_tools": ({}, {**has_id, "server_label": text, "tools": some, "error": st.none()}),
+        "mcp_call": ({}, {**has_id, "name": text, "arguments": text, "output": _maybe(text)}),
+        "mcp_approval_request": ({}, {**has_id, "name": text, "arguments": text}),
+        "mcp_approval_response": ({"approval_request_id": text, "approve": st.booleans()}, {}),
+        "bash_code_execution_tool_result": ({"tool_use_id": text}, {"content": obj}),
+        "text_editor_code_execution_tool_result": ({"tool_use_id": text}, {"content": obj}),
+        "shell_call": ({}, {**has_id, "action": obj, "status": _maybe(text)}),
+        "shell_call_output": ({}, {**has_id, "output": some}),
+        "apply_patch_call": ({}, {**has_id, "operation": obj}),
+        "apply_patch_call_output": ({}, {**has_id, "output": _maybe(text)}),
+        "hologram": ({}, {**has_id, "beam width": json_values()}),
+    }
+    return st.one_of(
+        *(_fields({"type": st.just(kind), **needed}, **more) for kind, (needed, more) in kinds.items())
     )
 
 

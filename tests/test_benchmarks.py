@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -13,7 +12,7 @@ from benchmarks.__main__ import PARTS
 from benchmarks.instrument import PHASES
 from benchmarks.measure import KEY, Run, promptsync
 from benchmarks.registry import counted, serving
-from benchmarks.table import Budget, Row, Table, judged, merged
+from benchmarks.table import Budget, judged
 from promptsync.registry.promptlayer.client import PromptLayer
 
 RUN = Run(seconds=0.2, megabytes=50, out="", cpu=0.1, requests=3)
@@ -32,19 +31,6 @@ def test_a_budget_is_kept_if_nothing_exceeds_it() -> None:
     )
     for budget in (*kept, *exceeded):
         assert judged("work", RUN, budget, "").kept is (budget in kept), budget
-
-
-def test_of_several_runs_one_in_the_middle_is_shown_and_most_decide(tmp_path: Path) -> None:
-    rows = [
-        Row("work", f"{seconds} s", kept=kept, run=Run(seconds, 1, ""), ratio=2 * seconds)
-        for seconds, kept in ((3.0, True), (1.0, False), (2.0, True))
-    ]
-    table = Table()
-    table.add(merged(rows))
-    table.save(tmp_path / "rows.json")
-    (saved,) = json.loads((tmp_path / "rows.json").read_text("utf-8"))
-    assert saved["measured"] == "3.0 s" and saved["kept"] is True and saved["seconds"] == 3.0
-    assert saved["repeats"] == "3.00 s / 1.00 s / 2.00 s; 6.00 x / 2.00 x / 4.00 x"
 
 
 def test_requests_and_reads_of_versions_are_counted(tmp_path: Path) -> None:

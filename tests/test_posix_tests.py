@@ -13,10 +13,7 @@ from pathlib import Path
 import pytest
 from posix_tests import POSIX_TESTS
 
-import promptsync
-
 HERE = Path(__file__).parent
-PACKAGE = Path(promptsync.__file__).parent
 MODULES = {"fcntl", "pty", "resource", "termios"}
 NAMES = {
     *("fork", "geteuid", "killpg", "mkfifo", "openpty", "raise_signal", "send_signal", "setrlimit"),
@@ -26,16 +23,14 @@ NAMES = {
 WORD = re.compile("|".join([*MODULES, *NAMES, r"os\.kill", "/dev/full"]))
 
 
-def uses_posix(node: ast.AST, *, alone: bool = False) -> bool:
-    """Whether something needs POSIX; ``alone``: without it there would be an error."""
+def uses_posix(node: ast.AST) -> bool:
     for one in ast.walk(node):
-        if isinstance(one, ast.Attribute) and one.attr in NAMES - ({"raise_signal"} if alone else set()):
+        if isinstance(one, ast.Attribute) and (one.attr in NAMES or ast.unparse(one) == "os.kill"):
             return True
         if isinstance(one, ast.Import) and MODULES & {name.name for name in one.names}:
             return True
         text = one.value if isinstance(one, ast.Constant) and isinstance(one.value, str) else ""
-        is_odd = text == "/dev/full" or "import resource" in text
-        if not alone and (is_odd or (isinstance(one, ast.Attribute) and ast.unparse(one) == "os.kill")):
+        if text == "/dev/full" or "import resource" in text:
             return True
     return False
 
@@ -71,16 +66,6 @@ def test_the_tests_that_need_posix_are_listed_and_what_is_listed_exists() -> Non
         for test in re.findall(r"(?m)^def (test_\w+)", text)
     }
     assert POSIX_TESTS.keys() - sources.keys() - tests == set()
-
-
-def test_the_package_names_what_only_posix_has_where_it_expects_that_it_is_missing() -> None:
-    sources = {
-        file.relative_to(PACKAGE).as_posix(): file.read_text("utf-8") for file in PACKAGE.rglob("*.py")
-    }
-    suspects = {file: ast.parse(text) for file, text in sources.items() if WORD.search(text)}
-    # Both look at the platform first.
-    expected = {"rendering.py", "server/serve.py"}
-    assert {file for file, tree in suspects.items() if uses_posix(tree, alone=True)} == expected
 
 
 IMPORT_ALL = """

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import shlex
@@ -77,18 +78,11 @@ def pages() -> dict[str, Path]:
 
 def steps(block: str) -> Iterator[Step]:
     """The commands of a block; a line that begins with > continues the command above."""
-    step: Step | None = None
-    for line in block.splitlines(keepends=True):
-        if line.startswith("$ "):
-            if step is not None:
-                yield step
-            step = Step(line[2:].rstrip("\n"))
-        elif line.startswith("> ") and step is not None and not step.shown:
-            step.command += f"\n{line[2:].rstrip(chr(10))}"
-        elif step is not None:
-            step.shown += line
-    if step is not None:
-        yield step
+    for part in re.split(r"(?m)^\$ ", block)[1:]:
+        first, *lines = part.splitlines(keepends=True)
+        more = list(itertools.takewhile(lambda line: line.startswith("> "), lines))
+        command = first + "".join(line[2:] for line in more)
+        yield Step(command.rstrip("\n"), "".join(lines[len(more) :]))
 
 
 @dataclass
@@ -113,9 +107,8 @@ class Shell:
         (self._root / "home").mkdir()
         ignored = shutil.ignore_patterns(".promptsync", "README.md")
         shutil.copytree(ROOT / "example-repo", self.cwd / "example-repo", ignore=ignored)
-        kept = {
-            key: value for key, value in os.environ.items() if not key.startswith(("PROMPT", "GIT", "CI"))
-        }
+        own = ("PROMPT", "GIT", "CI")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(own)}
         self.environ = {
             **kept,
             "PATH": f"{programs}:{os.environ['PATH']}",
@@ -123,10 +116,8 @@ class Shell:
             "HOME": str(self._root / "home"),
             "CI": "true",  # there is nobody to confirm what the pages confirm
             "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_AUTHOR_NAME": "Ada",
-            "GIT_AUTHOR_EMAIL": "ada@example.com",
-            "GIT_COMMITTER_NAME": "Ada",
-            "GIT_COMMITTER_EMAIL": "ada@example.com",
+            **{f"GIT_{who}_NAME": "Ada" for who in ("AUTHOR", "COMMITTER")},
+            **{f"GIT_{who}_EMAIL": "ada@example.com" for who in ("AUTHOR", "COMMITTER")},
             **({"PROMPTLAYER_API_KEY": "anything"} if self.has_key else {}),
         }
 
@@ -185,14 +176,9 @@ class Shell:
 
     def _outside(self, command: list[str]) -> tuple[int, str]:
         with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": told, "stderr": subprocess.STDOUT}
             started = subprocess.Popen(
-                command,
-                cwd=self.cwd,
-                env=self.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=told,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+                command, cwd=self.cwd, env=self.environ, start_new_session=True, **streams
             )
             try:
                 code = started.wait(timeout=60)
@@ -234,11 +220,9 @@ def rewritten(page: Path, directory: Path) -> str:
 
 def rerun(inside: Shell, block: re.Match[str]) -> str:
     """Run a block, and return it with the output of its commands as it is now."""
-    if block["kind"] == "sh":
-        inside.run_script(block["body"])
-        return block[0]
-    if block["kind"] == "diff":
-        inside.edit(block["body"])
+    if block["kind"] != "console":
+        act = inside.edit if block["kind"] == "diff" else inside.run_script
+        act(block["body"])
         return block[0]
     lines = ["```console\n"]
     before = ""

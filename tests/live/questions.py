@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from findings import Differs, chapter
-from session import Session, texts_in
-from workspace import RAW, Answer
+from session import Session, chapter, texts_in
+from workspace import RAW, Answer, Differs
 
 from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.canonical import same

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from findings import Differs, chapter
-from session import REFUSED, Session, texts_in
+from session import REFUSED, Session, chapter, texts_in
+from workspace import Differs
 
 TEXTS = ("You are kind.", "Hello {name}")
 

@@ -17,9 +17,8 @@ import forked
 import pytest
 import verify
 from dialect_servers import vendor
-from findings import Finding, Outcome, Report
 from seeds import FUZZ
-from session import Session
+from session import Finding, Outcome, Report, Session
 from workspace import Foreign, Workspace
 from worlds import KEY, SHORT_WAITS, Fault, Reply, Run, Seen, World, failing, fault, is_write, made, once
 

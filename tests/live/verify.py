@@ -24,11 +24,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from findings import Chapter, Finding, Outcome, RegistryFailed, Report, shown
 from questions import QUESTIONS, TABLE_QUESTIONS
-from session import REFUSED, Broken, Session
+from session import REFUSED, Broken, Chapter, Finding, Outcome, Report, Session, shown
 from story import STORY
-from workspace import PREFIX, Workspace
+from workspace import PREFIX, RegistryFailed, Workspace
 
 from promptsync.errors import PromptsyncError
 

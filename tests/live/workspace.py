@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import httpx
-from findings import Differs, RegistryFailed
 
 from promptsync.errors import PromptsyncError
 from promptsync.prompt.prompt import Label, Version
@@ -27,6 +26,14 @@ TABLES = "/api/public/v2/tables"
 RAW = "?resolve_snippets=false"
 UNKNOWN_SHAPE = (LookupError, ValueError, TypeError, AttributeError, StopIteration)
 """What reading an answer of an unknown shape can raise."""
+
+
+class Differs(Exception):
+    """The registry or promptsync did something else than a step needs."""
+
+
+class RegistryFailed(Exception):
+    """Nothing more can be found out: no connection, a rejected key, or a registry out of order."""
 
 
 class Foreign(Exception):

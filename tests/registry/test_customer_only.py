@@ -1,8 +1,10 @@
-"""A registry of the customer's document alone: what it lacks, and what must not be taken from it."""
+"""The client and other registries: one of the customer's document alone, and the embedded one."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +13,11 @@ from typing import Any
 import pytest
 from dialect_servers import CUSTOMER, Dialect, customer, only
 from registry_server import chat, completion, running
-from scripted_registry import KEY, Reply, Scripted, client
+from scripted_registry import KEY, Reply, Scripted, Seen, client, version
 
 from promptsync.prompt.prompt import Label, Prompt
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
+from promptsync.registry.open import LocalTransport
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.protocol import Registry
 from promptsync.server.app import create_app
@@ -106,11 +109,54 @@ LACKING: list[Callable[[Registry], object]] = [
 ]
 
 
-@pytest.mark.parametrize("no_route", [Reply({"detail": "Not Found"}, 404), Reply("", 405), Reply("", 501)])
-def test_an_unsupported_operation_is_named_along_with_the_registry(no_route: Reply) -> None:
-    with client(Scripted(no_route)) as registry:
-        for use in LACKING:
-            with pytest.raises(Unsupported, match="it has no such operation") as caught:
-                use(registry)
-            assert caught.value.exit_code == 4
-            assert f"{registry.url} cannot " in caught.value.message
+def test_an_unsupported_operation_is_named_along_with_the_registry() -> None:
+    for no_route in (Reply({"detail": "Not Found"}, 404), Reply("", 405), Reply("", 501)):
+        with client(Scripted(no_route)) as registry:
+            for use in LACKING:
+                with pytest.raises(Unsupported, match="it has no such operation") as caught:
+                    use(registry)
+                assert caught.value.exit_code == 4
+                assert f"{registry.url} cannot " in caught.value.message
+
+
+# -- the embedded registry ----------------------------------------------------------------------------------
+
+
+def test_a_prompt_named_like_a_part_of_a_path_is_a_prompt(tmp_path: Path) -> None:
+    with create_app(str(tmp_path / "registry.db")) as app, running(app) as url:
+        # A client in this process closes the registry with itself.
+        for registry in (PromptLayer(url, KEY), PromptLayer("local:", None, transport=LocalTransport(app))):
+            with registry:
+                for name in ("labels", "a/labels", "..", "a?b", "%2F", " "):
+                    made = registry.prompts.publish(Prompt(name, chat(name)), message="m")
+                    assert registry.prompts.get(made.template_id, name).template_id == made.template_id
+                    template = registry.prompts.get(None, name).prompt.template
+                    assert template["messages"][0]["content"][0]["text"] == name
+
+
+class Crowd:
+    """Answers raw reads, the first when ``expected`` are under way, and knows the most at once."""
+
+    def __init__(self, expected: int) -> None:
+        self.expected, self.inside, self.most = expected, 0, 0
+        self.changed = threading.Condition()
+
+    def __call__(self, seen: Seen) -> Reply:
+        with self.changed:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: self.most >= self.expected, timeout=120)
+            self.inside -= 1
+        number = int(seen.path.rpartition("/")[2])
+        return Reply(version(f"p{number}", 1, number))
+
+
+@pytest.mark.parametrize("jobs", [1, 3, 8])
+def test_no_more_requests_are_under_way_than_jobs(jobs: int) -> None:
+    crowd = Crowd(jobs)
+    with client(crowd, jobs=jobs) as registry, ThreadPoolExecutor(40) as pool:
+        versions = pool.map(lambda number: registry.prompts.get(number, f"p{number}"), range(1, 65))
+        assert [version.template_id for version in versions] == [*range(1, 65)]
+        assert registry.requests == 64
+    assert crowd.most == jobs

@@ -17,7 +17,7 @@ from promptsync.registry.address import address
 from promptsync.registry.errors import BadAnswer, FateUnknown, NotSent, Rejected
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.connection import explained
-from promptsync.registry.promptlayer.responses import EXCERPT, Answer, listed_in, shown
+from promptsync.registry.promptlayer.responses import EXCERPT, Answer, shown
 from promptsync.registry.protocol import Timeouts
 
 PROMPT = Prompt("greet", chat())
@@ -230,12 +230,6 @@ def test_a_wrong_shape_is_reported_with_what_was_expected_and_what_was_returned(
         "https://registry.example cannot read the prompt (GET /prompt-templates/7): expected JSON, "
         "but the registry returned an HTML page (status 200): <html> <body>Sign in\\x1b[2J</body>"
     )
-
-
-def test_a_list_is_found_alone_or_under_a_key() -> None:
-    lists = (([1], [1]), ({"items": [2]}, [2]), ({"rows": [3]}, [3]))
-    for body, found in (*lists, ({"rows": {}}, None), ({}, None), ("x", None), (None, None)):
-        assert listed_in(body, ("items", "rows")) == found, body
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -100,25 +100,6 @@ def test_an_evaluation_that_cannot_run_says_why() -> None:
         assert "PROMPTLAYER_API_KEY" not in caught.value.message + caught.value.hint
 
 
-def test_the_outputs_of_an_agent_are_polled() -> None:
-    nodes = {"answer": {"status": "SUCCESS"}}
-    script = Scripted(Reply({"success": True}, 202), Reply(nodes), Reply('"sunny"'))
-    with client(script) as registry:
-        results = [registry.checks.agent_result(1) for _ in range(3)]
-    assert results == [(False, None), (True, nodes), (True, "sunny")]
-    assert {asked(seen)["return_all_outputs"] for seen in script.seen} == {"true"}
-
-
-def test_a_prompt_is_rendered_by_the_registry() -> None:
-    script = Scripted(Reply({**version("greet"), "llm_kwargs": {"model": "gpt-4o"}}))
-    with client(script) as registry:
-        rendered = registry.prompts.render("greet", label="prod", provider="openai", variables={"name": "A"})
-        assert rendered["llm_kwargs"] == {"model": "gpt-4o"}
-        with pytest.raises(RemoteError, match="expected the prompt 'other'"):
-            registry.prompts.render("other")
-    assert script.seen[0].body == {"label": "prod", "provider": "openai", "input_variables": {"name": "A"}}
-
-
 # -- tables -------------------------------------------------------------------------------------------------
 
 

@@ -77,56 +77,46 @@ def _chunk(**choice: Any) -> dict[str, Any]:
 
 _MESSAGE = _RESPONSE["output"][0]
 _PLACE = {"item_id": "o1", "output_index": 0, "content_index": 0, "sequence_number": 1}
-_TEXT_PART = {"type": "output_text", "text": "", "annotations": []}
+_TEXT = {"type": "output_text", "text": "", "annotations": []}
 _IMAGE = {"type": "image_generation.completed", "b64_json": "aGk=", "created_at": 1, "output_format": "webp"}
+_BLOCK = {"index": 0, "content_block": {"type": "text", "text": ""}}
 _STOP = {"stop_reason": "end_turn", "stop_sequence": None}
+_CHUNKS = (
+    _chunk(delta={"role": "assistant", "content": "Hel"}),
+    _chunk(delta={"content": "lo"}),
+    _chunk(delta={}, finish_reason="stop"),
+    {**_CHUNK, "choices": [], "usage": _CHAT["usage"]},
+)
+_RESPONSES = (
+    {"type": "response.created", "response": {**_RESPONSE, "output": []}, "sequence_number": 0},
+    {"type": "response.output_item.added", "item": {**_MESSAGE, "content": []}, **_PLACE},
+    {"type": "response.content_part.added", "part": _TEXT, **_PLACE},
+    {"type": "response.output_text.delta", "delta": "Hello", "logprobs": [], **_PLACE},
+    {"type": "response.output_text.done", "text": "Hello", "logprobs": [], **_PLACE},
+    {"type": "response.output_item.done", "item": _MESSAGE, **_PLACE},
+    {"type": "response.completed", "response": _RESPONSE, "sequence_number": 2},
+)
+_MESSAGES = (
+    {"type": "message_start", "message": {**_CLAUDE, "content": [], "stop_reason": None}},
+    {"type": "content_block_start", **_BLOCK},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": _STOP, "usage": {"output_tokens": 1}},
+    {"type": "message_stop"},
+)
+_CONVERSED = {
+    "messageStart": {"role": "assistant"},
+    "contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "Hello"}},
+    "contentBlockStop": {"contentBlockIndex": 0},
+    "messageStop": {"stopReason": "end_turn"},
+}
 _STREAMS = (
-    (
-        "/chat/completions",
-        _sse(
-            _chunk(delta={"role": "assistant", "content": "Hel"}),
-            _chunk(delta={"content": "lo"}),
-            _chunk(delta={}, finish_reason="stop"),
-            {**_CHUNK, "choices": [], "usage": _CHAT["usage"]},
-            end="data: [DONE]\n\n",
-        ),
-    ),
-    (
-        "/responses",
-        _sse(
-            {"type": "response.created", "response": {**_RESPONSE, "output": []}, "sequence_number": 0},
-            {"type": "response.output_item.added", "item": {**_MESSAGE, "content": []}, **_PLACE},
-            {"type": "response.content_part.added", "part": _TEXT_PART, **_PLACE},
-            {"type": "response.output_text.delta", "delta": "Hello", "logprobs": [], **_PLACE},
-            {"type": "response.output_text.done", "text": "Hello", "logprobs": [], **_PLACE},
-            {"type": "response.output_item.done", "item": _MESSAGE, **_PLACE},
-            {"type": "response.completed", "response": _RESPONSE, "sequence_number": 2},
-            named=True,
-        ),
-    ),
+    ("/chat/completions", _sse(*_CHUNKS, end="data: [DONE]\n\n")),
+    ("/responses", _sse(*_RESPONSES, named=True)),
     ("/images/generations", _sse(_IMAGE, named=True)),
-    (
-        "/messages",
-        _sse(
-            {"type": "message_start", "message": {**_CLAUDE, "content": [], "stop_reason": None}},
-            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
-            {"type": "content_block_stop", "index": 0},
-            {"type": "message_delta", "delta": _STOP, "usage": {"output_tokens": 1}},
-            {"type": "message_stop"},
-            named=True,
-        ),
-    ),
+    ("/messages", _sse(*_MESSAGES, named=True)),
     (":streamGenerateContent", _sse(_BODIES["gemini"])),
-    (
-        "/converse-stream",
-        _aws(
-            messageStart={"role": "assistant"},
-            contentBlockDelta={"contentBlockIndex": 0, "delta": {"text": "Hello"}},
-            contentBlockStop={"contentBlockIndex": 0},
-            messageStop={"stopReason": "end_turn"},
-        ),
-    ),
+    ("/converse-stream", _aws(**_CONVERSED)),
 )
 
 

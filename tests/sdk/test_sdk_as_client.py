@@ -164,59 +164,28 @@ def test_traces_are_exported_and_can_be_read(sdk: Sdk, app: Application, caplog:
     assert (span["attributes"]["team"], span["request_log_id"]) == ("support", request_id)
 
 
-# -- skills ---------------------------------------------------------------------------------------------
-
-COLLECTION = {
-    "name": "team/support skills",
-    "provider": "claude_code",
-    "files": [{"path": "CLAUDE.md", "content": "Be kind.\n"}, {"path": "triage/SKILL.md", "content": "ü"}],
-    "commit_message": "Start",
-}
-CLAUDE, TRIAGE = ".claude/CLAUDE.md", ".claude/skills/triage/SKILL.md"
-
-
-def test_skills_are_published_updated_and_pulled(sdk: Sdk) -> None:
-    made = sdk.do("skills.publish", COLLECTION)
-    assert sdk.do("skills.pull", COLLECTION["name"])["files"] == {CLAUDE: "Be kind.\n", TRIAGE: "ü"}
-    updates = [{"path": "CLAUDE.md", "content": "Be brief."}]
+def test_skills_are_published_updated_and_pulled(sdk: Sdk, tmp_path: Path) -> None:
+    files = [{"path": "CLAUDE.md", "content": "Be kind.\n"}, {"path": "triage/SKILL.md", "content": "ü"}]
+    name, claude = "team/support skills", ".claude/CLAUDE.md"
+    made = sdk.do("skills.publish", {"name": name, "provider": "claude_code", "files": files})
+    pulled = sdk.do("skills.pull", name)["files"]
+    assert pulled == {claude: "Be kind.\n", ".claude/skills/triage/SKILL.md": "ü"}
     moves = [{"old_path": "triage/SKILL.md", "new_path": "refund/SKILL.md"}]
-    about = {"name": "crew", "commit_message": "Tighten", "release_label": "prod"}
-    updated = sdk.do("skills.update", COLLECTION["name"], file_updates=updates, moves=moves, **about)
-    about = updated["skill_collection"]
-    assert (about["id"], about["name"]) == (made["skill_collection"]["id"], "crew")
-    assert (updated["version"]["number"], updated["version"]["commit_message"]) == (2, "Tighten")
-    last = sdk.do("skills.update", "crew", deletes=["CLAUDE.md"], provider="openai")
-    assert (last["version"]["number"], last["skill_collection"]["provider"]) == (3, "openai")
-    for which, how, paths in (
-        ("crew", {}, [".agents/skills/refund/SKILL.md"]),
-        ("crew", {"label": "prod"}, [CLAUDE, ".claude/skills/refund/SKILL.md"]),
-        (about["id"], {"version": 1}, [CLAUDE, TRIAGE]),
-    ):
-        assert list(sdk.do("skills.pull", which, **how)["files"]) == paths
-
-
-def test_skills_in_archives(sdk: Sdk, tmp_path: Path) -> None:
-    sdk.do("skills.publish", COLLECTION)
-    pulled = sdk.do("skills.pull", COLLECTION["name"], format="zip")
-    made = sdk.do("skills.publish", {"name": "copy", "provider": "claude_code"}, zip=pulled)
-    assert made["version"]["file_paths"] == ["CLAUDE.md", "triage/SKILL.md"]
+    updated = sdk.do("skills.update", name, name="crew", moves=moves, release_label="prod")
+    assert updated["skill_collection"]["id"] == made["skill_collection"]["id"]
     logo, file = b"\x89PNG\xff" * 200_000, tmp_path / "more.zip"
     with zipfile.ZipFile(file, "w") as more:
         more.writestr("logo.png", logo)
-    updated = sdk.do("skills.update", "copy", zip=file, deletes=["CLAUDE.md"], release_label="prod")
-    assert updated["version"]["file_paths"] == ["logo.png", "triage/SKILL.md"]
-    pulled = sdk.do("skills.pull", "copy", label="prod", format="zip")
-    with zipfile.ZipFile(io.BytesIO(pulled)) as archive:
-        assert archive.read(".claude/logo.png") == logo
-    for words, name, arguments, options in (
-        ("no skill collection called 'nobody'", "skills.pull", ["nobody"], {}),
-        ("no release label 'dev'", "skills.pull", ["copy"], {"label": "dev"}),
-        ("called 'team/support skills' already", "skills.publish", [COLLECTION], {}),
-        ("The collection has no file 'x'", "skills.update", ["copy"], {"deletes": ["x"]}),
-        ("read as a ZIP file", "skills.update", ["copy"], {"zip": b"x"}),
-    ):
-        with pytest.raises(Exception, match=words):
-            sdk.do(name, *arguments, **options)
+    last = sdk.do("skills.update", "crew", zip=file, deletes=["CLAUDE.md"], provider="openai")
+    assert last["version"]["file_paths"] == ["logo.png", "refund/SKILL.md"]
+    with zipfile.ZipFile(io.BytesIO(sdk.do("skills.pull", "crew", format="zip"))) as archive:
+        assert archive.read(".agents/logo.png") == logo
+    assert list(sdk.do("skills.pull", "crew", label="prod")["files"]) == [
+        claude,
+        ".claude/skills/refund/SKILL.md",
+    ]
+    with pytest.raises(Exception, match="no release label 'dev'"):
+        sdk.do("skills.pull", "crew", label="dev")
 
 
 # -- the SDK on one side, promptsync on the other ------------------------------------------------------
