@@ -6,7 +6,6 @@ from located import found, lint
 from promptsync.lint.rules import KnownPrompts
 
 TONE = "name: tone\ncontent: Stay calm.\n"
-PINNED = "@label:prod"
 
 
 def uses(name: str, *references: str, form: str = "content: |\n  Hi\n  {}\n") -> str:

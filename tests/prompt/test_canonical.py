@@ -8,11 +8,15 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from registry_filler import filled, reordered
+from seeds import examples
 from strategies import prompts
+from vendor_fields import grown
 
+from promptsync.prompt.additions import unknown_fields, without_additions
 from promptsync.prompt.canonical import canonical, comparable, digest, encode
 from promptsync.prompt.prompt import Prompt, tag_set
 
@@ -29,11 +33,6 @@ def user(content: Any = "Hello", **more: Any) -> dict[str, Any]:
 
 def text(value: str, **more: Any) -> dict[str, Any]:
     return {"type": "text", "text": value, **more}
-
-
-def block(kind: str, **more: Any) -> Prompt:
-    """A message with one block."""
-    return chat(user([{"type": kind, **more}]))
 
 
 def model(**more: Any) -> Prompt:
@@ -189,3 +188,52 @@ def _another(value: Any) -> Any:
     if isinstance(value, int | float):
         return 0.5 if value != 0.5 else True
     return "other" if value != "other" else "one"
+
+
+# -- keys that a registry adds: an oracle inserts them -------------------------------------------------------
+
+
+@settings(max_examples=examples(60))
+@given(prompts(), st.integers(0, 1 << 30))
+def test_what_was_sent_comes_out_again_and_nothing_of_the_file_is_left_out(sent: Prompt, seed: int) -> None:
+    """The file may be another text by now: what it has in common with the version must stay comparable."""
+    stored = grown(sent, seed)
+    assert digest(without_additions(sent, stored)[0]) == digest(sent)
+    assert digest(without_additions(sent, stored, stored)[0]) == digest(sent)
+    kept, added = without_additions(sent, stored, sent)
+    assert (kept.template, kept.metadata, added) == (stored.template, stored.metadata, frozenset())
+    assert without_additions(stored, stored) == (stored, frozenset())
+    assert without_additions(stored, sent) == (sent, frozenset())
+    assert unknown_fields([(sent, sent), (stored, stored)]) == []
+
+
+SENT = chat({"role": "user", "content": [{"type": "text", "text": "Hi"}]}, {"role": "assistant", "x": 1})
+FIRST, SECOND = SENT.template["messages"]
+
+KEPT: dict[str, Prompt] = {
+    "a known key": chat({**FIRST, "name": "ann"}, SECOND),
+    "another value of a key that was sent": chat(FIRST, {**SECOND, "x": 2}),
+    "a message": chat(FIRST, SECOND, {"role": "user", "content": []}),
+    "custom metadata": replace(SENT, metadata={"owner": "ann"}),
+    "a key that is gone": chat(FIRST, {"role": "assistant"}),
+}
+
+
+@pytest.mark.parametrize("what", KEPT)
+def test_what_may_be_an_edit_stays_a_difference(what: str) -> None:
+    stored = KEPT[what]
+    assert without_additions(SENT, stored) == (stored, frozenset())
+    assert canonical(stored) != canonical(SENT)
+
+
+LONGER = {**FIRST, "content": [*FIRST["content"], {"type": "code", "code": "", "z": 1}]}
+ADDED = {
+    "messages[].y": chat(FIRST, SECOND, {"role": "user", "content": [], "y": 1}),
+    "messages[].content[].z": chat(LONGER, SECOND),
+}
+
+
+@pytest.mark.parametrize("key", ADDED)
+def test_unknown_keys_are_left_out_of_lists_of_another_length(key: str) -> None:
+    found, added = without_additions(SENT, ADDED[key])
+    assert added == {key} and "'y'" not in repr(found) and "'z'" not in repr(found)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from strategies import prompts as any_prompts
 
-from promptsync.prompt.contract import contract_changes, schema_changes
+from promptsync.prompt.contract import (
+    ContractChange,
+    contract_changes,
+    response_schema,
+    schema_changes,
+    tools_of,
+)
 from promptsync.prompt.prompt import Prompt
 
 S, INT, N, NULL = {"type": "string"}, {"type": "integer"}, {"type": "number"}, {"type": "null"}
@@ -121,9 +128,11 @@ RESPONSES = [
 ]
 
 
-def lines(changes: list[Any]) -> list[str]:
+def check(changes: Iterable[ContractChange], expected: list[str]) -> None:
     letters = {"breaking": "B", "unknown": "?"}
-    return [f"{letters[change.verdict]} {change.where} {change.what}" for change in changes]
+    reported = [f"{letters[change.verdict]} {change}" for change in changes]
+    assert len(reported) == len(expected), reported
+    assert all(line.startswith(start) for line, start in zip(reported, expected, strict=True)), reported
 
 
 ARGUMENTS = [
@@ -144,9 +153,7 @@ ARGUMENTS = [
     [*((*row, False) for row in RESPONSES), *((*row, True) for row in ARGUMENTS)],
 )
 def test_schemas(old, new, expected, is_closed):
-    reported = lines(schema_changes(old, new, "", is_closed=is_closed))
-    assert len(reported) == len(expected), reported
-    assert all(line.startswith(start) for line, start in zip(reported, expected, strict=True)), reported
+    check(schema_changes(old, new, "", is_closed=is_closed), expected)
 
 
 # -- whole prompts ----------------------------------------------------------------------------------------
@@ -173,12 +180,8 @@ def tool(name: str, *optional: str, **parameters: Any) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, "parameters": obj(*optional, **parameters)}}
 
 
-def with_block(block: dict[str, Any]) -> dict[str, Any]:
-    return {**chat(), "template": {"type": "chat", "messages": [{"role": "user", "content": [block]}]}}
-
-
-def with_role(role: str, name: str) -> dict[str, Any]:
-    return {**chat(), "template": {"type": "chat", "messages": [{"role": role, "name": name, "content": []}]}}
+def saying(**message: Any) -> dict[str, Any]:
+    return {**chat(), "template": {"type": "chat", "messages": [message]}}
 
 
 def answering(schema: Any) -> dict[str, Any]:
@@ -199,9 +202,13 @@ PROMPTS = [
     (jinja("Hi"), jinja("{% if a %}{{ a }}{% endif %}"), []),
     (jinja("{{ a }}"), jinja("{{ a or 'x' }}"), []),
     (jinja("{% if a %}x{% endif %}"), jinja("{{ a }}"), ["B variable a is no longer optional"]),
-    (HI, with_role("placeholder", "history"), ["B variable history is new"]),
-    (with_role("placeholder", "a"), chat("{a}"), ["B variable a is used as text now"]),
-    (chat("{a}"), with_block({"type": "media_variable", "name": "a"}), ["B variable a is used as media now"]),
+    (HI, saying(role="placeholder", name="history"), ["B variable history is new"]),
+    (saying(role="placeholder", name="a"), chat("{a}"), ["B variable a is used as text now"]),
+    (
+        chat("{a}"),
+        saying(role="user", content=[{"type": "media_variable", "name": "a"}]),
+        ["B variable a is used as media now"],
+    ),
     (HI, chat("Hi", tools=[{"type": "variable", "name": "more"}]), ["B variable more is new"]),
     # -- template format, type, provider
     (chat("{a}"), jinja("{{ a }}"), ["B template_format was f-string, is jinja2"]),
@@ -249,14 +256,69 @@ def as_prompt(short: dict[str, Any]) -> Prompt:
 
 @pytest.mark.parametrize(("live", "new", "expected"), PROMPTS)
 def test_prompts(live, new, expected):
-    letters = {"breaking": "B", "unknown": "?"}
-    changes = contract_changes(as_prompt(live), as_prompt(new))
-    reported = [f"{letters[change.verdict]} {change}" for change in changes]
-    assert len(reported) == len(expected), reported
-    assert all(line.startswith(start) for line, start in zip(reported, expected, strict=True)), reported
+    check(contract_changes(as_prompt(live), as_prompt(new)), expected)
 
 
 @given(any_prompts(), any_prompts())
 def test_any_two_prompts_can_be_compared(live, new):
     assert contract_changes(live, live) == ()
     contract_changes(live, new)
+
+
+# -- where a prompt has its schemas --------------------------------------------------------------------------
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+OBJECT = {"type": "object"}
+
+
+def with_parameters(**parameters: object) -> Prompt:
+    return Prompt(
+        "p", {"type": "chat", "messages": []}, {"model": {"provider": "x", "parameters": parameters}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "schema"),
+    [
+        ({}, None),
+        ({"response_format": {"type": "json_object"}}, OBJECT),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}}, SCHEMA),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": "broken"}}}, OBJECT),
+        ({"response_format": {"type": "json_schema", "schema": SCHEMA}}, SCHEMA),
+        ({"response_format": {"type": "json_object", "json_schema": SCHEMA}}, SCHEMA),
+        ({"text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}}}, SCHEMA),
+        ({"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}, SCHEMA),
+        ({"output_format": {"type": "json_schema", "schema": SCHEMA}}, SCHEMA),
+        ({"response_mime_type": "application/json"}, {}),
+        ({"response_mime_type": "application/json", "response_schema": SCHEMA}, SCHEMA),
+        ({"responseMimeType": "application/json", "responseSchema": SCHEMA}, SCHEMA),
+        ({"generation_config": {"response_json_schema": SCHEMA}}, SCHEMA),
+        ({"generationConfig": {"responseJsonSchema": SCHEMA}}, SCHEMA),
+        ({"response_format": None, "text": 3, "generation_config": []}, None),
+    ],
+)
+def test_the_schema_of_a_response_is_where_its_provider_has_it(parameters, schema):
+    assert response_schema(with_parameters(**parameters)) == schema
+
+
+def test_tools_by_name():
+    functions = [
+        {"name": "find", "parameters": SCHEMA},
+        {"name": "list"},
+        {"name": "broken", "parameters": "x"},
+        {"name": 3},
+    ]
+    others = [
+        {"type": "web_search", "name": "web", "id": "w"},
+        {"type": "registry", "tool_registry_id": 12, "label": "prod"},
+        {"type": "variable", "name": "more"},
+        "broken",
+    ]
+    tools = [{"type": "function", "function": function} for function in functions]
+    old = [{"name": "old", "parameters": SCHEMA}, {"description": "no name"}]
+    assert tools_of(Prompt("p", {"type": "chat", "tools": tools + others, "functions": old})) == {
+        "find": SCHEMA,
+        "list": {"type": "object", "properties": {}},
+        **dict.fromkeys(("broken", "web_search", "registry tool 12")),
+        "old": SCHEMA,
+    }

@@ -31,9 +31,8 @@ def model(**more: Any) -> Prompt:
 
 
 SYSTEM = said("system", "You are a friendly assistant of the shop.")
-BRIEF = {**SYSTEM, "content": "You are a brief assistant of the shop."}
 QUESTION, OTHER = said("user", "{question}"), said("user", "{question}!")
-ANSWER, POLICY = said("assistant", "Let me look that up for you."), said("developer", "Policy 7.")
+ANSWER = said("assistant", "Let me look that up for you.")
 CODE, THOUGHT, LOOK = (
     {"type": "code", "code": "b"},
     {"type": "thinking", "thinking": "a"},
