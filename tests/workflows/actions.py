@@ -203,17 +203,22 @@ class Job:
         (self.place / "event.json").write_text(json.dumps(event.payload))
         self.path = [str(hub.place / "bin"), os.environ["PATH"]]
         self.done = Done(directory=self.workspace)
-        github = {
-            "event": event.payload,
+        self.github = {
             "event_name": event.name,
+            "event_path": str(self.place / "event.json"),
             "ref": event.ref,
             "ref_name": event.ref_name,
             "ref_type": "branch",
+            "base_ref": event.base_ref,
+            "head_ref": event.head_ref,
             "repository": REPOSITORY,
-            "token": TOKEN,
+            "repository_owner": REPOSITORY.partition("/")[0],
+            "sha": self.sha,
+            "workspace": str(self.workspace),
         }
-        runner = {"os": "Linux", "arch": "X64", "temp": str(self.temp)}
-        values = {"github": github, "secrets": secrets, "vars": hub.variables, "runner": runner}
+        self.runner = {"os": "Linux", "arch": "X64", "temp": str(self.temp)}
+        github = {**self.github, "event": event.payload, "token": TOKEN}
+        values = {"github": github, "secrets": secrets, "vars": hub.variables, "runner": self.runner}
         defaults = job.get("defaults", {}).get("run", {})
         self.scope = Scope({**values, "steps": {}, "env": {}}, defaults=defaults)
 
@@ -338,19 +343,8 @@ class Job:
             "FAKE_GITHUB": self.hub.host.url,
             "CI": "true",
             "GITHUB_ACTIONS": "true",
-            "GITHUB_EVENT_NAME": self.event.name,
-            "GITHUB_EVENT_PATH": str(self.place / "event.json"),
-            "GITHUB_REPOSITORY": REPOSITORY,
-            "GITHUB_REPOSITORY_OWNER": REPOSITORY.partition("/")[0],
-            "GITHUB_REF": self.event.ref,
-            "GITHUB_REF_NAME": self.event.ref_name,
-            "GITHUB_REF_TYPE": "branch",
-            "GITHUB_SHA": self.sha,
-            "GITHUB_BASE_REF": self.event.base_ref,
-            "GITHUB_HEAD_REF": self.event.head_ref,
-            "GITHUB_WORKSPACE": str(self.workspace),
-            "RUNNER_OS": "Linux",
-            "RUNNER_TEMP": str(self.temp),
+            **{f"GITHUB_{key.upper()}": value for key, value in self.github.items()},
+            **{f"RUNNER_{key.upper()}": value for key, value in self.runner.items()},
             **scope.extra,
             **scope.values["env"],
         }
