@@ -38,15 +38,12 @@ Pieces = Sequence[str]
 class DiffLine(Struct, frozen=True):
     """One line of a diff.
 
-    ``old`` and ``new`` are line numbers from 1, ``None`` where the line does not exist; pieces of one long
-    line share a number. ``emphasis`` are the parts of ``text`` that changed, as (start, end) in code points.
-    A ``hunk`` line has a text such as ``@@ -1,3 +1,4 @@``.
+    ``emphasis`` are the parts of ``text`` that changed, as (start, end) in code points. A ``hunk`` line has a
+    text such as ``@@ -1,3 +1,4 @@``.
     """
 
     kind: LineKind
     text: str
-    old: int | None = None
-    new: int | None = None
     emphasis: tuple[Span, ...] = ()
 
     @property
@@ -73,12 +70,11 @@ def unified(old: str, new: str, context: int = 3) -> list[DiffLine]:
         old_range, new_range = _range(before[first[1] : last[2]]), _range(after[first[3] : last[4]])
         lines.append(DiffLine("hunk", f"@@ -{old_range} +{new_range} @@"))
         for tag, low, high, new_low, new_high in group:
-            block = before[low:high], after[new_low:new_high]
+            block, new_block = before[low:high], after[new_low:new_high]
             if tag == "equal":
-                for (text, number), (_, new_number) in zip(*block, strict=True):
-                    lines.append(DiffLine("context", text.removesuffix("\n"), number, new_number))
+                lines += [DiffLine("context", text.removesuffix("\n")) for text, _ in block]
             else:
-                lines += _changed(*block)
+                lines += _changed(block, new_block)
     return lines
 
 
@@ -120,11 +116,9 @@ def _changed(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine
     old, new = ([text.removesuffix("\n") for text, _ in side] for side in (before, after))
     spans = [emphasis(*pair) for pair in zip(old, new, strict=False)]
     spans += [((), ())] * abs(len(old) - len(new))
-    removed = zip(old, before, spans, strict=False)
-    added = zip(new, after, spans, strict=False)
     return [
-        *(DiffLine("removed", text, old=number, emphasis=span) for text, (_, number), (span, _) in removed),
-        *(DiffLine("added", text, new=number, emphasis=span) for text, (_, number), (_, span) in added),
+        *(DiffLine("removed", text, span) for text, (span, _) in zip(old, spans, strict=False)),
+        *(DiffLine("added", text, span) for text, (_, span) in zip(new, spans, strict=False)),
     ]
 
 
