@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from promptsync.prompt.prompt import KeyPath
+from promptsync.prompt.prompt import KeyPath, leaves
 
 OUTPUT: Final = "Output"
 """The title of the prompt column, unless a file says otherwise."""
@@ -98,18 +98,11 @@ class EvaluationFile(Struct, frozen=True):
 
 def sources(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     """Yield the columns that a ``config`` names, each with its place in there."""
-    for key, title in config.items():
-        if isinstance(title, str) and (key == "source" or key.endswith("_source")):
-            yield (key,), title
-    several = config.get("sources")
-    for index, title in enumerate(several if isinstance(several, list) else ()):
-        if isinstance(title, str):
-            yield ("sources", index), title
-    for key in MAPPINGS:
-        mapping = config.get(key)
-        for variable, title in mapping.items() if isinstance(mapping, Mapping) else ():
-            if isinstance(title, str):
-                yield (key, variable), title
+    for path, title in leaves(config):
+        key = str(path[0]) if path else ""
+        is_source = len(path) == 1 and (key == "source" or key.endswith("_source"))
+        if isinstance(title, str) and (is_source or (len(path) == 2 and key in ("sources", *MAPPINGS))):
+            yield path, title
 
 
 def cell_text(value: Any) -> str:
