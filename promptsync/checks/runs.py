@@ -18,6 +18,7 @@ from promptsync.checks.catalog import Use, score_of, uses_in
 from promptsync.checks.comparison import RowResult
 from promptsync.errors import RemoteError
 from promptsync.parallel import for_each, mapped
+from promptsync.project.project import Progress
 from promptsync.project.target import LATEST, At
 from promptsync.prompt.prompt import as_mapping
 from promptsync.registry.errors import FateUnknown, NotFound, Unsupported
@@ -180,9 +181,6 @@ class Run(Struct, frozen=True, kw_only=True):
             return self
         return replace(self, seconds=time.monotonic() - self.begun)
 
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, and how many there are (0: not known yet)."""
 
 Poll = Callable[[Run], Run]
 """Returns the new state of a run. Raises ``RemoteError``."""

@@ -170,9 +170,6 @@ def check_unused(project: Project, listed: Version, label: str) -> None:
 
 # -- rollbacks ----------------------------------------------------------------------------------------------
 
-_SUBJECT = 50
-"""Most characters of a commit's subject that are shown."""
-
 
 def plan_rollbacks(project: Project, prompts: Sequence[tuple[Labelled, int | None]], label: str) -> LabelPlan:
     """Plan to undo releases: each label moves to its number, without one to where it was before.
@@ -242,7 +239,7 @@ def find_target(project: Project, ref: str) -> TargetCommit:
         hint = "promptsync rollback NAME --label LABEL --to N"
         raise UsageError(f"--to {ref} {what}", hint=hint, code="no-commit")
     short, subject, _ = history.described([commit])[commit]
-    return TargetCommit(ref, commit, f"{short} ({shorten(subject, _SUBJECT)})" if subject else short)
+    return TargetCommit(ref, commit, f"{short} ({shorten(subject, 50)})" if subject else short)
 
 
 def plan_rollback_to_commit(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from checking import Bench, agent, evaluation
 from msgspec.structs import replace
-from worlds import World
 
 from promptsync.checks.assignment import Check, Place
 from promptsync.checks.catalog import NoSuchItem, find_checks
@@ -57,14 +56,6 @@ def test_what_the_registry_lacks_is_named_with_its_places_before_anything_runs(b
     )
     assert "did you mean 'quality'" in error.hint
     assert [line.count("did you mean") for line in find(wrong, agent("bto")).details] == [1]
-
-
-def test_what_the_embedded_registry_lacks_has_to_be_declared(local: World) -> None:
-    local.write("a", evaluations=["quality"])
-    local.commit()
-    done = local.run("deploy", "--label", "prod", "--yes")
-    assert done.code == 2 and "has no evaluation 'quality'" in done.err, str(done)
-    assert "the embedded registry has what its fixtures file and evaluation files declare" in done.err
 
 
 def test_a_registry_failure_is_reported_beside_the_other_results(bench: Bench) -> None:

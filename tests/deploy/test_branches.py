@@ -156,8 +156,7 @@ def test_checks_are_those_of_the_commit(changed: World) -> None:
         else:
             changed.put(path, text)
         for options in ([], *([["a"]] if is_of_all else [])):
-            done = changed.exits(3, "deploy", *options)
-            assert f"{path} has changes that are not committed; deploy" in done.err
+            done = changed.says(3, f"{path} has changes that are not committed; deploy", "deploy", *options)
             assert f"git add {'prompts' if path.startswith('prompts') else path}" in done.err
         if not is_of_all:
             changed.ok("deploy", "a", "--dry-run")

@@ -11,8 +11,6 @@ from worlds import Run, World, own_world
 
 TABLE = thanks(2, prompts=["faq"], rows=[{"question": "polite?", "customer": "Ada"}])
 BY_LABEL = "@@@tone@label:prod@@@"
-BREAKING, UNKNOWN = ("breaking", False), ("unknown", False)
-"""The verdict on a prompt, and that it was not accepted."""
 
 
 @own_world(fixtures=SCRIPTED)
@@ -29,7 +27,7 @@ def world(world: World) -> None:
 
 def rewrite(world: World, name: str, text: str = "", **more: Any) -> None:
     """Commit another text of a prompt."""
-    world.write(name, text, **({} if "content" in more else {"model": MODEL}), **more)
+    world.write(name, text, **({"content": text} if name == "tone" else {"model": MODEL}), **more)
     world.commit(f"Change {name}")
     world.forget()
 
@@ -39,18 +37,17 @@ def breaks(world: World, **more: Any) -> None:
     rewrite(world, "refund", "About {order} for {customer}", **more)
 
 
-def contract(run: Run) -> dict[str, tuple[str, bool]]:
-    """The verdict on each prompt whose contract changes, and whether it was accepted."""
-    return {
-        prompt["name"]: (
-            " ".join(sorted({change["verdict"] for change in prompt["changes"]})),
-            prompt["accepted"],
-        )
+def contract(run: Run) -> dict[str, str]:
+    """The verdict on each prompt whose contract changes."""
+    verdicts = {
+        prompt["name"]: {change["verdict"] for change in prompt["changes"]}
         for prompt in run.document["contract"]
+        if not prompt["accepted"]
     }
+    return {name: " ".join(sorted(of_changes)) for name, of_changes in verdicts.items()}
 
 
-def planned(world: World) -> dict[str, tuple[str, bool]]:
+def planned(world: World) -> dict[str, str]:
     return contract(world.run("deploy", "--dry-run", "--json"))
 
 
@@ -62,7 +59,7 @@ def test_a_break_stops_the_deploy_before_anything_is_published(world: World) -> 
     assert "hint: or set needs: app >= VERSION in prompts/refund.yaml, and commit it" in done.err
     refused = world.exits(3, "deploy", "refund", "--label", "prod", "--keep-going", "--json")
     error = refused.document["error"]
-    assert (error["code"], contract(refused)) == ("contract", {"refund": BREAKING})
+    assert (error["code"], contract(refused)) == ("contract", {"refund": "breaking"})
     assert error["hint"].startswith("promptsync deploy refund --breaking refund --label prod\n")
     world.says(2, "did you mean 'refund'?", "deploy", "--breaking", "refnd")
     world.says(2, "--breaking needs exact names, and 'ref*' is a pattern", "deploy", "--breaking", "ref*")
@@ -73,16 +70,17 @@ def test_a_break_stops_the_deploy_before_anything_is_published(world: World) -> 
     world.ok("deploy", "--breaking", str(world.path("refund")))
 
 
-@pytest.mark.parametrize("how", ["needs", "metadata", "flags"])
-def test_an_accepted_break_is_released(world: World, how: str) -> None:
-    needs, flags = {"needs": "app >= 2"}, ["--breaking", "faq", "--breaking", "refund"]
-    breaks(world, **{"needs": needs, "metadata": {"metadata": needs}, "flags": {}}[how])
-    done = world.ok("deploy", *(flags if how == "flags" else []))
+NEEDS, FLAGS = {"needs": "app >= 2"}, ("--breaking", "faq", "--breaking", "refund")
+
+
+@pytest.mark.parametrize(("more", "flags"), [(NEEDS, ()), ({"metadata": NEEDS}, ()), ({}, FLAGS)])
+def test_an_accepted_break_is_released(world: World, more: dict[str, Any], flags: tuple[str, ...]) -> None:
+    breaks(world, **more)
+    done = world.ok("deploy", *flags)
     assert re.search(r"accepted +refund: .*customer", done.out)
-    assert ("needs: app >= 2" in done.out) == (how != "flags")
-    assert ("faq: breaks nothing; --breaking is not necessary" in done.out) == (how == "flags")
-    assert world.label("refund", "prod") == 2
-    assert world.read("refund")["metadata"].get("needs") == (None if how == "flags" else "app >= 2")
+    note = "faq: breaks nothing; --breaking is not necessary" if flags else "needs: app >= 2"
+    assert note in done.out and world.label("refund", "prod") == 2
+    assert world.read("refund")["metadata"].get("needs") == (None if flags else "app >= 2")
 
 
 def test_what_the_live_version_needs_already_excuses_no_second_break(world: World) -> None:
@@ -118,7 +116,7 @@ def test_what_breaks_nothing_is_released(world: World, name: str, text: str) -> 
 def test_what_cannot_be_judged_is_shown_and_released(world: World) -> None:
     rewrite(world, "refund", "About {order}", tools=[{"type": "registry", "tool_registry_id": 7}])
     assert re.search(r"cannot tell +refund: ", world.ok("deploy", "--dry-run").out)
-    assert planned(world) == {"refund": UNKNOWN}
+    assert planned(world) == {"refund": "unknown"}
 
 
 def test_an_edit_of_text_alone_reads_no_snippet(world: World) -> None:
@@ -133,9 +131,8 @@ def test_an_edit_of_text_alone_reads_no_snippet(world: World) -> None:
 
 
 def test_a_snippet_breaks_the_prompts_that_render_it(world: World) -> None:
-    rewrite(world, "tone", content="Be brief to {customer}.")
-    done = world.exits(3, "deploy")
-    assert "'faq' breaks applications that read prod v1" in done.err
+    rewrite(world, "tone", "Be brief to {customer}.")
+    done = world.says(3, "'faq' breaks applications that read prod v1", "deploy")
     assert "hint: promptsync deploy --breaking faq\n" in done.err and "tone" not in done.err
     assert "break applications that read faq (prod): " in world.ok("status").out
     # It is the prompt that breaks, so that one says what it needs.
@@ -154,31 +151,31 @@ PINNED = [("faq", "@@@tone@version_number:1@@@ {question}"), TO_CUSTOMER]
     ("released", "last", "changes"),
     [
         # Applications may read the snippet itself.
-        ([], ("tone", "Be brief about {question}."), {"tone": UNKNOWN}),
+        ([], ("tone", "Be brief about {question}."), {"tone": "unknown"}),
         ([("tone", "Be brief about {question}.")], ("faq", f"{BY_LABEL} Really: {{question}}"), {}),
-        (PINNED, ("faq", "@@@tone@version_number:2@@@ {question}"), {"faq": BREAKING}),
-        (PINNED, ("faq", "@@@tone@label:prod@@@ {question}"), {"faq": BREAKING}),
+        (PINNED, ("faq", "@@@tone@version_number:2@@@ {question}"), {"faq": "breaking"}),
+        (PINNED, ("faq", "@@@tone@label:prod@@@ {question}"), {"faq": "breaking"}),
     ],
 )
 def test_a_variable_counts_wherever_it_comes_from(
     world: World,
     released: list[tuple[str, str]],
     last: tuple[str, str],
-    changes: dict[str, tuple[str, bool]],
+    changes: dict[str, str],
 ) -> None:
     for name, text in [*released, last]:
         world.ok("deploy")
-        rewrite(world, name, text, **({"content": text} if name == "tone" else {}))
+        rewrite(world, name, text)
     assert planned(world) == changes
-    world.exits(3 if BREAKING in changes.values() else 0, "deploy")
+    world.exits(3 if "breaking" in changes.values() else 0, "deploy")
 
 
 def test_a_version_under_a_label_that_was_moved_by_hand_counts(world: World) -> None:
     world.write("faq", f"{BY_LABEL} Please: {{question}}", model=MODEL)
-    rewrite(world, "tone", content=TO_CUSTOMER[1])
+    rewrite(world, "tone", TO_CUSTOMER[1])
     world.ok("push", "faq")
     world.point("faq", prod=2)
-    assert planned(world) == {"tone": UNKNOWN, "faq": BREAKING}
+    assert planned(world) == {"tone": "unknown", "faq": "breaking"}
 
 
 # -- labels that are moved by hand --------------------------------------------------------------------------
@@ -199,7 +196,7 @@ def test_a_label_is_moved_past_a_break_only_by_someone_who_says_so(world: World)
 
 
 def test_a_label_is_judged_with_snippets_in_place(world: World) -> None:
-    rewrite(world, "tone", content="Be brief to {customer}.")
+    rewrite(world, "tone", "Be brief to {customer}.")
     for text in ("@@@tone@version_number:1@@@", "@@@tone@version_number:2@@@", "For {customer}:"):
         rewrite(world, "faq", f"{text} {{question}}")
         world.ok("push")
@@ -250,7 +247,7 @@ def test_status_says_that_the_next_deploy_will_be_stopped(world: World) -> None:
     breaks(world)
     assert note in world.ok("status").out
     world.ok("push")
-    assert contract(world.run("status", "--json")) == {"refund": BREAKING}
+    assert contract(world.run("status", "--json")) == {"refund": "breaking"}
     world.ok("deploy", "--breaking", "refund")
     world.ok("rollback", "refund")
     assert "would break" not in world.ok("status").out  # on hold, so the next deploy leaves it

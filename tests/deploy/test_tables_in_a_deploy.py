@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -239,17 +238,6 @@ def test_other_checks_run_once_the_tables_passed(released: World) -> None:
     done = released.run("deploy", "--json").document
     assert [run["passed"] for run in done["eval"]["runs"]] == [False] and done["agents"]["runs"] == []
     assert released.published == []
-
-
-def test_the_first_deploy_says_which_prompts_are_live_already(world: World) -> None:
-    world.ok("push")
-    world.point("a", prod=1)
-    plan = world.ok("deploy", "-n").out
-    assert re.search("2 prompts to release to prod in .*, 1 of them already live\n", plan)
-    out = world.ok("deploy").out
-    assert "a (thanks): not compared: a v1 is live with the same content" in out
-    assert "b (thanks): not compared: b is not live yet" in out
-    assert prod(world, "ab") == [1, 1]
 
 
 def test_tables_run_before_anything_is_published(world: World) -> None:

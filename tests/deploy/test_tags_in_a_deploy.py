@@ -11,10 +11,6 @@ def tags(world: World) -> list[str]:
     return sorted(world.read("a")["tags"])
 
 
-def welcome(world: World, name: str = "a", old: str = "hello", new: str = "welcome") -> None:
-    change(world, old, new, name)
-
-
 @pytest.mark.parametrize(
     ("text", "ours", "theirs", "merged"),
     [
@@ -33,15 +29,14 @@ def test_a_deploy_merges_the_tags_of_both_sides(
     done = released.ok("deploy")
     assert tags(released) == merged
     assert released.label("a", "prod") == 2
-    if "vip" in merged:
-        assert "kept  a: the tags from the dashboard: vip; promptsync pull a" in done.out
+    assert ("kept  a: the tags from the dashboard: vip; promptsync pull a" in done.out) == ("vip" in merged)
     assert released.ok("deploy", "--json").document["members"] == []
     released.ok("pull")
     assert released.states()["a"] == "in-sync"
 
 
 def test_a_tag_of_the_dashboard_alone_publishes_nothing(released: World) -> None:
-    welcome(released)
+    change(released, "hello", "welcome")
     released.ok("push")
     released.tag("a", "greeting", "vip")
     released.ok("deploy")
@@ -55,9 +50,9 @@ def test_a_tag_that_was_removed_in_the_dashboard_stays_removed(released: World) 
     released.commit("Pull")
     released.tag("a", "greeting")
     assert released.states()["a"] == "behind"
-    welcome(released, "b")
+    change(released, "hello", "welcome", "b")
     assert [member["name"] for member in released.ok("deploy", "--json").document["members"]] == ["b"]
-    welcome(released)
+    change(released, "hello", "welcome")
     released.exits(3, "push")
     released.ok("deploy")
     assert (tags(released), released.label("a", "prod")) == (["greeting"], released.version("a"))
@@ -65,14 +60,14 @@ def test_a_tag_that_was_removed_in_the_dashboard_stays_removed(released: World) 
 
 def test_a_forced_push_keeps_the_tags_of_both_sides(released: World) -> None:
     released.publish("a", "Theirs {name}", tags=["greeting", "vip"])
-    welcome(released)
+    change(released, "hello", "welcome")
     kept = "kept  a: the tags from the dashboard: vip; promptsync pull a"
     assert kept in released.ok("push", "a", "--force", "-y").out
     assert tags(released) == ["greeting", "vip"]
 
 
 def test_a_tag_that_is_added_after_the_plan_was_made_stops_the_deploy(released: World) -> None:
-    welcome(released)
+    change(released, "hello", "welcome")
     released.faults.append(once(is_list, lambda: released.tag("a", "greeting", "vip"), at=2))
     assert "a: its tags" in released.exits(3, "deploy").err
     assert released.published == []

@@ -28,33 +28,23 @@ def long(world: World) -> None:
     world.ok("deploy")
 
 
-def below_nothing(world: World) -> None:
-    change(world, "A polite hello", "A polite welcome")
-
-
-def below_a_draft(world: World) -> None:
-    world.publish("a", FIX.replace("middle", "midst"), tags=["greeting"])
-    below_nothing(world)
-
-
-def below_a_forced_push(world: World) -> None:
-    below_nothing(world)
-    world.ok("push", "--force", "a", "-y")
-
-
 @pytest.mark.parametrize(
-    ("state", "option", "texts"),
+    ("above", "option", "texts"),
     [
-        (below_nothing, "--merge", ("there",)),
-        (below_a_draft, "--merge", ("there", "midst")),
-        (below_a_forced_push, "--passed-over", ("there",)),
+        ("", "--merge", ("there",)),
+        ("draft", "--merge", ("there", "midst")),
+        ("forced push", "--passed-over", ("there",)),
     ],
 )
 def test_a_live_edit_is_brought_in_by_what_the_refusal_says(
-    long: World, state: Callable[[World], None], option: str, texts: tuple[str, ...]
+    long: World, above: str, option: str, texts: tuple[str, ...]
 ) -> None:
     long.publish("a", FIX, tags=["greeting"], release_labels=["prod"])
-    state(long)
+    if above == "draft":
+        long.publish("a", FIX.replace("middle", "midst"), tags=["greeting"])
+    change(long, "A polite hello", "A polite welcome")
+    if above == "forced push":
+        long.ok("push", "--force", "a", "-y")
     long.forget()
     refused = long.exits(3, "deploy")
     advised = commands(refused)
@@ -113,5 +103,4 @@ def test_checks_whose_time_was_up_advise_to_wait_and_not_to_fix_the_prompt(relea
         return replace(reply, body={**json.loads(str(reply.body)), "status": "RUNNING"})
 
     released.faults.append(fault(asking("GET", "/evaluations/"), running))
-    done = released.exits(1, "deploy", "--timeout", "0.2")
-    assert "hint: promptsync deploy --timeout SECONDS" in done.err
+    released.says(1, "hint: promptsync deploy --timeout SECONDS", "deploy", "--timeout", "0.2")

@@ -64,8 +64,8 @@ def test_a_whole_release_is_rolled_back_and_forward_again(released: World) -> No
     assert prod(released) == dict.fromkeys(NAMES, 1)
     assert served(released, "hello") == "One hello Be kind."
     # A deploy holds it until it comes back.
-    held = released.exits(3, "deploy", "hello", "--label", "prod")  # and the snippet that it renders
-    assert "2 prompts are on hold; first: 'hello'" in held.err
+    # And the snippet that it renders.
+    released.says(3, "2 prompts are on hold; first: 'hello'", "deploy", "hello", "--label", "prod")
     assert on_hold(released) == [*NAMES] and prod(released) == dict.fromkeys(NAMES, 1)
     assert "rolled back already" in released.exits(3, "rollback", "hello", "--label", "prod").err
 
