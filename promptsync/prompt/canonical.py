@@ -17,12 +17,14 @@ from typing import Any, Final, Literal
 from msgspec import structs
 
 from promptsync.prompt.prompt import (
+    F_STRING,
     Local,
     Prompt,
     as_blocks,
     as_text,
     clean,
     copied,
+    format_of,
     function_name,
     kind_of,
     plain,
@@ -32,7 +34,6 @@ from promptsync.prompt.shapes import (
     BLOCK,
     CHAT_COMPLETIONS,
     CHAT_COMPLETIONS_PROVIDERS,
-    DEFAULT_FORMAT,
     ENVELOPE,
     JSON,
     PLAIN,
@@ -220,14 +221,14 @@ def to_document(prompt: Prompt, local: Local, *, explicit: bool = False) -> dict
         sent = prompt.template.get("messages") or ()
         messages = [_written(*pair, use) for pair in zip(form.pop("messages", ()), sent, strict=True)]
         # The format that most messages have, so that few of them need to state their own.
-        formats = Counter(message.get("template_format", DEFAULT_FORMAT) for message in messages)
-        shared = next((name for name, _ in formats.most_common(1)), DEFAULT_FORMAT)
+        formats = Counter(map(format_of, messages))
+        shared = next((name for name, _ in formats.most_common(1)), F_STRING)
         own = {"messages": [_with_format(message, shared) for message in messages]}
     else:
-        shared = form.pop("template_format", DEFAULT_FORMAT)
+        shared = form.pop("template_format", F_STRING)
         form.pop("content", None)
         own = {"content": tidy_inner(prompt.template.get("content") or [], BLOCK, use)}
-    if shared != DEFAULT_FORMAT:
+    if shared != F_STRING:
         document["template_format"] = shared
     if prompt.tags:
         document["tags"] = list(prompt.tags)
@@ -262,7 +263,7 @@ def _written(form: dict[str, Any], sent: Mapping[str, Any], use: Use) -> dict[st
 
 def _with_format(message: dict[str, Any], shared: str) -> dict[str, Any]:
     """Return a message that states its format only if it differs from that of the file."""
-    own = message.pop("template_format", DEFAULT_FORMAT)
+    own = message.pop("template_format", F_STRING)
     message |= {"template_format": own} if own != shared else {}
     return {key: message[key] for key in ordered(message)}
 

@@ -8,6 +8,7 @@ the other side removed or moved elsewhere, is a conflict.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -16,8 +17,8 @@ from msgspec.structs import replace
 
 from promptsync.prompt.canonical import canonical, comparable, digest, encode, same, to_document, to_prompt
 from promptsync.prompt.fields import merged_order, places, tool_key
-from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable, strings
-from promptsync.prompt.text_diff import Clash, doubled, marked, merge_text, pieces_of
+from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable
+from promptsync.prompt.text_diff import Clash, marked, merge_text, sentences
 
 TOOL_REFERENCES: Final = "changed on both sides, and the registry shows its own tools expanded"
 
@@ -156,20 +157,25 @@ class FieldMerger:
             self.conflict(("type",), BOTH_CHANGED, kinds if base else kinds._replace(base=ABSENT))
             return ours
         merged = self._object(ThreeWay(base, ours, theirs), ())
-        self._check_moves((base, ours, theirs, merged))
+        # Of a text with conflicts, the user reads all.
+        if not self.conflicts:
+            self._check_moves((base, ours, theirs, merged))
         return merged
 
     def _check_moves(self, documents: Sequence[Object]) -> None:
-        """Add conflicts for what one side moved, and the other one removed or moved elsewhere."""
+        """Add conflicts for what a merge has more often than the changes of both sides add up to.
+
+        One side moved it, and the other one removed it, so that it is back, or moved it elsewhere, so that it
+        is there twice.
+        """
         base, ours, theirs, merged = ([*_pieces(document)] for document in documents)
-        values = [[known.base, known.ours, known.theirs] for known in self.conflicts]
-        told = "\n".join([*strings(values), encode(plain(values))])
-        sides = ThreeWay(*({piece for piece, _ in side} for side in (base, ours, theirs)))
-        sequences = ([piece for piece, _ in side] for side in (base, ours, theirs, merged))
-        for piece in sorted(doubled(*sequences)):
-            if piece not in told:
-                path = dict(theirs + ours)[piece]
-                self.conflict(path, MOVED, ThreeWay(*(piece if piece in side else ABSENT for side in sides)))
+        sides = [Counter(piece for piece, _ in side) for side in (base, ours, theirs)]
+        found = Counter(piece for piece, _ in merged)
+        for piece in sides[0]:
+            was, our, their = (side[piece] for side in sides)
+            if found[piece] > max(min(our, their), our + their - was):
+                values = ThreeWay(*(piece if side[piece] else ABSENT for side in sides))
+                self.conflict(dict(theirs + ours)[piece], MOVED, values)
 
     def _value(self, sides: ThreeWay, path: KeyPath) -> Any:
         """Merge a value. Where the two sides cannot be merged, ours stays, with a conflict."""
@@ -264,7 +270,9 @@ def _pieces(value: Any, path: KeyPath = ()) -> Iterator[tuple[str, KeyPath]]:
     for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
         at = (*path, key)
         if isinstance(item, str):
-            yield from ((piece, at) for piece in (pieces_of(item) if key in _TEXTS else ()))
+            lines = item.split("\n") if key in _TEXTS else ()
+            found = (piece.strip() for line in lines for piece in sentences(line))
+            yield from ((piece, at) for piece in found if piece)
         elif isinstance(item, Mapping | list):
             inner = [*_pieces(item, at)]
             yield from inner if inner or not isinstance(key, int) else [(encode(plain(item)), at)]

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from promptsync.prompt.prompt import FORMATS, KeyPath, kind_of
+from promptsync.prompt.prompt import F_STRING, FORMATS, KeyPath, kind_of
 
 ABSENT: Final = object()
 """The ``default`` of a key for which only null means that it is left out."""
@@ -78,8 +78,6 @@ def _shape(plain: str = "", **keys: Field) -> Shape:
     return {**dict.fromkeys(plain.split(), PLAIN), **keys}
 
 
-DEFAULT_FORMAT: Final = "f-string"
-
 WRITE_ONLY: Final = frozenset({"provider_base_url_name", "provider_id", "inference_client_name", "report_id"})
 """Version fields that the registry accepts and never returns."""
 
@@ -99,7 +97,7 @@ CHAT_COMPLETIONS_PROVIDERS: Final = frozenset({"openai", "openai.azure"})
 
 _CONTENT: Final = Field([], of=BLOCK, required=True, must="a string or a list")
 _OF_ALL: Final = {
-    "template_format": Field(DEFAULT_FORMAT),
+    "template_format": Field(F_STRING),
     "input_variables": _DERIVED,
     "dataset_examples": _DERIVED,
 }

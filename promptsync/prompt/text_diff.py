@@ -7,7 +7,6 @@ end in ``\\n`` alone, as in git: other line separators are part of the text.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate, chain, pairwise
@@ -192,27 +191,6 @@ def _refined(part: Pieces | Clash) -> Pieces | Clash:
         pieces = (getattr(part, side) if isinstance(part, Clash) else part for part in parts)
         merged.append("".join(chain.from_iterable(pieces)).split("\n")[:-1])
     return Clash(*merged) if any(isinstance(part, Clash) for part in parts) else merged[0]
-
-
-def doubled(base: Pieces, ours: Pieces, theirs: Pieces, merged: Pieces) -> set[str]:
-    """Return the pieces that a merge has more often than the changes of both sides add up to.
-
-    One side moved such a piece, and the other one removed it, so that it is back, or moved it elsewhere, so
-    that it is there twice.
-    """
-    our, their, both = Counter(ours), Counter(theirs), Counter(merged)
-    return {
-        piece
-        for piece, number in Counter(base).items()
-        if both[piece] > max(min(our[piece], their[piece]), our[piece] + their[piece] - number)
-        and not piece.isspace()
-    }
-
-
-def pieces_of(text: str) -> list[str]:
-    """Return the sentences of a text without the white space around them."""
-    pieces = (sentence.strip() for line in text.split("\n") for sentence in sentences(line))
-    return [piece for piece in pieces if piece]
 
 
 def _merged(base: Pieces, ours: Pieces, theirs: Pieces) -> list[Pieces | Clash]:
