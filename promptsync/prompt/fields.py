@@ -169,28 +169,21 @@ def _kind(item: Any) -> str:
     return encode([*(item.get(key) for key in keys), function_name(item)])
 
 
-Inserted = tuple[list[int], list[int]]
-"""The indexes of the items that each of two sides has inserted at one place."""
+Slot = tuple[list[int], int | None]
+"""The items inserted before an item of the base, and that item itself, ``None`` if it is removed."""
 
 
-def places(base: Sequence[Any], ours: Sequence[Any], theirs: Sequence[Any]) -> list[tuple[Inserted, Pair]]:
-    """Return what both sides inserted before each item of the base, and the index of that item on each side.
-
-    A side without an index removed the item. After the last one comes what was inserted at the end.
-    """
-    both: list[tuple[list[list[int]], list[int | None]]] = []
-    for side in (ours, theirs):
-        inserted: list[list[int]] = [[] for _ in range(len(base) + 1)]
-        kept: list[int | None] = [None] * (len(base) + 1)
-        place = 0
-        for old, new in align(base, side):
-            if old is not None:
-                place, kept[old] = old + 1, new
-            elif new is not None:
-                inserted[place].append(new)
-        both.append((inserted, kept))
-    (our_new, our_kept), (their_new, their_kept) = both
-    return [*zip(zip(our_new, their_new, strict=True), zip(our_kept, their_kept, strict=True), strict=True)]
+def slots(base: Sequence[Any], side: Sequence[Any]) -> list[Slot]:
+    """Return what a side has of a list, for each item of the base, and for what was inserted at the end."""
+    found: list[Slot] = []
+    inserted: list[int] = []
+    for old, new in align(base, side):
+        if old is not None:
+            found.append((inserted, new))
+            inserted = []
+        elif new is not None:
+            inserted.append(new)
+    return [*found, (inserted, None)]
 
 
 def tool_key(tool: Any) -> str | None:

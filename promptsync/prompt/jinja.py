@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from promptsync.prompt import limits
+from promptsync.prompt.shapes import words
 
 if TYPE_CHECKING:
     from jinja2 import Template as CompiledTemplate
@@ -25,12 +26,7 @@ _MARKUP = re.compile(r"\{[{%#]")
 
 
 _LONGEST_READ: Final = 100_000
-_INSERTING: Final = frozenset(
-    [
-        *("Template", "Output", "TemplateData", "Name", "Getattr", "Getitem", "Const"),
-        *("If", "Test", "Not", "And", "Or"),
-    ]
-)
+_INSERTING: Final = words("Template Output TemplateData Name Getattr Getitem Const If Test Not And Or")
 
 
 class ReadText(Struct, frozen=True):

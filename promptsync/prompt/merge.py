@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.prompt.canonical import canonical, comparable, digest, encode, same, to_document, to_prompt
-from promptsync.prompt.fields import merged_order, places, tool_key
+from promptsync.prompt.fields import merged_order, slots, tool_key
 from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable
 from promptsync.prompt.text_diff import Clash, marked, merge_text, sentences
 
@@ -220,18 +220,16 @@ class FieldMerger:
 
     def _items(self, lists: ThreeWay, path: KeyPath) -> list[Any]:
         merged: list[Any] = []
-        for at, (inserted, item) in enumerate(places(*lists)):
-            ours, theirs = (
-                [side[index] for index in run] for side, run in zip(lists[1:], inserted, strict=True)
-            )
-            merged += self._inserted(ours, theirs, (*path, *inserted[0][:1]))
-            if at == len(lists.base):
-                break
-            values = zip(lists[1:], item, strict=True)
-            sides = (ABSENT if index is None else side[index] for side, index in values)
-            index = next((index for index in item if index is not None), at)
-            value = self._value(ThreeWay(lists.base[at], *sides), (*path, index))
-            merged += [] if value is ABSENT else [value]
+        ours, theirs = (slots(lists.base, side) for side in lists[1:])
+        for at, ((our_new, our), (their_new, their)) in enumerate(zip(ours, theirs, strict=True)):
+            new = [lists.ours[index] for index in our_new], [lists.theirs[index] for index in their_new]
+            merged += self._inserted(*new, (*path, *our_new[:1]))
+            if at < len(lists.base):
+                mine = ABSENT if our is None else lists.ours[our]
+                other = ABSENT if their is None else lists.theirs[their]
+                index = next((index for index in (our, their) if index is not None), at)
+                value = self._value(ThreeWay(lists.base[at], mine, other), (*path, index))
+                merged += [] if value is ABSENT else [value]
         return merged
 
     def _inserted(self, ours: list[Any], theirs: list[Any], path: KeyPath) -> list[Any]:
