@@ -135,7 +135,6 @@ def test_what_a_sheet_refuses(sheet):
         ({"title": "question"}, "already has a column called 'question'"),
         ({"config": {"sources": ["question", "nobody"]}}, "no other column 'nobody'"),
         ({"config": {"sources": ["question", "new"]}}, "no other column 'new'"),
-        ({"dependencies": [{}]}, "no other column 'None'"),
     )
     cell, computed_cell = (f"/cells/{sheet.cells(title)[0]['id']}" for title in ("answer", "same"))
     sheet.refuses(
@@ -160,9 +159,6 @@ def test_a_column_depends_on_what_its_configuration_reads(sheet):
     assert [cell["status"] for cell in made["cells"]] == ["STALE", "STALE"]
     question, answer, _ = sheet.columns.values()
     assert {edge["column_id"] for edge in made["column"]["dependencies"]} == {question, answer}
-    edge = {"column_id": "answer", "config_key": "sources", "config_meta": {"position": 1}}
-    named = sheet("POST", "/columns", {**COMPARE, "title": "named", "dependencies": [edge]}, status=201)
-    assert named["column"]["dependencies"] == [edge | {"column_id": answer}, {"column_id": question}]
 
 
 def test_a_changed_column_makes_itself_and_what_reads_it_stale(sheet, app):

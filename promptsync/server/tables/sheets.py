@@ -248,7 +248,6 @@ class _Change(Struct, frozen=True):
     title: Title | None = None
     type: str | None = None
     config: dict[str, Any] | None = None
-    dependencies: list[dict[str, Any]] | None = None
     is_output_column: bool | None = None
 
 
@@ -317,7 +316,7 @@ def _stored_type(sent: str) -> str:
 
 
 def _changed(old: SheetColumn, change: _Change, others: Sequence[SheetColumn]) -> SheetColumn:
-    """Return a column after a change, with all that it reads as dependencies; 400 for an invalid one."""
+    """Return a column after a change, whose dependencies are all that it reads; 400 for an invalid one."""
     new = replace(
         old,
         title=change.title or old.title,
@@ -332,19 +331,14 @@ def _changed(old: SheetColumn, change: _Change, others: Sequence[SheetColumn]) -
         return new
     checked(new.config, COMPUTED[new.type], "config")
     known = {name: other.id for other in others for name in (other.title, other.id)}
-    edges = list(change.dependencies or ())
-    if change.dependencies is None and change.config is None:
-        edges = [edge for edge in old.dependencies if edge["column_id"] in known]
-    sources, linked = references(new.config), [str(edge.get("column_id")) for edge in edges]
-    for name in (*linked, *sources):
+    sources = references(new.config)
+    for name in sources:
         if name not in known:
             raise malformed(f"The sheet has no other column {name[:100]!r}, which {new.title!r} reads.")
-    edges = [edge | {"column_id": known[name]} for edge, name in zip(edges, linked, strict=True)]
-    unlinked = {known[name] for name in sources}.difference(edge["column_id"] for edge in edges)
-    edges += [{"column_id": column_id} for column_id in sorted(unlinked)]
-    new = replace(new, dependencies=edges)
+    read = sorted({known[name] for name in sources})
+    new = replace(new, dependencies=[{"column_id": column_id} for column_id in read])
     if new.id in store.dependents([*others, new], [new.id]):
-        raise malformed(f"dependencies: the column {new.title!r} would depend on itself.")
+        raise malformed(f"config: the column {new.title!r} would depend on itself.")
     return new
 
 
