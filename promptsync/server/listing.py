@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
-from promptsync.server.http import Id, malformed, read_id
+from promptsync.server.http import Id, RowIndex
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded
 
 MAX_PER_PAGE = 100
@@ -46,7 +46,7 @@ class PageQuery(Struct, frozen=True):
 class CursorQuery(Struct, frozen=True):
     """The parameters of a list whose pages are found by the cursor of the page before."""
 
-    cursor: str | None = None
+    cursor: RowIndex | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_PER_PAGE)] = 20
     order: Literal["asc", "desc"] = "asc"
 
@@ -60,21 +60,14 @@ class CursorQuery(Struct, frozen=True):
         rows = db.execute(
             f"SELECT {columns}, {key} AS page_key FROM {source} {after}"
             f" ORDER BY {key} {self.order} LIMIT :most",
-            {**values, "after": self._after(), "most": self.limit + 1},
+            {**values, "after": self.cursor, "most": self.limit + 1},
         ).fetchall()
         page, more = [dict(row) for row in rows[: self.limit]], len(rows) > self.limit
         keys = [row.pop("page_key") for row in page]
-        cursor = f"{self.order}:{keys[-1]}" if more else None
+        cursor = str(keys[-1]) if more else None
         # Twice, because the vendor's SDKs and specification differ.
         on = {"next_cursor": cursor, "has_more": more}
         return {"data": page, **on, "pagination": {**on, "prev_cursor": None, "limit": self.limit}}
-
-    def _after(self) -> int:
-        order, _, number = (self.cursor or f"{self.order}:0").partition(":")
-        after = read_id(number)
-        if order != self.order or after is None:
-            raise malformed("cursor: it is not the next_cursor of a page of this list in this order.")
-        return after
 
 
 class ListQuery(PageQuery, frozen=True):

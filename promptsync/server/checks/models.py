@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import cache
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -92,12 +91,6 @@ class Scripted(Struct, frozen=True):
         return answers[turn % len(answers)]
 
 
-@cache
-def _client() -> httpx.Client:
-    # Redirects are not followed: the key would go along to wherever they lead.
-    return httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
-
-
 class Endpoint(Struct, frozen=True):
     """An OpenAI-compatible chat endpoint: ``url`` is its base, such as ``http://127.0.0.1:11434/v1``.
 
@@ -148,11 +141,12 @@ class Endpoint(Struct, frozen=True):
         return {**built, "model": model}
 
     def _post(self, body: Mapping[str, Any]) -> Any:
+        # Redirects are not followed: the key would go along to wherever they lead.
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         url, content = f"{self.url.rstrip('/')}/chat/completions", bytearray()
         deadline = time.monotonic() + 2 * self.timeout
         try:
-            with _client().stream("POST", url, json=body, headers=headers, timeout=self.timeout) as response:
+            with httpx.stream("POST", url, json=body, headers=headers, timeout=self.timeout) as response:
                 for part in response.iter_bytes():
                     content += part
                     if len(content) > 10_000_000 or time.monotonic() > deadline:
