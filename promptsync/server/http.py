@@ -90,10 +90,10 @@ def row_of(db: Database, sql: str, values: Any, missing: str, *, status: int = 4
     return row
 
 
-def invalid(message: str, *where: str, kind: str = "value_error") -> ApiError:
+def invalid(message: str, *where: str) -> ApiError:
     """422 with a ``detail`` list whose location is ``where``, for example ``"body", "version"``."""
     error = ApiError(422, message)
-    error.detail = [{"loc": list(where), "msg": message, "type": kind}]
+    error.detail = [{"loc": list(where), "msg": message, "type": "value_error"}]
     return error
 
 

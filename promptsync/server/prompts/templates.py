@@ -465,7 +465,7 @@ def _read(db: Database, reference: Reference, used: Used, *, archived: bool = Tr
 
 
 def _refusal(message: str) -> ApiError:
-    return invalid(message, "body", "prompt_version", "prompt_template", kind="value_error.snippet")
+    return invalid(message, "body", "prompt_version", "prompt_template")
 
 
 class ToolReference(items.VersionChoice, frozen=True, kw_only=True):

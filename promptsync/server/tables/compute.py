@@ -233,10 +233,6 @@ class Thresholds(Struct, frozen=True):
     passing: _Share = field(name="pass", default=0.8)
     warning: _Share = field(name="warn", default=0.6)
 
-    def __post_init__(self) -> None:
-        if self.warning > self.passing:
-            raise ValueError("the threshold to warn is higher than that to pass")
-
     def verdict(self, score: float) -> str:
         """Return the verdict of a score."""
         return PASS if score >= self.passing else WARN if score >= self.warning else FAIL
@@ -249,9 +245,6 @@ class Aggregation(Struct, frozen=True):
     required_step_failure_behavior: Literal["fail", "warn", "error"] = "fail"
     pass_threshold: _Share = 0.8
     warn_threshold: _Share = 0.6
-
-    def __post_init__(self) -> None:
-        Thresholds(self.pass_threshold, self.warn_threshold)
 
 
 class ScoringStep(Struct, frozen=True):

@@ -28,17 +28,6 @@ Amount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | Annotated[float, Meta(ge=0
 Score = Annotated[int, Meta(ge=0, le=100)]
 Metadata = dict[Annotated[str, Meta(max_length=1024)], str]
 Status = Literal["SUCCESS", "WARNING", "ERROR"]
-ErrorType = Literal[
-    "PROVIDER_TIMEOUT",
-    "PROVIDER_QUOTA_LIMIT",
-    "PROVIDER_RATE_LIMIT",
-    "PROVIDER_PARTIAL_RESPONSE",
-    "PROVIDER_AUTH_ERROR",
-    "PROVIDER_ERROR",
-    "TEMPLATE_RENDER_ERROR",
-    "VARIABLE_MISSING_OR_EMPTY",
-    "UNKNOWN_ERROR",
-]
 
 
 class Exchange(Struct, frozen=True):
@@ -60,7 +49,7 @@ class SentRequest(Struct, frozen=True, kw_only=True):
     request_start_time: str | float | None = None
     request_end_time: str | float | None = None
     status: Status | None = None
-    error_type: ErrorType | None = None
+    error_type: str | None = None
     error_message: str | None = None
     tags: list[Annotated[str, Meta(max_length=512)]] | None = None
     metadata: dict[str, Any] | None = None
