@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import shlex
 import shutil
-import subprocess
 from pathlib import Path
 
 import click
@@ -16,6 +14,7 @@ import pytest
 from click.shell_completion import split_arg_string
 from hypothesis import given
 from hypothesis import strategies as st
+from terminals import terminal
 from worlds import World, template
 
 from promptsync.cli import HELP, VERBS, group, run
@@ -336,24 +335,8 @@ def test_a_tab_in_bash_completes_the_line(copy, tmp_path_factory):
     script.chmod(0o755)
     path = f"{programs}:{os.environ['PATH']}"
     environ = {**os.environ, "PATH": path, "HOME": str(programs), "TERM": "dumb", "PS1": "$ "}
-    master, slave = pytest.importorskip("pty").openpty()
-    streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
-    with subprocess.Popen(
-        ["bash", "--norc", "-i"], cwd=copy, env=environ, start_new_session=True, **streams
-    ) as shell:
-        os.close(slave)
-        try:
-            os.write(master, b'eval "$(promptsync completion bash)"\recho ready-$((1+1))\r')
-            read_until(master, b"ready-2")
-            os.write(master, b"promptsync push support/r\t")
-            read_until(master, b"support/refund ")
-        finally:
-            shell.kill()
-            os.close(master)
-
-
-def read_until(descriptor: int, wanted: bytes) -> None:
-    seen = b""
-    while wanted not in seen:
-        assert select.select([descriptor], [], [], 60)[0], seen
-        seen += os.read(descriptor, 65536)
+    with terminal(["bash", "--norc", "-i"], environ, place=copy) as shell:
+        shell.type('eval "$(promptsync completion bash)"\recho ready-$((1+1))\r')
+        shell.wait_for("ready-2")
+        shell.type("promptsync push support/r\t")
+        shell.wait_for("support/refund ")

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import forked
 import pytest
+from terminals import terminal
 from worlds import World
-
-pty = pytest.importorskip("pty")
 
 SHOWN = 'cat > "$PAGED"; echo paged'
 
@@ -35,23 +34,9 @@ def environment(root: Path, **variables: str) -> dict[str, str]:
 
 def on_terminal(root: Path, line: str, **variables: str) -> tuple[int, str]:
     """Run a command line whose stdout is a terminal; return its exit code and what the terminal shows."""
-    master, slave = pty.openpty()
     command = [*forked.command(), "-C", str(root), *line.split()]
-    environ = environment(root, **variables)
-    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environ) as process:
-        os.close(slave)
-        shown = b""
-        while True:
-            try:
-                part = os.read(master, 65536)
-            except OSError:  # Linux's way to say that the other end is closed
-                break
-            if not part:
-                break
-            shown += part
-        process.wait(timeout=60)
-    os.close(master)
-    return process.returncode, shown.decode()
+    with terminal(command, environment(root, **variables)) as shown:
+        return shown.finish(), shown.text
 
 
 def test_long_output_goes_through_the_pager(copy: Path) -> None:

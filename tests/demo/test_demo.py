@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from terminals import TIMEOUT, Terminal, terminal
 
 pytestmark = pytest.mark.lane
 
 DEMO = Path(__file__).parent / "demo.sh"
 BIN = Path(sys.executable).parent
-# Only a demo that hangs takes this long.
-TIMEOUT = 300
 STEPS = 12
 PAUSE = "(Enter continues, q stops) "
 
@@ -35,50 +28,8 @@ def environment(tmp_path: Path, **changes: str | None) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-@dataclass
-class Terminal:
-    """A demo under a pseudo-terminal, whose lines may be typed ahead. ``text`` grows while it is read."""
-
-    process: subprocess.Popen[bytes]
-    master: int
-    text: str = ""
-
-    def type(self, lines: str) -> None:
-        os.write(self.master, lines.encode())
-
-    def wait_for(self, text: str) -> None:
-        while text not in self.text:
-            assert self._read(), self.text
-
-    def finish(self) -> int:
-        while self._read():  # until no process of the demo holds the terminal
-            pass
-        return self.process.wait(TIMEOUT)
-
-    def _read(self) -> bool:
-        assert select.select([self.master], [], [], TIMEOUT)[0], f"a process was left running: {self.text}"
-        try:
-            data = os.read(self.master, 65536)
-        except OSError:  # Linux reports the end of a pseudo-terminal as an error
-            return False
-        self.text += data.decode(errors="replace").replace("\r\n", "\n")
-        return bool(data)
-
-
-@contextmanager
-def terminal(tmp_path: Path, columns: int = 80, **changes: str | None) -> Iterator[Terminal]:
-    master, slave = os.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
-    env = environment(tmp_path, **changes)
-    with subprocess.Popen(["sh", str(DEMO)], env=env, start_new_session=True, **streams) as process:
-        os.close(slave)
-        try:
-            yield Terminal(process, master)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            os.close(master)
+def on_terminal(tmp_path: Path, columns: int = 80, **changes: str | None) -> AbstractContextManager[Terminal]:
+    return terminal(["sh", str(DEMO)], environment(tmp_path, **changes), columns=columns)
 
 
 def narration(text: str) -> list[str]:
@@ -101,7 +52,7 @@ def check_narration(text: str) -> None:
 
 
 def test_the_demo_waits_for_enter_after_each_step_in_a_terminal(tmp_path: Path) -> None:
-    with terminal(tmp_path, CI=None) as demo:
+    with on_terminal(tmp_path, CI=None) as demo:
         demo.wait_for("1. Start")
         demo.wait_for(PAUSE)
         assert "2. Publish" not in demo.text
@@ -158,7 +109,7 @@ def test_the_demo_runs_in_a_pipe_and_its_suggestions_work_as_pasted(tmp_path: Pa
 
 
 def test_q_at_a_pause_stops_the_demo(tmp_path: Path) -> None:
-    with terminal(tmp_path, columns=60, CI=None) as demo:
+    with on_terminal(tmp_path, columns=60, CI=None) as demo:
         demo.wait_for(PAUSE)
         demo.type("q\n")
         code = demo.finish()
@@ -170,7 +121,7 @@ def test_q_at_a_pause_stops_the_demo(tmp_path: Path) -> None:
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     # Nobody types: in CI there are no pauses, not even in a terminal.
-    with terminal(tmp_path, columns=60, NO_COLOR="1", TERM=None, CI="true") as demo:
+    with on_terminal(tmp_path, columns=60, NO_COLOR="1", TERM=None, CI="true") as demo:
         demo.wait_for("A colleague edits")
         os.killpg(demo.process.pid, signal.SIGINT)
         code = demo.finish()
