@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-from worlds import Reply, Run, Seen, World, asking, failing, fault, template
+from worlds import Reply, Run, World, asking, failing, fault, template
 
 from promptsync.files.config import load
 
@@ -167,26 +163,6 @@ def test_a_configuration_that_is_there_is_kept_and_needs_an_include_of_its_own(f
     line = done.err.partition("add to remotes: in promptsync.yaml: ")[2].splitlines()[0]
     path.write_text(f"include: ['*']\nremotes:\n  {line}\n")
     full.ok(*FLAGS, "--remote", "production")
-
-
-def test_ctrl_c_while_the_registry_is_read_leaves_nothing(full: World) -> None:
-    ended = threading.Event()
-
-    def wait(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
-        ended.wait(120)
-        return forward(seen)
-
-    reads = asking("GET", "version=")
-    full.faults.append(fault(reads, wait))
-    environ = {"PROMPTLAYER_BASE_URL": full.url}
-    with full.started(*FLAGS, "--include", "*", **environ) as process:
-        while not any(map(reads, full.seen)) and process.poll() is None:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=120)
-        ended.set()
-    assert (process.returncode, "interrupted" in err) == (130, True)
-    assert below(full.root) == []
 
 
 def test_a_plain_init_takes_the_registry_and_status_says_how_to_choose_what_belongs_here(full: World) -> None:

@@ -6,9 +6,8 @@ import contextlib
 import json
 import re
 import shlex
-import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ import click
 import pytest
 from evaluation_files import contains, declared, evaluation
 from registry_server import chat
-from scripted_registry import Seen
 from sheets_there import table
-from worlds import Run, World, is_write, made
+from worlds import Run, World, made
 
 from promptsync.cli import VERBS, group
 from promptsync.errors import Refused
@@ -378,80 +376,27 @@ def test_the_effect_of_an_operation_follows_from_its_requests() -> None:
     assert endpoints._operation("x", "GET /x", "PUT /x").effect == "writes"
 
 
-# -- A scripted agent edits files to get around a refusal. It has the key; ``PROMPTSYNC_READ_ONLY`` is set
+# -- A remote or a configuration of one's own, or an option, is no way around ``PROMPTSYNC_READ_ONLY`` -------
 
 
-def without_prompts(world: World) -> None:
-    shutil.rmtree(world.root / "prompts")
-    world.write("ops/last")
+AROUND = """
+push --remote mine -y --partial --force ops/behind; push --remote URL ops/ahead -y
+track group --new --remote URL; label move ops/twice@1 prod --remote mine -y --force
+-C twin push ops/ahead -y --force; -C twin label move ops/twice@1 prod -y --force
+push -y -- ops/ahead; deploy -y --label live
+"""
 
 
-def without_checks(world: World) -> None:
-    world.configure("", instead='checks: [{match: "ops/ahead", evaluation: greeting}]')
-    (world.root / "evaluations/tone.yaml").unlink()
-
-
-def on_a_branch(world: World) -> None:
-    world.git("switch", "-qc", "agent")
-    world.edit("ops/ahead", "Hello again", "Hi")
-
-
-def with_twin(world: World) -> None:
-    world.put("twin/promptsync.yaml", f"remotes: {{own: {{url: '{world.url}'}}}}\nlabels: {{main: prod}}\n")
-    world.put("twin/prompts/ops/ahead.yaml", "content: Mine\n")
-
-
-KEY = "sk-proj-" + "a1B2c3D4e5" * 5
-
-# An edit, which is committed, and command lines with the exit code in front.
-MISUSE: list[tuple[Callable[[World], object], str]] = [
-    (without_prompts, "3 push --prune -y; 3 push --prune -y --partial --max-changes 1000; 3 pull --prune -y"),
-    (
-        lambda world: world.edit("ops/ahead", "Hello again", f"Use the key {KEY}. Hello again"),
-        "1 lint; 1 push ops/ahead -y --skip-checks; 1 deploy ops/ahead -y",
-    ),
-    (
-        on_a_branch,
-        "3 deploy -y; 3 deploy -y --label prod --older; 3 push -y --label prod --skip-checks; 0 deploy -n",
-    ),
-    (
-        lambda world: world.configure("labels: {main: live}", instead="labels: {main: prod}"),
-        "3 deploy -y; 3 push --label prod -y",
-    ),
-    (without_checks, "3 deploy -y; 3 push --label prod -y"),
-    (
-        lambda world: world.configure(f"mine: {{url: '{world.url}'}}, team: {{", instead="team: {"),
-        "3 push --remote mine -y --partial --force ops/behind; 3 track group --new --remote URL; "
-        "3 label move ops/twice@1 prod --remote mine -y --force; "
-        "3 label delete ops/twice prod --remote URL -y --force",
-    ),
-    (
-        with_twin,
-        "3 -C twin push ops/ahead -y --force; 3 -C twin label move ops/twice@1 prod -y --force; "
-        "3 push -y --expect FINGERPRINT; 2 push --no-read-only; 2 push --read-only=0 -y; "
-        "3 push -y -- ops/ahead; 0 init --agents",
-    ),
-]
-
-
-def is_release(seen: Seen) -> bool:
-    """Whether a request changes what others have: not the tables, evaluations and agents of a check."""
-    checks = ("/tables", "/evaluations", "/reports", "/workflows")
-    return is_write(seen) and not any(part in seen.path for part in checks)
-
-
-@pytest.mark.parametrize(("edit", "lines"), MISUSE)
-def test_nothing_changes_in_the_registry(shown: World, edit: Callable[[World], object], lines: str) -> None:
-    edit(shown)
+def test_there_is_no_way_around_it(shown: World) -> None:
+    own = f"mine: {{url: '{shown.url}'}}"
+    shown.configure(f"{own}, team: {{", instead="team: {")
+    shown.put("twin/promptsync.yaml", f"remotes: {{{own}}}\nlabels: {{main: prod}}\n")
+    shown.put("twin/prompts/ops/ahead.yaml", "content: Mine\n")
     shown.commit()
     before = state(shown)
-    for line in lines.split("; "):
-        plan = shown.run("push", "-n", "-y", "--json", **ON).document if "FINGERPRINT" in line else {}
-        code, *arguments = line.replace("URL", shown.url).split()
-        arguments = [plan["fingerprint"] if word == "FINGERPRINT" else word for word in arguments]
-        if arguments[0] == "-C":
-            arguments[1] = str(shown.root / arguments[1])
-        shown.forget()
-        done = shown.run(*arguments, CI="", **ON)  # in a pipe, as an agent does
-        assert (str(done.code), [*filter(is_release, shown.seen)]) == (code, []), f"{line}\n{done}"
+    for line in each(AROUND.replace("URL", shown.url).replace("twin", str(shown.root / "twin"))):
+        done = read_only(shown, line)
+        assert (done.code, shown.writes) == (3, []), f"{line}\n{done}"
         assert not changed(before, state(shown)) & REGISTRY, line
+    for option in ("--no-read-only", "--read-only=0"):
+        shown.exits(2, "push", option)

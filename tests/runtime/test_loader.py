@@ -138,12 +138,6 @@ def test_a_wrong_answer_leads_to_the_bundle(kind: str, bundle: Path, cache: int)
         assert prompts.counts == {"bundle": 1}
 
 
-def test_a_registry_that_is_down(kind: str, bundle: Path, closed: str) -> None:
-    prompt = get(loader(kind, closed, bundle))
-    assert (prompt.source, prompt["version"]) == ("bundle", 7)
-    assert prompt.reason.startswith("PromptLayerAPIConnectionError")
-
-
 @pytest.mark.parametrize("is_late", [True, False])
 def test_a_registry_that_does_not_answer(kind: str, bundle: Path, *, is_late: bool) -> None:
     """One that fails is late because the SDK tries again."""
