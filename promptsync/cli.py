@@ -98,9 +98,8 @@ class LazyGroup(VerbGroup):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        verbs = [
-            CompletionItem(name, help=line) for name, line in VERBS.items() if name.startswith(incomplete)
-        ]
+        names = [name for name in VERBS if name.startswith(incomplete)]
+        verbs = [CompletionItem(name, help=VERBS[name]) for name in names]
         return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -238,10 +237,8 @@ def _bug(error: BaseException, arguments: Sequence[str]) -> Bug:
         where = file.name
     except OSError:
         where = "could not be written"
-    return Bug(
-        f"a bug in promptsync: {type(error).__name__}; report: {where}",
-        hint="promptsync status\nplease send us the report",
-    )
+    what = f"a bug in promptsync: {type(error).__name__}; report: {where}"
+    return Bug(what, hint="promptsync status\nplease send us the report")
 
 
 def _pager(session: Session) -> str | None:

@@ -35,7 +35,6 @@ def list_command(session: Session) -> Outcome:
 
 
 def _row(dataset: Dataset) -> tuple[str, ...]:
-    version = (
-        "draft" if dataset.version == _DRAFT else "-" if dataset.version is None else f"v{dataset.version}"
-    )
+    number = "-" if dataset.version is None else f"v{dataset.version}"
+    version = "draft" if dataset.version == _DRAFT else number
     return version, output.name(", ".join(dataset.columns)), "(deleted)" if dataset.deleted else ""

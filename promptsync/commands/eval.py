@@ -50,15 +50,10 @@ def list_command(session: Session) -> Outcome:
     files = {file.name for file in project.evaluations}
     ids = {table["title"]: table["id"] for table in tables}
     ran = {item.name: item for item in reversed(evaluations)}
-    rows = [
-        *(_row(name, "file", ids.get(name, "-"), ran.get(name)) for name in sorted(files)),
-        *(_row(table["title"], "table", table["id"]) for table in tables if table["title"] not in files),
-        *(
-            _row(item.name, "evaluation", str(item.id), item)
-            for item in evaluations
-            if item.name not in files
-        ),
-    ]
+    rows = [_row(name, "file", ids.get(name, "-"), ran.get(name)) for name in sorted(files)]
+    rows += [_row(table["title"], "table", table["id"]) for table in tables if table["title"] not in files]
+    others = (item for item in evaluations if item.name not in files)
+    rows += [_row(item.name, "evaluation", str(item.id), item) for item in others]
     if not rows:
         session.say("no evaluations")
     body = {

@@ -22,9 +22,8 @@ def command(session: Session, words: tuple[str, ...]) -> Outcome:
     context = click.get_current_context().find_root()
     for word in words:
         if not isinstance(context.command, click.Group):
-            raise UsageError(
-                f"{context.command_path} has no command {word!r}", hint=f"{context.command_path} --help"
-            )
+            path = context.command_path
+            raise UsageError(f"{path} has no command {word!r}", hint=f"{path} --help")
         _, subcommand, _ = context.command.resolve_command(context, [word])
         assert subcommand is not None  # resolve_command raises for an unknown verb
         context = click.Context(subcommand, parent=context, info_name=word, **subcommand.context_settings)

@@ -53,10 +53,8 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
             only = governed if label is None else (label,)
             shown = [(prompt, label) for prompt in labelled(project, only=tuple(only))]
             if label is None and governed and not project.registry.labels.may_list_all:
-                session.say(
-                    f"{project.registry.url} cannot list all labels, so only those in labels: are listed; "
-                    "-v lists all"
-                )
+                why = f"{project.registry.url} cannot list all labels"
+                session.say(f"{why}, so only those in labels: are listed; -v lists all")
     rows = [
         (prompt, name) for prompt, only in shown for name in sorted(prompt.labels) if only in (None, name)
     ]

@@ -53,13 +53,9 @@ def command(session: Session, files: tuple[Path, ...], strict: bool, deleted: bo
     promptsync lint --format github
     """
     if rules:
-        table = [
-            (rule.id, output.style(rule.severity, _MEANINGS[rule.severity]), rule.summary)
-            for rule in RULES.values()
-        ]
-        return Outcome(
-            output.table(table), {"problems": [], "rules": bodies(RULES.values(), "id severity summary")}
-        )
+        known = RULES.values()
+        table = [(one.id, output.style(one.severity, _MEANINGS[one.severity]), one.summary) for one in known]
+        return Outcome(output.table(table), {"problems": [], "rules": bodies(known, "id severity summary")})
     found, files_checked = lint(session.directory, files, deleted=deleted)
     problems = _relative(found, session.directory)
     if session.form == "github":

@@ -107,12 +107,9 @@ def read_log(
     versions = read_versions(project, listed, more, newest=newest)
     shown = versions[:limit]
     if not shown:
-        raise NotFound(
-            f"{project.registry.url} lists {name!r} at v{listed.version}, but has none of its versions "
-            f"from v{newest} down",
-            status=404,
-            hint="promptsync doctor",
-        )
+        where = f"{project.registry.url} lists {name!r} at v{listed.version}"
+        what = f"{where}, but has none of its versions from v{newest} down"
+        raise NotFound(what, status=404, hint="promptsync doctor")
     history = _history(project, listed, versions)
     parents, lost, base = _read_graph(project, history, shown[-1].version)
     nodes, lineage = history.versions, history.lineage
@@ -128,12 +125,10 @@ def read_log(
         short, _, author = described.get(commit or "", (None, "", version.author))
         patch = None
         if patches:
-            old = history.content(before.version) if before is not None else None
+            old, new = history.content(before.version) if before else None, history.content(number)
             title = f"v{before.version} -> v{number}" if before is not None else f"nothing -> v{number}"
             # Tags belong to the prompt and not to a version.
-            sides = (
-                structs.replace(side, tags=()) if side else None for side in (old, history.content(number))
-            )
+            sides = (structs.replace(side, tags=()) if side else None for side in (old, new))
             patch = step(title, *sides)
         body = {
             "name": name,

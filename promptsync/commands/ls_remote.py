@@ -88,15 +88,14 @@ def _body(
 
 def _row(prompt: Mapping[str, Any]) -> tuple[str, ...]:
     """Return a prompt of the document as the cells of a table."""
-    labels = [
-        (label["label"], label["version"]) for label in prompt["labels"] or () if is_own(label["label"])
-    ]
+    own = [label for label in prompt["labels"] or () if is_own(label["label"])]
+    labels = [f"{output.style(output.name(one['label']), 'strong')} v{one['version']}" for one in own]
     return (
         "*" if prompt["adopted"] else "",
         output.name(prompt["name"]),
         f"v{prompt['version']}",
         output.style("archived", "warn") if prompt["archived"] else "",
-        "; ".join(f"{output.style(output.name(label), 'strong')} v{version}" for label, version in labels),
+        "; ".join(labels),
         f"[{', '.join(map(output.name, prompt['tags']))}]" if prompt["tags"] else "",
         output.name(without_mark(prompt["message"])),
     )

@@ -127,13 +127,8 @@ def _check_together(options: PullOptions, at: At, directory: Path | None) -> Non
     either = ("--passed-over" if passed_over else "--no-passed-over", passed_over is not None)
     check_apart(theirs, ours, ("--markers" if options.markers else "--merge", options.merge))
     check_apart(theirs, ours, ("--passed-over", passed_over))
-    others = (
-        ours,
-        ("--prune", options.prune),
-        ("--partial", options.partial),
-        either,
-        ("--merge", options.merge),
-    )
+    prune, partial = ("--prune", options.prune), ("--partial", options.partial)
+    others = (ours, prune, partial, either, ("--merge", options.merge))
     for other in others:
         check_apart(("--label" if at.number is None else "--version", bool(at)), other)
     for other in (*others, theirs):
@@ -179,10 +174,7 @@ def _shown(plan: PullPlan, receipt: FilesReceipt | None) -> Outcome:
 
 def _exported(written: Sequence[tuple[str, Version]], directory: Path, *, dry_run: bool) -> Outcome:
     """Return which files were written below another directory, with their versions."""
-    rows = [
-        (f"  {output.safe(path)}", output.name(version.name), f"v{version.version}")
-        for path, version in written
-    ]
+    rows = [(f"  {output.safe(path)}", output.name(one.name), f"v{one.version}") for path, one in written]
     would = "would be " if dry_run else ""
     number = f"{output.count(len(written), 'file')} {would}written to {output.safe(str(directory))}"
     files = [{"name": version.name, "path": path, "version": version.version} for path, version in written]
@@ -294,17 +286,12 @@ def add_pull(page: Page, plan: PullPlan, receipt: FilesReceipt) -> None:
         page.say(f"**{output.count(len(plan.blocked), 'prompt')} skipped**, left for you to decide:")
         page.fence(line for prompt in plan.blocked for line in _blocked_lines(prompt))
     if archived := [item.name for item in plan.skipped if item.state is State.DELETED_REMOTELY]:
-        page.say(
-            f"**{output.count(len(archived), 'prompt')} archived in the registry** whose files still exist:"
-        )
+        prompts = output.count(len(archived), "prompt")
+        page.say(f"**{prompts} archived in the registry** whose files still exist:")
         page.fence(archived)
         page.say(_ARCHIVED)
-    page.differences(
-        [
-            (write.name, f"{write.word}, {_versions(write)}", _details(plan, write))
-            for write in receipt.of(plan.writes)
-        ]
-    )
+    writes = receipt.of(plan.writes)
+    page.differences([(one.name, f"{one.word}, {_versions(one)}", _details(plan, one)) for one in writes])
 
 
 def _blocked_lines(prompt: Blocked) -> Iterator[str]:

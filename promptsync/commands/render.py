@@ -291,9 +291,8 @@ class _Renderer(msgspec.Struct, frozen=True):
 
 
 def _unrenderable(file: PromptFile, expanded: Template, text: str, failed: Rendered) -> AnswerIsNo:
-    path, written = next(
-        (part.path, part.template_format) for part in texts_of(expanded) if part.text == text
-    )
+    part = next(part for part in texts_of(expanded) if part.text == text)
+    path, written = part.path, part.template_format
     subject = Subject(file)
     (row, column), reason = subject.position(path), failed.error.rstrip(".")
     if written == JINJA2 and not failed.hint and (problem := read(text, JINJA2).error):

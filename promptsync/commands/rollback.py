@@ -55,10 +55,8 @@ def command(session: Session, names: tuple[str, ...], label: str | None, to: str
         elsewhere = next((at for _, at in chosen if at.at.label is not None or (target and at.at)), None)
         if elsewhere is not None:
             words = ["promptsync", "rollback", elsewhere.name, "--label", label, "--to", to or "N"]
-            what = (
-                f"{elsewhere.name} is specified at {elsewhere.at}; --label takes the label, --to the target"
-            )
-            raise UsageError(what, hint=shlex.join(words))
+            what = f"{elsewhere.name} is specified at {elsewhere.at}"
+            raise UsageError(f"{what}; --label takes the label, --to the target", hint=shlex.join(words))
         if target is None:
             plan = plan_rollbacks(project, [(prompt, at.at.number) for prompt, at in chosen], label)
         else:

@@ -101,9 +101,7 @@ def _releases(project: Project, snapshot: Snapshot) -> tuple[Sequence[Unreleased
         live = {name: release.released for name, release in late.items()}
         judged = verdicts(project, versions, snapshot.worktree.files, live=live)
         failed = {(verdict.name, verdict.version): verdict.reason for verdict in judged if verdict.failed}
-        releases = [
-            replace(release, reason=failed.get((release.name, release.version))) for release in releases
-        ]
+        releases = [replace(one, reason=failed.get((one.name, one.version))) for one in releases]
     if not (releases or snapshot.of(State.AHEAD)):
         return (), ()
     from promptsync.deploy.live import next_contracts
@@ -238,9 +236,8 @@ def _lines(status: _Status, counts: Counter[State], foreign: int) -> list[str]:
         names = ", ".join(map(output.name, fields))
         extra.append(f"the registry adds unknown fields: {names}; they do not count as differences")
     if outside := sum(not project.config.in_scope(name) for name in snapshot.worktree.files):
-        extra.append(
-            f"{output.count(outside, 'prompt file')} ignored (not in include); promptsync lint lists them"
-        )
+        number = output.count(outside, "prompt file")
+        extra.append(f"{number} ignored (not in include); promptsync lint lists them")
     lines += [output.aside(output.style(f"  {note}", "faint"), 4) for note in extra]
     return [*lines, *_advice_lines(status)]
 
@@ -250,11 +247,8 @@ def _lines(status: _Status, counts: Counter[State], foreign: int) -> list[str]:
 
 def _prompt_lines(status: _Status, counts: Counter[State]) -> Iterator[str]:
     # What was never released is counted below: right after a first push that is everything.
-    late = {
-        (release.name, release.label): f", {_not_released(release)}"
-        for release in status.releases
-        if release.released is not None
-    }
+    behind = [release for release in status.releases if release.released is not None]
+    late = {(release.name, release.label): f", {_not_released(release)}" for release in behind}
     names = {name for name, _ in late}
     hidden = {State.INVALID}  # the problems of unreadable files are listed below, file by file
     if not status.session.verbose:
@@ -262,12 +256,9 @@ def _prompt_lines(status: _Status, counts: Counter[State]) -> Iterator[str]:
     rows = []
     for item in status.snapshot.items:
         if item.state not in hidden or (item.state is State.IN_SYNC and item.name in names):
-            labels = (status.snapshot.labels or {}).get(item.name, {}).items()
-            marked = [
-                f"{output.name(label)} v{at}{late.get((item.name, label), '')}"
-                for label, at in labels
-                if is_own(label)
-            ]
+            labels = (status.snapshot.labels or {}).get(item.name, {})
+            own = [(f"{output.name(label)} v{labels[label]}", label) for label in filter(is_own, labels)]
+            marked = [f"{where}{late.get((item.name, label), '')}" for where, label in own]
             where = f"now {item.renamed_to}" if item.renamed_to else (item.path or "")
             rows.append(_row(item, where, "; ".join(marked)))
     if rows:
@@ -323,9 +314,8 @@ def _not_released_lines(status: _Status) -> Iterator[str]:
             yield output.aside(f"{output.count(late, 'prompt')} not released to {name}: {command}")
         if number:
             until = "its text changes" if number == 1 else "their texts change"
-            yield output.aside(
-                f"{output.count(number, 'prompt')} rolled back from {name}, on hold until {until}"
-            )
+            what = f"{output.count(number, 'prompt')} rolled back from {name}"
+            yield output.aside(f"{what}, on hold until {until}")
 
 
 # -- advice -------------------------------------------------------------------------------------------------

@@ -74,9 +74,8 @@ def _set(
     """Set values of a request, which are also the body unless there is another one."""
     with _tracking(session, what) as tracking:
         tracking.track(request_id, what, **values)
-    return Outcome(
-        [f"request {request_id}: {shown}"], {"request_id": request_id, **(values if body is None else body)}
-    )
+    known = {"request_id": request_id, **(values if body is None else body)}
+    return Outcome([f"request {request_id}: {shown}"], known)
 
 
 @verb("request", parent=command, short_help="Log a request and print its id.")

@@ -68,9 +68,8 @@ def headline(plan: DeployPlan, where: str = "", label: str = "") -> str:
     edited = sum(any(draft.in_dashboard for draft in member.drafts) for member in plan.survey.releases)
     already = f", {moved} of them already live" if moved else ""
     without = f", {edited} of them without edits made in the dashboard" if edited else ""
-    return (
-        f"{output.count(len(plan.survey.releases), 'prompt')} to release to {label}{place}{already}{without}"
-    )
+    prompts = output.count(len(plan.survey.releases), "prompt")
+    return f"{prompts} to release to {label}{place}{already}{without}"
 
 
 def plan_lines(plan: DeployPlan) -> list[str]:

@@ -69,9 +69,8 @@ def stat(shown: Difference) -> str:
         removed = sum(_count(change, "removed") for change in step.fields)
         paths = ", ".join(output.safe(change.path) for change in step.fields[:4])
         more = f", and {len(step.fields) - 4} more" if len(step.fields) > 4 else ""
-        parts.append(
-            f"{paths}{more}  {output.style(f'+{added}', 'added')} {output.style(f'-{removed}', 'removed')}"
-        )
+        counts = output.style(f"+{added}", "added"), output.style(f"-{removed}", "removed")
+        parts.append(f"{paths}{more}  {' '.join(counts)}")
     return f"{output.name(shown.name)}  {state(shown.state)}  {'  |  '.join(parts)}"
 
 
@@ -161,9 +160,8 @@ def unmerged(prompt: Unmerged) -> list[str]:
 
 def _excerpts(values: Sequence[Any]) -> list[str]:
     """Return values as short lines that begin shortly before the first difference."""
-    texts = [
-        json.dumps(value, ensure_ascii=False, default=str) for value in values if value not in (None, "")
-    ]
+    known = [value for value in values if value not in (None, "")]
+    texts = [json.dumps(value, ensure_ascii=False, default=str) for value in known]
     start = 0
     if max(map(len, texts), default=0) > _EXCERPT:
         # Start shortly before the first sign that differs, so that the difference is visible in a short line.
@@ -225,12 +223,9 @@ def outline(value: Any) -> list[str]:
 def add_differences(page: Page, differences: Sequence[Difference]) -> None:
     """Add as many differences to a page as fit."""
     verb = "differs" if len(differences) == 1 else "differ"
-    page.say(
-        f"**{output.count(len(differences), 'prompt')} {verb}**" if differences else "No prompt differs."
-    )
-    page.differences(
-        [(difference.name, difference.state, patch_lines(difference.steps)) for difference in differences]
-    )
+    prompts = output.count(len(differences), "prompt")
+    page.say(f"**{prompts} {verb}**" if differences else "No prompt differs.")
+    page.differences([(one.name, one.state, patch_lines(one.steps)) for one in differences])
 
 
 def patch_lines(steps: Iterable[Step]) -> Iterator[str]:

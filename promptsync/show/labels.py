@@ -45,10 +45,8 @@ def show_changes(plan: LabelPlan, receipt: LabelReceipt | None, warnings: Sequen
         warnings = [warning for warning in warnings if warning.name in moved]
         if plan.commit or len(changed) > 1:
             counts = [output.aside(_of_commit(plan, summary(changed)))]
-    body: dict[str, Any] = {
-        "labels": labels_body(changed),
-        "warnings": bodies(warnings, "name version failed reason"),
-    }
+    warned = bodies(warnings, "name version failed reason")
+    body: dict[str, Any] = {"labels": labels_body(changed), "warnings": warned}
     if receipt is None and (plan.workspace or plan.is_empty):
         body["fingerprint"] = plan.fingerprint
     lines = [*row_lines([*rows, *planned(_warnings(warnings))]), *counts]
@@ -162,9 +160,8 @@ def _of_commit(plan: LabelPlan, counts: str) -> str:
     commit, there = output.name(plan.commit), len(plan.changes) - len(plan.pending)
     parts = [f"{counts} to {commit}" if plan.pending else counts]
     if there:
-        parts.append(
-            f"{there} unchanged" if plan.pending else f"{output.count(there, 'prompt')} already at {commit}"
-        )
+        already = f"{output.count(there, 'prompt')} already at {commit}"
+        parts.append(f"{there} unchanged" if plan.pending else already)
     parts += [f"{len(plan.skipped)} skipped"] if plan.skipped else []
     return ", ".join(parts)
 
@@ -174,13 +171,10 @@ def _of_commit(plan: LabelPlan, counts: str) -> str:
 
 def as_planned(changes: Iterable[LabelChange]) -> tuple[ChangedLabel, ...]:
     """Return planned changes as a receipt has them: made only if there is nothing to do."""
-    return tuple(
-        ChangedLabel(change, "moved" if change.old == change.new else "stayed") for change in changes
-    )
+    return tuple(ChangedLabel(one, "moved" if one.old == one.new else "stayed") for one in changes)
 
 
 def labels_body(labels: Iterable[ChangedLabel]) -> list[dict[str, Any]]:
     """Return changes for a JSON document."""
-    return bodies(
-        labels, "name=change.name label=change.label from=change.old to=change.new moved waits reason=why"
-    )
+    keys = "name=change.name label=change.label from=change.old to=change.new moved waits reason=why"
+    return bodies(labels, keys)

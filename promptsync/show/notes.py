@@ -38,9 +38,8 @@ def passed_over(name: str, numbers: Sequence[int], known: Mapping[int, str] = Ma
     """Return which versions a new one passed over, what is ``known`` of them, and how to bring them back."""
     command = f"promptsync pull --passed-over {shlex.quote(name)}"
     versions = "; ".join(known.get(number, f"v{number}") for number in numbers)
-    return Row(
-        "passed over", "warn", name, note=versions if known else version_list(numbers), command=command
-    )
+    note = versions if known else version_list(numbers)
+    return Row("passed over", "warn", name, note=note, command=command)
 
 
 def ago(moment: str | None, now: datetime | None = None) -> str:
@@ -120,9 +119,8 @@ def pin_rows(pins: Pins) -> Iterator[Row]:
         outdated = [*group]
         versions, newest = {pin.version for pin in outdated}, outdated[0].newest
         is_same = len(versions) == 1
-        users = listed(
-            [pin.user if is_same else f"{pin.user} (v{pin.version})" for pin in outdated], _MOST_USERS
-        )
+        names = [pin.user if is_same else f"{pin.user} (v{pin.version})" for pin in outdated]
+        users = listed(names, _MOST_USERS)
         what = f"v{min(versions)}" if is_same else "older versions"
         note, command = f"once v{newest} is published, {users} will still pin {what}", ""
         if outdated[0].is_published:
@@ -134,10 +132,8 @@ def pin_rows(pins: Pins) -> Iterator[Row]:
 
 def pins_body(pins: Pins) -> list[dict[str, Any]]:
     """Return outdated pins for a JSON document."""
-    return [
-        {**body(pin, "name=user snippet pinned=version version=newest"), "problem": "outdated"}
-        for pin in pins
-    ]
+    keys = "name=user snippet pinned=version version=newest"
+    return [{**body(pin, keys), "problem": "outdated"} for pin in pins]
 
 
 # -- what a release changes for applications --------------------------------------------------------------

@@ -90,10 +90,7 @@ def _unchecked(
 
 
 def _skipped(plan: PushPlan) -> list[Row]:
-    return [
-        Row("skipped", "warn", result.name, note=f"{result.state}, {result.reason}")
-        for result in plan.skipped
-    ]
+    return [Row("skipped", "warn", one.name, note=f"{one.state}, {one.reason}") for one in plan.skipped]
 
 
 def _remarks(plan: PushPlan, versions: Mapping[str, int] | None = None) -> list[str]:
@@ -133,11 +130,8 @@ def receipt_lines(
     rows = [label_row(label, "labelled") for label in receipt.labels if not label.moved]
     rows += _unchecked(receipt.unchecked, receipt.plan.governed, receipt.changed_live, "moved")
     rows += map(_row, receipt.of(Ending.FAILED, Ending.UNKNOWN, Ending.ALTERED, Ending.RACED))
-    rows += [
-        notes.passed_over(result.name, result.passed_over, known.get(result.name, {}))
-        for result in receipt.published
-        if result.passed_over
-    ]
+    over = (result for result in receipt.published if result.passed_over)
+    rows += [notes.passed_over(one.name, one.passed_over, known.get(one.name, {})) for one in over]
     rows += map(_row, receipt.of(Ending.SKIPPED))
     if receipt.unrecorded:
         note = f"could not record the push: {receipt.unrecorded}"

@@ -181,9 +181,8 @@ def report(results: CheckResults, texts: Texts, about: Mapping[str, str]) -> str
     verdicts = [result.passed for result in tables]
     words = {True: "passed", False: "failed", None: "running"}
     # Every text of the page is escaped here, and HTML by autoescape.
-    page = Environment(autoescape=True, finalize=_shown).from_string(
-        Path(__file__).with_name("report.html").read_text("utf-8")
-    )
+    source = Path(__file__).with_name("report.html").read_text("utf-8")
+    page = Environment(autoescape=True, finalize=_shown).from_string(source)
     return page.render(
         title=tally("check", [(verdicts.count(passed), word) for passed, word in words.items()])
         or "no checks",

@@ -265,21 +265,17 @@ def run_noise(
 
     Raises ``AnswerIsNo`` for a table with too few rows to measure anything.
     """
-    wanted = [
-        Wanted(replace(text.check, runs=runs, min_score=0), text.live or text.candidate)
-        for text in wanted_texts(project, checks, live_label(session, project, options["label"]))
-    ]
+    texts = wanted_texts(project, checks, live_label(session, project, options["label"]))
+    limits = {"runs": runs, "min_score": 0}
+    wanted = [Wanted(replace(text.check, **limits), text.live or text.candidate) for text in texts]
     plan = plan_tables(project, wanted, reuse=0)
     for text, (index, _) in zip(wanted, plan.pairs, strict=True):
         definition, drop = plan.sheets[index].content.definition, text.check.max_drop or 5
         if len(definition.rows) < enough_rows(0):
             rows = output.count(len(definition.rows), "row")
-            raise AnswerIsNo(
-                f"{definition.name} has {rows}: it takes {enough_rows(0)} to measure anything, and "
-                f"{enough_rows(drop)} for max_drop {drop:g}",
-                hint="add rows to it",
-                code="too-few-rows",
-            )
+            what = f"{definition.name} has {rows}: it takes {enough_rows(0)} to measure anything"
+            what += f", and {enough_rows(drop)} for max_drop {drop:g}"
+            raise AnswerIsNo(what, hint="add rows to it", code="too-few-rows")
     return _run_plan(session, project, plan, Standard(allow_unscored=True), options)
 
 

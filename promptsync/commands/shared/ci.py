@@ -116,11 +116,8 @@ def branch_refusal(
         branch = next((name for name, tip in tips.items() if tip and history.merge_base(tip) == head), None)
     if branch not in branches:
         sent = " and ".join(branches)
-        what = (
-            f"the branch {branch!r}"
-            if branch is not None
-            else f"a commit that is not on {' or '.join(branches)}"
-        )
+        nowhere = f"a commit that is not on {' or '.join(branches)}"
+        what = f"the branch {branch!r}" if branch is not None else nowhere
         what = f"{what} does not release to {label}; labels: sends {sent} there"
         return Refused(what, hint=f"git switch {shlex.quote(branches[0])}", code="wrong-branch")
     tip = None if dry_run or older else tips[branch]

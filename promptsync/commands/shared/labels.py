@@ -99,24 +99,18 @@ def _checked(
 ) -> tuple[LabelPlan, list[Verdict], list[Verdict]]:
     """Return a plan, refused if what it needs cannot be confirmed, its warnings, and those to confirm."""
     # A rollback is an emergency, and the version was live before; so is one to a commit that moves up.
-    up = [
-        change
-        for change in plan.pending
-        if change.new is not None and not change.is_lower and not plan.commit
-    ]
+    moves = [] if plan.commit else plan.pending
+    up = [change for change in moves if change.new is not None and not change.is_lower]
     if plan.refusal is None and not skip_checks:
         plan = structs.replace(plan, refusal=_uncommitted_checks(project, up))
     if plan.refusal is not None:
         return plan, [], []
     warnings = warnings_of(project, plan.pending, up)
     names = {change.name for change in up}
-    failed = [
-        warning
-        for warning in warnings
-        if warning.name in names and (warning.about in ("on-hold", "contract") or not skip_checks)
-    ]
+    failed = [warning for warning in warnings if warning.name in names]
     # A deploy checks what failed, but keeps what is on hold, and refuses what breaks applications.
-    failed.sort(key=lambda warning: warning.about not in ("on-hold", "contract"))
+    lasting = [warning for warning in failed if warning.about in ("on-hold", "contract")]
+    failed = lasting + ([] if skip_checks else [warning for warning in failed if warning not in lasting])
     if failed and not (session.yes or session.can_ask):
         plan = structs.replace(plan, refusal=_failed_checks(project, failed, plan.pending[0].label))
     return plan, warnings, failed
@@ -143,6 +137,5 @@ def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> R
         code = first.about
         how = ["--again"] if code == "on-hold" else ["--breaking", first.name]
         hint = shlex.join(["promptsync", "deploy", first.name, "--label", label, *how])
-    return Refused(
-        f"v{first.version} of {first.name!r} {first}{more}; no label was changed", hint=hint, code=code
-    )
+    what = f"v{first.version} of {first.name!r} {first}{more}; no label was changed"
+    return Refused(what, hint=hint, code=code)

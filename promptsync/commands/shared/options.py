@@ -68,17 +68,10 @@ class VersionNumber(click.ParamType[int]):
 
 def listen_options(port: int) -> Decorator:
     """Add ``--host`` and ``--port``, by default ``port`` on this machine."""
-    kind = click.IntRange(0, 65535)
+    shown, help_of_port = {"show_default": True}, "Port to listen on; 0 picks a free one."
     return together(
-        option("--host", "HOST", "Address to listen on.", default="127.0.0.1", show_default=True),
-        option(
-            "--port",
-            "PORT",
-            "Port to listen on; 0 picks a free one.",
-            default=port,
-            show_default=True,
-            type=kind,
-        ),
+        option("--host", "HOST", "Address to listen on.", default="127.0.0.1", **shown),
+        option("--port", "PORT", help_of_port, default=port, type=click.IntRange(0, 65535), **shown),
     )
 
 
@@ -173,9 +166,8 @@ def writable(session: Session, option: str, file: str | None) -> Path | None:
         with path.open("ab") if path.exists() else tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise UsageError(
-            f"{option}: cannot write {file}: {error.strerror}; nothing was run", hint="choose another file"
-        ) from None
+        what = f"{option}: cannot write {file}: {error.strerror}; nothing was run"
+        raise UsageError(what, hint="choose another file") from None
     return path
 
 
@@ -188,9 +180,8 @@ def _assignment(text: str) -> tuple[str, Any]:
     try:
         return name.removesuffix(":"), checked_depth(json.loads(value))
     except (ValueError, RecursionError):
-        raise UsageError(
-            f"--var {text}: the value after := is not JSON", hint="write NAME=TEXT to pass it as text"
-        ) from None
+        what = f"--var {text}: the value after := is not JSON"
+        raise UsageError(what, hint="write NAME=TEXT to pass it as text") from None
 
 
 def _from_file(session: Session, source: str | None) -> Mapping[str, Any]:
@@ -203,7 +194,6 @@ def _from_file(session: Session, source: str | None) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         values = load.load(data, shown).value
     if values is not None and not isinstance(values, dict):
-        raise UsageError(
-            f"--vars {source} is not a mapping", hint="write one variable per line: question: Hello"
-        )
+        hint = "write one variable per line: question: Hello"
+        raise UsageError(f"--vars {source} is not a mapping", hint=hint)
     return values or {}

@@ -113,11 +113,9 @@ class Session:
     @property
     def use_colour(self) -> bool | None:
         """Whether to colour; ``None`` means on a terminal."""
-        return (
-            (None if self.variable("NO_COLOR") is None else False)
-            if self.color == "auto"
-            else self.color == "always"
-        )
+        if self.color != "auto":
+            return self.color == "always"
+        return None if self.variable("NO_COLOR") is None else False
 
     @property
     def columns(self) -> int | None:
@@ -161,9 +159,8 @@ class Session:
                 kept.append(argument)
         # What follows -- are names, so options go before it.
         end = kept.index("--") if "--" in kept else len(kept)
-        return shlex.join(
-            ["promptsync", *kept[:end], *(option for option in more if option not in kept), *kept[end:]]
-        )
+        kept[end:end] = [option for option in more if option not in kept]
+        return shlex.join(["promptsync", *kept])
 
     def on_remote(self, outcome: Outcome) -> Outcome:
         """Return an outcome whose lines and hints choose the remote and label that the command line chose."""
