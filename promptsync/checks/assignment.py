@@ -213,12 +213,11 @@ def _named_tables(
             # A table of the dashboard can run without being named in checks:.
             limit = next((check for check in limits if check.name == name), Check("table", name))
             own.append(replace(limit, prompts=tuple(sorted(others))))
-        if not own and (file := next((file for file in project.evaluations if file.name == name), None)):
-            raise UsageError(
-                f"{file.path}: its prompts: matches none of your prompts",
-                hint=f"promptsync lint\npromptsync eval run {shlex.quote(name)} --prompt NAME",
-                code="not-found",
-            )
+        named = (file for file in project.evaluations if file.name == name and file.prompts)
+        if not own and (file := next(named, None)):
+            what = f"{file.path}: its prompts: matches none of your prompts"
+            hint = f"promptsync lint\npromptsync eval run {shlex.quote(name)} --prompt NAME"
+            raise UsageError(what, hint=hint, code="not-found")
         checks += own
     return checks
 
