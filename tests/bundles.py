@@ -23,27 +23,21 @@ def response(
     **others: Any,
 ) -> dict[str, Any]:
     """What a registry returns for a prompt, its variables not filled in; ``others`` replaces keys."""
-    template = template or chat("Answer {text} politely.")
     # A deep copy, because readers of a response may render it in place.
-    copy: dict[str, Any] = json.loads(json.dumps(template))
-    messages = copy.get("messages", [])
-    texts = [{"role": message["role"], "content": message.get("content")} for message in messages]
+    copy: dict[str, Any] = json.loads(json.dumps(template or chat("Answer {text} politely.")))
+    texts = [{"role": each["role"], "content": each.get("content")} for each in copy.get("messages", [])]
     arguments = {"messages": texts, "model": model["name"], **model["parameters"]} if model else None
+    unset = dict.fromkeys(("provider_base_url", "provider_id", "custom_provider", "warning"))
+    about = {"id": 71, "prompt_name": name, "version": version, "workspace_id": 9}
     return {
-        "id": 71,
-        "prompt_name": name,
-        "version": version,
-        "workspace_id": 9,
+        **about,
+        **unset,
         "prompt_template": copy,
         "metadata": {"model": dict(model)} if model else None,
         "llm_kwargs": json.loads(json.dumps(arguments)),
-        "provider_base_url": None,
-        "provider_id": None,
-        "custom_provider": None,
         "commit_message": "Be polite (1a2b3c4 v7)",
         "tags": [],
         "snippets": [],
-        "warning": None,
         **others,
     }
 

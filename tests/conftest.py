@@ -62,13 +62,6 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if not HAS_POSIX and name in POSIX_TESTS else None
 
 
-def pytest_report_header() -> list[str]:
-    skipped = {} if HAS_POSIX else POSIX_TESTS
-    return [
-        f"skipped without POSIX: {name}: {reason}" for name, reason in skipped.items() if "::" not in name
-    ]
-
-
 def pytest_collection() -> None:
     gc.disable()  # nearly all that a collection of tests makes stays; looking for the rest takes seconds
 

@@ -64,10 +64,8 @@ def _without_nullables(value: Any) -> Any:
         return [_without_nullables(item) for item in value]
     if not isinstance(value, dict):
         return value
-    alternatives = value.get("oneOf", ())
-    if {"type": "object"} in alternatives or any(
-        set(other) <= {"properties", "description"} for other in alternatives
-    ):
+    loose = {"properties", "description"}
+    if any(other == {"type": "object"} or set(other) <= loose for other in value.get("oneOf", ())):
         # Any object fits such an alternative, so exactly one can never fit.
         value = {**value, "anyOf": value["oneOf"], "oneOf": [{}]}
     if {"stale", "error"} <= {*value.get("enum", ())}:
@@ -76,11 +74,7 @@ def _without_nullables(value: Any) -> Any:
     plain = {key: _without_nullables(item) for key, item in value.items()}
     if plain.pop("nullable", False) is True:
         return {"anyOf": [plain, {"type": "null"}]}
-    if (
-        plain.get("type") == "integer"
-        and set(plain) <= {"type", "title"}
-        and plain.get("title") in ("Next Num", "Prev Num")
-    ):
+    if plain in ({"type": "integer", "title": title} for title in ("Next Num", "Prev Num")):
         # Recorded as null at the ends although typed as integers.
         return {"type": ["integer", "null"]}
     return plain

@@ -51,9 +51,8 @@ class Rule:
     ignored: bool = False
     """Fields that are not in the document are dropped silently instead of refused."""
 
-    @property
-    def pattern(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\{\w+\}", "[^/]+", self.path))
+    def matches(self, path: str) -> bool:
+        return bool(re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", self.path), path))
 
 
 @dataclass
@@ -80,7 +79,7 @@ class Dialect:
 
     def answer(self, environ: Mapping[str, Any], method: str, target: str, raw: bytes) -> tuple[int, Any]:
         path, _, query = target.partition("?")
-        known = [rule for rule in self.rules if rule.pattern.fullmatch(path)]
+        known = [rule for rule in self.rules if rule.matches(path)]
         rule = next((rule for rule in known if rule.method == method), None)
         if rule is None:
             return (405, {"detail": "Method Not Allowed"}) if known else (404, {"detail": "Not Found"})

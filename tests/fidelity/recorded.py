@@ -42,13 +42,14 @@ ID_IN_TARGET = re.compile(r"(?<=[/=])\d+|(?<=workflows%3A)\d+")
 NODE, PROMPT = "Node 1", "recorded answer"
 NEWER = "The recording is of 2025; the current specification has it."
 RECORDED_LATER = "The recording is of 2025; the one of 2026 has it."
+OF_2025 = "The server of 2025 returned the whole log; the current specification has five keys."
+FLAT = "The current specification has a flat agent; the recorded nested one is beside it."
+CENTRIFUGO = "Older clients need it to choose Centrifugo; the recording is older than they are."
+ECHO = "It names what answered, because an echo is not a model."
 KNOWN: tuple[tuple[str, str, str], ...] = (
     (".*", r"(.*\.)?content\[\*\]\.(id|annotations): only here", RECORDED_LATER),
-    (
-        ".*",
-        r"(.*\.)?metadata\.model\.(api_type|base_model|display_params|model_config_display_name): only here",
-        RECORDED_LATER,
-    ),
+    (".*", r"(.*\.)?metadata\.model\.(api_type|base_model|display_params): only here", RECORDED_LATER),
+    (".*", r"(.*\.)?metadata\.model\.model_config_display_name: only here", RECORDED_LATER),
     (
         "POST /(prompt-templates/.*|track-request|log-request)",
         r"(prompt_blueprint\.|prompt_version\.)?(custom_provider|provider_id|request_id): only here",
@@ -59,26 +60,10 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     ("POST /(library-)?track-(score|metadata|group)", "message: only here", NEWER),
     ("POST /log-request", "(error_message|error_type|status): only here", NEWER),
     ("POST /log-request", "(request_id|success): only here", "The customer's document has it."),
-    (
-        "POST /log-request",
-        "[a-z_]+: only recorded",
-        "The server of 2025 returned the whole log; the current specification has five keys.",
-    ),
-    (
-        "GET /workflows/[^/]+",
-        "[a-z_]+: only here",
-        "The current specification has a flat agent; the recorded nested one is beside it.",
-    ),
-    (
-        "POST /ws-token-request-library",
-        "messaging_backend: only here",
-        "Older clients need it to choose Centrifugo; the recording is older than they are.",
-    ),
-    (
-        "GET /workflow-version-execution-results",
-        rf"{NODE}\.model: only here",
-        "It names what answered, because an echo is not a model.",
-    ),
+    ("POST /log-request", "[a-z_]+: only recorded", OF_2025),
+    ("GET /workflows/[^/]+", "[a-z_]+: only here", FLAT),
+    ("POST /ws-token-request-library", "messaging_backend: only here", CENTRIFUGO),
+    ("GET /workflow-version-execution-results", rf"{NODE}\.model: only here", ECHO),
 )
 """Patterns of a request and of a difference, and why it differs. ``[*]`` stands for any index."""
 

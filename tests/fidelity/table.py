@@ -275,15 +275,14 @@ def install(column: str, folder: Path) -> list[str]:
     home = folder / f"{language.lower()}-{version}"
     if language == "JavaScript":
         home.mkdir(parents=True, exist_ok=True)
-        packages = [f"promptlayer@{version}", "openai", "@anthropic-ai/sdk"]
-        subprocess.run(["npm", "install", "--silent", "--prefix", str(home), *packages], check=True)
+        npm = ["npm", "install", "--silent", "--prefix", str(home)]
+        subprocess.run([*npm, f"promptlayer@{version}", "openai", "@anthropic-ai/sdk"], check=True)
         return ["node", "--experimental-websocket", str(HERE / "javascript_sdk.mjs"), str(home)]
     interpreter = home / "bin" / "python"
     if not interpreter.exists():
         venv.create(home, with_pip=True)
     packages = [f"promptlayer=={version}", "openai", "anthropic", "jinja2"]
-    if column == COLUMNS[0]:
-        packages.append(INSTRUMENTATION)
+    packages += [INSTRUMENTATION] if column == COLUMNS[0] else []
     subprocess.run([interpreter, "-m", "pip", "install", "--quiet", *packages], check=True)
     return python(str(interpreter))
 

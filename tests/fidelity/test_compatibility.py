@@ -132,11 +132,10 @@ def recording(method, target, sent, status, body):
     }
 
 
-@pytest.fixture
-def interactions(tmp_path):
+def interactions(directory):
     """Recordings of the embedded registry itself."""
-    exchanges = [{"request": {"uri": "https://api.openai.com/v1/chat/completions"}, "response": {}}]
-    with create_app(tmp_path / "registry.db") as app:
+    yield {"request": {"uri": "https://api.openai.com/v1/chat/completions"}, "response": {}}
+    with create_app(directory / "registry.db") as app:
         call = Caller(app)
         for unrecorded in UNRECORDED:
             assert call(*unrecorded).status < 300
@@ -145,36 +144,27 @@ def interactions(tmp_path):
                 call("POST", PUBLISH, {"prompt_name": "known before", "prompt_template": chat()})
             answer = call(method, target, sent)
             assert answer.status < 300, answer.body
-            exchanges.append(recording(method, target, sent, answer.status, answer.raw.decode()))
-    return exchanges
-
-
-def replay(tmp_path, capsys, interactions):
-    (tmp_path / "one.yaml").write_text(yaml.safe_dump({"interactions": interactions}))
-    code = recorded.main(tmp_path)
-    return code, capsys.readouterr().out
-
-
-def test_a_registry_answers_as_it_was_recorded(tmp_path, capsys, monkeypatch, interactions):
-    monkeypatch.setattr(recorded, "KNOWN", ())
-    code, printed = replay(tmp_path, capsys, interactions)
-    assert (code, printed.splitlines()[-1]) == (0, "6 answers: 6 matches")
-    assert recorded.main(tmp_path / "empty") == 1
+            yield recording(method, target, sent, answer.status, answer.raw.decode())
 
 
 MORE, VERSION = (".*", "more: only recorded", "It was removed."), (".*", "version: .*", "It is another one.")
 GONE = (".*", "gone: .*", "")
 
 
-def test_what_differs_is_listed_and_must_be_known(tmp_path, capsys, monkeypatch, interactions):
-    response = interactions[2]["response"]["body"]
-    response["string"] = json.dumps({**json.loads(response["string"]), "version": 9, "more": 1})
-    for known, code, words in (
-        ([MORE], 1, ["version: 9 recorded, 1 here\n", "more: only recorded (It was removed.)\n"]),
-        ([MORE, VERSION], 0, ["1 as known"]),
-        ([MORE, VERSION, GONE], 1, ["remove it from KNOWN: .* gone: .*"]),
+def test_what_differs_from_recordings_is_listed_and_must_be_known(tmp_path, capsys, monkeypatch):
+    recordings = list(interactions(tmp_path))
+    response = recordings[2]["response"]["body"]
+    same, other = response["string"], {**json.loads(response["string"]), "version": 9, "more": 1}
+    for body, known, code, words in (
+        (same, [], 0, ["6 answers: 6 matches"]),
+        (json.dumps(other), [MORE], 1, ["version: 9 recorded, 1 here\n", "recorded (It was removed.)\n"]),
+        (json.dumps(other), [MORE, VERSION], 0, ["1 as known"]),
+        (json.dumps(other), [MORE, VERSION, GONE], 1, ["remove it from KNOWN: .* gone: .*"]),
     ):
+        response["string"] = body
+        (tmp_path / "one.yaml").write_text(yaml.safe_dump({"interactions": recordings}))
         monkeypatch.setattr(recorded, "KNOWN", known)
-        failed, printed = replay(tmp_path, capsys, interactions)
-        assert failed == code
+        assert recorded.main(tmp_path) == code
+        printed = capsys.readouterr().out
         assert [text for text in words if text not in printed] == []
+    assert recorded.main(tmp_path / "empty") == 1

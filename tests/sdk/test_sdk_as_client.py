@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from operation_tries import RICH
 from provider_fakes import provider_fake
-from python_sdk import Sdk, text_of
+from python_sdk import Sdk
 from registry_server import Caller, chat, completion, flat, log_of, running
 
 from promptsync.prompt.bundle import Bundle, bundled, encode
@@ -54,26 +54,6 @@ def publish(url: str) -> Any:
 
 
 # -- prompts --------------------------------------------------------------------------------------------
-
-
-def test_templates_are_read_and_listed(sdk: Sdk, publish: Any) -> None:
-    for written, hole in (("f-string", "{name}"), ("jinja2", "{{ name }}")):
-        for number in (1, 2):
-            template = chat(f"{number} {hole}", template_format=written)
-            template["messages"][0]["template_format"] = written
-            labels = ["prod"] if number == 1 else None
-            publish({"prompt_name": written, "prompt_template": template, "release_labels": labels})
-        for how, expected in (({}, "2 Ana"), ({"version": 1}, "1 Ana"), ({"label": "prod"}, "1 Ana")):
-            how = how | {"input_variables": {"name": "Ana"}}
-            assert text_of(sdk.do("templates.get", written, how)) == expected
-    published = publish({"prompt_name": "a b", "prompt_template": completion("x")})
-    assert sdk.do("templates.get", str(published["id"]))["prompt_name"] == "a b"
-    for options, names in (
-        ({}, ["a b", "jinja2", "f-string"]),
-        ({"page": 2, "per_page": 2}, ["f-string"]),
-        ({"label": "prod"}, ["jinja2", "f-string"]),
-    ):
-        assert [item["prompt_name"] for item in sdk.do("templates.all", **options)] == names
 
 
 def test_the_cache_of_the_sdk_renders_what_the_registry_renders(sdk: Sdk, publish: Any) -> None:
