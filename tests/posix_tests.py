@@ -12,6 +12,10 @@ HAS_POSIX = hasattr(os, "fork")
 # Without tests, the whole file is skipped and not even imported.
 _BY_REASON: dict[str, dict[str, list[str]]] = {
     "runs scripts with sh, bash or make": {
+        "files/test_git_program.py": [
+            "test_a_repository_of_somebody_else_has_a_hint_of_its_own",
+            "test_git_gets_the_environment_and_what_its_messages_and_paths_depend_on",
+        ],
         "demo/test_demo.py": [],
         "release/test_image.py": [
             "test_a_built_image_is_tried_as_another_user_and_as_the_caller",
@@ -24,15 +28,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "workflows/test_both_hosts.py": [],
         "workflows/test_github_workflows.py": [],
         "workflows/test_gitlab_jobs.py": [],
-    },
-    "starts a shell script in the place of git": {
-        "files/test_git_program.py": [
-            "test_a_repository_of_somebody_else_has_a_hint_of_its_own",
-            "test_git_gets_the_environment_and_what_its_messages_and_paths_depend_on",
-        ],
-    },
-    "forks": {
-        "runtime/test_in_processes.py": ["test_a_fork_is_independent_of_the_threads_of_its_parent"],
     },
     "sends signals to a process": {
         "commands/test_init_from_remote.py": ["test_ctrl_c_while_the_registry_is_read_leaves_nothing"],
@@ -101,7 +96,11 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "files/test_worktree.py": ["test_an_unreadable_file_is_a_problem"],
         "server/test_store.py": ["test_a_read_only_file_is_refused"],
     },
-    "uses a device, a pipe, a shell or a limit of POSIX": {
+    "uses a device, a pipe, a fork, a shell or a limit of POSIX": {
+        "runtime/test_in_processes.py": ["test_a_fork_is_independent_of_the_threads_of_its_parent"],
+        "test_benchmarks.py": [],
+        "registry/test_bounds.py": ["test_a_bomb_takes_no_more_memory_than_a_few_of_the_largest_responses"],
+        "push/test_killed_at_each_write.py": [],
         "hostile/test_fuzzed_verbs.py": [],
         "commands/test_init.py": ["test_more_paths_than_a_command_line_holds_are_committed"],
         "commands/test_odd_places.py": [
@@ -117,14 +116,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_reading_a_template_computes_nothing",
             "test_the_memory_of_both_processes_stays_within_the_limit",
         ],
-    },
-    "measures the memory of a process": {
-        "test_benchmarks.py": [],
-        "hostile/test_fuzzed_verbs.py": [],
-        "registry/test_bounds.py": ["test_a_bomb_takes_no_more_memory_than_a_few_of_the_largest_responses"],
-    },
-    "forks a process at each write": {
-        "push/test_killed_at_each_write.py": [],
     },
 }
 

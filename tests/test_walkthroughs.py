@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from walkthrough_shell import BLOCK, MANUAL, RECIPES, Shell, alike, pages, rewritten, steps
+from walkthrough_shell import BLOCK, MANUAL, RECIPES, alike, pages, rewritten, steps
 
 PAGES = pages()
 GNU_ONLY = re.compile(r"\bsed -i|grep [^|\n]*\\\||readlink -f|date -d|\bcp -r\b")
@@ -46,15 +46,3 @@ def test_a_command_has_its_continuation_and_its_output() -> None:
     first, second, third = steps("$ cat <<END\n> text\n> END\ntext\n> shown\n$ false\n$ echo $?\n1\n")
     assert (first.command, first.shown) == ("cat <<END\ntext\nEND", "text\n> shown\n")
     assert (second.shown, third.command, third.shown) == ("", "echo $?", "1\n")
-
-
-def test_an_edit_needs_lines_that_the_file_has_exactly_once(tmp_path: Path) -> None:
-    (tmp_path / "work").mkdir()
-    file = tmp_path / "work/a.yaml"
-    inside = Shell(tmp_path / "work")
-    file.write_text("a: 1\nb: 2\nc: 3\nb: 2\n", "utf-8")
-    inside.edit("# a.yaml\n a: 1\n-b: 2\n+b: 4\n+d: 5\n")
-    assert file.read_text("utf-8") == "a: 1\nb: 4\nd: 5\nc: 3\nb: 2\n"
-    for block in ("# a.yaml\n-: 1\n+x\n", "# a.yaml\n-e: 6\n+x\n", "# a.yaml\n-b: 4\n c: 3\n+x\n"):
-        with pytest.raises(AssertionError, match="exactly once"):
-            inside.edit(block)

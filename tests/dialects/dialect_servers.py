@@ -113,6 +113,12 @@ def refused(place: str, name: str, why: str) -> tuple[int, Any]:
     return 422, {"detail": [{"loc": [place, name], "msg": why, "type": "value_error"}]}
 
 
+TRACKING = (
+    Rule("POST", "/rest/track-score", "name", "request_id score"),
+    Rule("POST", "/rest/track-metadata", "", "request_id metadata"),
+    Rule("POST", "/rest/track-group", "", "request_id group_id"),
+)
+
 # -- the customer's document ---------------------------------------------------------------------------
 
 PAGES = "page per_page name status"
@@ -148,9 +154,7 @@ CUSTOMER = (
     ),
     Rule("POST", "/rest/log-request", None, shape=LOGGED),
     Rule("POST", "/rest/track-prompt", "version prompt_input_variables", "request_id prompt_name"),
-    Rule("POST", "/rest/track-score", "name", "request_id score"),
-    Rule("POST", "/rest/track-metadata", "", "request_id metadata"),
-    Rule("POST", "/rest/track-group", "", "request_id group_id"),
+    *TRACKING,
     Rule("GET", "/api/public/v2/datasets", query=PAGES),
     Rule("GET", "/api/public/v2/evaluations", query=PAGES, shape=only("id name", of="evaluations")),
     Rule("POST", "/api/public/v2/evaluations/{id}/run", "name dataset_id", shape=only("success report_id")),
@@ -217,9 +221,7 @@ VENDOR = (
         shape=only(FOUND, of="items"),
     ),
     Rule("POST", "/rest/track-prompt", "version label prompt_input_variables", "request_id prompt_name"),
-    Rule("POST", "/rest/track-score", "name", "request_id score"),
-    Rule("POST", "/rest/track-metadata", "", "request_id metadata"),
-    Rule("POST", "/rest/track-group", "", "request_id group_id"),
+    *TRACKING,
     Rule(
         "GET",
         "/api/public/v2/datasets",

@@ -6,7 +6,7 @@ import heapq
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from email.utils import formatdate
 from random import Random
 from typing import Any
@@ -52,14 +52,7 @@ class Line:
         self.paused.append(self.sender.throttle.pause())
         self.slept.append(seconds)
 
-    def run(
-        self,
-        *,
-        is_repeatable: bool = True,
-        examining: bool = False,
-        first_wait: float = 0.5,
-        before_repeat: Callable[[], bool] | None = None,
-    ) -> Outcome:
+    def run(self, *, examining: bool = False, first_wait: float = 0.5, **options: Any) -> Outcome:
         """Send a request; return its status, or the error that it raised."""
         timeouts = Timeouts(first_retry=first_wait)
         self.sender = Sender(
@@ -72,7 +65,7 @@ class Line:
         self.sender.throttle._clock = lambda: sum(self.slept)
         request = httpx.Request("GET", "http://localhost/")
         try:
-            response = self.sender.send(request, is_repeatable=is_repeatable, before_repeat=before_repeat)
+            response = self.sender.send(request, **{"is_repeatable": True, **options})
         except httpx.TransportError as error:
             return error
         return int(response.status_code)

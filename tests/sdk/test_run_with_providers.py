@@ -133,65 +133,37 @@ gemini: &gemini
   toolConfig: {functionCallingConfig: {mode: AUTO}}
 
 runs:
-  openai:
-    model: openai gpt-5
-    parameters: {max_completion_tokens: 9}
-    path: /openai/v1/chat/completions
-    body: {<<: *openai, model: gpt-5, max_completion_tokens: 9}
-  responses:
-    model: openai gpt-5 responses
-    parameters: {max_output_tokens: 9}
-    path: /openai/v1/responses
-    body: {<<: *responses, model: gpt-5, max_output_tokens: 9, stream: false}
-  images:
-    model: openai gpt-image-1 images
-    parameters: {size: 1024x1024}
-    path: /openai/v1/images/generations
-    body: {model: gpt-image-1, prompt: Once in Oslo, size: 1024x1024, stream: false}
-  completion:
-    model: openai gpt-3.5-turbo-instruct
-    parameters: {max_tokens: 9}
-    path: /openai/v1/completions
-    body: {model: gpt-3.5-turbo-instruct, prompt: Once in Oslo, max_tokens: 9, stream: false}
-  azure:
-    model: openai.azure gpt-4o
-    parameters: {max_tokens: 9}
-    path: /azure/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21
-    body: {<<: *openai, model: gpt-4o, max_tokens: 9}
-  openrouter:
-    model: openrouter openai/gpt-4o-mini
-    parameters: {max_tokens: 9}
-    path: /api/v1/chat/completions
-    body: {<<: *compatible, model: openai/gpt-4o-mini, max_tokens: 9, usage: {include: true}}
-  openrouter-images:
-    model: openrouter openai/gpt-image-1 images
-    path: /api/v1/images
-    body: {model: openai/gpt-image-1, prompt: Once in Oslo}
-  mistral:
-    model: mistral mistral-large-latest
-    parameters: {max_tokens: 9, random_seed: 1}
-    path: /v1/chat/completions
-    body: {<<: *compatible, model: mistral-large-latest, max_tokens: 9, random_seed: 1}
-  anthropic:
-    model: anthropic claude-sonnet-4
-    parameters: {max_tokens: 9}
-    path: /anthropic/v1/messages
-    body: {<<: *claude, model: claude-sonnet-4, stream: false}
-  anthropic.bedrock:
-    model: anthropic.bedrock anthropic.claude-3
-    parameters: {max_tokens: 9}
-    path: /claude-on-bedrock/model/anthropic.claude-3/invoke
-    body: *claude
-  amazon.bedrock:
-    model: amazon.bedrock anthropic.claude-3
-    parameters: {maxTokens: 9, top_k: 5, temperature: 0.5}
-    path: /bedrock/model/anthropic.claude-3/converse
-    body: *converse
-  google:
-    model: google gemini-2.5-flash
-    parameters: {max_output_tokens: 9, temperature: 0.5}
-    path: /gemini/v1/models/gemini-2.5-flash:generateContent
-    body: {<<: *gemini, generationConfig: {maxOutputTokens: 9, temperature: 0.5}}
+  openai: {model: openai gpt-5, parameters: {max_completion_tokens: 9},
+    path: /openai/v1/chat/completions, body: {<<: *openai, model: gpt-5, max_completion_tokens: 9}}
+  responses: {model: openai gpt-5 responses, parameters: {max_output_tokens: 9},
+    path: /openai/v1/responses, body: {<<: *responses, model: gpt-5, max_output_tokens: 9, stream: false}}
+  images: {model: openai gpt-image-1 images, parameters: {size: 1024x1024},
+    path: /openai/v1/images/generations,
+    body: {model: gpt-image-1, prompt: Once in Oslo, size: 1024x1024, stream: false}}
+  completion: {model: openai gpt-3.5-turbo-instruct, parameters: {max_tokens: 9},
+    path: /openai/v1/completions,
+    body: {model: gpt-3.5-turbo-instruct, prompt: Once in Oslo, max_tokens: 9, stream: false}}
+  azure: {model: openai.azure gpt-4o, parameters: {max_tokens: 9},
+    path: "/azure/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+    body: {<<: *openai, model: gpt-4o, max_tokens: 9}}
+  openrouter: {model: openrouter openai/gpt-4o-mini, parameters: {max_tokens: 9},
+    path: /api/v1/chat/completions,
+    body: {<<: *compatible, model: openai/gpt-4o-mini, max_tokens: 9, usage: {include: true}}}
+  openrouter-images: {model: openrouter openai/gpt-image-1 images,
+    path: /api/v1/images, body: {model: openai/gpt-image-1, prompt: Once in Oslo}}
+  mistral: {model: mistral mistral-large-latest, parameters: {max_tokens: 9, random_seed: 1},
+    path: /v1/chat/completions,
+    body: {<<: *compatible, model: mistral-large-latest, max_tokens: 9, random_seed: 1}}
+  anthropic: {model: anthropic claude-sonnet-4, parameters: {max_tokens: 9},
+    path: /anthropic/v1/messages, body: {<<: *claude, model: claude-sonnet-4, stream: false}}
+  anthropic.bedrock: {model: anthropic.bedrock anthropic.claude-3, parameters: {max_tokens: 9},
+    path: /claude-on-bedrock/model/anthropic.claude-3/invoke, body: *claude}
+  amazon.bedrock: {model: amazon.bedrock anthropic.claude-3,
+    parameters: {maxTokens: 9, top_k: 5, temperature: 0.5},
+    path: /bedrock/model/anthropic.claude-3/converse, body: *converse}
+  google: {model: google gemini-2.5-flash, parameters: {max_output_tokens: 9, temperature: 0.5},
+    path: "/gemini/v1/models/gemini-2.5-flash:generateContent",
+    body: {<<: *gemini, generationConfig: {maxOutputTokens: 9, temperature: 0.5}}}
   google-completion:
     model: google gemini-2.5-flash
     parameters: {maxOutputTokens: 9}

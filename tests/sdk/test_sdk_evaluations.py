@@ -22,7 +22,7 @@ models:
 """
 HEAD = """
 from promptlayer import (
-    ColumnType, PromptLayer, assert_valid_scorer, code_execution_column, column, compare_scorer,
+    ColumnType, PromptLayer, assert_valid_scorer, column, compare_scorer,
     contains_scorer, evaluate, llm_assertion_scorer, regex_scorer,
 )
 
@@ -61,10 +61,6 @@ evaluate("capitals", dataset=DATASET, runner=answer, passing_score=0.7, scorers=
     contains_scorer(expected="Lisbon"), llm_assertion_scorer(prompt="Is it impolite?"),
 ])
 """
-CODE = """
-custom = code_execution_column("custom", code="return 1")
-evaluate("capitals", dataset=DATASET, runner=answer, scorers=[custom])
-"""
 
 
 @pytest.fixture
@@ -80,7 +76,6 @@ def url(tmp_path: Path) -> Iterator[str]:
 FILES = {
     "every scorer that runs here": (EVERYTHING, 0, ["score 1.0", *["1/1 (100%)"] * 5, "PASSED"]),
     "a score that is too low": (FAILING, 1, ["overall score 0.5 is below passing score 0.7"]),
-    "a scorer that does not run here": (CODE, 1, ["CODE_EXECUTION does not run here"]),
 }
 
 
