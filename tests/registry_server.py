@@ -62,8 +62,6 @@ class Caller:
             "CONTENT_LENGTH": str(len(data)),
             "wsgi.input": io.BytesIO(data),
         }
-        if "content_type" in headers:
-            environ["CONTENT_TYPE"] = headers.pop("content_type")
         if self.key is not None:
             environ["HTTP_X_API_KEY"] = self.key
         for name, value in headers.items():

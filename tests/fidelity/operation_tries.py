@@ -83,10 +83,8 @@ NESTED = {
     "release_labels": ["prod"],
 }
 LOGGED = log_of(request_end_time="2026-01-01T00:00:01Z", prompt_name="greeting", tags=["t"])
-TRACKED = {
-    "function_name": "openai.chat.completions.create",
-    "provider_type": "openai",
-    "args": [],
+CALLED = {"function_name": "openai.chat.completions.create", "provider_type": "openai", "args": []}
+TRACKED = CALLED | {
     "kwargs": {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]},
     "request_response": {"choices": [{"message": {"role": "assistant", "content": "Hello"}}]},
     "request_start_time": 1.5,
@@ -94,23 +92,16 @@ TRACKED = {
     "return_prompt_blueprint": True,
 }
 TRACE, SPAN = "0123456789abcdef" * 2, "0123456789abcdef"
-SPANS = {
-    "spans": [
-        {
-            "name": "run",
-            "context": {"trace_id": TRACE, "span_id": SPAN, "trace_state": ""},
-            "kind": "SpanKind.INTERNAL",
-            "parent_id": None,
-            "start_time": 1767225600000000000,
-            "end_time": 1767225601000000000,
-            "status": {"status_code": "StatusCode.OK", "description": None},
-            "attributes": {},
-            "events": [],
-            "resource": {"attributes": {}, "schema_url": ""},
-        }
-    ]
+NAMED = {"name": "run", "kind": "SpanKind.INTERNAL", "parent_id": None, "attributes": {}, "events": []}
+RAN = NAMED | {
+    "start_time": 1767225600000000000,
+    "end_time": 1767225601000000000,
+    "context": {"trace_id": TRACE, "span_id": SPAN, "trace_state": ""},
+    "status": {"status_code": "StatusCode.OK", "description": None},
+    "resource": {"attributes": {}, "schema_url": ""},
 }
-LOGGED_SPANS = {"spans": [SPANS["spans"][0] | {"log_request": LOGGED}]}
+SPANS = {"spans": [RAN]}
+LOGGED_SPANS = {"spans": [RAN | {"log_request": LOGGED}]}
 OTLP_SPAN = {"traceId": TRACE, "spanId": SPAN, "name": "run", "kind": 1}
 OTLP = {"resourceSpans": [{"scopeSpans": [{"spans": [OTLP_SPAN]}]}]}
 PAIR = {"source": "git", "external_id": "a"}

@@ -164,25 +164,17 @@ runs:
   google: {model: google gemini-2.5-flash, parameters: {max_output_tokens: 9, temperature: 0.5},
     path: "/gemini/v1/models/gemini-2.5-flash:generateContent",
     body: {<<: *gemini, generationConfig: {maxOutputTokens: 9, temperature: 0.5}}}
-  google-completion:
-    model: google gemini-2.5-flash
-    parameters: {maxOutputTokens: 9}
-    path: /gemini/v1/models/gemini-2.5-flash:generateContent
-    body:
-      contents: [{role: user, parts: [{text: Once in Oslo}]}]
-      generationConfig: {maxOutputTokens: 9}
-  vertexai-gemini:
-    model: vertexai gemini-2.5-flash
-    parameters: {maxOutputTokens: 9}
+  google-completion: {model: google gemini-2.5-flash, parameters: {maxOutputTokens: 9},
+    path: "/gemini/v1/models/gemini-2.5-flash:generateContent",
+    body: {contents: [{role: user, parts: [{text: Once in Oslo}]}], generationConfig: {maxOutputTokens: 9}}}
+  vertexai-gemini: {model: vertexai gemini-2.5-flash, parameters: {maxOutputTokens: 9},
     path: "/vertex/v1beta1/projects/p/locations/us-central1/publishers/google/models/\
-      gemini-2.5-flash:generateContent"
-    body: {<<: *gemini, generationConfig: {maxOutputTokens: 9}}
-  vertexai-claude:
-    model: vertexai claude-sonnet-4
-    parameters: {max_tokens: 9}
+      gemini-2.5-flash:generateContent",
+    body: {<<: *gemini, generationConfig: {maxOutputTokens: 9}}}
+  vertexai-claude: {model: vertexai claude-sonnet-4, parameters: {max_tokens: 9},
     path: "/vertex/v1/projects/p/locations/us-east5/publishers/anthropic/models/\
-      claude-sonnet-4:rawPredict"
-    body: {<<: *claude, stream: false}
+      claude-sonnet-4:rawPredict",
+    body: {<<: *claude, stream: false}}
 """
 """Two templates and the values of their variables, what arrives at each API, and the prompts that are run.
 
