@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import product
 from math import comb
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from benchmarks import noise as simulation
 from promptsync.checks.comparison import Comparison, Noise, RowResult, compare, noise
 from promptsync.prompt.evaluation import enough_rows
 
@@ -127,17 +125,6 @@ def test_the_bounds_are_those_of_exact_sums(worse: int, better: int, same: int) 
         step = Fraction(1, 10**5)
         assert at_least(hits, trials, max(share - step, Fraction(0))) < doubt
         assert at_least(hits, trials, min(share + step, Fraction(1))) > doubt
-
-
-@pytest.mark.parametrize(("moves", "drop"), [*product(simulation.MOVES, simulation.DROPS)])
-def test_few_verdicts_are_wrong(moves: int, drop: int) -> None:
-    """A small part of what ``python -m benchmarks.noise`` measures."""
-    mean, once, three = (wrong for wrong, _ in simulation.shares(50, moves, drop, 60, seed="suite").values())
-    assert once <= 5
-    # With half a broken row, three runs agree by chance in an eighth of all cases.
-    assert three <= (25 if (moves, drop) == (0, 5) else 5)
-    if moves and drop in (3, 5):
-        assert mean >= 15
 
 
 def test_repeats_say_which_rows_move_by_themselves() -> None:

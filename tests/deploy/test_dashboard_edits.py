@@ -133,14 +133,7 @@ def test_a_fresh_clone_sees_the_rename_below_the_edit_and_says_what_brings_it_in
 # -- moments -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("moment", "text"),
-    [
-        ("2026-03-01T11:59:00+00:00", "1 minute ago"),
-        ("2026-02-01T10:00:00Z", "28 days ago"),
-        ("2026-03-01T12:00:30", "just now"),
-        ("yesterday", ""),
-    ],
-)
-def test_a_moment_is_told_from_now(moment: str, text: str) -> None:
-    assert ago(moment, datetime(2026, 3, 1, 12, tzinfo=UTC)) == text
+def test_a_moment_is_told_from_now() -> None:
+    moments = ("2026-03-01T11:59:00+00:00", "2026-02-01T10:00:00Z", "2026-03-01T12:00:30", "yesterday")
+    told = [ago(moment, datetime(2026, 3, 1, 12, tzinfo=UTC)) for moment in moments]
+    assert told == ["1 minute ago", "28 days ago", "just now", ""]

@@ -173,7 +173,7 @@ class History:
         return done
 
 
-@pytest.mark.parametrize("number", numbers(count=6, fuzz=130))
+@pytest.mark.parametrize("number", numbers(count=4, fuzz=130))
 def test_a_label_never_says_what_git_does_not_say_or_what_was_not_proven(world: World, number: int) -> None:
     seed = seed_of(number)
     world.write("tone", content="A polite text.")

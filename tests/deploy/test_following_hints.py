@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
 
 import click
 import pytest
@@ -35,9 +31,6 @@ ACTIONS = (
 )
 """What somebody may type who does not say that a failed version is to be released."""
 
-PLACES = {"copy": "registry.db", "saved": "saved.db"}
-"""The registries beside the working copies."""
-
 VERBS = frozenset(group.list_commands(click.Context(group)))
 
 PLACEHOLDERS = {
@@ -50,16 +43,6 @@ PLACEHOLDERS = {
     "ID": "1",
 }
 """For the worst: the failed version, under the governed label."""
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a working copy, and the registry beside it."""
-    if target.exists():
-        shutil.rmtree(target)
-    shutil.copytree(source, target, symlinks=True)
-    databases = (place.parent / PLACES[place.name] for place in (source, target))
-    with closing(sqlite3.connect(next(databases))) as old, closing(sqlite3.connect(next(databases))) as new:
-        old.backup(new)
 
 
 def rejected(world: World) -> None:
@@ -155,12 +138,14 @@ def is_live(world: World, text: str) -> str:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_no_advice_releases_what_failed(released: World, state: str) -> None:
+def test_no_advice_releases_what_failed(
+    released: World, state: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     for act in STATES[state]:
         act(released)
     assert not is_live(released, "rude")
-    saved, seen = released.root.parent / "saved", {*LOOKS, *ACTIONS}
-    copy(released.root, saved)
+    saved, seen = tmp_path_factory.mktemp("saved") / "world", {*LOOKS, *ACTIONS}
+    released.keep(saved)
 
     def follow(path: list[str]) -> list[list[str]]:
         """Type the last command of a path, and return the paths to what it advises."""
@@ -176,7 +161,7 @@ def test_no_advice_releases_what_failed(released: World, state: str) -> None:
     paths = [path[1:] for path in paths] + [[action] for action in ACTIONS]
     while paths:
         path = paths.pop()
-        copy(saved, released.root)
+        released.take_back(saved)
         for command in path[:-1]:
             released.run(*shlex.split(command))
         paths += follow(path)
