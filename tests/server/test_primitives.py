@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -116,15 +117,14 @@ JUDGED = [
 
 def test_an_assertion_is_what_the_model_answers() -> None:
     config = {"source": "Output", "prompt": "Is it polite?", "variable_mappings": {"goal": "expected"}}
-    asked: list[str] = []
     for answer, judgement in JUDGED:
-        assert (
-            value("LLM_ASSERTION", config, lambda text, said=answer: asked.append(text) or said) == judgement
-        )
-    assert all(part in asked[0] for part in ("Is it polite?", ROW["Output"], "goal:\nREFUND"))
+        ask = Mock(return_value=answer)
+        assert value("LLM_ASSERTION", config, ask) == judgement
+        (asked,) = ask.call_args.args
+        assert all(part in asked for part in ("Is it polite?", ROW["Output"], "goal:\nREFUND"))
     for answer in ("", "I cannot say.", "Yesterday", "[]", '{"value": "yes"}'):
         with pytest.raises(NoResult, match="did not answer true or false"):
-            value("LLM_ASSERTION", config, lambda text, said=answer: said)
+            value("LLM_ASSERTION", config, Mock(return_value=answer))
     # Each assertion of a list is asked by itself.
     config = {"source": "Output", "prompt_source": "questions"}
     judged = value("LLM_ASSERTION", config, lambda text: "yes" if "polite" in text else "no")
