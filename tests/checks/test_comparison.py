@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from benchmarks import noise as simulation
 from promptsync.checks.comparison import Comparison, Noise, RowResult, compare, noise
 from promptsync.prompt.evaluation import enough_rows
 
@@ -125,6 +126,13 @@ def test_the_bounds_are_those_of_exact_sums(worse: int, better: int, same: int) 
         step = Fraction(1, 10**5)
         assert at_least(hits, trials, max(share - step, Fraction(0))) < doubt
         assert at_least(hits, trials, min(share + step, Fraction(1))) > doubt
+
+
+@pytest.mark.parametrize("drop", simulation.DROPS)
+def test_few_verdicts_are_wrong(drop: int) -> None:
+    """A small part of what ``python -m benchmarks.noise`` measures."""
+    _, *others = (wrong for wrong, _ in simulation.shares(50, 5, drop, 60, seed="suite").values())
+    assert max(others) <= 5
 
 
 def test_repeats_say_which_rows_move_by_themselves() -> None:

@@ -32,6 +32,7 @@ LIVE = text("Tell {question}", version=3)
 def world(tmp_path: Path) -> Iterator[World]:
     """A model that answers with the question, and that is no echo: what that answers is never reused."""
     with made(tmp_path, model=Echo("parrot")) as world:
+        declare(world)
         yield world
 
 
@@ -41,7 +42,6 @@ def only(world: World, candidate: TestedText, live: TestedText | None = None, **
 
 
 def test_a_text_is_run_on_all_rows_beside_the_live_one(world: World) -> None:
-    declare(world)
     (result,) = check(world, wanted(text("Say {expect}"), LIVE), origin="pull request 12").all
     assert (result.passed, result.run.score, result.run.model) == (True, 100, None)
     assert [row.output for row in result.run.rows[:2]] == ["Say case 0 of", "Say case 1 of"]
@@ -75,7 +75,6 @@ def test_what_fails_a_check(world: World) -> None:
 
 
 def test_a_live_text_with_a_variable_that_no_column_has_cannot_be_compared(world: World) -> None:
-    declare(world)
     result = only(world, PLAIN, text("Say {gone}", version=2), max_drop=5)
     assert [failure.kind for failure in result.failures] == ["cannot-tell"]
     assert "ask has the variable 'gone'" in result.reason
@@ -93,7 +92,6 @@ def test_what_the_echo_model_answered_is_never_reused(tmp_path: Path) -> None:
 
 
 def test_a_live_text_whose_run_failed_is_no_noise(world: World) -> None:
-    declare(world)
     world.configure("evaluations: {on_noise: warn}")
     only(world, PLAIN)
     # The new text is known, so only the live one runs.
@@ -169,7 +167,6 @@ def aged(world: World, hours: float) -> None:
 
 
 def test_a_sheet_that_is_too_old_is_run_again_and_replaced(world: World) -> None:
-    declare(world)
     first = only(world, PLAIN)
     aged(world, 23)
     assert only(world, PLAIN).run.reused
@@ -179,7 +176,6 @@ def test_a_sheet_that_is_too_old_is_run_again_and_replaced(world: World) -> None
 
 
 def test_only_our_own_oldest_sheets_of_the_prompt_are_deleted(world: World) -> None:
-    declare(world)
     world.configure("evaluations: {keep: 2}")
     made = [only(world, text(f"Say {{question}} {n}")).run.sheet for n in range(2)]
     only(world, text("Say {question}", "other"))
@@ -197,7 +193,6 @@ def test_only_our_own_oldest_sheets_of_the_prompt_are_deleted(world: World) -> N
 
 
 def test_two_jobs_at_once_make_two_sheets_of_which_the_newest_counts(world: World) -> None:
-    declare(world)
     world.faults = [once(asking("POST", "/sheets"), lambda: only(world, PLAIN))]
     assert only(world, PLAIN).passed
     first, second = sheets(world)
