@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from promptsync.prompt.canonical import canonical, comparable, digest, encode, same, to_document, to_prompt
 from promptsync.prompt.fields import merged_order, slots, tool_key
-from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable
+from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable, strings
 from promptsync.prompt.text_diff import Clash, marked, merge_text, sentences
 
 TOOL_REFERENCES: Final = "changed on both sides, and the registry shows its own tools expanded"
@@ -157,23 +157,23 @@ class FieldMerger:
             self.conflict(("type",), BOTH_CHANGED, kinds if base else kinds._replace(base=ABSENT))
             return ours
         merged = self._object(ThreeWay(base, ours, theirs), ())
-        # Of a text with conflicts, the user reads all.
-        if not self.conflicts:
-            self._check_moves((base, ours, theirs, merged))
+        self._check_moves((base, ours, theirs, merged))
         return merged
 
     def _check_moves(self, documents: Sequence[Object]) -> None:
         """Add conflicts for what a merge has more often than the changes of both sides add up to.
 
         One side moved it, and the other one removed it, so that it is back, or moved it elsewhere, so that it
-        is there twice.
+        is there twice. What is part of another conflict is not told again.
         """
+        known = [[conflict.base, conflict.ours, conflict.theirs] for conflict in self.conflicts]
+        told = "\n".join([*strings(known), encode(plain(known))])
         base, ours, theirs, merged = ([*_pieces(document)] for document in documents)
         sides = [Counter(piece for piece, _ in side) for side in (base, ours, theirs)]
         found = Counter(piece for piece, _ in merged)
         for piece in sides[0]:
             was, our, their = (side[piece] for side in sides)
-            if found[piece] > max(min(our, their), our + their - was):
+            if piece not in told and found[piece] > max(min(our, their), our + their - was):
                 values = ThreeWay(*(piece if side[piece] else ABSENT for side in sides))
                 self.conflict(dict(theirs + ours)[piece], MOVED, values)
 

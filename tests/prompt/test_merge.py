@@ -275,6 +275,10 @@ def test_a_sentence_removed_here_and_moved_to_another_line_there_is_a_conflict()
     gone = text.replace(kind, "")
     found = merge(*(chat(say("system", said)) for said in (text, gone, f"{gone}{kind}")))
     assert [one.reason for one in found.conflicts] == [MOVED]
+    # Also beside another conflict, which would not show it.
+    sides = ((text, "x"), (gone, "y"), (f"{gone}{kind}", "z"))
+    found = merge(*(chat(say("system", said), tool_choice=choice) for said, choice in sides))
+    assert [one.reason for one in found.conflicts] == [BOTH_CHANGED, MOVED]
 
 
 def test_tags_merge_as_sets_and_ours_keep_their_order() -> None:
