@@ -55,10 +55,7 @@ ALONE: list[tuple[str, str]] = [
     ("name: a\nmessages: []\n", "1:1 warning empty-prompt"),
     ("messages:\n- role: critic\n  content: hi\n", "2:3 error wrong-value"),
     ("content:\n- {type: text, text: a}\n- {type: hologram}\n", "3:4 warning unknown-block"),
-    (
-        "messages:\n- role: tool\n  content: four\n- role: user\n  content: a\n",
-        "2:3 error missing-key",
-    ),
+    ("messages:\n- role: tool\n  content: four\n- role: user\n  content: a\n", "2:3 error missing-key"),
     ("content: a\nmodel: {name: gpt-4o}\n", "2:1 error missing-key"),
     (
         "messages: [{role: user, content: a}]\nextra:\n  template:\n    mood: calm\n",

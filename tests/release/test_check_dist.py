@@ -80,10 +80,7 @@ def replaced(old: str, new: str) -> dict[str, object]:
 WRONG: list[tuple[dict[str, object], str]] = [
     ({"sdist": [*COMMITTED[1:], "PKG-INFO"]}, f"{SDIST} lacks pyproject.toml"),
     ({"wheel": [name for name in WHEEL if name != CHECK_YML]}, f"{BUILT} lacks {CHECK_YML}"),
-    (
-        {"wheel": [*WHEEL, "tests/test_a.py"]},
-        f"{BUILT} has tests/test_a.py, which does not belong there",
-    ),
+    ({"wheel": [*WHEEL, "tests/test_a.py"]}, f"{BUILT} has tests/test_a.py, which does not belong there"),
     (
         replaced("Environment :: Console", "Environment :: Nowhere"),
         "metadata: 'Environment :: Nowhere' is not a classifier of PyPI",

@@ -79,10 +79,7 @@ def test_a_built_image_is_tried_as_another_user_and_as_the_caller(tmp_path: Path
         ({"size": 150_000_001}, "error: the image has 150,000,001 bytes; the limit is 150,000,000\n"),
         ({"user": ""}, "error: the image runs as root\n"),
         ({"user": "0:0"}, "error: the image runs as root\n"),
-        (
-            {"info": 1},
-            f"error: docker does not work, or cannot fetch {image.base_of(STEPS)}\n",
-        ),
+        ({"info": 1}, f"error: docker does not work, or cannot fetch {image.base_of(STEPS)}\n"),
     ],
 )
 def test_what_is_wrong_with_an_image_or_its_engine_is_an_error(
