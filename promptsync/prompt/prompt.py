@@ -98,11 +98,11 @@ def as_blocks(content: Any) -> Any:
 
 def as_text(blocks: list[Any]) -> Any:
     """Return the text of a list that is one block with nothing but a text, otherwise the list."""
-    only = blocks[0] if len(blocks) == 1 else None
-    # A further key, such as an id or an annotation, has no place in a string.
-    if not isinstance(only, dict) or len(only) != 2 or only.get("type") != "text":
-        return blocks
-    return only["text"] if isinstance(only.get("text"), str) else blocks
+    match blocks:
+        # A further key, such as an id or an annotation, has no place in a string.
+        case [{"type": "text", "text": str(text), **more}] if not more:
+            return text
+    return blocks
 
 
 def function_name(tool: Any) -> str | None:

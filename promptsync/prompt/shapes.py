@@ -17,6 +17,12 @@ from msgspec import Struct
 
 from promptsync.prompt.prompt import F_STRING, FORMATS, KeyPath, kind_of
 
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text that is a list."""
+    return frozenset(text.split())
+
+
 ABSENT: Final = object()
 """The ``default`` of a key for which only null means that it is left out."""
 BLOCK: Final = "block"
@@ -78,21 +84,20 @@ def _shape(plain: str = "", **keys: Field) -> Shape:
     return {**dict.fromkeys(plain.split(), PLAIN), **keys}
 
 
-WRITE_ONLY: Final = frozenset({"provider_base_url_name", "provider_id", "inference_client_name", "report_id"})
+WRITE_ONLY: Final = words("provider_base_url_name provider_id inference_client_name report_id")
 """Version fields that the registry accepts and never returns."""
 
-ENVELOPE: Final = frozenset(
-    [
-        *("id", "prompt_id", "prompt_name", "prompt_version_id", "version", "version_number", "workspace_id"),
-        *("created_at", "updated_at", "snippets", "llm_kwargs", "provider_base_url", "custom_provider"),
-        *("warning", "request_id", "success", "message", "commit_message", "release_labels", "tags"),
-        *("folder_id", "parent_folder_name", "full_folder_path", "external_ids", "is_snippet"),
-    ]
+ENVELOPE: Final = words(
+    """
+    id prompt_id prompt_name prompt_version_id version version_number workspace_id created_at updated_at
+    snippets llm_kwargs provider_base_url custom_provider warning request_id success message commit_message
+    release_labels tags folder_id parent_folder_name full_folder_path external_ids is_snippet
+    """
 )
 """The keys of a response that are not content."""
 
 CHAT_COMPLETIONS: Final = "chat-completions"
-CHAT_COMPLETIONS_PROVIDERS: Final = frozenset({"openai", "openai.azure"})
+CHAT_COMPLETIONS_PROVIDERS: Final = words("openai openai.azure")
 """Providers for which the registry fills in ``api_type: chat-completions``."""
 
 _CONTENT: Final = Field([], of=BLOCK, required=True, must="a string or a list")
@@ -192,7 +197,7 @@ BLOCKS: Final[Mapping[str, Shape]] = {
 UNKNOWN: Final[Shape] = {}
 """The shape of an object of which no key is known."""
 
-_FOR_BOTH: Final = frozenset({"type", "input_variables", "dataset_examples"})
+_FOR_BOTH: Final = words("type input_variables dataset_examples")
 CHAT_KEYS: Final = _FOR_BOTH | {"messages", "functions", "function_call", "tools", "tool_choice"}
 """Keys of a chat template. The registry drops all others."""
 COMPLETION_KEYS: Final = _FOR_BOTH | {"content", "template_format"}
@@ -315,11 +320,6 @@ def _needed(value: Mapping[str, Any], of: str) -> Shape:
 # -- names that people misspell -----------------------------------------------------------------------------
 
 
-def words(text: str) -> frozenset[str]:
-    """Return the words of a text that is a list."""
-    return frozenset(text.split())
-
-
 PROVIDERS: Final = words(
     "openai openai.azure anthropic anthropic.bedrock amazon.bedrock google vertexai mistral openrouter "
     "cohere huggingface"
@@ -338,7 +338,7 @@ PARAMETERS: Final = words(
 )
 """Parameters of several providers; any other one is just as valid."""
 
-RESPONSE_FORMATS: Final = frozenset(["text", "json_object", "json_schema"])
+RESPONSE_FORMATS: Final = words("text json_object json_schema")
 
 _LIKE: Final = 0.82
 """How alike two words are if one is the other misspelled, such as ``opneai``."""

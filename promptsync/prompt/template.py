@@ -125,10 +125,7 @@ def _media_names(block: Any) -> list[str]:
     """Return the variables of an image or media block."""
     if not isinstance(block, Mapping):
         return []
-    named = [
-        block.get("image_variable"),
-        block.get("name") if block.get("type") == "media_variable" else None,
-    ]
+    named = block.get("image_variable"), block.get("type") == "media_variable" and block.get("name")
     return [name for name in named if isinstance(name, str) and name]
 
 
