@@ -53,9 +53,7 @@ def test_prose_and_placeholders_are_no_keys(prose: str) -> None:
         ("time: 12:30", "the number 750"),
         ("time: 1:30.5", "the number 90.5"),
         ("rate: 1e-3", "text, not as a number"),
-        ("countries: [de, no, se]", "the boolean false"),
         ("countries:\n  - de\n  - no", "the boolean false"),
-        ("'quoted key': off", "the boolean false"),
     ],
 )
 def test_an_unquoted_value_that_yaml_reads_as_something_else_is_a_warning(line: str, read: str) -> None:
@@ -71,7 +69,6 @@ def test_an_unquoted_value_that_yaml_reads_as_something_else_is_a_warning(line: 
     [
         "owner: 'no'",
         'owner: "12:30"',
-        "rate: 1.0e-3",
         "note: no refunds",
         "note: |\n    answer: no",
         "note: 'x'  # a: no",
@@ -86,10 +83,8 @@ def test_values_that_are_what_they_look_like_are_left_alone(line: str) -> None:
     ("text", "place"),
     [
         ("{content: hi, metadata: {owner: no}}\n", "1:26"),
-        ("metadata: {owner: no}\ncontent: hi\n", "1:12"),
         ("metadata:\n  # why\n  a:\n  - {b: no}\ncontent: hi\n", "4:6"),
         ("messages: [{role: user, content: hi}]\ntools:\n- type: x\n- a: no\n  type: x\n", "4:3"),
-        ("content: hi\nmodel: {provider: p, name: n, parameters: {a: yes}}\n", "2:44"),
         ("content: '{a}'\nexamples:\n- a: no\n", "3:3"),
     ],
 )

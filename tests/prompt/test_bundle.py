@@ -65,19 +65,6 @@ def test_where_a_prompt_can_be_rendered(what: str, body: dict[str, Any], expecte
     assert bundled(response(template=body)).renders == expected
 
 
-DIGESTS: list[tuple[str, dict[str, Any], bool]] = [
-    ("another version and message", {"version": 8, "commit_message": "Again (5d6e7f8 v8)"}, True),
-    ("other arguments for the provider", {"llm_kwargs": {"messages": []}}, True),
-    ("another text", {"template": chat("Answer {text} now.")}, False),
-    ("another model", {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {}}}, False),
-]
-
-
-@pytest.mark.parametrize(("what", "changed", "is_same"), DIGESTS)
-def test_the_digest_is_of_the_content(what: str, changed: dict[str, Any], is_same: bool) -> None:
-    assert (bundled(response(**changed)).digest == bundled(response()).digest) is is_same
-
-
 def _changed(**keys: Any) -> bytes:
     return json.dumps({**json.loads(encode(bundle())), **keys}).encode()
 
