@@ -81,7 +81,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_the_cache_is_never_written_through_a_link",
         ],
         "server/test_bundle.py": ["test_a_link_that_moves_to_another_directory_is_followed"],
-        "pull/test_pull.py": ["test_wrong_usage_is_reported_and_writes_nothing"],
         "deploy/test_branches.py": ["test_prompts_of_a_submodule_are_refused"],
         "files/test_evaluation.py": ["test_links_are_refused"],
         "files/test_worktree.py": [

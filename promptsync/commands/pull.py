@@ -227,7 +227,7 @@ def _skipped(plan: PullPlan) -> Iterator[Row]:
         yield Row("skipped", "warn", prompt.name, note=prompt.reason)
     for item in plan.skipped:
         reason = _SKIPPED.get(item.state, "")
-        if item.state is State.DELETED_REMOTELY and (plan.options.prune or item.origin.dirty):
+        if item.state is State.DELETED_REMOTELY and (plan.options.prune or not item.is_committed):
             reason = f"{why_kept(item)}; {_KEPT.format(output.name(shlex.quote(item.name)))}"
         if reason:
             yield Row("skipped", "warn", item.name, note=f"{item.state}, {reason}")

@@ -271,6 +271,7 @@ class Undecided(Struct):
         if state not in _CERTAIN and not is_included and git is not None and git.shallow:
             raise too_shallow(f"who changed {name!r}")
         content = digest(file.prompt) if file is not None else None
+        commit, is_committed = origin_of(self.project, file, content, lineage)
         return Item(
             name=name,
             state=state,
@@ -278,7 +279,8 @@ class Undecided(Struct):
             listed=self.listing.get(name),
             history=history,
             digest=content,
-            origin=origin_of(self.project, file, content, lineage),
+            commit=commit,
+            is_committed=is_committed,
             lineage=lineage,
             renamed_to=renamed.get(name),
             archived=archived,

@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Set
 from typing import Final
 
-from msgspec import Struct
-
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.git.repository import Repository
@@ -24,13 +22,6 @@ _ZEROS: Final = re.compile(r"0{40}|0{64}")
 
 _STEPS: Final = re.compile(r"[~^@:]")
 """What follows the name of a commit in a revision such as ``HEAD~3`` or ``main@{1}``."""
-
-
-class Origin(Struct, frozen=True):
-    """The git commit that a prompt comes from; ``dirty`` if its content is not committed."""
-
-    commit: str | None = None
-    dirty: bool = True
 
 
 def find_state(history: Repository, given: str, option: str = "--since") -> str | None:
@@ -77,24 +68,26 @@ def too_shallow(question: str) -> Refused:
     )
 
 
-def origin_of(project: Project, file: PromptFile | None, content: str | None, lineage: Lineage) -> Origin:
-    """Return the commit that wrote a prompt, or the newest one below an uncommitted edit.
+def origin_of(
+    project: Project, file: PromptFile | None, content: str | None, lineage: Lineage
+) -> tuple[str | None, bool]:
+    """Return the commit that wrote a prompt, or the newest one below an edit, and whether it is committed.
 
     ``content`` is the digest of the file. Of successive commits with the same content, the first counts.
     """
     history, newest = project.history, lineage.newest
     if history is None:
-        return Origin(None, True)
+        return None, False
     text = file and (content, tag_set(file.prompt), project.keys_in(file.local.synced))
     if newest is None or newest.text != text:
-        return Origin(newest.commit if newest is not None else history.head_commit, True)
+        return newest.commit if newest is not None else history.head_commit, False
     # Walk back over commits that did not change the content, only comments for example.
     first = newest
     while True:
         before = (lineage.revisions[place] for place in first.parents)
         same = next((revision for revision in before if revision.text == text), None)
         if same is None:
-            return Origin(first.commit, False)
+            return first.commit, True
         first = same
 
 

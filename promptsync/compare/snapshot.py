@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.compare.content import content_of, read_content
-from promptsync.compare.git_state import Origin, too_shallow
+from promptsync.compare.git_state import too_shallow
 from promptsync.files.prompt_file import PromptFile, Worktree
 from promptsync.history.graph import (
     Base,
@@ -56,8 +56,9 @@ class Item(Struct, frozen=True):
     """One prompt; ``listed`` is its tracked version.
 
     ``history`` is set for a prompt that both sides have or had, and that differs. ``lineage`` are the git
-    revisions of its file, and ``digest`` is that of its content, if they were needed. ``archived`` is the
-    latest version of a prompt that the registry archived.
+    revisions of its file, and ``digest`` is that of its content, if they were needed. ``commit`` is the one
+    that wrote the content, or the newest one below it. ``archived`` is the latest version of a prompt that
+    the registry archived.
     """
 
     name: str
@@ -66,7 +67,8 @@ class Item(Struct, frozen=True):
     listed: Version | None = None
     history: PromptHistory | None = None
     digest: str | None = None
-    origin: Origin = field(default_factory=Origin)
+    commit: str | None = None
+    is_committed: bool = False
     lineage: Lineage = Lineage()
     renamed_to: str | None = None
     archived: Version | None = None

@@ -77,7 +77,7 @@ def deletes_of(
         file, version = item.file, item.archived
         if item.state is not State.DELETED_REMOTELY or file is None:
             continue
-        if theirs or (not item.origin.dirty and has_text(project, version, file.prompt)):
+        if theirs or (item.is_committed and has_text(project, version, file.prompt)):
             backup = needs_backup(project, file.path, file.text, None)
             deletes.append(
                 PlannedFile(name=item.name, path=file.path, old=file.text, new=None, backup=backup)
@@ -91,7 +91,7 @@ def deletes_of(
 
 def why_kept(item: Item) -> str:
     """Why ``--prune`` keeps the file of an archived prompt."""
-    because = "no commit has its content" if item.origin.dirty else "it differs from the archived version"
+    because = "it differs from the archived version" if item.is_committed else "no commit has its content"
     return f"archived in the registry; its file is kept because {because}"
 
 

@@ -285,7 +285,7 @@ class _Push:
         published: list[tuple[Item, Result | Version | None]] = [
             (action.item, self._results[action.name])
             for action in self._plan.publishing
-            if action.item.origin.dirty
+            if not action.item.is_committed
         ]
         published += [(item, item.listed) for item in self._plan.unfinished]
         for item, target in sorted(published, key=lambda pair: pair[0].name):

@@ -93,15 +93,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     plan = PushPlan(
         actions=tuple(sorted(actions, key=lambda action: (action.level, action.name))),
         skipped=tuple(
-            Result(
-                item.name,
-                Ending.SKIPPED,
-                reason(item),
-                state=item.state,
-                blocks=item.state in BLOCKING or (item.state is State.INVALID and item.file is not None),
-            )
-            for item in items
-            if item.state in SKIP_REASONS and item.name not in kinds
+            _skipped(item) for item in items if item.state in SKIP_REASONS and item.name not in kinds
         ),
         unfinished=tuple(item for item in items if _is_unfinished(project, item)),
         options=options,
@@ -145,6 +137,11 @@ def _kind(item: Item, options: PushOptions, under: _Under) -> Kind | None:
     return None
 
 
+def _skipped(item: Item) -> Result:
+    blocks = item.state in BLOCKING or (item.state is State.INVALID and item.file is not None)
+    return Result(item.name, Ending.SKIPPED, reason(item), state=item.state, blocks=blocks)
+
+
 def _lacking(item: Item, under: _Under) -> tuple[str, ...]:
     """Return the labels that do not point at the version of a prompt."""
     return tuple(label for label, versions in under.items() if versions.get(item.name) != item.version)
@@ -158,7 +155,7 @@ def _actions(
         check_restorable(project, restoring)
     gone = [item.listed for item in items if kinds[item.name] is Kind.ARCHIVE and item.listed is not None]
     released = release_pointers(project, gone) if gone else {}
-    commits = {item.origin.commit for item in items if kinds[item.name] in PUBLISHING} - {None}
+    commits = {item.commit for item in items if kinds[item.name] in PUBLISHING} - {None}
     described: Mapping[str, tuple[str, str, str]] = {}
     if commits and project.history is not None:
         described = project.history.described({commit for commit in commits if commit is not None})
@@ -180,7 +177,7 @@ def _actions(
         if kind is Kind.ARCHIVE:
             action = replace(action, labels=())
         elif kind in PUBLISHING:
-            short, subject, _ = described.get(item.origin.commit or "", (None, "", ""))
+            short, subject, _ = described.get(item.commit or "", (None, "", ""))
             action = replace(action, message=_message(action, short, subject, options.message))
         actions.append(action)
     return actions
@@ -207,10 +204,10 @@ def _parents(project: Project, item: Item, kind: Kind, options: PushOptions) -> 
 
 def _message(action: Action, short: str | None, subject: str, message: str | None) -> str:
     """Return the message of a new version, with its mark, given the id and subject of the commit."""
-    mark = make_mark(short, action.item.origin.dirty, action.next or 1, action.parents)
+    mark = make_mark(short, not action.item.is_committed, action.next or 1, action.parents)
     if message is not None:
         subject = check_message(message, str(mark))
-    elif action.item.origin.dirty:
+    elif not action.item.is_committed:
         # The subject of a commit that does not contain this content would not describe the change.
         word = {Kind.CREATE: "Add", Kind.RESTORE: "Restore"}.get(action.kind, "Update")
         subject = f"{word} {action.name}{' (not committed)' if short is not None else ''}"
