@@ -143,7 +143,9 @@ UNSETTLED = "after exit 0 the state asks for the same verb again"
 FOREIGN = "a copied file is not new"
 MANGLED = "a verb changed more than sentences"
 BROKEN = "a verb broke"
+RETURNED = "a removed sentence came back"
 ASKED = "diverged although one side alone changed"
+LISTED = "passed over and listed"
 
 CHERRY_PICKED = "cherry-picked a commit that changed synced:"
 FORCED_OLD = "forced the text of an older commit or version"
@@ -279,6 +281,10 @@ class RealWalk:
         self.losses.append(loss)
         self.say(f"    !! {loss}")
 
+    def count(self, kind: str, detail: str) -> None:
+        self.tally[kind] += 1
+        self.say(f"    ?? {kind}: {detail}")
+
     def meet(self, limit: str) -> None:
         self.limits.append(limit)
         self.say(f"    (a limit of the page: {limit})")
@@ -408,10 +414,7 @@ class RealWalk:
         ours, theirs, unclear = self.oracle.changed(text, latest.text, clone.seen | latest.seen)
         self.tally["states"] += 1
         if state == "diverged" and not unclear and ours != theirs:
-            self.tally[ASKED] += 1
-            self.say(
-                f"    ?? {ASKED}: {clone.name} {sorted(text)} and v{latest.number} {sorted(latest.text)}"
-            )
+            self.count(ASKED, f"{clone.name} {sorted(text)} and v{latest.number} {sorted(latest.text)}")
 
     def learn(self, remote: str, seen: Seen) -> list[Version]:
         """Take note of the versions that the registry has and the oracle does not know of yet."""
@@ -490,17 +493,27 @@ class RealWalk:
         return seen if lacks or has else both
 
     def _judge_newest(self, remote: str, receipt: Collection[int], *, at_end: bool = False) -> None:
-        """Find what the newest version lacks although nobody wanted that, and nothing lists it."""
+        """Find what the newest version lacks or has although nobody wanted that, and nothing lists it."""
         versions, newest = self.versions[remote], self.versions[remote][-1]
         everything = functools.reduce(lambda seen, one: seen | one.seen, versions, self._seen_at_main())
-        missing = self.oracle.missing(newest.text, everything)
-        wrong = {one: holders for one in sorted(missing) if (holders := self._holders(versions, one))}
+        missing = [(one, True) for one in self.oracle.missing(newest.text, everything)]
+        returned = [(one, False) for one in self.oracle.returned(newest.text, everything)]
+        wrong = {
+            one: holders for one in sorted(missing + returned) if (holders := self._holders(versions, *one))
+        }
         if not wrong:
             return
         listed, text = self.listed(remote)
-        for sentence, holders in wrong.items():
-            told = f"v{newest.number} lacks {sentence}, which {_named(holders)} had"
-            if not holders & listed and sentence not in text and not holders & {*receipt}:
+        for (sentence, is_missing), holders in wrong.items():
+            how = ("lacks", "had") if is_missing else ("has", "had removed")
+            told = f"v{newest.number} {how[0]} {sentence}, which {_named(holders)} {how[1]}"
+            if holders & listed or (sentence in text) == is_missing:
+                self.tally[LISTED] += 1
+            elif holders & {*receipt}:
+                self.count(NOT_FOUND, told)
+            elif not is_missing:
+                self.count(RETURNED, told)
+            else:
                 self.lose(NOT_FOUND if at_end and self._was_listed(holders) else NOT_LISTED, told)
         self._receipts[newest.number] = {*receipt}
 
@@ -510,10 +523,14 @@ class RealWalk:
     def _was_listed(self, holders: set[int]) -> bool:
         return any(holders & listed for listed in self._receipts.values())
 
-    def _holders(self, versions: Sequence[Version], sentence: int) -> set[int]:
-        """Return the versions before the newest one whose authors added a sentence."""
-        added = self.oracle.added[sentence]
-        return {one.number for one in versions[:-1] if sentence in one.text and added & one.seen}
+    def _holders(self, versions: Sequence[Version], sentence: int, is_in: bool) -> set[int]:
+        """Return the versions before the newest one whose authors decided about a sentence in this way."""
+        return {
+            one.number
+            for one in versions[:-1]
+            if (sentence in one.text) == is_in
+            and (self.oracle.added if is_in else self.oracle.removed)[sentence] & one.seen
+        }
 
     def listed(self, remote: str = HERE) -> tuple[set[int], Text]:
         """Return the versions that a colleague at main can find, and what the file says with them."""
@@ -737,10 +754,8 @@ def _receipt(document: Document) -> set[int]:
 def _summary(code: int, document: Document) -> str:
     """Return what a verb answered, for the log."""
     published = document.get("push", document).get("published", ())
-    parts = [
-        f"exit {code}",
-        *(f"published v{one['version']}, passed over {one['passed_over']}" for one in published),
-    ]
+    parts = [f"exit {code}"]
+    parts += [f"published v{one['version']}, passed over {one['passed_over']}" for one in published]
     parts += [f"wrote v{one['version']}" for one in document.get("written", ())]
     parts += [f"passed over: {one}" for one in document.get("passed_over", ())]
     return ", ".join([*parts, document.get("error", {}).get("message", "")])
