@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import atexit
 import contextlib
+import itertools
 import os
 import selectors
 import signal
@@ -19,11 +20,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 LENGTH = 8
+KILLED = 137
 CLIENT = str(Path(__file__).with_name("forked_client.py"))
 EXAMPLE = str(Path(__file__).parents[1] / "example-repo")
 
@@ -183,6 +186,8 @@ def _run(arguments: list[str]) -> int:
     sys.stdout = text(1, "wb", "strict", os.isatty(1))
     sys.stderr = text(2, "wb", "backslashreplace", True)
     sys.argv = ["promptsync", *arguments]
+    if "KILLED_AT" in os.environ:
+        _kill_at(int(os.environ["KILLED_AT"]))
     code: Any = 1
     try:
         main()
@@ -195,6 +200,31 @@ def _run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     return int(code or 0)
+
+
+def _kill_at(write: int) -> None:
+    """Let this process end as ``kill -9`` does, right before the write with a number.
+
+    A write is a file that is replaced, or a request that changes the registry.
+    """
+    from promptsync.registry.promptlayer.connection import Connection
+
+    writes, call = itertools.count(1), Connection.call
+
+    def killing(do: Callable[..., Any]) -> Callable[..., Any]:
+        def done(*arguments: Any, **options: Any) -> Any:
+            if next(writes) == write:
+                os._exit(KILLED)
+            return do(*arguments, **options)
+
+        return done
+
+    def chosen(connection: Connection, operation: Any, **options: Any) -> Any:
+        is_read = all(route.request.startswith(("GET ", "HEAD ")) for route in operation.routes)
+        return (call if is_read else killing(call))(connection, operation, **options)
+
+    os.replace = killing(os.replace)
+    Connection.call = chosen  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -237,8 +237,8 @@ class Graph:
         known = self.digest(before) if before else None
         if content is None or known is None:
             return False
-        if content == known:
-            # A restored text shows nothing of the versions in between.
+        if content == known or (content == text and self.own_mark(number) is None):
+            # A text that was restored, or that somebody else saved, shows nothing of the versions in between.
             return text == content and included.issuperset(self.parents(number))
         return self.merged(known, text, content) == text
 

@@ -5,10 +5,7 @@ The next run does the rest: every file parses, nothing is published twice, and n
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 from evaluation_files import declared, evaluation, matches, put
-from killed_process import KILLED
+from forked import KILLED
 from worlds import World
 
 NAMES = ("one", "two")
-SCRIPT = Path(__file__).with_name("killed_process.py")
 MOST = 40
 """Writes after which a verb surely has ended by itself."""
 
@@ -53,40 +49,12 @@ def edited_there(world: World) -> None:
         world.publish(name, f"Good day, {name}")
 
 
-class Runner:
-    """Runs verbs that are killed at a write."""
-
-    def __init__(self, home: Path) -> None:
-        paths = {"HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(SCRIPT.parents[2])}
-        self._errors = home / "errors"
-        with self._errors.open("w") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, str(SCRIPT)],
-                env={**paths, "CI": "1"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-
-    def killed(self, copy: World, at: int, *verb: str, codes: tuple[int, ...] = (0,)) -> bool:
-        """Run a verb that is killed at a write, and otherwise ends with one of ``codes``; whether it was."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps([at, "-C", str(copy.root), *verb]) + "\n")
-        self._process.stdin.flush()
-        code = self._process.stdout.readline().strip()
-        assert int(code) in (*codes, KILLED), f"{code}: {self._errors.read_text()}"
-        return code == str(KILLED)
-
-    def close(self) -> None:
-        self._process.communicate(timeout=60)
-
-
-@pytest.fixture(scope="module")
-def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    made = Runner(tmp_path_factory.mktemp("home"))
-    yield made
-    made.close()
+def killed(copy: World, at: int, *verb: str, codes: tuple[int, ...] = (0,)) -> bool:
+    """Run a verb that is killed at a write, and otherwise ends with one of ``codes``; whether it was."""
+    with copy.started(*verb, KILLED_AT=str(at)) as process:
+        _, said = process.communicate(timeout=60)
+    assert process.returncode in (*codes, KILLED), f"{process.returncode}: {said}"
+    return process.returncode == KILLED
 
 
 def tries(released: World, prepare: Callable[[World], None], place: Path) -> Iterator[tuple[int, World]]:
@@ -115,12 +83,11 @@ def text(copy: World, name: str) -> str:
 def test_the_next_run_finishes_what_a_kill_at_any_write_left(
     released: World,
     tmp_path_factory: pytest.TempPathFactory,
-    runner: Runner,
     prepare: Callable[[World], None],
     verb: tuple[str, ...],
 ) -> None:
     for at, copy in tries(released, prepare, tmp_path_factory.mktemp("tries")):
-        was_killed = runner.killed(copy, at, *verb)
+        was_killed = killed(copy, at, *verb)
         assert {text(copy, name) for name in NAMES} <= {"Hello", *(f"Good day, {name}" for name in NAMES)}
         copy.ok(*verb)
         check(copy, verb[0])
@@ -185,13 +152,12 @@ def live(copy: World) -> dict[str, int]:
 def test_a_kill_at_any_write_leaves_nothing_live_that_must_not_be(
     released: World,
     tmp_path_factory: pytest.TempPathFactory,
-    runner: Runner,
     prepare: Callable[[World], None],
     verb: tuple[str, ...],
     codes: tuple[int, ...],
 ) -> None:
     for at, copy in tries(released, prepare, tmp_path_factory.mktemp("tries")):
-        was_killed = runner.killed(copy, at, *verb, codes=codes)
+        was_killed = killed(copy, at, *verb, codes=codes)
         assert copy.run(*verb).code in codes
         assert live(copy) == dict.fromkeys(NAMES, 1)
         # What was withdrawn or failed is not released by whoever deploys next.
