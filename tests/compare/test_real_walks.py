@@ -45,9 +45,15 @@ def test_nothing_is_lost_on_a_random_walk(tmp_path: Path, number: int) -> None:
     assert FUZZ or not walk.tally[ASKED], "\n".join(walk.log)
 
 
-@pytest.mark.parametrize("seed", [3245], ids=["an old version put back, then edited"])
-def test_nothing_is_lost_on_a_walk_that_lost_something_once(tmp_path: Path, seed: int) -> None:
-    walk = RealWalk(tmp_path / "walk").play(random_steps(seed, 16))
+@pytest.mark.parametrize(
+    ("seed", "steps"),
+    [
+        pytest.param(3245, 16, id="an old version put back, then edited"),
+        pytest.param(410830715419, 20, id="the text of an old commit saved in the dashboard"),
+    ],
+)
+def test_nothing_is_lost_on_a_walk_that_lost_something_once(tmp_path: Path, seed: int, steps: int) -> None:
+    walk = RealWalk(tmp_path / "walk").play(random_steps(seed, steps))
     assert not walk.losses, "\n".join(walk.log)
 
 

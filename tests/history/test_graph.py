@@ -55,6 +55,11 @@ def test_a_restored_text_does_not_include_the_versions_in_between() -> None:
     assert made.grow(frozenset({0, 1, 2}), "a") == {0, 1, 2, 3}
 
 
+def test_a_text_that_was_saved_in_the_dashboard_shows_nothing_of_the_versions_in_between() -> None:
+    made = graph(("a", f"({C1} v1)"), ("ac", f"({C2} v2)"), ("ab", ""))
+    assert made.grow(frozenset({0, 1}), "ab") == {0, 1}
+
+
 def test_a_version_that_is_gone_contains_nothing_and_is_still_a_parent() -> None:
     found = versions(("a", ""), ("ab", ""), ("abc", ""))
     found[2] = Node(2, None)
