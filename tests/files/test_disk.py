@@ -108,21 +108,6 @@ def test_the_lock_clears_what_killed_runs_left_out_of_sight(tmp_path: Path) -> N
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_a_part_of_a_cached_version_counts_as_none_and_is_written_again(tmp_path: Path) -> None:
-    raw = {"prompt_template": {"type": "completion", "content": ["é\n", {}]}}
-    Cache(tmp_path).put("https://x.example", 1, 7, 2, raw)
-    (path,) = (tmp_path / ".promptsync/cache").glob("version-*.json")
-    whole = path.read_bytes()
-    for size in range(len(whole)):
-        path.write_bytes(whole[:size])
-        assert Cache(tmp_path).get("https://x.example", 1, 7, 2) is None
-    path.write_bytes(whole + whole)
-    assert Cache(tmp_path).get("https://x.example", 1, 7, 2) is None
-    Cache(tmp_path).put("https://x.example", 1, 7, 2, raw)
-    assert Cache(tmp_path).get("https://x.example", 1, 7, 2) == raw
-    assert path.read_bytes() == whole
-
-
 @pytest.mark.parametrize("is_folder", [True, False])
 def test_the_cache_is_never_written_through_a_link(tmp_path: Path, is_folder: bool) -> None:
     root = tmp_path / "root"

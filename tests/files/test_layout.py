@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
 from seeds import examples
-from strategies import locals_, prompts, texts
+from strategies import texts
 
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import parse, render_new
-from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Local, Prompt
 
 
@@ -24,14 +23,6 @@ def written(text: str) -> str:
 def read(text: str) -> str:
     prompt = parse(text.encode(), "p.yaml", "p").prompt
     return prompt.template["content"][0]["text"]
-
-
-@given(prompts(), locals_())
-@settings(max_examples=examples(200), deadline=None)
-def test_a_new_file_reads_back_as_what_was_written(prompt: Prompt, local: Local) -> None:
-    file = parse(render_new(prompt, local).encode(), "p.yaml", "other")
-    assert canonical(file.prompt) == canonical(prompt)
-    assert (file.prompt.name, file.prompt.tags, file.local) == (prompt.name, prompt.tags, local)
 
 
 @given(texts())

@@ -1,20 +1,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from seeds import examples
-from strategies import names
 
 from promptsync.errors import UsageError
-from promptsync.files.disk import write
-from promptsync.files.prompt_file import Worktree, load_paths, paths_for_new, render_new, scan
+from promptsync.files.prompt_file import Worktree, load_paths, paths_for_new, scan
 from promptsync.files.yaml.load import InvalidFile
-from promptsync.prompt.prompt import Local, Problem, Prompt
+from promptsync.prompt.prompt import Problem
 
 PROMPT = "content: x\n"
 
@@ -131,20 +125,6 @@ def test_a_new_prompt_gets_a_path_of_its_own(tmp_path: Path) -> None:
     assert (chosen["../up"], chosen["Twin"]) == ("prompts/%2E%2E/up.yaml", "prompts/Twin.yaml")
     for name in ("Refund", "broken", "twin"):
         assert chosen[name].startswith(f"prompts/{name}~")
-
-
-@given(st.lists(names(), unique=True, max_size=6))
-@settings(max_examples=examples(60), deadline=None)
-def test_whatever_is_written_is_found_again_under_its_name(found: list[str]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        chosen = paths_for_new(scan(root, "prompts"), found)
-        for name, path in chosen.items():
-            text = render_new(Prompt(name, {"type": "chat", "messages": []}), Local())
-            write(root, path, text, within="prompts")
-        again = scan(root, "prompts")
-        assert {name: file.path for name, file in again.files.items()} == chosen
-        assert again.problems == ()
 
 
 def test_the_hint_of_many_problems_is_not_that_of_the_first() -> None:

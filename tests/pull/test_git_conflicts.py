@@ -133,7 +133,7 @@ def test_keys_are_united_where_nothing_else_differs(
 MARKED = "<<<<<<< HEAD\nsynced: 1-0a1b2c3\n"
 
 
-@pytest.mark.parametrize("text", [MARKED * 50_000, ("|||||||\n" + MARKED) * 50_000, "<<<<<<< a\n=======\n"])
+@pytest.mark.parametrize("text", [("|||||||\n" + MARKED) * 50_000, "<<<<<<< a\n=======\n"])
 def test_markers_without_the_others_are_just_broken_yaml(text: str) -> None:
     with pytest.raises(InvalidFile) as caught:
         parse(text.encode(), "p.yaml", "p")

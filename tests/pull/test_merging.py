@@ -112,18 +112,6 @@ def test_where_nobody_knows_the_tags_of_the_base_none_is_removed(world: World) -
     assert texts(world, "a") == ["Hello you"]
 
 
-def test_two_that_have_nothing_in_common_merge_only_where_they_agree(world: World) -> None:
-    world.publish("a", "Theirs")
-    start = "model: {provider: openai, name: x}\nmessages:\n- {role: user, content: "
-    world.put("prompts/a.yaml", f"{start}Mine}}\n")
-    assert world.states() == {"a": "diverged"}
-    done = world.run("pull", "--merge", "--json")
-    assert [one["field"] for one in done.document["conflicts"]] == ["messages[0]"]
-    world.put("prompts/a.yaml", f"{start}Theirs}}\n")
-    world.ok("pull", "--merge")
-    assert "model: {provider: openai, name: x}" in file(world, "a") and world.states() == {"a": "ahead"}
-
-
 def test_what_does_not_merge_leaves_every_file_as_it_was(shop: World) -> None:
     shop.put("prompts/other.yaml", FILE.replace("name: refund", "name: other"))
     shop.ok("push")

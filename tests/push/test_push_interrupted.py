@@ -87,10 +87,8 @@ def test_ctrl_c_tells_what_was_done_in_one_document_and_no_other_run_writes_mean
         answer.set()
         document = ended(process)
     told = {one["name"]: one["version"] for one in document["published"]}
-    assert told == happened(many)
-    assert count <= len(told) < COUNT + 2
-    rest = {one["name"] for one in document["skipped"]}
-    assert {*told, *rest} == {*names(many)} and not set(told) & rest
+    assert told == happened(many) and count <= len(told) < COUNT + 2
+    assert {one["name"] for one in document["skipped"]} == {*names(many)} - told.keys()
     settles(many)
 
 
@@ -106,15 +104,14 @@ def test_a_second_ctrl_c_does_not_wait_and_says_what_is_unknown(many: World) -> 
         document = json.loads(process.communicate(timeout=120)[0])
         stored = set(happened(many))
     unknown = {one["name"] for one in document["failed"] if one["unknown"]}
-    assert process.returncode == 130 and len(unknown) == len(document["failed"])
-    assert [one["name"] for one in document["published"]] == ["p00"]
+    assert process.returncode == 130 and len(unknown) == len(document["failed"]) > 0
+    assert [one["name"] for one in document["published"]] == ["p00"] and stored <= {"p00", *unknown}
     assert {one["reason"] for one in document["failed"]} == {"interrupted: it may or may not be published"}
     error = document["error"]
     assert error["message"] == f"interrupted: 1 published, {len(unknown)} unknown"
     # without the label it would stay where it is
     assert error["hint"].startswith("promptsync status\npromptsync -C ")
     assert error["hint"].endswith(" push --label staging --yes --json")
-    assert unknown and stored <= {"p00", *unknown}
     settles(many)
 
 
