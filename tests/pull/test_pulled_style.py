@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
@@ -53,20 +52,20 @@ def styled(world: World) -> World:
     return world
 
 
-def _changed(world: World, replaced: list[tuple[str, str]], **parameters: Any) -> dict[str, Any]:
+def _changed(world: World, replaced: list[tuple[str, str]]) -> dict[str, Any]:
     """What a colleague publishes: the latest version with other words, and numbers as floats."""
-    version = copy.deepcopy(world.read("a"))
+    version = world.read("a")
     for message in version["prompt_template"]["messages"]:
         for old, new in replaced:
             message["content"][0]["text"] = message["content"][0]["text"].replace(old, new)
     model = version["metadata"]["model"]
-    model["parameters"] = {"max_tokens": 600.0, "temperature": 0.2, **parameters}
+    model["parameters"] = {"max_tokens": 600.0, "temperature": 0.2}
     return {"prompt_template": version["prompt_template"], "metadata": {"model": model}}
 
 
-def _diff(world: World, name: str = "a") -> list[str]:
+def _diff(world: World) -> list[str]:
     """The changed lines, without ``synced:``."""
-    shown = world.git("diff", "-U0", "--", f"prompts/{name}.yaml").splitlines()[4:]
+    shown = world.git("diff", "-U0", "--", "prompts/a.yaml").splitlines()[4:]
     return [line for line in shown if not line.startswith(("@@", "+synced:", "-synced:"))]
 
 

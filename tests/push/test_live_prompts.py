@@ -31,13 +31,9 @@ def release(world: World, *texts: str) -> None:
     world.ok("label", "set", "bots/faq", "prod", "--to", str(len(texts)), "--yes")
 
 
-def foreign(world: World, text: str) -> None:
-    """Somebody else releases ``bots/faq``, which has no file here."""
-    world.publish("bots/faq", text, release_labels=["prod"])
-    include_ours(world)
-
-
-def include_ours(world: World) -> None:
+def foreign(world: World, text: str, *labels: str) -> None:
+    """Somebody else publishes ``bots/faq``, which has no file here."""
+    world.publish("bots/faq", text, release_labels=labels)
     world.configure("include: [voice, middle]")
     world.commit("Include what is ours")
 
@@ -55,8 +51,8 @@ USERS: dict[str, tuple[bool, Callable[[World], object]]] = {
         True,
         lambda world: (release(world, "@@@voice@@@ {name}"), rewrite(world, PIN), world.ok("push")),
     ),
-    "without a file, through a snippet": (True, lambda world: foreign(world, "@@@middle@@@ {name}")),
-    "pinned, without a file here": (False, lambda world: foreign(world, PIN)),
+    "without a file, through a snippet": (True, lambda world: foreign(world, "@@@middle@@@ {name}", "prod")),
+    "pinned, without a file here": (False, lambda world: foreign(world, PIN, "prod")),
     "by a label": (
         False,
         lambda world: (
@@ -149,10 +145,10 @@ def test_what_would_be_live_again_is_not_restored(world: World, name: str, why: 
     world.archive(name)
     world.forget()
     for option in ("--yes", "--skip-checks", "--dry-run"):
-        refused = world.run("push", name, "--restore", option)
-        assert (refused.code, world.writes) == (3, []), str(refused)
-        assert f"{name!r} {why}, so a push does not restore it" in refused.err
-    assert refused.err.endswith(f"hint: promptsync mv {name} NEW_NAME\n")
+        refused = world.says(
+            3, f"{name!r} {why}, so a push does not restore it", "push", name, "--restore", option
+        )
+    assert refused.err.endswith(f"hint: promptsync mv {name} NEW_NAME\n") and world.writes == []
     world.ok("mv", name, "bots/new")
 
 
@@ -162,8 +158,7 @@ def test_a_restored_prompt_passes_over_the_archived_text_that_its_file_lacks(wor
     world.ok("push")
     world.publish("bots/faq", "Welcome {name}")
     world.archive("bots/faq")
-    refused = world.run("push", "bots/faq", "--restore", CI="")
-    assert (refused.code, "--restore needs confirmation" in refused.err) == (2, True), str(refused)
+    refused = world.says(2, "--restore needs confirmation", "push", "bots/faq", "--restore", CI="")
     assert "passes over  bots/faq: v2, the archived version, which your file does not include" in refused.out
     done = world.ok("push", "bots/faq", "--restore", "--yes")
     assert "passed over  bots/faq: v2; promptsync pull --passed-over bots/faq" in done.out
@@ -206,10 +201,8 @@ def test_a_live_prompt_is_archived_only_by_name_and_the_plan_shows_its_labels(wo
     world.ok("label", "set", "bots/faq", "canary", "--yes")
     delete(world, "bots/faq")
     for names in ((), ("bots/*",)):
-        refused = world.run("push", *names, "--prune", "--yes")
-        assert (refused.code, world.writes) == (3, []), str(refused)
-        assert "'bots/faq' is live: prod is at v1" in refused.err
-        assert "hint: promptsync push bots/faq --prune\n" in refused.err
+        refused = world.says(3, "'bots/faq' is live: prod is at v1", "push", *names, "--prune", "--yes")
+        assert "hint: promptsync push bots/faq --prune\n" in refused.err and world.writes == []
     planned = world.run("push", "bots/faq", "--prune", "-n").lines
     assert ["archive", "bots/faq", "v1", "->", "archived", "canary", "v1", "prod", "v1"] in planned
     found = world.ok("push", "prompts/bots/faq.yaml", "--prune", "--yes", "--json").document
@@ -222,10 +215,7 @@ KEEPERS: dict[str, tuple[str, Callable[[World], object]]] = {
         "bots/faq (prod)",
         lambda world: (release(world, PIN), rewrite(world, "Hello {name}"), world.ok("push")),
     ),
-    "a prompt elsewhere": (
-        "bots/faq",
-        lambda world: (world.publish("bots/faq", PIN), include_ours(world)),
-    ),
+    "a prompt elsewhere": ("bots/faq", lambda world: foreign(world, PIN)),
     "a snippet": ("middle", lambda world: None),
 }
 
@@ -239,10 +229,10 @@ def test_a_snippet_that_others_use_is_not_archived(
         world.ok("push", "--prune", "--yes")
     prepare(world)
     delete(world, "voice")
+    said = f"the snippet 'voice' is used by {user}; nothing was published"
     for names in ((), ("voice",)):
-        refused = world.run("push", *names, "--prune", "--yes")
-        assert (refused.code, world.writes) == (3, []), str(refused)
-        assert f"the snippet 'voice' is used by {user}; nothing was published" in refused.err
+        world.says(3, said, "push", *names, "--prune", "--yes")
+    assert world.writes == []
 
 
 def test_a_snippet_is_archived_with_or_after_its_last_user(world: World) -> None:
@@ -273,5 +263,5 @@ def test_an_edit_of_the_configuration_alone_releases_and_archives_nothing(
         (("--label", "prod"), "only promptsync deploy moves prod, after the checks; nothing was published"),
         (("bots/*", "--prune", "--yes"), "'bots/faq' is live: prod is at v1"),
     ):
-        refused = world.run("push", *arguments)
-        assert (refused.code, world.writes, why in refused.err) == (3, [], True), str(refused)
+        world.says(3, why, "push", *arguments)
+    assert world.writes == []

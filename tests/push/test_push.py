@@ -40,10 +40,8 @@ def test_one_diverged_prompt_among_many_stops_the_push_and_shows_both_changes(th
     three.edit("b", "Hello", "Salut")
     diverge(three, "c")
     three.commit()
-    done = three.run("push")
-    assert done.code == 3
+    done = three.exits(3, "push")
     assert three.writes == []
-    assert three.version("a") == three.version("b") == 1
     assert "v1 -> prompts/c.yaml" in done.err and "v1 -> v2" in done.err
     assert "Ours" in done.err and "Theirs" in done.err and "Hello" in done.err
     for way in ("promptsync pull --merge c", f"promptsync -C {three.root} push --partial"):
@@ -70,8 +68,7 @@ def test_partial_publishes_the_others_and_exits_with_the_worst_of_it(three: Worl
 def test_force_overrides_for_that_name_only_and_needs_a_yes(three: World) -> None:
     diverge(three, "b")
     diverge(three, "c")
-    done = three.run("push", "b", "--force", CI="")
-    assert (done.code, three.writes, "push b --force --yes\n" in done.err) == (2, [], True)
+    three.says(2, "push b --force --yes\n", "push", "b", "--force", CI="")
     three.ok("push", "b", "--force", "-y")
     assert (three.text("b"), three.text("c")) == ("Ours {name}", "Theirs {name}")
     assert three.text("b", 2) == "Theirs {name}"
@@ -152,20 +149,18 @@ def test_a_push_of_more_than_half_of_many_prompts_needs_to_be_allowed(world: Wor
 def test_only_a_committed_deletion_is_archived_and_only_with_prune(three: World) -> None:
     three.path("a").unlink()
     assert "the deletion is not committed" in three.ok("push", "--prune", "-y").out
-    three.edit("b", "Hello", "Ciao")
-    three.commit("Drop a, change b")
+    three.edit("b", "Hello", "Ciao", commit="Drop a, change b")
     assert "--prune archives it" in three.ok("push", "a", "c").out
-    refused = three.run("push", "--prune", CI="")
-    assert refused.code == 2 and refused.err.endswith(" --prune --yes\n")
+    three.says(2, " --prune --yes\n", "push", "--prune", CI="")
     three.configure("include: [c]")
     three.ok("push", "--prune", "-y")
     three.configure("", instead="include: [c]\n")
     assert three.writes == []
 
     three.faults.append(fault(publishing("b"), failing(422)))
-    found = three.run("push", "--prune", "-y", "--json")
-    assert (found.code, found.document["archived"]) == (5, [])
-    assert "not archived because 'b' was not published" in found.document["skipped"][0]["reason"]
+    found = three.exits(5, "push", "--prune", "-y", "--json").document
+    assert found["archived"] == []
+    assert "not archived because 'b' was not published" in found["skipped"][0]["reason"]
     three.faults.clear()
     assert three.ok("push", "--prune", "-y", "--json").document["archived"] == ["a"]
     assert three.states() == {"b": "in-sync", "c": "in-sync"}
@@ -195,9 +190,8 @@ def test_snippets_are_published_before_what_uses_them(world: World) -> None:
     world.write("y", content="Please.")
     world.commit()
     for names, needed in ((["a"], "z a"), (["z", "a"], "y z a")):
-        done = world.run("push", *names)
-        assert (done.code, world.writes) == (3, [])
-        assert f"hint: promptsync push {needed}\n" in done.err
+        world.says(3, f"hint: promptsync push {needed}\n", "push", *names)
+        assert world.writes == []
     world.faults.append(fault(publishing("z"), failing(422, "no snippet like this")))
     found = world.run("push", "--json").document
     assert (found["exit_code"], [one["name"] for one in found["published"]]) == (5, ["b", "y"])
@@ -214,10 +208,9 @@ def test_a_new_snippet_that_others_use_by_a_label_is_published_with_it_first(wor
     world.write("a", "Be kind. @@@z@label:prod@@@")
     world.write("z", content="Smile.")
     world.commit()
-    refused = world.run("push")
-    assert (refused.code, world.writes) == (3, [])
-    assert "'a' uses the snippet 'z' at the label 'prod', which it does not have" in refused.err
-    assert refused.err.endswith("hint: promptsync push z --label prod\n")
+    said = "'a' uses the snippet 'z' at the label 'prod', which it does not have"
+    assert world.says(3, said, "push").err.endswith("hint: promptsync push z --label prod\n")
+    assert world.writes == []
     world.ok("push", "z", "--label", "prod")
     world.ok("push")
     assert (world.version("a"), world.label("z", "prod")) == (1, 1)
