@@ -283,20 +283,22 @@ NO_STATES = [
 ]
 
 
+def failed(copy: Copy, since: str | None) -> PromptsyncError:
+    with pytest.raises(PromptsyncError) as caught:
+        copy.changed(since)
+    return caught.value
+
+
 def test_what_names_no_commit_is_an_error(branch: Copy) -> None:
     for since, code, hint in NO_STATES:
-        with pytest.raises(PromptsyncError) as caught:
-            branch.changed(since)
-        assert (caught.value.exit_code, caught.value.code) == (2, code), since
-        assert hint in caught.value.hint
+        error = failed(branch, since)
+        assert (error.exit_code, error.code, hint in error.hint) == (2, code, True), since
 
 
 def test_a_branch_that_only_the_origin_has_is_named(branch: Copy, tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", str(branch.top), "clone")
     clone = Copy(tmp_path / "clone", tmp_path / "clone")
-    with pytest.raises(PromptsyncError) as caught:
-        clone.changed("main")
-    assert caught.value.hint == "--since origin/main"
+    assert failed(clone, "main").hint == "--since origin/main"
     assert clone.changed("origin/main...").names == ("b",)
 
 
@@ -319,11 +321,9 @@ def test_a_shallow_clone_says_what_to_fetch(
     branch: Copy, tmp_path: Path, options: tuple[str, ...], since: str
 ) -> None:
     clone = cloned(branch, tmp_path, *options)
-    with pytest.raises(PromptsyncError) as caught:
-        clone.changed(since)
-    assert (caught.value.exit_code, caught.value.code) == (3, "shallow-clone")
-    assert "fetch-depth: 0" in caught.value.hint
-    assert since.removesuffix("...") in caught.value.message
+    error = failed(clone, since)
+    assert (error.exit_code, error.code) == (3, "shallow-clone")
+    assert "fetch-depth: 0" in error.hint and since.removesuffix("...") in error.message
     clone.git("fetch", "-q", "--unshallow", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
     assert since == GONE or clone.changed(since)
 
@@ -354,10 +354,8 @@ def test_where_no_state_can_be_told_there_is_an_error(
     branch: Copy, spoil: Callable[[Copy], None], since: str | None, code: str, hint: str
 ) -> None:
     spoil(branch)
-    with pytest.raises(PromptsyncError) as caught:
-        branch.changed(since)
-    assert (caught.value.exit_code, caught.value.code) == (2, code)
-    assert hint in caught.value.hint
+    error = failed(branch, since)
+    assert (error.exit_code, error.code, hint in error.hint) == (2, code, True)
     if spoil is _unrelated:
         assert branch.changed("main").names == ("a", "b")
     elif spoil is _no_commit:

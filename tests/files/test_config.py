@@ -73,9 +73,7 @@ def test_everything_in_a_configuration_is_read(tmp_path: Path) -> None:
 
 def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     config = load(write(tmp_path, "# nothing yet\n"))
-    assert (config.prompts, config.default_remote, config.limits_changes) == ("prompts", "local", 0.5)
-    assert config.remotes == {"local": RemoteConfig("local", "local:")}
-    assert config.prompts_path == tmp_path / "prompts"
+    assert (config.prompts, config.remotes) == ("prompts", {"local": RemoteConfig("local", "local:")})
     assert load(write(tmp_path, "remotes: {eu: {url: 'https://eu.example'}}")).default_remote == "eu"
 
 

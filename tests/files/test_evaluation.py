@@ -9,7 +9,7 @@ import pytest
 
 from promptsync.files.evaluation import load_evaluations, scan_evaluations
 from promptsync.files.yaml.load import NESTING, InvalidFile, position
-from promptsync.prompt.evaluation import Column, EvaluationFile, ScorecardStep
+from promptsync.prompt.evaluation import Column, ScorecardStep
 
 WHOLE = """\
 name: Refund quality
@@ -65,20 +65,6 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert (file.scorecard.pass_threshold, file.scorecard.warn_threshold) == (0.8, 0.5)
     assert (file.output, file.min_score, file.max_drop, file.runs) == ("Output", 80, 5, 3)
     assert position(file.text, ("scorecard", "steps", 0)) == (10, 5)
-
-
-def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
-    text = "rows: [{a: 1, b: null}, {c: [x]}]\nprompts: null"
-    (file,) = load_evaluations(written(tmp_path, {"support/tone.yml": text}))
-    assert file == EvaluationFile(
-        "support/tone",
-        "evaluations/support/tone.yml",
-        rows=({"a": 1, "b": None}, {"c": ["x"]}),
-        text=file.text,
-        paths=("evaluations/support/tone.yml",),
-    )
-    assert file.inputs == ("a", "b", "c")
-    assert load_evaluations(tmp_path / "elsewhere") == ()
 
 
 def test_which_prompts_it_checks(tmp_path: Path) -> None:

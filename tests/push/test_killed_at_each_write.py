@@ -72,25 +72,18 @@ def text(copy: World, name: str) -> str:
     return str(message["content"])
 
 
-@pytest.mark.parametrize(
-    ("prepare", "verb"),
-    [
-        pytest.param(half_committed, ("push", "-y"), id="push"),
-        pytest.param(edited_there, ("pull",), id="pull"),
-        pytest.param(committed, ("deploy",), id="deploy"),
-    ],
-)
+FINISHED = {"push": half_committed, "pull": edited_there, "deploy": committed}
+
+
+@pytest.mark.parametrize("verb", FINISHED)
 def test_the_next_run_finishes_what_a_kill_at_any_write_left(
-    released: World,
-    tmp_path_factory: pytest.TempPathFactory,
-    prepare: Callable[[World], None],
-    verb: tuple[str, ...],
+    released: World, tmp_path_factory: pytest.TempPathFactory, verb: str
 ) -> None:
-    for at, copy in tries(released, prepare, tmp_path_factory.mktemp("tries")):
-        was_killed = killed(copy, at, *verb)
+    for at, copy in tries(released, FINISHED[verb], tmp_path_factory.mktemp("tries")):
+        was_killed = killed(copy, at, verb)
         assert {text(copy, name) for name in NAMES} <= {"Hello", *(f"Good day, {name}" for name in NAMES)}
-        copy.ok(*verb)
-        check(copy, verb[0])
+        copy.ok(verb)
+        check(copy, verb)
         if not was_killed:
             break
     assert 2 <= at < MOST - 1
@@ -137,28 +130,21 @@ def live(copy: World) -> dict[str, int]:
     return {one["name"]: one["version"] for one in found if one["label"] == "prod"}
 
 
-@pytest.mark.parametrize(
-    ("prepare", "verb", "codes"),
-    [
-        pytest.param(guarded, ("deploy",), (1,), id="deploy that fails its checks"),
-        pytest.param(
-            released_twice, ("rollback", "--label", "prod", "--to", "HEAD~1", "-y"), (0,), id="rollback"
-        ),
-        pytest.param(
-            released_twice, ("rollback", *NAMES, "--label", "prod", "-y"), (0, 3), id="rollback of names"
-        ),
-    ],
-)
+WITHDRAWN: dict[str, tuple[Callable[[World], None], tuple[int, ...]]] = {
+    "deploy": (guarded, (1,)),
+    "rollback --label prod --to HEAD~1 -y": (released_twice, (0,)),
+    "rollback one two --label prod -y": (released_twice, (0, 3)),
+}
+
+
+@pytest.mark.parametrize("verb", WITHDRAWN)
 def test_a_kill_at_any_write_leaves_nothing_live_that_must_not_be(
-    released: World,
-    tmp_path_factory: pytest.TempPathFactory,
-    prepare: Callable[[World], None],
-    verb: tuple[str, ...],
-    codes: tuple[int, ...],
+    released: World, tmp_path_factory: pytest.TempPathFactory, verb: str
 ) -> None:
+    prepare, codes = WITHDRAWN[verb]
     for at, copy in tries(released, prepare, tmp_path_factory.mktemp("tries")):
-        was_killed = killed(copy, at, *verb, codes=codes)
-        assert copy.run(*verb).code in codes
+        was_killed = killed(copy, at, *verb.split(), codes=codes)
+        assert copy.run(*verb.split()).code in codes
         assert live(copy) == dict.fromkeys(NAMES, 1)
         # What was withdrawn or failed is not released by whoever deploys next.
         assert copy.run("deploy").code in (1, 3)
