@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 
 import yaml
-from worlds import SYNCED, Run, World, once, publishing
+from worlds import SYNCED, World, once, publishing
 
 NAME = "support/refund"
 RULES = ("Say hello.", "Be calm.", "Be short.", "Ask for the order.", "Say goodbye.")
@@ -43,7 +43,10 @@ def _play(world: World, story: str, parts: Mapping[str, str], copies: dict[str, 
             assert push(here, *words) == [*map(int, expected.split())], line
         elif verb == "push_during":
             rival = partial(_play, here, words[0], parts, {**copies, "": here})
-            done = push_after(here, rival).document
+            here.faults.append(once(publishing(), rival))
+            done = here.run("push", "--json").document
+            # The same text twice is no race.
+            assert done["exit_code"] == (3 if done["raced"] else 0), done
             assert [one["version"] for one in done["published"]] == [int(expected)], line
         elif verb == "is":
             assert state(here) == words[0], line
@@ -117,15 +120,6 @@ def keys(world: World, name: str = NAME) -> tuple[int, ...]:
 
 def drop_private_files(world: World) -> None:
     shutil.rmtree(world.root / ".promptsync", ignore_errors=True)
-
-
-def push_after(world: World, rival: Callable[[], object]) -> Run:
-    """Push, but let ``rival`` act after the last look at the list and before the publish."""
-    world.faults.append(once(publishing(), rival))
-    done = world.run("push", "--json")
-    # The same text twice is no race.
-    assert done.code == (3 if done.document["raced"] else 0), str(done)
-    return done
 
 
 # -- a text of many lines -----------------------------------------------------------------------------------

@@ -14,9 +14,7 @@ from stories import (
     content,
     edit_line,
     push,
-    push_after,
     restore,
-    state,
     write_rules,
 )
 from worlds import World, template
@@ -58,23 +56,6 @@ def test_nothing_is_lost_on_a_walk_that_lost_something_once(tmp_path: Path, seed
 
 
 # -- what walks found --------------------------------------------------------------------------------------
-
-
-def test_after_three_pushes_at_once_everybody_merges_and_nothing_is_missing(main: World) -> None:
-    clones = [clone(main, name) for name in ("first", "second", "third")]
-    for number, (one, rule) in enumerate(zip(clones, (MINE, OURS, THEIRS), strict=True)):
-        commit_line(one, 2 * number + 1, rule)
-    first, second, third = clones
-    found = push_after(third, lambda: push_after(second, lambda: push(first))).document
-    assert found["published"][0]["version"] == 4
-    for one in (third, first, second):
-        one.ok("pull", "--merge")
-        if state(one) == "ahead":
-            one.commit()
-            push(one)
-    assert [rule for rule in (MINE, OURS, THEIRS) if rule not in main.text(NAME)] == []
-    (found,) = clone(main, "fresh").ok("status", "--json").document["prompts"]
-    assert found["passed_over"] == []
 
 
 def test_what_the_dashboard_took_away_does_not_return_with_what_was_passed_over(main: World) -> None:

@@ -64,8 +64,6 @@ def test_a_reference_is_linted_pushed_and_pulled_as_it_is(world: World, is_expan
 def test_a_prompt_with_tools_of_another_workspace_is_pushed_rehearsed_and_deployed(world: World) -> None:
     world.write("a", tools=[{"type": "registry", "tool_registry_id": 7}])
     world.commit()
-    done = world.run("deploy", "--label", "prod", "--rehearse")
-    assert done.code == 0 and "rehearsal passed" in done.out, str(done)
-    done = world.run("deploy", "--label", "prod", "--yes")
-    assert done.code == 0, done.err
+    assert "rehearsal passed" in world.ok("deploy", "--label", "prod", "--rehearse").out
+    world.ok("deploy", "--label", "prod", "--yes")
     assert world.states() == {"a": "in-sync"}

@@ -35,16 +35,6 @@ def test_a_new_name_is_a_new_prompt_and_the_old_one_stays_until_prune_and_a_comm
     assert set(renamed.states().values()) == {"in-sync"}
 
 
-def test_renamed_in_the_registry_as_well_it_is_the_same_prompt_with_its_labels(renamed: World) -> None:
-    renamed.commit("Rename")
-    renamed.rename(OLD, NEW)
-    assert renamed.states() == {NEW: "in-sync", "other": "in-sync"}
-    assert renamed.label(NEW, "prod") == 1
-    renamed.edit(OLD, "money", "refund")
-    renamed.commit("Reword")
-    assert renamed.states()[NEW] == "ahead"
-
-
 def test_an_edit_under_the_old_name_stays_with_the_old_name(renamed: World) -> None:
     renamed.commit("Rename")
     renamed.publish(OLD, "Where is my money, dear {name}?", tags=["billing"])

@@ -11,7 +11,6 @@ from worlds import Seen, World, asking, template
 
 LISTING = asking("GET", "/prompt-templates?")
 VERSION = asking("GET", "resolve_snippets=false")
-LATER_PAGE = asking("GET", "page=2")
 
 
 @template
@@ -32,7 +31,6 @@ def apart(world: World) -> None:
     ("verb", "matches", "number", "at_once"),
     [
         ("status", LISTING, signal.SIGTERM, 1),
-        ("status", LATER_PAGE, signal.SIGINT, 1),
         ("status", VERSION, signal.SIGINT, 5),
         ("pull", VERSION, signal.SIGINT, 1),
         ("push", LISTING, signal.SIGINT, 1),

@@ -88,17 +88,6 @@ def test_no_more_versions_are_read_than_asked_for(world: World) -> None:
         assert [one.version for one in read_versions(project, listed, 2)] == [41, 39]
 
 
-def test_a_restored_version_carries_a_mark_that_is_not_its_own(world: World) -> None:
-    first, second = commit(world, "Hello {name}"), commit(world, "Bye {name}")
-    old = world.read("greet", 1)
-    body = {"prompt_template": old["prompt_template"], "commit_message": old["commit_message"]}
-    world.publish("greet", **body)
-    found = log(world, "greet")
-    # the message says v1, so the content decides
-    assert [(one.version, one.commit) for one in found] == [(3, first), (2, second), (1, first)]
-    assert [one.version for one in found if one.base] == [2]
-
-
 # -- a single version ----------------------------------------------------------------------------------
 
 WANTED = [
