@@ -11,9 +11,6 @@ HTML = Reply("<!DOCTYPE html><title>Sign in</title>", headers={"Content-Type": "
 LISTING = asking("GET", "/prompt-templates?")
 VERSION = asking("GET", "resolve_snippets=false")
 
-READ_CODE = 4
-"""What every verb exits with when something cannot be read."""
-
 
 @dataclass(frozen=True)
 class Fate:

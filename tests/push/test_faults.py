@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from fault_table import FATES, LISTING, READ_CODE, READS
+from fault_table import FATES, LISTING, READS
 from msgspec.structs import replace
 from worlds import (
     DROPPED,
@@ -231,7 +231,7 @@ def test_what_cannot_be_read_writes_nothing(three: World, broken: str) -> None:
     record = (three.root / ".promptsync/record.json").read_bytes()
     three.faults.append(READS[broken])
     for verb in VERBS:
-        document = three.exits(READ_CODE, verb, "--json").document
+        document = three.exits(4, verb, "--json").document
         assert document["error"]["message"] and [] in document.values()
         assert (three.writes, three.files() == before) == ([], True)
         assert (three.root / ".promptsync/record.json").read_bytes() == record
