@@ -52,12 +52,7 @@ def _way_out(project: Project, item: Item, latest: Item, label: str) -> str:
 
 
 def make_survey(
-    project: Project,
-    label: str,
-    since: str | None,
-    names: Collection[str] = (),
-    *,
-    again: bool = False,
+    project: Project, label: str, since: str | None, names: Collection[str] = (), *, again: bool = False
 ) -> Survey:
     """Return the prompts that a deploy to ``label`` has to release, and those that it skips.
 

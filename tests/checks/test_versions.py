@@ -60,7 +60,6 @@ def gaps(results: CheckResults) -> list[str]:
 RUNS = [
     (evaluation("quality"), 2, ""),
     (evaluation("quality"), 1, "the run used v2"),
-    (evaluation("of ask one"), 2, "the run used v1"),
     (agent("bot"), 1, "the run names no version, and the latest was v2"),
     (agent("old bot"), 2, "the run used v1"),
     (agent("prod bot"), 2, "step first uses the label prod"),

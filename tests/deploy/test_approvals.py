@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from deploying import change, computed, prod, protect
 from thanks import SCRIPTED, add_polite, thanks
-from worlds import Run, World, failing, fault, is_move, own_world, template
+from worlds import Run, World, own_world, template
 
 
 @own_world(fixtures=SCRIPTED)
@@ -124,12 +124,3 @@ def test_a_refusal_does_not_claim_that_it_waits(released: World, answer: str, co
     assert error["code"] == word and "if prod is protected, ask an administrator" in error["hint"]
     assert "is protected" in error["message"] and "waits" not in error["message"]
     assert prod(released, "ab") == [1, 1] and released.published == ["a"]
-
-
-def test_a_failure_counts_before_what_waits(released: World) -> None:
-    change(released, "hello", "welcome", "ab")
-    path = released.label_path("b", "prod")
-    released.faults.append(fault(lambda seen: is_move(seen) and seen.path == path, failing(409, "no")))
-    document = released.run("deploy", "--json").document
-    assert [label["waits"] for label in document["labels"]] == [True, False]
-    assert "'prod' of 'b' was not moved" in document["error"]["message"]

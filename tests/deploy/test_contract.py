@@ -113,12 +113,6 @@ def test_what_breaks_nothing_is_released(world: World, name: str, text: str) -> 
         assert world.label("refund", "prod") == 1
 
 
-def test_what_cannot_be_judged_is_shown_and_released(world: World) -> None:
-    rewrite(world, "refund", "About {order}", tools=[{"type": "registry", "tool_registry_id": 7}])
-    assert re.search(r"cannot tell +refund: ", world.ok("deploy", "--dry-run").out)
-    assert planned(world) == {"refund": "unknown"}
-
-
 def test_an_edit_of_text_alone_reads_no_snippet(world: World) -> None:
     (world.root / "evaluations/thanks.yaml").unlink()
     rewrite(world, "faq", f"{BY_LABEL} Please: {{question}}")
@@ -158,10 +152,7 @@ PINNED = [("faq", "@@@tone@version_number:1@@@ {question}"), TO_CUSTOMER]
     ],
 )
 def test_a_variable_counts_wherever_it_comes_from(
-    world: World,
-    released: list[tuple[str, str]],
-    last: tuple[str, str],
-    changes: dict[str, str],
+    world: World, released: list[tuple[str, str]], last: tuple[str, str], changes: dict[str, str]
 ) -> None:
     for name, text in [*released, last]:
         world.ok("deploy")
