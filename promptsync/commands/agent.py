@@ -48,14 +48,7 @@ def _row(agent: Agent) -> tuple[str, ...]:
 @variable_options
 @version_options
 @checks.run_options
-def run_command(
-    session: Session,
-    names: tuple[str, ...],
-    assignments: tuple[str, ...],
-    source: str | None,
-    at: At,
-    **options: Any,
-) -> Outcome:
+def run_command(session: Session, names: tuple[str, ...], at: At, **options: Any) -> Outcome:
     """Run agents together, and wait for the outputs of their nodes.
 
     Name agents, or pass --changed to run those that the files of changed prompts or checks: name. An agent
@@ -69,7 +62,7 @@ def run_command(
     promptsync agent run refund-agent --vars cases.yaml --timeout 60 --json
     """
     standard = Standard(allow_unbound=options["allow_unbound"])
-    values = variables(session, assignments, source)
+    values = variables(session, options["assignments"], options["source"])
     return checks.run_together(session, "agent", names, options, standard, variables=values, at=at)
 
 

@@ -59,14 +59,7 @@ _STANDARD = ("min_score", "allow_unscored", "allow_unbound", "max_drop")
 @plan_options
 @options.format_option("markdown")
 def command(
-    session: Session,
-    names: tuple[str, ...],
-    label: str | None,
-    junit_file: str | None,
-    report_file: str | None,
-    older: bool,
-    rehearse: bool,
-    **flags: Any,
+    session: Session, names: tuple[str, ...], label: str | None, older: bool, rehearse: bool, **flags: Any
 ) -> Outcome:
     """Run your checks and publish what is committed, then move the release label to it.
 
@@ -90,7 +83,7 @@ def command(
         raise UsageError(what, hint="promptsync deploy NAME --again")
     session.dry_run = session.dry_run or rehearse
     session.deploy_label = label
-    files = checks.ResultFiles(session, "deploy", junit_file, report_file)
+    files = checks.ResultFiles(session, "deploy", flags.pop("junit_file"), flags.pop("report_file"))
     with session.project() as project, files.errors():
         requested = _options(session, project, names, label, flags)
         deploying = _Deploying(session, project, requested, older, rehearse)

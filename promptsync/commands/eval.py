@@ -113,12 +113,7 @@ def run_command(
 @checks.label_option
 @checks.wait_option
 def show_command(
-    session: Session,
-    wanted: str,
-    prompts: tuple[str, ...],
-    label: str | None,
-    wait: bool,
-    timeout: float | None,
+    session: Session, wanted: str, prompts: tuple[str, ...], label: str | None, **waiting: Any
 ) -> Outcome:
     """Show the run with the report id ID, or the last run of the evaluation NAME.
 
@@ -130,7 +125,7 @@ def show_command(
     promptsync eval show "refund quality"
     promptsync eval show 45 --wait
     """
-    seconds = checks.time_to_wait(wait, timeout)
+    seconds = checks.time_to_wait(**waiting)
     with session.project() as project:
         tables = choose_named(project, "evaluation", [wanted], only=prompts).of("table")
         if tables:

@@ -60,13 +60,10 @@ def command(
     names: tuple[str, ...],
     assignments: tuple[str, ...],
     source: str | None,
-    example: int | None,
-    offline: bool,
-    from_registry: bool,
     at: At,
-    provider: str | None,
-    model: str | None,
+    from_registry: bool,
     llm_kwargs: bool,
+    **options: Any,
 ) -> Outcome:
     """Preview what the model receives: a prompt with its snippets inserted and its variables filled in.
 
@@ -79,14 +76,14 @@ def command(
     promptsync render support/refund:prod --llm-kwargs
     promptsync render support/refund:prod --llm-kwargs --provider anthropic --model claude-sonnet-4
     """
-    if model is not None and provider is None:
+    if options["model"] is not None and options["provider"] is None:
         raise UsageError("--model requires --provider", hint="add --provider PROVIDER")
     values, named = variables(session, assignments, source), (*variables(session, assignments),)
     with session.project() as project:
         worktree = scan(project.root, project.config.prompts)
-        renderer = _Renderer(project, worktree, values, named, example, offline, provider, model)
+        renderer = _Renderer(project, worktree, values, named, **options)
         renderings = renderer.render(names, at, from_registry=from_registry)
-    registry_only = "--llm-kwargs" if llm_kwargs else "--provider" if provider else None
+    registry_only = "--llm-kwargs" if llm_kwargs else "--provider" if options["provider"] else None
     if registry_only is not None and any(rendering.path is not None for rendering in renderings):
         raise UsageError(f"{registry_only} requires the registry to render", hint="add --from-registry")
     lines, bodies = list[str](), list[dict[str, Any]]()

@@ -35,17 +35,8 @@ from promptsync.terminal import output
 if TYPE_CHECKING:
     from promptsync.deploy.live import PromptContract
 
-_DRIFT = frozenset(
-    {
-        State.BEHIND,
-        State.REMOTE_ONLY,
-        State.DIVERGED,
-        State.ALTERED,
-        State.CONFLICT,
-        State.DELETED_REMOTELY,
-        State.RENAMED_REMOTELY,
-    }
-)
+_DRIFT = frozenset({State.BEHIND, State.REMOTE_ONLY, State.DIVERGED, State.ALTERED, State.CONFLICT})
+_DRIFT |= {State.DELETED_REMOTELY, State.RENAMED_REMOTELY}
 """The states that a dashboard edit causes, without those of changes that still have to be pushed."""
 
 
@@ -368,13 +359,8 @@ def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]
         restore = f"promptsync pull {shlex.quote(item.name)} --theirs"
         return output.name(restore), f"{what}, without a file"
     mark = parse_mark(item.listed.message) if state is State.BEHIND and item.listed is not None else None
-    if (
-        mark is not None
-        and mark.commit
-        and not mark.dirty
-        and project.history
-        and project.history.line("remote")
-    ):
+    is_committed = mark is not None and mark.commit is not None and not mark.dirty
+    if is_committed and project.history and project.history.line("remote"):
         return f"git pull, or {_ADVICE[state]}", what  # a colleague committed it, too
     if state is State.DELETED_LOCALLY and not item.deletion_committed:
         return "", what

@@ -100,20 +100,13 @@ def request_command(session: Session, file: str) -> Outcome:
 @click.argument("name", metavar="NAME")
 @options.version_options
 @options.variable_options
-def prompt_command(
-    session: Session,
-    request_id: int | str,
-    name: str,
-    at: At,
-    assignments: tuple[str, ...],
-    source: str | None,
-) -> Outcome:
+def prompt_command(session: Session, request_id: int | str, name: str, at: At, **given: Any) -> Outcome:
     """Set the prompt NAME, and the values of its variables, that the request ID used.
 
     \b
     promptsync track prompt 8801 support/refund --label prod --var question="Where is it?"
     """
-    values = options.variables(session, assignments, source)
+    values = options.variables(session, **given)
     where: dict[str, Any] = {"version": at.number, "label": at.label}
     sent = {**where, "prompt_name": name, "prompt_input_variables": values or None}
     body = {"name": name, **where, "variables": values}
