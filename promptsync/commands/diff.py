@@ -37,15 +37,7 @@ from promptsync.terminal import output
 @flag("--name-only", "Print only the names.")
 @format_option("markdown")
 @flag("--exit-code", "Exit with 1 if anything differs.")
-def command(
-    session: Session,
-    names: tuple[str, ...],
-    at: At,
-    since: str | None,
-    stat: bool,
-    name_only: bool,
-    exit_code: bool,
-) -> Outcome:
+def command(session: Session, names: tuple[str, ...], at: At, since: str | None, **flags: bool) -> Outcome:
     """Show what a push or a pull would change: the fields that differ, texts line by line.
 
     For a prompt that changed on both sides, both changes since the last common version are shown. Prompts
@@ -61,6 +53,7 @@ def command(
     promptsync diff 'support/*:staging' 'support/*:prod'
     promptsync diff --since origin/main...
     """
+    stat, name_only = flags["stat"], flags["name_only"]
     check_apart(("--stat", stat), ("--name-only", name_only))
     check_apart(("--since", since), ("--label", at.label), ("--version", at.number))
     if at.number is not None and not names:
@@ -70,7 +63,7 @@ def command(
     document: dict[str, object] = {"changes": [_body(difference) for difference in diffs]}
     if problems:
         document["problems"] = bodies(problems, diff.PROBLEM)
-    code = 1 if problems or (exit_code and diffs) else 0
+    code = 1 if problems or (flags["exit_code"] and diffs) else 0
     unread = [output.safe(text_of(problem)) for problem in problems]
     if session.form == "markdown" and not name_only:
         page = Page()

@@ -36,14 +36,7 @@ from promptsync.show.outcome import Outcome
 @flag("--prune", "Archive prompts whose files were deleted in git.")
 @option("--max-changes", "N", "Allow a plan with N changes.", type=click.IntRange(0))
 @format_option("markdown")
-def command(
-    session: Session,
-    names: tuple[str, ...],
-    labels: tuple[str, ...],
-    force: bool,
-    restore: bool,
-    **flags: Any,
-) -> Outcome:
+def command(session: Session, names: tuple[str, ...], force: bool, restore: bool, **flags: Any) -> Outcome:
     """Publish new and changed prompts as new versions, snippets first.
 
     If a prompt also changed in the registry, the push stops before it publishes anything, shows both changes
@@ -57,7 +50,7 @@ def command(
     """
     options = PushOptions(
         names,
-        labels=tuple(dict.fromkeys(labels)),
+        labels=tuple(dict.fromkeys(flags.pop("labels"))),
         force=names if force else (),
         restore=names if restore else (),
         command=session.command(without="--max-changes"),

@@ -62,13 +62,13 @@ DATABASE = "registry.db"
     type=click.Path(path_type=Path),
 )
 @option(
-    "--keep-requests",
+    "--keep-requests logged_requests",
     "N",
     "Keep the newest N logged requests, also after a restart (initially 100,000).",
     type=click.IntRange(1, 1_000_000_000),
 )
 @option(
-    "--keep-days",
+    "--keep-days days",
     "DAYS",
     "Delete logged requests after DAYS, also after a restart; 0 keeps them (initially 0).",
     type=click.IntRange(0, 36_500),
@@ -83,9 +83,8 @@ def command(
     allowed: tuple[str, ...],
     api_key: str | None,
     fixtures: Path | None,
-    keep_requests: int | None,
-    keep_days: int | None,
     print_env: bool,
+    **limits: int | None,
 ) -> Outcome:
     """Serve the registry of this working copy until Ctrl-C; its URL is the first line on stdout.
 
@@ -99,7 +98,7 @@ def command(
     from promptsync.server.serve import base_url, bind, resolve, run_server
 
     _check_options(api_key, allowed)
-    if bundle is not None and (database, fixtures, keep_requests, keep_days) != (None, None, None, None):
+    if bundle is not None and {database, fixtures, *limits.values()} != {None}:
         raise UsageError("--bundle cannot be combined with --db, --fixtures, --keep-requests and --keep-days")
     if print_env:
         resolve(host, port, loopback_only=api_key is None)
@@ -112,7 +111,6 @@ def command(
             app, notes = _sidecar(session, bundle, api_key)
         else:
             kind, (path, fixtures) = "database", _places(session, database, fixtures)
-            limits = {"logged_requests": keep_requests, "days": keep_days}
             registry, notes = _registry(session, path, api_key, fixtures=fixtures, **limits)
             app = stack.enter_context(registry)
 

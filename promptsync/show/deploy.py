@@ -270,12 +270,12 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
     plan, survey = receipt.plan, receipt.plan.survey
     checked = [member.name for member in survey.checked]
     over = [member for member in survey.releases if member.drafts]
+    drafts = [(member.name, draft) for member in over for draft in member.drafts]
+    member_keys = "name path needed_by released version publishes dependant=is_dependant through"
     kept = [action for action in plan.push.actions if action.kept_tags]
     return {
         "label": plan.label,
-        "members": bodies(
-            survey.checked, "name path needed_by released version publishes dependant=is_dependant through"
-        ),
+        "members": bodies(survey.checked, member_keys),
         "push": push.push_body(receipt.push, dry_run=dry_run),
         "eval": {"changed": checked, "runs": runs_body(receipt.results, "evaluation")},
         "agents": {"changed": checked, "runs": runs_body(receipt.results, "agent")},
@@ -286,11 +286,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "passed_over": [
             {"name": member.name, "versions": [draft.version for draft in member.drafts]} for member in over
         ],
-        "drafts": [
-            {"name": member.name, **body(draft, "version origin created_at")}
-            for member in over
-            for draft in member.drafts
-        ],
+        "drafts": [{"name": name, **body(draft, "version origin created_at")} for name, draft in drafts],
         "kept_tags": bodies(kept, "name tags=kept_tags"),
         "unchecked": list(plan.unchecked),
         "on_hold": bodies(survey.of(Fate.HELD), "name version=held released touched"),
