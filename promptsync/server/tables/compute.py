@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import JINJA2
 from promptsync.rendering import Engine, render_template
-from promptsync.server.checks.models import JUDGE, Model, ModelError, Models
+from promptsync.server.checks.models import JUDGE, ModelError, Models
 from promptsync.server.http import ApiError, Id, Name, checked
 from promptsync.server.prompts import items
 from promptsync.server.prompts.templates import expanded, resolved, stored_metadata, stored_template
@@ -106,7 +107,10 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
         # A calculation reads the sheet that it scores.
         sql = "SELECT ifnull(source_id, id), table_id IS NULL FROM sheets WHERE id = ?"
         source_id, is_run = db.execute(sql, (sheet_id,)).fetchone()
-        compute, model = _computation(db, models, column, is_run=is_run)
+        try:
+            compute, model = _computation(db, models, column, is_run=is_run)
+        except ApiError as error:
+            compute, model = partial(_fail, error.message), None
         is_local = model in _LOCAL
         # What a model over a network has answered must not be lost with the answers that are still to come.
         most = _BATCH if is_local else models.parallel
@@ -130,16 +134,11 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
         ids = [cell.id for cell in cells]
         now = store.cells_of(db, sheet_id, ids=ids, statuses=[QUEUED])
         waiting = {(cell.id, cell.operation_id) for cell in now}
-        if not waiting:
-            return True
-        version = store.touch(db, sheet_id)
-        computed = [
-            replace(cell, last_computed_version=version)
-            for cell in results
-            if (cell.id, cell.operation_id) in waiting
-        ]
-        store.set_cells(db, computed)
-        store.mark_stale(db, sheet_id, [column.id], [cell.row_index for cell in computed], pending=False)
+        computed = [cell for cell in results if (cell.id, cell.operation_id) in waiting]
+        if computed:
+            version = store.touch(db, sheet_id)
+            store.set_cells(db, [replace(cell, last_computed_version=version) for cell in computed])
+            store.mark_stale(db, sheet_id, [column.id], [cell.row_index for cell in computed], pending=False)
     return True
 
 
@@ -162,6 +161,10 @@ def _reader(columns: Iterable[SheetColumn], cells: Mapping[str, SheetCell]) -> R
     return read
 
 
+def _fail(reason: str, read: Read) -> None:
+    raise NoResult(reason)
+
+
 def _result(compute: Compute, read: Read) -> tuple[Any, str | None]:
     """Return the value of a cell, or why it has none."""
     try:
@@ -177,47 +180,33 @@ def _result(compute: Compute, read: Read) -> tuple[Any, str | None]:
 def _computation(
     db: Database, models: Models, column: SheetColumn, *, is_run: bool
 ) -> tuple[Compute, str | None]:
-    """Return what computes a cell from its row, and the name of the model that it asks.
+    """Return what computes a cell from its row, and the name of the model that it asks. Raises ``ApiError``.
 
-    A run has lists as they are, and whether a row passes instead of a score.
+    A run has lists as they are, and whether a row passes instead of a score. Elsewhere, texts that are JSON
+    lists or mappings become those.
     """
-    try:
-        if column.type == PROMPT:
-            config = checked(column.config, PromptColumn, "config")
-            template, metadata = config.prompt(db)
-            model = models.of(metadata)
-            return _prompted(config, template, metadata, model, structures=not is_run), model.name
+    if column.type != PROMPT:
         computed = primitive(column.type, column.config, "config")
-    except ApiError as error:
-        reason = error.message
 
-        def fail(read: Read) -> None:
-            raise NoResult(reason)
+        def compute(read: Read) -> Any:
+            value = computed.result(read, models.judge)
+            return score_of(value) == 1 if is_run and column.is_output_column else value
 
-        return fail, None
+        return compute, models.called(JUDGE).name if column.type == "LLM_ASSERTION" else None
+    config = checked(column.config, PromptColumn, "config")
+    template, metadata = config.prompt(db)
+    model = models.of(metadata)
 
-    def compute(read: Read) -> Any:
-        value = computed.result(read, models.judge)
-        return score_of(value) == 1 if is_run and column.is_output_column else value
-
-    return compute, models.called(JUDGE).name if column.type == "LLM_ASSERTION" else None
-
-
-def _prompted(
-    config: PromptColumn, template: Any, metadata: Any, model: Model, *, structures: bool
-) -> Compute:
-    """Return what asks a model; with ``structures``, texts that are JSON lists or mappings become those."""
-
-    def compute(read: Read) -> str:
+    def ask(read: Read) -> str:
         values = {name: read(source) for name, source in config.prompt_template_variable_mappings.items()}
-        if structures:
+        if not is_run:
             values = {name: structured(value) for name, value in values.items()}
         engine = Engine()
         own = {name: engine(text, JINJA2, values).text for name, text in config.variables.items()}
         rendered, _ = render_template(template, values | own)
         return model.answer(rendered, metadata)
 
-    return compute
+    return ask, model.name
 
 
 PASS, WARN, FAIL, ERROR, SKIPPED = "pass", "warn", "fail", "error", "skipped"
