@@ -59,12 +59,11 @@ def test_a_problem_is_reported_with_its_position(change: dict[str, Any], said: s
     ("data", "said"),
     [
         (b'{"a": 1,\n "b" 2}', "r.json:2:6: This is not JSON"),
-        (b'{"a": NaN}', "NaN is not a JSON number"),
         (b"\xff", "not UTF-8"),
         (b"[" * 100_000, "r.json:1:1: Values nest deeper"),
         (b"[]", "The file must be a mapping, but it is a list."),
     ],
-    ids=range(5),
+    ids=range(4),
 )
 def test_a_file_without_a_json_object_is_refused(data: bytes, said: str) -> None:
     with pytest.raises(InvalidFile) as caught:

@@ -113,6 +113,11 @@ def test_what_breaks_nothing_is_released(world: World, name: str, text: str) -> 
         assert world.label("refund", "prod") == 1
 
 
+def test_what_cannot_be_judged_stops_nothing(world: World) -> None:
+    rewrite(world, "refund", "About {order}", tools=[{"type": "registry", "tool_registry_id": 7}])
+    assert "cannot tell" in world.ok("deploy", "--dry-run").out and planned(world) == {"refund": "unknown"}
+
+
 def test_an_edit_of_text_alone_reads_no_snippet(world: World) -> None:
     (world.root / "evaluations/thanks.yaml").unlink()
     rewrite(world, "faq", f"{BY_LABEL} Please: {{question}}")
