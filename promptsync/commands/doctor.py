@@ -34,7 +34,6 @@ from promptsync.terminal import output
 
 _MEANINGS: Final = {"ok": "good", "warning": "warn", "error": "bad"}
 _KEY_NAME = "PROMPTLAYER_API_KEY"
-_VENDOR = "promptlayer.com"
 _PREFIX = "pl_"
 
 
@@ -203,7 +202,7 @@ def _key(project: Project) -> Finding:
         sent = checked_key(project.api_key, where.base)
     except PromptsyncError as problem:
         return _failed("key", problem)
-    if where.host.endswith(_VENDOR) and not sent.startswith(_PREFIX):
+    if where.host.endswith("promptlayer.com") and not sent.startswith(_PREFIX):
         message = f"{_KEY_NAME} is set, but PromptLayer's keys begin with {_PREFIX}"
         fix = f"export {_KEY_NAME}={_PREFIX}…"
         return Finding("key", "warning", f"{message}; see the workspace's settings", fix)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Final
 
 import click
@@ -63,9 +64,10 @@ class Page:
 
     def items(self, lines: Sequence[str]) -> None:
         """Add a list of as many lines as fit, and count the others."""
-        fitting = _fitting(lines, self._room)
-        left = [f"- and {count(len(lines) - fitting, 'more line')}"] if fitting < len(lines) else []
-        self._add([*(f"- {line}" for line in lines[:fitting]), *left, *([""] if lines else [])])
+        shown = [f"- {line}" for line in lines]
+        fitting = _fitting(shown, self._room)
+        left = [f"- and {count(len(shown) - fitting, 'more line')}"] if fitting < len(shown) else []
+        self._add([*shown[:fitting], *left, *([""] if shown else [])])
 
     def differences(self, prompts: Sequence[tuple[str, str, Iterable[str]]]) -> None:
         """Add the differences of prompts: name, state, lines. Those that do not fit are only named.
@@ -134,8 +136,4 @@ def _size(lines: Iterable[str]) -> int:
 
 def _fitting(lines: Sequence[str], most: int) -> int:
     """Return how many of the lines fit, in order."""
-    for number, line in enumerate(lines):
-        most -= len(line) + 1
-        if most < 0:
-            return number
-    return len(lines)
+    return sum(size <= most for size in accumulate(len(line) + 1 for line in lines))

@@ -145,6 +145,8 @@ def test_prompts_that_do_not_fit_are_named_and_counted() -> None:
     assert intro == f"… and {2_000 - whole} more prompts, too much to show here:"
     listed = sum(line.startswith("- `prompt-") for line in lines)
     assert f"- and {2_000 - whole - listed} more lines" in lines
+    items = page_of(Page.items, ["x"] * 5_000, most=4_000)
+    assert sum(len(line) + 1 for line in items) <= 4_000
 
 
 @pytest.mark.parametrize("length", [10, 70_000])
