@@ -163,29 +163,26 @@ Number = Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)] | float
 
 
 class FieldType(Struct, frozen=True):
-    """A type of field: its operators, what their values are in JSON, and how those are compared."""
+    """A type of field: what its operators test, what their values are in JSON, and how those are compared.
 
-    operators: Mapping[str, str]
-    value: Any
-    compared: Callable[[Any], Any]
-
-
-def _type(
-    tests: Mapping[str, str],
-    value: Any = str,
-    compared: Callable[[Any], Any] = lambda value: value,
-    place: str = "{}",
-) -> FieldType:
-    """Return the type whose operators make these tests; ``place`` is for a field that is not in the row.
-
-    An operator may have an opposite, which matches whenever it does not, also requests without the field.
+    ``place`` is for a field that is not in the row. An operator may have an opposite, which matches whenever
+    it does not, also requests without the field.
     """
-    operators = {}
-    for names, test in tests.items():
-        name, *opposite = names.split()
-        operators[name] = f"ifnull({place.replace('{}', test)}, 0)"
-        operators |= {other: f"NOT {operators[name]}" for other in opposite}
-    return FieldType(operators, value, compared)
+
+    tests: Mapping[str, str]
+    value: Any = str
+    compared: Callable[[Any], Any] = lambda value: value
+    place: str = "{}"
+
+    @property
+    def operators(self) -> dict[str, str]:
+        """The operators, each with its SQL."""
+        operators = {}
+        for names, test in self.tests.items():
+            name, *opposite = names.split()
+            operators[name] = f"ifnull({self.place.replace('{}', test)}, 0)"
+            operators |= {other: f"NOT {operators[name]}" for other in opposite}
+        return operators
 
 
 _EQUAL, _AMONG, _KNOWN = "{field} = {0}", "{field} IN ({values})", "{field} NOT NULL"
@@ -210,15 +207,15 @@ _TIME = {"is is_not": _EQUAL, "before": "{field} < {0}", "after": "{field} > {0}
 _ARRAY = {"contains not_contains": _EQUAL, "in not_in": _AMONG, "is_not_empty is_empty": _KNOWN}
 _IN_VALUES = "EXISTS (SELECT 1 FROM request_values WHERE request_id = r.id AND {})"
 
-STRING = _type(_EXACT)
-TEXT = _type(_TEXT, str, lambda value: value.casefold().encode())
-AMOUNT = _type(_AMOUNT, Number)
+STRING = FieldType(_EXACT)
+TEXT = FieldType(_TEXT, str, lambda value: value.casefold().encode())
+AMOUNT = FieldType(_AMOUNT, Number)
 # The vendor's document does not say which operators ids have.
-ID = _type(_EXACT | _AMOUNT, Number)
-TIME = _type(_TIME, str, moment)
-FLAG = _type({"is_true is_false": "{field}"})
-ARRAY = _type(_ARRAY, place=_IN_VALUES)
-NESTED = _type(
+ID = FieldType(_EXACT | _AMOUNT, Number)
+TIME = FieldType(_TIME, str, moment)
+FLAG = FieldType({"is_true is_false": "{field}"})
+ARRAY = FieldType(_ARRAY, place=_IN_VALUES)
+NESTED = FieldType(
     {
         "key_equals key_not_equals": _EQUAL,
         "in not_in": _AMONG,
