@@ -105,9 +105,6 @@ class Dialect:
         answer: Answer = Caller(self.inner)(method, target, body)
         return answer.status, answer.body
 
-    def tried(self) -> list[str]:
-        return [f"{method} {path}" for method, path, _ in self.seen]
-
 
 def refused(place: str, name: str, why: str) -> tuple[int, Any]:
     return 422, {"detail": [{"loc": [place, name], "msg": why, "type": "value_error"}]}

@@ -65,7 +65,7 @@ def test_without_a_raw_read_a_plain_prompt_is_read_rendered(tmp_path: Path) -> N
         registry.prompts.get(1, "greet")
         server.seen.clear()
         registry.prompts.get(1, "greet")
-        assert server.tried() == ["POST /prompt-templates/1"]
+        assert [seen[:2] for seen in server.seen] == [("POST", "/prompt-templates/1")]
         with pytest.raises(NotFound, match="no prompt 'gone'"):
             registry.prompts.get(None, "gone")
 

@@ -130,14 +130,6 @@ def test_the_reason_is_found_in_every_known_error_body() -> None:
             assert said in caught.value.message, body
 
 
-def test_a_response_with_success_false_is_an_error() -> None:
-    with client(Scripted(Reply({"success": False, "message": "quota"}))) as registry:
-        with pytest.raises(Rejected, match="quota"):
-            registry.tracking.track(1, "score", score=50)
-        with pytest.raises(Rejected, match="quota"):
-            registry.prompts.publish(PROMPT, message="m")
-
-
 def test_a_text_that_is_not_valid_in_json_is_refused_before_it_is_sent() -> None:
     script = Scripted(CREATED)
     with client(script) as registry:
@@ -221,15 +213,6 @@ def test_nearly_any_response_but_a_web_page_or_a_failure_acknowledges_a_write() 
     ):
         with pytest.raises(error):
             answer(body).acknowledge()
-
-
-def test_a_wrong_shape_is_reported_with_what_was_expected_and_what_was_returned() -> None:
-    with pytest.raises(BadAnswer) as caught:
-        answer("<html>\n  <body>Sign in\x1b[2J</body>").object()
-    assert caught.value.message == (
-        "https://registry.example cannot read the prompt (GET /prompt-templates/7): expected JSON, "
-        "but the registry returned an HTML page (status 200): <html> <body>Sign in\\x1b[2J</body>"
-    )
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -39,7 +39,11 @@ LIST, JSON = "expected a list of objects", "expected JSON"
 BODIES: dict[str, tuple[Callable[[], Reply], str]] = {
     name: (partial(Reply, body), words)
     for name, body, words in (
-        ("an HTML page", "<!DOCTYPE html><title>Sign in</title>", "an HTML page"),
+        (
+            "an HTML page",
+            "<html>\n <body>Sign in\x1b[2J",
+            "an HTML page (status 200): <html> <body>Sign in\\x1b[2J",
+        ),
         ("nothing", "", "an empty body"),
         ("white space", " \n ", "an empty body"),
         ("null", "null", LIST),
