@@ -19,7 +19,7 @@ from promptsync.files.git.revisions import tree_at
 from promptsync.files.prompt_file import PromptFile, Worktree, name_in, parse
 from promptsync.files.yaml.load import InvalidFile, check_valid
 from promptsync.project.project import Project
-from promptsync.project.target import At, PromptAt, find_prompt, resolve, unknown
+from promptsync.project.target import At, PromptAt, no_such_prompt, resolve, unknown
 from promptsync.project.versions import Catalog, NoSuchVersion, find_version
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.canonical import digest
@@ -270,8 +270,11 @@ def _side(
         return (file.path, file.prompt) if file is not None else ("no file", None)
     if not target.is_exact and target.name not in listing:
         return "nothing", None
+    # Some registries match names in their own ways, so only the whole list shows that one is missing.
+    if target.name not in listing and target.name not in list(listing):
+        raise no_such_prompt(project, target.name, listing)
     try:
-        version = find_version(project, find_prompt(project, target.name, listing), target.at)[0]
+        version = find_version(project, listing[target.name], target.at)[0]
     except NoSuchVersion:
         if target.is_exact:
             raise

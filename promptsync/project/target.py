@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -140,14 +140,6 @@ def _existing(text: str, known: Collection[str]) -> list[str]:
     if text in known or not is_pattern(text):
         return [text] if text in known else []
     return sorted(name for name in known if fnmatchcase(name, text))
-
-
-def find_prompt(project: Project, name: str, listing: Mapping[str, Version]) -> Version:
-    """Return the prompt of a name from the registry's list. Raises ``NoSuchPrompt``."""
-    # Some registries match names in their own ways, so only the whole list shows that one is missing.
-    if name in listing or name in list(listing):
-        return listing[name]
-    raise no_such_prompt(project, name, listing)
 
 
 def may_have_version(argument: str) -> bool:

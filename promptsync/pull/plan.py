@@ -108,8 +108,13 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     check_valid(snapshot.problems)
     names = matching(project, snapshot, options.names)
     items = [item for item in snapshot.only(names) if not item.problem]
-    if options.ours:
-        _check_ours(items)
+    for item in items if options.ours else ():
+        if item.file is None or item.listed is None:
+            where = "has no file" if item.file is None else "is not in the registry"
+            raise UsageError(
+                f"--ours: {item.name!r} {where}, so there is nothing to choose",
+                hint=f"promptsync status {shlex.quote(item.name)}",
+            )
     exact = {name for name, target in names.items() if target.is_exact}
     conflicts = [item for item in items if _stops(item, options, exact)]
     items_to_pull = [item for item in items if not _stops(item, options, exact)]
@@ -222,16 +227,6 @@ def _stops(item: Item, options: PullOptions, exact: Collection[str]) -> bool:
     if item.state is not State.DIVERGED or options.theirs or options.ours:
         return False
     return not options.merge or item.file is None or item.listed is None
-
-
-def _check_ours(items: Sequence[Item]) -> None:
-    for item in items:
-        if item.file is None or item.listed is None:
-            where = "has no file" if item.file is None else "is not in the registry"
-            raise UsageError(
-                f"--ours: {item.name!r} {where}, so there is nothing to choose",
-                hint=f"promptsync status {shlex.quote(item.name)}",
-            )
 
 
 # -- specified versions -------------------------------------------------------------------------------------

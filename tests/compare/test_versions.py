@@ -11,7 +11,7 @@ from worlds import World, asking, failing, fault
 
 from promptsync.commands.log import read_log
 from promptsync.errors import PromptsyncError
-from promptsync.project.target import find_prompt, resolve
+from promptsync.project.target import resolve
 from promptsync.project.versions import Catalog, find_versions, read_versions
 from promptsync.prompt.prompt import Version
 
@@ -26,7 +26,7 @@ def commit(world: World, text: str, path: str = "prompts/greet.yaml") -> str:
 
 def log(world: World, name: str) -> list[Any]:
     with world.project() as project:
-        entries = read_log(project, find_prompt(project, name, Catalog(project)))
+        entries = read_log(project, Catalog(project)[name])
     return [SimpleNamespace(**entry.body, short=entry.short) for entry in entries]
 
 
@@ -76,7 +76,7 @@ def test_no_more_versions_are_read_than_asked_for(world: World) -> None:
     world.publish_all("greet", *(f"text {number}" for number in range(1, 42)))
     for limit, count in ((1, 1), (40, 40), (99, 41), (None, 41)):
         with world.project() as project:
-            listed = find_prompt(project, "greet", Catalog(project))
+            listed = Catalog(project)["greet"]
             shutil.rmtree(world.root / ".promptsync/cache", ignore_errors=True)
             world.forget()
             found = read_versions(project, listed, limit)
