@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
-from hypothesis import given, reject, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from seeds import examples
@@ -23,7 +23,7 @@ VALUES = [None, True, False, 0, 1, 2, 3, 7, 0.5, "", "a", "b", "abc", "2026-01-0
 @st.composite
 def schemas(draw: st.DrawFn, depth: int = 3) -> Any:
     """Schemas of the kinds that people write; some are true, false or contradictory."""
-    kinds = ["string", "number", "enum", "types", "any", "ref"]
+    kinds = ["string", "number", "enum", "types", "any"]
     kind = draw(st.sampled_from(kinds + ["object", "object", "array", "anyOf", "allOf", "map"] * (depth > 0)))
     below = schemas(depth - 1)
     schema: dict[str, Any] = {}
@@ -39,8 +39,6 @@ def schemas(draw: st.DrawFn, depth: int = 3) -> Any:
     elif kind == "types":
         types = ["string", "null", "integer", "number", "boolean", "array", "object"]
         schema = {"type": draw(st.lists(st.sampled_from(types), min_size=1, max_size=3, unique=True))}
-    elif kind == "ref":
-        return {"$ref": "#/$defs/node", **draw(st.sampled_from([{}, {}, {"minimum": 1}]))}
     elif kind == "any":
         return draw(st.sampled_from([True, {}, False]))
     elif kind == "object":
@@ -90,30 +88,25 @@ def _places(schema: Any) -> Iterator[Any]:
                 yield from _places(item)
 
 
-def documents(schema: Any, node: Any, choose: random.Random) -> Any:
+def documents(schema: Any, choose: random.Random) -> Any:
     """A document that may fit a schema: its keys and values are taken from there, most of the time."""
-    if isinstance(schema, dict) and "$ref" in schema:
-        schema = node if choose.random() < 0.7 else None
     if not isinstance(schema, dict) or choose.random() < 0.05:
         return choose.choice([*VALUES, [], {}, {choose.choice(NAMES): choose.choice(VALUES)}])
     if "const" in schema or "enum" in schema:
         return choose.choice(schema.get("enum", [schema.get("const")]))
     if parts := schema.get("anyOf", schema.get("allOf")):
-        return documents(choose.choice(parts), node, choose)
+        return documents(choose.choice(parts), choose)
     kind = schema.get("type", choose.choice(["object", "string", "number"]))
     kind = choose.choice(kind) if isinstance(kind, list) else kind
     if kind == "object":
         named = schema.get("properties", {})
         names = {*schema.get("required", ()), *(name for name in NAMES if choose.random() < 0.4)}
         return {
-            name: documents(named.get(name, schema.get("additionalProperties")), node, choose)
-            for name in names
+            name: documents(named.get(name, schema.get("additionalProperties")), choose) for name in names
         }
     if kind == "array":
         first, items = schema.get("prefixItems", []), schema.get("items")
-        return [
-            documents((*first[at : at + 1], items)[0], node, choose) for at in range(choose.randint(0, 3))
-        ]
+        return [documents((*first[at : at + 1], items)[0], choose) for at in range(choose.randint(0, 3))]
     checks = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
     return choose.choice([value for value in VALUES if isinstance(value, checks[kind])])
 
@@ -121,28 +114,16 @@ def documents(schema: Any, node: Any, choose: random.Random) -> Any:
 def witness(old: Any, new: Any, choose: random.Random) -> Any:
     """A document of the new schema that a reader of the old one cannot read; ``...`` if none turned up."""
     before, after = Draft202012Validator(old), Draft202012Validator(new)
-    for _ in range(40):
-        root = choose.choice([old, new, new])
-        document = documents(root, root["$defs"]["node"], choose)
-        if after.is_valid(document) and not before.is_valid(document):
-            return document
-    return ...
+    found = (documents(choose.choice([old, new, new]), choose) for _ in range(40))
+    return next((one for one in found if after.is_valid(one) and not before.is_valid(one)), ...)
 
 
 @settings(max_examples=examples(3000))
-@given(schemas(), schemas(), schemas(), st.integers(), st.booleans(), st.booleans())
+@given(schemas(), schemas(), st.integers(), st.booleans(), st.booleans())
 def test_without_breaking_changes_the_old_schema_accepts_every_document_of_the_new(
-    old, other, node, seed, is_edit, is_closed
+    old, other, seed, is_edit, is_closed
 ):
     choose = random.Random(seed)
     new = edited(old, other, choose) if is_edit else other
-    old, new = with_node(old, node), with_node(new, edited(node, other, choose))
-    try:
-        if not schema_changes(old, new, "", is_closed=is_closed):
-            assert witness(old, new, choose) is ...
-    except RecursionError:  # a reference that is its own target
-        reject()
-
-
-def with_node(schema: Any, node: Any) -> dict[str, Any]:
-    return {**(schema if isinstance(schema, dict) else {"allOf": [schema]}), "$defs": {"node": node}}
+    if not schema_changes(old, new, "", is_closed=is_closed):
+        assert witness(old, new, choose) is ...
