@@ -218,12 +218,10 @@ def to_document(prompt: Prompt, local: Local, *, explicit: bool = False) -> dict
     kind = kind_of(prompt.template)
     document: dict[str, Any] = {"name": prompt.name}
     if kind == "chat":
-        sent = prompt.template.get("messages") or ()
-        messages = [_written(*pair, use) for pair in zip(form.pop("messages", ()), sent, strict=True)]
+        forms, sent = form.pop("messages", ()), prompt.template.get("messages") or ()
         # The format that most messages have, so that few of them need to state their own.
-        formats = Counter(map(format_of, messages))
-        shared = next((name for name, _ in formats.most_common(1)), F_STRING)
-        own = {"messages": [_with_format(message, shared) for message in messages]}
+        shared = next((name for name, _ in Counter(map(format_of, forms)).most_common(1)), F_STRING)
+        own = {"messages": [_written(*pair, shared, use) for pair in zip(forms, sent, strict=True)]}
     else:
         shared = form.pop("template_format", F_STRING)
         form.pop("content", None)
@@ -251,21 +249,15 @@ def to_document(prompt: Prompt, local: Local, *, explicit: bool = False) -> dict
     return document | _local_keys(local)
 
 
-def _written(form: dict[str, Any], sent: Mapping[str, Any], use: Use) -> dict[str, Any]:
-    """Return a message as a file has it."""
+def _written(form: dict[str, Any], sent: Mapping[str, Any], shared: str, use: Use) -> dict[str, Any]:
+    """Return a message as a file has it, which states its format only if that of the file is another one."""
     role, content = sent.get("role"), sent.get("content")
     known = ROLES.get(role) if isinstance(role, str) else None
     # An empty list means no content, which only some roles may lack.
     if content is not None and (content != [] or known is None or known.needs_content):
         form["content"] = tidy_inner(content, BLOCK, use)
-    return form
-
-
-def _with_format(message: dict[str, Any], shared: str) -> dict[str, Any]:
-    """Return a message that states its format only if it differs from that of the file."""
-    own = message.pop("template_format", F_STRING)
-    message |= {"template_format": own} if own != shared else {}
-    return {key: message[key] for key in ordered(message)}
+    form["template_format"] = format_of(form)
+    return {key: form[key] for key in ordered(form) if (key, form[key]) != ("template_format", shared)}
 
 
 def _template(document: Mapping[str, Any]) -> dict[str, Any]:

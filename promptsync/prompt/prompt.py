@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -304,14 +304,10 @@ def mappings(value: Any) -> Iterator[Mapping[str, Any]]:
 
 def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
     """Yield every value that is neither an object nor a list, in document order."""
-    if isinstance(value, Mapping):
-        items: Iterable[tuple[str | int, Any]] = value.items()
-    elif isinstance(value, list | tuple):
-        items = enumerate(value)
-    else:
+    if not isinstance(value, Mapping | list | tuple):
         yield path, value
         return
-    for key, item in items:
+    for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
         yield from leaves(item, (*path, key))
 
 

@@ -23,6 +23,7 @@ from promptsync.prompt.prompt import (
     JINJA2,
     Text,
     as_blocks,
+    as_mapping,
     line_and_column,
     map_texts,
     mappings,
@@ -290,8 +291,7 @@ class Filling:
             return []
         if block.get("type") == "media_variable":
             return [{"type": "media", "media": _media(url)} for url in urls]
-        image = block.get("image_url")
-        kept = image if isinstance(image, Mapping) else {}
+        kept = as_mapping(block.get("image_url"))
         return [{**block, "image_url": {**kept, "url": url}, "image_variable": None} for url in urls]
 
     def _may_copy(self, value: Any) -> bool:
