@@ -141,7 +141,7 @@ class Content(Struct, frozen=True, dict=True):
 
     @property
     def _prompt(self) -> dict[str, Any]:
-        metadata = {} if self.text.metadata is None else {"metadata": self.text.metadata}
+        metadata = {"metadata": self.text.metadata} if self.text.metadata else {}
         return {"prompt_template": self.text.template, **metadata}
 
     def has_rows(self, sheet: Mapping[str, Any]) -> bool:

@@ -32,24 +32,21 @@ UNREADABLE = (SnippetError, NotFound, NotReadableRaw, Unsupported, UnusablePromp
 """Why a prompt cannot be compared with its snippets and tools in place."""
 
 
-class TestedText(Struct, frozen=True):
-    """A prompt to test. ``template`` is expanded; ``metadata`` has the model and its parameters.
+class TestedText(Prompt, frozen=True):
+    """A prompt to test. ``template`` is expanded; ``metadata`` has only the model and its parameters.
 
     ``version`` is the published one, ``None`` for a file. Prompts with the same ``digest`` have
     equal texts, models and tools, whichever versions they come from. ``problem`` is why a live version cannot
     be expanded: a new one must be released anyway.
     """
 
-    name: str
-    template: Template
-    metadata: Mapping[str, Any] | None = None
     version: int | None = None
     problem: str = ""
 
     @property
     def digest(self) -> str:
         """``sha256:`` and the hash of everything that a model gets to see."""
-        return digest(Prompt(self.name, self.template, self.metadata or {}))
+        return digest(self)
 
 
 class Wanted(Struct, frozen=True):
@@ -115,7 +112,7 @@ class TestedTexts:
             if not as_live:
                 raise
             return TestedText(name, prompt.template, version=version, problem=error.message)
-        return TestedText(name, template, {"model": model} if model is not None else None, version)
+        return TestedText(name, template, {"model": model} if model is not None else {}, version=version)
 
     def read(self, name: str, version: int) -> Prompt:
         """Return a version as it was published."""
@@ -180,8 +177,7 @@ def rendered_changes(
     before, after = texts.expanded(old, as_live=True), texts.expanded(new, as_live=False)
     if before.problem:
         return (ContractChange(before.problem, "", "unknown"),)
-    sides = (Prompt(text.name, text.template, text.metadata or {}) for text in (before, after))
-    return contract_changes(*sides)
+    return contract_changes(before, after)
 
 
 def wanted_of(

@@ -19,7 +19,6 @@ from promptsync.checks.runs import Status
 from promptsync.checks.tested_text import TestedText
 from promptsync.errors import PromptsyncError
 from promptsync.prompt.fields import changes
-from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.text_diff import DiffLine, unified
 from promptsync.show import checks
 from promptsync.show.diff import as_text
@@ -211,11 +210,7 @@ def _differences(
     live: TestedText | None, new: TestedText
 ) -> Iterator[tuple[str, list[tuple[DiffLine | None, DiffLine | None]]]]:
     """Yield the fields that differ, each with the lines that stand side by side."""
-    before, after = (
-        Prompt(text.name, text.template, text.metadata or {}) if text is not None else None
-        for text in (live, new)
-    )
-    for field in changes(before, after):
+    for field in changes(live, new):
         lines = unified(as_text(field.old), as_text(field.new))
         pairs: list[tuple[DiffLine | None, DiffLine | None]] = []
         for is_change, group in groupby(lines[1:_MOST_LINES], lambda line: line.kind in ("removed", "added")):

@@ -25,7 +25,7 @@ _ID = re.compile(r"[0-9a-f-]{36}")
 def text(content: str = "Say {question}", name: str = "ask", version: int | None = None) -> TestedText:
     message = {"role": "user", "content": [{"type": "text", "text": content}]}
     metadata = {"model": {"provider": "openai", "name": "gpt-4o"}}
-    return TestedText(name, {"type": "chat", "messages": [message]}, metadata, version)
+    return TestedText(name, {"type": "chat", "messages": [message]}, metadata, version=version)
 
 
 def evaluation(rows: int = 12, **more: Any) -> dict[str, Any]:

@@ -42,7 +42,7 @@ COLUMNS: list[dict[str, Any]] = [
 
 def text(content: str = "Say {q}", version: int | None = None, **metadata: Any) -> TestedText:
     template = {"type": "completion", "content": [{"type": "text", "text": content}]}
-    return TestedText("ask", template, metadata or None, version)
+    return TestedText("ask", template, metadata, version=version)
 
 
 def rows(*values: tuple[str, str]) -> list[dict[str, Any]]:
