@@ -98,10 +98,7 @@ def lint(directory: Path, files: Sequence[Path] = (), *, deleted: bool = False) 
 
 
 def _relative(problems: Sequence[Problem], directory: Path) -> list[Problem]:
-    return [
-        replace(problem, path=Path(os.path.relpath(problem.path, directory)).as_posix())
-        for problem in problems
-    ]
+    return [replace(one, path=Path(os.path.relpath(one.path, directory)).as_posix()) for one in problems]
 
 
 def _configuration(directory: Path) -> Path:

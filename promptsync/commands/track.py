@@ -193,10 +193,8 @@ def read_request(data: bytes, path: str) -> dict[str, Any]:
     problems = schema.check(Loaded(request, text.replace("\t", " ")), path, "request")
     if problems:
         hint = 'Write text as [{"type": "text", "text": "…"}].'
-        raise InvalidFile(
-            replace(problem, hint=hint) if ".content must be a list" in problem.message else problem
-            for problem in problems
-        )
+        lists = ".content must be a list"
+        raise InvalidFile(replace(one, hint=hint) if lists in one.message else one for one in problems)
     return request
 
 

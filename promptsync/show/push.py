@@ -175,10 +175,8 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
         why = " because the changes are not committed; commit first to avoid this" if in_git else ""
         yield output.aside(f"  synced: was written to {output.count(len(receipt.synced), 'file')}{why}")
     yield from notes.backup_lines(receipt.backups)
-    yield from row_lines(
-        Row("note", "warn", name, note=f"synced: was not written: {reason}")
-        for name, reason in receipt.unsynced.items()
-    )
+    for name, reason in receipt.unsynced.items():
+        yield from row_lines([Row("note", "warn", name, note=f"synced: was not written: {reason}")])
 
 
 # -- JSON ---------------------------------------------------------------------------------------------------

@@ -47,10 +47,8 @@ def chosen_labels(
         if other is None or target.is_exact:
             chosen[target.name] = target
     prompts = versions.labelled(project, [catalog[name] for name in sorted(chosen)] if names else None)
-    pairs = [
-        (prompt, chosen.get(prompt.listed.name) or PromptAt(prompt.listed.name, is_exact=False))
-        for prompt in prompts
-    ]
+    known = [(prompt, prompt.listed.name) for prompt in prompts]
+    pairs = [(prompt, chosen.get(name) or PromptAt(name, is_exact=False)) for prompt, name in known]
     if having is not None:
         pairs = [pair for pair in pairs if pair[1].is_exact or having in pair[0].labels]
         if not pairs:
