@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from promptsync.checks.catalog import Dataset, list_datasets
 from promptsync.commands.shared.checks import list_items
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
-
-_DRAFT: Final = -1
-"""The version number of a dataset that is still a draft."""
 
 
 @verb_group("dataset")
@@ -35,6 +30,6 @@ def list_command(session: Session) -> Outcome:
 
 
 def _row(dataset: Dataset) -> tuple[str, ...]:
-    number = "-" if dataset.version is None else f"v{dataset.version}"
-    version = "draft" if dataset.version == _DRAFT else number
+    # The registry numbers a draft so.
+    version = {None: "-", -1: "draft"}.get(dataset.version, f"v{dataset.version}")
     return version, output.name(", ".join(dataset.columns)), "(deleted)" if dataset.deleted else ""

@@ -25,7 +25,6 @@ from promptsync.show.markdown import Page, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, planned, row_lines
 from promptsync.terminal import output
 
-_UNCHECKED = "unchecked: it has no evaluation or agent"
 _KEPT_BACK = "its checks failed, or those of a prompt released with it"
 _NOT_REHEARSED = "not rehearsed: this change touches none of these prompts"
 
@@ -214,7 +213,7 @@ def receipt_lines(receipt: DeployReceipt) -> list[str]:
         lines += push.receipt_lines(receipt.push, known)
         lines += row_lines(notes.kept_tag_rows(plan.push, receipt.push.versions))
     lines += results_lines(CheckResults(others))
-    remarks = dict.fromkeys(plan.unchecked, _UNCHECKED)
+    remarks = dict.fromkeys(plan.unchecked, "unchecked: it has no evaluation or agent")
     lines += row_lines(
         label_row(label, "released", remarks.get(label.change.name, "")) for label in receipt.labels
     )

@@ -5,10 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
-
-SUMMARY: Final = "GITHUB_STEP_SUMMARY"
-OUTPUT: Final = "GITHUB_OUTPUT"
 
 
 def write_github_files(
@@ -18,13 +14,14 @@ def write_github_files(
 
     ``summary`` is Markdown; later steps read ``outputs`` as ``steps.ID.outputs.NAME``.
     """
+    page, values = variables.get("GITHUB_STEP_SUMMARY"), variables.get("GITHUB_OUTPUT")
     try:
-        if summary and variables.get(SUMMARY):
-            _append(variables[SUMMARY], "\n".join([*summary, "", ""]))
-        if outputs and variables.get(OUTPUT):
+        if summary and page:
+            _append(page, "\n".join([*summary, "", ""]))
+        if outputs and values:
             # A value of several lines could set other outputs.
             lines = (f"{name}={' '.join(value.splitlines())}\n" for name, value in outputs.items())
-            _append(variables[OUTPUT], "".join(lines))
+            _append(values, "".join(lines))
     except OSError as problem:
         return f"{problem.filename} cannot be written: {problem.strerror}"
     return None
