@@ -14,7 +14,7 @@ from promptsync.compare.gather import gather
 from promptsync.compare.git_state import too_shallow
 from promptsync.compare.snapshot import Item, Snapshot, State, find_passed_over, matching
 from promptsync.errors import PromptsyncError, Refused, UsageError
-from promptsync.files.disk import explained, write
+from promptsync.files.disk import explained, real_path, write
 from promptsync.files.prompt_file import paths_for_new, render_new
 from promptsync.files.yaml.load import check_valid
 from promptsync.project.plan import FilesPlan, FilesReceipt, PlannedFile, write_files
@@ -302,8 +302,16 @@ def export(
     """Write prompts to a new or empty directory; nothing is recorded in the working copy.
 
     Returns the path below ``directory`` and the version of each. Raises ``UsageError`` if a name does not
-    exist, or if no prompt has the label, and ``Refused`` if the directory has any files.
+    exist, if no prompt has the label, or if the files would be among those of the working copy, and
+    ``Refused`` if the directory has any files.
     """
+    # Files of a build have no ``synced:``; among those of a working copy they would look like edits.
+    if real_path(directory).is_relative_to(real_path(project.config.prompts_path)):
+        raise UsageError(
+            f"--output would write into {directory}, which holds the files of the working copy; "
+            "nothing was written",
+            hint="pass another directory, or leave out --output to pull into the working copy",
+        )
     with explained("read", directory):
         if directory.is_dir() and any(directory.iterdir()):
             raise Refused(

@@ -90,7 +90,8 @@ WRONG = """
     b * --no-passed-over; prompts/ --ours; b --theirs --ours; --ours gone; --ours only-remote
     --version 1; --label prod --version 1 b; --label prod --ours b; --label prod --prune; --label nowhere
     --version 9 b; --version 1 new-here; --output out --theirs b; --output out --prune
-    --output out --label nowhere; --output out gone; b@9; b:nowhere; b@1 c:prod
+    --output out --label nowhere; --output out gone; --output prompts; --output prompts/sub
+    b@9; b:nowhere; b@1 c:prod
 """
 
 
