@@ -36,40 +36,35 @@ NO_ORIGIN: Final = "promptsync"
 """The name of a scorecard, which must have one, if no origin was passed."""
 
 
-class PlannedSheet(Struct, frozen=True):
-    """One of our sheets. ``run`` has the state in which it is: complete, begun or not there."""
-
-    content: Content
-    run: Run
-
-
 class TablePlan(Struct, frozen=True):
     """The sheets of some checks; ``pairs`` are those of each check: its candidate and the live version.
 
-    ``not_compared`` says for some indexes of ``wanted`` why the live version has no sheet. ``limit`` is how
-    many cells may be computed.
+    ``runs`` have the state of each sheet: complete, begun or not there. ``not_compared`` says for some
+    indexes of ``wanted`` why the live version has no sheet. ``limit`` is how many cells may be computed.
     """
 
     wanted: tuple[Wanted, ...] = ()
-    sheets: tuple[PlannedSheet, ...] = ()
+    contents: tuple[Content, ...] = ()
+    runs: tuple[Run, ...] = ()
     pairs: tuple[tuple[int, int | None], ...] = ()
     not_compared: Mapping[int, str] = {}
     limit: int = 0
 
     @property
-    def to_run(self) -> tuple[PlannedSheet, ...]:
+    def to_run(self) -> tuple[Content, ...]:
         """The sheets that are not complete."""
-        return tuple(sheet for sheet in self.sheets if sheet.run.status is not Status.COMPLETED)
+        pairs = zip(self.contents, self.runs, strict=True)
+        return tuple(content for content, run in pairs if run.status is not Status.COMPLETED)
 
     @property
     def cells(self) -> int:
         """How many cells the checks compute, with the steps of scorecards that call a model."""
-        return sum(sheet.content.cells for sheet in self.to_run)
+        return sum(content.cells for content in self.to_run)
 
     @property
     def model_cells(self) -> int:
         """How many of them call a model."""
-        return sum(sheet.content.model_cells for sheet in self.to_run)
+        return sum(content.model_cells for content in self.to_run)
 
     @property
     def refusal(self) -> Refused | None:
@@ -122,8 +117,9 @@ def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | No
                 not_compared[index] = error.message
         pairs.append((own, live if live != own else None))
     oldest = project.config.evaluations_reuse if reuse is None else reuse
-    sheets = mapped(lambda content: _planned(registry, content, oldest), contents)
-    return TablePlan(tuple(wanted), tuple(sheets), tuple(pairs), not_compared, project.config.limits_cells)
+    runs = mapped(lambda content: _planned(registry, content, oldest), contents)
+    limit = project.config.limits_cells
+    return TablePlan(tuple(wanted), tuple(contents), tuple(runs), tuple(pairs), not_compared, limit)
 
 
 def newest_first(sheets: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -140,8 +136,8 @@ def age(raw: Mapping[str, Any], key: str) -> float:
     return (datetime.now(UTC) - moment.replace(tzinfo=moment.tzinfo or UTC)) / timedelta(hours=1)
 
 
-def _planned(registry: Registry, content: Content, oldest: float) -> PlannedSheet:
-    """Return a sheet with its state in the registry: the newest complete one counts, then one begun."""
+def _planned(registry: Registry, content: Content, oldest: float) -> Run:
+    """Return the run of a sheet as it is in the registry: the newest complete one counts, then one begun."""
     name, table_id = content.definition.name, content.definition.table_id
     new = Run(kind="table", name=name, table_id=table_id, sheet=content.title, cells=content.cells)
     begun = None
@@ -151,10 +147,10 @@ def _planned(registry: Registry, content: Content, oldest: float) -> PlannedShee
         run = replace(new, sheet_id=place.sheet_id, url=registry.tables.link(place))
         run = _state(registry, run, content, oldest)
         if run.status is Status.COMPLETED:
-            return PlannedSheet(content, run)
+            return run
         if run.status is Status.RUNNING and begun is None and age(sheet, "created_at") < _TAKEN_UP:
             begun = replace(run, status=Status.NOT_STARTED)
-    return PlannedSheet(content, begun or new)
+    return begun or new
 
 
 def _state(registry: Registry, run: Run, content: Content, oldest: float) -> Run:
@@ -199,10 +195,8 @@ def check_tables(project: Project, wanted: Sequence[Wanted] | TablePlan, standar
     plan = wanted if isinstance(wanted, TablePlan) else plan_tables(project, wanted)
     if plan.refusal is not None:
         raise plan.refusal
-    runs = [
-        sheet.run if sheet.run.reused else replace(sheet.run, origin=standard.origin or NO_ORIGIN)
-        for sheet in plan.sheets
-    ]
+    origin = standard.origin or NO_ORIGIN
+    runs = [run if run.reused else replace(run, origin=origin) for run in plan.runs]
     interrupted = not _run(project, plan, runs, standard.timeout)
     standard = replace(standard, fails_on_noise=project.config.fails_on_noise)
     judged = [_judged(plan, index, runs, standard) for index in range(len(plan.wanted))]
@@ -217,10 +211,9 @@ def past_results(project: Project, wanted: Sequence[Wanted]) -> list[CheckResult
     """Return the results of complete sheets, however old; ``None`` without one. Runs nothing."""
     plan = plan_tables(project, wanted, reuse=math.inf)
     standard = Standard(fails_on_noise=project.config.fails_on_noise)
-    runs = [sheet.run for sheet in plan.sheets]
-    unknown = {index for index, run in enumerate(runs) if run.status is not Status.COMPLETED}
+    unknown = {index for index, run in enumerate(plan.runs) if run.status is not Status.COMPLETED}
     return [
-        _judged(plan, index, runs, standard) if unknown.isdisjoint(pair) else None
+        _judged(plan, index, plan.runs, standard) if unknown.isdisjoint(pair) else None
         for index, pair in enumerate(plan.pairs)
     ]
 
@@ -239,7 +232,7 @@ def _run(project: Project, plan: TablePlan, runs: list[Run], timeout: float) -> 
     for index in indexes:
         table_id = runs[index].table_id or made[runs[index].name]
         runs[index] = replace(runs[index], table_id=table_id, status=Status.RUNNING, begun=begun)
-        work[index] = SheetRun(registry, plan.sheets[index].content, runs[index], wait=timeout > 0)
+        work[index] = SheetRun(registry, plan.contents[index], runs[index], wait=timeout > 0)
     polls = {index: sheet.poll for index, sheet in work.items()}
     has_ended = follow(runs, polls, timeout=timeout or TIMEOUT, progress=project.progress)
     if not has_ended:
@@ -323,8 +316,8 @@ def _remove_old(project: Project, plan: TablePlan, runs: Sequence[Run]) -> None:
     in_use = {run.sheet_id for run in runs}
     complete = {run.sheet for run in runs if run.status is Status.COMPLETED}
     old: dict[str, SheetId] = {}
-    for sheet in plan.sheets:
-        table, name = sheet.content.definition, sheet.content.text.name
+    for content in plan.contents:
+        table, name = content.definition, content.text.name
         own = [other for other in table.sheets if prompt_of(title_of(other)) == name]
         own = [other for other in own if other.get("id") not in in_use]
         for number, other in enumerate(newest_first(own), start=2):  # at least one is in use

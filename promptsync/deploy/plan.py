@@ -147,7 +147,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
         of = self.selection.of
         evaluations = [[check.name, check.min_score, check.max_drop] for check in of("evaluation")]
         tables = [
-            *([sheet.content.definition.name, sheet.content.title] for sheet in self.tables.sheets),
+            *([content.definition.name, content.title] for content in self.tables.contents),
             *([wanted.check.min_score, wanted.check.max_drop] for wanted in self.tables.wanted),
         ]
         agents = [[check.name, dict(check.input_variables)] for check in of("agent")]

@@ -268,7 +268,7 @@ def add_tables(page: Page, results: Sequence[CheckResult]) -> None:
 
 def planned_text(plan: TablePlan) -> str:
     """Return how many cells checks compute, and what they find again; empty without any table."""
-    if not plan.sheets:
+    if not plan.runs:
         return ""
     if not plan.to_run:
         return "tables: nothing to run, all verdicts are known"

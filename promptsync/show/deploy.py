@@ -144,7 +144,7 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
     if member.needed_by:
         yield note(f"released too, because {member.needed_by} renders it")
     for wanted, (own, _) in zip(plan.tables.wanted, plan.tables.pairs, strict=True):
-        run = plan.tables.sheets[own].run
+        run = plan.tables.runs[own]
         if wanted.candidate.name == member.name and run.status is Status.COMPLETED:
             least = wanted.check.min_score
             is_below = least is not None and run.score is not None and run.score < least

@@ -270,7 +270,7 @@ def run_noise(
     wanted = [Wanted(replace(text.check, **limits), text.live or text.candidate) for text in texts]
     plan = plan_tables(project, wanted, reuse=0)
     for text, (index, _) in zip(wanted, plan.pairs, strict=True):
-        definition, drop = plan.sheets[index].content.definition, text.check.max_drop or 5
+        definition, drop = plan.contents[index].definition, text.check.max_drop or 5
         if len(definition.rows) < enough_rows(0):
             rows = output.count(len(definition.rows), "row")
             what = f"{definition.name} has {rows}: it takes {enough_rows(0)} to measure anything"
