@@ -30,7 +30,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "workflows/test_gitlab_jobs.py": [],
     },
     "sends signals to a process": {
-        "commands/test_init_from_remote.py": ["test_ctrl_c_while_the_registry_is_read_leaves_nothing"],
         "commands/test_relay.py": [
             "test_a_signal_starts_what_waits_and_ends_it_cleanly",
             "test_a_stop_while_the_api_fails_is_bounded_and_said",
