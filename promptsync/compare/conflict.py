@@ -102,7 +102,7 @@ def may_have_moved(
     lost = [
         item.name
         for item in gone
-        if (item.listed is not None and item.last is not None and not item.last.own_name)
+        if (item.listed is not None and item.last is not None and not item.last.file.own_name)
         or (item.state is State.REMOTE_ONLY and item.name in known)
     ]
     if not lost:

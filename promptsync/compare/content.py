@@ -7,18 +7,14 @@ published. In a version that was made in the dashboard it counts if it differs f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache, cached_property
 from typing import Final
 
-from promptsync.files.prompt_file import PromptFile
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
 from promptsync.project.versions import read_usable
 from promptsync.prompt.additions import without_additions, without_notes
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Prompt, Version, tag_set
-from promptsync.prompt.snippets import rendered_in
+from promptsync.prompt.prompt import Prompt, Version
 
 _NOTHING: Final = Prompt("", {})
 
@@ -55,50 +51,3 @@ def read_content(project: Project, version: Version, file: Prompt | None) -> Pro
 def has_text(project: Project, version: Version | None, text: Prompt) -> bool:
     """Whether a version has the content of a prompt, see ``read_content``; ``None`` has none."""
     return version is not None and digest(read_content(project, version, text)) == digest(text)
-
-
-class ListComparison:
-    """Compares files with list items.
-
-    ``whole`` says that the list has every active prompt, so that what it lacks does not exist.
-    """
-
-    def __init__(self, project: Project, listing: Sequence[Version], *, whole: bool) -> None:
-        self._listing = listing
-        self._whole = whole
-        self._registry = project.registry
-        self._entries = cache(lambda workspace: project.record().entries(project.registry.url, workspace))
-
-    def equal(self, file: PromptFile, content: str, listed: Version) -> bool:
-        """Whether the list alone is enough to be sure that a file equals the tracked version.
-
-        ``content`` is the digest of the file.
-        """
-        if tag_set(file.prompt) != tag_set(listed.prompt):
-            return False
-        # A key that only the registry has may be an edit, unless this working copy has read it before.
-        if needs_below(listed, file.prompt):
-            return self.recorded(listed, content)
-        # Equal bodies are not enough: the file may contain the rendered text of a reference.
-        is_source = self.is_raw or self.recorded(listed, content)
-        return is_source and digest(content_of(listed, file.prompt)) == content
-
-    def recorded(self, listed: Version, content: str) -> bool:
-        """Whether this working copy has read or written this version with this content itself."""
-        # Until the first raw read the workspace is unknown, and the last one at this URL is assumed.
-        entry = self._entries(self._registry.workspace_seen).get(listed.name)
-        return (
-            entry is not None
-            and (entry.template_id, entry.version) == (listed.template_id, listed.version)
-            and entry.digest == content
-        )
-
-    @cached_property
-    def is_raw(self) -> bool:
-        """Whether no body of this list can have an expanded snippet.
-
-        Only completion prompts can be snippets. A list that has a single reference does not expand them.
-        """
-        if self._whole and not any(item.prompt.may_be_snippet for item in self._listing):
-            return True
-        return any(rendered_in(item.prompt.template) for item in self._listing)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from itertools import chain
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from promptsync.compare.conflict import has_conflict
-from promptsync.compare.content import ListComparison, content_of, read_content
+from promptsync.compare.content import content_of, needs_below, read_content
 from promptsync.compare.git_state import origin_of, too_shallow
 from promptsync.compare.snapshot import Item, PromptHistory, Snapshot, State, run, with_tags
 from promptsync.files.cache import Cache
@@ -21,6 +22,7 @@ from promptsync.project.project import Project
 from promptsync.project.versions import labels_by_prompt, list_all, list_labels, read_usable
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Version, tag_set
+from promptsync.prompt.snippets import rendered_in
 
 
 def gather(
@@ -47,8 +49,8 @@ def gather(
         lambda: latest.worktree if latest else scan(project.root, prompts, merge_keys=merge_keys),
     )
     listed, everything, worktree = mapped(lambda read: read(), reads)
-    comparison = ListComparison(project, listed, whole=label is None)
     files, listing = worktree.files, {version.name: version for version in listed}
+    sides = BothSides(project, files, listing, label, latest)
     there = labels_by_prompt(everything, listed) if everything is not None else None
     if label is None:  # for shell completion, which sends no request
         numbers = {version.name: version.version for version in listed}
@@ -64,12 +66,12 @@ def gather(
             items.append(Item(name, State.INVALID, None if name in broken else file, version))
         elif not project.config.in_scope(name):
             continue
-        elif file is not None and version is not None and comparison.equal(file, content, version):
+        elif file is not None and version is not None and sides.equal(file, content, version):
             items.append(Item(name, State.IN_SYNC, file, version, digest=content))
         else:
             undecided.append(name)
     if undecided:  # a tree in sync needs neither git nor a base
-        items += Undecided(project, files, listing, comparison, label, latest).decide(undecided)
+        items += sides.decide(undecided)
     return Snapshot(
         items=tuple(sorted(items, key=lambda item: item.name)),
         worktree=worktree,
@@ -112,8 +114,6 @@ def offline_snapshot(project: Project) -> Snapshot:
     return Snapshot(tuple(items), worktree, {})
 
 
-# -- what the list leaves open ------------------------------------------------------------------------------
-
 _CERTAIN = (
     *(State.IN_SYNC, State.NEW, State.CONFLICT, State.REMOTE_ONLY),
     *(State.DELETED_REMOTELY, State.RENAMED_REMOTELY),
@@ -121,21 +121,63 @@ _CERTAIN = (
 """States that stay the same whatever the missing history of a shallow clone holds."""
 
 
-class Undecided(Struct):
-    """The prompts that differ, or that only one side has, with what decides their states.
+class BothSides:
+    """Both sides by name, and what decides the states of prompts.
 
     ``latest`` is the snapshot of the latest versions, if there is one, where ``listing`` holds those under a
-    ``label``. ``lineages`` are the git revisions of the files.
+    ``label``. ``lineages`` are the git revisions of the files that differ.
     """
 
-    project: Project
-    files: Mapping[str, PromptFile]
-    listing: Mapping[str, Version]
-    comparison: ListComparison
-    label: str | None
-    latest: Snapshot | None
-    newest: Mapping[str, Version] = {}
-    lineages: Mapping[str, Lineage] = {}
+    def __init__(
+        self,
+        project: Project,
+        files: Mapping[str, PromptFile],
+        listing: Mapping[str, Version],
+        label: str | None,
+        latest: Snapshot | None,
+    ) -> None:
+        self.project, self.files, self.listing = project, files, listing
+        self.label, self.latest = label, latest
+        self.newest: Mapping[str, Version] = {}
+        self.lineages: Mapping[str, Lineage] = {}
+        self._entries = cache(lambda workspace: project.record().entries(project.registry.url, workspace))
+
+    def equal(self, file: PromptFile, content: str, listed: Version) -> bool:
+        """Whether the list alone is enough to be sure that a file equals the tracked version.
+
+        ``content`` is the digest of the file.
+        """
+        if tag_set(file.prompt) != tag_set(listed.prompt):
+            return False
+        # A key that only the registry has may be an edit, unless this working copy has read it before.
+        if needs_below(listed, file.prompt):
+            return self.recorded(listed, content)
+        # Equal bodies are not enough: the file may contain the rendered text of a reference.
+        is_source = self.is_raw or self.recorded(listed, content)
+        return is_source and digest(content_of(listed, file.prompt)) == content
+
+    def recorded(self, listed: Version, content: str) -> bool:
+        """Whether this working copy has read or written this version with this content itself."""
+        # Until the first raw read the workspace is unknown, and the last one at this URL is assumed.
+        entry = self._entries(self.project.registry.workspace_seen).get(listed.name)
+        return (
+            entry is not None
+            and (entry.template_id, entry.version) == (listed.template_id, listed.version)
+            and entry.digest == content
+        )
+
+    @cached_property
+    def is_raw(self) -> bool:
+        """Whether no body of this list can have an expanded snippet.
+
+        Only completion prompts can be snippets. A list that has a single reference does not expand them.
+        """
+        listed = self.listing.values()
+        if self.label is None and not any(item.prompt.may_be_snippet for item in listed):
+            return True
+        return any(rendered_in(item.prompt.template) for item in listed)
+
+    # -- what the list leaves open --------------------------------------------------------------------------
 
     def decide(self, names: Sequence[str]) -> list[Item]:
         """Return an item for each name, in any order.
@@ -181,8 +223,8 @@ class Undecided(Struct):
         history = PromptHistory(self.project, name, file, listed, self._lineage(name), latest=latest)
         if file is not None:
             content = content_of(listed, file.prompt)
-            is_raw = self.comparison.is_raw and digest(content) == digest(file.prompt)
-            if is_raw or self.comparison.recorded(listed, digest(content)):
+            is_raw = self.is_raw and digest(content) == digest(file.prompt)
+            if is_raw or self.recorded(listed, digest(content)):
                 history.set(listed, content)
                 return history
         version = self.project.registry.prompts.get(listed.template_id, name, version=listed.version)

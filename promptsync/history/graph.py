@@ -49,7 +49,8 @@ class Revision(msgspec.Struct, frozen=True):
     """The file after one commit. ``digest`` is ``None`` if the commit deleted or renamed it.
 
     ``parents`` are the places of the revisions before it in their ``Lineage``, which are lower than its own.
-    A merge that changed nothing is a revision too, if its parents have different revisions.
+    A merge that changed nothing is a revision too, if its parents have different revisions. ``file`` is what
+    was read, with its ``prompt``.
     """
 
     commit: str
@@ -58,8 +59,7 @@ class Revision(msgspec.Struct, frozen=True):
     tags: Tags = frozenset()
     keys: tuple[Key, ...] = ()
     path: str = ""
-    blob: str | None = None
-    own_name: str = ""
+    file: Any = None
 
     @property
     def text(self) -> tuple[str | None, Tags, tuple[Key, ...]]:
@@ -71,14 +71,17 @@ class Lineage(msgspec.Struct, frozen=True, dict=True):
     """All revisions that some commits reach, oldest first. ``head`` is the place of the one at ``HEAD``.
 
     ``commits`` maps commits that are not revisions, abbreviated as in a mark, to the place of the file's
-    revision there: ``None`` if it has none, or if git does not have the commit. ``texts`` are the contents of
-    the revisions by digest.
+    revision there: ``None`` if it has none, or if git does not have the commit.
     """
 
     revisions: Sequence[Revision] = ()
     head: int | None = None
     commits: Mapping[str, int | None] = {}
-    texts: Mapping[str, Any] = {}
+
+    @property
+    def texts(self) -> dict[str, Any]:
+        """The contents of the revisions by digest."""
+        return {one.digest: one.file.prompt for one in self.revisions if one.digest and one.file}
 
     @property
     def newest(self) -> Revision | None:

@@ -31,7 +31,6 @@ from promptsync.pull.write import (
     Write,
     deletes_of,
     edited,
-    last_files,
     read_all,
     restore,
     write_of,
@@ -168,9 +167,9 @@ def _writes(
 ) -> tuple[list[Write], list[Blocked]]:
     """Return the writes of all files that a pull changes, and what stays because it cannot be written."""
     passed_over = find_passed_over(project, items) if options.passed_over is not None else {}
-    last = last_files(project, wanted)
+    last = {item.name: item.last for item in wanted if item.last is not None}
     # A restored file goes back to its last path, not to the default one.
-    old_paths = {name: file.path for name, file in last.items()}
+    old_paths = {name: revision.path for name, revision in last.items()}
     paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None], old_paths)
     pulled = {item.name for item in wanted}
     changing = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct, structs
 
@@ -13,8 +13,8 @@ from promptsync.compare.git_state import needs_backup
 from promptsync.compare.snapshot import Item, PassedOverVersions, State
 from promptsync.errors import Refused
 from promptsync.files.cache import Entry
-from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
-from promptsync.files.yaml.load import InvalidFile
+from promptsync.files.prompt_file import PromptFile, render_edit, render_new
+from promptsync.history.graph import Revision
 from promptsync.history.mark import identity, make_key
 from promptsync.project.plan import PlannedFile
 from promptsync.project.project import Project
@@ -104,33 +104,20 @@ def read_all(project: Project, versions: Sequence[Version]) -> dict[str, Version
     return {version.name: version for version in project.mapped("Reading versions", read, versions)}
 
 
-def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]:
-    """Return the last files in git of prompts without a file, because no registry stores their comments."""
-    gone = {item.name: item.last for item in items if item.file is None and item.last is not None}
-    history = project.history
-    if not gone or history is None:
-        return {}
-    contents = history.blobs(last.blob or "" for last in gone.values())
-    files = {}
-    for name, last in gone.items():
-        try:
-            file = parse(contents[last.blob or ""], last.path, name)
-        except (InvalidFile, KeyError):
-            continue
-        if file.prompt.name == name:
-            files[name] = file
-    return files
+def restore(project: Project, item: Item, version: Version, revision: Revision, path: str) -> Write:
+    """Return the write that restores a deleted file at ``path``, in its last layout.
 
-
-def restore(project: Project, item: Item, version: Version, last: PromptFile, path: str) -> Write:
-    """Return the write that restores a deleted file at ``path``, in its last layout."""
+    No registry stores its comments.
+    """
+    last: PromptFile = structs.replace(revision.file, path=revision.path)
     prompt = read_content(project, version, last.prompt)
     if item.history is not None:
         item.history.set(version, prompt)  # it was read without a file beside it
     # ``synced:`` in the old file is about its old content, so it is reused only if that is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
-    if path != last.path:  # the new path may stand for another name
-        last = structs.replace(last, prompt=structs.replace(last.prompt, name=last.own_name))
+    # The new path may stand for another name.
+    name = item.name if path == last.path else last.own_name
+    last = structs.replace(last, prompt=structs.replace(last.prompt, name=name))
     local = last.local if is_same else None
     write = write_of(project, item, version, prompt, path=path, layout=last, local=local)
     return structs.replace(write, word="restored")

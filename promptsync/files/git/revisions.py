@@ -66,9 +66,7 @@ class Revisions:
                 commit: (*newest.get(commit or "", ()), None)[0] for commit in (head, *self._marked.values())
             }
             by_mark = {short: places[commit] for short, commit in self._marked.items()}
-            read = ((revision.digest, self._files.get(revision.blob or "")) for revision in revisions)
-            texts = {text: file.prompt for text, file in read if text is not None and file is not None}
-            lineages[name] = Lineage(revisions, places[head], by_mark, texts)
+            lineages[name] = Lineage(revisions, places[head], by_mark)
         return lineages
 
     def _look_at(self, marked: set[str]) -> None:
@@ -107,7 +105,7 @@ class Revisions:
         if (file := self._files.get(blob or "")) is None:
             return None
         text, keys = digest(file.prompt), self._keys(file.local.synced)
-        return Revision(commit, (), text, tag_set(file.prompt), keys, path, blob, file.own_name)
+        return Revision(commit, (), text, tag_set(file.prompt), keys, path, file)
 
     def _name(self, blob: str | None, path: str) -> str | None:
         """Return the name of a prompt, without ``name:`` that of the path that it had in that commit."""
