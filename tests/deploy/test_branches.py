@@ -205,8 +205,6 @@ def test_a_broken_evaluation_file_stops_no_status_and_no_rollback(changed: World
     changed.ok("rollback", "a", "--label", "prod", "--yes")
     changed.ok("status")
     assert changed.label("a", "prod") == 1
-    # Before it is committed, no label moves up.
-    changed.exits(3, "label", "move", "a@2", "prod", "--yes")
 
 
 def test_the_fingerprint_covers_what_the_checks_must_reach(changed: World) -> None:

@@ -101,7 +101,6 @@ def test_a_named_prompt_brings_the_snippets_that_it_needs_without_a_pin(released
     assert needed_by == {"a": None, "tone": "a", "inner": "tone"}
     assert (released.label("tone", "prod"), released.label("inner", "prod")) == (1, 1)
     assert (released.version("other"), released.version("pinned")) == (0, 1)
-    assert released.labels("pinned") == {}
 
 
 @pytest.mark.parametrize(

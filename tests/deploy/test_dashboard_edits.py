@@ -96,10 +96,6 @@ def test_a_team_may_refuse_to_pass_over_edits(drafted: World) -> None:
     assert drafted.writes == []
     edit = "'a' would be released without v3, saved in the dashboard by ana; nothing was released"
     assert edit in done.err and "hint: promptsync diff a\nhint: promptsync pull --merge a\n" in done.err
-    drafted.ok("pull", "--merge", "a")
-    drafted.commit("Bring it in")
-    drafted.ok("deploy")
-    assert drafted.label("a", "prod") == 4
 
 
 # -- a rename below an edit ---------------------------------------------------------------------------------

@@ -94,9 +94,6 @@ def test_together_all_move_or_none(world: World) -> None:
     assert isinstance(receipt.error, Refused) and "greet" in receipt.error.message
 
 
-# -- registries that do not play along -----------------------------------------------------------------
-
-
 def test_a_label_that_moved_although_the_answer_was_an_error_has_moved(world: World) -> None:
     world.faults.append(fault(FIRST, failing(422), after=True))
     assert move(world).moved

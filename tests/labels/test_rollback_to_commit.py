@@ -92,9 +92,6 @@ def test_only_what_a_release_changed_moves_and_each_of_several_is_a_target(relea
     assert on_hold(released) == ["hello"] and prod(released) == dict.fromkeys(NAMES, 2)
 
 
-# -- where the text was and where it is ------------------------------------------------------------------
-
-
 def test_what_was_pushed_from_a_dirty_tree_or_in_the_dashboard_does_not_mislead(released: World) -> None:
     released.publish("hello", "Theirs")
     released.write("hello", "One hello @@@tone@label:prod@@@", synced="3")
@@ -239,9 +236,6 @@ def test_ctrl_c_twice_says_what_is_unknown_and_the_command_that_ends_the_work(re
     released.faults.clear()
     released.ok(*shlex.split(error["hint"].splitlines()[0])[1:])
     assert {released.label(name, "staging") for name in NAMES} == {2}
-
-
-# -- the plan -------------------------------------------------------------------------------------------
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(released: World, tmp_path: Path) -> None:
