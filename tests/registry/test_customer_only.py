@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from dialect_servers import CUSTOMER, Dialect, customer, only
-from registry_server import chat, completion, running
+from registry_server import Caller, chat, completion, running
 from scripted_registry import KEY, Reply, Scripted, Seen, client, version
 
 from promptsync.prompt.prompt import Label, Prompt
@@ -132,6 +132,7 @@ def test_a_prompt_named_like_a_part_of_a_path_is_a_prompt(tmp_path: Path) -> Non
                     assert registry.prompts.get(made.template_id, name).template_id == made.template_id
                     template = registry.prompts.get(None, name).prompt.template
                     assert template["messages"][0]["content"][0]["text"] == name
+        assert Caller(app)("GET", "/prompt-templates").status == 503
 
 
 class Crowd:

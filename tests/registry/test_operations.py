@@ -100,6 +100,15 @@ def test_an_evaluation_that_cannot_run_says_why() -> None:
         assert "PROMPTLAYER_API_KEY" not in caught.value.message + caught.value.hint
 
 
+def test_the_outputs_of_an_agent_are_polled() -> None:
+    nodes = {"answer": {"status": "SUCCESS"}}
+    script = Scripted(Reply({"success": True}, 202), Reply(nodes), Reply('"sunny"'))
+    with client(script) as registry:
+        results = [registry.checks.agent_result(1) for _ in range(3)]
+    assert results == [(False, None), (True, nodes), (True, "sunny")]
+    assert {asked(seen)["return_all_outputs"] for seen in script.seen} == {"true"}
+
+
 # -- tables -------------------------------------------------------------------------------------------------
 
 
