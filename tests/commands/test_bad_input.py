@@ -56,6 +56,7 @@ CASES: list[tuple[str | bytes | Write, int, list[str]]] = [
     ),
     (_bomb(), 1, ["aliases", "far more"]),
     ("content: Hi @@@nobody@@@\n", 1, ["nobody", "Check the name"]),
+    ("content: Use sk-proj-" + "a1B2c3D4e5" * 5 + "\n", 1, ["OpenAI", "key"]),
     ("content: Grüße\n".encode("latin-1"), 1, ["UTF-8"]),
     ("", 1, ["empty"]),
     (_holes, 1, [f"{MAX_BYTES:,}"]),

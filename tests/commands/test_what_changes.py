@@ -6,8 +6,9 @@ import contextlib
 import json
 import re
 import shlex
+import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -376,27 +377,58 @@ def test_the_effect_of_an_operation_follows_from_its_requests() -> None:
     assert endpoints._operation("x", "GET /x", "PUT /x").effect == "writes"
 
 
-# -- A remote or a configuration of one's own, or an option, is no way around ``PROMPTSYNC_READ_ONLY`` -------
+# -- A scripted agent edits files to get around a refusal. It has the key; ``PROMPTSYNC_READ_ONLY`` is set ---
 
 
-AROUND = """
-push --remote mine -y --partial --force ops/behind; push --remote URL ops/ahead -y
-track group --new --remote URL; label move ops/twice@1 prod --remote mine -y --force
--C twin push ops/ahead -y --force; -C twin label move ops/twice@1 prod -y --force
-push -y -- ops/ahead; deploy -y --label live
-"""
+def with_own_remotes(world: World) -> None:
+    own = f"mine: {{url: '{world.url}'}}"
+    world.configure(f"{own}, team: {{", instead="team: {")
+    world.put("twin/promptsync.yaml", f"remotes: {{{own}}}\nlabels: {{main: prod}}\n")
+    world.put("twin/prompts/ops/ahead.yaml", "content: Mine\n")
+
+
+def without_checks(world: World) -> None:
+    world.configure("", instead='checks: [{match: "ops/ahead", evaluation: greeting}]')
+    (world.root / "evaluations/tone.yaml").unlink()
+
+
+def on_a_branch(world: World) -> None:
+    world.git("switch", "-qc", "agent")
+    world.edit("ops/ahead", "Hello again", "Hi")
+
+
+def without_prompts(world: World) -> None:
+    shutil.rmtree(world.root / "prompts")
+    world.write("ops/last")
+
+
+# An edit, which is committed on top of those before, and what is refused then.
+AROUND: list[tuple[Callable[[World], object], str]] = [
+    (
+        with_own_remotes,
+        "push --remote mine -y --partial --force ops/behind; track group --new --remote URL; "
+        "label move ops/twice@1 prod --remote mine -y --force; "
+        "label delete ops/twice prod --remote URL -y --force; push -y -- ops/ahead; "
+        "-C twin push ops/ahead -y --force; -C twin label move ops/twice@1 prod -y --force",
+    ),
+    (
+        lambda world: world.configure("labels: {main: live}", instead="labels: {main: prod}"),
+        "deploy -y; push --label prod -y",
+    ),
+    (without_checks, "deploy -y; push --label prod -y"),
+    (on_a_branch, "deploy -y; deploy -y --label prod --older; push -y --label prod --skip-checks"),
+    (without_prompts, "push --prune -y; push --prune -y --partial --max-changes 1000; pull --prune -y"),
+]
 
 
 def test_there_is_no_way_around_it(shown: World) -> None:
-    own = f"mine: {{url: '{shown.url}'}}"
-    shown.configure(f"{own}, team: {{", instead="team: {")
-    shown.put("twin/promptsync.yaml", f"remotes: {{{own}}}\nlabels: {{main: prod}}\n")
-    shown.put("twin/prompts/ops/ahead.yaml", "content: Mine\n")
-    shown.commit()
     before = state(shown)
-    for line in each(AROUND.replace("URL", shown.url).replace("twin", str(shown.root / "twin"))):
-        done = read_only(shown, line)
-        assert (done.code, shown.writes) == (3, []), f"{line}\n{done}"
-        assert not changed(before, state(shown)) & REGISTRY, line
+    for edit, lines in AROUND:
+        edit(shown)
+        shown.commit()
+        for line in each(lines.replace("URL", shown.url).replace("twin", str(shown.root / "twin"))):
+            done = read_only(shown, line, CI="")  # in a pipe, as an agent does
+            assert (done.code, shown.writes) == (3, []), f"{line}\n{done}"
+            assert not changed(before, state(shown)) & REGISTRY, line
     for option in ("--no-read-only", "--read-only=0"):
         shown.exits(2, "push", option)
