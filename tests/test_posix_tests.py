@@ -25,7 +25,8 @@ WORD = re.compile("|".join([*MODULES, *NAMES, r"os\.kill", "/dev/full"]))
 
 def uses_posix(node: ast.AST) -> bool:
     for one in ast.walk(node):
-        if isinstance(one, ast.Attribute) and (one.attr in NAMES or ast.unparse(one) == "os.kill"):
+        is_kill = isinstance(one, ast.Attribute) and one.attr == "kill" and ast.unparse(one) == "os.kill"
+        if is_kill or (isinstance(one, ast.Attribute) and one.attr in NAMES):
             return True
         if isinstance(one, ast.Import) and MODULES & {name.name for name in one.names}:
             return True
