@@ -244,12 +244,10 @@ class PromptHistory(Graph):
         text = None
         if file is not None:
             keys = project.keys_in(file.local.synced)
-            text = Revision("", (), digest(file.prompt), tag_set(file.prompt), keys, file.path)
+            text = Revision("", (), digest(file.prompt), tag_set(file.prompt), keys, file.path, file)
         super().__init__(_merged, text, lineage, tracked=listed.version, latest=latest)
         git = project.history
         self.has_twin = bool(git and lineage.revisions and git.is_shared)
-        if file is not None and text is not None:
-            self.contents[text.digest or ""] = file.prompt
 
     def add(self, version: Version, content: Prompt | None = None) -> None:
         """Add a version that was read, with its content beside the file if that took more reading."""

@@ -137,7 +137,7 @@ class Graph:
         latest: int,
     ) -> None:
         self.file = file
-        self.contents: dict[str, Any] = {}
+        self.contents: dict[str, Any] = Lineage([file] if file is not None else ()).texts
         self.look_at(lineage)
         self.identity = identity
         self.has_twin = False

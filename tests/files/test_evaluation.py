@@ -93,7 +93,6 @@ def test_rows_in_a_file(tmp_path: Path, name: str, text: str | bytes, rows: list
     [
         ("", ["1:1: The file is empty: an evaluation has rows:."]),
         ("rows: [{}]", ["1:1: There are no rows, so there is nothing to run."]),
-        ("rows: [{' ': 1}]", ["1:1: A column of the rows has no title."]),
         ("prompts: a", ["1:1: The file lacks the key rows."]),
         ("rows: [{a: 1}]\nvariables: {x: b}", ["2:13: The rows have no column 'b'."]),
         ("rows: [{a: 1}]\noutput: a", ["2:1: The title 'a' is used twice."]),

@@ -34,7 +34,6 @@ def test_no_character_of_a_text_is_lost(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ("plain words", "plain words"),
         ("a\nb\n", "|\n  a\n  b"),
         ("a\n\n\n", "|+\n  a\n\n"),
         ("  indented\nb\n", "|2\n    indented\n  b"),
@@ -42,7 +41,6 @@ def test_no_character_of_a_text_is_lost(text: str) -> None:
         ("a\r\nb", r'"a\r\nb"'),
         ("bell\x07\x01", r'"bell\u0007\u0001"'),
         ("\n\n", r'"\n\n"'),
-        ("no", '"no"'),
         ('say "hi"', 'say "hi"'),
         ('"quoted"', "'\"quoted\"'"),
         ("@@@tone@@@", '"@@@tone@@@"'),

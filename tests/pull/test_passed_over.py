@@ -140,9 +140,9 @@ def test_an_edit_on_top_the_draft_below_and_an_edit_here_come_together(passed: W
     passed.edit("refund", "Never promise money.", "Promise nothing.")
     ours = passed.path("refund").read_bytes()
     assert passed.run("pull", "--passed-over").code == 3
-    done = passed.ok("pull", "--merge", "--passed-over")
+    passed.ok("pull", "--merge", "--passed-over")
     (kept,) = (path for path in (passed.root / ".promptsync/backup").rglob("*") if path.is_file())
-    assert kept.read_bytes() == ours and "is backed up in" in done.out
+    assert kept.read_bytes() == ours
     text = passed.path("refund").read_text("utf-8")
     for line in ("Be very kind.", "Be short.", "Promise nothing.", "Answer {question} now."):
         assert line in text

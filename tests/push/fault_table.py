@@ -47,7 +47,6 @@ FATES: dict[str, Fate] = {
     "502 before the registry stored it": Fate(failing(502), 0, 2),
     "502 after the registry stored it": Fate(failing(502), 0, 1, after=True),
     "500 every time": Fate(failing(500), 5, 2, times=9),
-    "503 once": Fate(failing(503), 0, 2),
     "truncated JSON": Fate(_cut, 0, 1),
     "an HTML page with status 200": Fate(HTML, 0, 1, after=True),
     "429 with `Retry-After`": Fate(failing(429, **{"Retry-After": "0.01"}), 0, 2),
@@ -58,7 +57,6 @@ FATES: dict[str, Fate] = {
 READS: dict[str, Fault] = {
     "500 every time": fault(LISTING, failing(500)),
     "503 every time": fault(LISTING, failing(503)),
-    "524: a proxy timed out": fault(LISTING, failing(524)),
     "an HTML page with status 200": fault(LISTING, HTML),
     "truncated JSON": fault(LISTING, lambda seen, forward: Reply(forward(seen).body, cut=30)),
     "connection dropped": fault(LISTING, DROPPED),
