@@ -102,6 +102,14 @@ def test_a_bad_file_is_reported_with_its_place_and_nothing_is_published(local: W
     assert {path: path.lstat().st_mtime_ns for path in before} == before
 
 
+def test_a_prompt_with_a_key_is_published_by_no_option(local: World) -> None:
+    local.put("prompts/a.yaml", f"content: Use sk-proj-{'a1B2c3D4e5' * 5}\n")
+    local.commit("Add a key")
+    for line in ("push", "push a -y --skip-checks", "deploy -y --label prod", "deploy a -y --label prod"):
+        local.says(1, "secret key", *line.split())
+    assert local.ok("ls-remote", "--json").document["prompts"] == []
+
+
 # -- what comes from elsewhere than prompt files ------------------------------------------------------------
 
 DEEP = {depth: "[" * depth + "]" * depth for depth in (150, 100_000)}
