@@ -44,11 +44,19 @@ def test_a_tag_of_the_dashboard_alone_publishes_nothing(released: World) -> None
     assert tags(released) == ["greeting", "vip"]
 
 
-def test_a_tag_that_was_removed_in_the_dashboard_stays_removed(released: World) -> None:
-    released.tag("a", "greeting", "old")
-    released.ok("pull")
-    released.commit("Pull")
-    released.tag("a", "greeting")
+@pytest.mark.parametrize("by_a_version", [True, False])
+def test_a_tag_that_was_removed_in_the_dashboard_stays_removed(
+    released: World, *, by_a_version: bool
+) -> None:
+    if by_a_version:
+        released.write("a", "A polite hello, {name}", tags=["greeting", "old"], commit="Tag it")
+        released.ok("deploy")
+        released.publish("a", "A polite hello, {name}", tags=["greeting"])
+    else:
+        released.tag("a", "greeting", "old")
+        released.ok("pull")
+        released.commit("Pull")
+        released.tag("a", "greeting")
     assert released.states()["a"] == "behind"
     change(released, "hello", "welcome", "b")
     assert [member["name"] for member in released.ok("deploy", "--json").document["members"]] == ["b"]
@@ -56,6 +64,14 @@ def test_a_tag_that_was_removed_in_the_dashboard_stays_removed(released: World) 
     released.exits(3, "push")
     released.ok("deploy")
     assert (tags(released), released.label("a", "prod")) == (["greeting"], released.version("a"))
+    # What the file gets after a pull of tags is its own.
+    released.tag("a", "greeting", "vip")
+    released.ok("pull")
+    released.commit("Pull")
+    released.edit("a", "- vip", "- vip\n- new", commit="Tag it")
+    assert released.states()["a"] == "ahead"
+    released.ok("push")
+    assert tags(released) == ["greeting", "new", "vip"]
 
 
 def test_a_forced_push_keeps_the_tags_of_both_sides(released: World) -> None:
