@@ -301,8 +301,6 @@ def _inside(value: Any, of: str, path: KeyPath) -> Iterator[Rejection]:
         return
     elif of == "message" and value.get("role") not in [*ROLES]:
         yield Rejection((*path, "role"), f"must be one of {', '.join(ROLES)}")
-    elif of == BLOCK and not isinstance(value.get("type", ""), str):
-        yield Rejection((*path, "type"), "must be a string")
     else:
         yield from _in_object(value, _needed(value, of), path)
 
@@ -312,7 +310,7 @@ def _needed(value: Mapping[str, Any], of: str) -> Shape:
     if of == "message":
         return _MESSAGES[value["role"]]
     if of == BLOCK:
-        return BLOCKS.get(value.get("type", "text"), UNKNOWN)
+        return shape_of({"type": "text", **value}, BLOCK)
     is_function = of == "tool" and value.get("type", "function") == "function"
     return _FUNCTION_TOOL if is_function else SHAPES[of]
 

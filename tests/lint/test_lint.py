@@ -75,6 +75,10 @@ ALONE: list[tuple[str, str]] = [
     (f"content: a\nmodel: {{provider: p, name: n, base_model: {'x' * 101}}}\n", "2:31 error wrong-value"),
     ("content: a\nextra: {version: {release_labels: [prod]}}\n", "2:19 error reserved-key"),
     ("content: a\nextra: {template: {type: essay}}\n", "2:20 error wrong-value"),
+    (
+        "template_format: liquid\nmessages: [{role: user, content: a}, {role: user, content: b}]\n",
+        "1:1 error wrong-value",
+    ),
     ("messages:\n- {role: user, content: a, template_format: liquid}\n", "2:28 error wrong-value"),
     (chat("Hello\n{% if x %}\nthere\n{% endfor %}", "template_format: jinja2"), "8:7 error jinja-syntax"),
     ("template_format: jinja2\ncontent: |+\n\n\n  {{ a b }}\n\n", "5:3 error jinja-syntax"),

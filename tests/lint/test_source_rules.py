@@ -35,7 +35,7 @@ def test_a_key_is_an_error_that_does_not_repeat_it(key: str, issuer: str) -> Non
         "sk-estimator-classification-regression-clustering2024",
         "pl_" + "polish_translation_of_the_text",
         "sk-" + "your_openai_api_key_goes_right_here_0123",
-        "sk-" + "1234567890" * 3,
+        "sk-" + "20240517093018273645918",
         "AKIA" + "IOSFODNN7EXAMPLE",
         "task-" + MIXED,
         "https://example.com/?q=desk-" + MIXED,

@@ -122,6 +122,10 @@ SHORT = say("system", "You are kind.")
 
 CONFLICTS: list[Any] = [
     pytest.param(
+        BASE, chat(SHOT[0], SYSTEM, say("user", "Mine: {question}")), chat(SYSTEM, THEIRS),
+        [("messages[2].content", BOTH_CHANGED)], id="one text, two ways, after an inserted message",
+    ),
+    pytest.param(
         BASE, chat(USER), chat(say("system", "You are rude.\nYou are brief."), USER),
         [("messages[0]", REMOVED_HERE)], id="removed here, edited there",
     ),
@@ -254,6 +258,7 @@ MOVED_LINES: list[Any] = [
     pytest.param("abcdef", "abdef", "abdefc", None, id="removed here, moved there"),
     pytest.param("abcdef", "cabdef", "abdefc", None, id="moved to two places"),
     pytest.param("abcdef", "cabdef", "cabdefg", "cabdefg", id="moved alike"),
+    pytest.param("abcdef", "cabcdef", "abcdefg", "cabcdefg", id="there once more here"),
     pytest.param("abcdef", "abdef", "Cabdef", "Cabdef", id="removed here, another one there"),
     pytest.param("`1`-S`2`M", "`1`-M", "-S`2`M`1`", "-M`1`", id="equal lines"),
 ]
@@ -295,6 +300,8 @@ def test_a_reference_that_may_stand_for_several_tools_is_a_conflict() -> None:
         chat(say("system", "Mine."), tools=[REFERENCE]),
         chat(USER, tools=[tool("added"), tool("shared", "Edited in its own place.")]),
     )
+    alone = merge(base, chat(SYSTEM, tools=[REFERENCE]), chat(SYSTEM, tools=[tool("added"), tool("new")]))
+    assert [one.reason for one in alone.conflicts] == [TOOL_REFERENCES]
     assert ("tools", TOOL_REFERENCES) in [(one.path, one.reason) for one in found.conflicts]
     assert found.prompt.template["tools"] == [REFERENCE]
 
