@@ -7,7 +7,7 @@ end in ``\\n`` alone, as in git: other line separators are part of the text.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate, chain, pairwise
 from typing import Literal
@@ -178,24 +178,26 @@ def merge_text(base: str, ours: str, theirs: str) -> Parts:
     Lines end in ``\\n`` alone; every other character is part of a line. Adjacent changes clash, as in git,
     because one of them may respond to the other.
     """
-    return [*map(_refined, _merged(*(text.split("\n") for text in (base, ours, theirs))))]
+    return [*map(_refined, _merged(base.split("\n"), ours.split("\n"), theirs.split("\n")))]
 
 
 def _refined(part: Pieces | Clash) -> Pieces | Clash:
     """Merge a clash sentence by sentence if any of its lines is long."""
     if not isinstance(part, Clash) or max(map(len, (*part.base, *part.ours, *part.theirs))) <= LONG_LINE:
         return part
-    parts = _merged(*(_pieces(lines) for lines in (part.base, part.ours, part.theirs)))
-    merged = []
-    for side in ("base", "ours", "theirs"):
-        pieces = (getattr(part, side) if isinstance(part, Clash) else part for part in parts)
-        merged.append("".join(chain.from_iterable(pieces)).split("\n")[:-1])
-    return Clash(*merged) if any(isinstance(part, Clash) for part in parts) else merged[0]
+    base, ours, theirs = (_pieces(lines) for lines in (part.base, part.ours, part.theirs))
+    # A sentence stays the same one if another is appended to its line.
+    parts = _merged(base, ours, theirs, key=lambda piece: piece.rstrip(" \t\n"))
+    pieces = [piece for part in parts if not isinstance(part, Clash) for piece in part]
+    return part if any(isinstance(part, Clash) for part in parts) else "".join(pieces).split("\n")[:-1]
 
 
-def _merged(base: Pieces, ours: Pieces, theirs: Pieces) -> list[Pieces | Clash]:
-    """Merge three sequences of lines or sentences."""
-    our_index, their_index = _matches(base, ours), _matches(base, theirs)
+def _merged(
+    base: Pieces, ours: Pieces, theirs: Pieces, key: Callable[[str], str] = str
+) -> list[Pieces | Clash]:
+    """Merge three sequences of lines or sentences, which match if ``key`` returns the same for them."""
+    keys, our_keys, their_keys = ([*map(key, side)] for side in (base, ours, theirs))
+    our_index, their_index = _matches(keys, our_keys), _matches(keys, their_keys)
     kept_by_both = sorted(our_index.keys() & their_index.keys())
     stable = [(at, our_index[at], their_index[at]) for at in kept_by_both]
     parts: list[Pieces | Clash] = []
@@ -208,7 +210,8 @@ def _merged(base: Pieces, ours: Pieces, theirs: Pieces) -> list[Pieces | Clash]:
             parts.append(their if our == was else our)
         else:
             parts.append(Clash(was, our, their))
-        parts.append(base[end[0] : end[0] + 1])
+        was, our, their = (side[at : at + 1] for side, at in zip((base, ours, theirs), end, strict=True))
+        parts.append(our if their == was else their)
         start = (end[0] + 1, end[1] + 1, end[2] + 1)
     return [part for part in parts if part]
 

@@ -274,6 +274,32 @@ def test_a_line_is_back_or_there_twice_only_as_a_conflict(
         assert merged is None or texts(found) == ["\n".join(merged)]
 
 
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "merged"),
+    [
+        ("abc", "abcd", "aBc", "aBcd"),
+        ("abc", "abcd", "abC", None),
+        ("abc", "abcd", "abce", None),
+        ("abcd", "abc", "Abcd", "Abc"),
+        ("abcd", "abc", "abcD", None),
+        ("abc", "abcd", "bc", "bcd"),
+    ],
+)
+def test_sentences_of_a_long_line_merge_like_lines_also_at_its_end(
+    base: str, ours: str, theirs: str, merged: str | None
+) -> None:
+    def line(letters: str) -> str:
+        return " ".join(
+            f"The sentence {letter} is one of those that make a line of this text a long one."
+            for letter in letters
+        )
+
+    three = [chat(say("system", line(letters))) for letters in (base, ours, theirs)]
+    for found in (merge(*three), merge(three[0], three[2], three[1])):
+        assert bool(found.conflicts) == (merged is None)
+        assert merged is None or texts(found) == [line(merged)]
+
+
 def test_a_sentence_removed_here_and_moved_to_another_line_there_is_a_conflict() -> None:
     kind = "Be kind and brief to all customers of the shop. "
     text = f"You answer refunds. {kind}Never promise money that the policy does not allow.\nThank.\nEnd.\n"
