@@ -92,8 +92,8 @@ class Action(Struct, frozen=True):
         """Return what the new one passed over, given the number that it got."""
         if self.kind is Kind.RESTORE:
             # What number it gets differs from registry to registry, and the archive shows the latest alone.
-            latest = self.current or 0
-            return (latest,) if self.parents is not None and version > latest else ()
+            latest, parents = self.current or 0, self.parents
+            return () if parents is None or latest in parents or version <= latest else (latest,)
         if self.kind not in PUBLISHING:
             return ()
         above = max(self.parents, default=0) if self.parents is not None else self.current or 0

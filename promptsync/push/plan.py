@@ -29,14 +29,14 @@ from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.yaml.load import check_valid
-from promptsync.history.mark import check_message, make_mark, parse_mark, with_mark
+from promptsync.history.mark import check_message, identity, make_mark, parse_mark, with_mark
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
 from promptsync.project.target import restore_by_hand
 from promptsync.project.versions import check_changeable, deploy_command, list_labels
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import check_release_label, is_own
-from promptsync.prompt.prompt import Problem, tag_set
+from promptsync.prompt.prompt import Problem, Version, tag_set
 from promptsync.prompt.snippets import Reference, publish_order, rendered_in
 from promptsync.push.actions import PUBLISHING, Action, Ending, Kind, PushOptions, PushPlan, Result
 
@@ -188,18 +188,33 @@ def _parents(project: Project, item: Item, kind: Kind, options: PushOptions) -> 
     if item.name in options.parents:
         return options.parents[item.name]
     if kind is Kind.RESTORE and item.archived is not None and item.file is not None:
-        # No other version of an archived prompt can be read. The new one includes it if it has its text, or
-        # if git has it.
-        archived = digest(content_of(item.archived, item.file.prompt))
-        if archived in {item.digest, *(revision.digest for revision in item.lineage.back())}:
-            return None
-        if project.history is not None and project.history.shallow:
-            raise too_shallow(f"whether {item.name!r} includes the archived v{item.archived.version}")
-        return ()
+        return _parents_of_restored(project, item, item.file, item.archived)
     decision = item.history.decision if item.history is not None else None
     if decision is None or kind not in (Kind.UPDATE, Kind.FORCE):
         return None
     return decision.force if kind is Kind.FORCE else decision.push
+
+
+def _parents_of_restored(
+    project: Project, item: Item, file: PromptFile, archived: Version
+) -> tuple[int, ...] | None:
+    """Return ``None`` if the file, or git, has the text of the archived version or a valid key of it.
+
+    No other version of an archived prompt can be read. Raises ``Refused`` if a clone is too shallow to tell.
+    """
+    text = digest(content_of(archived, file.prompt))
+    prompt = identity(project.registry.workspace_id, archived.template_id)
+    known = [
+        (item.digest, project.keys_in(file.local.synced)),
+        *((revision.digest, revision.keys) for revision in item.lineage.back()),
+    ]
+    sent = [(own or "", key) for own, keys in known for key in keys]
+    numbers = {key.version for own, key in sent if key.names(prompt, own) or key.names(prompt, text)}
+    if archived.version in numbers or text in dict(known):
+        return None
+    if project.history is not None and project.history.shallow:
+        raise too_shallow(f"whether {item.name!r} includes the archived v{archived.version}")
+    return tuple(numbers)
 
 
 def _message(action: Action, short: str | None, subject: str, message: str | None) -> str:

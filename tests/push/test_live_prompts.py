@@ -171,6 +171,18 @@ def test_a_restored_prompt_passes_over_the_archived_text_that_its_file_lacks(wor
     assert (world.label("bots/faq", "prod"), world.run("status", "--drift").code) == (4, 0)
 
 
+def test_a_restored_prompt_includes_the_archived_version_that_its_key_names(world: World) -> None:
+    world.write("bots/faq", "Hello {name}", commit="Add the bot")
+    world.ok("push")
+    world.publish("bots/faq", "Welcome {name}")
+    world.ok("pull")
+    world.edit("bots/faq", "Welcome", "Welcome back", commit="Welcome them back")
+    world.archive("bots/faq")
+    assert "passed over" not in world.ok("push", "bots/faq", "--restore", "--yes").out
+    world.git("checkout", "-q", "HEAD~1")
+    assert world.states()["bots/faq"] == "behind"
+
+
 def test_a_shallow_clone_does_not_guess_what_a_restored_prompt_includes(world: World) -> None:
     world.write("bots/faq", "Hello {name}")
     world.commit("Add the bot")
