@@ -89,13 +89,12 @@ def _numbered(text: str, other: str) -> list[_Piece]:
     # Most prompts do not end in a line break, so that only counts if the two sides differ.
     if text.endswith("\n") and (not other or other.endswith("\n")):
         lines.pop()
-    return [(piece, number) for number, line in enumerate(lines, 1) for piece in _pieces([line])]
+    return [(piece, number) for number, line in enumerate(lines, 1) for piece in _pieces(line)]
 
 
-def _pieces(lines: Pieces) -> list[str]:
-    """Return lines with their line breaks, and the sentences of long ones."""
-    ended = [f"{line}\n" for line in lines]
-    return [piece for line in ended for piece in (sentences(line) if len(line) > LONG_LINE else [line])]
+def _pieces(line: str) -> list[str]:
+    """Return a line with its line break, in sentences if it is long."""
+    return sentences(f"{line}\n") if len(line) > LONG_LINE else [f"{line}\n"]
 
 
 def sentences(line: str) -> list[str]:
@@ -178,18 +177,30 @@ def merge_text(base: str, ours: str, theirs: str) -> Parts:
     Lines end in ``\\n`` alone; every other character is part of a line. Adjacent changes clash, as in git,
     because one of them may respond to the other.
     """
-    return [*map(_refined, _merged(base.split("\n"), ours.split("\n"), theirs.split("\n")))]
+    # A line break at the end belongs to no line: texts of YAML files have one, those of the dashboard do not.
+    was, our, their = (side.endswith("\n") for side in (base, ours, theirs))
+    old, mine, other = (side.removesuffix("\n").split("\n") for side in (base, ours, theirs))
+    parts = [_refined(part) for part in _merged(old, mine, other)]
+    return [*parts, [""]] if (our if their == was else their) else parts
 
 
 def _refined(part: Pieces | Clash) -> Pieces | Clash:
     """Merge a clash sentence by sentence if any of its lines is long."""
     if not isinstance(part, Clash) or max(map(len, (*part.base, *part.ours, *part.theirs))) <= LONG_LINE:
         return part
-    base, ours, theirs = (_pieces(lines) for lines in (part.base, part.ours, part.theirs))
-    # A sentence stays the same one if another is appended to its line.
+    base, ours, theirs = (
+        [piece for line in lines for piece in sentences(f"{line}\n")]
+        for lines in (part.base, part.ours, part.theirs)
+    )
+    # A sentence stays the same one if another is appended to its line. In a clash, each side keeps its own.
     parts = _merged(base, ours, theirs, key=lambda piece: piece.rstrip(" \t\n"))
-    pieces = [piece for part in parts if not isinstance(part, Clash) for piece in part]
-    return part if any(isinstance(part, Clash) for part in parts) else "".join(pieces).split("\n")[:-1]
+    if any(isinstance(part, Clash) for part in parts):
+        parts = _merged(base, ours, theirs)
+    merged = []
+    for side in ("base", "ours", "theirs"):
+        pieces = (getattr(part, side) if isinstance(part, Clash) else part for part in parts)
+        merged.append("".join(chain.from_iterable(pieces)).split("\n")[:-1])
+    return Clash(*merged) if any(isinstance(part, Clash) for part in parts) else merged[0]
 
 
 def _merged(

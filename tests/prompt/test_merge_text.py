@@ -27,6 +27,7 @@ def text_of(*three: str) -> str:
         pytest.param("a\nb", "a\nb\nc", "A\nb", "A\nb\nc", id="appended behind a last line without break"),
         pytest.param("a\nb", "a\nb\n", "A\nb", "A\nb\n", id="a last line break is a change of its own"),
         pytest.param("b\n", "b", "a\nb\n", "a\nb", id="the last line break was taken away"),
+        pytest.param("b\n", "b", "b\nc\n", "b\nc", id="and a line was appended"),
         pytest.param("a\r\nb\r\nc\r\n", "A\r\nb\r\nc\r\n", "a\r\nb\r\nC", "A\r\nb\r\nC", id="CRLF"),
         pytest.param("a\x85b\nd\ne", "\x85b\nd\ne", "a\x85b\nd\n", "\x85b\nd\n", id="NEL"),
     ],
@@ -45,7 +46,6 @@ def test_changes_apart_merge_by_lines(base: str, ours: str, theirs: str, merged:
         pytest.param("a\nb\nc", "A\nb\nc", "a\nB\nc", ("a\nb", "A\nb", "a\nB"), id="adjacent"),
         pytest.param("", "x", "y", ("", "x", "y"), id="out of nothing"),
         pytest.param("a\nb\n", "a\r\nb\r\n", "a\nB\n", ("a\nb", "a\r\nb\r", "a\nB"), id="line ends"),
-        pytest.param("b\n", "b", "b\nc\n", ("", "", "c\n"), id="last line break taken away, line appended"),
     ],
 )  # fmt: skip
 def test_changes_of_the_same_lines_clash(
@@ -67,6 +67,14 @@ def test_sentences_of_one_long_line_merge() -> None:
     theirs = LONG.replace("End politely.", "End politely. Thank them.")
     merged = text_of(LONG, ours, theirs)
     assert merged == ours.replace("End politely.", "End politely. Thank them.")
+
+
+def test_sentences_merge_also_where_one_side_alone_has_a_long_line() -> None:
+    short = "Be polite to all. Say goodbye at the end. Ask for the name first. Answer briefly. Never lie."
+    ours = short.replace("briefly", "briefly, in the language of the question")
+    theirs = short.replace("goodbye at the end", "goodbye kindly")
+    assert len(theirs) < len(short) < 120 < len(ours)
+    assert text_of(short, ours, theirs) == ours.replace("goodbye at the end", "goodbye kindly")
 
 
 def test_removing_the_last_sentence_leaves_no_blank_and_joins_no_words() -> None:
