@@ -346,6 +346,16 @@ def _advice_lines(status: _Status) -> list[str]:
     return [*lines, *(output.aside(output.style(f"  {note}", "faint"), 4) for note in more)]
 
 
+def _is_in_upstream(project: Project, item: Item) -> bool:
+    """Whether the tracked version was committed, and ``git pull`` may bring that commit."""
+    mark, history = parse_mark(item.listed.message) if item.listed is not None else None, project.history
+    if mark is None or not mark.commit or mark.dirty or history is None or history.branch is None:
+        return False
+    if history.commit(mark.commit) is None:
+        return bool(history.line("remote"))
+    return bool(history.line("rev-list", "--max-count=1", "HEAD..@{upstream}"))
+
+
 def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]:
     """Return the command to run about a prompt, empty without one, and what it is about."""
     state, label, what = item.state, snapshot.label, _word(item.state)
@@ -358,10 +368,8 @@ def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]
     if state is State.DIVERGED and item.file is None:  # there is no text to merge
         restore = f"promptsync pull {shlex.quote(item.name)} --theirs"
         return output.name(restore), f"{what}, without a file"
-    mark = parse_mark(item.listed.message) if state is State.BEHIND and item.listed is not None else None
-    is_committed = mark is not None and mark.commit is not None and not mark.dirty
-    if is_committed and project.history and project.history.line("remote"):
-        return f"git pull, or {_ADVICE[state]}", what  # a colleague committed it, too
+    if state is State.BEHIND and _is_in_upstream(project, item):
+        return f"git pull, or {_ADVICE[state]}", what
     if state is State.DELETED_LOCALLY and not item.deletion_committed:
         return "", what
     if item.archived is not None and item.archived.prompt.may_be_snippet:  # a push does not restore it

@@ -253,7 +253,10 @@ def test_a_version_that_was_pushed_from_a_branch_and_passed_over_is_no_drift(
 def test_what_a_colleague_committed_comes_with_git(released: World) -> None:
     released.edit("a", "hello", "welcome", commit="Be welcoming")
     released.ok("push")
-    released.git("reset", "-q", "--hard", "HEAD~1")
-    assert "  behind  promptsync pull\n" in released.ok("status").out
+    released.git("init", "-q", "--bare", "../origin.git")
     released.git("remote", "add", "origin", "../origin.git")
+    released.ok("pull", "a@1")
+    assert "  behind  promptsync pull\n" in released.ok("status").out
+    released.git("push", "-q", "-u", "origin", "main")
+    released.git("reset", "-q", "--hard", "HEAD~1")
     assert "  behind  git pull, or promptsync pull\n" in released.ok("status").out
