@@ -19,7 +19,7 @@ from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.project.versions import Labelled, deploy_command, find_number, no_such_version, read_usable
-from promptsync.prompt.labels import SUFFIX, Position, names_of
+from promptsync.prompt.labels import SUFFIX, Position, is_own, names_of
 from promptsync.prompt.prompt import Version
 
 
@@ -187,6 +187,9 @@ def plan_rollbacks(project: Project, prompts: Sequence[tuple[Labelled, int | Non
 def _rollback(project: Project, prompt: Labelled, label: str, number: int | None) -> LabelChange:
     now = existing(prompt, label)
     if number is None:
+        if not is_own(label):
+            what = f"{label!r} records the previous version of another label and has none itself"
+            raise UsageError(what, hint="add --to N")
         before = prompt.position(label).way_back
         if before is None:
             why = f"no {label + SUFFIX!r} records the version before it"

@@ -8,6 +8,7 @@ below ``prod.released``, a release was taken back, and versions up to it are on 
 from __future__ import annotations
 
 import shlex
+import unicodedata
 from collections.abc import Mapping
 
 import msgspec
@@ -94,7 +95,9 @@ def position_of(label: str, versions: Mapping[str, int]) -> Position:
 
 def check_label(label: str) -> None:
     """Raise ``UsageError`` for a label that cannot be seen or typed."""
-    if not label or label != label.strip() or not label.isprintable():
+    # Control, format, surrogate, private-use and separator characters do not show on a screen.
+    unseen = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    if not label or label != label.strip() or any(unicodedata.category(char) in unseen for char in label):
         raise UsageError(
             f"{label!r} cannot be a label: it is empty, or has surrounding spaces or unprintable characters",
             hint="use a word, such as prod",

@@ -103,6 +103,8 @@ def test_a_prompt_is_rolled_back_to_one_version(here: World) -> None:
         assert here.labels("refund")["prod"] == (version or 3)
         if version is None:
             assert "refund is specified at v1 and without a version" in ran.err or "@2" in names[0]
+    own = "'prod.previous' records the previous version of another label"
+    here.says(2, own, "rollback", "refund", "--label", "prod.previous", "-y")
 
 
 def test_a_snippets_label_in_use_is_deleted_only_with_force(here: World) -> None:
