@@ -7,9 +7,10 @@ from registry_server import Caller, flat, log_of
 from stored import span
 
 from promptsync.server.app import create_app
+from promptsync.server.tracking.search import FIELDS
 
 LOG = log_of(
-    *("Where is my Money?", "In your bank"),
+    *("Where is my Money?", "In your Straße"),
     provider="anthropic",
     model="claude-sonnet-4",
     parameters={"max_tokens": 9},
@@ -42,7 +43,7 @@ TOOL_CALLS = [
 ]
 FAILED = {
     **CALL,
-    "kwargs": {"model": "gpt-4o", "messages": [{"role": "user", "content": "Call the tool"}]},
+    "kwargs": {"model": "gpt-4o", "messages": [{"role": "user", "content": "Call\0the tool"}]},
     "request_response": {"choices": [{"message": {"content": None, "tool_calls": TOOL_CALLS}}]},
     "request_start_time": 1767225800,
     "request_end_time": 1767225801,
@@ -73,7 +74,7 @@ def test_a_log_is_read_with_all_that_was_noted_about_it(call, three):
     assert answer.status == 200
     logged = answer.body
     messages = logged.pop("prompt_blueprint")["prompt_template"]["messages"]
-    assert [message["content"][0]["text"] for message in messages] == ["Where is my Money?", "In your bank"]
+    assert [message["content"][0]["text"] for message in messages] == ["Where is my Money?", "In your Straße"]
     assert logged.pop("created_at").endswith("Z")
     assert logged == (
         {"success": True, "request_id": 1, "id": 1, "group_id": 1, "trace_id": None, "span_id": None}
@@ -139,35 +140,90 @@ def where(field, operator, value=None, nested_key=None):
 
 
 FILTERS = [
-    # What a random search in test_search.py does not have.
+    (where("engine", "is", "gpt-4o"), [3, 2]),
+    (where("engine", "is", "GPT-4O"), []),
+    (where("engine", "is_not", "gpt-4o"), [1]),
+    (where("status", "in", ["ERROR", "WARNING"]), [3]),
+    (where("provider_type", "not_in", ["anthropic"]), [3, 2]),
+    (where("pl_id", "in", [1, 3]), [3, 1]),
+    # A request without the value has none of the values, and is no smaller or larger one.
     (where("prompt_id", "eq", 1), [1]),
     (where("prompt_version_number", "not_in", [1]), [3, 2]),
+    (where("cost", "neq", 0.25), [3, 2]),
+    (where("cost", "gt", 0), [1]),
+    (where("cost", "gte", 0.25), [1]),
+    (where("input_tokens", "lt", 10), [2]),
+    (where("input_tokens", "lte", 10), [2, 1]),
+    (where("output_tokens", "gt", 2), [1]),
+    (where("latency_ms", "between", [250, 1000]), [3, 2]),
+    (where("cost", "is_null"), [3, 2]),
+    (where("cost", "is_not_null"), [1]),
+    # Texts are folded, beyond ASCII and beyond a zero character, and have no wildcards.
+    (where("input_text", "contains", "MY MONEY"), [1]),
+    (where("input_text", "contains", "y_m"), []),
+    (where("input_text", "contains", ""), [3, 2, 1]),
+    (where("input_text", "not_contains", "money"), [3, 2]),
+    (where("input_text", "starts_with", "[USER]: h"), [2]),
+    (where("input_text", "ends_with", "TOOL"), [3]),
+    (where("output_text", "ends_with", "STRASSE"), [1]),
+    (where("output_text", "ends_with", ""), [3, 2, 1]),
     (where("output_text", "contains", "mood.now: good"), [2]),
     (where("output_text", "contains", "active users"), [3]),
     (where("request_start_time", "is", "2026-01-01T01:00:00+01:00"), [1]),
+    (where("request_start_time", "is_not", "2026-01-01T01:00:00+01:00"), [3, 2]),
+    (where("request_start_time", "before", "2026-01-01T00:01:40Z"), [1]),
+    (where("request_end_time", "after", "2026-01-01T00:01:41Z"), [3]),
+    (where("request_start_time", "between", ["2026-01-01T00:00:00Z", "2026-01-01T00:01:40Z"]), [2, 1]),
+    (where("is_json", "is_true"), [2]),
+    (where("is_plain_text", "is_false"), [3, 2]),
     (where("is_tool_call", "is_true"), [3]),
+    (where("tags", "contains", "prod"), [1]),
+    (where("tags", "contains", "pro"), []),
+    (where("tags", "not_contains", "prod"), [3, 2]),
+    (where("tags", "in", ["mail", "x"]), [1]),
+    (where("tags", "is_empty"), [3, 2]),
+    (where("metadata_keys", "is_not_empty"), [2, 1]),
+    (where("tool_names", "contains", "find"), [3]),
+    (where("output_keys", "contains", "mood.now"), [2]),
     (where("metadata", "key_equals", "paid", "plan"), [1]),
     (where("metadata", "key_equals", "free", "plan"), []),
     (where("metadata", "key_equals", 7, "user"), [2]),
-    (where("tool_names", "contains", "find"), [3]),
-    (where("output_keys", "contains", "mood.now"), [2]),
+    (where("metadata", "key_not_equals", "paid", "plan"), [3, 2]),
+    (where("metadata", "not_in", ["7"], "user"), [3, 1]),
+    (where("metadata", "is_empty", None, "plan"), [3, 2]),
     (where("output", "key_equals", "good", "mood.now"), [2]),
     (where("output", "key_equals", 2, "n"), [2]),
-    (where("output", "key_contains", "active", "tool_calls.function.arguments.query"), [3]),
+    (where("output", "key_contains", "ACTIVE", "tool_calls.function.arguments.query"), [3]),
     (where("output", "key_equals", "send", "tool_calls.function.name"), [3]),
     (where("input_variables", "key_equals", "Ana", "name"), [1]),
     # Only the variables of the prompt are searched.
     (where("input_variable_keys", "contains", "unused"), []),
+    # Groups.
+    ({"filters": []}, [3, 2, 1]),
+    ({"filters": [where("pl_id", "eq", 1), where("pl_id", "eq", 3)]}, []),
+    ({"logic": "OR", "filters": [where("pl_id", "eq", 1), {"filters": [where("pl_id", "eq", 3)]}]}, [3, 1]),
+]
+# What has no value comes last in either direction.
+SORTED = [
+    *(("request_start_time", "asc", [1, 2, 3]), ("input_tokens", "desc", [1, 2, 3])),
+    *(("output_tokens", "asc", [2, 1, 3]), ("cost", "asc", [1, 3, 2]), ("cost", "desc", [1, 3, 2])),
+    *(("latency_ms", "asc", [2, 3, 1]), ("status", "asc", [3, 2, 1])),
 ]
 
 
-def test_each_filter_and_free_text_selects(call, three):
+def test_each_filter_and_free_text_selects_and_what_is_found_is_sorted(call, three):
+    tested = [condition for condition, _ in FILTERS if "field" in condition]
+    assert {condition["field"] for condition in tested} == FIELDS.keys()
+    operators = {operator for kind, _ in FIELDS.values() for operator in kind.operators}
+    assert {condition["operator"] for condition in tested} == operators
     for condition, expected in FILTERS:
         assert search(call, filter_group={"filters": [condition]}) == expected, condition
         assert search(call, filters=[condition]) == expected, condition
     # Free text matches the starts of words.
-    for q, expected in (("mon", [1]), ("MONEY ban", [1]), ("oney", []), ("good", [2]), ("", [3, 2, 1])):
+    for q, expected in (("mon", [1]), ("MONEY stras", [1]), ("oney", []), ("good", [2]), ("", [3, 2, 1])):
         assert search(call, q=q) == expected, q
+    for field, order, expected in SORTED:
+        assert search(call, sort_by=field, sort_order=order) == expected, (field, order)
 
 
 def test_free_text_with_many_words_is_found_at_once(call):
