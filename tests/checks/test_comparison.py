@@ -31,9 +31,8 @@ def changed(worse: int, better: int, total: int, runs: int = 1, max_drop: float 
     return compare(rows(live * runs, inputs=total), rows(now * runs, inputs=total), runs, max_drop)
 
 
-@pytest.mark.parametrize(
-    ("worse", "better", "total", "runs", "verdict"),
-    [
+def test_the_verdict() -> None:
+    for worse, better, total, runs, verdict in (
         (1, 0, 20, 1, "pass"),  # at most 5 points
         (2, 0, 20, 1, "cannot tell"),
         (15, 3, 50, 1, "fail"),
@@ -44,17 +43,14 @@ def changed(worse: int, better: int, total: int, runs: int = 1, max_drop: float 
         (1, 0, 20, 3, "pass"),
         (2, 0, 20, 3, "fail"),
         (3, 0, 50, 2, "cannot tell"),
-    ],
-)
-def test_the_verdict(worse: int, better: int, total: int, runs: int, verdict: str) -> None:
-    comparison = changed(worse, better, total, runs)
-    assert (len(comparison.worse), len(comparison.better), comparison.rows) == (worse, better, total)
-    assert comparison.verdict == verdict
+    ):
+        comparison = changed(worse, better, total, runs)
+        assert (len(comparison.worse), len(comparison.better), comparison.rows) == (worse, better, total)
+        assert comparison.verdict == verdict, (worse, total, runs)
 
 
-@pytest.mark.parametrize(
-    ("comparison", "reason"),
-    [
+def test_the_reason() -> None:
+    for comparison, reason in (
         (changed(15, 3, 50), "has dropped by 8.9 to 32.6 points; max_drop is 5"),
         (
             changed(3, 2, 50),
@@ -65,12 +61,10 @@ def test_the_verdict(worse: int, better: int, total: int, runs: int, verdict: st
         (changed(1, 19, 50), "has risen by 22.7 to 39.8 points; max_drop is 5"),
         (changed(0, 0, 1), "1 row is too few to judge max_drop 5; it takes 20"),
         (changed(2, 0, 50, max_drop=None), ""),
-    ],
-)
-def test_the_reason(comparison: Comparison, reason: str) -> None:
-    sides = f"{len(comparison.worse)} of 50 rows got worse and {len(comparison.better)} better"
-    start = f"{sides}: the share that passes " if reason.startswith("has") else ""
-    assert comparison.reason == start + reason
+    ):
+        sides = f"{len(comparison.worse)} of 50 rows got worse and {len(comparison.better)} better"
+        start = f"{sides}: the share that passes " if reason.startswith("has") else ""
+        assert comparison.reason == start + reason
 
 
 @pytest.mark.parametrize(("max_drop", "enough"), [(0, 10), (20, 10), (3, 34), (0.5, 200)])
@@ -144,13 +138,11 @@ def test_repeats_say_which_rows_move_by_themselves() -> None:
     assert measured.share == pytest.approx(2 * (2 / 3) / 4)
 
 
-@pytest.mark.parametrize(
-    ("share", "rows", "max_drop"), [(0, 50, 2), (0, 20, 5), (0.05, 50, 6), (0.15, 200, 7)]
-)
-def test_the_max_drop_that_noise_allows(share: float, rows: int, max_drop: int) -> None:
+def test_the_max_drop_that_noise_allows() -> None:
     """It falls with more rows, but one row of them must not be more than it."""
-    measured = Noise(rows, (), (), share)
-    assert measured.max_drop(rows) == max_drop
-    needed = measured.rows_for(max_drop)
-    assert needed is not None and needed <= 2 * rows
-    assert Noise(rows, (), (), 0.3).rows_for(1) is None
+    for share, count, max_drop in ((0, 50, 2), (0, 20, 5), (0.05, 50, 6), (0.15, 200, 7)):
+        measured = Noise(count, (), (), share)
+        assert measured.max_drop(count) == max_drop
+        needed = measured.rows_for(max_drop)
+        assert needed is not None and needed <= 2 * count
+        assert Noise(count, (), (), 0.3).rows_for(1) is None

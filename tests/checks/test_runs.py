@@ -77,15 +77,14 @@ REPORTS = [
 ]
 
 
-@pytest.mark.parametrize(("status", "counts", "reason"), REPORTS)
-def test_a_report_that_did_not_complete_does_not_pass(
-    status: str, counts: dict[str, int], reason: str
-) -> None:
-    raw = {"status": status, "stats": {"status_counts": counts}, "report": {"score": {"overall_score": 100}}}
-    one = as_reported(replace(DONE, status=Status.RUNNING), raw)
-    assert judge(Check("evaluation", "e"), one, Standard(80, allow_unscored=True)).reason == reason
-    # What only reads scores must not take one from a report that did not complete.
-    assert (one.score is not None and not one.failed) == (not reason)
+def test_a_report_that_did_not_complete_does_not_pass() -> None:
+    for status, counts, reason in REPORTS:
+        raw = {"status": status, "stats": {"status_counts": counts}}
+        raw |= {"report": {"score": {"overall_score": 100}}}
+        one = as_reported(replace(DONE, status=Status.RUNNING), raw)
+        assert judge(Check("evaluation", "e"), one, Standard(80, allow_unscored=True)).reason == reason
+        # What only reads scores must not take one from a report that did not complete.
+        assert (one.score is not None and not one.failed) == (not reason)
 
 
 def test_without_a_score_rows_are_compared_all_the_same() -> None:
@@ -161,9 +160,8 @@ def ran(polls: int, timeout: float, status: Status = Status.NOT_STARTED) -> tupl
     return runs[0].status, runs[0].seconds
 
 
-@pytest.mark.parametrize(
-    ("polls", "timeout", "before", "after", "seconds"),
-    [
+def test_the_time_of_a_run_is_from_its_start_to_the_poll_that_sees_its_end(clock: Clock) -> None:
+    for polls, timeout, before, after, seconds in (
         (0, 50, Status.NOT_STARTED, Status.COMPLETED, 0),
         (3, 50, Status.NOT_STARTED, Status.COMPLETED, 0.25),
         # One that is given up took as long as we waited.
@@ -171,9 +169,5 @@ def ran(polls: int, timeout: float, status: Status = Status.NOT_STARTED) -> tupl
         # Its start and its end must have been seen.
         (1, 0, Status.NOT_STARTED, Status.RUNNING, None),
         (2, 50, Status.RUNNING, Status.COMPLETED, None),
-    ],
-)
-def test_the_time_of_a_run_is_from_its_start_to_the_poll_that_sees_its_end(
-    clock: Clock, polls: int, timeout: float, before: Status, after: Status, seconds: float | None
-) -> None:
-    assert ran(polls, timeout, before) == (after, seconds if seconds is None else pytest.approx(seconds))
+    ):
+        assert ran(polls, timeout, before) == (after, seconds if seconds is None else pytest.approx(seconds))

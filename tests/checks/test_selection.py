@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from msgspec.structs import replace
 
@@ -97,9 +96,8 @@ def table(*prompts: str, name: str = "quality", **more: Any) -> Check:
     return Check("table", name, prompts, **{**own, **more})
 
 
-@pytest.mark.parametrize(
-    ("names", "entries", "tables"),
-    [
+def test_tables_are_checks_too() -> None:
+    for names, entries, tables in (
         (["b/c", "c"], [], [table("b/c")]),
         (
             ["c"],
@@ -114,11 +112,9 @@ def table(*prompts: str, name: str = "quality", **more: Any) -> Check:
             [{"table": "o", "max_drop": 3}, {"table": "o", "sheet": "Cases"}],
             [table("c", name="o", max_drop=3), table("c", name="o", sheet="Cases")],
         ),
-    ],
-)
-def test_tables_are_checks_too(names: list[str], entries: list[dict[str, Any]], tables: list[Check]) -> None:
-    found = select(names, *({"match": "c", **entry} for entry in entries), evaluations=[QUALITY])
-    assert list(found) == tables
+    ):
+        found = select(names, *({"match": "c", **entry} for entry in entries), evaluations=[QUALITY])
+        assert list(found) == tables
 
 
 def test_a_prompt_file_names_the_table_of_an_evaluation_file_and_an_entry_what_it_says() -> None:

@@ -244,22 +244,19 @@ def test_a_file_that_a_pull_writes_is_given_its_name() -> None:
 IN_LINES = "content: x\ntags: [\n  a, # one\n  b\n]\n"
 
 
-@pytest.mark.parametrize(
-    ("text", "change"),
-    [
+def test_an_edit_that_would_lose_comments_is_refused() -> None:
+    for text, change in (
         ("? content\n: x\n# why\n", put("content", "a\nb\n")),
         (IN_LINES, put("tags", ["a"])),
         (IN_LINES, put("tags", ["a", "b", "c"])),
         ("messages: [\n  # first\n  {role: user, content: a}]\n", put("messages", 0, "content", "a\nb\n")),
         (ANCHORS, put("metadata", "a", {"k": "ONE", "l": "two"})),
-    ],
-)
-def test_an_edit_that_would_lose_comments_is_refused(text: str, change: Change) -> None:
-    with pytest.raises(Refused, match="cannot be edited without losing its comments") as refused:
-        edit(text, change)
-    assert "without brackets" in refused.value.hint
-    without = "".join(line.partition("#")[0].rstrip() + "\n" for line in text.splitlines())
-    assert "&a" not in edit(without, change)
+    ):
+        with pytest.raises(Refused, match="cannot be edited without losing its comments") as refused:
+            edit(text, change)
+        assert "without brackets" in refused.value.hint
+        without = "".join(line.partition("#")[0].rstrip() + "\n" for line in text.splitlines())
+        assert "&a" not in edit(without, change)
 
 
 @given(prompts(), locals_(), prompts(), locals_())
@@ -317,17 +314,14 @@ def repinned(text: str) -> str:
     return render_edit(file, replace(file.prompt, template=template), file.local)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_only_the_number_of_a_pin_that_is_rendered_changes() -> None:
+    for text in (
         "{{name: p, messages: [{{role: user, content: 'Hi {pin}'}}]}}\n",
         "name: p\r\ncontent: |\r\n  {pin} {pin}\r\n  @@@tone@@@ @@@tone@label:prod@@@ {pin}\r\n",
         f"# {PIN}\nname: p\ncontent: |  # {PIN}\n  {{pin}}\nexamples: [{{{{x: '{PIN}'}}}}]\n# {PIN}\n",
         "name: p\ncontent: '@@@tone@version_number:3@@@ @@@other@@@tone@version_number:1@@@'\n",
-    ],
-)
-def test_only_the_number_of_a_pin_that_is_rendered_changes(text: str) -> None:
-    assert repinned(text.format(pin=PIN)) == text.format(pin=NEW)
+    ):
+        assert repinned(text.format(pin=PIN)) == text.format(pin=NEW)
 
 
 def test_a_reference_that_is_spelled_with_escapes_is_changed_too() -> None:

@@ -31,9 +31,8 @@ def test_no_character_of_a_text_is_lost(text: str) -> None:
     assert read(render_new(completion(text), Local())) == text
 
 
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
+def test_texts_are_written_in_the_house_style() -> None:
+    for text, lines in (
         ("a\nb\n", "|\n  a\n  b"),
         ("a\n\n\n", "|+\n  a\n\n"),
         ("  indented\nb\n", "|2\n    indented\n  b"),
@@ -45,10 +44,8 @@ def test_no_character_of_a_text_is_lost(text: str) -> None:
         ('"quoted"', "'\"quoted\"'"),
         ("@@@tone@@@", '"@@@tone@@@"'),
         ("a: b", '"a: b"'),
-    ],
-)
-def test_texts_are_written_in_the_house_style(text: str, lines: str) -> None:
-    assert written(text) == lines
+    ):
+        assert written(text) == lines
 
 
 NEW = """\
@@ -107,14 +104,11 @@ for _ in range(200):
     DEEP = [DEEP]
 
 
-@pytest.mark.parametrize(
-    ("metadata", "reason"),
-    [
+def test_what_no_file_can_hold_is_refused() -> None:
+    for metadata, reason in (
         ({"a": ["x", "half \ud83d"]}, "Unicode character escape"),
         ({"a": float("nan")}, "does not read back"),
         ({"a": DEEP}, "nest deeper"),
-    ],
-)
-def test_what_no_file_can_hold_is_refused(metadata: dict[str, object], reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
-        render_new(Prompt("p", {"type": "chat", "messages": []}, metadata), Local())
+    ):
+        with pytest.raises(Refused, match=reason):
+            render_new(Prompt("p", {"type": "chat", "messages": []}, metadata), Local())

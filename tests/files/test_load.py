@@ -34,9 +34,8 @@ def problems(data: bytes) -> list[tuple[int, int, str]]:
 
 
 @pytest.mark.usefixtures("loader")
-@pytest.mark.parametrize(
-    ("data", "found"),
-    [
+def test_what_is_not_plain_data_is_refused_at_its_place() -> None:
+    for data, found in (
         (b"a: 1\nb: 2\na: 3\n", [(3, 1, "yaml-duplicate-key")]),
         (b"1: x\nno: y\n2024-01-01: z\n~: w\n", [(n, 1, "yaml-key") for n in (1, 2, 3, 4)]),
         (b"? [a]\n: b\n", [(1, 3, "yaml-key")]),
@@ -62,35 +61,27 @@ def problems(data: bytes) -> list[tuple[int, int, str]]:
         (b"b: x\na: 1" + b":1" * 6000, [(2, 4, "yaml-number")]),
         (b"a: 1" + b":1" * 400 + b".5", [(1, 4, "yaml-number")]),
         (b"a: 0x" + b"f" * 5000, [(1, 4, "yaml-number")]),
-    ],
-)
-def test_what_is_not_plain_data_is_refused_at_its_place(
-    data: bytes, found: list[tuple[int, int, str]]
-) -> None:
-    assert problems(data) == found
+    ):
+        assert problems(data) == found, data[:99]
 
 
-@pytest.mark.parametrize(
-    ("data", "hint"),
-    [
+def test_an_error_says_what_to_do() -> None:
+    for data, hint in (
         (b"a: {{ x }}", "must be quoted"),
         (b"a:\n\tb: 1", "spaces"),
         (b'a: "C:\\path"', "backslash"),
         (b"a: 'open", "never closed"),
         (b'a: "\\ud83d"', "half of a character"),
         (b"a: 1\n--- \nb: 1", "A file holds one prompt"),
-    ],
-)
-def test_an_error_says_what_to_do(data: bytes, hint: str) -> None:
-    with pytest.raises(InvalidFile) as caught:
-        load(data, "p.yaml")
-    assert hint in caught.value.hint
+    ):
+        with pytest.raises(InvalidFile) as caught:
+            load(data, "p.yaml")
+        assert hint in caught.value.hint
 
 
 @pytest.mark.usefixtures("loader")
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_values_mean_what_pyyaml_takes_them_to_mean() -> None:
+    for text in (
         "a: [1, -2, 0x1F, 010, 1_000, 1:30, 1.5, .5, 1e3, 1.0e+3, 089, 0o17, -.5, 0b11]",
         "a: [yes, No, TRUE, off, y, n, ~, null, Null, '', '1', \"no\"]",
         "a: &x {b: 1}\nc: [*x, *x]",
@@ -99,11 +90,9 @@ def test_an_error_says_what_to_do(data: bytes, hint: str) -> None:
         "'quoted key': 1\n? explicit\n: 2\n",
         'a: "\\x07\\u00e9\\U0001F600"',
         "a: ! x",
-    ],
-)
-def test_values_mean_what_pyyaml_takes_them_to_mean(text: str) -> None:
-    value = load(text.encode(), "p").value
-    assert repr(value) == repr(yaml.safe_load(text))
+    ):
+        value = load(text.encode(), "p").value
+        assert repr(value) == repr(yaml.safe_load(text)), text
 
 
 @given(json_objects())

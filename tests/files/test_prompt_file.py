@@ -96,17 +96,14 @@ def test_a_file_that_says_something_else_is_refused_with_every_reason(text: str,
     assert problems(text) == expected
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_what_the_registry_may_hold_is_taken() -> None:
+    for text in (
         "name:\ntags:\ntools:\nmetadata:\ncontent: x\n",
         "messages: [{role: bard, mood: calm, content: [{type: hologram, beam: 3}]}]\n",
         "content: |\n  <<<<<<< ours\n  a\n  =======\n  b\n  >>>>>>> theirs\n",
         "content: x\nmodel: {provider: openai, name: m, shoe_size: 9}\nmetadata: {model_card: no, a: null}\n",
-    ],
-)
-def test_what_the_registry_may_hold_is_taken(text: str) -> None:
-    parse(text.encode(), "p.yaml", "p")
+    ):
+        parse(text.encode(), "p.yaml", "p")
 
 
 @given(prompts(), locals_())
@@ -144,9 +141,8 @@ def test_what_no_file_can_say_is_refused() -> None:
 # -- the name alone, of a file that need not be whole ------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("data", "name"),
-    [
+def test_a_name_is_read_in_every_spelling() -> None:
+    for data, name in (
         ("name: support/refund # why\ncontent: x\n", "support/refund"),
         ('name: "a\\\n  b"\ncontent: x\n', "ab"),
         ('{"messages": [{"name": "b"}],\n"name": "a"}', "a"),
@@ -157,10 +153,8 @@ def test_what_no_file_can_say_is_refused() -> None:
         ("a: [\nname: !!timestamp foo\n", ""),
         ("a: [\nname: " + "[" * 5000 + "\n", ""),
         ("- name: x\n", ""),
-    ],
-)
-def test_a_name_is_read_in_every_spelling(data: str, name: str) -> None:
-    assert name_in(data.encode()) == name
+    ):
+        assert name_in(data.encode()) == name, data[:99]
 
 
 @pytest.mark.parametrize("before", ["", "messages: [\n", "x: !!bool maybe\n"])
