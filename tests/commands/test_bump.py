@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
-from worlds import Run, World, template
+from worlds import Run, World, template, template_on
 
 TONE = "One.\nTwo.\nThree.\nFour.\nFive.\n"
 
@@ -15,7 +14,8 @@ def pin(version: int, text: str = "Hello {name}") -> str:
     return f"@@@tone@version_number:{version}@@@ {text}"
 
 
-def use(world: World) -> None:
+@template
+def used(world: World) -> None:
     """``a`` and ``b`` pin the first version of ``tone``, ``c`` follows its latest, ``d`` does not use it."""
     world.write("tone", content=TONE)
     for name, text in {"a": pin(1), "b": pin(1), "c": "@@@tone@@@ Hi", "d": "Hi"}.items():
@@ -24,22 +24,12 @@ def use(world: World) -> None:
     world.ok("push")
 
 
-@template
-def used(world: World) -> None:
-    use(world)
-
-
 def change(world: World, old: str = "Two.", new: str = "2.") -> None:
     world.edit("tone", old, new, commit="Change the tone")
 
 
 def pinned_lines(done: Run) -> list[str]:
     return [line.strip() for line in done.out.splitlines() if line.strip().startswith("pinned ")]
-
-
-def hint_of(line: str) -> tuple[str, ...]:
-    """The command at the end of a line, as words after the program's name."""
-    return tuple(shlex.split(line.rpartition("promptsync ")[2]))
 
 
 def pins_of(world: World, name: str) -> list[int]:
@@ -59,8 +49,7 @@ def test_a_changed_snippet_is_followed_from_the_edit_to_the_bump(used: World) ->
     entry = {"name": "a", "snippet": "tone", "pinned": 1, "version": 2, "problem": "outdated"}
     pins = [entry, {**entry, "name": "b"}]
     assert used.ok("push", "-n", "--json").document["pins"] == pins
-    refused = used.run("bump", "tone")
-    assert refused.code == 3 and "hint: promptsync push tone\n" in refused.err, str(refused)
+    used.says(3, "hint: promptsync push tone\n", "bump", "tone")
     before = used.files()
     now = "pinned  tone: a, b still pin v1, not v2; promptsync bump tone"
     assert pinned_lines(used.ok("push", "tone")) == [now]
@@ -70,7 +59,7 @@ def test_a_changed_snippet_is_followed_from_the_edit_to_the_bump(used: World) ->
     assert used.ok("status", "--json").document["pins"] == pins
     used.edit("d", "Hi", "Ho", commit="Change prompts")
     assert pinned_lines(used.ok("push")) == []
-    used.ok(*hint_of(now))
+    used.ok(*now.rpartition("promptsync ")[2].split())
     assert (pins_of(used, "a"), pins_of(used, "b")) == ([2], [2])
     assert pinned_lines(used.ok("status")) == []
     used.commit()
@@ -103,10 +92,9 @@ def test_users_are_counted_and_named_with_different_versions(used: World) -> Non
 # -- bump ---------------------------------------------------------------------------------------------------
 
 
-@template
+@template_on("used")
 def published(world: World) -> None:
     """The second version of ``tone`` is published, and the third one."""
-    use(world)
     for old, new in (("Two.", "2."), ("Three.", "3.")):
         change(world, old, new)
         world.ok("push")
@@ -183,7 +171,7 @@ def test_only_a_plan_that_was_confirmed_or_reviewed_is_carried_out(published: Wo
     fingerprint = published.ok("bump", "tone", "-n", "--json").document["fingerprint"]
     assert published.files() == before
     published.put("prompts/broken.yaml", "messages: [")
-    assert published.run("bump", "tone").code == 1
+    published.exits(1, "bump", "tone")
     published.path("broken").unlink()
     assert published.files() == before
     published.ok("bump", "tone", "--expect", fingerprint)
@@ -233,9 +221,8 @@ def test_a_text_that_was_rolled_back_is_pinned_only_by_its_number(used: World) -
     assert pinned_lines(used.ok("status")) == []
     before = used.files()
     for options in ((), ("-n",), ("a",)):
-        done = used.run("bump", "tone", *options, "--json")
+        done = used.exits(3, "bump", "tone", *options, "--json")
         assert done.document["error"]["code"] == "rolled-back", str(done)
-        assert done.code == 3
     assert used.files() == before
     used.ok("bump", "tone", "a", "--to", "2")
     assert (pins_of(used, "a"), pins_of(used, "b")) == ([2], [1])

@@ -125,41 +125,25 @@ LINKS = [
 ]
 
 
-@pytest.fixture
-def place(local: World) -> World:
-    """A working copy beside a directory with a file that nothing may change."""
+def test_a_link_in_the_private_directory_is_refused(local: World) -> None:
     local.write("a", "x")
-    (local.root.parent / "victim").mkdir()
-    (local.root.parent / "victim/mine").write_text("mine")
-    return local
-
-
-def victim(world: World) -> dict[str, str]:
-    return {path.name: path.read_text() for path in (world.root.parent / "victim").iterdir()}
-
-
-def test_a_link_in_the_private_directory_is_refused(place: World) -> None:
+    victim = local.put("../victim/mine", "mine").parent
     for number, link in enumerate(LINKS):
-        path = place.root / ".promptsync" / link
+        path = local.root / ".promptsync" / link
         path.parent.mkdir(exist_ok=True)
         for target in ("", "new", "mine")[number % 2 :]:
-            path.symlink_to(place.root.parent / "victim" / target)
-            # One verb for each link, and each verb for some.
-            done = place.says(3, f"{path} is a symbolic link", *LINKED[number % len(LINKED)])
+            path.symlink_to(victim / target)
+            done = local.says(3, f"{path} is a symbolic link", *LINKED[number % len(LINKED)])
             assert f"hint: rm {path}\n" in done.err
             path.unlink()
         path.symlink_to("nowhere")
-        done = place.run("doctor", "--offline")
-        assert (done.code, f"{path} is a symbolic link" in done.out) == (1, True)
+        assert f"{path} is a symbolic link" in local.exits(1, "doctor", "--offline").out
         path.unlink()
-    assert victim(place) == {"mine": "mine"}
-    place.ok("push")
-
-
-def test_a_database_elsewhere_that_is_a_link_is_refused(place: World) -> None:
-    place.put("promptsync.yaml", 'remotes: {local: {url: "local:db/r.db"}}\n')
-    (place.root / "db").mkdir()
-    (place.root / "db/r.db").symlink_to(place.root.parent / "victim/new.db")
+    local.ok("push")
+    # Nor a database elsewhere.
+    local.put("promptsync.yaml", 'remotes: {local: {url: "local:db/r.db"}}\n')
+    (local.root / "db").mkdir()
+    (local.root / "db/r.db").symlink_to(victim / "new.db")
     for verb in ("status", "push"):
-        place.says(3, "r.db is a symbolic link", verb)
-    assert victim(place) == {"mine": "mine"}
+        local.says(3, "r.db is a symbolic link", verb)
+    assert {path.name: path.read_text() for path in victim.iterdir()} == {"mine": "mine"}

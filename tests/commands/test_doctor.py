@@ -11,17 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from evaluation_files import contains, declared, evaluation, put
 from scripted_registry import EMPTY_LIST, HTML, Reply, serving
-from worlds import KEY, World, asking, failing, fault
+from worlds import KEY, World, asking, failing, fault, template
+
+SECRET = "pl_" + "0123456789abcdef0123456789"
 
 
 def looked(world: World, *arguments: str, code: int = 0, **environ: str) -> dict[str, dict[str, Any]]:
     """The findings by name."""
     done = world.run("doctor", "--json", *arguments, **environ)
     assert done.code == code, str(done)
-    assert KEY not in done.out
+    assert (KEY in done.out, SECRET in done.out, done.err) == (False, False, "")
     return {one["name"]: one for one in done.document["checks"]}
 
 
@@ -31,27 +32,21 @@ def everything(root: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
 
 
-@pytest.fixture
-def healthy(world: World) -> World:
+@template
+def healthy(world: World) -> None:
     world.write("a")
     world.write("b")
-    (world.root / "promptsync.yaml").write_text(
-        f"remote: team\nremotes: {{team: {{url: '{world.url}'}}}}\nlabels: {{main: prod}}\n", "utf-8"
-    )
+    world.configure("labels: {main: prod}")
     world.commit()
     world.ok("deploy")
-    world.forget()
-    return world
 
 
 def test_a_healthy_setup_has_no_problems(healthy: World) -> None:
     found = looked(healthy)
     assert {one["status"] for one in found.values()} == {"ok"}
     assert {one["fix"] for one in found.values()} == {None}
-    assert set(found) == {
-        *("versions", "config", "prompts", "git"),
-        *("remote", "key", "key-accepted", "registry", "dialect"),
-    }
+    names = "versions config prompts git remote key key-accepted registry dialect"
+    assert [*found] == names.split()
     messages = {
         "prompts": "2 prompt files",
         "git": "branch main",
@@ -76,16 +71,11 @@ def test_a_healthy_setup_has_no_problems(healthy: World) -> None:
 # -- the configuration --------------------------------------------------------------------------------------
 
 
-SECRET = "pl_" + "0123456789abcdef0123456789"
-
-
 def test_without_a_configuration_the_rest_is_looked_at_as_far_as_it_goes(healthy: World) -> None:
     config = (healthy.root / "promptsync.yaml").read_text()
     for text in ("remotes: [", "remote: nowhere\n", f"# {SECRET}\n"):
         healthy.put("promptsync.yaml", text)
-        done = healthy.run("doctor", "--json")
-        assert (done.code, done.err, SECRET in done.out) == (1, "", False)
-        found = {one["name"]: one for one in done.document["checks"]}
+        found = looked(healthy, code=1)
         assert (found["config"]["status"], found["config"]["fix"]) == ("error", "promptsync schema config")
         assert set(found) == {"versions", "config"}
     (healthy.root / "promptsync.yaml").unlink()
@@ -121,10 +111,7 @@ TROUBLE: list[tuple[Callable[[World], object], tuple[str, str, str]]] = [
     (lambda world: shutil.rmtree(world.root / ".git"), ("git", "warning", "git init && git add --all")),
     (lambda world: world.git("init", "-q"), ("git", "warning", "git add --all && git commit")),
     (lambda world: world.put(".git/HEAD", "nonsense"), ("git", "error", "")),
-    (
-        lambda world: world.put("promptsync.yaml", "prompts: nowhere\n"),
-        ("prompts", "warning", "promptsync pull"),
-    ),
+    (lambda world: world.put("promptsync.yaml", "prompts: x\n"), ("prompts", "warning", "promptsync pull")),
 ]
 
 
@@ -159,8 +146,7 @@ def test_a_registry_that_fails_is_reported_with_its_fix(healthy: World) -> None:
         healthy.faults[:] = [fault(asking("GET", "/prompt-templates?"), reply)]
         healthy.forget()
         found = looked(healthy, code=1)
-        assert found[name]["status"] == "error"
-        assert fix in found[name]["fix"]
+        assert (found[name]["status"], fix in found[name]["fix"]) == ("error", True)
         assert len(healthy.seen) < 8  # nothing is tried again and again
     healthy.faults.clear()
     found = looked(healthy, "--remote", "http://127.0.0.1:9", code=1)
@@ -173,12 +159,9 @@ def test_a_registry_that_fails_is_reported_with_its_fix(healthy: World) -> None:
 
 def test_a_key_that_cannot_be_one_is_reported_before_it_is_sent(healthy: World) -> None:
     for key, message in (("", "there is no API key"), ("pl_quoted too", "invalid characters")):
-        done = healthy.run("doctor", "--json", PROMPTLAYER_API_KEY=key)
-        found = {one["name"]: one for one in done.document["checks"]}
-        assert (done.code, found["key"]["status"]) == (1, "error")
-        assert message in found["key"]["message"]
-        assert found["key"]["fix"]
-        assert "pl_" not in done.out
+        found = looked(healthy, code=1, PROMPTLAYER_API_KEY=key)
+        assert (found["key"]["status"], message in found["key"]["message"]) == ("error", True)
+        assert found["key"]["fix"] and "pl_" not in str(found)
     assert healthy.seen == []
     vendor = ("--remote", "https://api.promptlayer.com", "--offline")
     assert looked(healthy, *vendor, PROMPTLAYER_API_KEY="sk-other")["key"]["status"] == "warning"

@@ -14,7 +14,7 @@ import jsonschema_rs
 import pytest
 import yaml
 from checked_copy import suites
-from worlds import KEY, Run, World, made
+from worlds import KEY, Run, World, made, template
 
 from promptsync.checks.results import CheckResults
 from promptsync.commands.shared.checks import ResultFiles
@@ -26,19 +26,6 @@ from promptsync.registry.promptlayer import http
 from promptsync.registry.promptlayer.http import Throttle
 from promptsync.server.serve import THREADS
 from promptsync.show.github import disarmed, write_github_files
-
-FAILING = (
-    "status, diff, push, pull, lint nowhere.yaml, ls-remote, log a, label list, label move a prod, "
-    "promote a b, rollback a --label prod, eval list, eval run e, eval show e, eval pull t, agent list, "
-    "agent run a, agent show a, agent show 7, dataset list"
-)
-
-
-def test_a_failure_prints_one_document_with_the_keys_of_its_verb(world: World) -> None:
-    (world.root / "promptsync.yaml").unlink()
-    for line in FAILING.split(", "):
-        assert world.exits(2, *line.split(), "--json").document["error"]["message"]
-
 
 # -- ``promptsync schema``: the schemas that editors and other tools read ---------------------------------
 
@@ -63,10 +50,20 @@ def test_the_schemas_are_json_schema(world: World) -> None:
 # -- ``--format`` of the verbs, whatever they answer ------------------------------------------------------
 
 
-def test_json_is_one_of_the_forms_and_excludes_the_others(world: World) -> None:
+FAILING = (
+    "status, diff, push, pull, lint nowhere.yaml, ls-remote, log a, label list, label move a prod, "
+    "promote a b, rollback a --label prod, eval list, eval run e, eval show e, eval pull t, agent list, "
+    "agent run a, agent show a, agent show 7, dataset list"
+)
+
+
+def test_a_failure_prints_one_document_and_json_excludes_the_other_forms(world: World) -> None:
     for verb in ("status", "diff", "lint", "push"):
         assert world.run(verb, "--format", "json").document
         world.exits(2, verb, "--json", "--format", "github" if verb == "lint" else "markdown")
+    (world.root / "promptsync.yaml").unlink()
+    for line in FAILING.split(", "):
+        assert world.exits(2, *line.split(), "--json").document["error"]["message"]
 
 
 # -- The file of ``--junit``: writable before anything runs, and never left with old results -------------
@@ -87,8 +84,7 @@ def test_a_result_file_is_tried_first_and_never_left_with_old_results(tmp_path: 
             files(file)
     junit = files("out/file")
     (tmp_path / "out").rmdir()
-    problem = junit.write(None, CheckResults())
-    assert problem is not None and problem.exit_code == 2
+    assert (problem := junit.write(None, CheckResults())) and problem.exit_code == 2
     for error in (AnswerIsNo("no\x00 \ufffe\ud800 <&>"), KeyboardInterrupt()):  # which end a command
         (tmp_path / "report.xml").write_text("old")
         junit = files()
@@ -122,11 +118,8 @@ DISARMED = {
 }
 
 
-def test_no_line_of_a_log_gives_orders_to_the_workflow() -> None:
-    assert disarmed([*DISARMED]) == [*DISARMED.values()]
-
-
 def test_texts_of_prompts_are_shown_and_not_obeyed(world: World) -> None:
+    assert disarmed([*DISARMED]) == [*DISARMED.values()]
     world.write("a", "::: note\n::add-mask::secret\n##[group]x {name}", commit="Change prompts")
     world.ok("push")
     world.edit("a", "note", "new")
@@ -136,16 +129,15 @@ def test_texts_of_prompts_are_shown_and_not_obeyed(world: World) -> None:
     # what goes into a file stays as it is
     environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "GITHUB_ACTIONS": "true"}
     command = [*forked.command(), "-C", str(world.root), "show", "a"]
-    logged = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+    logged = subprocess.check_output(command, env=environ, text=True)
     assert "\\x3a:: note" in logged and "\\x23#[group]x" in logged
     with (world.root / "shown.yaml").open("w+") as file:
         subprocess.run(command, env=environ, stdout=file, check=True)
     shown = yaml.safe_load((world.root / "shown.yaml").read_text("utf-8"))
     assert shown["messages"][0]["content"] == "::: note\n::add-mask::secret\n##[group]x {name}"
 
-
-def test_outputs_cannot_be_ended_by_what_is_in_them(tmp_path: Path) -> None:
-    place = tmp_path / "output"
+    # An output cannot be ended by what is in it.
+    place = world.root / "output"
     write_github_files({"GITHUB_OUTPUT": str(place)}, (), {"released": "a=1", "body": "one\nEOF\ntwo"})
     assert place.read_text() == "released=a=1\nbody=one EOF two\n"
 
@@ -153,7 +145,7 @@ def test_outputs_cannot_be_ended_by_what_is_in_them(tmp_path: Path) -> None:
 # -- ``--jobs`` and ``jobs:`` limit the requests at once -------------------------------------------------
 
 
-def test_the_option_beats_the_configuration(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_is_a_number_and_the_option_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     widths: list[int] = []
     monkeypatch.setattr(http, "Throttle", lambda jobs: widths.append(jobs) or Throttle(jobs))
     world.ok("status")
@@ -163,15 +155,12 @@ def test_the_option_beats_the_configuration(world: World, monkeypatch: pytest.Mo
     world.ok("status")
     world.ok("status", "-j3")
     assert widths == [MOST_REQUESTS, 1, 4, 3]
-
-
-def test_jobs_is_a_number_from_1_to_32(world: World) -> None:
+    # It is a number from 1 to 32.
     before = (world.root / "promptsync.yaml").read_text()
     for value in ("0", "33", "2.5", "many"):
         world.says(2, "Invalid value for '-j' / '--jobs'", "push", "-j", value)
-        world.configure(f"url: '{world.url}', jobs: {value}", instead=f"url: '{world.url}'")
+        world.put("promptsync.yaml", before.replace("jobs: 4.0", f"jobs: {value}"))
         world.says(2, "remotes.team.jobs", "status")
-        world.put("promptsync.yaml", before)
     # Option, configuration and server agree on the most requests at once.
     remote = schema("config")["$defs"]["remote"]
     assert remote["properties"]["jobs"]["maximum"] == MOST_REQUESTS <= THREADS
@@ -222,15 +211,13 @@ def test_without_git_nothing_advises_a_commit(tmp_path: Path) -> None:
         assert ("synced: was written to 1 file\n" in out, "commit" in out) == (True, False)
 
 
-@pytest.fixture
-def ahead(world: World) -> World:
+@template
+def ahead(world: World) -> None:
     """``a`` in sync and changed here; ``b`` new."""
     world.write("a", commit="Say hello")
     world.ok("push")
     world.edit("a", "Hello", "Ciao")
     world.write("b", commit="Say ciao")
-    world.forget()
-    return world
 
 
 def test_push_asks_where_somebody_can_answer_unless_there_is_no_need(ahead: World) -> None:

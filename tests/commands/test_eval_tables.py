@@ -5,30 +5,23 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from checked_copy import edited
 from thanks import MODEL, SCRIPTED, add_polite, thanks
-from worlds import World, made, published_name
+from worlds import World, own_world, published_name
 
 
 def evaluation(count: int = 20, **more: Any) -> str:
     return thanks(count, **{"max_drop": 5, **more})
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@own_world(fixtures=SCRIPTED)
+def world(world: World) -> None:
     """``a`` and ``b`` are live and polite, and the table ``thanks`` checks them."""
-
-    def build(world: World) -> None:
-        add_polite(world, evaluation())
-        world.ok("deploy", "-y")
-
-    with made(tmp_path, fixtures=SCRIPTED) as world:
-        yield world.built(build)
+    add_polite(world, evaluation())
+    world.ok("deploy", "-y")
 
 
 def rude(world: World, name: str = "a") -> None:
@@ -40,10 +33,8 @@ def test_a_worse_text_fails_and_says_which_rows_and_nothing_is_published(world: 
     done = world.exits(1, "eval", "run", "--changed")
     assert "tables: 1 sheet to run with 20 cells and 20 model calls" in done.err
     assert re.search(r"a +20 +0 +100 \(v1\) +-100 +20 +0 +failed\n", done.out)
-    assert (
-        "a (thanks): row 1 got worse (Says thanks)\n    input: name: Customer 0\n    live: Thank you!\n"
-        in done.out
-    )
+    row = "row 1 got worse (Says thanks)\n    input: name: Customer 0\n    live: Thank you!\n"
+    assert f"a (thanks): {row}" in done.out
     assert "the verdict of its scorecard is fail; 20 of 20 rows got worse" in done.err
     assert not [seen for seen in world.writes if published_name(seen)]
 
@@ -56,11 +47,10 @@ def test_an_unchanged_text_passes_and_is_not_run_twice(world: World) -> None:
     world.run("eval", "run", "--changed")
     again = world.run("eval", "run", "thanks", "--prompt", "a")
     assert "tables: nothing to run" in again.err
-    anew = world.run("eval", "run", "thanks", "--prompt", "a", "--reuse", "0")
-    assert anew.code == 1 and "2 sheets to run" in anew.err
+    world.says(1, "2 sheets to run", "eval", "run", "thanks", "--prompt", "a", "--reuse", "0")
     assert "a (thanks): thanks 0, evaluated in uncommitted changes to" in again.out
-    shown = world.run("eval", "show", "thanks", "--prompt", "a")
-    assert (shown.code, shown.out.splitlines()[:2]) == (1, again.out.splitlines()[:2])
+    shown = world.exits(1, "eval", "show", "thanks", "--prompt", "a")
+    assert shown.out.splitlines()[:2] == again.out.splitlines()[:2]
     (world.root / "evaluations/thanks.yaml").rename(world.root / "evaluations/polite-answers.yaml")
     for name in ("polite-answers", "evaluations/polite-answers.yaml"):
         assert "b (thanks): not compared: b v1 is live" in world.run("eval", "run", name).out
@@ -124,17 +114,16 @@ def test_files_and_outputs_of_a_workflow(world: World, tmp_path: Path) -> None:
     place = tmp_path / "outputs"
     environ = {"GITHUB_OUTPUT": str(place), "GITHUB_REF": "refs/pull/12/merge"}
     done = world.run("eval", "run", "thanks", "--json", "--report", "out/report.html", **environ)
-    worse, fine = done.document["runs"]
-    assert (worse["prompts"], worse["verdict"]) == (["a"], "fail")
-    assert (worse["score"], worse["live_score"]) == (0, 100)
-    assert (fine["prompts"], fine["passed"], fine["verdict"]) == (["b"], True, None)
+    keys = ("prompts", "passed", "verdict", "score", "live_score")
+    worse, fine = ([run[key] for key in keys] for run in done.document["runs"])
+    assert (worse, fine[:3]) == ([["a"], False, "fail", 0, 100], [["b"], True, None])
     outputs = dict(line.split("=", 1) for line in place.read_text().splitlines())
     assert json.loads(outputs["scores"]) == {"a (thanks)": 0, "b (thanks)": 100}
     page = (world.root / "out/report.html").read_text("utf-8")
     assert "1 check passed, 1 failed" in page and "pull request 12" in page
     assert "A <del>polite</del> hello, {name}" in page and "A <ins>rude</ins> hello, {name}" in page
     world.commit("Be rude")
-    assert world.run("deploy", "-y", "--report", "report.html").code == 1
+    world.exits(1, "deploy", "-y", "--report", "report.html")
     assert "1 check failed" in (world.root / "report.html").read_text("utf-8")
 
 
@@ -152,8 +141,8 @@ def test_more_cells_than_the_limit_are_refused_and_a_run_that_is_not_awaited_is_
     started = world.ok("eval", "run", "thanks", "--prompt", "a", "--no-wait", "--max-cells", "20")
     world.configure("", instead="limits: {cells: 19}")
     assert "promptsync eval run thanks" in started.err
-    shown = world.run("eval", "show", "thanks", "--prompt", "a")
-    assert shown.code == 1 and "has no complete run of a as it is in your files" in shown.err
+    said = "has no complete run of a as it is in your files"
+    world.says(1, said, "eval", "show", "thanks", "--prompt", "a")
     # The hint runs what is shown, also on a table that no prompt names.
     world.put("evaluations/thanks.yaml", evaluation(prompts=[]))
     for options in (["--prompt", "a"], ["--prompt", "a", "--label", "prod", "--wait"]):
@@ -190,7 +179,7 @@ def test_noise_says_which_rows_move_and_what_that_allows(world: World) -> None:
     assert world.writes == []
 
 
-def test_the_list_has_files_tables_and_evaluations(world: World) -> None:
+def test_the_list_has_files_and_what_does_not_belong_here_or_has_markers_is_not_run(world: World) -> None:
     rows = [line.split() for line in world.ok("eval", "list").out.splitlines()]
     assert rows[0] == ["NAME", "KIND", "RUNS", "LAST", "SCORE", "ID"]
     # The table that the file has made is in its line.
@@ -200,9 +189,7 @@ def test_the_list_has_files_tables_and_evaluations(world: World) -> None:
     world.configure("include: [b]")
     assert [line[0] for line in world.ok("eval", "run", "thanks").lines[:2]] == ["PROMPT", "b"]
     world.says(2, "no prompt 'a' in your files", "eval", "run", "thanks", "--prompt", "a")
-
-
-def test_a_file_with_conflict_markers_is_not_run(world: World) -> None:
+    world.configure("", instead="include: [b]")
     path = world.root / "prompts/a.yaml"
     path.write_text("<<<<<<< ours\n" + path.read_text() + "=======\n>>>>>>> theirs\n")
     world.says(1, "prompts/a.yaml:1:1: Git conflict markers", "eval", "run", "thanks")

@@ -31,14 +31,6 @@ agents:
 
 
 @pytest.fixture
-def slow() -> Iterator[dict[str, str]]:
-    """The environment of a model that takes requests and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        yield {"PROMPTSYNC_MODEL_URL": url, "PROMPTSYNC_MODEL_NAME": "m"}
-
-
-@pytest.fixture
 def here(local: World) -> World:
     local.put("prompts/ask.yaml", "messages: [{role: user, content: '{question}'}]\n")
     put(local.root, FIXTURES)
@@ -48,9 +40,8 @@ def here(local: World) -> World:
 
 
 def test_a_score_under_the_minimum_is_exit_1(here: World) -> None:
-    assert here.run("eval", "run", "quality", "--min-score", "50").code == 0
-    ran = here.run("eval", "run", "quality", "--min-score", "50.5")
-    assert ran.code == 1
+    here.ok("eval", "run", "quality", "--min-score", "50")
+    ran = here.exits(1, "eval", "run", "quality", "--min-score", "50.5")
     assert ran.lines[1][:7] == ["quality", "v1", "4", "echo", "50.5", "failed:", "50"]
     assert "quality: 50 on the echo model is below the minimum of 50.5" in ran.err
     assert "quality: row 2, contains: check returned false" in ran.out
@@ -81,8 +72,8 @@ def test_lists_show_what_can_be_run_and_what_it_scored(here: World) -> None:
 
 
 def test_an_agent_that_was_only_started_is_shown_by_the_command_that_is_printed(here: World) -> None:
-    ran = here.run("agent", "run", "bot", "--var", "question=why", "--no-wait")
-    assert (ran.code, ran.lines[1]) == (0, ["bot", "3", "0", "running"])
+    ran = here.ok("agent", "run", "bot", "--var", "question=why", "--no-wait")
+    assert ran.lines[1] == ["bot", "3", "0", "running"]
     (command,) = [line.partition(": ")[2] for line in ran.err.splitlines() if line.startswith("bot: ")]
     assert command == "promptsync agent show 3 --wait"
     shown = here.run(*shlex.split(command)[1:])
@@ -93,14 +84,15 @@ def test_an_agent_that_was_only_started_is_shown_by_the_command_that_is_printed(
     assert "bot: promptsync agent show 4 --wait --remote local\n" in ran.err
 
 
-def test_a_wait_that_is_too_short_is_exit_1_and_names_the_command_that_goes_on(
-    here: World, slow: dict[str, str]
-) -> None:
-    ran = here.run("agent", "run", "bot", "--var", "question=why", "--timeout", "0.01", **slow)
-    assert ran.code == 1 and "timed out; execution 3 is still running" in ran.err
+def test_a_wait_that_is_too_short_is_exit_1_and_names_the_command_that_goes_on(here: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes requests and never answers
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        slow = {"PROMPTSYNC_MODEL_URL": url, "PROMPTSYNC_MODEL_NAME": "m"}
+        run = ("agent", "run", "bot", "--var", "question=why", "--timeout", "0.01")
+        ran = here.says(1, "timed out; execution 3 is still running", *run, **slow)
+        shown = here.ok("agent", "show", "3", **slow)
     assert ran.err.splitlines()[-1] == "hint: promptsync agent show 3 --wait"
-    shown = here.run("agent", "show", "3", **slow)
-    assert (shown.code, shown.lines[1][-1]) == (0, "running")
+    assert shown.lines[1][-1] == "running"
     assert shown.err == "execution 3: promptsync agent show 3 --wait\n"
 
 
@@ -134,7 +126,7 @@ def test_a_usage_error_is_exit_2(here: World) -> None:
 
 
 @pytest.fixture
-def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def checked(tmp_path: Path) -> Iterator[World]:
     with checked_copy(tmp_path) as checked:
         yield checked
 
@@ -210,11 +202,9 @@ def test_failed_cells_are_capped_in_the_text_and_whole_elsewhere(checked: World)
 # -- ``agent run --changed``: the agents of what changed, and their outputs -------------------------------
 
 
-BOT = {"name": "bot", "input_variables": {"name": "Ada"}}
-
-
 def test_the_agents_of_what_changed_run_with_their_inputs(checked: World) -> None:
-    change(checked, "a", "A politer hello, {name}", agents=[BOT])
+    agents = [{"name": "bot", "input_variables": {"name": "Ada"}}]
+    change(checked, "a", "A politer hello, {name}", agents=agents)
     change(checked, "b", "Bye, {name}")
     body = checked.ok("agent", "run", "--changed", "--json").document
     (one,) = body["runs"]
@@ -230,9 +220,9 @@ def test_the_agents_of_what_changed_run_with_their_inputs(checked: World) -> Non
         body["last"] = {"status": "FAILED", "value": None, "error_message": "out of\x1b order"}
 
     checked.faults.append(edited(broken, "execution-results"))
-    done = checked.run("agent", "run", "--changed", "--junit", "report.xml", "--json")
-    assert (done.code, "node last failed: out of" in done.document["error"]["message"]) == (1, True)
-    (one,) = done.document["runs"]
+    done = checked.exits(1, "agent", "run", "--changed", "--junit", "report.xml", "--json").document
+    assert "node last failed: out of" in done["error"]["message"]
+    (one,) = done["runs"]
     assert (one["passed"], one["outputs"]["first"]["value"]) == (False, "A politer hello, Ada")
     assert suites(checked.root / "report.xml") == {"bot": {"first": "passed", "last": "failure"}}
 

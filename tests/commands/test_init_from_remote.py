@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from worlds import Reply, Run, World, asking, failing, fault, template
+from worlds import Reply, World, asking, failing, fault, template
 
 from promptsync.files.config import load
 
@@ -26,10 +26,6 @@ def full(world: World) -> None:
     (world.root / "prompts").rmdir()
 
 
-def import_all(world: World, *arguments: str) -> Run:
-    return world.run(*FLAGS, "--remote", world.url, *arguments)
-
-
 def below(root: Path) -> list[str]:
     """Everything in a directory but what git and promptsync keep for themselves."""
     found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
@@ -37,11 +33,9 @@ def below(root: Path) -> list[str]:
 
 
 def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: World) -> None:
-    done = import_all(full, "--include", "support/*")
-    assert done.code == 0, str(done)
+    done = full.ok(*FLAGS, "--remote", full.url, "--include", "support/*")
     assert len(full.seen) <= 1.1 * len(OURS)
-    assert "30 prompts imported" in done.out
-    assert "13 ignored (not in include)" in done.out
+    assert "30 prompts imported" in done.out and "13 ignored (not in include)" in done.out
     assert full.states() == dict.fromkeys(OURS, "in-sync")
     ignored = "30 prompts, all in sync\n  13 registry prompts ignored (not in include)\n"
     assert full.run("status").out.endswith(ignored)
@@ -55,8 +49,7 @@ def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: Wo
     for name in sorted(OURS)[::2]:
         full.path(name).unlink()
     (full.root / ".promptsync" / "record.json").unlink()
-    again = import_all(full, "--include", "support/*")
-    assert (again.code, "15 prompts imported" in again.out) == (0, True), str(again)
+    assert "15 prompts imported" in full.ok(*FLAGS, "--remote", full.url, "--include", "support/*").out
     assert full.states() == dict.fromkeys(OURS, "in-sync")
 
 
@@ -95,15 +88,13 @@ def test_what_goes_wrong_before_the_first_file_leaves_nothing(full: World) -> No
     for arguments, reply, code, message in NOTHING_IS_WRITTEN:
         requests = asking("GET", "version=2" if "support/p01" in arguments else "/")
         full.faults[:] = [fault(requests, reply)] if reply is not None else []
-        done = import_all(full, *arguments)
-        assert (done.code, message in done.err) == (code, True), str(done)
+        full.says(code, message, *FLAGS, "--remote", full.url, *arguments)  # the last one counts
     # Without a terminal it must be said which prompts belong here.
     full.faults.clear()
-    done = import_all(full)
-    assert (done.code, "--include 'support/*'" in done.err) == (2, True)
+    done = full.says(2, "--include 'support/*'", *FLAGS, "--remote", full.url)
     groups = [("30", "support/*"), ("12", "billing/*"), ("1", "hello")]
     assert re.findall(r"^ +(\d+)  (.*)$", done.err, re.MULTILINE) == groups
-    assert import_all(full, "--json").document["error"]["code"] == "include-needed"
+    assert full.run(*FLAGS, "--remote", full.url, "--json").document["error"]["code"] == "include-needed"
     assert (below(full.root), full.writes) == ([], [])
 
 
@@ -131,9 +122,8 @@ def test_files_that_are_there_are_never_overwritten(full: World) -> None:
     mine = full.write("support/p02", "Mine {name}").read_bytes()
     same = full.write("support/p03", "Theirs {name}").read_bytes()
     full.write("support/only-here")
-    done = import_all(full, "--include", "support/*")
-    assert done.code == 3
-    assert "1 existing file differs from the registry" in done.err
+    said = "1 existing file differs from the registry"
+    done = full.says(3, said, *FLAGS, "--remote", full.url, "--include", "support/*")
     assert "support/p02  prompts/support/p02.yaml" in done.err
     assert full.path("support/p02").read_bytes() == mine
     assert full.path("support/p03").read_bytes() == same
@@ -158,8 +148,7 @@ def test_a_configuration_that_is_there_is_kept_and_needs_an_include_of_its_own(f
 
     # It has to know the registry.
     path.write_text("include: ['*']\n")
-    done = import_all(full)
-    assert (done.code, "has no remote" in done.err) == (2, True)
+    done = full.says(2, "has no remote", *FLAGS, "--remote", full.url)
     line = done.err.partition("add to remotes: in promptsync.yaml: ")[2].splitlines()[0]
     path.write_text(f"include: ['*']\nremotes:\n  {line}\n")
     full.ok(*FLAGS, "--remote", "production")

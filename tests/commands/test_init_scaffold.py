@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from gitcopy import git
-from worlds import Run, World, made
+from worlds import World, made, template
 
 import promptsync
 from promptsync.cli import VERBS
@@ -225,16 +225,14 @@ SECTION = StarterKind.AGENTS.starter_text(AGENTS)
 INSTRUCTIONS = StarterKind.AGENTS.starter_text(SKILL)
 
 
-@pytest.fixture
-def empty(world: World) -> World:
+@template
+def empty(world: World) -> None:
     world.commit("Add promptsync.yaml")
-    return world
 
 
 def test_both_files_are_written_for_the_paths_of_the_working_copy_and_need_no_package(empty: World) -> None:
     document = empty.run("init", "--agents", "--json").document
-    assert document["created"][-2:] == [AGENTS, SKILL]
-    assert "package" not in document
+    assert document["created"][-2:] == [AGENTS, SKILL] and "package" not in document
     assert (text_of(empty, AGENTS), text_of(empty, SKILL)) == (SECTION, INSTRUCTIONS)
     assert empty.run("init", "--agents", "--json").document["kept"][-2:] == [AGENTS, SKILL]
     (commit,) = (step["do"] for step in document["next"])
@@ -290,35 +288,24 @@ def test_beside_a_file_that_cannot_be_read_or_a_link_nothing_is_written(empty: W
         (AGENTS, ".git", 2, "AGENTS.md cannot be read"),  # a directory
     ):
         (empty.root / path).symlink_to(target)
-        done = empty.run("init", "--agents")
-        assert (done.code, said in done.err, [*outside.iterdir()]) == (code, True, []), str(done)
-        assert not (empty.root / "promptsync.yaml").exists()
+        empty.says(code, said, "init", "--agents")
+        assert [*outside.iterdir()] == [] and not (empty.root / "promptsync.yaml").exists()
         (empty.root / path).unlink()
 
 
-# -- the format of skills: https://agentskills.io/specification ----------------------------------------------
-
-
 def test_the_skill_follows_the_format() -> None:
+    """See https://agentskills.io/specification; it recommends at most 5,000 tokens."""
     _, head, body = re.split(r"^---\n", INSTRUCTIONS, maxsplit=2, flags=re.MULTILINE)
     fields = yaml.safe_load(head)
-    assert set(fields) <= {"name", "description", "license", "compatibility", "metadata", "allowed-tools"}
-    assert fields["name"] == Path(SKILL).parent.name
-    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", fields["name"]) and len(fields["name"]) <= 64
-    assert 1 <= len(fields["description"]) <= 1024 and 1 <= len(fields["compatibility"]) <= 500
-    assert "<" not in head and ">" not in head
-    assert len(body) / 3 < 5000  # the most tokens that the format recommends
+    assert [*fields] == ["name", "description", "compatibility"] and fields["name"] == Path(SKILL).parent.name
+    assert len(fields["description"]) <= 1024 and len(fields["compatibility"]) <= 500
+    assert "<" not in head and ">" not in head and len(body) / 3 < 5000
 
 
 # -- the commands --------------------------------------------------------------------------------------------
 
-NAMES = {
-    "NAME": "support/refund",
-    "NEW": "support/greeting",
-    "BRANCH": "calmer",
-    "MESSAGE": "'Answer calmly'",
-    "TEXT": "refund",
-}
+NAMES = {"NAME": "support/refund", "NEW": "support/greeting", "BRANCH": "calmer"}
+NAMES |= {"MESSAGE": "'Answer calmly'", "TEXT": "refund"}
 REFUSED = ("push", "deploy", "promote", "rollback", "label set", "label move", "label delete", "track")
 
 
@@ -346,18 +333,12 @@ def copy(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-def as_agent(world: World, *arguments: str) -> Run:
-    return world.run(*arguments, PROMPTSYNC_READ_ONLY="1")
-
-
 def test_every_command_works_in_a_copy_of_the_example(copy: World) -> None:
-    programs = []
     lines = [*commands(SECTION), *commands(INSTRUCTIONS)]
+    programs = [program for program, *_ in lines]
     for program, *arguments in sorted(lines, key=lambda command: command[0] == "git"):
-        programs.append(program)
         if program == "promptsync":
-            done = as_agent(copy, *arguments)
-            assert done.code == 0, f"{arguments}\n{done}"
+            copy.ok(*arguments, PROMPTSYNC_READ_ONLY="1")
         else:
             copy.git(*arguments)
     assert programs.count("promptsync") >= 8 and "git" in programs
@@ -373,12 +354,11 @@ def test_the_skill_and_the_section_say_what_is_true(copy: World) -> None:
     assert tuple(re.findall(r"`([^`]+)`", skill[1])) == REFUSED
     assert set(re.findall(r"`([^`]+)`", section[1])) == {words.split()[0] for words in REFUSED} <= set(VERBS)
     # The skill explains the exit codes and keys that exist.
-    codes = re.findall(r"(?m)^\| (\d+) \|", INSTRUCTIONS)
-    assert codes == ["0", "1", "2", "3", "4", "5"]
-    documents = {"status": as_agent(copy, "status", "--json").document}
-    documents["eval run"] = as_agent(copy, "eval", "run", "refund quality", "--json").document
+    assert re.findall(r"(?m)^\| (\d+) \|", INSTRUCTIONS) == [*"012345"]
+    documents = {"status": copy.run("status", "--json").document}
+    documents["eval run"] = copy.run("eval", "run", "refund quality", "--json").document
     copy.put("prompts/support/bad.yaml", "x: 1\n")
-    documents["lint"] = as_agent(copy, "lint", "--json").document
+    documents["lint"] = copy.run("lint", "--json").document
     for verb, keys in re.findall(r"(?m)^- `([a-z ]+)`: (.*)", INSTRUCTIONS):
         collection, *names = re.findall(r"`([a-z_]+)`", keys)
         first = documents.pop(verb)[collection][0]

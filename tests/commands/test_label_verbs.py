@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from thanks import MODEL, SCRIPTED, thanks
-from worlds import World, asking, failing, fault, made, template
+from worlds import World, asking, failing, fault, own_world, template, template_on
 
 
 def only(world: World, name: str, **versions: int) -> None:
@@ -20,11 +17,13 @@ def only(world: World, name: str, **versions: int) -> None:
     world.point(name, **versions)
 
 
+world = own_world(fixtures=SCRIPTED)(lambda world: None)
+
+
 @template
 def here(world: World) -> None:
-    for name, texts in {"refund": ("one", "two", "three"), "greet": ("one", "two")}.items():
-        for text in texts:
-            world.publish(name, text, commit_message=text)
+    world.publish_all("refund", "one", "two", "three")
+    world.publish_all("greet", "one", "two")
 
 
 # -- label ---------------------------------------------------------------------------------------------
@@ -33,12 +32,10 @@ def here(world: World) -> None:
 def test_a_label_goes_through_its_life(here: World) -> None:
     create = ("label", "set", "refund", "prod", "--version", "1")
     planned = here.run(*create, "--dry-run", "--json").document["fingerprint"]
-    other = here.run("label", "set", "greet", "prod", "--expect", planned)
-    assert other.code == 3 and " label set greet prod --dry-run" in other.err
+    here.says(3, " label set greet prod --dry-run", "label", "set", "greet", "prod", "--expect", planned)
     assert here.run(*create, "--expect", planned).lines == [["created", "refund", "prod", "new", "->", "v1"]]
-    assert here.run("label", "move", "refund", "prod", "--to", "2").lines == [
-        ["moved", "refund", "prod", "v1", "->", "v2"]
-    ]
+    moved = here.run("label", "move", "refund", "prod", "--to", "2").lines
+    assert moved == [["moved", "refund", "prod", "v1", "->", "v2"]]
     assert here.run("label", "list").lines == [["refund", "prod", "v2", "latest", "v3"]]
     assert here.run("label", "list", "-v").lines[1] == ["refund", "prod.previous", "v1", "latest", "v3"]
     first, *_ = here.run("label", "list", "--json").document["labels"]
@@ -117,26 +114,19 @@ def test_a_snippets_label_in_use_is_deleted_only_with_force(here: World) -> None
 
 
 BEFORE = {"prod": 2, "prod.previous": 1, "staging": 3}
-QUESTIONS = [
-    ("label delete refund prod", "prod is deleted on 1 prompt. Continue?"),
-    ("label set refund live", "live is created on 1 prompt. Continue?"),
-    *(
-        (line, "prod moves on 1 prompt. Continue?")
-        for line in (
-            "label move refund prod",
-            "label move refund prod --to 1 --force",
-            "rollback refund --label prod",
-            "promote staging prod",
-        )
-    ),
-]
+QUESTIONS = {
+    "prod is deleted": "label delete refund prod",
+    "live is created": "label set refund live",
+    "prod moves": "label move refund prod; label move refund prod --to 1 --force; "
+    "rollback refund --label prod; promote staging prod",
+}
 
 
 def test_the_plan_is_confirmed_by_an_answer_or_an_option(here: World) -> None:
-    for line, question in QUESTIONS:
+    for question, line in ((done, line) for done, lines in QUESTIONS.items() for line in lines.split("; ")):
         only(here, "refund", **BEFORE)
         asked = here.on_terminal(*line.split(), answer="n\n")
-        assert (asked.code, question in asked.err) == (1, True), str(asked)
+        assert (asked.code, f"{question} on 1 prompt. Continue?" in asked.err) == (1, True), str(asked)
         assert " -> v" in asked.err or " -> deleted" in asked.err
         ran = here.says(2, f"{line} --yes", *line.split(), CI="")
         assert "v2" in ran.out or "v3" in ran.out
@@ -188,8 +178,8 @@ def test_a_promotion_moves_every_prompt_in_scope_and_remembers_the_way_back(here
 def test_a_rollback_undoes_the_last_release_once_or_goes_to_the_version_it_is_given(here: World) -> None:
     here.point("refund", prod=1, staging=3)
     here.run("promote", "staging", "prod")
-    ran = here.run("rollback", "refund", "--label", "prod")
-    assert (ran.code, ran.lines) == (0, [["moved", "refund", "prod", "v3", "->", "v1", "lower"]])
+    ran = here.ok("rollback", "refund", "--label", "prod")
+    assert ran.lines == [["moved", "refund", "prod", "v3", "->", "v1", "lower"]]
     again = here.says(3, "v3 was rolled back already", "rollback", "refund", "--label", "prod")
     assert "hint: promptsync log refund\n" in again.err
     # Labels that promptsync keeps itself are never suggested.
@@ -231,24 +221,19 @@ FAILED = {"name": "a", "version": 2, "failed": True, "reason": REASON}
 NEVER_RAN = {"name": "a", "version": 3, "failed": False, "reason": "thanks has no complete result for it"}
 
 
-@pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[World]:
+@template
+def guarded(world: World) -> None:
     """``a`` v1 passed and is under prod; v2 failed and v3 never ran, as ``b``, which has no checks."""
-
-    def build(world: World) -> None:
-        config(world, "labels: {main: prod}", CHECKS)
-        world.put("evaluations/thanks.yaml", thanks(2, prompts=[]))
-        world.write("a", "A polite hello, {name}", model=MODEL)
-        world.write("b", "Hello {name}", commit="Add a and b")
-        world.ok("deploy")
-        world.write("a", "A rude hello, {name}", model=MODEL)
-        world.write("b", "Bye {name}", commit="Be brief")
-        assert world.run("deploy").code == 1
-        world.ok("push")
-        world.publish("a", "A moody hello, {name}", metadata={"model": {**MODEL, "parameters": {}}})
-
-    with made(tmp_path, fixtures=SCRIPTED) as world:
-        yield world.built(build)
+    config(world, "labels: {main: prod}", CHECKS)
+    world.put("evaluations/thanks.yaml", thanks(2, prompts=[]))
+    world.write("a", "A polite hello, {name}", model=MODEL)
+    world.write("b", "Hello {name}", commit="Add a and b")
+    world.ok("deploy")
+    world.write("a", "A rude hello, {name}", model=MODEL)
+    world.write("b", "Bye {name}", commit="Be brief")
+    world.exits(1, "deploy")
+    world.ok("push")
+    world.publish("a", "A moody hello, {name}", metadata={"model": {**MODEL, "parameters": {}}})
 
 
 def config(world: World, *lines: str) -> None:
@@ -272,12 +257,11 @@ MOVES = [
 ]
 
 
-@pytest.fixture
-def staged(guarded: World) -> World:
+@template_on("guarded")
+def staged(world: World) -> None:
     """``a`` v2 and ``b`` v2 are under staging as well."""
     for version in ("a@2", "b@2"):
-        guarded.ok("label", "set", version, "staging")
-    return guarded
+        world.ok("label", "set", version, "staging")
 
 
 def test_a_move_to_what_failed_its_checks_needs_an_option(staged: World) -> None:
@@ -352,17 +336,13 @@ def test_what_no_checks_guard_costs_no_request_and_no_warning(guarded: World) ->
 # -- on hold --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def rolled_back(guarded: World) -> World:
+@template_on("guarded")
+def rolled_back(world: World) -> None:
     """``b`` v3, which is under staging as well, was released and rolled back to v1; v2 was never live."""
-
-    def build(world: World) -> None:
-        world.write("b", "See you, {name}", commit="Say see you")
-        world.ok("deploy", "b")
-        world.ok("label", "set", "b", "staging")
-        world.ok("rollback", "b@1", "-y")
-
-    return guarded.built(build)
+    world.write("b", "See you, {name}", commit="Say see you")
+    world.ok("deploy", "b")
+    world.ok("label", "set", "b", "staging")
+    world.ok("rollback", "b@1", "-y")
 
 
 ON_HOLD = [
@@ -392,7 +372,6 @@ def test_a_move_up_to_what_was_rolled_back_needs_a_yes(rolled_back: World) -> No
     # A question names what is on hold, and other labels move.
     only(rolled_back, "b", **labels)
     done = rolled_back.on_terminal("promote", "staging", "prod", answer="n\n")
-    assert done.code == 1, str(done)
     assert "prod moves on 1 prompt, to a version that is on hold: b v3. Continue?" in done.err
     rolled_back.ok("rollback", "b@1", "--label", "staging")
     assert warnings(rolled_back, "label", "move", "b", "staging") == []  # no branch releases it
@@ -400,7 +379,6 @@ def test_a_move_up_to_what_was_rolled_back_needs_a_yes(rolled_back: World) -> No
     done = rolled_back.exits(3, "promote", "staging", "prod")
     assert "b: v3 has no passing check: nightly counts only in a deploy" in done.out
     assert "v3 of 'b' is on hold: prod was rolled back to v1; no label was changed" in done.err
-    assert "hint: promptsync deploy b --label prod --again\n" in done.err
 
 
 # -- uncommitted checks ---------------------------------------------------------------------------------

@@ -23,13 +23,8 @@ def copy(local: World) -> Path:
 
 
 def environment(root: Path, **variables: str) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(root),
-        "TERM": "xterm",
-        "PAGED": str(root / "paged"),
-        **variables,
-    }
+    own = {"HOME": str(root), "TERM": "xterm", "PAGED": str(root / "paged")}
+    return {"PATH": os.environ["PATH"], **own, **variables}
 
 
 def on_terminal(root: Path, line: str, **variables: str) -> tuple[int, str]:

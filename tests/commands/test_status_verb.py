@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from thanks import MODEL, SCRIPTED, thanks
-from worlds import World, asking, failing, fault, made, template
+from thanks import MODEL, SCRIPTED, add_polite, thanks
+from worlds import World, asking, failing, fault, own_world, template
+
+world = own_world(fixtures=SCRIPTED)(lambda world: None)
 
 
 @template
@@ -37,8 +37,7 @@ EXPECTED = {name: name for name in ALIKE.split()} | {"broken": "invalid", "old-n
 
 
 def test_every_prompt_is_listed_with_who_changed_it(states: World) -> None:
-    found = states.run("status", "--json")
-    assert found.code == 1  # a file cannot be read
+    found = states.exits(1, "status", "--json")  # a file cannot be read
     prompts = {one["name"]: one for one in found.document["prompts"]}
     assert {name: prompts[name]["state"] for name in EXPECTED} == EXPECTED
     assert prompts["behind"]["version"] == 2
@@ -53,9 +52,9 @@ def test_every_prompt_is_listed_with_who_changed_it(states: World) -> None:
     assert states.writes == []
     # Offline needs no key.
     states.forget()
-    done = states.run("status", "--offline", "--json", PROMPTLAYER_API_KEY="")
+    done = states.exits(1, "status", "--offline", "--json", PROMPTLAYER_API_KEY="")
     offline = {one["name"]: one["state"] for one in done.document["prompts"]}
-    assert (done.code, states.seen) == (1, [])
+    assert states.seen == []
     assert offline["in-sync"] == offline["behind"] == "in-sync"
     assert offline["ahead"] == offline["diverged"] == "ahead"
     assert [offline[name] for name in ("new", "broken")] == ["new", "invalid"]
@@ -66,7 +65,6 @@ def test_every_prompt_is_listed_with_who_changed_it(states: World) -> None:
     drift = {"behind", "diverged", "deleted-remotely", "old-name", "remote-only"}
     for name in EXPECTED.keys() - {"broken"}:
         states.exits(int(name in drift), "status", name, "--drift")
-    assert states.run("status", "--drift", "--json").document["exit_code"] == 1
     states.says(2, "--offline and --drift cannot be combined", "status", "--drift", "--offline")
     states.configure("include: [ahead, new]")
     states.ok("status", "--drift")
@@ -77,7 +75,7 @@ def test_differences_are_no_failure_unless_asked(world: World) -> None:
     assert world.ok("status", "--json").document["prompts"] == []
     world.write("a")
     world.ok("status")
-    assert world.run("status", "--exit-code").code == 1
+    world.exits(1, "status", "--exit-code")
     world.ok("push")
     assert "1 prompt, all in sync" in world.ok("status", "--exit-code").out
     for number in range(25):
@@ -119,27 +117,15 @@ def test_offline_a_fresh_clone_knows_nothing_and_says_so(world: World) -> None:
 # -- ``status`` shows what is not released, and why -------------------------------------------------------
 
 
-CONFIG = """labels: {main: prod}
-checks:
-- {match: a, table: thanks, min_score: 100}
-"""
 REASON = "thanks: score 0 is below the minimum of 100"
 
 
-@pytest.fixture
-def released(tmp_path: Path) -> Iterator[World]:
+@template
+def released(world: World) -> None:
     """``a``, which has checks, and ``b`` are released to prod."""
-
-    def build(world: World) -> None:
-        world.configure(CONFIG)
-        for name in "ab":
-            world.write(name, "A polite hello, {name}", model=MODEL)
-        world.put("evaluations/thanks.yaml", thanks(2, prompts=[]))
-        world.commit("Add prompts")
-        world.ok("deploy")
-
-    with made(tmp_path, fixtures=SCRIPTED) as world:
-        yield world.built(build)
+    world.configure("checks: [{match: a, table: thanks, min_score: 100}]")
+    add_polite(world, thanks(2, prompts=[]))
+    world.ok("deploy")
 
 
 def pending(world: World) -> dict[str, object]:
