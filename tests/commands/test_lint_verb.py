@@ -25,7 +25,10 @@ def tree(world: World, **files: str) -> None:
 
 
 def problems(world: World, *arguments: str) -> list[dict[str, Any]]:
-    return list(world.run("lint", "--json", *arguments).document["problems"])
+    done = world.run("lint", "--json", *arguments)
+    found: list[dict[str, Any]] = done.document["problems"]
+    assert done.code == any(one["severity"] == "error" for one in found)
+    return found
 
 
 def rules(world: World, *arguments: str) -> list[tuple[str, str]]:
@@ -34,9 +37,8 @@ def rules(world: World, *arguments: str) -> list[tuple[str, str]]:
 
 def test_errors_are_shown_with_place_rule_and_hint(world: World) -> None:
     tree(world, a__one=BROKEN, two="name: no\ncontent: x\n")
-    done = world.run("lint")
-    lines = done.out.splitlines()
-    assert (done.code, lines[0].startswith("prompts/a/one.yaml:6:5: error: jinja2: ")) == (1, True)
+    lines = world.exits(1, "lint").out.splitlines()
+    assert lines[0].startswith("prompts/a/one.yaml:6:5: error: jinja2: ")
     assert lines[0].endswith("[jinja-syntax]")
     for arguments in (["--json"], ["--format", "json"]):
         document = world.exits(1, "lint", *arguments).document
@@ -170,9 +172,6 @@ def test_it_loads_neither_http_nor_git_nor_the_server(world: World) -> None:
 # -- ``lint --deleted``: who uses a prompt that is deleted or renamed, in files that the commit leaves alone
 
 
-USER = "prompts/user.yaml"
-
-
 @template
 def team(world: World) -> None:
     """``user`` includes ``tone``, ``other`` nothing, and ``draft``, which is not in git, a later prompt."""
@@ -183,9 +182,7 @@ def team(world: World) -> None:
 
 
 def gone(world: World, *files: str) -> list[tuple[str, str]]:
-    done = world.run("lint", "--deleted", *(str(world.root / file) for file in files), "--json")
-    found: list[dict[str, Any]] = done.document["problems"]
-    assert done.code == (1 if found else 0)
+    found = problems(world, "--deleted", *(str(world.root / file) for file in files))
     return [(Path(one["path"]).name, one["rule"]) for one in found]
 
 
@@ -204,7 +201,7 @@ CHANGES: list[Callable[[World], object]] = [
 
 
 def test_a_reference_to_a_prompt_that_is_gone_is_found(team: World) -> None:
-    named: list[tuple[str, ...]] = [(), ("prompts/other.yaml",), (USER,)]
+    named: list[tuple[str, ...]] = [(), ("prompts/other.yaml",), ("prompts/user.yaml",)]
     begin = team.git("rev-parse", "HEAD").strip()
     for change in CHANGES:
         assert [gone(team, *files) for files in named] == [[]] * 3
@@ -217,22 +214,18 @@ def test_a_reference_to_a_prompt_that_is_gone_is_found(team: World) -> None:
 
 
 def test_all_configurations_of_a_repository_are_looked_at(team: World, tmp_path: Path) -> None:
-    """A hook runs at the top of a monorepo, where there may be no promptsync.yaml."""
     team.git("mv", "prompts/tone.yaml", "prompts/voice.yaml")
     assert gone(team) == []  # the name stays
-    for service in ("bot", "shop"):
-        folder = team.root / "services" / service
-        (folder / "prompts").mkdir(parents=True)
-        (folder / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
-        (folder / "prompts/tone.yaml").write_text("content: Be kind.\n", "utf-8")
-        (folder / "prompts/user.yaml").write_text("content: '@@@tone@version_number:1@@@'\n", "utf-8")
+    for service in ("services/bot", "services/shop"):
+        team.put(f"{service}/promptsync.yaml", "prompts: prompts\n")
+        team.put(f"{service}/prompts/tone.yaml", "content: Be kind.\n")
+        team.put(f"{service}/prompts/user.yaml", "content: '@@@tone@version_number:1@@@'\n")
     team.git("rm", "-q", "promptsync.yaml")
     team.commit("Add two services")
     (team.root / "services/shop/prompts/tone.yaml").unlink()
-    done = team.run("lint", "--deleted", "--json")
-    (problem,) = done.document["problems"]
+    (problem,) = problems(team, "--deleted")
     assert (problem["path"], problem["rule"]) == ("services/shop/prompts/user.yaml", "snippet-missing")
-    (team.root / "services/shop/promptsync.yaml").write_text("{{ template", "utf-8")
+    team.put("services/shop/promptsync.yaml", "{{ template")
     (team.root / "services/bot/promptsync.yaml").unlink()
     assert gone(team) == []
     assert gone(team, "services/shop/promptsync.yaml") == [("promptsync.yaml", "config")]
@@ -265,17 +258,13 @@ def lints(world: World, files: Mapping[str, str], *arguments: str) -> list[str]:
     return [line for line in shown if not line.startswith("prompts/")][:-1]
 
 
+MISSING = "error: The rows have no column for the variable 'mood' of support/refund."
+MISSING += " [evaluation-missing-variable]"
 TWENTY = "rows:\n" + "- {question: q, right: c}\n" * 20
 LACKING: list[tuple[str, list[str]]] = [
     (f"prompts: support/sort\nmax_drop: 5\n{TWENTY}{WHOLE}", []),
     (f"prompts: support/refund\n{ROWS}{WHOLE}", []),
-    (
-        f"prompts: support/refund\n{QUESTION}{WHOLE}",
-        [
-            "2:1: error: The rows have no column for the variable 'mood' of support/refund."
-            " [evaluation-missing-variable]"
-        ],
-    ),
+    (f"prompts: support/refund\n{QUESTION}{WHOLE}", [f"2:1: {MISSING}"]),
     (f"prompts: support/refund\n{QUESTION}variables: {{mood: right}}\n{WHOLE}", []),
     (
         f"prompts: support/sort\n{ROWS}{WHOLE}",
@@ -313,7 +302,7 @@ def test_what_an_evaluation_lacks(world: World) -> None:
         assert lints(world, {"evaluations/x.yaml": text}) == wrong
     files = {"evaluations/x.yaml": QUESTION + WHOLE}
     files["promptsync.yaml"] = "checks: [{match: 'support/*', table: x}]\n"
-    assert lints(world, files) == [LACKING[2][1][0].replace("2:1", "1:1")]
+    assert lints(world, files) == [f"1:1: {MISSING}"]
     # A prompt that cannot be read is not missed.
     files = {"evaluations/x.yaml": f"prompts: support/sort\n{QUESTION}{WHOLE}"}
     files["prompts/support/sort.yaml"] = "name: support/sort\ncontnt: Hi\n"
@@ -323,14 +312,10 @@ def test_what_an_evaluation_lacks(world: World) -> None:
 
 def test_files_that_a_hook_passes(world: World) -> None:
     files = {
-        "evaluations/x.yaml": "prompts: support/sort\nrows: x.csv\n" + WHOLE,
+        "evaluations/x.yaml": f"prompts: support/sort\nrows: x.csv\n{WHOLE}",
         "evaluations/x.csv": "a,a\n",
     }
     wrong = ["evaluations/x.csv:1:1: error: The header has the column 'a' twice. [evaluation-rows]"]
-    assert lints(world, files, "evaluations/x.yaml") == wrong
-    assert lints(world, files, "evaluations/x.csv") == wrong
+    for path in files:
+        assert lints(world, files, path) == wrong
     assert lints(world, files, "prompts/tone.yaml") == []
-    assert world.run("lint", "--format", "github").out.splitlines()[0] == (
-        "::error file=evaluations/x.csv,line=1,col=1,title=promptsync evaluation-rows::"
-        "The header has the column 'a' twice."
-    )

@@ -89,7 +89,6 @@ def test_a_row_that_is_too_wide_is_wrapped_like_a_text():
     (line,) = row_lines([Row("pinned", "warn", "tone", note="refund pins v1, not v2", command=command)])
     first, second = map(click.unstyle, fitted([line], 60))
     assert (first, second) == ("  pinned  tone: refund pins v1, not v2", f"      {command}")
-    assert [click.unstyle(one) for one in fitted([line], 90)] == [click.unstyle(line)]
 
 
 # -- verbs on a narrow terminal -----------------------------------------------------------------------------
@@ -97,7 +96,6 @@ def test_a_row_that_is_too_wide_is_wrapped_like_a_text():
 
 @template
 def busy(world: World) -> None:
-    """Prompts with labels and long texts in several states."""
     for name in ("support/refund", "support/日本語のプロンプト", "support/order-status-of-a-customer"):
         world.write(name, "You answer questions about refunds. " * 3 + "Hello {name}")
     world.commit("Answer refund questions kindly, and never promise a date to anybody")
@@ -107,12 +105,9 @@ def busy(world: World) -> None:
 
 
 def test_every_list_has_room_on_a_terminal_of_forty_columns(busy: World) -> None:
-    lists = (
-        "status -v, diff support/refund, push --dry-run, ls-remote, log support/refund --oneline, label list"
-    )
+    lists = "status -v, diff support/refund, push -n, ls-remote, log support/refund --oneline, label list"
     for arguments in lists.split(", "):
         text = busy.screen(*arguments.split(), columns=40)
-        assert "\x1b[" in text
         tables = [line for line in click.unstyle(text).splitlines() if line.startswith("  ")]
         wide = [line for line in tables if output.width(line) > 40]
         # what is longer than the terminal itself is left to the terminal
@@ -149,54 +144,43 @@ def test_colour_says_nothing_that_words_do_not_say(busy: World) -> None:
 
 
 QUIET = [
-    (["status"], "  ahead"),
-    (["push", "-n"], "  update"),
-    (["diff", "--name-only"], "support/refund"),
-    (["pull"], "  updated"),
-    (["push"], "1 prompt published\n"),
-    (["status"], ""),
-    (["push"], ""),
-    (["pull"], ""),
-    (["diff"], ""),
-    (["lint"], ""),
-    (["doctor"], ""),
+    *(("status", "  ahead"), ("push -n", "  update"), ("diff --name-only", "support/refund")),
+    *(("pull", "  updated"), ("push", "1 prompt published\n")),
+    *((verb, "") for verb in ("status", "push", "pull", "diff", "lint", "doctor")),
 ]
 
 
 def test_quiet_leaves_the_answer_alone(busy: World) -> None:
     for arguments, begins in QUIET:
-        done = busy.ok(*arguments, "-q")
+        done = busy.ok(*arguments.split(), "-q")
         assert (done.out.startswith(begins), done.out == "", done.err) == (True, begins == "", "")
         for aside in ("remote team", "nothing to", "in sync", "file written", " failed, ", "DRY RUN"):
             assert aside not in done.out
 
 
-OTHER_WORDS = {"status": "statsu STATUS", "push": "publish apply", "push --prune NAME": "rm", "eval": "evals"}
-MEANT = [
-    *(
-        (word, f"did you mean 'promptsync {verb}'?")
-        for verb in OTHER_WORDS
-        for word in OTHER_WORDS[verb].split()
-    ),
-    ("help statsu", "did you mean 'promptsync status'?"),
-    ("help eval rn", "did you mean 'promptsync eval run'?"),
-    ("help diff more", "promptsync diff has no command 'more'"),
-    ("qqqqqq", "hint: promptsync help\n"),
-    ("eval rn", "did you mean 'promptsync eval run'?"),
-    ("label mvoe", "did you mean 'promptsync label move'?"),
-    ("label qqqqqq", "hint: promptsync label --help"),
-    ("ls-remote --status activ", "'activ' is not one of 'active', 'deleted', 'all'"),
-    ("push --dryrun", "'--dry-run'"),
-    ("push -m", "hint: promptsync push --help"),
-    ("--josn", "Did you mean one of: '--jobs', '--json'?"),
-]
+MEANT = {
+    "did you mean 'promptsync status'?": "statsu; STATUS; help statsu",
+    "did you mean 'promptsync push'?": "publish; apply",
+    "did you mean 'promptsync push --prune NAME'?": "rm",
+    "did you mean 'promptsync eval'?": "evals",
+    "did you mean 'promptsync eval run'?": "eval rn; help eval rn",
+    "did you mean 'promptsync label move'?": "label mvoe",
+    "promptsync diff has no command 'more'": "help diff more",
+    "hint: promptsync help\n": "qqqqqq",
+    "hint: promptsync label --help": "label qqqqqq",
+    "'activ' is not one of 'active', 'deleted', 'all'": "ls-remote --status activ",
+    "'--dry-run'": "push --dryrun",
+    "hint: promptsync push --help": "push -m",
+    "Did you mean one of: '--jobs', '--json'?": "--josn",
+}
 
 
 def test_a_mistyped_word_gets_a_suggestion(capsys):
-    for line, hint in MEANT:
-        assert run(line.split(), {}) == 2
-        out, err = capsys.readouterr()
-        assert (hint in err, out) == (True, ""), line
+    for hint, lines in MEANT.items():
+        for line in lines.split("; "):
+            assert run(line.split(), {}) == 2
+            out, err = capsys.readouterr()
+            assert (hint in err, out) == (True, ""), line
 
 
 def test_promptsync_alone_prints_the_verbs_by_what_they_are_for(capsys):
@@ -222,8 +206,7 @@ def test_every_verb_and_option_says_what_it_does():
         for option in command.params:
             assert not isinstance(option, click.Option) or option.help, (path, option.opts)
             dry_runs += [option.name] if "-n" in option.opts and path != "log" else []  # as in git
-    assert len(dry_runs) >= 3
-    assert set(dry_runs) == {"dry_run"}
+    assert len(dry_runs) >= 3 and {*dry_runs} == {"dry_run"}
 
 
 def commands(command: click.Command, path: str) -> list[tuple[str, click.Command]]:
@@ -241,8 +224,7 @@ def commands(command: click.Command, path: str) -> list[tuple[str, click.Command
 # -- ``promptsync completion``: what shells offer, in real shells where they are installed ---------------
 
 
-SPLIT = ["a:b:c", "back\\slash", "it's mine", "user@home", "x$HOME `id` & (1); #!"]
-"""Names that bash splits into several words."""
+NAMES = ["a:b:c", "back\\slash", "it's mine", "user@home", "x$HOME `id` & (1); #!", "日本語"]
 
 
 @pytest.fixture
@@ -254,7 +236,7 @@ def copy(tmp_path: Path) -> Path:
     )
     (tmp_path / "registry.yaml").write_text("", "utf-8")
     (tmp_path / "prompts/support").mkdir(parents=True)
-    for number, name in enumerate([*SPLIT, "日本語"]):
+    for number, name in enumerate(NAMES):
         body = f"name: {json.dumps(name)}\ncontent: hi\n"
         (tmp_path / f"prompts/{number}.yaml").write_text(body, "utf-8")
     (tmp_path / "prompts/support/refund.yaml").write_text("content: Hi\n", "utf-8")

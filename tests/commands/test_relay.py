@@ -90,14 +90,13 @@ def test_under_another_host_what_waits_is_started_when_the_process_ends(
         assert len(github.requests) == 1
 
 
-NO_TOKEN = {"PROMPTLAYER_WEBHOOK_SECRET": SECRET}
-WRONG: list[tuple[str, dict[str, str], str, str]] = [
-    ("--github a/b", NO_TOKEN, "PROMPTSYNC_RELAY_TOKEN is not set", "export PROMPTSYNC_RELAY_TOKEN=VALUE"),
-    ("--github a/b", {**SECRETS, "PROMPTSYNC_RELAY_TOKEN": "a\nb"}, "contains spaces or other", "export"),
-    ("", SECRETS, "pass --github OWNER/REPO or --gitlab GROUP/PROJECT", "promptsync relay --help"),
-    ("--github a/b --api-url http://x.y", SECRETS, "is not an https URL", "use https://HOST/api/v3"),
-    ("--gitlab a/b --api-url x", SECRETS, "is not an https URL", "use https://HOST/api/v4"),
-    ("--github a/b --host nowhere.invalid", SECRETS, "cannot listen on nowhere.invalid", "choose another"),
+WRONG: list[tuple[str, str, str, str]] = [
+    ("--github a/b", "", "PROMPTSYNC_RELAY_TOKEN is not set", "export PROMPTSYNC_RELAY_TOKEN=VALUE"),
+    ("--github a/b", "a\nb", "contains spaces or other", "export"),
+    ("", TOKEN, "pass --github OWNER/REPO or --gitlab GROUP/PROJECT", "promptsync relay --help"),
+    ("--github a/b --api-url http://x.y", TOKEN, "is not an https URL", "use https://HOST/api/v3"),
+    ("--gitlab a/b --api-url x", TOKEN, "is not an https URL", "use https://HOST/api/v4"),
+    ("--github a/b --host nowhere.invalid", TOKEN, "cannot listen on nowhere.invalid", "choose another"),
 ]
 
 
@@ -105,12 +104,13 @@ def test_what_is_wrong_is_a_usage_error(local: World, monkeypatch: pytest.Monkey
     (local.root / "promptsync.yaml").unlink()
     local.says(2, "no promptsync.yaml", "relay", "--github", "a/b", **SECRETS)
     local.put("promptsync.yaml", "prompts: prompts\n")
-    for arguments, environ, message, hint in WRONG:
+    for arguments, token, message, hint in WRONG:
+        environ = {**SECRETS, "PROMPTSYNC_RELAY_TOKEN": token}
         done = local.says(2, message, "relay", *arguments.split(), **environ)
         assert (done.out, f"hint: {hint}" in done.err) == ("", True)
         assert SECRET not in done.err and TOKEN not in done.err
-    with monkeypatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", "/nowhere.pem")
-        local.says(2, "hint: check SSL_CERT_FILE", "relay", "--github", "a/b", **SECRETS)
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    local.says(2, "hint: check SSL_CERT_FILE", "relay", "--github", "a/b", **SECRETS)
+    monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.setattr("promptsync.server.app.find_spec", lambda name: None)
     local.says(2, "pip install 'promptsync[serve]'", "relay", "--github", "a/b", **SECRETS)

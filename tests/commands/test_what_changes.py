@@ -9,8 +9,6 @@ import shlex
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,7 +16,7 @@ import pytest
 from evaluation_files import contains, declared, evaluation
 from registry_server import chat
 from sheets_there import table
-from worlds import Run, World, made
+from worlds import Run, World, own_world, template
 
 from promptsync.cli import VERBS, group
 from promptsync.errors import Refused
@@ -103,43 +101,35 @@ CHANGING = {
 WRITING = {command: {*kinds.split()} for kinds, commands in CHANGING.items() for command in each(commands)}
 
 
-@contextmanager
-def busy(directory: Path) -> Iterator[World]:
+world = own_world(fixtures=FIXTURES)(lambda world: None)
+
+
+@template
+def busy(world: World) -> None:
     """A working copy where each prompt is in another state, released to prod where it is in the registry."""
-
-    def build(world: World) -> None:
-        world.configure(CONFIG)
-        for name in ("ops/ahead", "ops/behind", "ops/deleted", "ops/twice"):
-            world.write(name, "Hello {name}, " + name)
-        world.write("ops/voice", content="Be brief.")
-        world.put("evaluations/tone.yaml", TONE)
-        world.commit("Add prompts")
-        world.ok("push")
-        world.write("ops/pinned", "@@@ops/voice@version_number:1@@@ {name}", commit="Pin the voice")
-        world.ok("deploy", "--yes")
-        world.edit("ops/twice", "Hello", "Good day")
-        world.edit("ops/voice", "brief", "very brief", commit="Greet formally")
-        world.ok("deploy", "--yes")
-        world.publish("ops/behind", "Edited in the dashboard, {name}")
-        world.publish("ops/theirs")
-        world.edit("ops/ahead", "Hello", "Hello again")
-        world.path("ops/deleted").unlink()
-        world.write("ops/draft")
-        world.put("request.json", json.dumps(REQUEST))
-        world.commit("Greet again")
-        # The evaluation and its run for the deploy have the ids 1 and 2.
-        for command in ("agent run greeter", "track request request.json", "track group --new"):
-            world.ok(*command.split(), "-C", str(world.root))
-        table(world)
-
-    with made(directory, fixtures=FIXTURES) as world:
-        yield world.built(build)
-
-
-@pytest.fixture
-def shown(tmp_path: Path) -> Iterator[World]:
-    with busy(tmp_path) as world:
-        yield world
+    world.configure(CONFIG)
+    for name in ("ops/ahead", "ops/behind", "ops/deleted", "ops/twice"):
+        world.write(name, "Hello {name}, " + name)
+    world.write("ops/voice", content="Be brief.")
+    world.put("evaluations/tone.yaml", TONE)
+    world.commit("Add prompts")
+    world.ok("push")
+    world.write("ops/pinned", "@@@ops/voice@version_number:1@@@ {name}", commit="Pin the voice")
+    world.ok("deploy", "--yes")
+    world.edit("ops/twice", "Hello", "Good day")
+    world.edit("ops/voice", "brief", "very brief", commit="Greet formally")
+    world.ok("deploy", "--yes")
+    world.publish("ops/behind", "Edited in the dashboard, {name}")
+    world.publish("ops/theirs")
+    world.edit("ops/ahead", "Hello", "Hello again")
+    world.path("ops/deleted").unlink()
+    world.write("ops/draft")
+    world.put("request.json", json.dumps(REQUEST))
+    world.commit("Greet again")
+    # The evaluation and its run for the deploy have the ids 1 and 2.
+    for command in ("agent run greeter", "track request request.json", "track group --new"):
+        world.ok(*command.split(), "-C", str(world.root))
+    table(world)
 
 
 def state(world: World) -> dict[str, Any]:
@@ -165,19 +155,18 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     return {kind for kind in before if before[kind] != after[kind]}
 
 
-def test_a_command_that_only_shows_writes_nothing(shown: World) -> None:
-    before = state(shown)
+def test_a_command_that_only_shows_writes_nothing(busy: World) -> None:
+    before = state(busy)
     for command in each(READING):
-        shown.exits(NO.get(command, 0), *shlex.split(command))
-        assert (shown.writes, changed(before, state(shown))) == ([], set()), command
+        busy.exits(NO.get(command, 0), *shlex.split(command))
+        assert (busy.writes, changed(before, state(busy))) == ([], set()), command
 
 
 @pytest.mark.parametrize("command", WRITING)
-def test_a_command_changes_only_what_it_is_for(tmp_path: Path, command: str) -> None:
-    with busy(tmp_path) as world:
-        before = state(world)
-        done = world.ok(*shlex.split(command))
-        assert changed(before, state(world)) == WRITING[command], str(done)
+def test_a_command_changes_only_what_it_is_for(busy: World, command: str) -> None:
+    before = state(busy)
+    done = busy.ok(*shlex.split(command))
+    assert changed(before, state(busy)) == WRITING[command], str(done)
 
 
 def test_no_command_is_left_out() -> None:
@@ -247,17 +236,13 @@ def read_only(world: World, command: str, **environ: str) -> Run:
     return world.run(*shlex.split(command), **{**ON, **environ})
 
 
-def refusal(done: Run) -> str:
-    lines = [line for line in done.err.splitlines() if line.startswith("error: ")]
-    return lines[-1] if lines else str(done.document["error"]["message"])
-
-
-def test_a_command_that_changes_the_registry_is_refused(shown: World) -> None:
-    before = state(shown)
+def test_a_command_that_changes_the_registry_is_refused(busy: World) -> None:
+    before = state(busy)
     for command in each(REFUSED):
-        done = read_only(shown, command)
-        assert (done.code, "PROMPTSYNC_READ_ONLY is set" in refusal(done)) == (3, True), f"{command}\n{done}"
-        assert (shown.writes, changed(before, state(shown))) == ([], set()), command
+        done = read_only(busy, command)
+        error = done.document["error"]["message"] if "--json" in command else done.err
+        assert (done.code, "PROMPTSYNC_READ_ONLY is set" in error) == (3, True), f"{command}\n{done}"
+        assert (busy.writes, changed(before, state(busy))) == ([], set()), command
 
 
 def test_no_command_that_changes_the_registry_is_left_out() -> None:
@@ -266,52 +251,52 @@ def test_no_command_that_changes_the_registry_is_left_out() -> None:
     assert [verb for verb in verbs if not any(row.startswith(verb) for row in each(REFUSED))] == []
 
 
-def test_plans_reads_and_checks_work_and_files_may_change(shown: World) -> None:
-    before = state(shown)
+def test_plans_reads_and_checks_work_and_files_may_change(busy: World) -> None:
+    before = state(busy)
     for command in each(ALLOWED):
-        done = read_only(shown, command)
-        assert (done.code, changed(before, state(shown))) == (0, set()), f"{command}\n{done}"
-    assert "\nread-only: PROMPTSYNC_READ_ONLY is set\n" in read_only(shown, "status").out
-    checks = read_only(shown, "doctor --json").document["checks"]
+        done = read_only(busy, command)
+        assert (done.code, changed(before, state(busy))) == (0, set()), f"{command}\n{done}"
+    assert "\nread-only: PROMPTSYNC_READ_ONLY is set\n" in read_only(busy, "status").out
+    checks = read_only(busy, "doctor --json").document["checks"]
     assert [check["status"] for check in checks if check["name"] == "read-only"] == ["ok"]
-    assert "READ_ONLY" not in shown.ok("status").out + shown.ok("doctor").out
+    assert "READ_ONLY" not in busy.ok("status").out + busy.ok("doctor").out
     for command in each(FILES):
-        done = read_only(shown, command)
-        assert (done.code, shown.writes, changed(before, state(shown))) == (0, [], {"files"}), str(done)
-        shown.git("checkout", "-q", "--", ".")
-        shown.git("clean", "-qfd", "prompts")
+        done = read_only(busy, command)
+        assert (done.code, busy.writes, changed(before, state(busy))) == (0, [], {"files"}), str(done)
+        busy.git("checkout", "-q", "--", ".")
+        busy.git("clean", "-qfd", "prompts")
 
 
-def test_the_value_alone_turns_it_on_or_off(shown: World) -> None:
-    before = state(shown)
+def test_the_value_alone_turns_it_on_or_off(busy: World) -> None:
+    before = state(busy)
     for value in ("1", "true", "on", " 1 ", "readonly"):
-        assert read_only(shown, "push -y", PROMPTSYNC_READ_ONLY=value).code == 3
+        assert read_only(busy, "push -y", PROMPTSYNC_READ_ONLY=value).code == 3
     for value in ("", "0", "no", "False"):
-        done = read_only(shown, "push -y --expect 0123456789abcdef", PROMPTSYNC_READ_ONLY=value)
+        done = read_only(busy, "push -y --expect 0123456789abcdef", PROMPTSYNC_READ_ONLY=value)
         assert "this is not the plan that was reviewed" in done.err
-    for environ in ({"CI": "false"}, {"PROMPTLAYER_BASE_URL": shown.url}, {"PROMPTSYNC_REMOTE": shown.url}):
-        assert read_only(shown, "push -y", **environ).code == 3
-        assert read_only(shown, f"push -y --remote {shown.url}", **environ).code == 3
-    done = shown.on_terminal("push", answer="y\n", **ON)
+    for environ in ({"CI": "false"}, {"PROMPTLAYER_BASE_URL": busy.url}, {"PROMPTSYNC_REMOTE": busy.url}):
+        assert read_only(busy, "push -y", **environ).code == 3
+        assert read_only(busy, f"push -y --remote {busy.url}", **environ).code == 3
+    done = busy.on_terminal("push", answer="y\n", **ON)
     assert (done.code, "Continue?" in done.err) == (3, False)
-    assert not changed(before, state(shown))
+    assert not changed(before, state(busy))
 
     # The refusal shows the plan, and how to propose it.
-    shown.write("ops/more")
-    done = read_only(shown, "push ops/ahead")
+    busy.write("ops/more")
+    done = read_only(busy, "push ops/ahead")
     assert "ops/ahead" in done.out
     assert done.err.splitlines() == [
         "error: push refused: PROMPTSYNC_READ_ONLY is set; nothing was published",
         "hint: git switch -c BRANCH && git add --all && git commit -m MESSAGE",
         "hint: git push -u origin BRANCH, and open a pull request",
     ]
-    document = read_only(shown, "push ops/ahead --json").document
+    document = read_only(busy, "push ops/ahead --json").document
     assert document["error"]["code"] == "read-only"
     assert [prompt["name"] for prompt in document["plan"]] == ["ops/ahead"]
-    hint = read_only(shown, "rollback ops/twice --label prod -y").err.splitlines()[1]
-    assert read_only(shown, hint.partition("promptsync ")[2]).code == 0
-    shown.commit("Nothing is left to commit")
-    hint = read_only(shown, "push ops/ahead").err.splitlines()[1]
+    hint = read_only(busy, "rollback ops/twice --label prod -y").err.splitlines()[1]
+    assert read_only(busy, hint.partition("promptsync ")[2]).code == 0
+    busy.commit("Nothing is left to commit")
+    hint = read_only(busy, "push ops/ahead").err.splitlines()[1]
     assert hint.endswith(" push ops/ahead --dry-run")
 
 
@@ -362,16 +347,10 @@ def operations() -> Iterator[Operation]:
 
 def test_the_effect_of_an_operation_follows_from_its_requests() -> None:
     for operation in operations():
-        expected = set()
         for request in (route.request for route in operation.routes):
-            method, path = request.split(" ")
-            if method == "GET" or request in POSTS_THAT_READ:
-                expected.add("reads")
-            elif any(part in path for part in CHECKS):
-                expected.add("runs")
-            else:
-                expected.add("writes")
-        assert expected == {operation.effect}, operation.name
+            reads = request.startswith("GET ") or request in POSTS_THAT_READ
+            expected = "reads" if reads else "runs" if any(part in request for part in CHECKS) else "writes"
+            assert expected == operation.effect, operation.name
     # One that says nothing of its effect writes.
     assert endpoints._operation("x", "POST /x").effect == "writes"
     assert endpoints._operation("x", "GET /x", "PUT /x").effect == "writes"
@@ -421,14 +400,14 @@ AROUND: list[tuple[Callable[[World], object], str]] = [
 ]
 
 
-def test_there_is_no_way_around_it(shown: World) -> None:
-    before = state(shown)
+def test_there_is_no_way_around_it(busy: World) -> None:
+    before = state(busy)
     for edit, lines in AROUND:
-        edit(shown)
-        shown.commit()
-        for line in each(lines.replace("URL", shown.url).replace("twin", str(shown.root / "twin"))):
-            done = read_only(shown, line, CI="")  # in a pipe, as an agent does
-            assert (done.code, shown.writes) == (3, []), f"{line}\n{done}"
-            assert not changed(before, state(shown)) & REGISTRY, line
+        edit(busy)
+        busy.commit()
+        for line in each(lines.replace("URL", busy.url).replace("twin", str(busy.root / "twin"))):
+            done = read_only(busy, line, CI="")  # in a pipe, as an agent does
+            assert (done.code, busy.writes) == (3, []), f"{line}\n{done}"
+            assert not changed(before, state(busy)) & REGISTRY, line
     for option in ("--no-read-only", "--read-only=0"):
-        shown.exits(2, "push", option)
+        busy.exits(2, "push", option)
