@@ -19,7 +19,7 @@ from promptsync.checks.content import Content
 from promptsync.checks.definition import Definition, as_csv, of_file, of_sheet, renamed
 from promptsync.checks.tested_text import TestedText
 from promptsync.errors import UsageError
-from promptsync.prompt.evaluation import Column, EvaluationFile, Scorecard, ScorecardStep
+from promptsync.prompt.evaluation import EvaluationFile, Scorecard, ScorecardStep
 from promptsync.registry.protocol import SheetId
 
 MAPPED = "prompt_template_variable_mappings"
@@ -70,16 +70,6 @@ class Dashboard:
 
 def of_dashboard(runs: int = 1, tested: TestedText | None = None) -> Content:
     return Content(Dashboard().read(), tested or text(), runs)
-
-
-def test_a_sheet_of_the_dashboard_declares_columns_by_their_titles() -> None:
-    definition = Dashboard().read()
-    assert definition.rows == ({"question": "one", "expect": "1"}, {"question": "two", "expect": "2"})
-    assert definition.columns[0].config[MAPPED] == {"q": "question"}
-    assert definition.columns[1] == Column("Order", "JSON_PATH", {"source": "Output", "json_path": "$.a"})
-    (step,) = definition.steps
-    assert step["primitive_config"]["sources"] == step["source_column_ids"] == ["Order", "expect"]
-    assert step.keys().isdisjoint({"id", "backing_column_id", "thresholds"})
 
 
 @pytest.mark.parametrize(

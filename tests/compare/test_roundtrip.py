@@ -43,7 +43,6 @@ from promptsync.lint.rules import KnownPrompts
 from promptsync.project.project import Project, open_project
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.canonical import canonical
-from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.prompt import Local, Prompt, tag_set
 from promptsync.pull.plan import apply_pull, plan_pull
 from promptsync.pull.write import PullOptions
@@ -248,13 +247,3 @@ def _keep(project: Project, worktree: Worktree, files: Sequence[PromptFile]) -> 
     for file in kept:
         write(project.root, file.path, file.text)
     return {file.prompt.name for file in kept}
-
-
-def test_what_a_file_may_nest_the_registry_takes_and_returns() -> None:
-    with _working_copies("registry.db") as (project,):
-        lists = "[" * (MAX_DEPTH - 2) + "]" * (MAX_DEPTH - 2)
-        write(project.root, "prompts/deep.yaml", f"content: hi\nmetadata: {{a: {lists}}}\n")
-        assert _push(project) == ["deep"]
-        shutil.rmtree(project.root / "prompts")
-        assert "deep" in _pull(project)
-        assert _states(project) == {State.IN_SYNC}

@@ -71,12 +71,6 @@ def test_everything_in_a_configuration_is_read(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
-    config = load(write(tmp_path, "# nothing yet\n"))
-    assert (config.prompts, config.remotes) == ("prompts", {"local": RemoteConfig("local", "local:")})
-    assert load(write(tmp_path, "remotes: {eu: {url: 'https://eu.example'}}")).default_remote == "eu"
-
-
 def test_include_says_what_belongs_here(tmp_path: Path) -> None:
     names = ["support/a/b", "Support/a", "support", "x"]
     for include, expected in (("[]", names), ("['support/*']", names[:1]), ("['support/*', x]", names[::3])):
