@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from math import comb
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from benchmarks import noise as simulation
@@ -96,30 +91,6 @@ def test_other_rows_cannot_be_compared() -> None:
     two, three = rows("pp"), rows("ppp")
     for live, now, runs in ((two, two[:1], 1), (two, two[::-1], 1), (three, three, 2)):
         assert compare(live, now, runs, 5).reason == "the two runs do not have the same rows"
-
-
-def at_least(hits: int, trials: int, chance: Fraction) -> Fraction:
-    """The chance of so many hits or more, exactly."""
-    return sum(
-        (comb(trials, n) * chance**n * (1 - chance) ** (trials - n) for n in range(hits, trials + 1)),
-        Fraction(0),
-    )
-
-
-@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 100))
-def test_the_bounds_are_those_of_exact_sums(worse: int, better: int, same: int) -> None:
-    """Each bound is a chance by which what was seen, or more of it, happens once in twenty times."""
-    total = worse + better + same + 1
-    comparison = changed(worse, better, total, max_drop=None)
-    trials, doubt = worse + better, Fraction(1, 20)
-    for points, hits, sign in ((comparison.least, worse, 1), (comparison.most, better, -1)):
-        if not hits:
-            assert points == pytest.approx(-sign * 100 * trials / total, abs=1e-5)
-            continue
-        share = (1 + sign * Fraction(points) * total / 100 / trials) / 2
-        step = Fraction(1, 10**5)
-        assert at_least(hits, trials, max(share - step, Fraction(0))) < doubt
-        assert at_least(hits, trials, min(share + step, Fraction(1))) > doubt
 
 
 @pytest.mark.parametrize("drop", simulation.DROPS)

@@ -15,7 +15,7 @@ from promptsync.checks.catalog import NoSuchItem, list_evaluations, pick, score_
 from promptsync.checks.comparison import Comparison
 from promptsync.checks.results import CheckResults, Standard, judge
 from promptsync.checks.run_checks import find_run
-from promptsync.checks.runs import NodeOutput, Run, Status, as_reported, follow, poll_agent, run_together
+from promptsync.checks.runs import NodeOutput, Run, Status, as_reported, run_together
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, RemoteError, UsageError
 from promptsync.project.target import At
 from promptsync.registry.errors import FateUnknown
@@ -150,24 +150,15 @@ class Agents:
         return self.polls < 1, "x"
 
 
-def ran(polls: int, timeout: float, status: Status = Status.NOT_STARTED) -> tuple[Status, float | None]:
-    runs, agents = [Run(kind="agent", name="run", id=1, status=status)], cast(Any, Agents(polls))
-    options: Any = {"timeout": timeout, "progress": lambda *_: None}
-    if status is Status.RUNNING:
-        assert follow(runs, {0: lambda run: poll_agent(agents, run)}, **options)
-    else:
-        assert run_together(agents, runs, **options)
-    return runs[0].status, runs[0].seconds
-
-
 def test_the_time_of_a_run_is_from_its_start_to_the_poll_that_sees_its_end(clock: Clock) -> None:
-    for polls, timeout, before, after, seconds in (
-        (0, 50, Status.NOT_STARTED, Status.COMPLETED, 0),
-        (3, 50, Status.NOT_STARTED, Status.COMPLETED, 0.25),
+    for polls, timeout, status, seconds in (
+        (0, 50, Status.COMPLETED, 0),
+        (3, 50, Status.COMPLETED, 0.25),
         # One that is given up took as long as we waited.
-        (999, 10, Status.NOT_STARTED, Status.TIMED_OUT, 10),
-        # Its start and its end must have been seen.
-        (1, 0, Status.NOT_STARTED, Status.RUNNING, None),
-        (2, 50, Status.RUNNING, Status.COMPLETED, None),
+        (999, 10, Status.TIMED_OUT, 10),
+        (1, 0, Status.RUNNING, None),
     ):
-        assert ran(polls, timeout, before) == (after, seconds if seconds is None else pytest.approx(seconds))
+        runs = [Run(kind="agent", name="run", id=1)]
+        assert run_together(cast(Any, Agents(polls)), runs, timeout=timeout, progress=lambda *_: None)
+        assert runs[0].status is status
+        assert runs[0].seconds == (seconds if seconds is None else pytest.approx(seconds)), polls

@@ -28,17 +28,13 @@ def copy(tmp_path: Path) -> Copy:
 
 EQUAL: list[tuple[str, str]] = [
     (text(), text("'Hello'")),
-    ("content: |\n  Hello\n", 'content: "Hello\\n"\n'),
-    (text(more="tags: [x]\n"), "tags: [x]\n" + text()),
     (text(), text().replace("\n", "\r\n")),
-    (text(), text(more="template_format: f-string\n")),
     (text(more="tags: [x, y]\n"), text(more="tags: [y, x]\n")),
     (text(), text(more="evaluations: [quality]\nagents: [helper]\nexamples: [{x: y}]\n")),
     (text(more="synced: 1-0a1b2c3\n"), text(more="synced: 2-3fa9c1a\n")),
     ('"name": n\ncontent: Hello\n', '# x\n"name": n\ncontent: Hello\n'),
 ]
 CHANGED: list[tuple[str, str]] = [
-    (text(), text(more="template_format: jinja2\n")),
     (text(), text(more="model: {provider: openai, name: gpt-4o}\n")),
     (text(more="tags: [x]\n"), text(more="tags: [x, y]\n")),
     ("content: [\n", text()),

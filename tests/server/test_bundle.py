@@ -208,12 +208,7 @@ def test_a_file_that_is_no_bundle_is_refused_in_words(tmp_path: Path) -> None:
     for content, message in (
         (b"", "is not JSON, or it was cut off"),
         (b"[]", "is not a bundle: make one with promptsync bundle"),
-        (b'{"format": "promptsync-bundle/2", "prompts": {}}', "in the format 'promptsync-bundle/2'"),
-        (b'{"format": "promptsync-bundle/1", "prompts": {"a": {}}}', "is not a valid bundle"),
-        (encode(bundle(response())).replace(b"prompt_template", b"other"), "has no prompt_template"),
-        (encode(bundle(response(commit_message="x"))).replace(b'"x"', b'"\xff"'), "is not"),
         (encode(bundle(response(commit_message="x"))).replace(b'"x"', b'"\\udc00"'), "surrogate"),
-        (encode(bundle(response())).replace(b"[]", b"[" * 9999 + b"]" * 9999), "is not JSON"),
     ):
         file = write_bundle(tmp_path / "prompts.json")
         sidecar = Sidecar(file)

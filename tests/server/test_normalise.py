@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
-from hypothesis import strategies as st
 from registry_server import chat
 from stored import block, stored_chat, stored_message, stored_model
 
@@ -98,21 +96,3 @@ def test_only_the_model_of_metadata_gets_defaults():
         ({"model": claude}, {"model": stored_model("anthropic", "c", extra=1)}),
     ):
         assert json.dumps(stored_metadata(sent)) == json.dumps(stored), sent
-
-
-TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
-BLOCKS = st.fixed_dictionaries({"type": st.just("text"), "text": TEXTS}) | st.fixed_dictionaries(
-    {"type": st.just("thinking"), "thinking": TEXTS}, optional={"signature": st.none() | TEXTS}
-)
-MESSAGES = st.fixed_dictionaries(
-    {"role": st.sampled_from(["system", "user", "assistant"]), "content": st.lists(BLOCKS, max_size=3)},
-    optional={"template_format": st.sampled_from(["f-string", "jinja2"]), "name": st.none() | TEXTS},
-)
-
-
-@given(st.lists(MESSAGES, max_size=3))
-def test_storing_twice_changes_nothing_and_no_text_is_touched(messages):
-    stored = stored_template({"type": "chat", "messages": messages})
-    assert stored_template(stored) == stored
-    texts = [part.get("text") for sent in messages for part in sent["content"]]
-    assert [part.get("text") for kept in stored["messages"] for part in kept["content"]] == texts

@@ -21,9 +21,7 @@ from promptsync.server.skills import (
     MAX_ENTRIES,
     MAX_FILE,
     MAX_FILES,
-    exported_path,
     read_archive,
-    stored_path,
 )
 
 SKILLS = "/api/public/v2/skill-collections"
@@ -98,16 +96,6 @@ def test_a_provider_finds_the_files_in_its_own_folder(call, create) -> None:
         # A path that was read can be sent.
         saved = call("POST", f"{SKILLS}/{number}/versions", {"deletes": [exported]})
         assert saved.body["version"]["file_paths"] == []
-
-
-@settings(max_examples=examples(200), deadline=None)
-@given(
-    provider=st.sampled_from([None, "claude_code", "openai", "openclaw"]),
-    path=st.lists(st.sampled_from(["skills", ".claude", ".agents", "a", "b.md"]), min_size=1, max_size=5),
-)
-def test_an_exported_path_is_stored_as_what_it_came_from(provider, path) -> None:
-    stored = stored_path("/".join(path), provider)
-    assert stored_path(exported_path(stored, provider), provider) == stored_path(stored, provider) == stored
 
 
 # -- archives -----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sqlite3
 import stat
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from registry_server import chat, flat
@@ -94,29 +94,6 @@ def test_a_full_disk_refuses_a_publish_and_loses_nothing(call, publish, app):
         assert (answer.status, "disk is full" in answer.body["message"]) == (503, True)
     assert call("GET", "/prompt-templates").body["total"] == 1
     assert call("GET", "/prompt-templates/a").body["version"] == 1
-
-
-def test_the_writers_of_one_process_queue_before_sqlite_sees_them(tmp_path, monkeypatch):
-    connect = sqlite3.connect
-    # SQLite itself then refuses a second writer at once.
-    monkeypatch.setattr(sqlite3, "connect", lambda *args, **more: connect(*args, **{**more, "timeout": 0}))
-    with contextlib.closing(Store(tmp_path / "registry.db")) as store:
-
-        def write():
-            with store.write() as db:
-                db.execute("INSERT INTO request_groups (created_at) VALUES ('b')")
-
-        with ThreadPoolExecutor() as pool:
-            with store.write():
-                second = pool.submit(write)
-                wait([second], timeout=0.2)  # long enough to be refused
-            second.result()
-        # One that waits too long fails, and leaves the others alone.
-        monkeypatch.setattr(database, "BUSY_SECONDS", 0)
-        with store.write(), pytest.raises(sqlite3.OperationalError, match="locked"), store.write():
-            pass
-        with store.write() as db, store.read():
-            assert db.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 1
 
 
 def test_a_closed_store_says_so_and_closes_what_is_returned(tmp_path):
