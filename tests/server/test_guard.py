@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 
 import pytest
-from registry_server import Caller, chat, completion, flat, running
+from registry_server import Caller, chat, flat, running
 from wire import sent
 
 from promptsync.errors import UsageError
@@ -193,24 +191,3 @@ def test_only_loopback_addresses_are_bound_without_a_key(host: str, is_loopback:
         assert not is_loopback
     else:
         assert is_loopback
-
-
-# -- clients -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_curl_publishes(tmp_path, app, url) -> None:
-    command = ["curl", "-s", "--fail-with-body", "--noproxy", "*", "-H", "X-API-KEY: k", "-d", "@body.json"]
-
-    def run(*more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*command, *more, url + PUBLISH], cwd=tmp_path, capture_output=True, text=True)
-
-    # A large body makes it ask with Expect: 100-continue first.
-    for name, text in (("small", "x"), ("large", "x" * 2_000_000)):
-        (tmp_path / "body.json").write_text(json.dumps(flat(name, completion(text))))
-        ran = run("-H", f"Content-Type: {JSON}")
-        assert (ran.returncode, published(app)[0]) == (0, name), ran.stdout + ran.stderr
-    # Without the header curl sends a form, and the answer has the fix.
-    ran = run()
-    assert ran.returncode == 22
-    assert "add -H 'Content-Type: application/json'" in json.loads(ran.stdout)["message"]
