@@ -88,11 +88,15 @@ def with_mark(subject: str, mark: Mark, *, name: str = "") -> str:
     return f"{shorten(text, MAX_MESSAGE - len(str(mark)) - 1)} {mark}"
 
 
-def check_message(message: str, mark: str) -> str:
+_LONG = Mark("1234567890", True, 99999)
+"""Stands for the mark of a version while its number and commit are not known yet."""
+
+
+def check_message(message: str, mark: Mark = _LONG) -> str:
     """Return a message that somebody wrote, without the blanks around it.
 
     Raises ``UsageError`` for a message with control characters, and for one that does not fit before
-    ``mark``, the mark that will follow it or one of the same length.
+    ``mark``, which will follow it.
     """
     text = message.strip()
     if unprintable := next((character for character in text if not _is_printable(character)), ""):
@@ -100,7 +104,7 @@ def check_message(message: str, mark: str) -> str:
             f"the commit message contains U+{ord(unprintable):04X}; it must be one line of text",
             hint="pass -m one line without control characters",
         )
-    room = MAX_MESSAGE - len(mark) - 1
+    room = MAX_MESSAGE - len(str(mark)) - 1
     if len(text) > room:
         raise UsageError(
             f"the commit message has {len(text)} characters; at most {room} fit before the mark {mark} "

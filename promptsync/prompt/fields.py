@@ -12,7 +12,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from promptsync.prompt.canonical import canonical, encode, to_document
-from promptsync.prompt.prompt import KeyPath, Local, Prompt, function_name, kind_of, readable
+from promptsync.prompt.prompt import KeyPath, Local, Prompt, function_name, kind_of, readable, tag_set
 from promptsync.prompt.template import template_variables
 
 Kind = Literal["added", "removed", "changed"]
@@ -91,7 +91,7 @@ def variables_change(old: Prompt | None, new: Prompt | None) -> tuple[tuple[str,
 
 def _document(prompt: Prompt) -> dict[str, Any]:
     """Return the canonical form under the keys of a prompt file, with sorted tags."""
-    form, tags = canonical(prompt), tuple(sorted(set(prompt.tags)))
+    form, tags = canonical(prompt), tuple(sorted(tag_set(prompt)))
     content = Prompt("", form["template"], form.get("metadata", {}), tags, form.get("extra", {}))
     document = to_document(content, Local())
     del document["name"]

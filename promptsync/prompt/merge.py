@@ -17,7 +17,17 @@ from msgspec.structs import replace
 
 from promptsync.prompt.canonical import canonical, comparable, digest, encode, same, to_document, to_prompt
 from promptsync.prompt.fields import merged_order, slots, tool_key
-from promptsync.prompt.prompt import KeyPath, Local, Prompt, as_blocks, merged_tags, plain, readable, strings
+from promptsync.prompt.prompt import (
+    KeyPath,
+    Local,
+    Prompt,
+    as_blocks,
+    merged_tags,
+    plain,
+    readable,
+    strings,
+    tag_set,
+)
 from promptsync.prompt.text_diff import Clash, marked, merge_text, sentences
 
 TOOL_REFERENCES: Final = "changed on both sides, and the registry shows its own tools expanded"
@@ -38,8 +48,8 @@ def merge(
     Without a ``base``, everything counts as added on both sides. ``names`` label the conflict markers. The
     result has the name of ``ours``, and its references to tools that the registry returns expanded.
     """
-    our, their = frozenset(ours.tags), frozenset(theirs.tags)
-    kept = merged_tags(frozenset(base.tags) if base is not None else our & their, our, their)
+    our, their = tag_set(ours), tag_set(theirs)
+    kept = merged_tags(tag_set(base) if base is not None else our & their, our, their)
     tags = tuple(dict.fromkeys(tag for tag in (*ours.tags, *theirs.tags) if tag in kept))
     if digest(ours) == digest(comparable(ours, theirs)) or (base and digest(base) == digest(theirs)):
         return Merge(replace(ours, tags=tags))

@@ -40,9 +40,6 @@ from promptsync.prompt.prompt import Problem, Version, tag_set
 from promptsync.prompt.snippets import Reference, publish_order, rendered_in
 from promptsync.push.actions import PUBLISHING, Action, Ending, Kind, PushOptions, PushPlan, Result
 
-_LONGEST_MARK = "(1234567890+ v99999)"
-"""Stands for the mark of a version while its number and commit are not known yet."""
-
 _Under = Mapping[str, Mapping[str, int]]
 """The versions under the labels that a push moves, by label and prompt."""
 
@@ -111,7 +108,7 @@ def check_options(options: PushOptions) -> str | None:
     """Return the message as it will be used. Raises ``UsageError``; sends no request."""
     for label in options.labels:
         check_release_label(label, "promptsync push")
-    return check_message(options.message, _LONGEST_MARK) if options.message is not None else None
+    return check_message(options.message) if options.message is not None else None
 
 
 # -- what is done with each prompt ----------------------------------------------------------------------
@@ -221,7 +218,7 @@ def _message(action: Action, short: str | None, subject: str, message: str | Non
     """Return the message of a new version, with its mark, given the id and subject of the commit."""
     mark = make_mark(short, not action.item.is_committed, action.next or 1, action.parents)
     if message is not None:
-        subject = check_message(message, str(mark))
+        subject = check_message(message, mark)
     elif not action.item.is_committed:
         # The subject of a commit that does not contain this content would not describe the change.
         word = {Kind.CREATE: "Add", Kind.RESTORE: "Restore"}.get(action.kind, "Update")

@@ -114,7 +114,7 @@ def test_every_message_fits_is_one_line_and_its_mark_can_be_read_back(
 
 
 def test_a_message_that_fits_is_stripped_and_any_other_is_refused_with_both_lengths() -> None:
-    mark = "(1a2b3c4+ v12)"
+    mark = Mark("1a2b3c4", True, 12)
     assert check_message(f" {'é' * 57}\n", mark) == "é" * 57
     with pytest.raises(UsageError, match="60 characters; at most 57 fit") as caught:
         check_message("x" * 60, mark)
