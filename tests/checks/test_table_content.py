@@ -72,9 +72,8 @@ def of_dashboard(runs: int = 1, tested: TestedText | None = None) -> Content:
     return Content(Dashboard().read(), tested or text(), runs)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
+def test_a_sheet_that_cannot_be_run_says_why() -> None:
+    for change, message in (
         (
             lambda sheet: sheet.columns[3].update(type="PROMPT_TEMPLATE"),
             "sheet 'Cases' of table 'Refunds' has 2 prompt columns: Output, Order",
@@ -83,14 +82,12 @@ def of_dashboard(runs: int = 1, tested: TestedText | None = None) -> Content:
         (lambda sheet: sheet.columns[0].update(title="expect"), "has several columns 'expect'"),
         (lambda sheet: sheet.steps.clear(), "the scorecard of sheet 'Cases' of table 'Refunds' has no steps"),
         (lambda sheet: sheet.data.__delitem__(slice(1, None)), "has no rows"),
-    ],
-)
-def test_a_sheet_that_cannot_be_run_says_why(change: Callable[[Dashboard], object], message: str) -> None:
-    sheet = Dashboard()
-    change(sheet)
-    with pytest.raises(UsageError, match=message) as raised:
-        sheet.read()
-    assert raised.value.hint
+    ):
+        sheet = Dashboard()
+        change(sheet)
+        with pytest.raises(UsageError, match=message) as raised:
+            sheet.read()
+        assert raised.value.hint
 
 
 @pytest.mark.parametrize("seed", range(20))

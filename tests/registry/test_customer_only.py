@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 import pytest
 from dialect_servers import CUSTOMER, Dialect, customer, only
 from registry_server import Caller, chat, completion, running
-from scripted_registry import KEY, Reply, Scripted, Seen, client, version
+from scripted_registry import KEY, Reply, Scripted, client
 
 from promptsync.prompt.prompt import Label, Prompt
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
@@ -133,31 +131,3 @@ def test_a_prompt_named_like_a_part_of_a_path_is_a_prompt(tmp_path: Path) -> Non
                     template = registry.prompts.get(None, name).prompt.template
                     assert template["messages"][0]["content"][0]["text"] == name
         assert Caller(app)("GET", "/prompt-templates").status == 503
-
-
-class Crowd:
-    """Answers raw reads, the first when ``expected`` are under way, and knows the most at once."""
-
-    def __init__(self, expected: int) -> None:
-        self.expected, self.inside, self.most = expected, 0, 0
-        self.changed = threading.Condition()
-
-    def __call__(self, seen: Seen) -> Reply:
-        with self.changed:
-            self.inside += 1
-            self.most = max(self.most, self.inside)
-            self.changed.notify_all()
-            self.changed.wait_for(lambda: self.most >= self.expected, timeout=120)
-            self.inside -= 1
-        number = int(seen.path.rpartition("/")[2])
-        return Reply(version(f"p{number}", 1, number))
-
-
-@pytest.mark.parametrize("jobs", [1, 3, 8])
-def test_no_more_requests_are_under_way_than_jobs(jobs: int) -> None:
-    crowd = Crowd(jobs)
-    with client(crowd, jobs=jobs) as registry, ThreadPoolExecutor(40) as pool:
-        versions = pool.map(lambda number: registry.prompts.get(number, f"p{number}"), range(1, 65))
-        assert [version.template_id for version in versions] == [*range(1, 65)]
-        assert registry.requests == 64
-    assert crowd.most == jobs

@@ -270,19 +270,15 @@ def test_what_becomes_of_a_template() -> None:
             assert provider != "openai" or list(built) == list(case["kwargs"]), case
 
 
-HELLO = {"type": "completion", "content": [{"type": "text", "text": "Hello"}]}
-
-
 def test_the_provider_of_a_template() -> None:
+    hello = {"type": "completion", "content": [{"type": "text", "text": "Hello"}]}
     for metadata, provider, expected in (
-        (None, None, None),
-        ({}, None, None),
         ({"owner": "x"}, None, None),
         (None, "openai", {"prompt": "Hello"}),
         (model("acme"), None, None),
         (model("openai"), "anthropic", {"prompt": "Hello", "model": "m"}),
     ):
-        assert providers.llm_kwargs(HELLO, metadata, provider) == expected, metadata
+        assert providers.llm_kwargs(hello, metadata, provider) == expected, metadata
 
 
 KEYS = [
