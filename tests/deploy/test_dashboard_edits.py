@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -101,17 +100,11 @@ def test_a_team_may_refuse_to_pass_over_edits(drafted: World) -> None:
 # -- a rename below an edit ---------------------------------------------------------------------------------
 
 
-def in_ci(world: World) -> None:
-    """A fresh clone, without what this working copy knows."""
-    shutil.rmtree(world.root / ".promptsync", ignore_errors=True)
-    world.git("clone", "-q", ".", "../ci")
-    world.root = world.root.parent / "ci"
-
-
 def test_a_fresh_clone_sees_the_rename_below_the_edit_and_says_what_brings_it_in(released: World) -> None:
     released.rename("a", "z")
     released.publish("z", "A polite edit, {name}", tags=["greeting"])
-    in_ci(released)
+    released.git("clone", "-q", ".", "../ci")  # without what this working copy knows
+    released.root = released.root.parent / "ci"
     released.forget()
     for verb in ("deploy", "push"):
         done = released.exits(3, verb)

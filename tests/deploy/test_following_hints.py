@@ -56,11 +56,6 @@ def unchecked(world: World) -> None:
     world.ok("push", "--label", "prod", "--skip-checks")
 
 
-def pushed_uncommitted(world: World) -> None:
-    world.edit("a", "polite", "rude")
-    world.ok("push")
-
-
 def edit_in_the_dashboard(world: World) -> None:
     world.publish("a", "A rude and loud hello, {name}", tags=["greeting"])
 
@@ -77,12 +72,6 @@ def new(world: World) -> None:
     assert world.run("deploy").code == 1
 
 
-def checked_on_another_version(world: World) -> None:
-    """The evaluation runs what prod points at, and never the version that is to be released."""
-    world.configure("evaluation: a under prod", instead="evaluation: a is polite")
-    rejected(world)
-
-
 def in_a_snippet(world: World) -> None:
     world.write("tone", content="A polite tone.")
     world.write("a", "@@@tone@@@ hello, {name}", tags=["greeting"], commit="Use a snippet")
@@ -94,7 +83,7 @@ def in_a_snippet(world: World) -> None:
 STATES: dict[str, tuple[Callable[[World], object], ...]] = {
     "rejected": (rejected,),
     "rejected and edited": (rejected, edit),
-    "pushed uncommitted": (pushed_uncommitted,),
+    "pushed uncommitted": (lambda world: world.edit("a", "polite", "rude"), lambda world: world.ok("push")),
     "edited in the dashboard": (rejected, edit_in_the_dashboard),
     "diverged": (rejected, edit_in_the_dashboard, edit, World.commit),
     "archived": (rejected, lambda world: world.archive("a")),
@@ -104,7 +93,11 @@ STATES: dict[str, tuple[Callable[[World], object], ...]] = {
     "reverted": (rejected, lambda world: world.git("revert", "--no-edit", "HEAD")),
     "deleted": (rejected, lambda world: world.path("a").unlink(), World.commit),
     "on another branch": (rejected, lambda world: world.git("switch", "-qc", "feature")),
-    "checked on another version": (checked_on_another_version,),
+    # The evaluation runs what prod points at, and never the version that is to be released.
+    "checked on another version": (
+        lambda world: world.configure("evaluation: a under prod", instead="evaluation: a is polite"),
+        rejected,
+    ),
     "renamed": (rejected, lambda world: world.rename("a", "z")),
     "in a snippet": (in_a_snippet,),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -64,13 +63,6 @@ def test_all_forms_of_a_body_are_read_and_pipelined_requests_answered_in_their_o
         answers = [wire.response() for _ in range(len(forms) + 1)]
     versions = [answer.body["version_number"] for answer in answers if answer.status == 201]
     assert versions == [1, 2, 3, 4, 5]
-
-
-def test_a_response_does_not_wait_for_its_headers_to_be_confirmed() -> None:
-    with serve.bind("127.0.0.1", 0) as bound, socket.create_connection(bound.getsockname()):
-        accepted, _ = bound.accept()
-        with accepted:
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_body_over_the_limit_is_refused_in_json_and_not_kept(url, monkeypatch) -> None:
