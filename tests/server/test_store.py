@@ -96,6 +96,15 @@ def test_a_full_disk_refuses_a_publish_and_loses_nothing(call, publish, app):
     assert call("GET", "/prompt-templates/a").body["version"] == 1
 
 
+def test_a_writer_that_waits_too_long_fails_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0)
+    with contextlib.closing(Store(tmp_path / "registry.db")) as store:
+        with store.write(), pytest.raises(sqlite3.OperationalError, match="locked"), store.write():
+            pass
+        with store.write():
+            pass
+
+
 def test_a_closed_store_says_so_and_closes_what_is_returned(tmp_path):
     store = Store(tmp_path / "registry.db")
     with store.read() as db:
