@@ -8,9 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import jsonschema_rs
-import pytest
 from scripted_registry import Reply, Seen
-from worlds import World, asking, changed, failing, fault, once
+from worlds import World, asking, changed, failing, fault, once, template
 
 from promptsync.files.schema import schema
 from promptsync.prompt.bundle import Bundle, decode
@@ -20,7 +19,8 @@ MODEL = {"provider": "openai", "name": "gpt-4o-mini", "parameters": {"temperatur
 WRITE, CHECK = ("bundle", "-o", "prompts.json"), ("bundle", "--check", "prompts.json")
 
 
-def released(world: World) -> None:
+@template
+def here(world: World) -> None:
     """Four prompts under prod, one of them at its older version, and one that has no label."""
     world.configure("labels: {main: prod}")
     world.write("tone", content="Be kind. @@@sign-off@@@")
@@ -33,11 +33,6 @@ def released(world: World) -> None:
     for name in ("tone", "sign-off", "refund", "greet"):
         world.point(name, prod=1)
     world.publish("refund", "Version 2, which is not released")
-
-
-@pytest.fixture
-def here(world: World) -> World:
-    return world.built(released)
 
 
 def written(world: World, *arguments: str, file: str = "prompts.json") -> Bundle:
@@ -56,7 +51,7 @@ def texts(bundle: Bundle) -> str:
 
 def test_it_has_what_the_label_means_with_snippets_in_place(here: World) -> None:
     bundle = written(here)
-    assert list(bundle.prompts) == ["greet", "refund", "sign-off", "tone"]
+    assert [*bundle.prompts] == ["greet", "refund", "sign-off", "tone"]
     assert (bundle.label, bundle.commit) == ("prod", None)
     refund = bundle.prompts["refund"]
     assert (refund.version, refund.variables, refund.renders) == (1, ("team", "text"), "anywhere")
@@ -97,12 +92,9 @@ def test_it_costs_one_request_for_each_prompt_and_one_for_each_list(here: World)
     assert here.files() == before
     sent = [f"{seen.method} {seen.path.rpartition('/')[0]}" for seen in here.seen]
     assert sorted(sent) == [*["GET "] * 2, *["GET /prompt-templates"] * 2, *["POST /prompt-templates"] * 4]
-
-
-def test_only_prompts_in_scope_are_in_it(here: World) -> None:
-    here.configure('include: ["re*"]')
+    here.configure('include: ["re*"]')  # only prompts in scope are in it
     bundle = written(here)
-    assert list(bundle.prompts) == ["refund"] and "Be kind" in texts(bundle)
+    assert [*bundle.prompts] == ["refund"] and "Be kind" in texts(bundle)
 
 
 def test_a_placeholder_is_for_the_registry_and_the_command_says_so(here: World) -> None:
@@ -194,32 +186,23 @@ def test_a_commit_has_its_own_files_and_a_pinned_snippet_is_as_in_them(here: Wor
 Prepare = Callable[[World], object]
 
 
-def _commit(**files: dict[str, Any]) -> Prepare:
-    def prepare(world: World) -> None:
-        for name, body in files.items():
-            world.write(name, **body)
-        world.commit()
-
-    return prepare
-
-
-def two_files(world: World) -> None:
-    world.put("prompts/again.yaml", world.path("tone").read_text("utf-8").replace("Be kind", "Be short"))
-    world.commit()
-
-
-def broken(world: World) -> None:
-    world.put("prompts/greet.yaml", "name: [")
-    world.commit()
-
-
 LACKING: list[tuple[Prepare, str, int, str]] = [
-    (_commit(a={"text": "@@@elsewhere@@@"}), "HEAD", 3, "'a' renders 'elsewhere', which has no file there"),
-    (_commit(a={"text": "{x}", "tools": [TOOL]}), "HEAD", 3, "'a' has a tool of the registry"),
-    (_commit(a={"content": "@@@a@@@"}), "HEAD", 1, "Snippet cycle"),
-    (two_files, "HEAD", 3, "two files of HEAD contain the same prompt"),
+    (
+        lambda world: world.write("a", "@@@elsewhere@@@"),
+        "HEAD",
+        3,
+        "'a' renders 'elsewhere', which has no file there",
+    ),
+    (lambda world: world.write("a", tools=[TOOL]), "HEAD", 3, "'a' has a tool of the registry"),
+    (lambda world: world.write("a", content="@@@a@@@"), "HEAD", 1, "Snippet cycle"),
+    (
+        lambda world: world.put("prompts/b.yaml", "name: tone\ncontent: x\n"),
+        "HEAD",
+        3,
+        "two files of HEAD contain the same prompt",
+    ),
     (lambda world: world.configure('include: ["other/*"]'), "HEAD", 2, "HEAD has no prompt in scope"),
-    (broken, "HEAD", 1, "error: prompts/greet.yaml:"),
+    (lambda world: world.put("prompts/greet.yaml", "name: ["), "HEAD", 1, "error: prompts/greet.yaml:"),
     (lambda world: None, "HEAD~9", 2, "this clone has no commit HEAD~9"),
     (lambda world: None, "0" * 40, 2, "no commit"),
 ]
@@ -228,6 +211,8 @@ LACKING: list[tuple[Prepare, str, int, str]] = [
 def test_what_a_commit_lacks_is_said(here: World) -> None:
     for prepare, revision, code, why in LACKING:
         prepare(here)
+        here.git("add", "-A")
+        here.git("commit", "-qm", "Break", "--allow-empty")
         here.says(code, why, *WRITE, "--from", revision)
         assert not (here.root / "prompts.json").exists()
         here.git("reset", "-q", "--hard", "begin")

@@ -19,12 +19,8 @@ def rows(verdicts: str) -> tuple[RowResult, ...]:
     """Rows by a letter each: p passes, everything else fails the step Right order."""
     return tuple(
         RowResult(
-            index,
-            {"question": f"question {index + 1}"},
-            f"answer {letter}",
-            1.0 if letter == "p" else 0.25,
-            "pass" if letter == "p" else "fail",
-            () if letter == "p" else ("Right order",),
+            *(index, {"question": f"question {index + 1}"}, f"answer {letter}"),
+            *((1.0, "pass", ()) if letter == "p" else (0.25, "fail", ("Right order",))),
         )
         for index, letter in enumerate(verdicts)
     )
@@ -52,14 +48,8 @@ def result(
     """The result of a prompt whose live version and new text ran, failed if they say so."""
     run, live_run = sheet(new, **fields), sheet(live, **{**fields, "origin": "commit 3fa9c1a"})
     comparison = compare(live_run.rows, run.rows, 1, max_drop)
-    return judge(
-        Check("table", run.name, (name,), 20, max_drop),
-        run,
-        Standard(),
-        live_version=3,
-        live_run=live_run,
-        comparison=comparison,
-    )
+    check = Check("table", run.name, (name,), 20, max_drop)
+    return judge(check, run, Standard(), live_version=3, live_run=live_run, comparison=comparison)
 
 
 def results(texts: st.SearchStrategy[str]) -> st.SearchStrategy[CheckResult]:
@@ -131,10 +121,8 @@ def check_results(texts: st.SearchStrategy[str]) -> st.SearchStrategy[CheckResul
 
 
 scores = st.none() | st.floats(0, 100)
-kinds = st.sampled_from(
-    [*("error", "failed", "unscored", "min-score"), *("max-drop", "cannot-tell", "unbound")]
-)
+KINDS = ("error", "failed", "unscored", "min-score", "max-drop", "cannot-tell", "unbound")
 
 
 def failures(texts: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[Failure, ...]]:
-    return st.lists(st.builds(Failure, kinds, texts.filter(bool)), max_size=2).map(tuple)
+    return st.lists(st.builds(Failure, st.sampled_from(KINDS), texts.filter(bool)), max_size=2).map(tuple)

@@ -31,7 +31,6 @@ ATTRIBUTES = {
     *("lang", "charset", "http-equiv", "content", "name", "id", "class", "scope", "href", "rel", "role"),
     *("viewbox", "aria-label", "x", "y", "x1", "x2", "y1", "y2", "width", "height"),
 }
-VOID = {"meta"}
 PARTS = [
     *("<script>EVIL</script>", "<img src=x onerror=EVIL>", "</pre>", "</style>", "<!--", "-->", "]]>", '"'),
     *("'", "\"onload='EVIL", "&lt;", "&#64;", "javascript:EVIL", "https://EVIL.example", "$title", "$$"),
@@ -53,7 +52,7 @@ class Reader(HTMLParser):
         assert tag in TAGS, tag
         assert {name for name, _ in attributes} <= ATTRIBUTES, attributes
         self.links += [value or "" for name, value in attributes if name in ("href", "src")]
-        if tag not in VOID and not (self.get_starttag_text() or "").endswith("/>"):
+        if tag != "meta" and not (self.get_starttag_text() or "").endswith("/>"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -79,19 +78,17 @@ def read(page: str) -> Reader:
 
 def text(name: str, body: str, temperature: float = 0.2) -> TestedText:
     template = {"type": "chat", "messages": [{"role": "user", "content": [{"type": "text", "text": body}]}]}
-    return TestedText(
-        name, template, {"model": {"name": "gpt-5", "parameters": {"temperature": temperature}}}
-    )
+    model = {"name": "gpt-5", "parameters": {"temperature": temperature}}
+    return TestedText(name, template, {"model": model})
 
 
 def sample() -> str:
     """A page with everything that a page has."""
-    fields: dict[str, Any] = {"max_drop": 5}
     results = (
-        result("p" * 20, "f" * 12 + "p" * 8, **fields),
-        result("p" * 20, "p" * 20, "support/triage", reused=True, **fields),
-        result("p" * 18 + "ff", "ff" + "p" * 18, "support/tone", **fields),
-        result("p" * 20, "p" * 20, "support/echo", model="echo", **fields),
+        result("p" * 20, "f" * 12 + "p" * 8),
+        result("p" * 20, "p" * 20, "support/triage", reused=True),
+        result("p" * 18 + "ff", "ff" + "p" * 18, "support/tone"),
+        result("p" * 20, "p" * 20, "support/echo", model="echo"),
     )
     long = "Be brief.\nBe polite.\nAnswer with the order number.\n"
     texts = [
@@ -188,15 +185,8 @@ def test_a_browser_shows_it_to_everybody(size: str, color: str, axe: str, tmp_pa
     page = page.replace("</body>", CHECK.replace("AXE", axe.replace("</script>", "")) + "</body>")
     (tmp_path / "page.html").write_text(page, "utf-8")
     scheme = ["--blink-settings=preferredColorScheme=0"] if color == "dark" else []
-    options = [
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--no-proxy-server",
-        *scheme,
-    ]
-    options += [f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={size}", "--dump-dom"]
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--no-proxy-server"]
+    options += [*scheme, f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={size}", "--dump-dom"]
     command = [browser, *options, "--virtual-time-budget=20000", (tmp_path / "page.html").as_uri()]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=110)
     match = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)

@@ -91,11 +91,6 @@ class Done:
         return "failure" not in self.outcomes.values()
 
     @property
-    def told(self) -> str:
-        """What a person reads."""
-        return self.summary
-
-    @property
     def trusted(self) -> dict[str, list[str]]:
         """The steps that saw a secret, of those that ran."""
         return {step: secrets for step, secrets in self.secrets.items() if secrets}
@@ -136,12 +131,9 @@ class GitHub:
         """The arguments of each ``pip install``."""
         return (self.place / "installed").read_text().splitlines()
 
-    def git(self, *arguments: str) -> str:
-        return git(self.host.origin, *arguments).strip()
-
     def run(self, file: str, event: Event, *, fork: bool = False) -> Done:
         """Run the one job of a workflow for an event; on a fork there are no secrets, and the token reads."""
-        return self.run_text(self.git("show", f"{event.ref}:.github/workflows/{file}"), event, fork=fork)
+        return self.run_text(self.host.git("show", f"{event.ref}:.github/workflows/{file}"), event, fork=fork)
 
     def run_text(self, text: str, event: Event, *, fork: bool = False) -> Done:
         """Run a workflow that is not in the repository."""
@@ -197,7 +189,7 @@ class Job:
         self.hub, self.workflow, self.job, self.event = hub, workflow, job, event
         self.secrets = {**secrets, "GITHUB_TOKEN": TOKEN}
         self.place = hub.place / f"run-{hub.runs}"
-        self.sha = event.payload.get("after") or hub.git("rev-parse", event.ref)
+        self.sha = event.payload.get("after") or hub.host.git("rev-parse", event.ref)
         self.workspace, self.temp = self.place / "workspace", self.place / "temp"
         self.temp.mkdir(parents=True)
         (self.place / "event.json").write_text(json.dumps(event.payload))

@@ -18,7 +18,6 @@ import forked
 import yaml
 from actions import BASH, ROOT, program, run_script
 from evaluation_files import declared_by
-from gitcopy import git
 from host import BOT, GITLAB, PATH, PROJECT, Host, serving
 from team import EXAMPLE, NUMBER, SPEC, Developer, copied
 from worlds import KEY
@@ -51,7 +50,7 @@ class Ended:
         return self.code == 0
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """What a person reads."""
         return self.log
 
@@ -88,15 +87,12 @@ class Runner:
             sees = _SEES.format(name=name, seen=self.place / "seen")
             program(tools / name, f"{sees}{text}")
 
-    def git(self, *arguments: str) -> str:
-        return git(self.host.origin, *arguments).strip()
-
     def pipeline(self, sha: str, event: Mapping[str, str]) -> dict[str, Any]:
         """Return the jobs of a pipeline, as GitLab reads the files at a commit."""
-        start = yaml.safe_load(self.git("show", f"{sha}:.gitlab-ci.yml"))
+        start = yaml.safe_load(self.host.git("show", f"{sha}:.gitlab-ci.yml"))
         jobs: dict[str, Any] = {}
         for include in start["include"]:
-            jobs |= yaml.safe_load(self.git("show", f"{sha}:{include['local'].removeprefix('/')}"))
+            jobs |= yaml.safe_load(self.host.git("show", f"{sha}:{include['local'].removeprefix('/')}"))
         found = {}
         for name, job in jobs.items():
             if not name.startswith("."):
@@ -221,12 +217,12 @@ class Team(Developer):
         """Run the pipeline that the form of a trigger asks for."""
         event = {"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": form.pop("ref")}
         event |= {name.removeprefix("variables[").removesuffix("]"): value for name, value in form.items()}
-        (done,) = self.runner.run(self.git("rev-parse", event["CI_COMMIT_BRANCH"]), event).values()
+        (done,) = self.runner.run(self.host.git("rev-parse", event["CI_COMMIT_BRANCH"]), event).values()
         return done
 
     def drift(self) -> Ended:
         event = {"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "main"}
-        return self._only("prompts-drift", self.git("rev-parse", "main"), event)
+        return self._only("prompts-drift", self.host.git("rev-parse", "main"), event)
 
     def _only(self, name: str, sha: str, event: Mapping[str, str], *, fork: bool = False) -> Ended:
         """Run a pipeline that has one job."""
@@ -251,12 +247,8 @@ def opened(template: Path, place: Path) -> Iterator[Team]:
         assert promptsync(["-C", str(world.root), "-q", "init", "--gitlab", "--package", SPEC], {}) == 0
         world.commit("Add the jobs for GitLab")
         host.tokens[TOKEN] = BOT
-        runner = Runner(place / "runner", host)
-        runner.variables |= {
-            "PROMPTSYNC_REMOTE": world.url,
-            "PROMPTLAYER_API_KEY": KEY,
-            "PROMPTSYNC_TOKEN": TOKEN,
-        }
+        secrets = {"PROMPTLAYER_API_KEY": KEY, "PROMPTSYNC_TOKEN": TOKEN}
+        runner = Runner(place / "runner", host, {"PROMPTSYNC_REMOTE": world.url, **secrets})
         world.git("remote", "add", "origin", str(host.origin))
         world.git("push", "-q", "origin", "main")
         yield Team(world, host, runner)

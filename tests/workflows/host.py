@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gitcopy import git
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
@@ -92,6 +93,10 @@ class Host:
         answer = self._git if request.path.startswith(f"/{PATH}.git/") else self._call
         return answer(request)(environ, start_response)
 
+    def git(self, *arguments: str) -> str:
+        """Run git in the repository."""
+        return git(self.origin, *arguments).strip()
+
     # -- the API ------------------------------------------------------------------------------------------
 
     def _call(self, request: Request) -> Response:
@@ -158,10 +163,9 @@ class Host:
 
     def _opened(self, body: Any) -> dict[str, Any]:
         api = self.api
-        count = ["git", "rev-list", "--count", f"{body[api.base]}..{body[api.head]}"]
-        ahead = subprocess.check_output(count, cwd=self.origin, text=True)
+        ahead = self.git("rev-list", "--count", f"{body[api.base]}..{body[api.head]}")
         same = {api.head: body[api.head], "state": api.state, "source_project_id": PROJECT}
-        if ahead.strip() == "0" or any(same.items() <= request.items() for request in self.requests):
+        if ahead == "0" or any(same.items() <= request.items() for request in self.requests):
             raise Answer(422, "there are no commits, or there is such a pull request")
         number = len(self.requests) + 1
         ids = {"number": number, "iid": number, "source_project_id": PROJECT}

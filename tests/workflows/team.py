@@ -12,10 +12,9 @@ from pathlib import Path
 
 from actions import REPOSITORY, ROOT, Done, Event, GitHub
 from evaluation_files import declared_by
-from gitcopy import git
 from host import BOT, GITHUB, Host, serving
 from markdown_reader import active
-from worlds import KEY, PUBLISH, World, made
+from worlds import KEY, World, made
 
 from promptsync.cli import run as promptsync
 
@@ -70,10 +69,6 @@ class Developer:
 
     # -- what is there on the host ----------------------------------------------------------------------
 
-    def git(self, *arguments: str) -> str:
-        """Run git in the repository there."""
-        return git(self.host.origin, *arguments).strip()
-
     @property
     def comments(self) -> list[str]:
         """What the jobs wrote on the pull request."""
@@ -115,7 +110,7 @@ class Developer:
     @property
     def pulled(self) -> list[str]:
         """The files that the pull request changes."""
-        return self.git("diff", "--name-only", f"main..{DRIFT}").splitlines()
+        return self.host.git("diff", "--name-only", f"main..{DRIFT}").splitlines()
 
     # -- somebody in the registry's own pages -----------------------------------------------------------
 
@@ -124,19 +119,8 @@ class Developer:
         latest = self.world.read(name)
         template = json.dumps(latest["prompt_template"])
         assert old in template
-        body = {
-            "prompt_name": name,
-            "prompt_template": json.loads(template.replace(old, new)),
-            "metadata": latest["metadata"],
-            "commit_message": "by hand",
-        }
-        answer = self.world.call("POST", PUBLISH, body)
-        assert answer.status == 201, answer.body
-        return int(answer.body["version_number"])
-
-    def label(self, name: str, version: int, label: str = "prod") -> None:
-        move = ("label", "move", name, label, "--version", str(version), "--skip-checks")
-        self.world.ok(*move, PROMPTSYNC_REMOTE=self.world.url)
+        changed = json.loads(template.replace(old, new))
+        return self.world.publish(name, prompt_template=changed, metadata=latest["metadata"])
 
 
 @dataclass
@@ -157,9 +141,9 @@ class Team(Developer):
 
     def push(self) -> Event:
         """Push main, and return the event of it."""
-        before = self.git("rev-parse", "--verify", "--quiet", "main")
+        before = self.host.git("rev-parse", "--verify", "--quiet", "main")
         self.world.git("push", "-q", "origin", "main")
-        after = self.git("rev-parse", "main")
+        after = self.host.git("rev-parse", "main")
         payload = {"ref": "refs/heads/main", "before": before, "after": after, "repository": _REPOSITORY}
         return Event("push", payload, "refs/heads/main", "main")
 
@@ -219,12 +203,7 @@ class Team(Developer):
 
     def dispatched(self, kind: str) -> Done:
         """Run what a request to dispatch starts, which anybody with the token may send."""
-        payload = {
-            "action": kind,
-            "client_payload": {"by": "$(exit 1)"},
-            "branch": "main",
-            "repository": {"full_name": REPOSITORY},
-        }
+        payload = {"action": kind, "client_payload": {"by": "$(exit 1)"}, "repository": _REPOSITORY}
         event = Event("repository_dispatch", payload, "refs/heads/main", "main")
         return self.hub.run("drift.yml" if kind.endswith("drift") else "deploy.yml", event)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,8 @@ from team import SOFTER, Team
 
 from promptsync import __version__
 
-CHECKOUT = {
-    "uses": f"actions/checkout@{COMMIT}",
-    "with": {"fetch-depth": "0", "persist-credentials": "false"},
-}
+WHOLE = {"fetch-depth": "0", "persist-credentials": "false"}
+CHECKOUT = {"uses": f"actions/checkout@{COMMIT}", "with": WHOLE}
 KEY = "${{ secrets.PROMPTLAYER_API_KEY }}"
 
 
@@ -40,14 +37,8 @@ def test_one_step_deploys_and_its_outputs_say_what_was_released(team: Team) -> N
     assert done.passed, str(done)
     outputs = done.outputs["promptsync"]
     report = Path(outputs.pop("report")).read_text("utf-8")
-    assert outputs == {
-        "label": "prod",
-        "planned": "1",
-        "count": "1",
-        "released": json.dumps({"support/refund": 2}),
-        "changed": "",
-        "page-url": "",
-    }
+    released = {"label": "prod", "planned": "1", "count": "1", "released": '{"support/refund": 2}'}
+    assert outputs == {**released, "changed": "", "page-url": ""}
     assert report == done.summary and "**1 prompt released to `prod`**" in report
 
 
@@ -67,13 +58,9 @@ def test_a_command_that_fails_fails_the_step_and_still_reports(team: Team) -> No
 def test_without_a_command_it_installs_and_puts_only_promptsync_on_the_path(team: Team) -> None:
     script = 'command -v promptsync; ls "$(dirname "$(command -v promptsync)")"; promptsync lint'
     env = {"PROMPTLAYER_API_KEY": KEY, "PROMPTSYNC_REMOTE": team.world.url}
-    steps = (
-        use(),
-        {"name": "Own", "run": script},
-        use("second", command="status --exit-code"),
-        use("third", command="lint", python_version="3.13"),
-    )
-    done = run(team, *steps, env=env)
+    again = use("second", command="status --exit-code")
+    other = use("third", command="lint", python_version="3.13")
+    done = run(team, use(), {"name": "Own", "run": script}, again, other, env=env)
     assert done.passed, str(done)
     assert done.log.splitlines()[1:3] == ["promptsync", "9 files checked, no problems"]
     # The installation has no key. A second use installs nothing, but another Python is another installation.
@@ -122,13 +109,8 @@ promptsync --version
 @pytest.mark.lane
 def test_it_installs_this_code_and_locked_versions_in_an_environment_of_its_own(team: Team) -> None:
     team.hub.installs = True
-    done = run(
-        team,
-        use("install"),
-        {"name": "Where", "run": _WHERE},
-        {"name": "List", "run": f"{_LIST} > list.txt"},
-        use("lint", command="lint"),
-    )
+    steps = {"name": "Where", "run": _WHERE}, {"name": "List", "run": f"{_LIST} > list.txt"}
+    done = run(team, use("install"), *steps, use("lint", command="lint"))
     assert done.passed, str(done)
     where, version, linted = done.log.splitlines()
     assert Path(where).is_relative_to(done.directory.parent / "temp" / "promptsync" / "venv")

@@ -52,7 +52,7 @@ def test_the_one_comment_says_how_each_push_went_and_of_no_prompt_there_is_none(
     team.branch()
     team.write("README.md", "Something else")
     done = team.check()
-    assert done.passed and "**Nothing to release to `prod`**" in done.told, str(done)
+    assert done.passed and "**Nothing to release to `prod`**" in done.summary, str(done)
     assert team.comments == []
 
     # Hostile texts stay in their fences, cannot pass for the comment, and are cut to what fits into one.
@@ -80,7 +80,7 @@ def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_m
     team.world.forget()
     done = team.check(fork=True)
     assert done.passed and not done.trusted, str(done)
-    assert "PROMPTLAYER_API_KEY" in done.told and "+You answer questions about refunds" in done.told
+    assert "PROMPTLAYER_API_KEY" in done.summary and "+You answer questions about refunds" in done.summary
     assert team.host.calls == [] and team.world.seen == []
 
 
@@ -95,34 +95,34 @@ def test_what_was_merged_is_checked_published_and_released_once(team: Team) -> N
     merged = team.merge()
     # An old run that is run again releases nothing past newer checks.
     done = team.deploy(old)  # type: ignore[arg-type]
-    assert not done.passed and "main has 2 newer commits" in done.told, str(done)
+    assert not done.passed and "main has 2 newer commits" in done.summary, str(done)
     assert team.world.label("support/refund", "prod") == team.world.version("support/refund") == 1
 
     done = team.deploy(merged)  # type: ignore[arg-type]
     assert done.passed, str(done)
     assert team.world.label("support/refund", "prod") == 2
     for part in ("published  support/refund  v2", "refund quality", "echo", "prod  v1 -> v2"):
-        assert part in done.told
-    assert "1 prompt released to" in done.told
+        assert part in done.summary
+    assert "1 prompt released to" in done.summary
     # Only commands that need the key or a token get them.
     secrets = {"Fetch the newest commit": ["GITHUB_TOKEN"], "Deploy": ["PROMPTLAYER_API_KEY"]}
     assert done.trusted == (secrets if isinstance(done, Done) else ["promptsync deploy key"])
 
     team.world.forget()
     done = team.deploy(merged)  # type: ignore[arg-type]
-    assert done.passed and "othing to release to" in done.told and team.world.writes == [], str(done)
+    assert done.passed and "othing to release to" in done.summary and team.world.writes == [], str(done)
 
 
 def test_a_check_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> None:
     team.worsen()
     done = team.deploy()
-    assert not done.passed and "below the minimum" in done.told, str(done)
-    assert "othing was published or released" in done.told and "triage accuracy" in done.told
+    assert not done.passed and "below the minimum" in done.summary, str(done)
+    assert "othing was published or released" in done.summary and "triage accuracy" in done.summary
     assert team.world.label("support/triage", "prod") == 1 and team.world.version("support/triage") == 1
     assert "triage accuracy" in done.artifacts["prompts.html"]
     team.take_key()
     done = team.deploy()
-    assert not done.passed and "PROMPTLAYER_API_KEY" in done.log and "PROMPTLAYER_API_KEY" in done.told
+    assert not done.passed and "PROMPTLAYER_API_KEY" in done.log and "PROMPTLAYER_API_KEY" in done.summary
 
 
 def test_an_approval_completes_the_release_through_the_relay(team: Team) -> None:
@@ -145,23 +145,23 @@ def test_an_approval_completes_the_release_through_the_relay(team: Team) -> None
 
 def test_edits_come_back_as_one_pull_request_that_the_next_nights_update(team: Team) -> None:
     done = team.drift()
-    assert done.passed and "**Nothing to pull**" in done.told, str(done)
-    assert team.requests == [] and DRIFT not in team.git("branch", "--list")
+    assert done.passed and "**Nothing to pull**" in done.summary, str(done)
+    assert team.requests == [] and DRIFT not in team.host.git("branch", "--list")
 
     # A webhook starts the job at once, through the relay.
     version = team.edit_in_registry("support/refund", *SETTLE)
     done = webhook(team, relaying.event(prompt_template_version_number=version))
-    assert done.passed and "support/refund" in done.told, str(done)
+    assert done.passed and "support/refund" in done.summary, str(done)
     assert "+You settle refunds" in team.request and team.pulled == ["prompts/support/refund.yaml"]
     if isinstance(done, Done):  # the token of the job starts no checks on what it opens
         assert done.trusted == {"Pull": ["PROMPTLAYER_API_KEY"], "Pull request": ["GITHUB_TOKEN"]}
         assert "PROMPTSYNC_TOKEN" in team.request
 
-    first = team.git("rev-parse", DRIFT)
-    assert team.drift().passed and team.git("rev-parse", DRIFT) == first
+    first = team.host.git("rev-parse", DRIFT)
+    assert team.drift().passed and team.host.git("rev-parse", DRIFT) == first
     team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
     assert team.drift().passed
-    assert team.git("rev-list", "--count", f"main..{DRIFT}") == "1"
+    assert team.host.git("rev-list", "--count", f"main..{DRIFT}") == "1"
     assert "support/triage" in team.request and "support/refund" in team.request
 
     # Commits of somebody on its branch are never overwritten.
@@ -169,10 +169,10 @@ def test_edits_come_back_as_one_pull_request_that_the_next_nights_update(team: T
     team.world.git("switch", "-q", "-c", "drift", f"origin/{DRIFT}")
     team.edit("support/refund", "You settle refunds", "You settle all refunds")
     team.world.git("push", "-q", "origin", f"HEAD:{DRIFT}")
-    tip = team.git("rev-parse", DRIFT)
+    tip = team.host.git("rev-parse", DRIFT)
     done = team.drift()
     assert not done.passed and ("somebody committed" in done.log or "has commits of others" in done.log)
-    assert team.git("rev-parse", DRIFT) == tip
+    assert team.host.git("rev-parse", DRIFT) == tip
 
 
 def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back_in_fences_that_fit(team: Team) -> None:
@@ -187,7 +187,7 @@ def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back_in_fences_tha
     if isinstance(team, teams.Team):
         team.hub.secrets["PROMPTSYNC_TOKEN"] = "ghp_of_a_machine_user"
     done = team.drift()
-    assert not done.passed and "support/refund" in done.told, str(done)
+    assert not done.passed and "support/refund" in done.summary, str(done)
     if isinstance(done, Done):
         assert done.trusted == {"Pull": ["PROMPTLAYER_API_KEY"], "Pull request": ["PROMPTSYNC_TOKEN"]}
     assert len(team.pulled) == 2 and "prompts/support/zoo.yaml" in team.pulled
@@ -210,7 +210,7 @@ def test_prompts_may_be_one_directory_of_many(team: Team) -> None:
     if isinstance(team, gitlab_team.Team):  # whose image may have no bash
         team.runner.shell = ("sh", "-e")
     done = team.deploy()
-    assert done.passed and "othing to release to" in done.told, str(done)  # a move alone releases nothing
+    assert done.passed and "othing to release to" in done.summary, str(done)  # a move alone releases nothing
     team.branch()
     path = "app/prompts/support/refund.yaml"
     text = (team.world.root / path).read_text("utf-8").replace(SOFTER[0], f"{SOFTER[1]}\u200b")
@@ -220,7 +220,7 @@ def test_prompts_may_be_one_directory_of_many(team: Team) -> None:
     assert "support/refund  v1 -> v2" in team.comment
     if isinstance(team, teams.Team):
         assert f"::warning file={path},line=" in done.log
-        assert "+You answer questions about refunds" in team.check(fork=True).told
+        assert "+You answer questions about refunds" in team.check(fork=True).summary
     team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
     assert team.drift().passed
     assert team.pulled == ["app/prompts/support/triage.yaml"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from actions import ROOT
+from gitcopy import git
 from gitlab_team import Runner
 from host import GITLAB, Host
 from team import SPEC
@@ -30,13 +30,12 @@ EDITED, APPROVED = {"PROMPTSYNC_EVENT": "drift"}, {"PROMPTSYNC_EVENT": "approved
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose prompts are in a directory, after ``init`` and a commit."""
     root = tmp_path_factory.mktemp("written")
-    subprocess.run(["git", "init", "-q", "-b", "main", root], check=True)
+    git(root, "init", "-q", "-b", "main")
     (root / "app").mkdir()
     (root / "app/promptsync.yaml").write_text(CONFIG)
     assert promptsync(["-C", str(root / "app"), "-q", "init", "--gitlab", "--package", SPEC], {}) == 0
-    git = ["git", "-C", str(root), "-c", "user.name=A", "-c", "user.email=a@example.com"]
-    subprocess.run([*git, "add", "--all"], check=True)
-    subprocess.run([*git, "commit", "-qm", "Begin"], check=True)
+    git(root, "add", "--all")
+    git(root, "commit", "-qm", "Begin")
     return root
 
 
@@ -70,9 +69,8 @@ def test_shellcheck_accepts_the_scripts_for_any_shell(tmp_path: Path) -> None:
 
 def test_what_ships_installs_nothing_until_init_says_what(written: Path) -> None:
     shipped = read(STARTER / "promptsync.gitlab-ci.yml")[".promptsync"]["variables"]
-    assert shipped["PROMPTSYNC_PACKAGE"] == ""
     variables = read(written / JOBS)[".promptsync"]["variables"]
-    assert variables["PROMPTSYNC_PACKAGE"] == SPEC
+    assert (shipped["PROMPTSYNC_PACKAGE"], variables["PROMPTSYNC_PACKAGE"]) == ("", SPEC)
     assert (variables["PROMPTSYNC_DIRECTORY"], variables["PROMPTSYNC_REMOTE"]) == ("app", "a$$b")
     assert variables["GIT_DEPTH"] == "0"
 
@@ -91,29 +89,24 @@ CHECK, DEPLOY, DRIFT = ([name] for name in NAMES)
 REQUEST, PUSH, TRIGGER = "merge_request_event", "push", "trigger"
 
 
-@pytest.mark.parametrize(
-    ("source", "variables", "jobs_by_branch"),
-    [
-        (REQUEST, {}, {"main": CHECK, "release/1": CHECK, "topic": []}),
-        (PUSH, {}, {"main": DEPLOY, "topic": []}),
-        (PUSH, {"CI_COMMIT_TAG": "v1"}, {"": []}),
-        ("web", {}, {"release/1": DEPLOY}),
-        ("schedule", {}, {"main": DRIFT}),
-        ("schedule", EDITED, {"main": DRIFT}),
-        (TRIGGER, EDITED, {"main": DRIFT}),
-        (TRIGGER, APPROVED, {"main": DEPLOY, "release/1": DEPLOY, "topic": []}),
-        (TRIGGER, {}, {"main": []}),
-    ],
-)
-def test_they_run_on_what_they_should(
-    written: Path,
-    tmp_path: Path,
-    source: str,
-    variables: dict[str, str],
-    jobs_by_branch: dict[str, list[str]],
-) -> None:
+# The source of a pipeline, its variables, and the jobs by branches.
+RUNS: list[tuple[str, dict[str, str], dict[str, list[str]]]] = [
+    (REQUEST, {}, {"main": CHECK, "release/1": CHECK, "topic": []}),
+    (PUSH, {}, {"main": DEPLOY, "topic": []}),
+    (PUSH, {"CI_COMMIT_TAG": "v1"}, {"": []}),
+    ("web", {}, {"release/1": DEPLOY}),
+    ("schedule", {}, {"main": DRIFT}),
+    ("schedule", EDITED, {"main": DRIFT}),
+    (TRIGGER, EDITED, {"main": DRIFT}),
+    (TRIGGER, APPROVED, {"main": DEPLOY, "release/1": DEPLOY, "topic": []}),
+    (TRIGGER, {}, {"main": []}),
+]
+
+
+def test_they_run_on_what_they_should(written: Path, tmp_path: Path) -> None:
     runner = Runner(tmp_path, Host(GITLAB, written))
-    variable = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME" if source == REQUEST else "CI_COMMIT_BRANCH"
-    for branch, jobs in jobs_by_branch.items():
-        event = {"CI_PIPELINE_SOURCE": source, **variables, **({variable: branch} if branch else {})}
-        assert [*runner.pipeline("main", event)] == jobs
+    for source, variables, jobs_by_branch in RUNS:
+        variable = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME" if source == REQUEST else "CI_COMMIT_BRANCH"
+        for branch, jobs in jobs_by_branch.items():
+            event = {"CI_PIPELINE_SOURCE": source, **variables, **({variable: branch} if branch else {})}
+            assert [*runner.pipeline("main", event)] == jobs, event

@@ -27,7 +27,7 @@ def expensive(team: Team) -> None:
 def both(team: Team) -> None:
     """The same line was edited in git and, by then released, in the dashboard."""
     version = team.edit_in_registry("support/refund", *SETTLE)
-    team.label("support/refund", version)
+    team.world.point("support/refund", prod=version)
     team.edit("support/refund", *SOFTER)
 
 
