@@ -84,7 +84,8 @@ def test_a_result_file_is_tried_first_and_never_left_with_old_results(tmp_path: 
             files(file)
     junit = files("out/file")
     (tmp_path / "out").rmdir()
-    assert (problem := junit.write(None, CheckResults())) and problem.exit_code == 2
+    problem = junit.write(None, CheckResults())
+    assert problem is not None and problem.exit_code == 2
     for error in (AnswerIsNo("no\x00 \ufffe\ud800 <&>"), KeyboardInterrupt()):  # which end a command
         (tmp_path / "report.xml").write_text("old")
         junit = files()

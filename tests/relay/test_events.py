@@ -52,13 +52,9 @@ def test_a_genuine_event_starts_a_workflow_whatever_it_contains(site: Site, gith
         assert site.send_raw(body.encode(), headers, path="/webhook").status_code == 202, body
 
 
-def javascript(payload: Any) -> str:
-    """What PromptLayer's recipe for JavaScript signs where it differs: UTF-8, and lists without spaces."""
-    text = json.dumps(payload, sort_keys=True, ensure_ascii=False)
-    return hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
-
-
-OWN, NAME, BODY = sign(event()), event(name="support/ü"), json.dumps(event()).encode()
+OWN, BODY = sign(event()), json.dumps(event()).encode()
+UTF_8 = json.dumps(event(name="support/ü"), sort_keys=True, ensure_ascii=False).encode()
+"""What PromptLayer's recipe for JavaScript signs where it differs."""
 FORGED: dict[str, tuple[bytes, str | None]] = {
     "no header": (BODY, None),
     "empty": (BODY, ""),
@@ -72,7 +68,7 @@ FORGED: dict[str, tuple[bytes, str | None]] = {
     "with its kind": (BODY, f"sha256={OWN}"),
     "not ASCII": (BODY, "ü" * 64),
     "twice": (BODY, f"{OWN}, {OWN}"),
-    "of the bytes": (json.dumps(NAME, ensure_ascii=False).encode(), javascript(NAME)),
+    "of the bytes": (UTF_8, hmac.new(SECRET.encode(), UTF_8, hashlib.sha256).hexdigest()),
     "duplicate keys": (b'{"user_id": 3, "user_id": 4, ' + BODY[1:-1] + b', "user_id": 5}', OWN),
     "not JSON": (b"{", OWN),
     "not UTF-8": (b'{"a": "\xff"}', OWN),
@@ -116,8 +112,7 @@ def test_anything_else_is_unknown(site: Site) -> None:
     for method, path in (("GET", "/"), ("POST", "/other"), ("PUT", "/webhook"), ("GET", "/webhook/")):
         assert CLIENT.request(method, site.url + path).status_code == 404
 
-
-def test_any_host_name_and_content_type_is_accepted_because_the_signature_decides(site: Site) -> None:
+    # Any host name and content type is accepted, because the signature decides.
     headers = {"X-PromptLayer-Signature": OWN, "Host": "hooks.example.com", "Content-Type": "text/plain"}
     assert site.send_raw(BODY, headers).status_code == 202
 
@@ -158,11 +153,9 @@ TABLE: list[tuple[str, dict[str, Any], list[str]]] = [
     ("include: ['support/*']", event(RENAME, "b", old_prompt_template_name="support/a"), ["drift"]),
     ("include: ['support/*']", event(RENAME, "b", old_prompt_template_name="a"), []),
     ("", event(MOVED, prompt_template_label="prod"), []),
-    ("", event(MOVED, prompt_template_label="prod.previous"), []),
     ("", event("prompt_template_label_deleted", prompt_template_label="prod"), []),
     ("", event("prompt_template_label_change_requested", prompt_template_label="prod"), []),
     (LABELS, event(APPROVAL, prompt_template_label="prod"), ["approved"]),
-    (LABELS, event(APPROVAL, prompt_template_label="prod", change_type="move"), ["approved"]),
     (LABELS, event(APPROVAL, prompt_template_label="prod", change_type="delete"), []),
     (LABELS, event(APPROVAL, prompt_template_label="stage"), []),
     (LABELS, event(APPROVAL, prompt_template_label="prod.released"), []),

@@ -13,12 +13,8 @@ from pathlib import Path
 import pytest
 
 CHECK = Path(__file__).parents[2] / ".ci/check_dist.py"
-COMMITTED = [
-    "pyproject.toml",
-    "promptsync/__init__.py",
-    "promptsync/starter/workflows/check.yml",
-    "tests/test_a.py",
-]
+CHECK_YML = "promptsync/starter/workflows/check.yml"
+COMMITTED = ["pyproject.toml", "promptsync/__init__.py", CHECK_YML, "tests/test_a.py"]
 METADATA = """\
 Metadata-Version: 2.4
 Name: promptsync
@@ -69,7 +65,6 @@ def checked(dist: Path) -> list[str]:
 
 
 SDIST, BUILT = "promptsync-0.1.0.tar.gz", "promptsync-0.1.0-py3-none-any.whl"
-CHECK_YML = "promptsync/starter/workflows/check.yml"
 
 
 def replaced(old: str, new: str) -> dict[str, object]:

@@ -39,12 +39,8 @@ def checked(checkout: Path, tag: str = f"v{promptsync.__version__}") -> list[str
     (script,) = (step["run"] for step in WORKFLOW["jobs"]["check"]["steps"] if "run" in step)
     program, *arguments = script.split()
     assert program == "python"
-    environ = {
-        **os.environ,
-        "GITHUB_SERVER_URL": "https://github.com",
-        "GITHUB_REPOSITORY": REPOSITORY,
-        "GITHUB_REF_NAME": tag,
-    }
+    github = {"SERVER_URL": "https://github.com", "REPOSITORY": REPOSITORY, "REF_NAME": tag}
+    environ = {**os.environ, **{f"GITHUB_{name}": value for name, value in github.items()}}
     done = subprocess.run(
         [sys.executable, *arguments], cwd=checkout, env=environ, capture_output=True, text=True, check=False
     )
@@ -100,19 +96,16 @@ def test_what_is_wrong_in_a_file_is_named(checkout: Path, change: tuple[str, str
 
 @pytest.mark.parametrize("tag", ["v9.9.9", VERSION, "v"])
 def test_a_tag_of_another_version_is_refused(checkout: Path, tag: str) -> None:
-    assert checked(checkout, tag) == [
-        f"the tag is {tag!r}, but the version in promptsync/__init__.py is {VERSION}"
-    ]
+    (error,) = checked(checkout, tag)
+    assert error == f"the tag is {tag!r}, but the version in promptsync/__init__.py is {VERSION}"
 
 
 def test_a_version_needs_a_section_and_must_be_one_for_users(checkout: Path) -> None:
     replace(checkout / "promptsync/__init__.py", VERSION_LINE, '__version__ = "9.9.9"')
-    assert checked(checkout, "v9.9.9") == [
-        f"the newest section is about {VERSION} in CHANGELOG.md; the version is 9.9.9"
-    ]
+    (error,) = checked(checkout, "v9.9.9")
+    assert error == f"the newest section is about {VERSION} in CHANGELOG.md; the version is 9.9.9"
     for version in ("0.2", "0.2.0.dev1"):
         replace(checkout / "promptsync/__init__.py", VERSION_LINE, f'__version__ = "{version}"')
         replace(checkout / "CHANGELOG.md", HEADING, f"## {version} - 2026-11-26")
-        assert checked(checkout, f"v{version}") == [
-            f"{version} is not a version to release; expected MAJOR.MINOR.PATCH"
-        ]
+        (error,) = checked(checkout, f"v{version}")
+        assert error == f"{version} is not a version to release; expected MAJOR.MINOR.PATCH"

@@ -15,13 +15,10 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
-each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-
 
 def read(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.load(
-        (ROOT / ".github/workflows" / f"{name}.yml").read_text("utf-8"), yaml.BaseLoader
-    )
+    text = (ROOT / ".github/workflows" / f"{name}.yml").read_text("utf-8")
+    found: dict[str, Any] = yaml.load(text, yaml.BaseLoader)
     return found
 
 
@@ -29,7 +26,7 @@ def test_actionlint_and_shellcheck_accept_them() -> None:
     run(tool("actionlint"), "-shellcheck", tool("shellcheck"), *FILES)
 
 
-@each_file
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_what_a_workflow_uses_and_may_do(file: Path) -> None:
     text, workflow = file.read_text("utf-8"), read(file.stem)
     used = [action for action in re.findall(r"uses: (.*)", text) if not action.startswith("./")]
@@ -48,10 +45,8 @@ def test_the_job_that_publishes_runs_no_code_of_this_repository_and_waits_for_ev
     jobs = read("release")["jobs"]
     publish = jobs["publish"]
     assert publish["environment"] == "pypi"
-    assert [step["uses"].partition("@")[0] for step in publish["steps"]] == [
-        "actions/download-artifact",
-        "pypa/gh-action-pypi-publish",
-    ]
+    used = [step["uses"].partition("@")[0] for step in publish["steps"]]
+    assert used == ["actions/download-artifact", "pypa/gh-action-pypi-publish"]
     assert publish["steps"][1]["with"]["attestations"] == "true"
     assert sorted(publish["needs"]) == ["build", "test"]
     assert jobs["build"]["needs"] == jobs["test"]["needs"] == "check"

@@ -35,22 +35,16 @@ def outside(script: str, *arguments: str, cwd: Path | None = None, path: str = s
 
 
 def test_the_import_loads_nothing_but_the_standard_library() -> None:
-    script = (
-        "import sys; before = set(sys.modules); import promptsync.runtime; print(*set(sys.modules) - before)"
-    )
+    script = "import sys; old = set(sys.modules); import promptsync.runtime; print(*set(sys.modules) - old)"
     names = set(outside(script).split())
-    assert {name for name in names if name.partition(".")[0] not in sys.stdlib_module_names} == {
-        "promptsync",
-        "promptsync.runtime",
-    }
+    others = {name for name in names if name.partition(".")[0] not in sys.stdlib_module_names}
+    assert others == {"promptsync", "promptsync.runtime"}
     assert names & {"asyncio", "dataclasses", "email", "http", "inspect", "socket", "ssl"} == set()
 
 
 def test_a_copy_of_the_file_works_alone(tmp_path: Path) -> None:
-    copy = tmp_path / "application" / "prompts.py"
-    copy.parent.mkdir()
-    shutil.copy(runtime.__file__, copy)
-    write_bundle(copy.with_name("prompts.json"), response(version=7))
+    shutil.copy(runtime.__file__, tmp_path / "prompts.py")
+    write_bundle(tmp_path / "prompts.json", response(version=7))
     script = """
 import sys, promptlayer
 import prompts
@@ -60,7 +54,7 @@ prompt = loader.get("support/refund", input_variables={"text": "Hi"})
 print(prompt.source, prompt["version"], [name for name in sys.modules if name.startswith("promptsync")])
 """
     with reusing(Scripted(Reply(["garbage"]))) as url:
-        assert outside(script, url, cwd=copy.parent, path=str(copy.parent)) == "bundle 7 []\n"
+        assert outside(script, url, cwd=tmp_path, path=str(tmp_path)) == "bundle 7 []\n"
 
 
 def never_answered(script: str, bundle: Path) -> tuple[str, int]:

@@ -25,8 +25,7 @@ from promptsync.server.app import create_app
 promptlayer = pytest.importorskip("promptlayer")
 
 NAME = "support/refund"
-BUNDLED = response(version=7)
-LIVE = response(version=8)
+BUNDLED, LIVE = response(version=7), response(version=8)
 PATIENT = 60.0
 """A timeout for a registry that answers; no test waits for it."""
 SHORT = 0.05
@@ -102,7 +101,7 @@ def test_a_registry_that_answers_is_the_source(kind: str, bundle: Path) -> None:
     with reusing(scripted) as url:
         prompts = loader(kind, url, bundle)
         prompt = get(prompts, input_variables={"text": "Hi"})
-        assert (prompt.source, prompt.reason, prompt["version"]) == ("registry", "", 8)
+        assert (prompt.source, prompt.reason) == ("registry", "")
         assert prompt == LIVE and prompts.counts == {"registry": 1}
         # The cache of the SDK is the registry.
         prompts = loader(kind, url, bundle, cache=60)
@@ -114,10 +113,7 @@ def test_a_registry_that_answers_is_the_source(kind: str, bundle: Path) -> None:
 
 
 ANSWERS = {
-    "wrong key": (
-        Reply({"message": "Invalid API key"}, 401),
-        "PromptLayerAuthenticationError.*401|Invalid API key",
-    ),
+    "wrong key": (Reply({"message": "Invalid API key"}, 401), "PromptLayerAuthenticationError.*401|Invalid"),
     "no such prompt": (Reply({"message": "Not found"}, 404), "PromptLayerNotFoundError"),
     "a page in HTML": (HTML, "PromptLayerError|JSONDecodeError"),
     "a list": (Reply([LIVE]), "the SDK returned list, not a prompt"),
@@ -184,9 +180,8 @@ def test_an_error_about_one_prompt_does_not_pause_the_others(kind: str, bundle: 
             get(prompts, "other")
         assert get(prompts).source == "registry"
     assert isinstance(caught.value.__cause__, promptlayer.PromptLayerNotFoundError)
-    assert str(caught.value) == (
-        f"other: {bundle} has no such prompt; the registry failed: {caught.value.__cause__!r}"
-    )
+    failure = f"the registry failed: {caught.value.__cause__!r}"
+    assert str(caught.value) == f"other: {bundle} has no such prompt; {failure}"
 
 
 def test_warnings_name_the_prompt_and_the_reason_once_an_outage(
@@ -207,8 +202,7 @@ def test_warnings_name_the_prompt_and_the_reason_once_an_outage(
 def test_what_the_registry_says_cannot_forge_a_line_of_the_log(kind: str, bundle: Path) -> None:
     with reusing(Scripted(Reply({"message": "no\n2026 ERROR \x1b[31mforged" + "x" * 9999}, 404))) as url:
         reason = get(loader(kind, url, bundle)).reason
-    assert reason.isprintable()
-    assert len(reason) <= 300
+    assert reason.isprintable() and len(reason) <= 300
 
 
 # -- what the bundle serves -----------------------------------------------------------------------------
@@ -302,8 +296,10 @@ def test_what_does_not_fit_fails_at_construction(
 ) -> None:
     with pytest.raises(FileNotFoundError, match=r"missing\.json"):
         loader(kind, "http://127.0.0.1:1", bundle.with_name("missing.json"))
-    pairs = (Prompts, promptlayer.AsyncPromptLayer), (AsyncPrompts, promptlayer.PromptLayer)
-    for loader_type, client in pairs:
+    for loader_type, client in (
+        (Prompts, promptlayer.AsyncPromptLayer),
+        (AsyncPrompts, promptlayer.PromptLayer),
+    ):
         with pytest.raises(TypeError, match="Prompts needs a PromptLayer client"):
             loader_type(client("pl_test"), bundle)
     monkeypatch.delattr("promptlayer.templates.render_response")  # as in an older generation of the SDK
@@ -318,8 +314,7 @@ def test_the_counts_are_exact_in_threads(bundle: Path, failing: str) -> None:
     with reusing(Scripted(Reply(LIVE))) as url, ThreadPoolExecutor(8) as pool:
         prompts, down = loader("threads", url, bundle), loader("threads", failing, bundle, retry_after=1000)
         list(pool.map(lambda _: (get(prompts), get(down)), range(100)))
-    assert prompts.counts == {"registry": 100}
-    assert down.counts == {"bundle": 100}
+    assert (prompts.counts, down.counts) == ({"registry": 100}, {"bundle": 100})
 
 
 def test_tasks_share_a_loader_and_a_cancelled_one_is_no_failure(bundle: Path) -> None:
@@ -329,21 +324,21 @@ def test_tasks_share_a_loader_and_a_cancelled_one_is_no_failure(bundle: Path) ->
         task = asyncio.create_task(prompts.get(NAME))
         await asyncio.sleep(0)
         task.cancel()
-        cancelled = isinstance(
-            (await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError
-        )
+        (outcome,) = await asyncio.gather(task, return_exceptions=True)
         end.set()
         answers = await asyncio.gather(*(prompts.get(NAME) for _ in range(20)))
-        return [prompt.source for prompt in answers], cancelled, str(dict(prompts.counts))
+        return (
+            [prompt.source for prompt in answers],
+            isinstance(outcome, asyncio.CancelledError),
+            str(dict(prompts.counts)),
+        )
 
     with hanging() as (url, end, _):
         assert asyncio.run(play(url, end)) == (["registry"] * 20, True, "{'registry': 20}")
 
 
-def test_what_the_sdk_notes_for_traces_reaches_the_caller(kind: str, tmp_path: Path, failing: str) -> None:
+def test_what_the_sdk_notes_for_traces_reaches_the_caller(kind: str, bundle: Path, failing: str) -> None:
     from opentelemetry import baggage, context
-
-    bundle = write_bundle(tmp_path / "prompts.json", BUNDLED)
 
     async def noted(prompts: Any) -> Any:
         prompt = prompts.get(NAME)
@@ -389,16 +384,18 @@ def released(url: str, template: dict[str, Any], model: dict[str, Any], director
     return write_bundle(directory / "prompts.json", unrendered)
 
 
-@pytest.mark.parametrize("written", ["f-string", "jinja2"])
+TEXTS = {
+    "f-string": ("Be {a}.", "{b} and {a}"),
+    "jinja2": ("Be {{ a }}.", "Say{% if b %} {{ b }}{% endif %}{{ c.d }}"),
+}
+
+
+@pytest.mark.parametrize("written", TEXTS)
 @pytest.mark.parametrize("extra", ["plain", "tools", "structured"])
 def test_the_bundle_gives_what_the_registry_gives(
     tmp_path: Path, registry: str, failing: str, written: str, extra: str
 ) -> None:
-    texts = (
-        ["Be {a}.", "{b} and {a}"]
-        if written == "f-string"
-        else ["Be {{ a }}.", "Say{% if b %} {{ b }}{% endif %}{{ c.d }}"]
-    )
+    texts = TEXTS[written]
     messages = [
         {"role": role, "content": [{"type": "text", "text": text}], "template_format": written}
         for role, text in zip(("system", "user"), texts, strict=True)

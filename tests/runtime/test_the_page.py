@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bundles import response, write_bundle
@@ -18,11 +19,7 @@ REFUND = response(template=chat("{question}"), version=7)
 
 @pytest.mark.parametrize(("reply", "source"), [(Reply(REFUND), "registry"), (HTML, "bundle")])
 def test_the_examples_run(
-    reply: Reply,
-    source: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    reply: Reply, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     write_bundle(tmp_path / "prompts.json", REFUND)
     monkeypatch.chdir(tmp_path)
