@@ -234,3 +234,5 @@ def test_a_local_remote_uses_the_model_of_the_environment_and_of_its_fixtures(lo
             local.run("eval", "run", "quality", "--json", A_KEY="sk-a", PROMPTLAYER_API_KEY="pl-secret")
     asked = [(one.headers["Authorization"], one.body["model"]) for one in seen]
     assert asked == [("Bearer sk-secret", "tiny"), ("Bearer sk-a", "a")]
+    environ["PROMPTSYNC_MODEL_URL"] = "http://192.0.2.1/v1"
+    local.says(2, "refusing plain http", "eval", "run", "quality", **environ)

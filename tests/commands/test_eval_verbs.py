@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from checked_copy import checked_copy, edited, started, suites
 from evaluation_files import contains, declared, evaluation, put
+from registry_server import log_of
 from worlds import World
 
 CONFIG = 'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n'
@@ -230,20 +231,10 @@ def test_the_agents_of_what_changed_run_with_their_inputs(checked: World) -> Non
 # -- ``track`` as an application's script runs it --------------------------------------------------------
 
 
-REQUEST = {
-    "provider": "openai",
-    "model": "gpt-4o",
-    "input": {"type": "chat", "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]},
-    "output": {"type": "completion", "content": [{"type": "text", "text": "Hello"}]},
-    "request_start_time": "2026-01-01T00:00:00Z",
-    "request_end_time": "2026-01-01T00:00:01Z",
-}
-
-
 @pytest.fixture
 def logged(local: World) -> World:
     local.write("ask", "{question}")
-    local.put("request.json", json.dumps(REQUEST))
+    local.put("request.json", json.dumps(log_of()))
     local.ok("push", "--label", "prod")
     return local
 
@@ -256,13 +247,13 @@ def kept(world: World, query: str) -> list[tuple[Any, ...]]:
 def test_a_request_is_logged_and_its_id_is_all_that_is_printed(
     logged: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logged.put("bad.json", json.dumps({**REQUEST, "model": 3}, indent=1))
+    logged.put("bad.json", json.dumps(log_of(model=3), indent=1))
     assert logged.says(1, "bad.json:3:2: model must be text", "track", "request", "bad.json").out == ""
     done = logged.ok("track", "request", "request.json")
     assert (done.out, done.err) == ("1\n", "")
     assert logged.ok("track", "request", "request.json", "--json").document["request_id"] == 2
-    assert kept(logged, "SELECT engine, latency_ms FROM requests WHERE id = 1") == [("gpt-4o", 1000)]
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(REQUEST).encode())))
+    assert kept(logged, "SELECT engine, latency_ms FROM requests WHERE id = 1") == [("gpt-4o", 1500)]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(log_of()).encode())))
     assert logged.ok("track", "request", "-").out == "3\n"
 
 

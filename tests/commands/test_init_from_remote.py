@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+from test_init import names
 from worlds import Reply, World, asking, failing, fault, template
 
 from promptsync.files.config import load
@@ -24,12 +25,6 @@ def full(world: World) -> None:
     for path in (world.root / "promptsync.yaml", world.root / ".gitignore"):
         path.unlink()
     (world.root / "prompts").rmdir()
-
-
-def below(root: Path) -> list[str]:
-    """Everything in a directory but what git and promptsync keep for themselves."""
-    found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-    return sorted(path.as_posix() for path in found if path.parts[0] not in (".git", ".promptsync"))
 
 
 def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: World) -> None:
@@ -60,11 +55,11 @@ def test_a_person_is_asked(full: World) -> None:
         ("suport/*\n", 2, "matches none of the"),
     ):
         done = full.on_terminal(*FLAGS, "--url", full.url, answer=answer, NO_COLOR="1")
-        assert (done.code, said in done.err, below(full.root)) == (code, True, []), str(done)
+        assert (done.code, said in done.err, names(full)) == (code, True, []), str(done)
     done = full.on_terminal(*FLAGS, "--url", full.url, answer="'house style' hello\nn\n")
     assert (done.code, "     1  'house style'\n" in done.err.replace("\r", "")) == (0, True), str(done)
     assert set(full.states()) == {"house style", "hello"}
-    for path in below(full.root):
+    for path in names(full):
         full.root.joinpath(path).unlink()
     done = full.on_terminal(*FLAGS, "--url", full.url, answer="\nn\n")
     assert "Commit these files and 44 prompts? [Y/n]" in done.err
@@ -95,7 +90,7 @@ def test_what_goes_wrong_before_the_first_file_leaves_nothing(full: World) -> No
     groups = [("30", "support/*"), ("12", "billing/*"), ("1", "hello")]
     assert re.findall(r"^ +(\d+)  (.*)$", done.err, re.MULTILINE) == groups
     assert full.run(*FLAGS, "--remote", full.url, "--json").document["error"]["code"] == "include-needed"
-    assert (below(full.root), full.writes) == ([], [])
+    assert (names(full), full.writes) == ([], [])
 
 
 def test_there_is_nothing_to_import_from_an_empty_registry(world: World, tmp_path: Path) -> None:
@@ -140,7 +135,7 @@ def test_a_configuration_that_is_there_is_kept_and_needs_an_include_of_its_own(f
     path.write_text(f'{text}include: ["support/*"]\n')
     full.ok(*FLAGS)
     assert path.read_text() == f'{text}include: ["support/*"]\n'
-    assert len([file for file in below(full.root) if file.startswith("texts/support/")]) == 30
+    assert len([file for file in names(full) if file.startswith("texts/support/")]) == 30
     full.says(2, "includes other prompts: support/*", *FLAGS, "--include", "billing/*")
     again = full.ok(*FLAGS)
     assert "nothing new to import" in again.out and "git commit" not in again.out

@@ -89,6 +89,7 @@ def test_a_row_that_is_too_wide_is_wrapped_like_a_text():
     (line,) = row_lines([Row("pinned", "warn", "tone", note="refund pins v1, not v2", command=command)])
     first, second = map(click.unstyle, fitted([line], 60))
     assert (first, second) == ("  pinned  tone: refund pins v1, not v2", f"      {command}")
+    assert [click.unstyle(one) for one in fitted([line], 90)] == [click.unstyle(line)]
 
 
 # -- verbs on a narrow terminal -----------------------------------------------------------------------------

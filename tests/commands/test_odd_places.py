@@ -199,10 +199,6 @@ def damaged(revision: str, data: bytes | None) -> Callable[[World], None]:
     return damage
 
 
-def written(path: str, data: str) -> Callable[[World], object]:
-    return lambda world: world.put(path, data)
-
-
 COMMANDS = ["status", "push -y", "diff --since HEAD~1", "doctor --offline"]
 
 # The exit codes of COMMANDS. Where nothing is known of the text before, it is a conflict.
@@ -213,11 +209,11 @@ DAMAGE = {
     "a tree is missing": (damaged("HEAD:prompts", None), (2, 2, 0, 0)),
     "a blob is garbage": (damaged("HEAD:prompts/a.yaml", b"garbage"), SOUND),
     "an old blob is missing": (damaged("HEAD~1:prompts/a.yaml", None), (0, 3, 0, 0)),
-    "HEAD names nothing": (written(".git/HEAD", "ref: refs/heads/nowhere\n"), (0, 3, 2, 0)),
-    "HEAD is no name": (written(".git/HEAD", "garbage\n"), REFUSED),
-    "the index is garbage": (written(".git/index", "garbage"), REFUSED),
-    "the configuration is broken": (written(".git/config", "[core\nx"), REFUSED),
-    "a later format": (written(".git/config", "[core]\nrepositoryformatversion = 99\n"), REFUSED),
+    "HEAD names nothing": (lambda world: world.put(".git/HEAD", "ref: refs/heads/nowhere\n"), (0, 3, 2, 0)),
+    "HEAD is no name": (lambda world: world.put(".git/HEAD", "garbage\n"), REFUSED),
+    "the index is garbage": (lambda world: world.put(".git/index", "garbage"), REFUSED),
+    "the configuration is broken": (lambda world: world.put(".git/config", "[core\nx"), REFUSED),
+    "a later format": (lambda world: world.put(".git/config", "[core]\nrepositoryformatversion=99"), REFUSED),
 }
 
 

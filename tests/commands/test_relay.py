@@ -105,7 +105,8 @@ def test_what_is_wrong_is_a_usage_error(local: World, monkeypatch: pytest.Monkey
     local.says(2, "no promptsync.yaml", "relay", "--github", "a/b", **SECRETS)
     local.put("promptsync.yaml", "prompts: prompts\n")
     for arguments, token, message, hint in WRONG:
-        environ = {**SECRETS, "PROMPTSYNC_RELAY_TOKEN": token}
+        tokens = {"PROMPTSYNC_RELAY_TOKEN": token} if token else {}
+        environ = {"PROMPTLAYER_WEBHOOK_SECRET": SECRET, **tokens}
         done = local.says(2, message, "relay", *arguments.split(), **environ)
         assert (done.out, f"hint: {hint}" in done.err) == ("", True)
         assert SECRET not in done.err and TOKEN not in done.err

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import pytest
 from evaluation_files import contains, declared, evaluation
-from registry_server import chat
+from registry_server import chat, log_of
 from sheets_there import table
 from worlds import Run, World, own_world, template
 
@@ -43,15 +43,6 @@ rows: [{name: a}, {name: b}, {name: c}, {name: d}, {name: e}, {name: f}, {name: 
 scorecard:
   steps: [{title: Greets, type: CONTAINS, config: {source: Output, value: o}}]
 """
-
-REQUEST = {
-    "provider": "openai",
-    "model": "gpt-4o",
-    "input": chat("Hi"),
-    "output": chat("Hello"),
-    "request_start_time": "2026-01-01T00:00:00Z",
-    "request_end_time": "2026-01-01T00:00:01Z",
-}
 
 
 def each(commands: str) -> list[str]:
@@ -124,7 +115,7 @@ def busy(world: World) -> None:
     world.edit("ops/ahead", "Hello", "Hello again")
     world.path("ops/deleted").unlink()
     world.write("ops/draft")
-    world.put("request.json", json.dumps(REQUEST))
+    world.put("request.json", json.dumps(log_of()))
     world.commit("Greet again")
     # The evaluation and its run for the deploy have the ids 1 and 2.
     for command in ("agent run greeter", "track request request.json", "track group --new"):

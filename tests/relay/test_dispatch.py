@@ -63,6 +63,7 @@ def url_of(github: str, gitlab: str, api_url: str = "") -> str:
 def test_the_api_may_be_one_of_your_own_servers() -> None:
     assert url_of("a/b", "") == "https://api.github.com/repos/a/b/dispatches"
     assert url_of("", "a/b/c") == "https://gitlab.com/api/v4/projects/a%2Fb%2Fc/trigger/pipeline"
+    assert url_of("", "17") == "https://gitlab.com/api/v4/projects/17/trigger/pipeline"
     assert url_of("a/b", "", "https://git.x:8443/api/v3/") == "https://git.x:8443/api/v3/repos/a/b/dispatches"
     assert url_of("a/b", "", "http://localhost:9") == "http://localhost:9/repos/a/b/dispatches"
 

@@ -156,6 +156,7 @@ TABLE: list[tuple[str, dict[str, Any], list[str]]] = [
     ("", event("prompt_template_label_deleted", prompt_template_label="prod"), []),
     ("", event("prompt_template_label_change_requested", prompt_template_label="prod"), []),
     (LABELS, event(APPROVAL, prompt_template_label="prod"), ["approved"]),
+    (LABELS, event(APPROVAL, prompt_template_label="prod", change_type="move"), ["approved"]),
     (LABELS, event(APPROVAL, prompt_template_label="prod", change_type="delete"), []),
     (LABELS, event(APPROVAL, prompt_template_label="stage"), []),
     (LABELS, event(APPROVAL, prompt_template_label="prod.released"), []),
