@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from email.utils import formatdate
+from random import Random
 from typing import Any
 
 import httpx
@@ -172,6 +175,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
 
 
 LIMIT = 32
+FIRST_RETRY = 0.5
 
 
 def happened(throttle: Throttle, what: str, count: int) -> None:
@@ -243,3 +247,77 @@ def test_a_request_that_is_sent_again_goes_first() -> None:
     for thread in threads:
         thread.join(120)
     assert order == [True, False, False]
+
+
+# -- rate limits ----------------------------------------------------------------------------------------
+
+
+class Window:
+    """Accepts ``count`` requests in any second."""
+
+    def __init__(self, count: int) -> None:
+        self._accepted: deque[float] = deque([-1.0] * count, count)
+
+    def accepts(self, now: float) -> bool:
+        is_free = self._accepted[0] <= now - 1
+        if is_free:
+            self._accepted.append(now)
+        return is_free
+
+
+def simulated(limit: Window, retry_after: float | None, latency: float, count: int) -> tuple[float, int]:
+    """Send requests to a registry that limits their rate, until each has succeeded; nobody waits.
+
+    Returns the seconds that this took, and the most attempts of one request.
+    """
+    jitter, clock, most = Random(1), Clock(), 0
+    throttle = Throttle(LIMIT, clock=clock)
+    new, unsent = min(count, LIMIT), count - LIMIT
+    repeats: list[int] = []  # how often each was rejected
+    # When, the order, the number of the request or -1 for the end of a wait, rejections, and its outcome.
+    events: list[tuple[float, int, int, int, bool]] = []
+    successes = order = 0
+    while successes < count:
+        throttle._repeats = len(repeats)
+        pause = throttle.pause(is_repeat=bool(repeats)) if repeats or new else float("inf")
+        order += 1
+        if pause == 0:
+            rejections = repeats.pop(jitter.randrange(len(repeats))) if repeats else 0
+            new -= not rejections
+            accepted = limit.accepts(clock.now + latency / 2)
+            number = throttle.enter(is_repeat=True)
+            heapq.heappush(events, (clock.now + latency, order, number, rejections, accepted))
+            continue
+        if not events or clock.now + pause < events[0][0]:
+            clock.now += max(pause, 1e-9)  # adding less might change nothing
+            continue
+        clock.now, _, number, rejections, accepted = heapq.heappop(events)
+        if number < 0:
+            repeats.append(rejections)
+            continue
+        throttle.leave(number, is_success=accepted)
+        if accepted:
+            successes += 1
+            new += unsent > 0
+            unsent -= 1
+            continue
+        most = max(most, rejections + 2)
+        backoff = FIRST_RETRY * 2**rejections * jitter.uniform(1, 1.25)
+        wait = retry_after or max(2 * FIRST_RETRY, backoff)
+        throttle.close_for(wait)
+        heapq.heappush(events, (clock.now + wait, order, -1, rejections + 1, False))
+    return clock.now, most
+
+
+@pytest.mark.parametrize("retry_after", [1.0, 3.2, None])
+def test_a_usual_rate_limit_fails_no_request_and_costs_little_of_its_own_time(
+    retry_after: float | None,
+) -> None:
+    for latency in (0.001, 0.02, 0.1, 0.5):
+        for rate in (10, 20, 50, 100, 200):
+            _, most = simulated(Window(rate), retry_after, latency, 300)
+            assert most <= Timeouts().attempts, (latency, rate)
+        if latency <= 0.1 and retry_after != 3.2:
+            for count in (300, 3000):
+                seconds, most = simulated(Window(50), retry_after, latency, count)
+                assert (seconds <= 1.4 * count / 50, most) == (True, 2), (latency, count)
