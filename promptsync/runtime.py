@@ -66,9 +66,11 @@ class _Loader:
                 raise PromptUnavailable(f"paused after: {self._outage}")
             self._tried_at = time.monotonic()
 
-    def _loaded(self, response: Any, reason: str = "") -> LoadedPrompt:
+    def _loaded(self, name: str, response: Any, reason: str = "") -> LoadedPrompt:
         if not isinstance(response, dict) or not response.get("prompt_template"):
             raise TypeError(f"the SDK returned {type(response).__name__}, not a prompt")
+        if (other := response.get("prompt_name")) != name:
+            raise ValueError(f"the registry returned another prompt: {other!r}")
         prompt = LoadedPrompt(response)
         prompt.source, prompt.reason = "bundle" if reason else "registry", reason
         with _lock:
@@ -87,7 +89,7 @@ class _Loader:
         logger.log(logging.DEBUG if paused else logging.WARNING, "%s is from the bundle: %s", name, reason)
         response = self._sdk.render_response(json.loads(self._responses[name]), request["input_variables"])
         self._sdk.set_prompt_span_attributes(response, name, label=request.get("label"))
-        return self._loaded(response, reason)
+        return self._loaded(name, response, reason)
 
     def _refusal(self, name: str, request: Values) -> str:
         """Say why the bundle cannot answer. One that was made from a commit has no label: it serves all."""
@@ -128,7 +130,7 @@ class Prompts(_Loader):
             response = answer.result(self.timeout)
             for variable, value in context.items():  # the SDK's trace of this prompt
                 variable.set(value)
-            return self._loaded(response)
+            return self._loaded(name, response)
         except Exception as error:
             return self._from_bundle(name, request, error)
 
@@ -146,6 +148,6 @@ class AsyncPrompts(_Loader):
         try:
             self._check_pause()
             async with asyncio.timeout(self.timeout):
-                return self._loaded(await self._client.templates.get(name, request))
+                return self._loaded(name, await self._client.templates.get(name, request))
         except Exception as error:
             return self._from_bundle(name, request, error)

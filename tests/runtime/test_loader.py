@@ -119,6 +119,10 @@ ANSWERS = {
     "a list": (Reply([LIVE]), "the SDK returned list, not a prompt"),
     "no template": (Reply({**LIVE, "prompt_template": None}), "the SDK returned dict, not a prompt"),
     "null": (Reply(b"null"), "the SDK returned NoneType, not a prompt"),
+    "another prompt": (
+        Reply({**LIVE, "prompt_name": "other"}),
+        r"""^ValueError\("the registry returned another prompt: 'other'"\)$""",
+    ),
 }
 
 
@@ -151,6 +155,20 @@ def test_a_client_that_raises_nothing(kind: str, bundle: Path) -> None:
             assert get(prompts).source == "bundle"
             with pytest.raises(PromptUnavailable, match="NoneType"):
                 get(prompts, "other")
+
+
+def test_the_name_decides_which_prompt_is_taken(kind: str, tmp_path: Path, registry: str) -> None:
+    """A registry reads a number that is no name as an id."""
+    client = promptlayer.PromptLayer("pl_test", base_url=registry)
+    names = ["2026", "a/b c", "7/7"]
+    for name in names:
+        client.templates.publish({"prompt_name": name, "prompt_template": chat(), "release_labels": ["prod"]})
+    prompts = loader(kind, registry, write_bundle(tmp_path / "prompts.json", response("1")))
+    assert {get(prompts, name).source for name in names} == {"registry"}
+    assert get(prompts, "1").source == "bundle"
+    prompts = loader(kind, registry, write_bundle(tmp_path / "prompts.json"))
+    with pytest.raises(PromptUnavailable, match=r"^1: .* has no such prompt; .* returned another prompt"):
+        get(prompts, "1")
 
 
 # -- the pause ------------------------------------------------------------------------------------------
