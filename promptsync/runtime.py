@@ -3,6 +3,7 @@
 It needs ``promptlayer`` 1.3 or later and nothing else of promptsync: an application may have a copy of it.
 """
 
+import hashlib
 import importlib
 import json
 import logging
@@ -49,13 +50,19 @@ class _Loader:
         self._client, self._path, self.timeout, self.retry_after = client, bundle, timeout, retry_after
         try:
             document = json.loads(Path(bundle).read_bytes())
-            prompts: Any = document["prompts"] if document["format"] == "promptsync-bundle/1" else None
-            self._label = document["label"]
-            self._known = {name: (prompt["version"], prompt["renders"]) for name, prompt in prompts.items()}
-            # As JSON, because callers may change what they get, and parsing is the fastest way to copy.
-            self._responses = {name: json.dumps(prompt["response"]) for name, prompt in prompts.items()}
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            raise ValueError(f"{bundle} is not a valid bundle. Run promptsync bundle -o {bundle}") from None
+            prompts: Any = document["prompts"] if document["format"] == "promptsync-bundle/2" else None
+            self._label, self._known, self._responses = document["label"], {}, {}
+            for name, prompt in prompts.items():
+                written = prompt.pop("checksum")
+                content = json.dumps([self._label, name, prompt], sort_keys=True).encode()
+                if hashlib.sha256(content).hexdigest() != written:
+                    raise ValueError(f"it was edited at prompt {name!r}")
+                self._known[name] = prompt["version"], prompt["renders"]
+                # As JSON, because callers may change what they get, and parsing is the fastest way to copy.
+                self._responses[name] = json.dumps(prompt["response"])
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            message = f"{bundle} is not a valid bundle: {error}. Run promptsync bundle -o {bundle}"
+            raise ValueError(message) from None
         self.counts, self._outage, self._tried_at = Counter[str](), "", 0.0
 
     def _check_pause(self) -> None:

@@ -11,9 +11,9 @@ from promptsync.commands.shared.ci import live_label
 from promptsync.commands.shared.groups import option
 from promptsync.commands.shared.options import check_apart, read_bundle, release_label_option, writable
 from promptsync.commands.shared.session import Session, verb
-from promptsync.errors import Refused, UsageError
+from promptsync.errors import UsageError
 from promptsync.files.disk import write
-from promptsync.prompt.bundle import Bundle, encode
+from promptsync.prompt.bundle import Bundle, encode, outdated
 from promptsync.show.outcome import Outcome, Row, body, row_lines
 from promptsync.terminal import output
 
@@ -22,7 +22,7 @@ from promptsync.terminal import output
 @release_label_option
 @option("--from revision", "REF", "Bundle the files of a commit, without a registry.")
 @option("-o --output file", "FILE", "Write to FILE (default: print the bundle).")
-@option("--check checked", "FILE", "Exit with 3 if the bundle in FILE is out of date.")
+@option("--check checked", "FILE", "Exit with 3 if the bundle in FILE is out of date, or was edited.")
 def command(
     session: Session, label: str | None, revision: str | None, file: str | None, checked: str | None
 ) -> Outcome:
@@ -97,7 +97,5 @@ def show_check(old: Bundle, new: Bundle, file: str) -> Outcome:
     outcome = show_bundle(new, file)
     if not changes:
         return outcome.replaced(lines=[f"{outcome.lines[0]}, up to date"])
-    message = f"{output.name(file)} is out of date: {output.count(len(changes), 'prompt')} changed"
-    command = ["promptsync", "bundle", *(["--label", new.label] if new.label else ["--from", "HEAD"])]
-    error = Refused(message, hint=shlex.join([*command, "-o", file]), code="outdated")
+    error = outdated(file, f"is out of date: {output.count(len(changes), 'prompt')} changed", new.label)
     return Outcome(row_lines(rows), {**outcome.body, "changes": changes}, error=error)

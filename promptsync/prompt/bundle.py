@@ -1,22 +1,25 @@
 """The bundle: the prompts of a release in one file, for applications that cannot reach the registry.
 
-A bundle depends only on the release: made again, it has the same bytes.
+A bundle depends only on the release: made again, it has the same bytes. Checksums show edited prompts.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
+from promptsync.errors import Refused
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt, as_mapping, format_of, mappings
 from promptsync.prompt.template import template_variables, variable_uses
 
-FORMAT: Final = "promptsync-bundle/1"
+FORMAT: Final = "promptsync-bundle/2"
 
 Renders = Literal["anywhere", "registry"]
 
@@ -85,29 +88,47 @@ def _renders(template: Mapping[str, Any]) -> Renders:
     return "registry" if is_for_registry else "anywhere"
 
 
+def checksum(label: str | None, name: str, entry: Mapping[str, Any]) -> str:
+    """Return the hash of a prompt as the file has it; ``runtime`` computes the same without this package."""
+    kept = {key: value for key, value in entry.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps([label, name, kept], sort_keys=True).encode()).hexdigest()
+
+
 def encode(bundle: Bundle) -> bytes:
     """Return the content of the file of a bundle."""
-    text = json.dumps(msgspec.to_builtins(bundle), ensure_ascii=False, sort_keys=True, indent=1)
+    document = msgspec.to_builtins(bundle)
+    for name, entry in document["prompts"].items():
+        entry["checksum"] = checksum(bundle.label, name, entry)
+    text = json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1)
     # Half of a surrogate pair has no UTF-8; it is escaped as JSON does that.
     return f"{text}\n".encode("utf-8", "backslashreplace")
 
 
-def decode(content: bytes) -> Bundle:
-    """Return the bundle in a file. Raises ``ValueError`` with what is wrong with it."""
+def outdated(file: str, problem: str, label: str | None) -> Refused:
+    """Return the error about a bundle that has to be written again, with the command for that."""
+    source = ["--label", f"{label}"] if label else ["--from", "HEAD"]
+    hint = shlex.join(["promptsync", "bundle", *source, "-o", file])
+    return Refused(f"{file} {problem}", hint=hint, code="outdated")
+
+
+def decode(content: bytes, file: str = "the file") -> Bundle:
+    """Return the bundle in a file. Raises ``ValueError``, or ``Refused`` if it has to be written again."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
-        raise ValueError("is not a bundle: it is not JSON, or it was cut off") from None
+        raise ValueError(f"{file} is not a bundle: it is not JSON, or it was cut off") from None
     written = value.get("format") if isinstance(value, dict) else None
     if not isinstance(written, str) or not written.startswith("promptsync-bundle/"):
-        raise ValueError("is not a bundle: make one with promptsync bundle")
+        raise ValueError(f"{file} is not a bundle: make one with promptsync bundle")
     if written != FORMAT:
-        raise ValueError(f"is a bundle in the format {written[:40]!r}, and this promptsync reads {FORMAT!r}")
+        problem = f"is a bundle in the format {written[:40]!r}, and this promptsync reads {FORMAT!r}"
+        raise outdated(file, problem, value.get("label"))
     try:
         bundle = msgspec.convert(value, Bundle)
     except msgspec.ValidationError as error:
-        raise ValueError(f"is not a valid bundle: {error}") from None
-    for name, prompt in bundle.prompts.items():
-        if not isinstance(prompt.response.get("prompt_template"), Mapping):
-            raise ValueError(f"is not a valid bundle: {name[:200]!r} has no prompt_template")
+        raise ValueError(f"{file} is not a valid bundle: {error}") from None
+    for name, entry in value["prompts"].items():
+        if entry.get("checksum") != checksum(bundle.label, name, entry):
+            problem = f"was edited at prompt {name[:200]!r}; write it again with promptsync bundle"
+            raise outdated(file, problem, bundle.label)
     return bundle

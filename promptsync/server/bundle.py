@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import logging
 import mmap
 import os
@@ -18,7 +19,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from promptsync import __version__
-from promptsync.prompt.bundle import BundledPrompt, decode
+from promptsync.prompt.bundle import BundledPrompt, checksum, decode
 from promptsync.server.http import ApiError, Request, Response, parts_of, read_body, split_target
 from promptsync.server.prompts.items import VersionChoice
 from promptsync.server.prompts.templates import RenderBody, TemplatesQuery, rendered_answer
@@ -37,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class _File(Struct, frozen=True):
-    format: Literal["promptsync-bundle/1"]
+    format: Literal["promptsync-bundle/2"]
     prompts: dict[str, Raw]
     label: str | None = None
     commit: str | None = None
@@ -53,7 +54,7 @@ class Release(Struct, frozen=True):
 
     @classmethod
     def read(cls, path: Path) -> Release:
-        """Read a bundle. Raises ``OSError``, and ``ValueError`` with what is wrong with the file."""
+        """Read a bundle. Raises ``OSError``, and what ``decode`` raises about the file."""
         with path.open("rb") as opened:
             # A mapping goes back to the system at once; an object of this size may stay with the process.
             content = mmap.mmap(-1, max(1, os.fstat(opened.fileno()).st_size))
@@ -62,11 +63,14 @@ class Release(Struct, frozen=True):
             file = msgspec.json.decode(content, type=_File)
             packed = {name: zlib.compress(prompt, 1) for name, prompt in file.prompts.items()}
             release = cls(hashlib.sha256(content).hexdigest(), file.label, file.commit, packed)
-            if not all(isinstance(release.content(name)["prompt_template"], dict) for name in packed):
-                raise ValueError("prompt_template is not an object")
-        except (ValueError, KeyError, RecursionError) as error:
-            decode(content[:])  # which has better words
-            raise ValueError(f"is not a valid bundle: {error}") from None
+            for name, prompt in file.prompts.items():
+                release.content(name)
+                entry = json.loads(bytes(prompt))
+                if entry.get("checksum") != checksum(file.label, name, entry):
+                    raise ValueError(f"it was edited at prompt {name!r}")
+        except (ValueError, RecursionError) as error:
+            decode(content[:], str(path))  # which has better words
+            raise ValueError(f"{path} is not a valid bundle: {error}") from None
         return release
 
     def content(self, name: str) -> dict[str, Any]:
@@ -131,7 +135,7 @@ _HANDLERS = {
 class Sidecar:
     """A WSGI callable over the bundle at ``path``; any number of threads may call it at once.
 
-    It reads the file again when it changes. Raises ``ValueError`` if it is no bundle at first; later, the
+    It reads the file again when it changes. Raises what ``decode`` raises about the first one; later, the
     last good one is kept.
     """
 
@@ -188,7 +192,7 @@ class Sidecar:
         try:
             self._read()
         except Exception as error:  # none may end the thread
-            problem = f"{self._path}: {getattr(error, 'strerror', None) or error}"
+            problem = f"{self._path}: {error.strerror}" if isinstance(error, OSError) else str(error)
             if problem != self._problem:
                 _log.warning("promptsync still serves the bundle that it read before: %s", problem)
             self._problem = problem

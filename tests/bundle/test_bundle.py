@@ -261,8 +261,8 @@ def test_the_bundle_of_a_commit_is_checked_against_a_commit(here: World) -> None
 
 NO_BUNDLE: list[tuple[bytes | None, str]] = [
     (None, "prompts.json cannot be read: No such file"),
-    (b'{"format": "promptsync-bundle/1", "prom', "prompts.json is not a bundle: it is not JSON"),
-    (b'{"format": "promptsync-bundle/2"}', "is a bundle in the format 'promptsync-bundle/2'"),
+    (b'{"format": "promptsync-bundle/2", "prom', "prompts.json is not a bundle: it is not JSON"),
+    (b'{"format": "promptsync-bundle/2"}', "prompts.json is not a valid bundle: "),
 ]
 
 
@@ -275,6 +275,31 @@ def test_what_cannot_be_checked_is_a_usage_error(here: World) -> None:
     # No hint overwrites a file that is not a bundle.
     run = here.exits(2, "bundle", "--check", "promptsync.yaml")
     assert "-o" not in run.err and "hint: promptsync help bundle\n" in run.err
+
+
+def test_what_was_edited_is_refused_until_it_is_written_again(here: World) -> None:
+    for source, command in (("--label", "bundle --label prod"), ("--from", "bundle --from HEAD")):
+        written(here, source, command.split()[-1])
+        file = here.root / "prompts.json"
+        for old, new, why in (
+            (
+                b"Be kind.",
+                b"Be rude.",
+                "was edited at prompt 'refund'; write it again with promptsync bundle",
+            ),
+            (
+                b"promptsync-bundle/2",
+                b"promptsync-bundle/1",
+                "is a bundle in the format 'promptsync-bundle/1'",
+            ),
+        ):
+            file.write_bytes(file.read_bytes().replace(old, new))
+            types = ("types", "--lang", "python", "--bundle", "prompts.json")
+            for reader in (CHECK, ("serve", "--bundle", "prompts.json", "--port", "0"), types):
+                run = here.says(3, f"error: prompts.json {why}", *reader)
+                assert f"hint: promptsync {command} -o prompts.json\n" in run.err
+            here.ok(*command.split(), "-o", "prompts.json")
+            assert "up to date" in here.ok(*CHECK).out
 
 
 # -- the command ---------------------------------------------------------------------------------------------

@@ -195,7 +195,7 @@ def test_it_needs_no_key_and_no_request_fails_while_the_file_is_replaced_again_a
         out, err = process.communicate(timeout=120)
     assert (process.returncode, out, "Traceback" in err) == (0, "", False)
     assert f"1 prompt from {file}, read-only; needs no API key; Ctrl-C stops it" in err
-    assert f"still serves the bundle that it read before: {file}: is not a bundle" in err
+    assert f"still serves the bundle that it read before: {file} is not a bundle" in err
 
 
 @pytest.mark.parametrize("bundle", [[], ["--bundle", "prompts.json"]])

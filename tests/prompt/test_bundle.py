@@ -11,8 +11,9 @@ import pytest
 from bundles import bundle, response, write_bundle
 from registry_server import chat, completion
 
+from promptsync.errors import Refused
 from promptsync.files.schema import schema
-from promptsync.prompt.bundle import bundled, decode, encode
+from promptsync.prompt.bundle import bundled, checksum, decode, encode
 
 TEXT = {"type": "text", "text": "Hello {name}"}
 
@@ -74,10 +75,8 @@ BROKEN: list[tuple[bytes, str]] = [
     (b"\xff\xfe", "it is not JSON"),
     (b"[" * 100_000, "it is not JSON"),
     (b"[]", "is not a bundle"),
-    (_changed(format="promptsync-bundle/2"), "'promptsync-bundle/2', and this promptsync reads"),
     (_changed(prompts=[]), r"Expected `object`.*prompts"),
     (_changed(prompts={"a": {"version": "x"}}), "is not a valid bundle"),
-    (encode(bundle(response())).replace(b'"prompt_template"', b'"other"'), "has no prompt_template"),
 ]
 
 
@@ -87,7 +86,38 @@ def test_a_file_that_is_no_bundle_says_why(content: bytes, why: str) -> None:
         decode(content)
 
 
+CHANGES: list[tuple[bytes, bytes, str]] = [
+    (b"politely", b"rudely", "was edited at prompt 'support/refund'; write it again with promptsync bundle"),
+    (b'"version": 7', b'"version": 8', "was edited"),
+    (b'"temperature": 0.2', b'"temperature": 1', "was edited"),
+    (b'"label": "prod"', b'"label": "prod "', "was edited"),
+    (b'"support/refund": {', b'"support/other": {', "was edited at prompt 'support/other'"),
+    (b'"checksum"', b'"other"', "was edited"),
+    (b"bundle/2", b"bundle/1", "is a bundle in the format 'promptsync-bundle/1', and this promptsync reads"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "why"), CHANGES)
+def test_a_bundle_that_was_changed_names_the_command_that_writes_it_again(
+    old: bytes, new: bytes, why: str
+) -> None:
+    content = encode(bundle())
+    assert old in content
+    with pytest.raises(Refused, match=f"^my bundle.json {why}") as caught:
+        decode(content.replace(old, new), "my bundle.json")
+    label = "'prod '" if new.endswith(b'prod "') else "prod"
+    assert caught.value.hint == f"promptsync bundle --label {label} -o 'my bundle.json'"
+
+
+def test_white_space_and_the_order_of_keys_may_change() -> None:
+    content = encode(bundle(response("b/ü"), response("1")))
+    again = json.dumps(json.loads(content)).encode()
+    assert again != content and decode(again) == decode(content)
+
+
 def test_keys_of_later_versions_are_ignored(tmp_path: Path) -> None:
     content = json.loads(write_bundle(tmp_path / "prompts.json").read_bytes())
-    content["prompts"]["support/refund"]["later"] = content["later"] = 1
+    entry = content["prompts"]["support/refund"]
+    entry["later"] = content["later"] = 1
+    entry["checksum"] = checksum("prod", "support/refund", entry)
     assert decode(json.dumps(content).encode()) == decode(encode(bundle()))

@@ -12,15 +12,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from bundles import response, write_bundle
+from hypothesis import given
 from registry_server import chat, running
 from scripted_registry import HTML, Reply, Scripted, Seen, reusing, serving
+from strategies import json_objects, names
 
+from promptsync.errors import Refused
+from promptsync.prompt.bundle import decode
 from promptsync.runtime import AsyncPrompts, LoadedPrompt, Prompts, PromptUnavailable
 from promptsync.server.app import create_app
+from promptsync.server.bundle import Release
 
 promptlayer = pytest.importorskip("promptlayer")
 
@@ -293,11 +299,11 @@ def test_a_caller_that_changes_a_prompt_changes_no_other(kind: str, bundle: Path
 
 NO_BUNDLES = [
     *("", "{", "{}", "[]", "null", "[" * 100_000, "\xff"),
-    '{"format": "promptsync-bundle/2", "label": "prod", "prompts": {}}',
-    '{"format": "promptsync-bundle/1", "label": "prod", "prompts": []}',
-    '{"format": "promptsync-bundle/1", "label": "prod", "prompts": {"a": null}}',
-    '{"format": "promptsync-bundle/1", "label": null, "prompts": {"a": {"version": 1, "renders": ""}}}',
-    '{"format": "promptsync-bundle/1", "label": null, "prompts": {"a": {"response": {}, "version": 1}}}',
+    '{"format": "promptsync-bundle/1", "label": "prod", "prompts": {}}',
+    '{"format": "promptsync-bundle/2", "label": "prod", "prompts": []}',
+    '{"format": "promptsync-bundle/2", "label": "prod", "prompts": {"a": null}}',
+    '{"format": "promptsync-bundle/2", "label": null, "prompts": {"a": {"version": 1, "renders": ""}}}',
+    '{"format": "promptsync-bundle/2", "label": null, "prompts": {"a": {"checksum": "", "version": 1}}}',
 ]
 
 
@@ -305,8 +311,32 @@ def test_a_file_that_is_no_bundle_fails_at_construction(kind: str, tmp_path: Pat
     path = tmp_path / "prompts.json"
     for content in NO_BUNDLES:
         path.write_text(content, "latin-1")
-        with pytest.raises(ValueError, match=r"is not a valid bundle\. Run promptsync bundle"):
+        with pytest.raises(ValueError, match=r"is not a valid bundle: .+\. Run promptsync bundle -o"):
             loader(kind, "http://127.0.0.1:1", path)
+
+
+def test_an_edited_prompt_fails_at_construction(kind: str, bundle: Path) -> None:
+    bundle.write_bytes(bundle.read_bytes().replace(b"politely", b"rudely"))
+    message = f"it was edited at prompt '{NAME}'. Run promptsync bundle -o {bundle}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        loader(kind, "http://127.0.0.1:1", bundle)
+
+
+@given(names(), json_objects())
+def test_all_readers_agree_on_what_was_written(name: str, values: dict[str, Any]) -> None:
+    """The writer, the tool, the sidecar and the loader parse JSON with different libraries."""
+    client = promptlayer.PromptLayer("pl_test")
+    with TemporaryDirectory() as directory:
+        path = write_bundle(Path(directory) / "prompts.json", response(name, values=[1.0, values], version=9))
+        assert [*decode(path.read_bytes()).prompts] == [*Release.read(path).prompts] == [name]
+        Prompts(client, path)
+        content = path.read_bytes().replace(b"Answer {text}", b"Answer {text},")
+        path.write_bytes(content)
+        for read in (lambda: decode(content), lambda: Release.read(path)):
+            with pytest.raises(Refused, match="was edited at prompt"):
+                read()
+        with pytest.raises(ValueError, match="was edited at prompt"):
+            Prompts(client, path)
 
 
 def test_what_does_not_fit_fails_at_construction(

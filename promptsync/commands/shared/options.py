@@ -136,15 +136,15 @@ def given_bytes(session: Session, source: str) -> bytes:
 
 
 def read_bundle(session: Session, file: str) -> Bundle:
-    """Return the bundle in a file. Raises ``UsageError`` if it is none."""
+    """Return the bundle in a file. Raises ``UsageError`` if it is none, and ``Refused`` if it was edited."""
     try:
-        return decode((session.directory / file).read_bytes())
+        return decode((session.directory / file).read_bytes(), file)
     except OSError as error:
         again = f"promptsync bundle -o {shlex.quote(file)}"
         raise UsageError(f"{file} cannot be read: {error.strerror}", hint=again) from None
     except ValueError as error:
         # A command that writes a bundle there could replace any other file.
-        raise UsageError(f"{file} {error}", hint="promptsync help bundle", code="bundle") from None
+        raise UsageError(str(error), hint="promptsync help bundle", code="bundle") from None
 
 
 def writable(session: Session, option: str, file: str | None) -> Path | None:
