@@ -7,6 +7,7 @@ registry is opened as by ``status``, which takes in what its fixtures declare.
 from __future__ import annotations
 
 import platform
+import re
 import shlex
 import time
 from collections import Counter
@@ -22,13 +23,14 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import conflict_of
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, load
-from promptsync.files.disk import DIRECTORY
+from promptsync.files.disk import DIRECTORY, present_text
 from promptsync.files.git.repository import Repository
 from promptsync.files.prompt_file import scan
 from promptsync.files.yaml.load import text_of
 from promptsync.project.project import Project, connect
 from promptsync.registry.address import LOCAL, address, checked_key
 from promptsync.registry.protocol import Capabilities, Timeouts
+from promptsync.setup.scaffold import JOBS
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -156,8 +158,31 @@ def _git(config: Config) -> Iterator[Finding]:
         if history.ignores(f"{config.prompts}/prompt.yaml"):
             fix = f"git check-ignore -v {shlex.quote(f'{config.prompts}/prompt.yaml')}"
             yield Finding("git-tracked", "warning", f"git ignores prompt files in {config.prompts}/", fix)
+        yield from _workflows(config, history.prefix) if config.labels else ()
     except PromptsyncError as problem:
         yield _failed("git", problem)
+
+
+def _workflows(config: Config, prefix: str) -> Iterator[Finding]:
+    """Compare the branches of labels: with those that the workflows of ``init`` deploy, if it wrote them."""
+    github = [f".github/workflows/{name}.yml" for name in ("deploy", "check")]
+    for option, paths, pattern in (
+        ("--github", github, r" branches: \[([^]*]*)\]"),
+        ("--gitlab", [JOBS], r'CI_COMMIT_BRANCH == "(.*)"$'),
+    ):
+        shown = ["../" * prefix.count("/") + path for path in paths]
+        text = (present_text(config.root, shown[0]) or "").replace("\r", "")
+        triggers = [*re.finditer(pattern, text, re.MULTILINE)]
+        branches = {branch for trigger in triggers for branch in re.findall(r"[^\s,'\"]+", trigger[1])}
+        directories = re.findall(r"""(?m)PROMPTSYNC_DIRECTORY: .*?([^'" ]+)['" }]*$""", text)
+        if branches in (set(), {*config.labels}) or (prefix.rstrip("/") or ".") not in directories:
+            continue
+        stale = min(triggers, key=lambda trigger: trigger[1] in config.labels)
+        where = f"{shown[0]}:{len(text[: stale.end()].splitlines())}"
+        message = f"{where} deploys {', '.join(sorted(branches))}, but labels: has {', '.join(config.labels)}"
+        package = [f"--package={spec}" for spec in re.findall('PROMPTSYNC_PACKAGE: "(.+)"', text)]
+        again = shlex.join(["promptsync", "init", option, *package])
+        yield Finding(option[2:], "warning", message, f"rm -f {shlex.join(shown)} && {again}")
 
 
 def _registry(project: Project, offline: bool) -> Iterator[Finding]:

@@ -129,6 +129,55 @@ def test_what_is_wrong_with_files_and_git_is_reported_with_its_fix(healthy: Worl
         assert done.code == int(any(one["status"] == "error" for one in found.values()))
 
 
+DEPLOY, JOBS = ".github/workflows/deploy.yml", ".gitlab/promptsync.gitlab-ci.yml"
+INITS = [f"init --{kind} --package 'promptsync[serve] >= 1, < 2'" for kind in ("github", "gitlab")]
+LABELS: list[tuple[str, str, str]] = [
+    ("main: prod, rel/1: stable", "branches: [main]", '"main"'),
+    ("rel/1: prod", "branches: [main, rel/1]", '"main"'),
+]
+"""What labels: has one after the other, and the stale line of each kind then."""
+
+
+def test_a_workflow_with_other_branches_than_labels_is_named_and_written_again(healthy: World) -> None:
+    for init in INITS:
+        healthy.ok(*shlex.split(init))
+    before = "main: prod"
+    for labels, *stale in LABELS:
+        assert not {"github", "gitlab"} & {*looked(healthy)}
+        healthy.configure(f"{{{labels}}}", instead=f"{{{before}}}")
+        before, found = labels, looked(healthy)
+        for kind, path, text, init in zip(("github", "gitlab"), (DEPLOY, JOBS), stale, INITS, strict=True):
+            place, number = found[kind]["message"].split()[0].split(":")
+            assert (place, found[kind]["status"]) == (path, "warning")
+            assert (healthy.root / path).read_text().splitlines()[int(number) - 1].strip().endswith(text)
+            remove, again = found[kind]["fix"].split(" && ")
+            assert shlex.split(again)[:3] == ["promptsync", *shlex.split(init)[:2]]
+            for name in shlex.split(remove)[2:]:
+                (healthy.root / name).unlink()
+            healthy.ok(*shlex.split(again)[1:])
+    assert not {"github", "gitlab"} & {*looked(healthy)}
+
+
+OTHERS = [
+    ("branches: [main]", "branches: ['main', rel/1]"),
+    ("branches: [main]", 'branches: ["**"]'),
+    ("branches: [main]", "branches:\n      - other"),
+    ("|| '.' }}", "|| 'services/bot' }}"),
+    ("PROMPTSYNC_DIRECTORY", "DIRECTORY"),
+]
+
+
+def test_a_workflow_that_init_did_not_write_for_this_directory_is_not_judged(healthy: World) -> None:
+    healthy.ok(*shlex.split(INITS[0]))
+    text = (healthy.root / DEPLOY).read_text()
+    healthy.configure("{rel/1: stable, main: prod}", instead="{main: prod}")
+    assert "github" in looked(healthy)
+    for old, new in OTHERS:
+        assert old in text
+        healthy.put(DEPLOY, text.replace(old, new))
+        assert "github" not in looked(healthy), new
+
+
 # -- the registry -------------------------------------------------------------------------------------------
 
 
