@@ -60,6 +60,7 @@ from promptsync.terminal import output
     default=None,
 )
 @option("-m --message", "TEXT", "The message of the commit; implies --commit.")
+@flag("--force", "Set up a project inside another one.")
 def command(
     session: Session,
     prompts: str | None,
@@ -88,6 +89,12 @@ def command(
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
     check_apart(("--no-commit", commit is False), ("--message", message is not None))
+    above = find(session.directory)
+    if above is not None and above.parent != session.directory.resolve() and not flags["force"]:
+        there = f"promptsync -C {shlex.quote(str(above.parent))}"
+        there = session.command(without="-C").replace("promptsync", there, 1)
+        message = f"{session.directory} is inside the project of {above}; nothing was written"
+        raise UsageError(message, hint=f"{there}\n{session.command('--force')}")
     kinds = frozenset(kind for kind in StarterKind if flags[kind.name.lower()])
     if package is not None and not kinds - {StarterKind.AGENTS}:
         hint = session.command("--github", "--pre-commit")
@@ -186,15 +193,10 @@ def _repository(
     """Return where the files go and what they name, before anything is written.
 
     ``creates`` says that the commit will make a repository if there is none. Raises ``UsageError`` if that is
-    not known, or if they would use a configuration above this directory.
+    not known.
     """
-    above = find(session.directory)
-    if above is not None and above.parent != session.directory.resolve():
-        options = "".join(f" --{kind}" for kind in StarterKind if kind in kinds)
-        options += f" --package {shlex.quote(package)}" if package is not None else ""
-        hint = f"promptsync -C {shlex.quote(str(above.parent))} init{options}\npromptsync init"
-        raise UsageError(f"the configuration of this directory is {above}; nothing was written", hint=hint)
-    labels = load(above).labels if above is not None else ()
+    path = session.directory / FILE_NAME
+    labels = load(path).labels if path.is_file() else ()
     if kinds - {StarterKind.AGENTS}:
         package = package_to_install(package, session.command(without="--package"))
     return find_repository(session.directory, kinds, package or "", labels, creates=creates)

@@ -222,14 +222,29 @@ def test_any_directory_below_can_hold_the_prompts_also_in_a_monorepo(new: World)
     new.ok("init")
     for number, prompts in enumerate(["app/prompts", "my prompts", "no", "0123", "#x"]):
         below = at(new, new.root / str(number))
-        below.ok("init", "--prompts", prompts)
+        below.ok("init", "--prompts", prompts, "--force")
         assert load(below.root / "promptsync.yaml").prompts == prompts
         assert (below.root / prompts / "hello.yaml").is_file()
     # No example is written beside other prompts.
     below = at(new, new.root / "a")
     below.put("prompts/one.yml", "content: x\n")
-    below.ok("init")
+    below.ok("init", "--force")
     assert names(below) == [".gitignore", "prompts/one.yml", "promptsync.yaml"]
+
+
+def test_inside_a_project_init_writes_nothing_unless_a_second_one_is_meant(new: World) -> None:
+    new.ok("init")
+    below = at(new, new.root / "docs and more")
+    for options in ([], ["--commit"], ["--prompts", "other"], ["--from-remote"], ["--agents", "-m", "It's"]):
+        said = f"{below.root} is inside the project of {new.root / 'promptsync.yaml'}; nothing was written"
+        hints = below.says(2, f"error: {said}", "init", *options).err.partition("hint: ")[2].split("\nhint: ")
+        there, nested = (shlex.split(hint) for hint in hints)
+        assert there == ["promptsync", "-C", str(new.root), "init", *options]
+        assert nested == ["promptsync", "-C", str(below.root), "init", *options, "--force"]
+        assert names(below) == []
+    below.ok("init", "--force")
+    assert names(below) == WRITTEN
+    below.ok("init")  # it is a project now
 
 
 OTHER_PLACES = [
