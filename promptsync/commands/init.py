@@ -115,7 +115,8 @@ def command(
         result.kinds, result.package = kinds, repository.package
         result.outcomes |= scaffold(result.config, repository)
     written = result.written
-    earlier = [path for path in new_to_git(session.directory, result.config) if path not in written]
+    new = new_to_git(session.directory, result.config, result.outcomes)
+    earlier = [path for path in new if path not in written]
     result.to_commit = [*(path for path in written if path not in mixed), *earlier]
     if left := sorted(mixed.intersection(written)):
         notes.append(f"not committed, because you edited it: {', '.join(left)}")
@@ -250,11 +251,7 @@ class InitResult(Struct):
         """The message for a commit of what was written."""
         if self.imported is not None and self.imported.written:
             return f"Import {output.count(len(self.imported.written), 'prompt')} from the registry"
-        return "Add a first prompt" if self.has_example else SET_UP
-
-    @property
-    def has_example(self) -> bool:
-        return f"{self.config.prompts}/{EXAMPLE}" in self.paths["created"]
+        return "Add a first prompt" if f"{self.config.prompts}/{EXAMPLE}" in self.to_commit else SET_UP
 
     def path_lines(self) -> list[str]:
         """Return the paths, unless they were shown, and the commit as lines."""
@@ -322,7 +319,8 @@ def _steps(session: Session, result: InitResult) -> Iterator[str]:
         yield f"{promptsync} status{'' if is_default else f' --remote {shlex.quote(imported.remote)}'}"
     elif is_new and is_local:
         yield f"{promptsync} lint"
-        yield f"{promptsync} {'render hello --example 1' if result.has_example else 'status'}"
+        has_example = f"{config.prompts}/{EXAMPLE}" in result.paths["created"]
+        yield f"{promptsync} {'render hello --example 1' if has_example else 'status'}"
     elif is_new:
         yield from [] if session.variable("PROMPTLAYER_API_KEY") else ["export PROMPTLAYER_API_KEY=…"]
         yield f"{promptsync} pull"

@@ -230,16 +230,16 @@ def edited(root: Path, paths: Iterable[str]) -> set[str]:
     return {path for path in paths if git.line("status", "--porcelain", "--", f":(literal){path}")}
 
 
-def new_to_git(root: Path, config: Config) -> list[str]:
-    """Return the files that git lacks, such as those of an earlier run, if it lacks the configuration.
+def new_to_git(root: Path, config: Config, paths: Iterable[str]) -> list[str]:
+    """Return those of init's ``paths`` that no commit has, such as those of an earlier run.
 
-    Once that is committed, files that git lacks are drafts of the user.
+    While no commit has the configuration, prompts belong to them; later, new ones are drafts of the user.
     """
-    files = [FILE_NAME, ".gitignore", *sorted(scan(root, config.prompts).paths)]
-    in_git = GitProgram(root).line("ls-files", "-z") if is_in_repository(root) else ""
-    tracked = {*(in_git or "").split("\0")}
-    new = [path for path in files if path not in tracked and (root / path).is_file()]
-    return new if FILE_NAME in new else []
+    listed = ("ls-tree", "-r", "-z", "--name-only", "HEAD", ".", *paths)
+    committed = GitProgram(root).line(*listed) if is_in_repository(root) else ""
+    old = {*(committed or "").split("\0")}
+    files = [*paths, *([] if FILE_NAME in old else sorted(scan(root, config.prompts).paths))]
+    return [path for path in dict.fromkeys(files) if path not in old and (root / path).is_file()]
 
 
 def commit_command(root: Path, paths: Iterable[str], message: str, prompts: str, directory: str = "") -> str:

@@ -142,6 +142,19 @@ def test_a_commit_that_git_refuses_leaves_the_files_and_says_why(world: World, t
         assert "prompts/hello.yaml" in names(new)
 
 
+def test_the_next_run_commits_what_an_earlier_one_could_not(world: World, tmp_path: Path) -> None:
+    for number, prepare in enumerate((without_identity, refusing_hook)):
+        new = at(world, tmp_path / str(number), in_git=True)
+        with pytest.MonkeyPatch.context() as patch:
+            prepare(new, patch)
+            new.exits(5, "init", "--commit", "--agents")
+        (new.root / ".git/hooks/pre-commit").unlink(missing_ok=True)
+        new.says(0, "note: not in git yet, so the commit has it, too: ", "init", "--commit", "--agents")
+        committed = new.git("log", "--format=%s", "--name-only").split("\n\n")
+        assert committed == ["Add a first prompt", "\n".join([SKILL, WRITTEN[0], "AGENTS.md", *WRITTEN[1:]])]
+        assert new.git("status", "--porcelain") == ""
+
+
 def test_more_paths_than_a_command_line_holds_are_committed(new: World) -> None:
     import resource
 
