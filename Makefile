@@ -1,5 +1,6 @@
 # make demo: shows the main job on a copy of example-repo, with the embedded registry.
-# make test: runs all tests but those of make lane, which install packages and call the SDKs.
+# make test: runs all tests but those of make lane, which install packages and call the SDKs. ROOM=tests/pull
+# runs those of one directory or file.
 # make lane: runs those. make lint: checks style and types.
 # make fuzz: runs all tests with fresh random examples.
 # make bench: measures the performance budgets; CONTRIBUTING.md explains the parts.
@@ -28,7 +29,7 @@ demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/demo/demo.sh
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not lane"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not lane" $(ROOM)
 
 lane: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m lane
