@@ -21,7 +21,7 @@ from promptsync.compare.snapshot import Item, Snapshot, State, find_passed_over,
 from promptsync.files.yaml.load import text_of
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
-from promptsync.project.target import restore_by_hand
+from promptsync.project.target import ways_to_restore
 from promptsync.project.versions import RoutedLabel, deploy_command, routed_labels
 from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.labels import is_own
@@ -372,6 +372,6 @@ def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]
         return f"git pull, or {_ADVICE[state]}", what
     if state is State.DELETED_LOCALLY and not item.deletion_committed:
         return "", what
-    if item.archived is not None and item.archived.prompt.may_be_snippet:  # a push does not restore it
-        return f"{output.name(restore_by_hand(project, item.archived))}, or promptsync pull --prune", what
+    if item.archived is not None and item.archived.prompt.may_be_snippet:
+        return f"{output.name(ways_to_restore(project, item.archived))}, or promptsync pull --prune", what
     return _ADVICE[state], what

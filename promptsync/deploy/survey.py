@@ -20,7 +20,7 @@ from promptsync.deploy.members import Fate, Member, Survey, with_drafts
 from promptsync.errors import Refused
 from promptsync.files.yaml.load import check_valid
 from promptsync.project.project import Project
-from promptsync.project.target import restore_by_hand
+from promptsync.project.target import ways_to_restore
 from promptsync.project.versions import RoutedLabel, read_version, routed_labels
 from promptsync.prompt.labels import Position, names_of, position_of
 from promptsync.prompt.prompt import Version, tag_set
@@ -35,10 +35,7 @@ def _way_out(project: Project, item: Item, latest: Item, label: str) -> str:
     if item.state is State.CONFLICT:
         return ways_out([item])[0]
     if item.archived is not None:
-        by_hand, restore = restore_by_hand(project, item.archived), f"promptsync push {name} --restore"
-        # A push does not restore what would be live again.
-        restore = by_hand if item.archived.prompt.may_be_snippet else f"{restore}\nif it was live, {by_hand}"
-        return f"{restore}\nor delete its file and commit that"
+        return f"{ways_to_restore(project, item.archived)}\nor delete its file and commit that"
     if item.state is State.RENAMED_REMOTELY:
         return f"{ways_out([item])[0]}\nor rename it back in the PromptLayer dashboard"
     seen = f" --label {shlex.quote(label)}" if item is not latest else ""

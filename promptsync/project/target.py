@@ -227,10 +227,16 @@ def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuc
     return error if "did you mean" in error.hint else error.replaced(hint="promptsync ls-remote")
 
 
-def restore_by_hand(project: Project, version: Version) -> str:
-    """Return how to bring back an archived prompt that would be live again, which a push does not do."""
-    page = project.registry.page(version)
-    return f"restore it at {page}" if page else f"promptsync mv {shlex.quote(version.name)} NEW_NAME"
+def ways_to_restore(project: Project, version: Version) -> str:
+    """Return how to bring back an archived prompt.
+
+    Where there is a dashboard, a push does not restore what would be live again.
+    """
+    push, page = f"promptsync push {shlex.quote(version.name)} --restore", project.registry.page(version)
+    if not page:
+        return push
+    by_hand = f"restore it at {page}"
+    return by_hand if version.prompt.may_be_snippet else f"{push}\nif it was live, {by_hand}"
 
 
 def archived(project: Project, name: str) -> NoSuchPrompt | None:
@@ -243,8 +249,7 @@ def archived(project: Project, name: str) -> NoSuchPrompt | None:
     # --restore publishes the file, so a deleted file has to be restored first
     hint = f"git log -- {shlex.quote(str(path))}"
     if path.is_file():
-        by_hand = restore_by_hand(project, version)
-        hint = f"promptsync push {shlex.quote(name)} --restore\nif it was live, {by_hand}"
+        hint = ways_to_restore(project, version)
     return NoSuchPrompt(f"there is no prompt {name!r} in {project.registry.url}: it is archived", hint=hint)
 
 

@@ -40,8 +40,8 @@ class Action(Struct, frozen=True):
 
     ``tags`` are those of the new version. ``message`` is its message, with its mark, and ``parents`` are the
     versions that it is made from, ``None`` for the one before it. ``labels`` will point at the result, and
-    ``released`` are the labels of a prompt that is archived, with their versions. A new version only renders
-    new snippets of a lower ``level``.
+    ``released`` are the labels of a prompt that is archived or restored, with their versions. A new version
+    only renders new snippets of a lower ``level``.
     """
 
     item: Item

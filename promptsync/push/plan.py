@@ -32,7 +32,7 @@ from promptsync.files.yaml.load import check_valid
 from promptsync.history.mark import check_message, identity, make_mark, parse_mark, with_mark
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
-from promptsync.project.target import restore_by_hand
+from promptsync.project.target import ways_to_restore
 from promptsync.project.versions import check_changeable, deploy_command, list_labels
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import check_release_label, is_own
@@ -148,10 +148,10 @@ def _actions(
     project: Project, items: Sequence[Item], kinds: Mapping[str, Kind], options: PushOptions, under: _Under
 ) -> list[Action]:
     restoring = [item for item in items if kinds[item.name] is Kind.RESTORE]
-    if restoring:
-        check_restorable(project, restoring)
+    released = labels_restored(project, restoring) if restoring else {}
     gone = [item.listed for item in items if kinds[item.name] is Kind.ARCHIVE and item.listed is not None]
-    released = release_pointers(project, gone) if gone else {}
+    if gone:
+        released |= release_pointers(project, gone)
     commits = {item.commit for item in items if kinds[item.name] in PUBLISHING} - {None}
     described: Mapping[str, tuple[str, str, str]] = {}
     if commits and project.history is not None:
@@ -302,28 +302,32 @@ def _publish(project: Project, snapshot: Snapshot, snippet: str, names: Iterable
     if item is None or item.file is None:
         return f"create {snippet!r} or remove the reference"
     if item.archived is not None:
-        return restore_by_hand(project, item.archived)
+        return ways_to_restore(project, item.archived)
     return f"promptsync push {shlex.join(names)}"
 
 
-def check_restorable(project: Project, items: Sequence[Item]) -> None:
-    """Raise ``Refused`` for an archived prompt that would be live again: a snippet, or one with labels."""
+def labels_restored(project: Project, items: Sequence[Item]) -> dict[str, dict[str, int]]:
+    """Return the labels that archived prompts get back, with their versions, by name.
+
+    Raises ``Refused`` for a prompt that would be live again, a snippet or one with labels, where there is
+    a dashboard: how PromptLayer restores it is not documented.
+    """
     labels = {label.name for label in list_labels(project.registry, ()) or ()} | project.guarded_labels
-    with_label = {
-        listed.template_id: label
-        for label in sorted(filter(is_own, labels), reverse=True)
-        for listed in project.registry.prompts.list(status="deleted", label=label)
-    }
+    restored: dict[str, dict[str, int]] = {}
+    for label in sorted(filter(is_own, labels)):
+        for listed in project.registry.prompts.list(status="deleted", label=label):
+            restored.setdefault(listed.name, {})[label] = listed.version
     for item in items:
         assert item.archived is not None
-        label = with_label.get(item.archived.template_id)
-        if label is not None or item.archived.prompt.may_be_snippet:
-            what = f"has the label {label}" if label is not None else "may be a snippet"
+        page, first = project.registry.page(item.archived), next(iter(restored.get(item.name, ())), None)
+        if page and (first is not None or item.archived.prompt.may_be_snippet):
+            what = f"has the label {first}" if first is not None else "may be a snippet"
             raise _nothing(
                 f"{item.name!r} {what}, so a push does not restore it: its archived version would be live",
-                hint=restore_by_hand(project, item.archived),
+                hint=f"restore it at {page}",
                 code="live-prompt",
             )
+    return restored
 
 
 def live_users(project: Project, snapshot: Snapshot, plan: PushPlan) -> dict[str, tuple[LiveUser, ...]]:

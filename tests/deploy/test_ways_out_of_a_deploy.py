@@ -60,21 +60,17 @@ def test_a_live_edit_is_brought_in_by_what_the_refusal_says(
     assert long.label("a", "prod") == long.version("a")
 
 
-def test_an_archived_live_prompt_is_restored_by_hand_or_left_out(released: World) -> None:
+def test_an_archived_live_prompt_is_restored_under_its_label(released: World) -> None:
     released.archive("c")
     assert "promptsync push NAME --restore, or promptsync pull --prune" in released.ok("status").out
+    for line in ("rollback c", "label move c prod"):
+        hint = "promptsync push c --restore\n"
+        assert released.exits(2, *line.split()).err.endswith(f"it is archived\nhint: {hint}")
     advised = released.exits(3, "deploy")
     assert commands(advised) == [["push", "c", "--restore"]]
-    assert "if it was live, promptsync mv c NEW_NAME" in advised.err
-    refused = released.exits(3, "push", "c", "--restore")
-    assert "'c' has the label prod" in refused.err and commands(refused) == [["mv", "c", "NEW_NAME"]]
-    for line in ("rollback c", "label move c prod"):
-        hint = "promptsync push c --restore\nhint: if it was live, promptsync mv c NEW_NAME\n"
-        assert released.exits(2, *line.split()).err.endswith(f"it is archived\nhint: {hint}")
-    released.ok("mv", "c", "another c")
-    released.commit("Rename c")
+    released.ok(*commands(advised)[0])
+    assert prod(released, ["c"]) == [1]
     released.ok("deploy")
-    assert prod(released, ["another c"]) == [1]
 
 
 def test_a_label_that_is_empty_or_kept_for_another_is_a_usage_error(released: World) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from worlds import World, failing, fault, own_world, publishing
+
+from promptsync.registry.promptlayer.connection import Connection
 
 PIN = "@@@voice@version_number:1@@@ {name}"
 LIVE = "live immediately in bots/faq (prod)"
@@ -135,21 +138,35 @@ def test_who_uses_a_snippet_is_asked_only_when_one_is_published(world: World) ->
 # -- restoring ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [("voice", "may be a snippet"), ("bots/faq", "has the label prod")],
-    ids=["snippet", "live"],
-)
-def test_what_would_be_live_again_is_not_restored(world: World, name: str, why: str) -> None:
+def test_what_would_be_live_again_is_restored_in_a_dashboard(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "dashboard", "https://dashboard.promptlayer.com")
     release(world, "@@@voice@@@ {name}")
-    world.archive(name)
-    world.forget()
-    for option in ("--yes", "--skip-checks", "--dry-run"):
-        refused = world.says(
-            3, f"{name!r} {why}, so a push does not restore it", "push", name, "--restore", option
-        )
-    assert refused.err.endswith(f"hint: promptsync mv {name} NEW_NAME\n") and world.writes == []
-    world.ok("mv", name, "bots/new")
+    for name, why in (("bots/faq", "has the label prod"), ("voice", "may be a snippet")):
+        world.archive(name)
+        world.forget()
+        for option in ("--yes", "--skip-checks", "--dry-run"):
+            said = f"{name!r} {why}, so a push does not restore it"
+            refused = world.says(3, said, "push", name, "--restore", option)
+        page = r"hint: restore it at https://dashboard\.promptlayer\.com/workspace/\d+/prompt/\d+\n"
+        assert re.search(f"{page}$", refused.err) and world.writes == []
+
+
+def test_what_was_archived_while_live_is_restored_with_its_versions_and_labels(world: World) -> None:
+    release(world, "@@@voice@@@ {name}", "Hello @@@voice@@@ {name}")
+    world.ok("label", "set", "bots/faq", "staging", "--to", "1", "--yes")
+    for name in ("bots/faq", "voice"):
+        world.archive(name)
+        assert f"hint: promptsync push {name} --restore\n" in world.run("show", name).err
+    rewrite(world, "Welcome @@@voice@@@ {name}")
+    world.ok("push", "voice", "--restore")
+    planned = world.ok("push", "bots/faq", "--restore", "--dry-run", "--json").document["plan"][0]
+    assert (planned["action"], planned["released"], planned["to"]) == ("restore", {"prod": 2}, 3)
+    world.ok("push", "bots/faq", "--restore")
+    assert [world.label("bots/faq", label) for label in ("staging", "prod")] == [1, 2]
+    texts = [str(world.read("bots/faq", version)) for version in (1, 2, 3)]
+    assert ["Hello" in text for text in texts] == [False, True, False] and "Welcome" in texts[-1]
 
 
 def test_a_restored_prompt_passes_over_the_archived_text_that_its_file_lacks(world: World) -> None:
