@@ -198,13 +198,13 @@ class LiveTexts:
 
         ``changes`` are the labels that move onto each prompt, and whether its latest version changes.
         """
-        listing = self._snapshot.listing
         return {
             name: live
             for name, (labels, is_new) in changes.items()
             if (labels or is_new)
-            and name in listing
-            and listing[name].prompt.may_be_snippet
+            and (item := self._items.get(name)) is not None
+            and (latest := item.listed or item.archived) is not None
+            and latest.prompt.may_be_snippet
             and (live := self.users(name, follows(labels, latest=is_new)))
         }
 
@@ -212,7 +212,8 @@ class LiveTexts:
         """Return the prompts that the registry knows to use a snippet, also through other snippets."""
         listing, reached, waiting = self._snapshot.listing, {snippet}, [snippet]
         while waiting:
-            users = direct_users(self._project, listing[waiting.pop()])
+            listed = listing.get(waiting.pop())
+            users = direct_users(self._project, listed) if listed is not None else None
             if users is None:
                 return None
             new = users & listing.keys() - reached

@@ -390,7 +390,9 @@ def _live(project: Project, plan: PushPlan, under: _Under) -> Refused | None:
         now.add(action.current or 0)
     pins = " or ".join(f"@@@{name}@version_number:{number}@@@" for number in sorted(now))
     ways = [f"pin the current version, {pins}, and deploy only what pins it"]
-    if not action.labels:  # a deploy checks the new version, but moves none of these labels
+    if action.kind is Kind.RESTORE:  # nothing deploys a prompt that is archived
+        ways = [f"{plan.options.command} --skip-checks"]
+    elif not action.labels:  # a deploy checks the new version, but moves none of these labels
         ways = [deploy_command(project, users[0].label), f"or {ways[0]}"]
     live = dict(sorted(plan.live.items()))
     return live_refusal(live, f"the new version of {name!r}", "without checks", "published", "\n".join(ways))

@@ -156,11 +156,14 @@ def test_what_would_be_live_again_is_restored_in_a_dashboard(
 def test_what_was_archived_while_live_is_restored_with_its_versions_and_labels(world: World) -> None:
     release(world, "@@@voice@@@ {name}", "Hello @@@voice@@@ {name}")
     world.ok("label", "set", "bots/faq", "staging", "--to", "1", "--yes")
-    for name in ("bots/faq", "voice"):
-        world.archive(name)
-        assert f"hint: promptsync push {name} --restore\n" in world.run("show", name).err
+    world.archive("voice")
+    restore = ("push", "voice", "--restore")
+    refused = world.says(3, LIVE, *restore)
+    assert refused.err.endswith(" push voice --restore --skip-checks\n")
+    world.archive("bots/faq")
+    assert "hint: promptsync push voice --restore\n" in world.run("show", "voice").err
     rewrite(world, "Welcome @@@voice@@@ {name}")
-    world.ok("push", "voice", "--restore")
+    world.ok(*restore)
     planned = world.ok("push", "bots/faq", "--restore", "--dry-run", "--json").document["plan"][0]
     assert (planned["action"], planned["released"], planned["to"]) == ("restore", {"prod": 2}, 3)
     world.ok("push", "bots/faq", "--restore")
