@@ -327,7 +327,7 @@ class World:
 
     def remove_label(self, name: str, label: str) -> None:
         """Delete a label as in the dashboard."""
-        assert self.call("DELETE", self.label_path(name, label)).status == 200
+        assert self.call("DELETE", self.label_path(name, label)).status == 204
 
     def archive(self, name: str) -> None:
         body = {"entities": [{"id": self.read(name)["id"], "type": "PROMPT"}], "cascade": False}

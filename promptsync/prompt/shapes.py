@@ -64,6 +64,7 @@ _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "an object": Mapping,
     "a string or a list": (str, list),
     "a string or an object": (str, Mapping),
+    "true or false": bool,
 }
 """What a value must be."""
 
@@ -119,8 +120,9 @@ SHAPES: Final[Mapping[str, Shape]] = {
         tool_choice=Field(of="tool_choice", must="a string or an object"),
     ),
     "message": _shape(
-        "role name tool_call_id",
+        "role tool_call_id",
         **_OF_ALL,
+        name=_TEXT,
         content=_CONTENT,
         tool_calls=Field([], of="tool_call", must="a list"),
         function_call=Field(of="call"),
@@ -140,9 +142,9 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "function": _shape(
         name=_NEEDED_TEXT,
-        description=_EMPTY_TEXT,
-        strict=Field(False),
-        parameters=Field({"type": "object", "properties": {}}, of=JSON),
+        description=Field("", must="a string"),
+        strict=Field(False, must="true or false"),
+        parameters=Field({"type": "object", "properties": {}}, of=JSON, must="an object"),
     ),
     "image": _shape(url=_NEEDED_TEXT),
     "media": _shape("url", title=Field("media"), type=Field("image/jpeg"), format=Field("neither")),

@@ -116,7 +116,7 @@ def get_raw(release: Release, request: Request) -> dict[str, Any]:
 
 def get_rendered(release: Release, request: Request) -> dict[str, Any]:
     """Return a template as a model would get it, or the response of the bundle if that is what is wanted."""
-    body = request.read(RenderBody, status=422)
+    body = request.read(RenderBody)
     content = release.find(request.path["identifier"], body.version, body.label)
     changed = body.provider or body.model or body.model_parameter_overrides
     if body.skip_input_variable_rendering and not changed:

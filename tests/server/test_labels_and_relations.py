@@ -20,7 +20,7 @@ def labels_of(call, name="a"):
 
 def test_a_label_names_its_version_by_number(call, prompt):
     path = f"/prompts/{prompt[0]['id']}/label"
-    for number, status in ((9, 404), (0, 422), (BIG, 422), (None, 422), ("2", 422), (2, 200)):
+    for number, status in ((9, 422), (0, 422), (BIG, 422), (None, 422), ("2", 422), (2, 200)):
         wanted = {"prompt_version_number": number}
         call.expect(
             ("POST", path, {"name": "dev", **wanted}, status), ("PATCH", "/prompt-labels/1", wanted, status)
@@ -35,7 +35,7 @@ def test_all_labels_name_their_prompts_and_invalid_changes_are_refused(call, pub
     assert shown == [(prompt[0]["id"], "a", "prod"), (2, "b", "prod")]
     to = {"prompt_version_number": 1}
     call.expect(
-        ("POST", "/prompts/1/label", {"name": "prod", **to}, 409, "PATCH /prompt-labels/1"),
+        ("POST", "/prompts/1/label", {"name": "prod", **to}, 422, "PATCH /prompt-labels/1"),
         *(("POST", "/prompts/1/label", {"name": name, **to}, 422) for name in (None, "", "x" * 256)),
         *(("POST", f"/prompts/{prompt_id}/label", {"name": "x", **to}, 404) for prompt_id in ("a", BIG, 9)),
         *(("PATCH", f"/prompt-labels/{label_id}", to, 404) for label_id in (9, "x")),

@@ -20,7 +20,7 @@ def test_a_flat_body_is_published(call):
     assert shown == {"prompt_name": "a", "commit_message": "first", "metadata": None} | ids | lists
 
 
-def test_a_malformed_body_is_a_400_that_says_what_is_wrong(call):
+def test_a_malformed_body_is_a_422_that_says_what_is_wrong(call):
     overridden = {"snippet_overrides": {"tone": "loud"}}
     for body, says in (
         ({}, "prompt_name"),
@@ -29,18 +29,21 @@ def test_a_malformed_body_is_a_400_that_says_what_is_wrong(call):
         (nested("", prompt_template=chat()), "prompt_name"),
         (flat("a", commit_message="x" * 73), "commit_message"),
         (flat("a", folder_id=7), "folder"),
-        (flat("a", external_ids=[{"source": "s", "external_id": "x"}]), "no external ids"),
         (flat("a", **overridden), "no snippet_overrides"),
         (nested("a", prompt_template=chat()) | overridden, "no snippet_overrides"),
         (flat("a", provider_id=3), "provider_id"),
         (nested("a", prompt_template=chat(), inference_client_name="own"), "inference_client_name"),
         (flat("a", metadata={"model": 3}), "metadata.model"),
         (flat("a", {"type": "poem"}), "type"),
+        (flat("a", {"messages": [{"role": "user", "content": "Hi", "name": 3}]}), "messages[0].name"),
+        (flat("a", chat(functions=[{"name": "f", "description": 3}])), "functions[0].description"),
         # All that a template may not be: tests/push/test_rejected.py compares the registry with lint.
         (flat("a", {"messages": [{"role": "user", "content": [3]}]}), "messages[0].content[0]"),
     ):
-        call.expect(("POST", PUBLISH, body, 400, says))
+        call.expect(("POST", PUBLISH, body, 422, says))
         assert call("GET", "/prompt-templates").body["total"] == 0, says
+    external = flat("a", external_ids=[{"source": "s", "external_id": "x"}])
+    call.expect(("POST", PUBLISH, external, 400, "no external ids"))
 
 
 def test_names_are_case_sensitive_and_tags_that_are_not_given_stay(publish):

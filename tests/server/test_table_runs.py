@@ -188,8 +188,8 @@ def test_what_cannot_be_done_is_refused_with_the_reason(sheet: SheetUnderTest) -
             {**no_variables, "template": {"name": "x"}, "engine": {"model": "m"}},
             "an engine does not run here",
         ),
-        ({**no_variables, "inline_template": {"prompt_template": {"a": 1}}}, "chat, with messages"),
     )
+    inline = {**no_variables, "inline_template": {"prompt_template": {"a": 1}}}
     steps: tuple[tuple[Any, str], ...] = (
         ({"primitive_type": "MAX_TOOL_CALLS"}, "MAX_TOOL_CALLS does not run here"),
         ({"primitive_config": {"source": "gone", "value": "x"}}, "no column 'gone'"),
@@ -201,6 +201,7 @@ def test_what_cannot_be_done_is_refused_with_the_reason(sheet: SheetUnderTest) -
     new, card = {"title": "new", "type": "PROMPT_TEMPLATE"}, {"name": "a", "aggregation": {}}
     sheet.refuses(
         *(("POST", "/columns", {**new, "config": config}, 400, says) for config, says in configs),
+        ("POST", "/columns", {**new, "config": inline}, 422, "chat, with messages"),
         *(
             ("PATCH", "/scorecard", {**card, "steps": [contains(**step)] * 2}, 400, says)
             for step, says in steps

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from promptsync.server.http import Answer, ApiError, Id, Name, Request, read_id, row_of
+from promptsync.server.http import Answer, ApiError, Id, Name, Request, Response, invalid, read_id, row_of
 from promptsync.server.store.database import Database, Row, decoded, encoded, insert, now
 
 TEMPLATE: Final = "prompt template"
@@ -88,8 +88,10 @@ def save(
     return row
 
 
-def version(db: Database, item: Row, number: int | str | None = None, label: str | None = None) -> Row:
-    """Return one version of an item: the one under ``label``, or ``number``, or the latest; 404 otherwise."""
+def version(
+    db: Database, item: Row, number: int | str | None = None, label: str | None = None, *, status: int = 404
+) -> Row:
+    """Return one version of an item: the one under ``label``, or ``number``, or the latest; or an error."""
     if label is not None:
         condition = "id = (SELECT version_id FROM labels WHERE item_id = :item AND name = :label)"
     else:
@@ -97,7 +99,7 @@ def version(db: Database, item: Row, number: int | str | None = None, label: str
     values = {"item": item["id"], "number": number or item["latest"], "label": label}
     what = f"version {number}" if label is None else f"release label {label!r}"
     missing = f"The {item['kind']} {item['name']!r} has no {what}."
-    return row_of(db, f"SELECT {_VERSION} FROM versions WHERE {condition}", values, missing)
+    return row_of(db, f"SELECT {_VERSION} FROM versions WHERE {condition}", values, missing, status=status)
 
 
 def version_by_id(db: Database, version_id: int | None, kind: str = TEMPLATE) -> Row:
@@ -182,18 +184,18 @@ def list_labels(
 
 
 def create_label(request: Request, db: Database) -> Answer:
-    """Create a label: 409 for a name that the template has, which PATCH moves.
+    """Create a label: 422 for a name that the template has, which PATCH moves.
 
     200 with a message and no label if the label is protected and waits for approval.
     """
-    body = request.read(_NewLabel, status=422)
+    body = request.read(_NewLabel)
     template = get(db, TEMPLATE, "id", request.path["prompt_id"])
-    version_id = version(db, template, body.prompt_version_number)["id"]
+    version_id = version(db, template, body.prompt_version_number, status=422)["id"]
     label = {"item_id": template["id"], "name": body.name}
     known = db.execute("SELECT id FROM labels WHERE item_id = :item_id AND name = :name", label).fetchone()
     if known is not None:
         what = f"{template['name']!r} has the label {body.name!r} already"
-        raise ApiError(409, f"{what}; move it with PATCH /prompt-labels/{known['id']}.")
+        raise invalid(f"{what}; move it with PATCH /prompt-labels/{known['id']}.", "body", "name")
     if waits(db, template, body.name, version_id):
         return _waiting(body.name)
     label_id = insert(db, "labels", **label, version_id=version_id, created_at=now())
@@ -202,22 +204,22 @@ def create_label(request: Request, db: Database) -> Answer:
 
 def move_label(request: Request, db: Database) -> Answer:
     """Move a label and return it as it is then, which is unchanged if the move waits for approval."""
-    body = request.read(Target, status=422)
+    body = request.read(Target)
     label, template = _label(db, request.path["prompt_label_id"])
-    version_id = version(db, template, body.prompt_version_number)["id"]
+    version_id = version(db, template, body.prompt_version_number, status=422)["id"]
     if waits(db, template, label["name"], version_id):
         return label | _waiting(label["name"])
     db.execute("UPDATE labels SET version_id = ? WHERE id = ?", (version_id, label["id"]))
     return label | {"prompt_version_id": version_id}
 
 
-def delete_label(request: Request, db: Database) -> Answer:
-    """Delete a label, unless that waits for approval."""
+def delete_label(request: Request, db: Database) -> Answer | Response:
+    """Delete a label: 204, or 200 with a message if that waits for approval."""
     label, template = _label(db, request.path["prompt_label_id"])
     if waits(db, template, label["name"], None):
         return _waiting(label["name"])
     db.execute("DELETE FROM labels WHERE id = ?", (label["id"],))
-    return {"success": True, "message": f"Deleted the release label {label['name']!r}."}
+    return Response(b"", 204)
 
 
 def _label(db: Database, label_id: int) -> tuple[dict[str, Any], Row]:

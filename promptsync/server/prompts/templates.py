@@ -27,7 +27,7 @@ from promptsync.prompt.shapes import (
 )
 from promptsync.prompt.snippets import Reference, SnippetError, expand, rendered_in
 from promptsync.prompt.template import template_variables
-from promptsync.server.http import Answer, ApiError, Id, Name, Request, checked, invalid, malformed
+from promptsync.server.http import Answer, ApiError, Id, Name, Request, checked, invalid
 from promptsync.server.listing import HAS_TAGS, ItemQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
@@ -70,10 +70,10 @@ def publish(request: Request, db: Database) -> Answer:
         body = {**more, **parts.prompt_template, **parts.prompt_version}
     sent = checked(body, Publish)
     if sent.snippet_overrides:
-        raise malformed("This registry has no snippet_overrides; publish a version of the snippet instead.")
+        raise _refusal("This registry has no snippet_overrides; publish a version of the snippet instead.")
     template, metadata = stored_template(sent.prompt_template), stored_metadata(sent.metadata)
     if sent.folder_id is not None:
-        folder_by_id(db, sent.folder_id, status=400)
+        folder_by_id(db, sent.folder_id, status=422)
     tags = None if sent.tags is None else list(dict.fromkeys(sent.tags))
     item = items.save(db, items.TEMPLATE, sent.prompt_name, tags=tags, folder_id=sent.folder_id)
     content = {"prompt_template": template, "metadata": metadata}
@@ -178,7 +178,7 @@ def get_raw(request: Request, db: Database) -> Answer:
 
 def get_rendered(request: Request, db: Database) -> Answer:
     """Return a template as a model would get it. A label wins over a version."""
-    body = request.read(RenderBody, status=422)
+    body = request.read(RenderBody)
     item = items.find(db, request.path["identifier"])
     version = items.version(db, item, body.version, body.label)
     template, used = expanded(db, version["body"]["prompt_template"])
@@ -294,23 +294,23 @@ def get_tool(request: Request, db: Database) -> Answer:
 
 
 def check_template(template: Mapping[str, Any]) -> str:
-    """Return the type of a template, which its keys show if it has none; 400 for anything but a template."""
+    """Return the type of a template, which its keys show if it has none; 422 for anything but a template."""
     kind = template.get("type")
     if kind is None:
         kind = "chat" if "messages" in template else "completion" if "content" in template else None
     if kind not in ("chat", "completion"):
-        raise malformed("The type of a template is chat, with messages, or completion, with content.")
+        raise _refusal("The type of a template is chat, with messages, or completion, with content.")
     _refuse(rejected_template(template))
     return str(kind)
 
 
 def _refuse(rejections: Iterator[Rejection], where: str = "") -> None:
     for rejection in rejections:
-        raise malformed(f"{where}{readable(rejection.path)} {rejection.what}.")
+        raise _refusal(f"{where}{readable(rejection.path)} {rejection.what}.")
 
 
 def stored_template(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a template as it is stored and returned; 400 for anything but a template.
+    """Return a template as it is stored and returned; 422 for anything but a template.
 
     Unknown keys are dropped from a chat template and kept in a completion template, as in the vendor's
     schema; those of messages and blocks are kept.
@@ -387,7 +387,7 @@ def _each(parts: list[Any] | None, change: Callable[[Any], Any]) -> list[Any] | 
 
 
 def stored_metadata(metadata: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return metadata as it is stored; 400 for a ``model`` that is not complete. The rest stays as it is."""
+    """Return metadata as it is stored; 422 for a ``model`` that is not complete. The rest stays as it is."""
     _refuse(rejected_metadata(metadata or {}), "metadata.")
     if not metadata or metadata.get("model") is None:
         return metadata
@@ -488,7 +488,7 @@ def resolved(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any],
         if tool.get("type") != "registry":
             tools.append(tool)
             continue
-        reference = checked(tool, ToolReference, f"tools[{index}]", status=422)
+        reference = checked(tool, ToolReference, f"tools[{index}]")
         try:
             item = items.get(db, items.TOOL, "uid", str(reference.tool_registry_id))
             version = items.version(db, item, reference.version, reference.label)

@@ -278,7 +278,7 @@ def primitive(kind: str, config: Mapping[str, Any], where: str) -> Primitive:
     """Return a primitive; 400 for a type that does not run here, and for a wrong configuration."""
     if kind not in PRIMITIVES:
         raise malformed(f"{where}: {kind[:100]} does not run here. These do: {', '.join(PRIMITIVES)}.")
-    return cast("Primitive", checked(config, PRIMITIVES[kind], where))
+    return cast("Primitive", checked(config, PRIMITIVES[kind], where, status=400))
 
 
 def references(config: Mapping[str, Any]) -> list[str]:

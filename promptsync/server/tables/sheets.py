@@ -329,7 +329,7 @@ def _changed(old: SheetColumn, change: _Change, others: Sequence[SheetColumn]) -
         raise malformed(f"title: other columns read {old.title!r} under this title.")
     if new.type == TEXT:
         return new
-    checked(new.config, COMPUTED[new.type], "config")
+    checked(new.config, COMPUTED[new.type], "config", status=400)
     known = {name: other.id for other in others for name in (other.title, other.id)}
     sources = references(new.config)
     for name in sources:

@@ -75,7 +75,7 @@ class Log(SentRequest, frozen=True, kw_only=True):
     score_name: str | None = None
 
     def exchange(self) -> Exchange:
-        """Return what was sent and answered; 400 for templates that are none."""
+        """Return what was sent and answered; 422 for templates that are none."""
         sent = _messages("input", self.input, "user")
         answer = _messages("output", self.output, "assistant")
         # A completion has no turns, so only the output fits.
@@ -106,7 +106,7 @@ class Call(SentRequest, frozen=True, kw_only=True):
                 body = {**body, key: None}
         while True:
             try:
-                return checked(body, cls, status=422)
+                return checked(body, cls)
             except ApiError as error:
                 body = {**body, error.detail[0]["loc"][1]: None}
 
