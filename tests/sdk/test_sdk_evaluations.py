@@ -23,7 +23,7 @@ models:
 HEAD = """
 from promptlayer import (
     ColumnType, PromptLayer, assert_valid_scorer, column, compare_scorer,
-    contains_scorer, evaluate, llm_assertion_scorer, regex_scorer,
+    contains_scorer, count_scorer, evaluate, llm_assertion_scorer, regex_scorer, trajectory_scorer,
 )
 
 client = PromptLayer()
@@ -45,6 +45,8 @@ evaluate(
         }),
         column("City", ColumnType.JSON_PATH, {"source": "As JSON", "json_path": "$.city"}),
         column("Again", ColumnType.COMPOSITION, {"source": "City"}),
+        column("Code", ColumnType.CODE_EXECUTION, {"code": "return 1", "language": "PYTHON"}),
+        column("First", ColumnType.COALESCE, {"sources": ["Again", "Output"]}),
     ],
     scorers=[
         compare_scorer(source_column="Again", expected_column="expected", weight=2, required=True),
@@ -52,6 +54,7 @@ evaluate(
         regex_scorer(regex_pattern=r"^The capital is [A-Z]"),
         assert_valid_scorer(source_column="As JSON"),
         llm_assertion_scorer(prompt="Is it polite?"),
+        count_scorer(source_column="First", type="words", max_count=1),
     ],
     passing_score=1.0,
 )
@@ -59,6 +62,11 @@ evaluate(
 FAILING = """
 evaluate("capitals", dataset=DATASET, runner=answer, passing_score=0.7, scorers=[
     contains_scorer(expected="Lisbon"), llm_assertion_scorer(prompt="Is it impolite?"),
+])
+"""
+NOT_HERE = """
+evaluate("capitals", dataset=DATASET, runner=answer, scorers=[
+    contains_scorer(expected="Lisbon"), trajectory_scorer(expected=[["search"]], source_column="input"),
 ])
 """
 
@@ -74,7 +82,8 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 FILES = {
-    "every scorer that runs here": (EVERYTHING, 0, ["score 1.0", *["1/1 (100%)"] * 5, "PASSED"]),
+    "every scorer that runs here": (EVERYTHING, 0, ["score 1.0", *["1/1 (100%)"] * 6, "PASSED"]),
+    "a scorer that does not run here": (NOT_HERE, 1, ["scorecard evaluators failed to execute"]),
     "a score that is too low": (FAILING, 1, ["overall score 0.5 is below passing score 0.7"]),
 }
 

@@ -21,6 +21,7 @@ ROW = {
     "same order": '{"items": [{"name": "a"}, {"name": "b"}], "id": 7, "a b": null}',
     "number": "7.0",
     "list": [1, 2],
+    "text": " Is 1.5 enough? Yes!\n\n It is, \n for you. ",
     "flag": True,
     "long": "!" * 300_000 + "x",
     "none": None,
@@ -71,6 +72,15 @@ def test_the_result_for_a_row() -> None:
         ("JSON_PATH", {"source": "order", "json_path": "$.nothing[0]"}, None),
         ("JSON_PATH", {"source": "order", "json_path": "$.items[0].name[0]"}, None),
         ("COMPOSITION", {"source": "list"}, [1, 2]),
+        ("COALESCE", sources("none", "empty", "list", "flag"), [1, 2]),
+        ("COALESCE", sources("none", "empty"), None),
+        ("COUNT", {"source": "Output", "type": "chars"}, 26),
+        ("COUNT", {"source": "text", "type": "words"}, 8),
+        ("COUNT", {"source": "text", "type": "sentences"}, 3),
+        ("COUNT", {"source": "text", "type": "paragraphs"}, 2),
+        ("COUNT", {"source": "empty", "type": "words"}, 0),
+        ("COUNT", {"source": "text", "type": "words", "min_count": 8, "max_count": 8}, True),
+        ("COUNT", {"source": "text", "type": "words", "max_count": 7}, False),
     ):
         assert value(kind, config) == result, kind
 
@@ -93,7 +103,9 @@ def test_a_row_without_a_result_says_why(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_wrong_configuration_is_refused_with_its_place() -> None:
     for kind, config, says in (
-        ("CODE_EXECUTION", {"code": "x"}, "CODE_EXECUTION does not run here"),
+        ("CODE_EXECUTION", {"code": "x"}, "CODE_EXECUTION does not run here. These do: COMPARE, "),
+        ("COALESCE", sources("a"), "expected array of length >= 2"),
+        ("COUNT", {"source": "a", "type": "pages"}, "type: invalid enum value 'pages'"),
         ("COMPARE", sources("a"), "needs two sources, or one source and a target"),
         ("CONTAINS", {"source": "a"}, "needs either value or value_source"),
         ("REGEX", {"source": "a", "regex_pattern": "("}, "is not a regular expression"),

@@ -104,6 +104,32 @@ def test_columns_are_computed_after_those_that_they_read_and_failures_stay_in_th
     assert all("model" not in cell for cell in sheet.cells("Output"))
 
 
+def test_a_kind_that_does_not_run_here_is_kept_and_fails_without_stopping_the_others(call: Any) -> None:
+    sheet = sheet_of(call, ["Output"], [["Hello"]])
+    configs = {"TRACE": {"source": "a span", "depth": 2}, "REQUEST": {}, "CODE_EXECUTION": {"code": "1"}}
+    for kind, config in configs.items():
+        sheet.column(kind, kind, **config)
+    sheet.column("Words", "COUNT", source="Output", type="words")
+    sheet.column("Reads it", "COMPOSITION", source="TRACE")
+    done = sheet.recalculate()
+    assert [done[count] for count in ("completed_count", "failed_count", "cell_count")] == [1, 4, 5]
+    kept = {column["type"]: column["config"] for column in sheet("GET", "/columns")["data"]}
+    for kind, config in configs.items():
+        (cell,) = sheet.cells(kind)
+        assert (kept[kind], cell["status"]) == (config, "FAILED")
+        assert cell["error_message"].startswith(f"{kind} does not run here. These do: ")
+    step = {"title": "Trajectory", "primitive_type": "TRAJECTORY", "primitive_config": {"mode": "strict"}}
+    sheet.scorecard(contains(primitive_config={"source": "Output", "value": "Hello"}), step)
+    score = sheet.score()
+    assert (score["status"], score["aggregate_score"], score["aggregate_verdict"]) == (
+        "completed",
+        0.5,
+        "error",
+    )
+    summary = sheet("GET", "/scorecard/rows")["rows"][0]["error_summary"]
+    assert summary.startswith("Trajectory: TRAJECTORY does not run here.")
+
+
 def test_a_prompt_of_the_registry_is_used_at_its_version_with_its_snippets(call: Any, publish: Any) -> None:
     publish("polite", completion("Please: "))
     publish("ask", chat("@@@polite@@@{question}"), release_labels=["prod"])
@@ -191,7 +217,6 @@ def test_what_cannot_be_done_is_refused_with_the_reason(sheet: SheetUnderTest) -
     )
     inline = {**no_variables, "inline_template": {"prompt_template": {"a": 1}}}
     steps: tuple[tuple[Any, str], ...] = (
-        ({"primitive_type": "MAX_TOOL_CALLS"}, "MAX_TOOL_CALLS does not run here"),
         ({"primitive_config": {"source": "gone", "value": "x"}}, "no column 'gone'"),
         ({"primitive_config": {"source": "Output"}}, "needs either value or value_source"),
         ({"weight": 0}, "steps[0].weight"),

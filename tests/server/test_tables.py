@@ -127,7 +127,6 @@ def test_sheets_are_in_the_order_of_their_creation(call, sheets):
 def test_what_a_sheet_refuses(sheet):
     (same, _), answer = computed(sheet), sheet.columns["answer"]
     new = (
-        ({"type": "CODE_EXECUTION"}, "CODE_EXECUTION columns do not run here"),
         ({"title": "question"}, "already has a column called 'question'"),
         ({"config": {"sources": ["question", "nobody"]}}, "no other column 'nobody'"),
         ({"config": {"sources": ["question", "new"]}}, "no other column 'new'"),

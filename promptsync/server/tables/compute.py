@@ -91,7 +91,7 @@ class PromptColumn(Struct, frozen=True):
 
 
 COMPUTED: Final[Mapping[str, type[Struct]]] = {PROMPT: PromptColumn, **PRIMITIVES}
-"""The configurations of computed columns, by type."""
+"""The configurations of the computed columns that run here, by type."""
 
 
 def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:

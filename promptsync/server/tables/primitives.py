@@ -212,6 +212,35 @@ class _Composition(Struct, frozen=True):
         return read(self.source)
 
 
+class _Coalesce(Struct, frozen=True):
+    """The value of the first of several columns that has one; an empty text is none."""
+
+    sources: Annotated[list[str], Meta(min_length=2)]
+
+    def result(self, read: Read, ask: Ask) -> Any:
+        return next((value for value in map(read, self.sources) if value not in (None, "")), None)
+
+
+_SEPARATORS: Final = {"words": r"\s+", "sentences": r"(?<=[.!?])\s+", "paragraphs": r"\n\s*\n"}
+
+
+class _Count(Struct, frozen=True):
+    """How many characters, or other parts, a column has; with bounds, whether it is within them."""
+
+    source: str
+    type: Literal["chars", "words", "sentences", "paragraphs"]
+    min_count: int | None = None
+    max_count: int | None = None
+
+    def result(self, read: Read, ask: Ask) -> int | bool:
+        text = cell_text(read(self.source))
+        parts = text if self.type == "chars" else re.split(_SEPARATORS[self.type], text.strip())
+        count = len([part for part in parts if part])
+        if self.min_count is None and self.max_count is None:
+            return count
+        return (self.min_count or 0) <= count <= (count if self.max_count is None else self.max_count)
+
+
 class _LlmAssertion(Struct, frozen=True):
     """Whether a model finds that an assertion, or each of a JSON list of them, is true of a column."""
 
@@ -269,6 +298,8 @@ PRIMITIVES: Final[Mapping[str, type[Struct]]] = {
     "ASSERT_VALID": _AssertValid,
     "JSON_PATH": _JsonPath,
     "COMPOSITION": _Composition,
+    "COALESCE": _Coalesce,
+    "COUNT": _Count,
     "LLM_ASSERTION": _LlmAssertion,
 }
 """The primitives that run in this registry, by the vendor's type."""
@@ -277,7 +308,7 @@ PRIMITIVES: Final[Mapping[str, type[Struct]]] = {
 def primitive(kind: str, config: Mapping[str, Any], where: str) -> Primitive:
     """Return a primitive; 400 for a type that does not run here, and for a wrong configuration."""
     if kind not in PRIMITIVES:
-        raise malformed(f"{where}: {kind[:100]} does not run here. These do: {', '.join(PRIMITIVES)}.")
+        raise malformed(f"{kind[:100]} does not run here. These do: {', '.join(PRIMITIVES)}.")
     return cast("Primitive", checked(config, PRIMITIVES[kind], where, status=400))
 
 

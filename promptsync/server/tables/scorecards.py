@@ -25,7 +25,7 @@ from promptsync.server.tables.compute import (
     summary,
     verdict_counts,
 )
-from promptsync.server.tables.primitives import primitive, references
+from promptsync.server.tables.primitives import PRIMITIVES, primitive, references
 from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, SheetColumn
 
 _KEPT: dict[tuple[str, int], list[dict[str, Any]]] = {}
@@ -48,7 +48,7 @@ class _Query(Struct, frozen=True):
 
 
 def configure_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
-    """Create or replace the scorecard. Steps that cannot run here are refused."""
+    """Create or replace the scorecard; 400 for steps with a wrong configuration."""
     body, moment = request.read(ScorecardBody), now()
     columns, old = store.columns_of(db, sheet["id"]), _scorecard(db, sheet["id"])
     steps = [_checked(step, place, columns) for place, step in enumerate(body.steps)]
@@ -72,7 +72,9 @@ def configure_scorecard(request: Request, db: Database, sheet: Row) -> Answer:
 
 def _checked(step: ScoringStep, place: int, columns: list[SheetColumn]) -> ScoringStep:
     where = f"steps[{place}].primitive_config"
-    primitive(step.primitive_type, step.primitive_config, where)
+    # A step of another type is kept, and fails in each row.
+    if step.primitive_type in PRIMITIVES:
+        primitive(step.primitive_type, step.primitive_config, where)
     known = {name for column in columns for name in (column.id, column.title)}
     if missing := [name for name in references(step.primitive_config) if name not in known]:
         raise malformed(f"{where}: the sheet has no column {missing[0][:100]!r}.")
