@@ -71,6 +71,7 @@ class Log(SentRequest, frozen=True, kw_only=True):
     parameters: dict[str, Any] | None = None
     error_message: Annotated[str, Meta(max_length=1024)] | None = None
     metadata: Metadata | None = None
+    function_name: str | None = None
     score: Score | None = None
     score_name: str | None = None
 
@@ -175,15 +176,25 @@ def _blueprint(template: dict[str, Any], parameters: dict[str, Any], **model: st
 
 
 def log_request(request: Request, db: Database) -> Answer:
-    """Log a request: 201 with its id under both names in use; 404 for an unknown prompt."""
+    """Log a request: 201 with the whole log, its id under both names in use; 404 for an unknown prompt."""
+    # Imported here, because that module reads what this one writes.
+    from promptsync.server.tracking.search import logged
+
     log = request.read(Log)
     exchange, version = log.exchange(), _used_version(db, log)
     # 0 is the default of the field, so it does not count as a score.
     scores = encoded({log.score_name or "default": log.score} if log.score else {})
     request_id = _save(db, log, exchange, version, scores=scores)
-    ids = {"success": True, "request_id": request_id, "id": request_id, "prompt_version": exchange.blueprint}
-    status = log.status or "SUCCESS"
-    return ids | {"status": status, "error_type": log.error_type, "error_message": log.error_message}
+    about: Answer = {"success": True, "request_id": request_id, "user_id": 1, "type": "request"}
+    about |= {"workspace_id": request.workspace_id, "price": log.price, "score": log.score or 0}
+    about |= {"function_kwargs": {"input": log.input, "parameters": log.parameters or {}}}
+    about |= {"function_name": log.function_name or "", "function_args": []}
+    about |= {"is_sharable": False, "share_hash": None, "share_view_count": 0, "is_starred": False}
+    # Recorded are the first message that was sent, and the last of the response.
+    texts = {"prompt_string": exchange.sent[:1], "response_string": exchange.answer[-1:]}
+    about |= {key: "".join(map(_text, turns)) for key, turns in texts.items()}
+    about |= {"request_response": {"output": log.output}, "prompt_version": exchange.blueprint}
+    return logged(db, request_id) | about
 
 
 def track_request(request: Request, db: Database) -> Answer:

@@ -73,6 +73,11 @@ def get_request(request: Request, db: Database) -> Answer:
     return _shown(row_of(db, sql, (request_id,), f"There is no request with the id {request_id}."))
 
 
+def logged(db: Database, request_id: int) -> Answer:
+    """Return a request as in a page of a search."""
+    return _shown(db.execute(f"SELECT {_SUMMARY} {_FROM} WHERE r.id = ?", (request_id,)).fetchone())
+
+
 def search_requests(request: Request, db: Database) -> Answer:
     """Return a page of the requests that match every condition, by default the newest first."""
     search = request.read(Search)
