@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from registry_server import Caller, chat, completion, flat, running
+from tables import sheet_of
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from wire import sent
@@ -159,15 +160,40 @@ def test_the_sdk_runs_an_agent_and_raises_if_it_failed(url, monkeypatch, is_asyn
             sdk.run_workflow("failing", input_variables=RUN["input_variables"])
 
 
+def test_the_progress_of_a_sheet_arrives_and_ends_the_wait_of_the_sdk(app, call, url):
+    live_progress = pytest.importorskip("promptlayer.evaluations.live_progress")
+    sheet = sheet_of(call, ["Output"], [["a"], ["b"]])
+    sheet.column("Words", "COUNT", source="Output", type="words")
+    sheet.column("Code", "CODE_EXECUTION")
+    operation = sheet("POST", "/operations", {}, status=202)["operation_id"]
+    updates = []
+    waiting = live_progress.await_sheet_execution_progress(
+        api_key="pl_test",
+        base_url=url,
+        sheet_id=sheet.sheet_id,
+        execution_ids=[operation],
+        on_execution_update=updates.append,
+        timeout_seconds=SECONDS,
+    )
+    # Without its polling, only the socket ends the wait.
+    last = asyncio.run(waiting)[operation]
+    counts = {"completed_count": 2, "failed_count": 2, "pending_count": 0, "cell_count": 4}
+    assert (
+        last
+        == updates[-1]
+        == {"operation_id": operation, "execution_id": operation, **counts} | {"status": "completed"}
+    )
+
+
 # -- tokens and commands -------------------------------------------------------------------------------
 
 CHANNELS = {
     201: (f"workflows:1:run:{'a' * 200}",),
-    404: ("workflows:9:run:abc", "workflow_updates:9"),
+    404: ("workflows:9:run:abc", "workflow_updates:9", f"smart_sheets:smart_sheet%23{'a' * 36}"),
     422: (
         *("", "x", "workflows:1:run:", "workflows:x:run:abc", "workflow_updates:-1"),
         *(f"workflows:1:run:{'a' * 201}", f"workflow_updates:{'9' * 30}"),
-        f"smart_sheets:smart_sheet%23{'a' * 36}",  # the SDK then polls
+        "smart_sheets:smart_sheet%23a",
     ),
 }
 
@@ -177,10 +203,8 @@ def test_which_channels_have_tokens(app, call):
         for channel in channels:
             assert call("POST", f"/ws-token-request-library?capability={channel}").status == status, channel
     details = call("POST", f"/ws-token-request-library?capability={CHANNEL}").body["token_details"]
-    assert (details["capability"], details["clientId"]) == (
-        {CHANNEL: ["subscribe"]},
-        str(app.store.workspace_id),
-    )
+    capability = {key: ["presence", "subscribe"] for key in ("user:1", CHANNEL)}
+    assert (details["capability"], details["clientId"]) == (capability, "1")
     assert details["expires"] - details["issued"] == 3_600_000
 
 

@@ -24,6 +24,7 @@ from promptsync.server.prompts import items
 from promptsync.server.store.database import Database, Store, encoded
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import RegistryPrompt
+from promptsync.server.tables.rows import progress
 
 if TYPE_CHECKING:
     from promptsync.server.app import Runner
@@ -205,27 +206,32 @@ MAX_OUTPUT: Final = 64 * 1024
 """Largest result that is sent, in bytes. Clients fetch larger ones."""
 
 _CHANNEL: Final = re.compile(
-    rf"workflows:(?P<workflow>[0-9]{{1,18}}):run:.{{1,{MAX_SUFFIX}}}|workflow_updates:(?P<execution>[0-9]{{1,18}})",
+    rf"workflows:(?P<workflow>[0-9]{{1,18}}):run:.{{1,{MAX_SUFFIX}}}|workflow_updates:(?P<execution>[0-9]{{1,18}})"
+    r"|smart_sheets:smart_sheet#(?P<sheet>[0-9a-f-]{36})",
     re.DOTALL,
 )
+_PROGRESS: Final = "SMART_TABLE_EXECUTION_STATUS_UPDATE"
 _SECRET: Final = secrets.token_bytes()
 """Signs the tokens of this process."""
 
 
 def issue_token(request: Request, db: Database) -> Answer:
-    """Return a token for the channel ``capability``: runs with a suffix, or one execution."""
+    """Return a token for the channel ``capability``: runs with a suffix, one execution, or a sheet."""
     channel = request.query.get("capability", [""])[-1]
     match = _CHANNEL.fullmatch(channel)
     if match is None:
-        rule = "must be workflows:<id>:run:<suffix> or workflow_updates:<execution id>"
+        rule = "must be workflows:<id>:run:<suffix>, workflow_updates:<execution id> or a sheet's channel"
         raise invalid(f"capability {rule}.", "query", "capability")
     if match["workflow"]:
         items.find(db, match["workflow"], items.WORKFLOW)
+    elif match["sheet"]:
+        row_of(db, "SELECT id FROM sheets WHERE id = ?", (match["sheet"],), "There is no such sheet.")
     else:
         node_results(db, int(match["execution"]))
     issued, workspace_id = int(time.time() * 1000), request.workspace_id
     details = {"issued": issued, "expires": issued + 3600 * 1000, "token": _token(workspace_id, channel)}
-    details |= {"capability": {channel: ["subscribe"]}, "clientId": str(workspace_id)}
+    capability = {key: ["presence", "subscribe"] for key in ("user:1", channel)}
+    details |= {"capability": capability, "clientId": "1"}
     return {"success": True, "token_details": details, "messaging_backend": "centrifugo"}
 
 
@@ -285,7 +291,7 @@ class _Conversation(msgspec.Struct):
     runner: Runner
     channel: str = ""
     is_subscribed: bool = False
-    heard: set[int] = set()
+    heard: set[str] = set()
 
     def answer(self, line: bytes) -> str:
         """Return the response to a command."""
@@ -312,23 +318,25 @@ class _Conversation(msgspec.Struct):
         return encoded({"id": command.id, **answer})
 
     def results(self) -> list[str]:
-        """Return messages with the results that the client has not heard yet; work on those that are due."""
+        """Return the messages that the client has not heard yet; work on what is due."""
+        _, _, sheet_id = self.channel.partition("smart_sheet#")
         values = self.channel, self.channel.removeprefix("workflow_updates:")
         sql = "SELECT id, all_outputs FROM runs WHERE channel = ? OR id = ? ORDER BY id DESC LIMIT 100"
-        messages = []
+        due = {sheet_id}
         # Another process may finish executions of the same database, so only the database knows.
         with self.store.read() as db:
+            messages = [_message(self.channel, _PROGRESS, update) for update in progress(db, sheet_id)]
             for run in db.execute(sql, values).fetchall():
-                if run["id"] in self.heard:
-                    continue
                 pending, nodes = node_results(db, run["id"])
-                if pending is not None:
-                    self.runner.work_on(pending)
-                    continue
-                self.heard.add(run["id"])
-                result = output(nodes, everything=bool(run["all_outputs"]))
-                messages.append(_completed(self.channel, run["id"], result))
-        return messages
+                if pending is None:
+                    result = output(nodes, everything=bool(run["all_outputs"]))
+                    messages.append(_completed(self.channel, run["id"], result))
+                due.add(pending or "")
+        for pending in due - {""}:
+            self.runner.work_on(pending)
+        new = [message for message in messages if message not in self.heard]
+        self.heard.update(new)
+        return new
 
 
 def _completed(channel: str, execution_id: int, result: Any) -> str:
@@ -338,5 +346,9 @@ def _completed(channel: str, execution_id: int, result: Any) -> str:
         code, path = "EXCEEDS_SIZE_LIMIT", "/workflow-version-execution-results?workflow_version_execution_id"
         result = f"The result is larger than {MAX_OUTPUT:,} bytes. Fetch it with GET {path}={execution_id}."
     about = {"workflow_version_execution_id": execution_id, "final_output": result, "result_code": code}
-    data = {"message_name": "SET_WORKFLOW_COMPLETE", "data": encoded(about)}
+    return _message(channel, "SET_WORKFLOW_COMPLETE", about)
+
+
+def _message(channel: str, name: str, about: Answer) -> str:
+    data = {"message_name": name, "data": encoded(about)}
     return encoded({"push": {"channel": channel, "pub": {"data": data}}})

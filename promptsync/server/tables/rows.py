@@ -273,6 +273,16 @@ def _start(db: Database, sheet: Row, cell_ids: Collection[str]) -> str:
     return operation_id
 
 
+def progress(db: Database, sheet_id: str) -> list[Answer]:
+    """Return the newest operations of a sheet as in the messages of a WebSocket."""
+    sheet = db.execute("SELECT * FROM sheets WHERE id = ?", (sheet_id,)).fetchone()
+    sql = "SELECT id FROM table_operations WHERE sheet_id = ? ORDER BY rowid DESC LIMIT 10"
+    operations = [_operation(db, sheet, row["id"]) for row in db.execute(sql, (sheet_id,)).fetchall()]
+    names = {"completed": "completed_count", "failed": "failed_count", "total": "cell_count"}
+    names |= {"execution_id": "operation_id", "status": "status"}
+    return [{name: operation[key] for name, key in names.items()} for operation in operations]
+
+
 def _operation(db: Database, sheet: Row, operation_id: str) -> Answer:
     """Return an operation as in a response; 404 if there is none with this id."""
     missing = f"The sheet has no operation with the id {operation_id[:100]!r}."
