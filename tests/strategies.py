@@ -169,7 +169,10 @@ def messages() -> st.SearchStrategy[dict[str, Any]]:
 def _tools() -> st.SearchStrategy[dict[str, Any]]:
     text = texts()
     function = _fields({"name": text}, description=text, strict=st.booleans(), parameters=json_objects())
+    number = st.integers(1, 99)
+    managed = {"tool_name": text, "version_number": _maybe(number), "mcp_server": json_objects()}
     return st.one_of(
+        _fields({"type": st.just("mcp"), "mcp_server_id": number}, **managed),
         _fields({"type": st.just("function"), "function": function}),
         _fields({"type": st.just("web_search"), "id": text, "name": text, "config": json_objects()}),
         _fields({"type": st.just("registry"), "tool_registry_id": st.integers(1, 99)}, label=_maybe(text)),

@@ -63,6 +63,28 @@ def test_a_prompt_renders_with_the_function_and_keeps_the_reference(call, publis
     assert call("POST", "/prompt-templates/c", {}).body["prompt_template"]["tools"] == [reference(99)]
 
 
+MANAGED = (
+    {"type": "mcp", "mcp_server_id": 12},
+    {"type": "mcp", "mcp_server_id": 12, "mcp_server": {"id": 12, "name": "GitHub"}, "tool_name": "search"},
+    {"type": "mcp", "mcp_server_id": 12, "tool_name": "search", "version_number": None},
+    reference(7, mcp_server_id=12, version_number=3),
+)
+"""References to tools of MCP servers that PromptLayer manages; the third follows the newest version."""
+
+
+def test_a_reference_to_a_managed_mcp_tool_keeps_its_server(call, publish) -> None:
+    tools = [INLINE, *MANAGED]
+    metadata = {"model": {"provider": "openrouter", "name": "openai/gpt-4o"}}
+    assert publish("p", chat("Hello", tools=tools), metadata=metadata)["prompt_template"]["tools"] == tools
+    raw = call("GET", "/prompt-templates/p?resolve_snippets=false").body
+    assert raw["prompt_template"]["tools"] == tools
+    assert publish("p", raw["prompt_template"], metadata=raw["metadata"])["prompt_template"]["tools"] == tools
+    # Only PromptLayer knows the tools of the server.
+    rendered = call("POST", "/prompt-templates/p", {}).body
+    assert rendered["prompt_template"]["tools"] == [INLINE, *MANAGED[:3], WEATHER]
+    assert [tool["type"] for tool in rendered["llm_kwargs"]["tools"]] == ["function"] * 2
+
+
 def test_a_reference_that_could_name_no_tool_refuses_the_publish(call, publish) -> None:
     publish("p")
     for pin, path in (
