@@ -155,10 +155,6 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("GET", f"{SHEET}/scorecard/calculations/<calculation_id>", "tables.scorecards.get_calculation"),
     ApiRoute("GET", f"{SHEET}/scorecard/rows", "tables.scorecards.list_rows"),
     ApiRoute("GET", f"{SHEET}/scorecard/rows/<row_index>", "tables.scorecards.get_row"),
-    ApiRoute("GET", f"{SHEET}/versions", "tables.rows.list_versions"),
-    ApiRoute("POST", f"{SHEET}/versions", "tables.rows.create_version", 201),
-    # The history of scores stands at the same place.
-    ApiRoute("GET", f"{SHEET}/versions/<string(length=36):version_id>", "tables.rows.get_version"),
     ApiRoute("POST", "/api/public/v2/dataset-versions/add-trace", "tables.sheets.add_trace", 201),
     ApiRoute("POST", "/ws-token-request-library", "checks.agents.issue_token", 201),
 )

@@ -394,15 +394,6 @@ def _rows(sdk):
     assert sheet.do("cells.get", cell["id"])["cell"] == edited["cell"]
 
 
-@probe_all("tables.sheets.for_sheet.versions", "create list get")
-def _versions(sdk):
-    sheet = Sheet(sdk)
-    saved = sheet.do("versions.create", {"name": "first"})["version"]
-    listed = sheet.do("versions.list")["data"]
-    assert [version["name"] for version in listed] == ["first"], listed
-    assert sheet.do("versions.get", saved["id"])["version"] == saved
-
-
 @probe_all("tables.sheets.for_sheet.cells", "recalculate batch_recalculate")
 def _recalculations(sdk):
     sheet = Sheet(sdk)

@@ -1,4 +1,4 @@
-"""Tables as the API stores them: sheets from files, columns, rows, cells, versions and traces."""
+"""Tables as the API stores them: sheets from files, columns, rows, cells and traces."""
 
 from __future__ import annotations
 
@@ -143,7 +143,6 @@ def test_what_a_sheet_refuses(sheet):
         ("PATCH", cell, {}, 400, "value: required, or display_value"),
         ("PATCH", computed_cell, {"value": 1}, 400, "this one is computed"),
         ("GET", "/cells/nothing", None, 404, "no cell"),
-        ("GET", f"/versions/{sheet.table_id}", None, 404, "no version"),
     )
     assert [*sheet.columns, sheet("GET")["sheet"]["row_count"]] == ["question", "answer", "same", "copy", 2]
 
@@ -226,19 +225,6 @@ def test_a_cell_has_its_value_and_the_text_of_it(sheet):
         assert sheet("GET", path)["cell"] == cell
 
 
-def test_a_saved_version_keeps_what_the_sheet_had(sheet):
-    saved = sheet("POST", "/versions", {"name": "one"}, status=201)["version"]
-    cell = sheet.cells("answer")[0]
-    sheet("PATCH", f"/cells/{cell['id']}", {"value": "new"})
-    sheet("POST", "/versions", {"name": "two"}, status=201)
-    kept = sheet("GET", f"/versions/{saved['id']}")["version"]
-    assert kept == saved
-    assert kept["snapshot"]["rows"][0]["cells"][cell["column_id"]]["value"] == "a"
-    listed = sheet("GET", "/versions")["data"]
-    assert [(version["version_number"], version["name"]) for version in listed] == [(2, "two"), (1, "one")]
-    assert all("snapshot" not in version for version in listed)
-
-
 def test_a_trace_becomes_a_row(sheet, call):
     spans = [span("3", "1"), span("2", "1"), span("1", None, function_output="42"), span("4", "2")]
     assert call("POST", "/spans-bulk", {"spans": spans}).status == 201
@@ -270,10 +256,9 @@ def test_a_trace_that_cannot_become_a_row_is_refused(sheet, call):
 
 def test_nothing_stays_of_a_deleted_table(sheet, call, app):
     computed(sheet)
-    sheet("POST", "/versions", {"name": "one"}, status=201)
     call("DELETE", f"{TABLES}/{sheet.table_id}")
     with app.store.read() as db:
-        for table in ("smart_tables", "sheets", "columns", "cells", "sheet_versions"):
+        for table in ("smart_tables", "sheets", "columns", "cells"):
             assert db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0, table
         # A runner that comes late finds nothing to change.
         assert store.mark_stale(db, sheet.sheet_id, ["x"]) == 0

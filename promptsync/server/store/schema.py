@@ -10,7 +10,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x70737263
 """Marks the file as a promptsync registry, so that no other database is used by mistake."""
 
-SCHEMA_VERSION: Final = 20
+SCHEMA_VERSION: Final = 21
 """Saved in the file as ``PRAGMA user_version``."""
 
 SCHEMA: Final = (
@@ -157,11 +157,6 @@ SCHEMA: Final = (
         sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
         cell_count INTEGER NOT NULL, cancelled INTEGER NOT NULL DEFAULT 0)""",
     """CREATE INDEX cells_by_column ON cells (column_id, status, row_index)""",
-    """CREATE TABLE sheet_versions (
-        id TEXT PRIMARY KEY,
-        sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
-        number INTEGER NOT NULL, name TEXT NOT NULL, snapshot TEXT NOT NULL, created_at TEXT NOT NULL,
-        UNIQUE (sheet_id, number))""",
     # -- evaluations and runs --
     # An evaluation, a run of it, or a run of an agent: see kind. The first two share their ids in the API.
     # The version is that of the prompt or agent. The channel is for the results of an agent; all_outputs is

@@ -1,4 +1,4 @@
-"""The rows and cells of a sheet: what people write into them, saved versions, and recalculating cells."""
+"""The rows and cells of a sheet: what people write into them, and recalculating cells."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
-from promptsync.server.http import Answer, ApiError, Name, Request, Response, RowIndex, malformed, row_of
+from promptsync.server.http import Answer, ApiError, Request, Response, RowIndex, malformed, row_of
 from promptsync.server.listing import CursorQuery
-from promptsync.server.store.database import Database, Row, encoded, insert, now
+from promptsync.server.store.database import Database, Row, encoded, insert
 from promptsync.server.tables import store
 from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, TEXT, SheetCell
 
@@ -122,53 +122,6 @@ def _cell(db: Database, request: Request, sheet: Row) -> SheetCell:
     for cell in store.cells_of(db, sheet["id"], ids=[request.path["cell_id"]]):
         return cell
     raise ApiError(404, f"The sheet has no cell with the id {request.path['cell_id']!r}.")
-
-
-# -- saved versions -----------------------------------------------------------------------------------------
-
-_VERSION = "id, sheet_id, number AS version_number, name, created_at"
-
-
-class _NewVersion(Struct, frozen=True):
-    name: Name
-    # Restoring a version is refused, because this registry lacks it.
-    source_version_id: None = None
-
-
-class _VersionsQuery(CursorQuery, frozen=True):
-    order: Literal["asc", "desc"] = "desc"
-
-
-def list_versions(request: Request, db: Database, sheet: Row) -> Answer:
-    """List the saved versions of a sheet without what is in them, the newest first by default."""
-    query, source = request.parameters(_VersionsQuery), "sheet_versions WHERE sheet_id = :sheet"
-    page = query.select(db, _VERSION, source, "number", sheet=sheet["id"])
-    versions = page["data"]
-    return {"data": versions, "pagination": page["pagination"], "filters": {}, "count": len(versions)}
-
-
-def create_version(request: Request, db: Database, sheet: Row) -> Answer:
-    """Save the columns and the rows of a sheet as its next version."""
-    name, version_id = request.read(_NewVersion).name, str(uuid.uuid4())
-    columns = [asdict(column) for column in store.columns_of(db, sheet["id"])]
-    snapshot = encoded({"columns": columns, "rows": store.shown_rows(db, sheet["id"])})
-    sql = "SELECT ifnull(max(number), 0) + 1 FROM sheet_versions WHERE sheet_id = ?"
-    number = db.execute(sql, (sheet["id"],)).fetchone()[0]
-    about = {"id": version_id, "sheet_id": sheet["id"], "number": number, "name": name}
-    insert(db, "sheet_versions", **about, snapshot=snapshot, created_at=now())
-    return {"version": _version(db, sheet, version_id)}
-
-
-def get_version(request: Request, db: Database, sheet: Row) -> Answer:
-    """Return a saved version with its columns and rows."""
-    return {"version": _version(db, sheet, request.path["version_id"])}
-
-
-def _version(db: Database, sheet: Row, version_id: str) -> Answer:
-    columns = f'{_VERSION}, snapshot AS "snapshot [json]"'
-    sql = f"SELECT {columns} FROM sheet_versions WHERE sheet_id = ? AND id = ?"
-    missing = f"The sheet has no version with the id {version_id!r}."
-    return dict(row_of(db, sql, (sheet["id"], version_id), missing))
 
 
 # -- recalculating cells ------------------------------------------------------------------------------------

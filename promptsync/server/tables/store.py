@@ -169,8 +169,8 @@ def rows_of(
     return rows
 
 
-def shown_rows(db: Database, sheet_id: str, indices: Collection[int] | None = None) -> list[dict[str, Any]]:
-    """Return all rows, or some, as in a response."""
+def shown_rows(db: Database, sheet_id: str, indices: Collection[int]) -> list[dict[str, Any]]:
+    """Return rows as in a response."""
     return [
         {"row_index": index, "cells": {column_id: cell.shown() for column_id, cell in cells.items()}}
         for index, cells in rows_of(db, sheet_id, indices).items()
