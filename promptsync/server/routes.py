@@ -79,7 +79,6 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("POST", f"/prompts/<{ID}:prompt_id>/label", "prompts.items.create_label"),
     ApiRoute("PATCH", f"/prompt-labels/<{ID}:prompt_label_id>", "prompts.items.move_label"),
     ApiRoute("DELETE", f"/prompt-labels/<{ID}:prompt_label_id>", "prompts.items.delete_label"),
-    ApiRoute("GET", SKILLS, "skills.list_collections"),
     ApiRoute("POST", SKILLS, "skills.create_collection", 201, FORM),
     ApiRoute("GET", f"{SKILLS}/<identifier>", "skills.get_collection"),
     ApiRoute("PATCH", f"{SKILLS}/<identifier>", "skills.rename_collection"),

@@ -18,7 +18,6 @@ from typing import Literal
 from msgspec import Struct, field
 
 from promptsync.server.http import Answer, ApiError, Id, Name, Request, Response, malformed
-from promptsync.server.listing import ItemQuery
 from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.store.database import Database, Row, now
@@ -91,13 +90,6 @@ class _SentCollection(SentVersion, frozen=True, kw_only=True):
     name: Name
     folder_id: Id | None = None
     file_updates: list[_SentFile] | None = field(default=None, name="files")
-
-
-def list_collections(request: Request, db: Database) -> Answer:
-    """List the collections, by default the newest first."""
-    query = request.parameters(ItemQuery)
-    rows = query.select(db, _COLLECTION, items.LATEST, f"i.kind = '{items.SKILL}'")
-    return {"skill_collections": [dict(row) for row in rows]}
 
 
 def get_collection(request: Request, db: Database) -> Answer | Response:

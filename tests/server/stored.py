@@ -1,8 +1,11 @@
-"""Templates and models as the registry stores them, keys in order, and spans as clients send them."""
+"""Templates, models and names as the registry stores them, and spans as clients send them."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from promptsync.server.app import Application
+from promptsync.server.prompts.items import SKILL
 
 
 def block(text: str) -> dict[str, Any]:
@@ -35,6 +38,13 @@ def stored_model(provider: str, name: str, parameters: Any = None, **more: Any) 
     nulls = {"model_config_display_name": None, "base_model": None}
     values = {"name": name, "parameters": parameters or {}, "display_params": {}}
     return {"provider": provider, **nulls, **values, **more}
+
+
+def skills_of(app: Application) -> list[str]:
+    """The names of all skill collections, which no request lists."""
+    with app.store.read() as db:
+        rows = db.execute("SELECT name FROM items WHERE kind = ? ORDER BY id", (SKILL,))
+        return [row["name"] for row in rows]
 
 
 def span(

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from registry_server import Caller, completion, flat, running
+from stored import skills_of
 from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
@@ -24,7 +25,6 @@ from promptsync.server import serve
 pytestmark = pytest.mark.lane
 
 PAGE = Path(__file__).with_name("attack_page.html")
-SKILLS = "/api/public/v2/skill-collections"
 SECRET = "our secret prompt"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 OPTIONS = (
@@ -92,14 +92,14 @@ def victim(app: Any) -> Caller:
     return call
 
 
-def held(call: Caller) -> tuple[list[str], Any]:
-    """The messages of all versions in the registry, and its labels."""
+def held(app: Any, call: Caller) -> tuple[list[str], Any, list[str]]:
+    """The messages of all versions in the registry, its labels, and the names of its skills."""
     listed = call("GET", "/prompt-templates").body["items"]
     assert [item["prompt_name"] for item in listed] == ["victim"]
     versions = range(1, listed[0]["version"] + 1)
     raw = [call("GET", f"/prompt-templates/victim?version={version}").body for version in versions]
-    rest = [call("GET", path).body for path in ("/prompt-templates/labels", SKILLS)]
-    return [one["commit_message"] for one in raw], rest
+    labels = call("GET", "/prompt-templates/labels").body
+    return [one["commit_message"] for one in raw], labels, skills_of(app)
 
 
 def test_the_attacks_work_on_a_registry_that_checks_nothing(
@@ -108,10 +108,10 @@ def test_the_attacks_work_on_a_registry_that_checks_nothing(
     monkeypatch.setattr(serve, "check", lambda *_: None)
     with running(app) as url:
         outcomes = attack(browser, tmp_path / "profile", url, "http://attacker.test:PORT", url)
-    messages, _ = held(victim)
+    messages, _, skills = held(app, victim)
     assert set(messages) >= WITHOUT_PREFLIGHT
     assert outcomes["websocket"] == "open"
-    assert [one["name"] for one in victim("GET", SKILLS).body["skill_collections"]] == ["skill-json"]
+    assert skills == ["skill-json"]
     labels = victim("GET", "/prompt-templates/victim/labels").body["release_labels"]
     assert labels[0]["prompt_version_number"] > 1
 
@@ -128,11 +128,11 @@ def test_the_attacks_work_on_a_registry_that_checks_nothing(
     ],
 )
 def test_a_page_can_neither_change_nor_read_anything(app, victim, browser, tmp_path, page, name) -> None:
-    before = held(victim)
+    before = held(app, victim)
     with running(app) as url:
         target = url.replace("127.0.0.1", name) if name else ""
         outcomes = attack(browser, tmp_path / "profile", url, page, target)
-    assert held(victim) == before
+    assert held(app, victim) == before
     assert [text for text in outcomes.values() if SECRET in text] == []
     if name:
         assert outcomes["websocket"].startswith("closed")

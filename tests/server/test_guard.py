@@ -6,6 +6,7 @@ import json
 
 import pytest
 from registry_server import Caller, chat, flat, running
+from stored import skills_of
 from wire import sent
 
 from promptsync.errors import UsageError
@@ -118,9 +119,8 @@ def test_a_form_is_accepted_for_skills_and_with_the_key_in_its_header_only(app, 
         full = {"Content-Type": "Multipart/Form-Data; boundary=b", **headers}
         answer = sent(url, "POST", target, full, form)
         assert answer.status == status, (target, headers, answer.body)
-        skills = Caller(app)("GET", SKILLS).body["skill_collections"]
         stored = ["mine"] if status == 201 else []
-        assert ([skill["name"] for skill in skills], published(app)) == (stored, [])
+        assert (skills_of(app), published(app)) == (stored, [])
 
 
 def test_a_preflight_is_refused_and_a_page_can_load_nothing_as_a_script_or_an_image(url) -> None:
