@@ -145,6 +145,7 @@ MANGLED = "a verb changed more than sentences"
 BROKEN = "a verb broke"
 RETURNED = "a removed sentence came back"
 ASKED = "diverged although one side alone changed"
+REFUSED = "a pull refused although nothing would have been lost"
 LISTED = "passed over and listed"
 
 CHERRY_PICKED = "cherry-picked a commit that changed synced:"
@@ -560,6 +561,10 @@ class RealWalk:
             self._judge_file(clone, options, before, seen, document)
             clone.seen = self.oracle.settle(clone.text, seen)
             self.say(f"    {clone.name} has {self.told(clone)}")
+        if code == 3 and "--merge" in options:
+            *_, unclear = self.oracle.changed(before, latest.text, clone.seen | latest.seen)
+            if not unclear:  # sentences have places of their own, so they never clash
+                self.count(REFUSED, document["error"]["message"])
         if code == 0:
             self._judge_pull(clone, options, document, remote)
         elif clone.content != content and "--partial" not in options:
@@ -587,12 +592,14 @@ class RealWalk:
 
     def _judge_backup(self, clone: Clone, before: Text, backup: Text) -> None:
         """Look for text that was replaced because the user said so, and that nobody else holds."""
-        held = self.oracle.about(self.commits[self.head(clone)])
-        for one in self.versions[HERE] + self.versions[SECOND]:
-            held |= one.text
-        gone = before - clone.text - held - backup
+        gone = before - clone.text - self._held(clone) - backup
         if gone:
             self.lose(GONE_ASKED, f"{clone.name} had {sorted(gone)}")
+
+    def _held(self, clone: Clone) -> Text:
+        """Return the sentences that git or a registry holds."""
+        held = self.oracle.about(self.commits[self.head(clone)])
+        return held.union(*(one.text for one in self.versions[HERE] + self.versions[SECOND]))
 
     def _judge_pull(self, clone: Clone, options: Sequence[str], document: Document, remote: str) -> None:
         if document["conflicts"] or document["left"]:
@@ -604,7 +611,9 @@ class RealWalk:
     def pull_version(self, clone: Clone, number: int) -> None:
         """Put a version into the file: an old one to look at, a newer one to go on with."""
         version, before, content = self.versions[HERE][number - 1], clone.text, clone.content
-        _, document = self.run(clone, "pull", NAME, "--version", str(number))
+        code, document = self.run(clone, "pull", NAME, "--version", str(number))
+        if code == 3 and not before - version.text - self._held(clone):
+            self.count(REFUSED, document["error"]["message"])
         if clone.content == content:
             return
         if clone.text != version.text:
