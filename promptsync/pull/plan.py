@@ -236,7 +236,7 @@ _SAFE = (State.IN_SYNC, State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY, 
 def plan_materialise(project: Project, names: Sequence[str], at: At, *, theirs: bool) -> PullPlan:
     """Return the writes of the versions under a label, or of one prompt's version.
 
-    A file is replaced only if its content is committed or published, so that nothing is lost.
+    A file is replaced only if its content is committed or published, and a pull into it is committed.
     For any other file this raises ``Refused``, unless ``theirs``: then a backup is made.
     """
     snapshot = gather(project)
@@ -244,17 +244,16 @@ def plan_materialise(project: Project, names: Sequence[str], at: At, *, theirs: 
     listed = snapshot.listing.values() if at.label is None else list_all(project, label=at.label)
     targets = _versions(project, listed, list(matching(project, snapshot, names)), at)
     items = [item for item in snapshot.only(()) if item.listed is not None and item.name in targets]
-    unsafe = [
-        item for item in items if item.file is not None and item.state not in _SAFE and not item.is_committed
-    ]
+    unsafe = [item for item in items if _is_unsafe(project, item, targets[item.name])]
     if unsafe and not theirs:
-        some = ", ".join(repr(item.name) for item in unsafe[:3])
         paths = shlex.join(item.path or "" for item in unsafe)
-        again = shlex.join(item.name for item in unsafe)
-        option = f"--label {shlex.quote(at.label)}" if at.label is not None else f"--version {at.number}"
+        restore = f"git restore {paths}"
+        if any(item.state not in _SAFE for item in unsafe):  # the backup keeps what nobody else has
+            option = f"--label {shlex.quote(at.label)}" if at.label is not None else f"--version {at.number}"
+            restore = f"promptsync pull {shlex.join(item.name for item in unsafe)} {option} --theirs"
         raise Refused(
-            f"{some}: the changes in the file are neither committed nor published; nothing was written",
-            hint=f"git add {paths} && git commit {paths}\npromptsync pull {again} {option} --theirs",
+            f"commit or restore {paths} first: no commit has that content; nothing was written",
+            hint=f"git add {paths} && git commit {paths}\n{restore}",
             code="uncommitted",
         )
     paths_of_new = paths_for_new(snapshot.worktree, [item.name for item in items if item.file is None])
@@ -268,6 +267,19 @@ def plan_materialise(project: Project, names: Sequence[str], at: At, *, theirs: 
         if write.old != write.new:
             writes.append(write)
     return PullPlan(changes=tuple(sorted(writes, key=lambda write: write.path)))
+
+
+def _is_unsafe(project: Project, item: Item, version: Version) -> bool:
+    """Whether a file would lose what no commit has: content, or a later version that ``synced:`` names."""
+    file, git = item.file, project.history
+    if file is None or item.state not in _SAFE:
+        return file is not None and not item.is_committed
+    is_shown = item.history is not None and item.history.shows_old_version
+    if git is None or is_shown or file.path not in git.edited & git.head.keys():
+        return False
+    committed = b"".join(git.blobs([git.head[file.path]]).values())
+    later = [key for key in project.keys_in(file.local.synced) if key.version > version.version]
+    return any(str(key).encode() not in committed for key in later)
 
 
 def _versions(

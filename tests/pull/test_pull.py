@@ -185,6 +185,26 @@ def test_a_version_is_not_put_over_text_that_is_nowhere_else(three: World) -> No
     assert "Hello" in three.path("b").read_text("utf-8")
 
 
+@pytest.mark.parametrize("options", ["b --version 2", "--label prod"])
+@pytest.mark.parametrize("way", ["commit", "restore"])
+def test_an_older_version_is_not_put_over_a_pull_that_is_not_committed(
+    three: World, options: str, way: str
+) -> None:
+    three.publish("b", "Theirs {name}", release_labels=["prod"])
+    three.publish("b", "Theirs again {name}")
+    three.ok("pull")
+    before, done = three.files(), three.run("pull", *options.split())
+    assert done.code == 3 and three.files() == before
+    path = "prompts/b.yaml"
+    assert f"error: commit or restore {path} first" in done.err
+    assert f"hint: git add {path} && git commit {path}\nhint: git restore {path}\n" in done.err
+    three.commit("Pull") if way == "commit" else three.git("restore", path)
+    three.ok("pull", *options.split())
+    assert "Theirs {name}" in three.path("b").read_text("utf-8")
+    if way == "commit":  # git has the later version, and the older one is there to look at
+        three.ok("pull", "b@1")
+
+
 def test_an_export_leaves_no_trace_in_the_working_copy(three: World, tmp_path: Path) -> None:
     three.ok("push", "b", "--label", "prod")
     three.publish("b", "Theirs {name}")
