@@ -450,7 +450,7 @@ def passed_over(graph: Graph) -> tuple[PassedOver, ...]:
         revision = shared_in_git(graph, head, frozenset(common)) if common else None
         base = revision.digest if revision is not None else None
         # Of several common versions none has all that both sides have.
-        if base is None and len(common) == 1:
+        if base is None and len(common) == 1 and not _is_undone(graph, common[0], included, head):
             base = graph.digest(common[0])
         numbers = graph.includes(head) & not_included
         edits = tuple(number for number in sorted(numbers) if graph.own_mark(number) is None)
@@ -506,6 +506,8 @@ def _relation(
         return State.DIVERGED, _base_at(graph, common[0], of_file) if common else None
     base = _base_in_git(graph, frozenset(common), of_tracked - of_file)
     if base is None:
+        if _is_undone(graph, common[0], of_file, tracked):
+            return State.DIVERGED, None
         base = _base_at(graph, common[0], of_file)
         if len(common) > 1:
             return State.DIVERGED, base
@@ -520,6 +522,20 @@ def _relation(
     if result == theirs and not fork:
         return State.BEHIND, base
     return State.DIVERGED, base
+
+
+def _is_undone(graph: Graph, base: int, included: Includes, number: int) -> bool:
+    """Whether the file includes a version that undid ``base``, and ``number`` was published over that one.
+
+    A merge over the base would undo it in ``number`` as well, although its author kept it on purpose.
+    """
+    parent, others = graph.parents(base)[0], included - graph.includes(number)
+    over = [other for other in others if other < number and base in graph.includes(other)]
+    before = graph.version(parent).digest if over and parent else None
+    changed = graph.digest(base)
+    if not before or not changed or before == changed:
+        return False
+    return any(text and graph.merged(changed, text, before) == text for text in map(graph.digest, over))
 
 
 def _base_in_git(graph: Graph, common: Includes, above: Includes) -> Base | None:

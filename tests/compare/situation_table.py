@@ -229,6 +229,16 @@ forced over a dashboard edit; the dashboard editor's pull (A had v2)
     push support/refund --force -y -> 3
     a: look
     = diverged; push diverged; pull diverged; merge both 3,2; deploy v4^2
+forced over a restore that took its own v2 back; A, at main, which has the restore, looks
+    w: line 1 "Say good day."
+    w: push -> 2
+    restore 1 -> 3
+    commit_line 2 "Be friendly."
+    push -> 4
+    w: line 3 "Be brief."
+    w: push support/refund --force -y -> 5
+    a: look
+    = diverged; push diverged; pull diverged; merge merge-conflict; deploy v6^4
 passed-over v2 brought back with `pull --passed-over`
     play "w passed over"
     a: ok pull --passed-over

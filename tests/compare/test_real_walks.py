@@ -48,6 +48,8 @@ def test_nothing_is_lost_on_a_random_walk(tmp_path: Path, number: int) -> None:
     [
         pytest.param(3245, 16, id="an old version put back, then edited"),
         pytest.param(410830715419, 20, id="the text of an old commit saved in the dashboard"),
+        pytest.param(214167396987, 20, id="an old version over a pull that is not committed"),
+        pytest.param(711062689504, 20, id="forced over a restore that took its text back"),
     ],
 )
 def test_nothing_is_lost_on_a_walk_that_lost_something_once(tmp_path: Path, seed: int, steps: int) -> None:
