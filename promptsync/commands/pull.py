@@ -63,7 +63,7 @@ def command(session: Session, names: tuple[str, ...], at: At, target: Path | Non
     Files that you changed are skipped. A prompt that changed on both sides stops the pull before its first
     write, unless --merge can merge it. --passed-over also merges versions that a later one did not include.
     --theirs, --ours and --no-passed-over need exact names or paths of files. With --label or --version the
-    files get exactly those versions, unless uncommitted edits would be lost.
+    files get exactly those versions, unless uncommitted edits or pulls would be lost.
 
     \b
     promptsync pull
@@ -266,7 +266,7 @@ def _outputs(receipt: FilesReceipt, conflicts: int) -> dict[str, str]:
 _EXPLAINED = (
     "A version is passed over when a later one is published without its text. "
     "This pull merges such versions into the files, and the next push or deploy publishes the merged text. "
-    "To leave one out, revert its text and keep the line `synced:`, which records that you have seen it."
+    "To leave one out, revert its text and keep `synced:`, or run `promptsync pull NAME --no-passed-over`."
 )
 
 _ARCHIVED = (

@@ -190,7 +190,7 @@ def _shown(status: _Status) -> Outcome:
     unreadable = len({problem.path for problem in snapshot.problems}) + len(snapshot.unusable)
     counts[State.INVALID] = max(counts[State.INVALID], unreadable)
     counts = +counts
-    rows = [notes.passed_over(name, numbers) for name, numbers in status.passed_over.items()]
+    rows = [row for prompt in status.passed_over.items() for row in notes.passed_over(*prompt)]
     rows += notes.pin_rows(status.pins)
     rows += [Row("routed", "warn", label.name, note=str(label)) for label in status.routed]
     lines = [*_lines(status, counts, foreign), *_not_released_lines(status)]

@@ -38,14 +38,11 @@ def _way_out(project: Project, item: Item, latest: Item, label: str) -> str:
         return f"{ways_to_restore(project, item.archived)}\nor delete its file and commit that"
     if item.state is State.RENAMED_REMOTELY:
         return f"{ways_out([item])[0]}\nor rename it back in the PromptLayer dashboard"
-    seen = f" --label {shlex.quote(label)}" if item is not latest else ""
     # The live version may be one that the latest version passed over, and the file may equal the latest.
-    ways = f"promptsync pull --merge {name}"
     if latest.state in (State.IN_SYNC, State.AHEAD):
-        ways = (
-            f"promptsync pull --passed-over {name}\nor leave it out: promptsync pull {name} --no-passed-over"
-        )
-    return f"promptsync diff {name}{seen}\n{ways}"
+        return f"promptsync pull {name} --passed-over\npromptsync pull {name} --no-passed-over"
+    seen = f" --label {shlex.quote(label)}" if item is not latest else ""
+    return f"promptsync diff {name}{seen}\npromptsync pull --merge {name}"
 
 
 def make_survey(

@@ -173,11 +173,9 @@ def edited(
 def _passed_over_steps(passed_over: PassedOverVersions) -> Iterator[MergeStep]:
     history = passed_over.history
     for head in passed_over.heads:
-        base, theirs = history.contents.get(head.base or ""), history.content(head.version)
+        sides = history.contents.get(head.base or ""), history.content(head.version)
         # Tags belong to the prompt, not to its versions.
-        base, theirs = (
-            structs.replace(side, tags=()) if side is not None else None for side in (base, theirs)
-        )
+        base, theirs = (side and structs.replace(side, tags=()) for side in sides)
         yield MergeStep(head.version, base, theirs, is_passed_over=True)
 
 
@@ -212,10 +210,7 @@ def write_of(
         known = make_key(identity(workspace_id, version.template_id), version.version, content)
         local = project.with_keys(layout.local if layout is not None else Local(), keys or (known,))
     # Where the file includes the tracked version, nothing new comes in with it.
-    if decision is None or decision.is_included:
-        since = item.version if file is not None else None
-    else:
-        since = max(decision.force, default=None)
+    since = item.version if decision is None or decision.is_included else max(decision.force, default=None)
     new = render_edit(layout, prompt, local, named=True) if layout is not None else render_new(prompt, local)
     return Write(
         name=item.name,
@@ -228,7 +223,7 @@ def write_of(
         entry=Entry(version.template_id, version.version, content, tag_set(version.prompt)),
         backup=file is not None and (backup or needs_backup(project, file.path, file.text, new)),
         word="updated" if file is not None else "new",
-        since=since,
+        since=since if file is not None else None,
     )
 
 
@@ -272,9 +267,8 @@ class MergeConflict(Refused):
         self.reason = f"both sides changed the same text in {places}"
         """Why these prompts do not merge."""
         if all(prompt.is_passed_over for prompt in unmerged):
-            versions = f"passed-over v{unmerged[0].version} does"
-            several = "passed-over versions do"
-            self.reason = f"{versions if len(unmerged) == 1 else several} not merge in {places}"
+            one, several = f"passed-over v{unmerged[0].version} does", "passed-over versions do"
+            self.reason = f"{one if len(unmerged) == 1 else several} not merge in {places}"
         names = ", ".join(repr(prompt.name) for prompt in unmerged[:3])
         more = f" and {len(unmerged) - 3} more" if len(unmerged) > 3 else ""
         result = "the files have conflict markers" if marked else "nothing was written"
@@ -288,10 +282,8 @@ def _ways_out(unmerged: Sequence[Unmerged]) -> str:
     names = shlex.join(prompt.name for prompt in alike)
     is_markable = all(prompt.is_markable for prompt in alike)
     if is_passed_over:
-        # The markers show one version after the other, and whoever keeps their own text leaves it out.
-        if is_markable:
-            return f"promptsync pull {names} --passed-over --markers"
-        return f"promptsync diff {names}\npromptsync pull {names} --no-passed-over"
+        first = f"pull {names} --passed-over --markers" if is_markable else f"diff {names}"
+        return f"promptsync {first}\npromptsync pull {names} --no-passed-over"
     ways = [f"promptsync pull {names} {way}" for way in ("--merge --markers", "--theirs", "--ours")]
     return "\n".join(ways[:2] if is_markable else ways[1:])
 

@@ -140,7 +140,7 @@ def _checks(plan: DeployPlan, name: str) -> str:
 
 def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
     """Yield what is unusual about a prompt of the table, each with the command to run, if any."""
-    note = partial(Row, "note", "warn", member.name, ())
+    note, name = partial(Row, "note", "warn", member.name, ()), shlex.quote(member.name)
     if member.needed_by:
         yield note(f"released too, because {member.needed_by} renders it")
     for wanted, (own, _) in zip(plan.tables.wanted, plan.tables.pairs, strict=True):
@@ -154,9 +154,10 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
         more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
         kept = "it" if len(versions) == 1 else "them"
         text = f"passes over {'; '.join(versions[-3:])}{more}; the registry keeps {kept}"
-        yield note(text, notes.merge_command(member.name))
+        yield note(text, f"promptsync pull --merge {name}")
+        yield note(f"or leave {kept} out for good afterwards", f"promptsync pull {name} --no-passed-over")
     for row in notes.kept_tag_rows(plan.push, {member.name}):
-        yield note(f"keeps {row.note}", notes.merge_command(member.name))
+        yield note(f"keeps {row.note}", f"promptsync pull --merge {name}")
     yield from (row for row in notes.pin_rows(plan.pins) if row.name == member.name)
     if member.is_dependant and member.fate is not Fate.CHECK:
         unreleased = _unreleased(plan, member)

@@ -8,7 +8,6 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.released import LiveUser, Pins, named_users
@@ -29,17 +28,12 @@ _MOST_CHANGES = 5
 _LONG = 200
 
 
-def merge_command(name: str) -> str:
-    """Return the command that includes the versions that a new one would pass over."""
-    return f"promptsync pull --merge {shlex.quote(name)}"
-
-
-def passed_over(name: str, numbers: Sequence[int], known: Mapping[int, str] = MappingProxyType({})) -> Row:
-    """Return which versions a new one passed over, what is ``known`` of them, and how to bring them back."""
-    command = f"promptsync pull --passed-over {shlex.quote(name)}"
-    versions = "; ".join(known.get(number, f"v{number}") for number in numbers)
-    note = versions if known else version_list(numbers)
-    return Row("passed over", "warn", name, note=note, command=command)
+def passed_over(name: str, numbers: Sequence[int], known: Mapping[int, str] | None = None) -> list[Row]:
+    """Return which versions a new one passed over, what is ``known`` of them, and what to do about them."""
+    versions = "; ".join(known.get(number, f"v{number}") for number in numbers) if known else ""
+    note, pull = versions or version_list(numbers), f"promptsync pull {shlex.quote(name)}"
+    row = Row("passed over", "warn", name, note=note, command=f"{pull} --passed-over")
+    return [row, Row("or", "warn", name, note="leave that out for good", command=f"{pull} --no-passed-over")]
 
 
 def ago(moment: str | None, now: datetime | None = None) -> str:

@@ -58,11 +58,12 @@ def plan_lines(plan: PushPlan) -> list[str]:
 
 
 def _passes_over(action: Action) -> Row:
-    note, command = notes.version_list(action.passed_over), notes.merge_command(action.name)
+    note, name = notes.version_list(action.passed_over), shlex.quote(action.name)
+    command = f"promptsync pull --merge {name}"
     if action.kind is Kind.RESTORE:
         # No version of an archived prompt can be pulled, so it is brought in after the push.
         note = f"v{action.current}, the archived version, which your file does not include; after the push"
-        command = f"promptsync pull --passed-over {shlex.quote(action.name)}"
+        command = f"promptsync pull {name} --passed-over"
     return Row("passes over", "warn", action.name, note=note, command=command)
 
 
@@ -131,7 +132,7 @@ def receipt_lines(
     rows += _unchecked(receipt.unchecked, receipt.plan.governed, receipt.changed_live, "moved")
     rows += map(_row, receipt.of(Ending.FAILED, Ending.UNKNOWN, Ending.ALTERED, Ending.RACED))
     over = (result for result in receipt.published if result.passed_over)
-    rows += [notes.passed_over(one.name, one.passed_over, known.get(one.name, {})) for one in over]
+    rows += [row for one in over for row in notes.passed_over(one.name, one.passed_over, known.get(one.name))]
     rows += map(_row, receipt.of(Ending.SKIPPED))
     if receipt.unrecorded:
         note = f"could not record the push: {receipt.unrecorded}"

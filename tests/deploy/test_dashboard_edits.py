@@ -45,6 +45,7 @@ def test_the_plan_names_who_saved_it_and_the_command_that_brings_it_in(drafted: 
     assert "force" not in done.out
     note = "passes over v3, saved in the dashboard by ana, just now; the registry keeps it; "
     assert f"{note}promptsync pull --merge a" in done.out
+    assert "or leave it out for good afterwards; promptsync pull a --no-passed-over" in done.out
     asked = drafted.on_terminal("deploy", answer="n\n")
     assert asked.code == 1 and ", 1 of them without edits made in the dashboard. Continue?" in asked.err
     page = drafted.ok("deploy", "--dry-run", "--format", "markdown").out
@@ -61,8 +62,9 @@ def test_the_plan_names_who_saved_it_and_the_command_that_brings_it_in(drafted: 
 def test_the_receipt_and_the_step_summary_say_it(drafted: World, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     done = drafted.ok("deploy", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
-    line = "passed over  a: v3, saved in the dashboard by ana, just now; promptsync pull --passed-over a"
-    assert line in done.out and line in summary.read_text("utf-8")
+    line = "passed over  a: v3, saved in the dashboard by ana, just now; promptsync pull a --passed-over"
+    other = "or  a: leave that out for good; promptsync pull a --no-passed-over"
+    assert all(part in done.out and part in summary.read_text("utf-8") for part in (line, other))
     assert drafted.text("a", 3) == EDIT and drafted.label("a", "prod") == 4
     assert drafted.messages("a")[3].endswith(" v4^2)")
     drafted.ok("pull", "--passed-over", "a")

@@ -181,7 +181,7 @@ def test_a_restored_prompt_passes_over_the_archived_text_that_its_file_lacks(wor
     refused = world.says(2, "--restore needs confirmation", "push", "bots/faq", "--restore", CI="")
     assert "passes over  bots/faq: v2, the archived version, which your file does not include" in refused.out
     done = world.ok("push", "bots/faq", "--restore", "--yes")
-    assert "passed over  bots/faq: v2; promptsync pull --passed-over bots/faq" in done.out
+    assert "passed over  bots/faq: v2; promptsync pull bots/faq --passed-over" in done.out
     assert world.run("status", "--drift").code == 1
     world.ok("deploy", "bots/faq")
     world.ok("pull", "--passed-over", "bots/faq")

@@ -40,6 +40,7 @@ from promptsync.show.result_files import junit
 
 limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
 PASSES_OVER = "passes over v3, saved in the dashboard; the registry keeps it; promptsync pull --merge beta"
+LEFT_OUT = "or leave it out for good afterwards; promptsync pull beta --no-passed-over"
 
 
 def item(name: str, version: int) -> Item:
@@ -126,6 +127,7 @@ def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
     assert lines == [
         "  update   beta   v3 -> v4  prod v1 -> v4  polite >= 80, short, bot  Say more",
         f"      {PASSES_OVER}",
+        f"      {LEFT_OUT}",
         "  update   gamma  v1 -> v2  prod v1 -> v2  checked where it is used  Be brief",
         "  release  delta            prod v1 -> v2  unchecked                 pending from an earlier deploy",
         "  check    iota   v1                       unchecked                 renders a changed snippet",
