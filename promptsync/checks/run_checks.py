@@ -147,12 +147,10 @@ def run_with_cases(
     standard: Standard,
     *,
     at: At = LATEST,
-    is_scored: bool = True,
 ) -> CheckResults:
     """Run checks as ``run_checks`` does, agents with cases once for each case, and judge their outputs.
 
-    Without ``is_scored`` it only counts whether each of these runs passed. Raises ``UsageError`` for cases
-    that are no evaluation file, and what ``run_checks`` raises.
+    Raises ``UsageError`` for cases that are no evaluation file, and what ``run_checks`` raises.
     """
     files = {file.name: file for file in project.evaluations}
     inputs = check_cases(project, checks)
@@ -167,7 +165,7 @@ def run_with_cases(
     for check, rows in pairs:
         own = list(islice(ended, len(rows)))
         failed = next((result for result in own if not result.passed), None)
-        if failed is not None or not check.cases or not is_scored:
+        if failed is not None or not check.cases:
             single.append(failed or own[0])
         elif own[0].run.is_echo:
             warning = f"the outputs for {check.cases} come from the echo model, so they have no score"

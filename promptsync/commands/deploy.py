@@ -19,7 +19,6 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.difference import Difference, differences
 from promptsync.deploy.apply import DeployReceipt, apply_deploy
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
-from promptsync.deploy.rehearse import rehearse
 from promptsync.errors import UsageError
 from promptsync.project.project import Project
 from promptsync.show import deploy as show_deploy
@@ -47,7 +46,6 @@ _STANDARD = ("min_score", "allow_unscored", "allow_unbound", "max_drop")
 @flag("--again", "Release the named prompts even if they were rolled back.")
 @option("--breaking", "NAME", "Release NAME even if that breaks applications that read it.", multiple=True)
 @flag("--older", "Deploy even if the branch has newer commits.")
-@flag("--rehearse", "Rehearse the deploy in a temporary registry; implies --dry-run.")
 @options.timeout_option
 @checks.junit_option
 @checks.report_option
@@ -59,7 +57,7 @@ _STANDARD = ("min_score", "allow_unscored", "allow_unbound", "max_drop")
 @plan_options
 @options.format_option("markdown")
 def command(
-    session: Session, names: tuple[str, ...], label: str | None, older: bool, rehearse: bool, **flags: Any
+    session: Session, names: tuple[str, ...], label: str | None, older: bool, **flags: Any
 ) -> Outcome:
     """Run your checks and publish what is committed, then move the release label to it.
 
@@ -75,18 +73,16 @@ def command(
     promptsync deploy
     promptsync deploy support/refund 'ops/*'
     promptsync deploy --label prod --min-score 80
-    promptsync deploy --dry-run
-    promptsync deploy --rehearse --format markdown > plan.md
+    promptsync deploy --dry-run --format markdown > plan.md
     """
     if flags["again"] and not names:
         what = "--again needs the names of prompts that were rolled back"
         raise UsageError(what, hint="promptsync deploy NAME --again")
-    session.dry_run = session.dry_run or rehearse
     session.deploy_label = label
     files = checks.ResultFiles(session, "deploy", flags.pop("junit_file"), flags.pop("report_file"))
     with session.project() as project, files.errors():
         requested = _options(session, project, names, label, flags)
-        deploying = _Deploying(session, project, requested, older, rehearse)
+        deploying = _Deploying(session, project, requested, older)
         outcome = carry_out(
             session,
             project,
@@ -100,7 +96,7 @@ def command(
             body, outputs = {**outcome.body, "passed": False}, {**outcome.outputs, "passed": "false"}
             outcome = outcome.replaced(body=body, outputs=outputs)
         unwritten = None
-        if rehearse or not session.dry_run:  # a plan alone has no results, so the files stay as they are
+        if not session.dry_run:  # a plan alone has no results, so the files stay as they are
             unwritten = files.write(project, deploying.results, deploying.texts, outcome.error)
         return outcome.replaced(error=outcome.error or unwritten)
 
@@ -131,7 +127,6 @@ class _Deploying:
     project: Project
     options: DeployOptions
     older: bool
-    rehearses: bool
     results: CheckResults = field(default_factory=CheckResults)
     texts: Sequence[Wanted] = ()
 
@@ -149,13 +144,10 @@ class _Deploying:
         wrong = ci.branch_refusal(self.session, self.project, label, dry_run=dry_run, older=self.older)
         if wrong is not None and not dry_run:
             raise wrong
-        # A rehearsal that fails must not block a change that does not touch the pending prompts.
-        is_idle = self.rehearses and plan.is_pending and not self.options.names
-        why = wrong.message if wrong is not None else ""
-        return structs.replace(plan, not_from_here=why, is_idle=is_idle)
+        return structs.replace(plan, not_from_here=wrong.message if wrong is not None else "")
 
     def show(self, plan: DeployPlan, receipt: DeployReceipt | None) -> Outcome:
-        """Return the plan, and how its rehearsal went if one was requested, or the receipt."""
+        """Return the plan, or the receipt."""
         if receipt is None and plan.is_empty and not self.session.dry_run:
             receipt = DeployReceipt(plan, is_released=True)
         if receipt is not None:
@@ -168,16 +160,12 @@ class _Deploying:
                 row = Row("not guarded", "warn", plan.label, note=note)
                 shown = shown.replaced(lines=[*shown.lines, *row_lines([row])])
             return shown
-        rehearsal = None
-        if self.rehearses and not plan.is_empty and not plan.is_idle and plan.refusal is None:
-            rehearsal = rehearse(self.project, self.options, plan.selection)
-            self.results = rehearsal.receipt.results
 
         def differing() -> Sequence[Difference]:
             releases = [member.name for member in plan.survey.releases]
             return differences(self.project, plan.survey.under.only(releases)) if releases else ()
 
-        return show_deploy.show_plan(plan, differing, rehearsal)
+        return show_deploy.show_plan(plan, differing)
 
     def apply(self, plan: DeployPlan) -> DeployReceipt:
         """Carry out the plan, and keep its results."""

@@ -173,10 +173,7 @@ def apply_deploy(project: Project, plan: DeployPlan) -> DeployReceipt:
     Until something is written, raises what ``push`` raises. The caller holds the lock of the working copy.
     """
     receipt = DeployReceipt(plan)
-    # In a temporary registry no label can be moved too early, and prompts render snippets by it.
-    steps = [_publish, _move, _check]
-    if not plan.options.rehearses:
-        steps = [_check_texts, _publish, _check, _move]
+    steps = (_check_texts, _publish, _check, _move)
     try:
         # Each step returns whether the next one may start.
         receipt.is_released = plan.is_empty or all(step(project, receipt) for step in steps)
@@ -244,9 +241,7 @@ def _check(project: Project, receipt: DeployReceipt) -> bool:
     wanted = WantedVersions(
         versions | receipt.push.versions, renders=rendered_snippets(files, versions, plan.label)
     )
-    is_scored = not plan.options.rehearses
-    results = run_with_cases(project, located, wanted, plan.options.standard, is_scored=is_scored)
-    return _add(receipt, results)
+    return _add(receipt, run_with_cases(project, located, wanted, plan.options.standard))
 
 
 def _move(project: Project, receipt: DeployReceipt) -> bool:

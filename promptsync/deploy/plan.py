@@ -46,8 +46,7 @@ class DeployOptions(msgspec.Struct, frozen=True):
     push, ``None`` if unknown, and ``again`` releases the ``names`` although they were rolled back.
     ``standard`` is what the checks must reach; with ``keep_going``, what passes is released although others
     fail. ``breaking`` are the prompts that may break applications, named exactly. ``command`` is what was
-    typed, without ``--max-changes``. ``rehearses`` says that the registry is a temporary one, where nothing
-    is live.
+    typed, without ``--max-changes``.
     """
 
     label: str
@@ -61,7 +60,6 @@ class DeployOptions(msgspec.Struct, frozen=True):
     max_changes: int | None = None
     standard: Standard = Standard()
     keep_going: bool = False
-    rehearses: bool = False
     command: str = "promptsync deploy"
 
 
@@ -73,8 +71,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
     registry. ``live`` are the prompts that render a released snippet before the label moves
     onto them, by snippet. ``unchecked`` are members that have no checks. ``pins`` are those that stay behind
     the released snippets. ``contracts`` are what breaks applications, or may. ``not_from_here`` says why the
-    plan is only shown: the branch does not release to the label. ``is_idle`` says that only a rehearsal was
-    requested, of a change that touches none of the releases: what earlier ones left does not stop it.
+    plan is only shown: the branch does not release to the label.
     """
 
     survey: Survey
@@ -90,12 +87,11 @@ class DeployPlan(msgspec.Struct, frozen=True):
     in_git: bool = True
     options: DeployOptions = DeployOptions("")
     not_from_here: str = ""
-    is_idle: bool = False
 
     @property
     def refusal(self) -> Refused | None:
         """A safety limit that the deploy exceeds, or the applications that it would break."""
-        return (None if self.is_idle else self.contract_refusal) or self.push.refusal or self.tables.refusal
+        return self.contract_refusal or self.push.refusal or self.tables.refusal
 
     @property
     def contract_refusal(self) -> Refused | None:
@@ -131,11 +127,6 @@ class DeployPlan(msgspec.Struct, frozen=True):
         return not self.survey.releases
 
     @property
-    def is_pending(self) -> bool:
-        """Whether everything to release is pending from an earlier deploy, and not changed by this push."""
-        return not self.is_empty and all(member.is_pending for member in self.survey.releases)
-
-    @property
     def fingerprint(self) -> str:
         """A short hash of exactly this plan: what is published, the checks, what they must reach, and every
         label move.
@@ -159,8 +150,8 @@ class DeployPlan(msgspec.Struct, frozen=True):
         return fingerprint([self.label, self.workspace, pushed, moves, *checked, *contracts])
 
 
-def plan_deploy(project: Project, options: DeployOptions, checks: Selection | None = None) -> DeployPlan:
-    """Return the plan of a deploy; ``checks`` are those to run, by default those of the files.
+def plan_deploy(project: Project, options: DeployOptions) -> DeployPlan:
+    """Return the plan of a deploy.
 
     Raises what ``make_survey``, ``plan_push`` and ``find_checks`` raise, ``Unsupported`` if the registry
     cannot change labels, ``UsageError`` for a limit that checks would ignore, and ``Refused`` for snippets
@@ -177,8 +168,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
         check_changeable(project, ((listed.template_id, listed.name) for listed in listing.values()))
     push = _plan_push(project, survey, options)
     names = [member.name for member in survey.checked]
-    if checks is None:
-        checks = select_checks(names, survey.latest.worktree.files, project.config, project.evaluations)
+    checks = select_checks(names, survey.latest.worktree.files, project.config, project.evaluations)
     _check_drop(checks, options.standard.max_drop)
     unchecked = _unchecked(survey, checks.unchecked)
     located = find_checks(project.registry, checks.checks)
@@ -193,7 +183,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
     plan = DeployPlan(
         survey, push, checks, located, unchecked, workspace=workspace, in_git=in_git, options=options
     )
-    return _with_live(project, plan) if survey.releases and not options.rehearses else plan
+    return _with_live(project, plan) if survey.releases else plan
 
 
 def _with_live(project: Project, plan: DeployPlan) -> DeployPlan:
@@ -264,7 +254,6 @@ def _plan_push(project: Project, survey: Survey, options: DeployOptions) -> Push
         max_changes=options.max_changes,
         command=options.command,
         checked_label=options.label,
-        rehearses=options.rehearses,
         parents={member.name: member.parents for member in forced},
     )
     plan = plan_push(project, survey.latest, requested)

@@ -57,8 +57,6 @@ class Project:
     model_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     read_only: bool = False
     """Whether the registry refuses everything that writes; checks still run."""
-    record_root: Path | None = None
-    """Where the record is, ``None`` for the root."""
     _registry: Registry | None = field(default=None, init=False, repr=False)
 
     @property
@@ -163,7 +161,7 @@ class Project:
 
     def record(self) -> Record:
         """The record of pushes and pulls of this working copy."""
-        return Record(self.record_root or self.root)
+        return Record(self.root)
 
     @property
     def title(self) -> str:

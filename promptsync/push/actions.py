@@ -113,7 +113,7 @@ class PushOptions(Struct, frozen=True):
     ``force`` and ``restore`` are some of the ``names``. ``command`` is what was typed, without
     ``--max-changes``. ``skip_checks`` lets live prompts change unchecked. In a deploy, ``checked_label``
     is the label whose checks follow, and ``parents`` are those of versions that are made from the version
-    under it, by prompt. If it ``rehearses``, nothing is live, and new prompts get the label immediately.
+    under it, by prompt.
     """
 
     names: tuple[str, ...] = ()
@@ -127,7 +127,6 @@ class PushOptions(Struct, frozen=True):
     skip_checks: bool = False
     command: str = "promptsync push"
     checked_label: str | None = None
-    rehearses: bool = False
     parents: Mapping[str, tuple[int, ...]] = {}
 
 

@@ -169,12 +169,10 @@ class _Push:
         repeated once if it has no new version. After a time-out the registry is read for as long again and
         the publish is never repeated, because the first request may still be running.
         """
-        options, prompts = self._plan.options, self._project.registry.prompts
-        is_labelled = options.rehearses and options.checked_label and action.kind is Kind.CREATE
-        labels = (options.checked_label or "",) if is_labelled else ()
+        prompts = self._project.registry.prompts
         for is_last in (False, True):
             try:
-                version = prompts.publish(action.prompt, message=action.message or "", labels=labels)
+                version = prompts.publish(action.prompt, message=action.message or "")
                 return _published(action, version.version, version.template_id)
             except FateUnknown as error:
                 is_late = isinstance(error, TimedOut)

@@ -1,4 +1,4 @@
-"""A deploy: its plan, its rehearsal and its receipt, as text, JSON and Markdown."""
+"""A deploy: its plan and its receipt, as text, JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from promptsync.compare.released import after
 from promptsync.deploy.apply import DeployReceipt, release_on_hold
 from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersion
 from promptsync.deploy.plan import DeployPlan
-from promptsync.deploy.rehearse import Rehearsal
 from promptsync.history.mark import without_mark
 from promptsync.show import notes, push
 from promptsync.show.checks import add_tables, planned_text, results_lines, reuse_text, runs_body
@@ -26,34 +25,22 @@ from promptsync.show.outcome import Outcome, Row, bodies, body, planned, row_lin
 from promptsync.terminal import output
 
 _KEPT_BACK = "its checks failed, or those of a prompt released with it"
-_NOT_REHEARSED = "not rehearsed: this change touches none of these prompts"
 
 
 # -- the plan -----------------------------------------------------------------------------------------------
 
 
-def show_plan(
-    plan: DeployPlan,
-    differences: Callable[[], Sequence[Difference]] = tuple,
-    rehearsal: Rehearsal | None = None,
-) -> Outcome:
-    """Return the plan of a deploy, and how its rehearsal went.
+def show_plan(plan: DeployPlan, differences: Callable[[], Sequence[Difference]] = tuple) -> Outcome:
+    """Return the plan of a deploy.
 
     ``differences`` compares the files with the released versions, for Markdown.
     """
     receipt = DeployReceipt(plan)
-    error = rehearsal.error if rehearsal is not None else None
-    lines = plan_lines(plan)
-    if rehearsal is not None:
-        lines += ["", *_rehearsal_lines(rehearsal)]
-    elif plan.is_idle:
-        lines += ["", output.aside(_NOT_REHEARSED)]
     return Outcome(
-        lines,
-        {**deploy_body(receipt, dry_run=True), "passed": rehearsal is not None and error is None},
-        error=error,
-        outputs=_outputs(receipt, passed=error is None),
-        markdown=lambda page: add_plan(page, plan, differences(), rehearsal),
+        plan_lines(plan),
+        deploy_body(receipt, dry_run=True),
+        outputs=_outputs(receipt, passed=True),
+        markdown=lambda page: add_plan(page, plan, differences()),
     )
 
 
@@ -167,19 +154,6 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
 def _draft(draft: PassedOverVersion) -> str:
     """Return who saved a version that a release passes over, and when."""
     return ", ".join(filter(None, [f"v{draft.version}", draft.origin, notes.ago(draft.created_at)]))
-
-
-# -- the rehearsal ------------------------------------------------------------------------------------------
-
-
-def _rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
-    """Return how a rehearsal went, and the results of its checks, or what stopped it before them."""
-    receipt, left_out = rehearsal.receipt, [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
-    word, details = "failed" if receipt.error else "passed", results_lines(receipt.results)
-    if not receipt.results.all:
-        word, details = ("failed", receipt_lines(receipt)) if receipt.error else ("passed without checks", [])
-    where = "with these files in a temporary registry; nothing was released"
-    return [f"rehearsal {word}, {where}", *left_out, *details]
 
 
 # -- the receipt --------------------------------------------------------------------------------------------
@@ -324,10 +298,8 @@ def add_receipt(page: Page, receipt: DeployReceipt) -> None:
     page.error(receipt.error)
 
 
-def add_plan(
-    page: Page, plan: DeployPlan, differences: Sequence[Difference] = (), rehearsal: Rehearsal | None = None
-) -> None:
-    """Add what a deploy will do to a page: the plan, its rehearsal, and what differs from the label."""
+def add_plan(page: Page, plan: DeployPlan, differences: Sequence[Difference] = ()) -> None:
+    """Add what a deploy will do to a page: the plan, and what differs from the label."""
     end = "" if plan.is_empty else f" · fingerprint {code(plan.fingerprint)}"
     page.section(headline(plan, label=code(plan.label)), plan_lines(plan), end)
     if plan.is_empty:
@@ -338,12 +310,6 @@ def add_plan(
         page.say(f"**Contract: {breaks if stopping else 'nothing stops the deploy'}**")
     if plan.contract_refusal is not None:
         page.hint(plan.contract_refusal.hint.splitlines())
-    if rehearsal is not None:
-        first, *lines = _rehearsal_lines(rehearsal)
-        page.section(first, lines)
-        page.error(rehearsal.error)
-    elif plan.is_idle:
-        page.say(f"{_NOT_REHEARSED[0].upper()}{_NOT_REHEARSED[1:]}.")
     page.differences([*_details(plan, differences)])
 
 

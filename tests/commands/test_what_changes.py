@@ -54,9 +54,8 @@ status; status --json; status --drift --exit-code; status --offline; status --la
 diff --since HEAD~1; diff; diff --stat; diff ops/ahead@1 ops/twice@1; diff ops/twice:prod
 push --dry-run; push -n --json; push -n --label staging; push -n --label prod --skip-checks
 push -n --partial; push -n --prune; push -n --format markdown; push ops/behind -n --force
-deploy --dry-run; deploy -n --label prod --format markdown; deploy --rehearse; deploy --rehearse --yes
-deploy --rehearse --yes --label prod --json; deploy -n --rehearse --format markdown; deploy ops/ahead -n
-deploy -n --keep-going
+deploy --dry-run; deploy -n --label prod --format markdown; deploy -n --yes --label prod --json
+deploy ops/ahead -n; deploy -n --keep-going
 pull --dry-run; pull -n --merge; pull ops/ahead -n --theirs; pull ops/ahead -n --ours; pull -n --prune
 pull -n --label prod
 label list; label set ops/ahead staging -n; label move ops/twice prod -n; label delete ops/twice prod -n
@@ -165,7 +164,7 @@ def test_no_command_is_left_out() -> None:
     lacking = []
     for name, command in _commands():
         own = [row for row in rows if row.startswith(name)]
-        dry = [row for row in own if {"-n", "--dry-run", "--rehearse"}.intersection(row.split())]
+        dry = [row for row in own if {"-n", "--dry-run"}.intersection(row.split())]
         if not own or ("dry_run" in {option.name for option in command.params} and not dry):
             lacking.append(name)
     assert lacking == []
@@ -207,7 +206,7 @@ ALLOWED = """
 status
 push -n --json --label prod --skip-checks; push ops/behind ops/voice --partial
 label set ops/twice prod --version 2
-deploy -n; deploy --rehearse -y
+deploy -n; deploy -n -y
 label move ops/twice@1 prod --force -n; rollback ops/twice --label prod -n
 lint; render ops/ahead --var name=Ann
 show ops/twice:prod

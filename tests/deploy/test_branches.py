@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from deploying import FIXTURES, change
-from evaluation_files import put
+from deploying import change
 from worlds import World, template_on
 
 BRANCH = "the branch 'feature' does not release to prod; labels: sends main there"
@@ -102,9 +101,9 @@ def test_a_workflow_may_name_the_branch(changed: World, variables: dict[str, str
     changed.says(3, BRANCH, "deploy", "--label", "prod", **variables, **run)
 
 
-def test_a_rehearsal_and_a_dry_run_change_nothing_and_say_what_may_release(changed: World) -> None:
+def test_a_dry_run_changes_nothing_and_says_what_may_release(changed: World) -> None:
     for place, message, options in (
-        ("feature", BRANCH, ["--rehearse", "--yes"]),
+        ("feature", BRANCH, ["--dry-run", "--yes"]),
         ("detached feature", DETACHED, ["-n"]),
     ):
         go(changed, place)
@@ -112,18 +111,7 @@ def test_a_rehearsal_and_a_dry_run_change_nothing_and_say_what_may_release(chang
         assert changed.writes == [] and "not from here  " + message in done.out
         assert done.out.startswith("DRY RUN: nothing was released\n")
         found = changed.run("deploy", "--label", "prod", *options, "--json").document
-        assert (found["passed"], found["not_from_here"]) == ("--rehearse" in options, message)
-
-
-def test_a_rehearsal_that_fails_releases_nothing_and_writes_its_results(changed: World) -> None:
-    put(changed.root, FIXTURES)
-    changed.configure("', fixtures: registry.yaml}}", instead="'}}")
-    change(changed, "polite", "rude")
-    changed.forget()
-    junit = changed.root.parent / "junit.xml"
-    done = changed.exits(1, "deploy", "--rehearse", "--junit", str(junit))
-    assert "error: the rehearsal failed: " in done.err and "published" not in done.out
-    assert changed.writes == [] and 'failures="1"' in junit.read_text()
+        assert (found["passed"], found["not_from_here"]) == (False, message)
 
 
 # -- what is committed --------------------------------------------------------------------------------------
@@ -216,7 +204,7 @@ def test_the_fingerprint_covers_what_the_checks_must_reach(changed: World) -> No
         fingerprint("--dry-run", *more) for more in ((), strict, ("--allow-unbound",), ("--keep-going",))
     ]
     assert len({*plans}) == len(plans)
-    assert fingerprint("--rehearse", *strict, "--timeout", "9") == plans[1]
+    assert fingerprint("--dry-run", *strict, "--timeout", "9") == plans[1]
     changed.forget()
     changed.exits(3, "deploy", "--expect", plans[0], *strict)
     changed.exits(3, "deploy", "--expect", plans[1])

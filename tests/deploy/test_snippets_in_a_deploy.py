@@ -134,17 +134,6 @@ def test_a_snippet_is_deployed_before_the_prompts_that_render_it_by_the_label(
     assert served(released).startswith("A polite text.")
 
 
-def test_a_rehearsal_needs_no_order_and_knows_snippets_of_other_repositories(released: World) -> None:
-    released.configure("include: [a, b, c, d, tone]")
-    released.publish("foreign", content="polite words", release_labels=["prod", "stable"])
-    released.publish("outer", content="@@@foreign@label:stable@@@ again", release_labels=["prod"])
-    write(released, tone="A polite text.", b=PINNED)
-    write(released, a=f"{BY_LABEL} @@@foreign@label:stable@@@ @@@outer@label:prod@@@")
-    released.ok("deploy", "tone")
-    assert "rehearsal passed" in released.ok("deploy", "--rehearse").out
-    assert (released.label("a", "prod"), released.label("tone", "prod")) == (1, 1)
-
-
 # -- pinned snippets ----------------------------------------------------------------------------------------
 
 

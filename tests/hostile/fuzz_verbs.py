@@ -41,7 +41,7 @@ types --lang python; log support/refund -p; ls-remote --status all; search -i re
 open support/refund; show support/refund; render support/refund --var name=x; render ask --from-registry
 push -n; pull -n; pull; pull --merge; pull --markers --merge --partial; pull --passed-over --partial
 pull --theirs ask; pull --prune -y; pull --version 1; pull --output out; push; push --partial
-push ask --force -y; push --prune -y; push --label x; deploy -n; deploy -y; deploy -y --rehearse
+push ask --force -y; push --prune -y; push --label x; deploy -n; deploy -y
 promote prod live; rollback --label prod --to HEAD; rollback ask --label prod; bump support/tone
 bundle --label prod; bundle --from HEAD; bundle --check bundle.json; label list; label set ask x
 label move ask prod; label delete ask x; eval list; eval run --changed; agent list; agent run helper

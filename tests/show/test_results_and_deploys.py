@@ -24,7 +24,6 @@ from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.deploy.apply import DeployReceipt
 from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersion, Survey
 from promptsync.deploy.plan import DeployPlan
-from promptsync.deploy.rehearse import Rehearsal
 from promptsync.errors import RemoteError
 from promptsync.files.prompt_file import Worktree
 from promptsync.labels.move import ChangedLabel
@@ -75,12 +74,10 @@ def receipts(draw: st.DrawFn) -> DeployReceipt:
     return DeployReceipt(plan, results=draw(check_results(names)), labels=labels, stopped=error)
 
 
-rehearsals = st.builds(Rehearsal, receipts(), st.just("local:x"), st.lists(names, max_size=2).map(tuple))
 PAGES: dict[str, tuple[Any, ...]] = {
     "results": (add_results, check_results(names)),
     "deploy": (add_receipt, receipts()),
     "plan": (add_plan, plans(), st.just(())),
-    "rehearsal": (add_plan, plans(), st.just(()), rehearsals),
 }
 """What adds to a page, and what it adds."""
 

@@ -11,7 +11,7 @@ from deploying import computed
 from scripted_registry import Seen
 from team import SOFTER, SPEC, Team
 
-PLAN = "Plan and rehearsal"
+PLAN = "Plan"
 KEY = ["PROMPTLAYER_API_KEY"]
 
 
@@ -84,18 +84,17 @@ def test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated(live: 
     assert "triage accuracy 100, evaluated in pull request 7" in comment
     assert "row 1 got worse" not in comment and published(live) == []
     assert "2 prompts to release to `prod`" in comment and "+You answer questions about refunds" in comment
-    assert "Rehearsal passed, with" in comment and "ran on the echo model (no real LLM)" in comment
     assert done.summary[done.summary.index("**2 prompts") :].strip() in comment
     # Only the steps that need a secret get one.
     assert done.trusted == {"Evaluations": KEY, PLAN: KEY, "Comment": ["GITHUB_TOKEN"]}
     assert done.outcomes["Difference, without the registry"] == "skipped" and {*live.hub.installed} == {SPEC}
     assert live.hub.secrets["PROMPTLAYER_API_KEY"] not in done.log + done.summary + comment
 
-    # A merge group is planned and rehearsed without a comment.
+    # A merge group is planned without a comment.
     calls = [*live.host.calls]
     group = live.hub.run("check.yml", live.merge_group())
     assert group.passed and group.outcomes["Comment"] == "skipped", str(group)
-    assert "**2 prompts to release to `prod`**" in group.summary and "**Rehearsal passed" in group.summary
+    assert "**2 prompts to release to `prod`**" in group.summary
     assert live.host.calls == calls and published(live) == []
 
     # A deploy can be bound to the plan that was reviewed.

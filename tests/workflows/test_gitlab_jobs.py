@@ -51,10 +51,7 @@ def test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports(team: Team
         assert "+You answer questions about refunds" in text
     assert f"### Prompts at {topic}" in team.comment
     assert "triage accuracy" not in done.artifacts["tables.xml"]
-    assert "**Rehearsal passed, with" in team.comment
     assert [seen for seen in team.world.writes if "/tables" not in seen.path] == []
-    suites = ElementTree.fromstring(done.artifacts["rehearsal.xml"])
-    assert suites.get("failures") == "0" and len(suites) > 0
     # Only commands that need the key or the token get them.
     *others, last = [line for line in done.seen if not line.startswith("git ")]  # of promptsync
     own = [f"promptsync {words}" for words in ("lint", "diff", "eval key", "deploy key")]

@@ -15,7 +15,7 @@ CODES = {
     words: {0, *map(int, re.findall(r"(\d): ", codes))}
     for words, codes in re.findall(r"(?m)^\| `promptsync (.*?)` \|.*\|(.*)\|$", _PAGE)
 }
-LINT, EVAL, REHEARSE, DEPLOY, PULL = CODES
+LINT, EVAL, PLAN, DEPLOY, PULL = CODES
 
 
 def expensive(team: Team) -> None:
@@ -36,9 +36,9 @@ def both(team: Team) -> None:
     [
         (lambda team: team.edit("support/refund", *SOFTER), dict.fromkeys(CODES, 0)),
         (lambda team: team.edit("support/refund", "refund_days }}", "refund_days }"), {LINT: 1}),
-        (Team.worsen, {EVAL: 1, REHEARSE: 0, DEPLOY: 1}),
+        (Team.worsen, {EVAL: 1, PLAN: 0, DEPLOY: 1}),
         (expensive, {EVAL: 3}),
-        (both, {PULL: 3, REHEARSE: 3, DEPLOY: 3}),
+        (both, {PULL: 3, PLAN: 3, DEPLOY: 3}),
     ],
 )
 def test_a_command_exits_as_the_page_says(

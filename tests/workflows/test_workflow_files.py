@@ -22,7 +22,7 @@ PERMISSIONS = {
     "deploy": {"contents": "read"},
     "drift": {"contents": "write", "pull-requests": "write"},
 }
-USES_THE_KEY = {"check": ["Evaluations", "Plan and rehearsal"], "deploy": ["Deploy"], "drift": ["Pull"]}
+USES_THE_KEY = {"check": ["Evaluations", "Plan"], "deploy": ["Deploy"], "drift": ["Pull"]}
 
 
 @pytest.fixture(scope="module")
