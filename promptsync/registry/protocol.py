@@ -8,7 +8,7 @@ raises the errors in ``registry.errors``.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, Self
 
@@ -94,8 +94,8 @@ class Prompts(Protocol):
         and ``NotReadableRaw`` if the registry filled in the variables all the same.
         """
 
-    def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
-        """Publish ``prompt`` as a new version, and create or move ``labels`` to it.
+    def publish(self, prompt: Prompt, *, message: str) -> NewVersion:
+        """Publish ``prompt`` as a new version. No label moves.
 
         After ``NotSent``, which includes ``Rejected``, there is no new version. After ``FateUnknown`` there
         may be one: read back before deciding. Read back after a success too, because the registry may drop

@@ -33,16 +33,15 @@ def test_the_flat_body_comes_first_and_the_nested_one_after_it() -> None:
     vendor = Scripted(react=nested_only)
     prompt = Prompt("refund", chat("Hi {b} and {a}"), MODEL, ("t",), {"provider_base_url_name": "eu"})
     with client(vendor) as registry:
-        registry.prompts.publish(prompt, message="m", labels=["dev"])
+        registry.prompts.publish(prompt, message="m")
     flat, nested = (seen.body for seen in vendor.seen)
     message = {"role": "user", "content": text("Hi {b} and {a}"), "input_variables": ["a", "b"]}
     sent = {"type": "chat", "messages": [message], "input_variables": ["a", "b"]}
     content = {"prompt_template": sent, "commit_message": "m", "metadata": MODEL}
     content["provider_base_url_name"] = "eu"
-    labels = {"release_labels": ["dev"]}
-    assert flat == {**content, "prompt_name": "refund", "tags": ["t"], **labels}
     wrapped = {"prompt_name": "refund", "tags": ["t"]}
-    assert nested == {"prompt_template": wrapped, "prompt_version": content, **labels}
+    assert flat == {**content, **wrapped}
+    assert nested == {"prompt_template": wrapped, "prompt_version": content}
 
 
 def test_the_shape_that_works_is_found_once_even_by_many_publishers_at_once() -> None:

@@ -187,7 +187,8 @@ def test_what_the_sdk_publishes_promptsync_reads(url: str, publish: Any) -> None
 def test_what_promptsync_publishes_the_sdk_reads(url: str, sdk: Sdk) -> None:
     with PromptLayer(url, "pl_test") as registry:
         registry.prompts.publish(Prompt("tone", completion("Be kind.")), message="m (v1)")
-        registry.prompts.publish(Prompt("rich", RICH, OPENAI, ("t",)), message="m (v1)", labels=["prod"])
+        rich = registry.prompts.publish(Prompt("rich", RICH, OPENAI, ("t",)), message="m (v1)")
+        registry.labels.set(rich.template_id, "rich", "prod", 1, None)
     answer = sdk.do("templates.get", "rich", {"label": "prod", "input_variables": {"a": "Ana", "files": []}})
     assert (answer["version"], answer["tags"], answer["commit_message"]) == (1, ["t"], "m (v1)")
     system, *turns = answer["prompt_template"]["messages"]

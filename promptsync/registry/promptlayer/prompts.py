@@ -158,9 +158,9 @@ class PromptLayerPrompts:
 
     # -- single prompts ----------------------------------------------------------------------------------
 
-    def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
+    def publish(self, prompt: Prompt, *, message: str) -> NewVersion:
         self._known = None
-        answer = self._call(endpoints.PUBLISH, body=lambda form: _publish_body(prompt, message, labels, form))
+        answer = self._call(endpoints.PUBLISH, body=lambda form: _publish_body(prompt, message, form))
         raw = answer.object(deep=True)
         if text(raw, "prompt_name") not in {None, prompt.name}:
             answer.fail(f"the prompt {prompt.name!r}")
@@ -242,7 +242,7 @@ class PromptLayerPrompts:
         return rendered
 
 
-def _publish_body(prompt: Prompt, message: str, labels: Sequence[str], form: str) -> dict[str, Any]:
+def _publish_body(prompt: Prompt, message: str, form: str) -> dict[str, Any]:
     """Return the body of a publish: ``flat`` in the customer's document, ``nested`` in the vendor's.
 
     Tags are always included, because it is undefined whether leaving them out clears them.
@@ -251,10 +251,9 @@ def _publish_body(prompt: Prompt, message: str, labels: Sequence[str], form: str
     if prompt.metadata:
         version["metadata"] = dict(prompt.metadata)
     template = {"prompt_name": prompt.name, "tags": list(prompt.tags)}
-    labelled: dict[str, Any] = {"release_labels": list(labels)} if labels else {}
     if form == "flat":
-        return {**version, **template, **labelled}
-    return {"prompt_template": template, "prompt_version": version, **labelled}
+        return {**version, **template}
+    return {"prompt_template": template, "prompt_version": version}
 
 
 def _wire_template(template: Mapping[str, Any]) -> dict[str, Any]:
