@@ -21,7 +21,8 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069"
     "\U000e0000-\U000e007f]"
 )
-_START = "<<<<<<<"
+_QUOTED = re.compile(r"^ *# promptsync: ignore conflict-markers\s*$", re.MULTILINE)
+"""The comment in a file whose text shows conflict markers on purpose."""
 
 
 def check(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
@@ -29,16 +30,13 @@ def check(subject: Subject, known: KnownPrompts) -> Iterator[Problem]:
     yield from _syntax(subject, known)
     for text in subject.texts:
         yield from _unseen(subject, text)
-        if _START in text.text:
-            yield from _conflict(subject, text)
+        yield from _conflict(subject, text)
     yield from _secrets(subject)
     yield from _scalars(subject)
 
 
 def first_conflict(file: PromptFile) -> Problem | None:
     """Return the problem of the first conflict markers in a file, ``None`` without any."""
-    if _START not in file.text:
-        return None
     subject = Subject(file)
     return next((problem for text in subject.texts for problem in _conflict(subject, text)), None)
 
@@ -59,7 +57,7 @@ def _unseen(subject: Subject, text: Text) -> Iterator[Problem]:
 
 def _conflict(subject: Subject, text: Text) -> Iterator[Problem]:
     start = conflict_in(text.text)
-    if start is not None:
+    if start is not None and not _QUOTED.search(subject.file.text):
         message = "The text contains the markers of a merge conflict."
         hint = "Choose a side and delete the marker lines."
         yield subject.in_text("conflict-markers", text, start, message, hint)

@@ -214,16 +214,21 @@ def line_and_column(text: str, offset: int) -> tuple[int, int]:
 
 
 _MARKERS: Final = tuple(re.compile(f"^{sign}{{7}}(?: [^\n]*)?\r?(?:\n|\\Z)", re.MULTILINE) for sign in "<=>")
+_LEFT_OVER: Final = re.compile(r"^(?:<{7} yours|>{7} (?:registry )?v\d+)\r?$", re.MULTILINE)
+"""A marker that a pull wrote. Nobody means such a line, so each of them alone shows a conflict."""
 
 
 def conflict_in(text: str) -> int | None:
-    """Return where git's markers around the two sides of a merge start, ``None`` if there are none."""
+    """Return where the markers of a merge start, git's or those of a pull; ``None`` if there are none."""
+    if "<<<<<<<" not in text and ">>>>>>>" not in text:
+        return None
     start, end = None, 0
     # All three in order, because a Markdown heading can be underlined with ======= too.
     for marker in _MARKERS:
         match = marker.search(text, end)
         if match is None:
-            return None
+            left_over = _LEFT_OVER.search(text)
+            return left_over.start() if left_over is not None else None
         start, end = match.start() if start is None else start, match.end()
     return start
 

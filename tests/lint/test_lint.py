@@ -101,6 +101,7 @@ ALONE: list[tuple[str, str]] = [
     (model("temperature: 0.2"), "4:3 warning misplaced"),
     (chat("Answer:\n  }"), "6:9 warning fstring-unrenderable"),
     (chat("Be\n<<<<<<< ours\ncalm\n=======\nquick\n>>>>>>> theirs\nplease"), "6:7 error conflict-markers"),
+    (chat("Be\ncalm\n>>>>>>> registry v2\nplease"), "7:7 error conflict-markers"),
     (chat("one\ntwo \u202e three\u2066"), "6:11 warning control-character"),
     ("content: '{a} {b}'\nexamples: [{a: 1}]\n", "2:1 warning example-missing-variable"),
     ("content: '{a}'\nexamples: [{a: 1}, {a: 2, c: 3}]\n", "2:27 warning example-unused-variable"),
@@ -141,7 +142,10 @@ HARMLESS = {
     "comments and CRLF": "# a\r\nname: a\r\ncontent: Hi\r\n",
     "persian with a non-joiner": "content: می\u200cخواهم\n",
     "setext heading": chat("Title\n=======\ntext"),
-    "arrows": chat("<<<<<<< is how a conflict starts"),
+    "arrows": chat("<<<<<<< is how a conflict starts\n>>>>>>> Ann wrote\n"),
+    "markers on purpose": chat(
+        "<<<<<<< yours\na\n=======\nb\n>>>>>>> v2", "# promptsync: ignore conflict-markers"
+    ),
     "tool calls without a text": (
         "messages:\n- role: assistant\n  tool_calls: [{id: a, function: {name: f, arguments: '{}'}}]\n"
     ),

@@ -178,6 +178,11 @@ def test_markers_are_refused_by_lint_and_push_until_they_are_resolved(shop: Worl
 
     ours, theirs = marked.index("      <<<<<<<"), marked.index("      >>>>>>>")
     rest = marked[marked.index("\n", theirs) + 1 :]
+    # one side was chosen, and a marker is left
+    for left in (f"{marked[: marked.index('      =======')]}{rest}", f"{marked[:ours]}{marked[theirs:]}"):
+        shop.put("prompts/refund.yaml", left)
+        shop.says(3, "has conflict markers at prompts/refund.yaml:13", "push")
+        assert (shop.states(), shop.version("refund")) == ({"refund": "conflict"}, 2)
     shop.put("prompts/refund.yaml", f"{marked[:ours]}      Be short and kind.\n{rest}")
     shop.ok("push")
     assert shop.states() == {"refund": "in-sync"}
@@ -188,6 +193,14 @@ def test_text_with_markers_that_the_registry_has_is_no_conflict(shop: World) -> 
     shop.publish("git", content="Resolve this:\n<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n")
     shop.ok("pull")
     assert shop.states()["git"] == "in-sync"
+    # an edit of it says that they are meant
+    shop.edit("git", "Resolve", "Please resolve")
+    assert shop.states()["git"] == "conflict"
+    text = shop.path("git").read_text("utf-8")
+    shop.put("prompts/git.yaml", f"# promptsync: ignore conflict-markers\n{text}")
+    shop.ok("lint")
+    shop.ok("push", "git")
+    assert shop.read("git")["version"] == 2
 
 
 @template

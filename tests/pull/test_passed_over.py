@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable
 
 import pytest
+import yaml
 from markdown_reader import MOST, check_only_code
 from stories import clone, keys
 from worlds import SYNCED, Run, World, template
@@ -302,9 +303,11 @@ def hints(done: Run) -> list[list[str]]:
 def resolved(world: World) -> str:
     """Keep both sides of each conflict, and return which version the markers name."""
     path = world.path("refund")
-    before = path.read_text("utf-8")
-    (conflict,) = MARKERS.finditer(re.sub(r"^ {4,}", "", before, flags=re.MULTILINE))
-    path.write_text(re.sub(r"^ *(<{7}|={7}|>{7}).*\n", "", before, flags=re.MULTILINE), "utf-8")
+    body = yaml.safe_load(path.read_text("utf-8"))
+    (message,) = body["messages"]
+    (conflict,) = MARKERS.finditer(message["content"])
+    message["content"] = MARKERS.sub(r"\1\2", message["content"])
+    path.write_text(yaml.safe_dump(body), "utf-8")
     return conflict[3]
 
 
