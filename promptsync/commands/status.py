@@ -23,7 +23,7 @@ from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
 from promptsync.project.target import ways_to_restore
 from promptsync.project.versions import RoutedLabel, deploy_command, routed_labels
-from promptsync.prompt.additions import unknown_fields
+from promptsync.prompt.additions import added_fields
 from promptsync.prompt.labels import is_own
 from promptsync.registry.errors import UNUSABLE_HINT
 from promptsync.show import notes
@@ -223,9 +223,9 @@ def _lines(status: _Status, counts: Counter[State], foreign: int) -> list[str]:
     lines += ["", output.aside(total)] if counts else []
     extra = [f"{output.count(foreign, 'registry prompt')} ignored (not in include)"] if foreign else []
     both = ((item.file.prompt, item.listed.prompt) for item in snapshot.items if item.file and item.listed)
-    if status.session.verbose and (fields := unknown_fields(both)):
+    if status.session.verbose and (fields := added_fields(both)):
         names = ", ".join(map(output.name, fields))
-        extra.append(f"the registry adds unknown fields: {names}; they do not count as differences")
+        extra.append(f"the registry adds fields: {names}; they do not count as differences")
     if outside := sum(not project.config.in_scope(name) for name in snapshot.worktree.files):
         number = output.count(outside, "prompt file")
         extra.append(f"{number} ignored (not in include); promptsync lint lists them")

@@ -1,7 +1,8 @@
 """Keys that a registry adds to what was sent. They are not differences, at any level.
 
 A vendor can add a field at any time, and it then appears in all versions, old ones included. Only keys that
-promptsync does not know count as added, because a known one may have been removed from the text.
+promptsync does not know count as added, because a known one may have been removed from the text, and values
+of known keys that no author chooses.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ def without_additions(
     return replace(stored, template=template, metadata=metadata), frozenset(added)
 
 
-def unknown_fields(pairs: Iterable[tuple[Prompt, Prompt]]) -> list[str]:
-    """Return unknown fields that stored prompts have and local ones lack, such as ``messages[].strict``."""
+def added_fields(pairs: Iterable[tuple[Prompt, Prompt]]) -> list[str]:
+    """Return the fields that a registry added to stored prompts, such as ``messages[].strict``."""
     fields: set[str] = set()
     for local, stored in pairs:
         fields |= (stored.extra.keys() - local.extra.keys()) | without_additions(local, stored)[1]
@@ -79,7 +80,7 @@ def _kept(
         if beside and item is not None and (known is None or known.of not in ("", JSON)):
             inner = f"{place}{key}{'[]' if isinstance(item, list) else ''}."
             kept[key] = _kept(item, beside, under, known.of if known else "", inner, added)
-        elif beside or item is None or known is not None or key == "type":
+        elif item is None or key == "type" or (not known.may_be_added(item, beside) if known else beside):
             kept[key] = item
         elif under is None or any(same(item, other) for other in under):
             added.add(f"{place}{key}")

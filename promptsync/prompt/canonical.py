@@ -32,8 +32,6 @@ from promptsync.prompt.prompt import (
 )
 from promptsync.prompt.shapes import (
     BLOCK,
-    CHAT_COMPLETIONS,
-    CHAT_COMPLETIONS_PROVIDERS,
     ENVELOPE,
     JSON,
     PLAIN,
@@ -149,9 +147,6 @@ def tidy(value: Mapping[str, Any], shape: Shape, use: Use = COMPARISON) -> dict[
             form[key] = item
     if shape is TEMPLATE and form.get("function_call") == "none" and "functions" not in form:
         del form["function_call"]  # without functions it forbids nothing
-    is_filled_in = form.get("api_type") == CHAT_COMPLETIONS and shape is SHAPES["model"]
-    if is_filled_in and form.get("provider") in CHAT_COMPLETIONS_PROVIDERS:
-        del form["api_type"]
     return form
 
 

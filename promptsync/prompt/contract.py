@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from promptsync.prompt.canonical import comparable, encode
 from promptsync.prompt.prompt import Prompt, as_mapping, function_name, kind_of, mappings, plain, readable
-from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS, words
+from promptsync.prompt.shapes import CHAT_COMPLETIONS, OTHER_APIS, words
 from promptsync.prompt.template import variable_uses
 
 JsonSchema = Mapping[str, Any] | bool
@@ -55,8 +55,11 @@ def _calls(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
     before, after = _called(live), _called(new)
     for key, was in before.items():
         now = after[key]
-        # Another provider has other APIs.
-        if was != now and (key != "api_type" or before["provider"] == after["provider"]):
+        # Another provider has other APIs, and a registry may name the one that it calls anyway.
+        is_other_api = before["provider"] == after["provider"] and (
+            CHAT_COMPLETIONS not in (was, now) or was in OTHER_APIS or now in OTHER_APIS
+        )
+        if was != now and (key != "api_type" or is_other_api):
             # Without a model, the application chooses one itself.
             verdict: Verdict = "breaking" if was else "unknown"
             yield ContractChange(f"was {was or 'none'}, is {now or 'none'}", key, verdict)
@@ -64,12 +67,10 @@ def _calls(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
 
 def _called(prompt: Prompt) -> dict[str, Any]:
     model = as_mapping(prompt.metadata.get("model"))
-    provider = model.get("provider")
-    default = CHAT_COMPLETIONS if str(provider) in CHAT_COMPLETIONS_PROVIDERS else None
     return {
         "type": kind_of(prompt.template),
-        "provider": provider,
-        "api_type": model.get("api_type") or default,
+        "provider": model.get("provider"),
+        "api_type": model.get("api_type") or CHAT_COMPLETIONS,
     }
 
 

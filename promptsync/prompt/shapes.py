@@ -35,7 +35,8 @@ class Field(Struct, frozen=True):
     ``default`` is the value that means the same as leaving the key out. ``of`` names the shape of the key's
     object, or of the objects in its list; that of a ``BLOCK`` depends on its type, and in user ``JSON`` null
     is a value. ``must`` is what the value has to be, ``most`` the length of the longest text. The registry
-    makes what is ``derived`` itself, so that it is neither compared nor written.
+    makes what is ``derived`` itself, so that it is neither compared nor written. Where authors choose among
+    ``values``, the registry may fill in any other one.
     """
 
     default: Any = ABSENT
@@ -44,6 +45,7 @@ class Field(Struct, frozen=True):
     must: str = ""
     most: int | None = None
     derived: bool = False
+    values: tuple[str, ...] = ()
 
     def is_default(self, value: Any) -> bool:
         """Whether a value means the same as leaving the key out."""
@@ -53,6 +55,10 @@ class Field(Struct, frozen=True):
             and value == self.default
             and isinstance(value, bool) is isinstance(self.default, bool)
         )
+
+    def may_be_added(self, value: Any, sent: Collection[Any]) -> bool:
+        """Whether a registry may have filled in a value where nothing but the default was sent."""
+        return bool(self.values) and value not in self.values and all(map(self.is_default, sent))
 
 
 Shape = Mapping[str, Field]
@@ -72,7 +78,6 @@ PLAIN: Final = Field()
 """A key about which nothing is known but its name."""
 _NEEDED: Final = Field(required=True)
 _NEEDED_TEXT: Final = Field(required=True, must="a string")
-_TEXT: Final = Field(must="a string")
 _EMPTY_TEXT: Final = Field("")
 _EMPTY_OBJECT: Final = Field({})
 _EMPTY_LIST: Final = Field([])
@@ -98,8 +103,8 @@ ENVELOPE: Final = words(
 """The keys of a response that are not content."""
 
 CHAT_COMPLETIONS: Final = "chat-completions"
-CHAT_COMPLETIONS_PROVIDERS: Final = words("openai openai.azure")
-"""Providers for which the registry fills in ``api_type: chat-completions``."""
+OTHER_APIS: Final = ("responses", "images", "video", "speech")
+"""Values of ``api_type`` that change what an application gets back. Any other one names an API for chats."""
 
 _CONTENT: Final = Field([], of=BLOCK, required=True, must="a string or a list")
 _OF_ALL: Final = {
@@ -160,7 +165,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         name=_NEEDED_TEXT,
         parameters=Field({}, of=JSON, must="an object"),
         display_params=Field(derived=True, must="an object"),
-        api_type=_TEXT,
+        api_type=Field(CHAT_COMPLETIONS, must="a string", values=(CHAT_COMPLETIONS, *OTHER_APIS)),
         base_model=Field(must="a string", most=100),
         model_config_display_name=Field(must="a string", most=255),
     ),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import yaml
 from scripted_registry import Reply, Seen
 from worlds import SYNCED, World, own_world
@@ -92,7 +93,7 @@ def test_a_new_field_changes_nothing_is_mentioned_and_an_edit_is_pushed_as_befor
         "messages[].content[].cache_control, messages[].content[].id, messages[].id, messages[].strict, "
         "metadata.model.tier, tools[].cache, tools[].function.timeout, ui"
     )
-    said = f"the registry adds unknown fields: {fields}; they do not count as differences"
+    said = f"the registry adds fields: {fields}; they do not count as differences"
     assert said in " ".join(world.ok("status", "-v").out.split())
     shutil.copytree(world.root / ".git", world.root.parent / "other/.git")
     other = replace(world, root=world.root.parent / "other")
@@ -192,10 +193,8 @@ def test_a_key_that_was_sent_can_be_changed_and_its_removal_makes_no_difference(
 def test_a_known_field_that_the_registry_fills_in_blocks_no_deploy_once_it_is_released(world: World) -> None:
     def fill(version: dict[str, Any]) -> None:
         if version.get("metadata") and version["metadata"].get("model"):
-            version["metadata"]["model"]["api_type"] = "chat-completions"
+            version["metadata"]["model"]["base_model"] = "mine"
 
-    world.edit("support/refund", "provider: openai", "provider: anthropic")
-    world.commit()
     world.ok("push", "--label", "prod", "--skip-checks", "-y")
     world.faults.append(growing(fill))
     assert world.states()["support/refund"] == "altered"
@@ -204,6 +203,54 @@ def test_a_known_field_that_the_registry_fills_in_blocks_no_deploy_once_it_is_re
     for _ in range(2):
         shown = world.ok("deploy", "--label", "prod").out
         assert "support/refund: the registry returned it differently" in shown
+
+
+@pytest.mark.parametrize("since", [1, 3], ids=["all versions", "newer versions"])
+@pytest.mark.parametrize("api", ["chat-completions", "chat"])
+def test_the_api_that_a_registry_names_is_no_difference_and_another_one_is(
+    world: World, api: str, since: int
+) -> None:
+    def fill(version: dict[str, Any]) -> None:
+        model = (version.get("metadata") or {}).get("model")
+        if model and (version.get("version") or version["version_number"]) >= since:
+            model.setdefault("api_type", api)
+
+    def published() -> list[str]:
+        done = world.ok("deploy", "--label", "prod", "-y", "--json").document
+        return [prompt["name"] for prompt in done["push"]["published"]]
+
+    def again() -> list[str]:
+        assert set(world.states().values()) == {"in-sync"}
+        assert world.ok("diff", "--json").document["changes"] == []
+        return published()
+
+    name = "support/refund"
+    world.edit(name, "provider: openai", "provider: google", commit="Use Gemini")
+    world.ok("push", "--label", "prod", "--skip-checks", "-y")
+    world.faults.append(growing(fill))
+    assert again() == []
+    for old, new in (("Hello", "Hi"), ("Hi", "Dear")):
+        world.edit(name, old, new, commit=new)
+        assert world.states()[name] == "ahead"
+        assert published() == [name]
+        assert again() == []
+    assert world.ok("pull", "--json").document["written"] == []
+
+    # a person's choice is one
+    world.edit(name, "name: gpt-4o", "name: gpt-4o\n  api_type: chat-completions", commit="Name the API")
+    world.ok("push")
+    assert again() == []
+    live = world.read(name)
+    model = {**live["metadata"]["model"], "api_type": "responses"}
+    world.publish(name, prompt_template=live["prompt_template"], metadata={"model": model}, tags=["a"])
+    assert world.states()[name] == "behind"
+    world.ok("pull")
+    assert "api_type: responses" in world.path(name).read_text("utf-8")
+    world.commit()
+    assert world.ok("push", "--json").document["published"] == []
+    world.says(3, f"api_type was {api}, is responses", "deploy", "--label", "prod", "-y")
+    world.edit(name, "  api_type: responses\n", "")
+    assert world.states()[name] == "ahead"
 
 
 def test_a_field_that_the_vendor_takes_back_is_altered(world: World) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from session import Session, chapter, texts_in
 from workspace import RAW, Answer, Differs
 
-from promptsync.prompt.additions import unknown_fields
+from promptsync.prompt.additions import added_fields
 from promptsync.prompt.canonical import same
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.responses import prompt_of
@@ -69,7 +69,7 @@ def publishing(run: Session) -> None:
 
     with run.step("which keys a publish adds", KNOWN_KEYS) as saw:
         read = stored("keys", chat())
-        unknown = unknown_fields([(prompt_of({**read, "prompt_template": chat()}), prompt_of(read))])
+        unknown = added_fields([(prompt_of({**read, "prompt_template": chat()}), prompt_of(read))])
         saw(f"unknown: {', '.join(unknown)}" if unknown else KNOWN_KEYS)
 
     with run.step("whether a publish fills input_variables", "name, on the template") as saw:

@@ -57,6 +57,7 @@ FILLED_MODEL = {
     "base_model": [None],
     "display_params": [{}, {"temperature": "0.2"}],
     "parameters": [{}],
+    "api_type": ["chat-completions", None],
 }
 ENVELOPE = {
     "id": 71,
@@ -85,7 +86,7 @@ def filled(prompt: Prompt, random: Random) -> Prompt:
         _fill(function, FILLED_FUNCTION, random)
     metadata = copy.deepcopy(dict(prompt.metadata))
     if "model" in metadata:
-        _fill_model(metadata["model"], random)
+        _fill(metadata["model"], FILLED_MODEL, random)
     elif random.random() < 0.5:
         metadata["model"] = None
     tags = list(prompt.tags)
@@ -154,9 +155,3 @@ def _fill_tool(tool: dict[str, Any], random: Random) -> None:
         _fill(tool["function"], FILLED_FUNCTION, random)
     if tool.get("type") == "registry":
         _fill(tool, {"label": [None], "version_number": [None]}, random)
-
-
-def _fill_model(model: dict[str, Any], random: Random) -> None:
-    _fill(model, FILLED_MODEL, random)
-    by_provider = ["chat-completions", None] if model["provider"] in ("openai", "openai.azure") else [None]
-    _fill(model, {"api_type": by_provider}, random)

@@ -20,7 +20,6 @@ from msgspec import Meta, Struct, field
 from promptsync.prompt.prompt import F_STRING, MAX_MESSAGE, MAX_NAME, format_of, readable
 from promptsync.prompt.shapes import (
     CHAT_COMPLETIONS,
-    CHAT_COMPLETIONS_PROVIDERS,
     Rejection,
     rejected_metadata,
     rejected_template,
@@ -410,7 +409,7 @@ def stored_model(model: Mapping[str, Any]) -> dict[str, Any]:
     )
     if stored.get("api_type") is None:
         stored.pop("api_type", None)
-        if model["provider"] in CHAT_COMPLETIONS_PROVIDERS:
+        if model["provider"] in ("openai", "openai.azure"):
             stored["api_type"] = CHAT_COMPLETIONS
     return stored
 
