@@ -129,7 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for number in filter(None, (signal.SIGTERM, getattr(signal, "SIGHUP", None))):
             if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP
                 signal.signal(number, lambda number, frame: signal.raise_signal(signal.SIGINT))
-    sys.exit(run(arguments, os.environ))
+    code = run(arguments, os.environ)
+    gc.freeze()  # otherwise Python looks through everything once more before it ends
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str], *, timeouts: Timeouts | None = None) -> int:

@@ -42,7 +42,8 @@ def first_conflict(file: PromptFile) -> Problem | None:
 
 
 def _unseen(subject: Subject, text: Text) -> Iterator[Problem]:
-    unseen = [*_UNSEEN.finditer(text.text)]
+    # All the characters in question are unprintable, which is far quicker to test.
+    unseen = [] if text.text.replace("\n", "").isprintable() else [*_UNSEEN.finditer(text.text)]
     if not unseen:
         return
     character, count = unseen[0][0], len(unseen)
@@ -77,7 +78,7 @@ _KEYS = {
 _ANY_KEY = re.compile(
     rf"(?<![A-Za-z0-9_])(?:{'|'.join(f'({key})' for key in _KEYS.values())})(?![A-Za-z0-9])"
 )
-_PREFIXES = ("pl_", "sk-", "AIza", "AKIA", "gh", "github_pat_", "xox", "hf_")
+_PREFIXES = ("pl_", "sk-", "AIza", "AKIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "xox", "hf_")
 _PLACEHOLDER = re.compile(
     r"example|x{4}|your|placeholder|redacted|123456789|abcdefgh|(.)\1{5}", re.IGNORECASE
 )
@@ -166,7 +167,7 @@ _SURPRISES: Final[tuple[tuple[Any, str, str], ...]] = (
 """The type of a value, what its unquoted source looks like, and how YAML reads it."""
 _EXPONENT_HINT = "Write a number with a decimal point and a sign, such as 1.0e-3, or quote the text."
 _ANY_SURPRISE = re.compile(
-    rf"(?m)(?:[:,\-]\s+|\[\s*)(?:{'|'.join(look for _, look, _ in _SURPRISES)})\s*(?:[,\]}}#]|$)"
+    rf"(?m)[:,\-\[](?:(?<=\[)|\s)\s*(?:{'|'.join(look for _, look, _ in _SURPRISES)})\s*(?:[,\]}}#]|$)"
 )
 _KEY_BEFORE = re.compile(rf"(?:-\s+)*{KEY}")
 _ITEM_BEFORE = re.compile(r"(?:-\s+)*")

@@ -1,8 +1,7 @@
 """Keys that a registry adds to what was sent. They are not differences, at any level.
 
-A vendor can add a field at any time, and it then appears in all versions, old ones included. Only keys that
-promptsync does not know count as added, because a known one may have been removed from the text, and values
-of known keys that no author chooses.
+A vendor can add a field at any time, and it then appears in all versions, old ones included. A known
+key may have been removed from the text, so it counts as added only with a value that no author chooses.
 """
 
 from __future__ import annotations

@@ -29,18 +29,30 @@ _LONGEST_READ: Final = 100_000
 _INSERTING: Final = words("Template Output TemplateData Name Getattr Getitem Const If Test Not And Or")
 
 
-class ReadText(Struct, frozen=True):
-    """What a text is: the variables that it needs from outside, and what is wrong with it, with its line.
+class ReadText(Struct, frozen=True, dict=True):
+    """What a text is: what is wrong with it, with its line, and the variables that it takes from outside.
 
-    The text renders well without its ``optional`` variables: it only tests them, tests them first, or has a
-    default. The column of a jinja2 error is unknown. A text that only inserts values, or checks for them,
-    costs little more than itself and what it renders to; all others can compute.
+    The column of a jinja2 error is unknown. A text that only inserts values, or checks for them, costs little
+    more than itself and what it renders to; all others can compute. Only f-strings have ``fields``.
     """
 
-    variables: frozenset[str] = frozenset()
     error: tuple[str, int, int | None] | None = None
     only_inserts: bool = True
-    optional: frozenset[str] = frozenset()
+    fields: frozenset[str] = frozenset()
+    tree: nodes.Template | None = None
+
+    @functools.cached_property
+    def variables(self) -> dict[str, bool]:
+        """The variables, and whether the text needs each: not if it tests it first, or has a default."""
+        names = needed = self.fields
+        if self.tree is not None:  # finding them takes longer than parsing the text
+            from jinja2 import TemplateError, meta
+
+            # An unknown filter does not always stop the text from being rendered.
+            with suppress(TemplateError, RecursionError, MemoryError, ValueError, OverflowError):
+                names = needed = frozenset(meta.find_undeclared_variables(self.tree))
+                needed = names & _needed(self.tree, frozenset())
+        return {name: name in needed for name in names}
 
 
 @functools.lru_cache(maxsize=1024)
@@ -49,33 +61,27 @@ def read(text: str) -> ReadText:
     if not _MARKUP.search(text):
         return ReadText()
     environment = _reader()
-    from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
+    from jinja2 import TemplateSyntaxError, nodes
 
     try:
         tree = environment.parse(text)
-        used = [*tree.find_all(nodes.Node)]
+        used: list[Any] = [*tree.find_all(nodes.Node)]
     except TemplateSyntaxError as error:
         return ReadText(error=(error.message or "syntax error", error.lineno, None))
     except (RecursionError, MemoryError):
         return ReadText(error=("it nests too deeply", 1, None), only_inserts=False)
     except (ValueError, OverflowError) as error:
         return ReadText(error=(str(error), 1, None), only_inserts=False)
-    names: frozenset[str] = frozenset()
-    optional: frozenset[str] = frozenset()
-    # An unknown filter does not always stop the text from being rendered.
-    with suppress(TemplateError, RecursionError, MemoryError, ValueError, OverflowError):
-        names = frozenset(meta.find_undeclared_variables(tree))
-        optional = names - _needed(tree, frozenset())
-    known = {nodes.Filter: environment.filters, nodes.Test: environment.tests}
+    known: dict[type, Any] = {nodes.Filter: environment.filters, nodes.Test: environment.tests}
     unknown = [
         (f"no {type(node).__name__.lower()} named {node.name!r}", node.lineno, None)
         for node in used
-        if isinstance(node, nodes.Filter | nodes.Test) and node.name not in known[type(node)]
+        if type(node) in known and node.name not in known[type(node)]
     ]
-    tests = {node.name for node in used if isinstance(node, nodes.Test)}
-    inserts = {type(node).__name__ for node in used} <= _INSERTING
+    tests = {node.name for node in used if type(node) is nodes.Test}
+    inserts = {kind.__name__ for kind in {*map(type, used)}} <= _INSERTING
     inserts = inserts and tests <= {"defined", "undefined", "none"}
-    return ReadText(names, next(iter(unknown), None), inserts, optional)
+    return ReadText(next(iter(unknown), None), inserts, tree=tree)
 
 
 def _needed(node: nodes.Node, tested: frozenset[str]) -> set[str]:
@@ -152,7 +158,6 @@ def _sandbox() -> SandboxedEnvironment:
     """Return the environment for rendering, in which templates cannot reach into Python."""
     # One thread loads all of jinja2, because its modules import each other and two threads would deadlock.
     with _loading:
-        import jinja2.meta
         import jinja2.sandbox
     environment = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.ChainableUndefined)
     del environment.globals["lipsum"]  # its text is random and of any length

@@ -227,8 +227,7 @@ def conflict_in(text: str) -> int | None:
     for marker in _MARKERS:
         match = marker.search(text, end)
         if match is None:
-            left_over = _LEFT_OVER.search(text)
-            return left_over.start() if left_over is not None else None
+            return match.start() if (match := _LEFT_OVER.search(text)) is not None else None
         start, end = match.start() if start is None else start, match.end()
     return start
 

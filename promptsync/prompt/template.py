@@ -77,9 +77,8 @@ class Variable(Struct, frozen=True):
 def variable_uses(template: Mapping[str, Any], default: str = F_STRING) -> Iterator[Variable]:
     """Yield the uses of input variables in a template, or in a message, as ``template_variables`` does."""
     for text in texts_of(template, default):
-        found = read(text.text, text.template_format)
-        for name in found.variables:
-            yield Variable(name, "text", name not in found.optional, text.template_format)
+        for name, required in read(text.text, text.template_format).variables.items():
+            yield Variable(name, "text", required, text.template_format)
     for part in (template, *mappings(template.get("messages"))):
         if part.get("role") == "placeholder" and isinstance(part.get("name"), str):
             yield Variable(part["name"], "messages")
@@ -139,7 +138,7 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|([{}])")
 def _read_fields(text: str) -> ReadText:
     names, reason = _fields(text)
     error = (reason, *line_and_column(text, _offset(text))) if reason else None
-    return ReadText(names, error)
+    return ReadText(error, fields=names)
 
 
 def _fields(text: str) -> tuple[frozenset[str], str]:
@@ -272,9 +271,9 @@ class Filling:
             where = f"message {int(text.path[1]) + 1}" if is_message else "the content"
             self.warnings[f"The text of {where} was left unrendered: {rendered.error}."] = None
             return rendered.text
-        found = read(text.text, text.template_format)
-        for name in sorted(found.variables - found.optional - self.values.keys()):
-            self._warn_missing(name)
+        for name, required in sorted(read(text.text, text.template_format).variables.items()):
+            if required and name not in self.values:
+                self._warn_missing(name)
         return rendered.text
 
     def _media(self, block: Any) -> list[Any]:

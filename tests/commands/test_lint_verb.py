@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from worlds import World, template
 
 from promptsync.commands.lint import lint
@@ -159,14 +160,26 @@ def test_github_gets_annotations_with_escaped_properties_and_errors_first(world:
     assert f"file={world.root.name}/prompts/aa.yaml," in shown
 
 
-def test_it_loads_neither_http_nor_git_nor_the_server(world: World) -> None:
-    tree(world, one="template_format: jinja2\ncontent: '{{ x }}'\n")
+@pytest.mark.parametrize(
+    ("file", "loaded"),
+    [
+        ("content: 'No markup'\n", []),
+        ("content: '{{ x }}'\n", ["jinja2"]),
+        ("content: '{{ x }}'\nexamples: [{x: 1}]\n", ["jinja2", "jinja2.meta"]),
+    ],
+)
+def test_it_loads_neither_http_nor_git_and_jinja2_only_for_what_needs_it(
+    world: World, file: str, loaded: list[str]
+) -> None:
+    """A text without markup is not parsed. Only examples need variables, which take longer than parsing."""
+    tree(world, one=f"template_format: jinja2\n{file}")
     program = (
         "import sys; from promptsync.cli import run; run(['-C', sys.argv[1], 'lint'], {});"
-        "print([name for name in ('httpx', 'git', 'deepdiff', 'werkzeug', 'promptsync.server')"
-        " if name in sys.modules])"
+        "names = 'httpx', 'git', 'deepdiff', 'werkzeug', 'promptsync.server', 'jinja2', 'jinja2.meta';"
+        "print([name for name in names if name in sys.modules])"
     )
-    assert world.outside("-c", program, str(world.root)).out == "1 file checked, no problems\n[]\n"
+    done = world.outside("-c", program, str(world.root))
+    assert done.out == f"1 file checked, no problems\n{loaded}\n"
 
 
 # -- ``lint --deleted``: who uses a prompt that is deleted or renamed, in files that the commit leaves alone

@@ -38,7 +38,7 @@ def chat(*messages: dict, **more: list) -> dict:
     ],
 )
 def test_variables_are_read_from_the_text(template, written, names):
-    assert read(template, written).variables == names
+    assert read(template, written).variables.keys() == names
 
 
 def test_messages_have_placeholder_image_and_media_variables():
@@ -199,7 +199,7 @@ from promptsync.rendering import Engine
 work = [lambda: Engine()("{{ a }}", "jinja2", {"a": 1}).text,
         lambda: read("{{ a }}", "jinja2").variables, lambda: read("{{ a", "jinja2").error] * 8
 with ThreadPoolExecutor(24) as pool: results = list(pool.map(lambda job: job(), work))
-assert results[0] == "1" and results[1] == {"a"} and results[2], results
+assert results[0] == "1" and results[1] == {"a": True} and results[2], results
 """
 
 

@@ -99,7 +99,7 @@ def test_reading_a_template_computes_nothing() -> None:
 import resource
 from promptsync.prompt.template import read
 text = "{{% set a = b %}}{{{{ 'x'|center(900000000) }}}}{{{{ 'x' * 900000000 }}}}{{{{ '%900000000d' % 1 }}}}"
-assert read(text, "jinja2").variables == {{"b"}} and read(text, "jinja2").error is None
+assert read(text, "jinja2").variables.keys() == {{"b"}} and read(text, "jinja2").error is None
 print({PEAK})
 """
     (peak,) = measured(code)
