@@ -55,11 +55,8 @@ def _calls(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
     before, after = _called(live), _called(new)
     for key, was in before.items():
         now = after[key]
-        # Another provider has other APIs, and a registry may name the one that it calls anyway.
-        is_other_api = before["provider"] == after["provider"] and (
-            CHAT_COMPLETIONS not in (was, now) or was in OTHER_APIS or now in OTHER_APIS
-        )
-        if was != now and (key != "api_type" or is_other_api):
+        # Another provider has other APIs.
+        if was != now and (key != "api_type" or before["provider"] == after["provider"]):
             # Without a model, the application chooses one itself.
             verdict: Verdict = "breaking" if was else "unknown"
             yield ContractChange(f"was {was or 'none'}, is {now or 'none'}", key, verdict)
@@ -67,10 +64,12 @@ def _calls(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
 
 def _called(prompt: Prompt) -> dict[str, Any]:
     model = as_mapping(prompt.metadata.get("model"))
+    api = model.get("api_type")
     return {
         "type": kind_of(prompt.template),
         "provider": model.get("provider"),
-        "api_type": model.get("api_type") or CHAT_COMPLETIONS,
+        # A registry may name the API that it calls for chats anyway.
+        "api_type": api if api in OTHER_APIS else CHAT_COMPLETIONS,
     }
 
 

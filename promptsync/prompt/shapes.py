@@ -78,6 +78,7 @@ PLAIN: Final = Field()
 """A key about which nothing is known but its name."""
 _NEEDED: Final = Field(required=True)
 _NEEDED_TEXT: Final = Field(required=True, must="a string")
+_TEXT: Final = Field(must="a string")
 _EMPTY_TEXT: Final = Field("")
 _EMPTY_OBJECT: Final = Field({})
 _EMPTY_LIST: Final = Field([])
