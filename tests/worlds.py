@@ -200,7 +200,7 @@ class World:
 
     def project(self) -> Project:
         """The working copy for the library; close it."""
-        return open_project(load(self.root / "promptsync.yaml"), api_key=KEY)
+        return open_project(load(self.root / "promptsync.yaml"), api_key=KEY, timeouts=self.timeouts)
 
     @cached_property
     def library(self) -> Project:

@@ -112,10 +112,11 @@ def _undo(project: Project, changed: list[ChangedLabel], cause: str) -> bool:
     """Move back what moved, in the list itself; return whether Ctrl-C stopped that."""
 
     def undo(number: int) -> None:
-        label, change = changed[number], changed[number].change
-        change = replace(change, old=change.new, new=change.old, restore=label.before)
-        undone = change_label(project, change)
-        if undone.moved:
+        label = changed[number]
+        undone = _move_back(project, label.change, label.before)
+        if undone.ending == "overtaken":
+            changed[number] = replace(undone, change=label.change, why=f"{undone.why}, so it was left there")
+        elif undone.moved:
             changed[number] = replace(label, ending="undone", why=f"moved back because {cause}")
         else:
             changed[number] = replace(label, why=f"could not be moved back: {undone.why}")
@@ -257,7 +258,7 @@ def _move(before: _Labels) -> ChangedLabel:
     taken back or deleted, here or in the dashboard, has to be known before the label moves.
     """
     change, known = before.change, before.position
-    after = change.restore or known.moved_to(change.new)
+    after = known.moved_to(change.new)
     beside = before.beside(after)
     goes_down = change.new is None or change.is_lower
     if change.new is None:
@@ -283,9 +284,13 @@ def _move(before: _Labels) -> ChangedLabel:
                 now = _read(before.project, change)
         unrecorded = now.write(now.beside(after))
         now = _read(before.project, change)
-        if unrecorded is not None and not goes_down and now.position != after:
+        if now.position.version != change.new:
+            _record(now, after)
+        elif unrecorded is not None and not goes_down and now.position != after:
             # Without those beside it a release could not be rolled back, so undo it.
-            now.write([(change.label, change.old), *now.beside(before.position)])
+            undone = _move_back(before.project, change, before.position)
+            if undone.ending == "overtaken":
+                return ChangedLabel(change, "stayed", undone.why)
             error, now = unrecorded, _read(before.project, change)
     except RemoteError as unread:
         is_sent = goes_down or error is None or isinstance(error, FateUnknown)
@@ -310,9 +315,46 @@ def _stayed(
             return ChangedLabel(change, "waits", "an admin has to approve it")
     elif error is None and not goes_down:
         # Another user moved it away, perhaps to roll it back, so it must not come back by itself.
-        newest = max(now.position.released or 0, change.new or 0)
-        now.write([(name, newest) for name, _ in now.beside(position)[1:]])
+        _record(now, position.moved_to(change.new))
     return _judged(now, error, position)
+
+
+def _move_back(project: Project, change: LabelChange, to: Position) -> ChangedLabel:
+    """Undo a change that this run made, unless another user has moved the label since: then ``overtaken``.
+
+    Those beside it go back first, the newest release before the way back: whatever fails after that, none
+    says something untrue.
+    """
+    undo = replace(change, old=change.new, new=to.version)
+    try:
+        now, error = _read(project, undo), None
+        for steps in (now.beside(to)[::-1], [(undo.label, undo.new)]):
+            if error is None and now.position.version == undo.old:
+                error = now.write(steps)
+                now = _read(project, undo)
+        newest, known = now.position.released or 0, max(undo.old or 0, to.released or 0)
+        if now.position.version == undo.new and now.position.previous != newest > known:
+            # It was released between the read and the write, which nothing prevents: it goes up again.
+            now.write([(undo.label, newest)])
+            now = _read(project, undo)
+        if (version := now.position.version) not in (undo.old, undo.new):
+            if version is not None:
+                _record(now, to)
+            return ChangedLabel(undo, "overtaken", _moved_elsewhere(version))
+    except RemoteError as unread:
+        return ChangedLabel(undo, "stayed", unread.message, unread)
+    if version == undo.old and error is None:
+        return ChangedLabel(undo, "waits", "an admin has to approve it")
+    return _judged(now, error, to)
+
+
+def _record(now: _Labels, ours: Position) -> None:
+    """Let the labels beside one that another user moved away from ``ours`` say so: both may have set them."""
+    position = now.position
+    right = ours.moved_to(position.version)
+    previous = right.previous if position.previous == ours.previous else position.previous
+    newest = max(position.released or 0, ours.released or 0, right.released or 0)
+    now.write(now.beside(replace(right, previous=previous, released=newest)))
 
 
 def _judged(now: _Labels, error: RemoteError | None, after: Position) -> ChangedLabel:

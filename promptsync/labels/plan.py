@@ -19,7 +19,7 @@ from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.project.versions import Labelled, deploy_command, find_number, no_such_version, read_usable
-from promptsync.prompt.labels import SUFFIX, Position, is_own, names_of
+from promptsync.prompt.labels import SUFFIX, is_own, names_of
 from promptsync.prompt.prompt import Version
 
 
@@ -27,7 +27,6 @@ class LabelChange(msgspec.Struct, frozen=True):
     """A label of one prompt that moves from one version to another; ``None`` means that there is no label.
 
     ``records`` says that the labels that remember its history follow even if it is there already.
-    ``restore`` is where they belong if that does not follow from the move, as when one is undone.
     ``is_snippet`` says that other prompts may render what has the label, and ``is_on_hold`` that the label
     was moved back from the version.
     """
@@ -38,7 +37,6 @@ class LabelChange(msgspec.Struct, frozen=True):
     old: int | None
     new: int | None
     records: bool = False
-    restore: Position | None = None
     is_snippet: bool = False
     is_on_hold: bool = False
 

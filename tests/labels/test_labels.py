@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from itertools import count
 
 import pytest
-from worlds import Reply, Seen, World, asking, failing, fault, once, own_world
+from msgspec.structs import replace
+from worlds import SHORT_WAITS, Reply, Seen, World, asking, failing, fault, once, own_world
 
 from promptsync.errors import Incomplete, Refused
 from promptsync.labels.move import ChangedLabel, LabelReceipt, apply_labels
@@ -30,16 +33,16 @@ def prompt(world: World, name: str = "refund") -> Labelled:
     return only
 
 
-def planned(world: World, version: int) -> LabelChange:
-    return change_to(prompt(world), "prod", version)
+def planned(world: World, version: int, name: str = "refund") -> LabelChange:
+    return change_to(prompt(world, name), "prod", version)
 
 
 def apply(world: World, *changes: LabelChange) -> LabelReceipt:
     return apply_labels(world.library, changes)
 
 
-def move(world: World, version: int = 3) -> ChangedLabel:
-    (changed,) = apply(world, planned(world, version)).changed
+def move(world: World, version: int = 3, name: str = "refund") -> ChangedLabel:
+    (changed,) = apply(world, planned(world, version, name)).changed
     return changed
 
 
@@ -174,3 +177,75 @@ def test_a_label_that_moved_goes_back_if_the_registry_cannot_change_another(worl
     with pytest.raises(Unsupported):
         apply(world, *promotion(world))
     assert world.labels("refund")["prod"] == 1 and "prod" not in world.labels("greet")
+
+
+# -- moving back ----------------------------------------------------------------------------------------
+
+
+def writing(world: World, name: str, label: str) -> Callable[[Seen], bool]:
+    """Matches what creates, moves or deletes a label."""
+    creating = f"/prompts/{world.read(name)['id']}/label"
+
+    def matches(seen: Seen) -> bool:
+        if seen.method == "POST":
+            return seen.path == creating and seen.body["name"] == label
+        return label in world.labels(name) and seen.path == world.label_path(name, label)
+
+    return matches
+
+
+def only(world: World, name: str, **versions: int) -> None:
+    """Give a prompt these labels and no others."""
+    for label in world.labels(name):
+        world.remove_label(name, label)
+    world.point(name, **versions)
+
+
+LIVE_BEFORE = {"prod_previous": 1, "prod_released": 2, "prod": 2}
+
+
+@pytest.mark.parametrize("before", [{}, LIVE_BEFORE], ids=["first release", "second release"])
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("refund", "prod"),
+        ("refund", "prod.previous"),
+        ("refund", "prod.released"),
+        ("greet", "prod.released"),
+    ],
+)
+def test_what_a_newer_job_released_meanwhile_is_not_moved_back(
+    world: World, before: dict[str, int], name: str, label: str
+) -> None:
+    """A label cannot be written, and before each request in turn a newer job releases v4 of ``greet``."""
+    world.configure("', jobs: 1}}", instead="'}}")
+    world.timeouts = replace(SHORT_WAITS, attempts=2)
+    world.publish_all("greet", "three", "four")
+    others = {label.replace("_", "."): version for label, version in LIVE_BEFORE.items()}
+    newer, releases, left = World(world.root, world.call, world.url), list[ChangedLabel](), 0
+
+    def release() -> None:
+        faults, world.faults = world.faults, []
+        releases.append(move(newer, 4, "greet"))
+        world.faults = faults
+
+    for number in count(1):
+        only(world, "greet", **before)
+        only(world, "refund", **LIVE_BEFORE)
+        ours = [planned(world, 3, name) for name in ("greet", "refund")]
+        broken = fault(writing(world, name, label), failing(500))
+        world.faults = [once(lambda seen: True, release, at=number), broken]
+        greet, refund = apply(world, *ours).changed
+        world.faults = []
+        if len(releases) < number:
+            break
+        now = prompt(world, "greet").position("prod")
+        if "at the same time" in greet.why:  # right before this run moved it
+            assert (number, now.version) == (2, 3)
+            continue
+        assert (now.version, now.released, now.holds(4)) == (4, 4, False), (number, greet.why)
+        assert now.previous in (3, before.get("prod")) and greet.ending != "moved"
+        left += greet.why.startswith("another user moved it to v4 in the meantime, so it was left")
+        assert name == "greet" or (world.labels("refund") == others and not refund.moved)
+    newer.library.close()
+    assert bool(left) == (name == "refund")
