@@ -6,15 +6,24 @@ import click
 
 from promptsync.commands.shared.action import plan_options
 from promptsync.commands.shared.groups import flag, option
-from promptsync.commands.shared.labels import change_labels, chosen_labels, numbered, skip_checks_option
+from promptsync.commands.shared.labels import change_labels, chosen_labels, numbered
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.labels.plan import LabelChange, LabelPlan, check_unused, existing, plan_moves
+from promptsync.labels.plan import (
+    LabelChange,
+    LabelPlan,
+    check_unused,
+    existing,
+    plan_moves,
+    refused_if_governed,
+)
 from promptsync.project.target import At, check_exact
 from promptsync.project.versions import labelled
 from promptsync.prompt.labels import check_label
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
+
+_skip_checks_option = flag("--skip-checks", "Also change a label of labels:, without checks.")
 
 
 @verb_group("label")
@@ -68,7 +77,7 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
 @click.argument("name", metavar="NAME[@N|:LABEL]")
 @click.argument("target", metavar="LABEL")
 @version_options
-@skip_checks_option
+@_skip_checks_option
 @plan_options
 def set_command(session: Session, name: str, target: str, at: At, skip_checks: bool) -> Outcome:
     """Create LABEL on a prompt, or on all that match a pattern or are in a directory.
@@ -82,8 +91,9 @@ def set_command(session: Session, name: str, target: str, at: At, skip_checks: b
     """
     check_label(target)
     with session.project() as project:
-        moves = numbered(project, chosen_labels(project, [name], at))
-        plan = plan_moves(project, moves, target, creates=True)
+        chosen = chosen_labels(project, [name], at)
+        plan = plan_moves(project, numbered(project, chosen), target, creates=True)
+        plan = plan if skip_checks else refused_if_governed(project, plan, chosen[0][1].at.label)
         return change_labels(session, project, plan, skip_checks=skip_checks)
 
 
@@ -92,7 +102,7 @@ def set_command(session: Session, name: str, target: str, at: At, skip_checks: b
 @click.argument("target", metavar="LABEL")
 @version_options
 @flag("--force", "Also move it to a lower version.")
-@skip_checks_option
+@_skip_checks_option
 @plan_options
 def move_command(session: Session, name: str, target: str, at: At, force: bool, skip_checks: bool) -> Outcome:
     """Move LABEL to another version, on a prompt or on all that match a pattern or are in a directory.
@@ -111,6 +121,7 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
         for prompt, _ in chosen:
             existing(prompt, target)
         plan = plan_moves(project, numbered(project, chosen), target, force=force)
+        plan = plan if skip_checks else refused_if_governed(project, plan, chosen[0][1].at.label)
         return change_labels(session, project, plan, skip_checks=skip_checks)
 
 
@@ -118,8 +129,9 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
 @click.argument("name")
 @click.argument("label")
 @flag("--force", "Delete it even if prompts refer to a snippet by it.")
+@_skip_checks_option
 @plan_options
-def delete_command(session: Session, name: str, label: str, force: bool) -> Outcome:
+def delete_command(session: Session, name: str, label: str, force: bool, skip_checks: bool) -> Outcome:
     """Delete LABEL from a prompt, with those that promptsync keeps for it, such as LABEL.previous.
 
     Applications that request it get nothing afterwards. NAME must be exact.
@@ -134,4 +146,5 @@ def delete_command(session: Session, name: str, label: str, force: bool) -> Outc
         change = LabelChange(listed.name, listed.template_id, label, existing(prompt, label), None)
         if not force:
             check_unused(project, listed, label)
-        return change_labels(session, project, LabelPlan((change,)))
+        plan = LabelPlan((change,)) if skip_checks else refused_if_governed(project, LabelPlan((change,)))
+        return change_labels(session, project, plan, skip_checks=skip_checks)

@@ -21,8 +21,7 @@ from promptsync.compare.snapshot import Item, Snapshot, State, find_passed_over,
 from promptsync.files.yaml.load import text_of
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
-from promptsync.project.target import ways_to_restore
-from promptsync.project.versions import RoutedLabel, deploy_command, routed_labels
+from promptsync.project.versions import RoutedLabel, delete_command, deploy_command, routed_labels
 from promptsync.prompt.additions import added_fields
 from promptsync.prompt.labels import is_own
 from promptsync.registry.errors import UNUSABLE_HINT
@@ -370,8 +369,10 @@ def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]
         return output.name(restore), f"{what}, without a file"
     if state is State.BEHIND and _is_in_upstream(project, item):
         return f"git pull, or {_ADVICE[state]}", what
-    if state is State.DELETED_LOCALLY and not item.deletion_committed:
-        return "", what
-    if item.archived is not None and item.archived.prompt.may_be_snippet:
-        return f"{output.name(ways_to_restore(project, item.archived))}, or promptsync pull --prune", what
+    if state is State.DELETED_LOCALLY:
+        live = next(filter(project.governs, filter(is_own, (snapshot.labels or {}).get(item.name, {}))), None)
+        if live is not None and item.deletion_committed:  # no push archives it
+            undo = f"promptsync pull {shlex.quote(item.name)}"
+            return output.name(f"{delete_command(item.name, live)}, or {undo}"), f"{what}, under {live}"
+        return _ADVICE[state] if item.deletion_committed else "", what
     return _ADVICE[state], what

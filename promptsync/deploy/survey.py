@@ -20,7 +20,6 @@ from promptsync.deploy.members import Fate, Member, Survey, with_drafts
 from promptsync.errors import Refused
 from promptsync.files.yaml.load import check_valid
 from promptsync.project.project import Project
-from promptsync.project.target import ways_to_restore
 from promptsync.project.versions import RoutedLabel, read_version, routed_labels
 from promptsync.prompt.labels import Position, names_of, position_of
 from promptsync.prompt.prompt import Version, tag_set
@@ -29,13 +28,13 @@ from promptsync.prompt.snippets import parents
 _IN_WAY = (State.CONFLICT, State.RENAMED_REMOTELY, State.DELETED_REMOTELY)
 
 
-def _way_out(project: Project, item: Item, latest: Item, label: str) -> str:
+def _way_out(item: Item, latest: Item, label: str) -> str:
     """Return how to go on. An item compares with the ``latest`` version, or with the one under the label."""
     name = shlex.quote(item.name)
     if item.state is State.CONFLICT:
         return ways_out([item])[0]
     if item.archived is not None:
-        return f"{ways_to_restore(project, item.archived)}\nor delete its file and commit that"
+        return f"promptsync push {name} --restore\nor delete its file and commit that"
     if item.state is State.RENAMED_REMOTELY:
         return f"{ways_out([item])[0]}\nor rename it back in the PromptLayer dashboard"
     # The live version may be one that the latest version passed over, and the file may equal the latest.
@@ -158,9 +157,7 @@ class _Decider(Struct, frozen=True):
     def _check(self, in_way: Sequence[tuple[Item, str]]) -> None:
         if in_way:
             first = in_way[0][0]
-            raise Conflict(
-                in_way, "released", _way_out(self.project, first, self.latest[first.name], self.label)
-            )
+            raise Conflict(in_way, "released", _way_out(first, self.latest[first.name], self.label))
 
     def _decide(self, name: str) -> Member | tuple[Item, str] | None:
         """Return what happens to a prompt, or the side whose changes a release would lose, and why.
@@ -185,7 +182,7 @@ class _Decider(Struct, frozen=True):
                 code="remote-moved",
             )
         if item.state in _IN_WAY:
-            is_archived = item.state is State.DELETED_REMOTELY  # a push does not restore what has the label
+            is_archived = item.state is State.DELETED_REMOTELY  # a deploy has no --restore
             return item, "was archived in the registry" if is_archived else reason(item)
         if under.listed is None and item.state is State.DIVERGED and item.base is None:
             return item, "changed in your files and in the registry, and no common version is known"

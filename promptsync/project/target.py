@@ -16,7 +16,6 @@ from promptsync.errors import UsageError
 from promptsync.files.prompt_file import load_paths
 from promptsync.project.project import Project
 from promptsync.prompt.names import SUFFIXES, name_for, path_for
-from promptsync.prompt.prompt import Version
 
 _WILD = frozenset("*?[")
 _LONGEST_NUMBER = 18
@@ -227,18 +226,6 @@ def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuc
     return error if "did you mean" in error.hint else error.replaced(hint="promptsync ls-remote")
 
 
-def ways_to_restore(project: Project, version: Version) -> str:
-    """Return how to bring back an archived prompt.
-
-    Where there is a dashboard, a push does not restore what would be live again.
-    """
-    push, page = f"promptsync push {shlex.quote(version.name)} --restore", project.registry.page(version)
-    if not page:
-        return push
-    by_hand = f"restore it at {page}"
-    return by_hand if version.prompt.may_be_snippet else f"{push}\nif it was live, {by_hand}"
-
-
 def archived(project: Project, name: str) -> NoSuchPrompt | None:
     """Return the error for a prompt that the registry has archived, ``None`` if it has not."""
     found = project.registry.prompts.list(status="deleted", name=name)
@@ -249,7 +236,7 @@ def archived(project: Project, name: str) -> NoSuchPrompt | None:
     # --restore publishes the file, so a deleted file has to be restored first
     hint = f"git log -- {shlex.quote(str(path))}"
     if path.is_file():
-        hint = ways_to_restore(project, version)
+        hint = f"promptsync push {shlex.quote(name)} --restore"
     return NoSuchPrompt(f"there is no prompt {name!r} in {project.registry.url}: it is archived", hint=hint)
 
 

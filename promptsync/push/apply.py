@@ -24,13 +24,14 @@ from promptsync.labels.move import ChangedLabel, apply_labels
 from promptsync.labels.plan import LabelChange
 from promptsync.project.plan import PlannedFile, write_files
 from promptsync.project.project import Project
+from promptsync.project.versions import deploy_command
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.fields import changes
 from promptsync.prompt.labels import RELEASED, Position
 from promptsync.prompt.prompt import Prompt, Version, tag_set
 from promptsync.prompt.snippets import rendered_in
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, PushReceipt, Result
-from promptsync.registry.errors import FateUnknown, NotFound, RenamedRemotely, TimedOut
+from promptsync.registry.errors import FateUnknown, NotFound, Rejected, RenamedRemotely, TimedOut
 
 
 def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
@@ -140,8 +141,13 @@ class _Push:
             try:
                 self._results[action.name] = do(action)
             except RemoteError as error:
-                ending = Ending.UNKNOWN if isinstance(error, FateUnknown) else Ending.FAILED
-                self._results[action.name] = Result(action.name, ending, error.message, error=error)
+                ending, reason = Ending.FAILED, error.message
+                if isinstance(error, FateUnknown):
+                    ending = Ending.UNKNOWN
+                elif isinstance(error, Rejected) and (archived := action.item.archived) is not None:
+                    page = self._project.registry.page(archived)
+                    reason += f"; restore it at {page}" if page else ""
+                self._results[action.name] = Result(action.name, ending, reason, error=error)
             self._ended.add(action.name)
             self._project.progress(what, len(self._ended), len(self._plan.actions))
 
@@ -373,6 +379,12 @@ def _read_back(project: Project, action: Action, result: Result, listed: Version
             fields = tuple(paths) or ("content",)
             reason = f"published as v{number}, but the registry returned {', '.join(fields)} differently"
             return replace(result, ending=Ending.ALTERED, reason=reason, fields=fields)
+    archived = action.item.archived
+    if archived is not None and result.template_id != archived.template_id:
+        # PromptLayer has no operation that restores a prompt, and what a publish does is not documented.
+        why = "a new prompt: the registry kept the old versions and labels archived"
+        live = [f"; {deploy_command(project, label)} releases it" for label in action.released]
+        return replace(result, reason="".join([why, *live[:1]]))
     # What number a restored version gets differs from registry to registry.
     if action.kind is not Kind.RESTORE and number != action.next:
         others = range(action.next or 0, number)

@@ -32,8 +32,7 @@ from promptsync.files.yaml.load import check_valid
 from promptsync.history.mark import check_message, identity, make_mark, parse_mark, with_mark
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
-from promptsync.project.target import ways_to_restore
-from promptsync.project.versions import check_changeable, deploy_command, list_labels
+from promptsync.project.versions import check_changeable, delete_command, deploy_command, list_labels
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import check_release_label, is_own
 from promptsync.prompt.prompt import Problem, Version, tag_set
@@ -101,7 +100,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     # A deploy decides about live prompts itself.
     if actions and options.checked_label is None:
         plan = replace(plan, live=live_users(project, snapshot, plan))
-    return replace(plan, refusal=refusal(project, plan, exact, under))
+    return replace(plan, refusal=refusal(project, plan, under))
 
 
 def check_options(options: PushOptions) -> str | None:
@@ -148,7 +147,7 @@ def _actions(
     project: Project, items: Sequence[Item], kinds: Mapping[str, Kind], options: PushOptions, under: _Under
 ) -> list[Action]:
     restoring = [item for item in items if kinds[item.name] is Kind.RESTORE]
-    released = labels_restored(project, restoring) if restoring else {}
+    released = labels_restored(project) if restoring else {}
     gone = [item.listed for item in items if kinds[item.name] is Kind.ARCHIVE and item.listed is not None]
     if gone:
         released |= release_pointers(project, gone)
@@ -278,7 +277,7 @@ def check_references(
         if not last:
             what, hint, code = (
                 "which is not published",
-                _publish(project, snapshot, snippet, dict.fromkeys([snippet, name, *options.names])),
+                _publish(snapshot, snippet, dict.fromkeys([snippet, name, *options.names])),
                 "unpublished",
             )
         elif (reference.version or 0) > last:
@@ -296,37 +295,23 @@ def check_references(
         raise Refused(message, hint=hint, code=f"snippet-{code}")
 
 
-def _publish(project: Project, snapshot: Snapshot, snippet: str, names: Iterable[str]) -> str:
+def _publish(snapshot: Snapshot, snippet: str, names: Iterable[str]) -> str:
     """Return how to publish a snippet that is not: with all ``names``."""
     item = snapshot.get(snippet)
     if item is None or item.file is None:
         return f"create {snippet!r} or remove the reference"
     if item.archived is not None:
-        return ways_to_restore(project, item.archived)
+        return f"promptsync push {shlex.quote(snippet)} --restore"
     return f"promptsync push {shlex.join(names)}"
 
 
-def labels_restored(project: Project, items: Sequence[Item]) -> dict[str, dict[str, int]]:
-    """Return the labels that archived prompts get back, with their versions, by name.
-
-    Raises ``Refused`` for a prompt that would be live again, a snippet or one with labels, where there is
-    a dashboard: how PromptLayer restores it is not documented.
-    """
+def labels_restored(project: Project) -> dict[str, dict[str, int]]:
+    """Return the labels that archived prompts get back, with their versions, by name."""
     labels = {label.name for label in list_labels(project.registry, ()) or ()} | project.guarded_labels
     restored: dict[str, dict[str, int]] = {}
     for label in sorted(filter(is_own, labels)):
         for listed in project.registry.prompts.list(status="deleted", label=label):
             restored.setdefault(listed.name, {})[label] = listed.version
-    for item in items:
-        assert item.archived is not None
-        page, first = project.registry.page(item.archived), next(iter(restored.get(item.name, ())), None)
-        if page and (first is not None or item.archived.prompt.may_be_snippet):
-            what = f"has the label {first}" if first is not None else "may be a snippet"
-            raise _nothing(
-                f"{item.name!r} {what}, so a push does not restore it: its archived version would be live",
-                hint=f"restore it at {page}",
-                code="live-prompt",
-            )
     return restored
 
 
@@ -339,8 +324,8 @@ def live_users(project: Project, snapshot: Snapshot, plan: PushPlan) -> dict[str
     return LiveTexts(project, snapshot).at_once(changes)
 
 
-def refusal(project: Project, plan: PushPlan, exact: Collection[str], under: _Under) -> Refused | None:
-    """Return why a plan is only shown; ``exact`` are the prompts that were named one by one."""
+def refusal(project: Project, plan: PushPlan, under: _Under) -> Refused | None:
+    """Return why a plan is only shown."""
     options = plan.options
     governed = next((label for label in sorted(options.labels) if project.governs(label)), None)
     if governed is not None and not options.skip_checks:
@@ -352,7 +337,7 @@ def refusal(project: Project, plan: PushPlan, exact: Collection[str], under: _Un
     if (limit := _limit(project, plan)) or options.checked_label is not None:
         return limit
     live = None if options.skip_checks else _live(project, plan, under)
-    return live or _archived(project, plan, exact)
+    return live or _archived(project, plan)
 
 
 def _nothing(message: str, *, hint: str, code: str) -> Refused:
@@ -398,8 +383,8 @@ def _live(project: Project, plan: PushPlan, under: _Under) -> Refused | None:
     return live_refusal(live, f"the new version of {name!r}", "without checks", "published", "\n".join(ways))
 
 
-def _archived(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused | None:
-    """Return the refusal to archive what others use: a snippet, and a live prompt that ``exact`` lacks."""
+def _archived(project: Project, plan: PushPlan) -> Refused | None:
+    """Return the refusal to archive what others use: a snippet, and a prompt under a governed label."""
     for action in plan.archiving:
         if users := _users(project, plan, action.name):
             return _nothing(
@@ -408,20 +393,11 @@ def _archived(project: Project, plan: PushPlan, exact: Collection[str]) -> Refus
                 "or remove the reference from those prompts, deploy them, and run this again",
                 code="snippet-in-use",
             )
-    live = {
-        action.name: f"{label} is at v{version}"
-        for action in plan.archiving
-        for label, version in action.released.items()
-        if project.governs(label) and action.name not in exact
-    }
-    if not live:
-        return None
-    name, where = next(iter(live.items()))
-    return _nothing(
-        f"{name!r} is live: {where}; --prune archives a live prompt only if you name it",
-        hint=f"promptsync push {shlex.join(live)} --prune",
-        code="live-prompt",
-    )
+    for action in plan.archiving:
+        if label := next(filter(project.governs, action.released), None):
+            what = f"{action.name!r} is live: {label} is at v{action.released[label]}, so it is not archived"
+            return _nothing(what, hint=delete_command(action.name, label), code="live-prompt")
+    return None
 
 
 def _users(project: Project, plan: PushPlan, snippet: str) -> list[LiveUser]:

@@ -38,7 +38,8 @@ def show_changes(plan: LabelPlan, receipt: LabelReceipt | None, warnings: Sequen
     skipped, counts = planned(map(_skipped, plan.skipped)), []
     if receipt is None:
         rows = [Row(*_action(label.change), label.change.name, _cells(label.change)) for label in shown]
-        rows += [*skipped, *_live(plan.pending)]
+        deleted = (label for label in plan.pending if label.new is None and is_own(label.label))
+        rows += [*skipped, *(live_row(label.name, label.label, label.old) for label in deleted)]
     else:
         rows = [*map(label_row, shown), *skipped]
         moved = {label.change.name for label in changed if label.moved or label.is_unknown}
@@ -94,11 +95,10 @@ def _action(change: LabelChange) -> tuple[str, str]:
     return "create" if change.old is None else "move", "good"
 
 
-def _live(changes: Iterable[LabelChange]) -> Iterator[Row]:
-    for change in changes:
-        if change.new is None and is_own(change.label):
-            where = f"v{change.old} is live under {change.label}"
-            yield Row("live", "warn", change.name, note=f"{where}; applications that load it get nothing")
+def live_row(name: str, label: str, version: int | None) -> Row:
+    """Return what it means that a label goes, also with its prompt."""
+    where = f"v{version} is live under {label}"
+    return Row("live", "warn", name, note=f"{where}; applications that load it get nothing")
 
 
 def _skipped(skipped: SkippedLabel) -> Row:

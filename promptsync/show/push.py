@@ -14,7 +14,7 @@ from promptsync.history.mark import parse_mark, without_mark
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, PushReceipt, Result
 from promptsync.show import notes
 from promptsync.show.diff import add_differences
-from promptsync.show.labels import label_row, labels_body
+from promptsync.show.labels import label_row, labels_body, live_row
 from promptsync.show.markdown import Page, code
 from promptsync.show.outcome import Outcome, Row, bodies, body, row_lines
 from promptsync.terminal import output
@@ -52,6 +52,8 @@ def headline(plan: PushPlan, where: str = "") -> str:
 def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done with each prompt, and what will be skipped."""
     rows = [_passes_over(action) for action in plan.actions if action.passed_over]
+    for action in plan.archiving:
+        rows += [live_row(action.name, label, version) for label, version in action.released.items()]
     rows += [*_unchecked(plan.unchecked, plan.governed, plan.live, "will move"), *_skipped(plan)]
     actions = row_lines(map(action_row, plan.actions), free=True)
     return [*actions, *row_lines(rows), *_remarks(plan)]

@@ -6,6 +6,7 @@ import json
 import shlex
 from typing import Any
 
+import pytest
 from thanks import MODEL, SCRIPTED, thanks
 from worlds import World, asking, failing, fault, own_world, template, template_on
 
@@ -212,7 +213,7 @@ def test_a_rollback_takes_the_only_label_there_is(here: World) -> None:
             assert ran.err.endswith(" rollback refund --label=prod\n")
 
 
-# -- Moves without a deploy: what failed its checks needs a yes, what never ran them is named ------------
+# -- Governed labels: other verbs move them, and a promotion of what failed its checks needs a yes -------
 
 
 CHECKS = "checks: [{match: a, table: thanks, min_score: 90}]"
@@ -250,11 +251,7 @@ def warnings(world: World, *arguments: str) -> list[dict[str, Any]]:
     return found
 
 
-MOVES = [
-    ("label", "move", "a@2", "prod"),
-    ("label", "move", "*", "prod", "--to", "2"),
-    ("promote", "staging", "prod"),
-]
+PROMOTE = ("promote", "staging", "prod")
 
 
 @template_on("guarded")
@@ -264,9 +261,37 @@ def staged(world: World) -> None:
         world.ok("label", "set", version, "staging")
 
 
+GOVERNED = {  # what fits, with which hint
+    "label move a prod": "promptsync deploy a",
+    "label move a:staging prod": "promptsync promote staging prod a",
+    "label move * prod --to 2": "promptsync deploy a b",
+    "label move b@1 prod --force": "promptsync rollback b --label prod",
+    "label set c prod": "promptsync deploy c",
+    "label set c:staging prod": "promptsync promote staging prod c",
+    "label delete a prod": "promptsync label delete a prod --skip-checks",
+}
+
+
+@pytest.mark.parametrize("checks", [CHECKS, ""], ids=["checks", "no checks"])
+def test_a_governed_label_is_changed_by_hand_only_with_skip_checks(staged: World, checks: str) -> None:
+    config(staged, "labels: {main: prod}", checks)
+    staged.publish("c", "Welcome, {name}")
+    for line, hint in GOVERNED.items():
+        only(staged, "a", prod=1, staging=2)
+        only(staged, "b", prod=1 if "*" in line else 2, staging=2)
+        only(staged, "c", staging=1)
+        before = [staged.labels(name) for name in "abc"]
+        for option in ("--yes", "--dry-run"):
+            done = staged.exits(3, *line.split(), option)
+            assert done.err.endswith(f"; no label was changed\nhint: {hint}\n"), str(done)
+        assert [staged.labels(name) for name in "abc"] == before
+        staged.ok(*line.split(), "--skip-checks")
+        assert [staged.labels(name) for name in "abc"] != before
+
+
 def test_a_move_to_what_failed_its_checks_needs_an_option(staged: World) -> None:
     line = "  a: v2 failed its checks: thanks: score 0 is below the minimum of 90"
-    for arguments, option in zip(MOVES, ("--yes", "--skip-checks", "--yes"), strict=True):
+    for arguments, option in ((PROMOTE, "--yes"), (PROMOTE, "--skip-checks")):
         only(staged, "a", prod=1, prod_released=1, staging=2)
         for more in ((), ("-n",)):
             done = staged.run(*arguments, *more)
@@ -283,12 +308,14 @@ def test_a_move_to_what_failed_its_checks_needs_an_option(staged: World) -> None
 
 
 def test_what_never_ran_needs_an_option_and_so_does_a_registry_that_cannot_tell(guarded: World) -> None:
-    done = guarded.exits(3, "label", "move", "a", "prod")
+    guarded.point("a", staging=3)
+    done = guarded.exits(3, *PROMOTE)
     assert "v3 of 'a' has no passing check: thanks has no complete result for it; no label" in done.err
-    on_terminal = guarded.on_terminal("label", "move", "a", "prod", answer="n\n")
+    on_terminal = guarded.on_terminal(*PROMOTE, answer="n\n")
     assert "to a version that has no passing check: a v3. Continue?" in on_terminal.err
     guarded.faults.append(fault(asking("GET", "/tables"), failing(500)))
-    done = guarded.exits(3, "label", "move", "a@2", "prod")
+    guarded.point("a", staging=2)
+    done = guarded.exits(3, *PROMOTE)
     assert "has no passing check: the results of its tables could not be read: " in done.err
     assert guarded.label("a", "prod") == 1
     guarded.faults[:] = [fault(lambda seen: seen.method in ("PATCH", "PUT"), failing(403))]
@@ -310,25 +337,25 @@ def test_what_no_checks_guard_costs_no_request_and_no_warning(guarded: World) ->
         ([CHECKS], "prod.released"),
     ):
         config(guarded, *lines)
-        guarded.run("label", "delete", "a", label, "-y")
+        guarded.run("label", "delete", "a", label, "--skip-checks")
         guarded.forget()
-        assert warnings(guarded, "label", "set", "a@2", label) == []
+        assert warnings(guarded, "label", "set", "a@2", label, "--skip-checks") == []
         assert not [one for one in guarded.seen if "/tables" in one.target]
     config(guarded, "labels: {main: prod}", CHECKS)
     guarded.forget()
     for prompt in ("b", "a@2"):  # one has no checks, the other one stays
-        assert warnings(guarded, "label", "move", prompt, "prod") == []
+        assert warnings(guarded, "label", "move", prompt, "prod", "--skip-checks") == []
     assert not [one for one in guarded.seen if "/tables" in one.target]
     for lines, label in (([CHECKS], "anything"), (["labels: {main: prod, next: beta}", CHECKS], "beta")):
         config(guarded, *lines)
-        assert guarded.run("label", "set", "a@2", label).code == 3
+        guarded.says(3, "only promptsync deploy moves", "label", "set", "a@2", label)
         assert warnings(guarded, "label", "set", "a@2", label, "--skip-checks") == [FAILED]
 
     # Many warnings are cut in text.
     config(guarded, "labels: {main: prod}", "checks: [{match: 'p*', table: thanks}]")
     for number in range(13):
         guarded.publish(f"p{number:02}")
-    done = guarded.ok("label", "set", "p*", "prod", "-y")
+    done = guarded.ok("label", "set", "p*", "prod", "--skip-checks")
     assert done.out.count("  warning  ") == 11
     assert "and 3 more; --json has all" in done.out
 
@@ -346,10 +373,10 @@ def rolled_back(world: World) -> None:
 
 
 ON_HOLD = [
-    (("promote", "staging", "prod"), "v3", "rolled back to v1"),
-    (("label", "move", "b", "prod"), "v3", "rolled back to v1"),
-    (("label", "move", "b@2", "prod"), "v2", "rolled back to v1"),
-    (("label", "set", "b*", "prod"), "v3", "removed"),
+    (PROMOTE, "v3", "rolled back to v1"),
+    (("label", "move", "b", "prod", "--skip-checks"), "v3", "rolled back to v1"),
+    (("label", "move", "b@2", "prod", "--skip-checks"), "v2", "rolled back to v1"),
+    (("label", "set", "b*", "prod", "--skip-checks"), "v3", "removed"),
 ]
 
 
@@ -371,12 +398,12 @@ def test_a_move_up_to_what_was_rolled_back_needs_a_yes(rolled_back: World) -> No
         assert f"v{rolled_back.label('b', 'prod')}" == version
     # A question names what is on hold, and other labels move.
     only(rolled_back, "b", **labels)
-    done = rolled_back.on_terminal("promote", "staging", "prod", answer="n\n")
+    done = rolled_back.on_terminal(*PROMOTE, answer="n\n")
     assert "prod moves on 1 prompt, to a version that is on hold: b v3. Continue?" in done.err
     rolled_back.ok("rollback", "b@1", "--label", "staging")
     assert warnings(rolled_back, "label", "move", "b", "staging") == []  # no branch releases it
     config(rolled_back, "labels: {main: prod}", "checks: [{match: b, evaluation: nightly}]")
-    done = rolled_back.exits(3, "promote", "staging", "prod")
+    done = rolled_back.exits(3, *PROMOTE)
     assert "b: v3 has no passing check: nightly counts only in a deploy" in done.out
     assert "v3 of 'b' is on hold: prod was rolled back to v1; no label was changed" in done.err
 
@@ -387,16 +414,16 @@ def test_a_move_up_to_what_was_rolled_back_needs_a_yes(rolled_back: World) -> No
 def test_uncommitted_checks_move_no_label_up(staged: World) -> None:
     lines = (staged.root / "promptsync.yaml").read_text().splitlines()
     weaker = [line.replace("min_score: 90", "min_score: 0") for line in lines]
-    for arguments, changed in ((MOVES[0], weaker), (MOVES[2], lines[:2])):
+    for changed in (weaker, lines[:2]):
         only(staged, "a", prod=1, prod_released=1, staging=2)
         only(staged, "b", prod=1, prod_released=1, staging=2)
         staged.put("promptsync.yaml", "\n".join(changed) + "\n")
-        done = staged.exits(3, *arguments, "--yes")
+        done = staged.exits(3, *PROMOTE, "--yes")
         assert "promptsync.yaml has uncommitted changes, and its checks guard prod; no label" in done.err
         assert "hint: git add promptsync.yaml && git commit\n" in done.err
         assert staged.label("a", "prod") == 1
         staged.ok("label", "set", "b", "beta")
-        staged.ok("label", "delete", "b", "prod", "-y")
-        staged.ok(*arguments, "--skip-checks")
+        staged.ok("label", "delete", "b", "prod", "--skip-checks")
+        staged.ok(*PROMOTE, "--skip-checks")
         assert staged.label("a", "prod") == 2
         staged.ok("rollback", "a", "--label", "prod")

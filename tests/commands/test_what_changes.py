@@ -58,7 +58,8 @@ deploy --dry-run; deploy -n --label prod --format markdown; deploy -n --yes --la
 deploy ops/ahead -n; deploy -n --keep-going
 pull --dry-run; pull -n --merge; pull ops/ahead -n --theirs; pull ops/ahead -n --ours; pull -n --prune
 pull -n --label prod
-label list; label set ops/ahead staging -n; label move ops/twice prod -n; label delete ops/twice prod -n
+label list; label set ops/ahead staging -n; label move ops/twice prod -n
+label delete ops/twice prod --skip-checks -n
 promote prod staging -n; rollback ops/twice --label prod -n; rollback --label prod --to HEAD~1 -n
 bump ops/voice -n; mv ops/draft ops/moved -n; lint; lint --strict --format json
 render ops/ahead --var name=Ann; render ops/ahead --var name=Ann --from-registry
@@ -70,7 +71,7 @@ relay --help; types --lang python; serve --help; track --help
 """
 """Commands that change nothing by their documentation, in a working copy where each has something to say."""
 
-NO = {"status --drift --exit-code": 1, "push -n --prune": 3, "open ops/twice": 2}
+NO = {"status --drift --exit-code": 1, "open ops/twice": 2}
 """The exit codes of those that say no or refuse; all others say 0."""
 
 CHANGING = {
@@ -78,7 +79,7 @@ CHANGING = {
     "versions labels": "push --label staging; deploy --yes; deploy ops/ahead --yes",
     "archived labels": "push ops/deleted --prune",
     "labels": "label set ops/twice staging; label move ops/behind prod --yes --skip-checks; "
-    "label delete ops/twice prod; promote prod staging; rollback ops/twice --label prod",
+    "label delete ops/twice prod --skip-checks; promote prod staging; rollback ops/twice --label prod",
     "files": "pull; pull ops/ahead --theirs; pull --merge; pull --prune; pull --label prod; bump ops/voice; "
     "mv ops/draft ops/moved; new ops/fresh",
     "settings": "eval pull 'Refund quality'; init --github --package promptsync==1.0.0",
@@ -109,6 +110,7 @@ def busy(world: World) -> None:
     world.edit("ops/twice", "Hello", "Good day")
     world.edit("ops/voice", "brief", "very brief", commit="Greet formally")
     world.ok("deploy", "--yes")
+    world.remove_label("ops/deleted", "prod")
     world.publish("ops/behind", "Edited in the dashboard, {name}")
     world.publish("ops/theirs")
     world.edit("ops/ahead", "Hello", "Hello again")
@@ -207,7 +209,7 @@ status
 push -n --json --label prod --skip-checks; push ops/behind ops/voice --partial
 label set ops/twice prod --version 2
 deploy -n; deploy -n -y
-label move ops/twice@1 prod --force -n; rollback ops/twice --label prod -n
+label move ops/twice@1 prod --force --skip-checks -n; rollback ops/twice --label prod -n
 lint; render ops/ahead --var name=Ann
 show ops/twice:prod
 eval run greeting; eval run tone --max-cells 100000 --reuse 0; agent run greeter

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from worlds import World, failing, fault, own_world, publishing
+from worlds import World, failing, fault, once, own_world, publishing
 
 from promptsync.registry.promptlayer.connection import Connection
 
@@ -31,7 +31,7 @@ def release(world: World, *texts: str) -> None:
         world.write("bots/faq", text)
         world.commit("Change the bot")
         world.ok("push")
-    world.ok("label", "set", "bots/faq", "prod", "--to", str(len(texts)), "--yes")
+    world.ok("label", "set", "bots/faq", "prod", "--to", str(len(texts)), "--skip-checks")
 
 
 def foreign(world: World, text: str, *labels: str) -> None:
@@ -59,7 +59,7 @@ USERS: dict[str, tuple[bool, Callable[[World], object]]] = {
     "by a label": (
         False,
         lambda world: (
-            world.ok("label", "set", "voice", "prod", "--yes"),
+            world.ok("label", "set", "voice", "prod", "--skip-checks"),
             release(world, "@@@voice@label:prod@@@ {name}"),
         ),
     ),
@@ -138,19 +138,24 @@ def test_who_uses_a_snippet_is_asked_only_when_one_is_published(world: World) ->
 # -- restoring ----------------------------------------------------------------------------------------------
 
 
-def test_what_would_be_live_again_is_restored_in_a_dashboard(
+def test_a_registry_that_does_not_restore_is_reported_with_what_to_do(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Connection, "dashboard", "https://dashboard.promptlayer.com")
     release(world, "@@@voice@@@ {name}")
-    for name, why in (("bots/faq", "has the label prod"), ("voice", "may be a snippet")):
-        world.archive(name)
-        world.forget()
-        for option in ("--yes", "--skip-checks", "--dry-run"):
-            said = f"{name!r} {why}, so a push does not restore it"
-            refused = world.says(3, said, "push", name, "--restore", option)
-        page = r"hint: restore it at https://dashboard\.promptlayer\.com/workspace/\d+/prompt/\d+\n"
-        assert re.search(f"{page}$", refused.err) and world.writes == []
+    world.archive("bots/faq")
+    world.faults.append(fault(publishing("bots/faq"), failing(422, "this name is archived")))
+    refused = world.exits(5, "push", "bots/faq", "--restore")
+    page = (
+        r"this name is archived; restore it at https://dashboard\.promptlayer\.com/workspace/\d+/prompt/\d+"
+    )
+    assert re.search(f"{page}\n", refused.out)
+    world.faults[:] = [once(publishing("bots/faq"), lambda: world.rename("bots/faq", "archived"))]
+    done = world.ok("push", "bots/faq", "--restore")
+    kept = "a new prompt: the registry kept the old versions and labels archived"
+    assert f"bots/faq  v1  {kept}; promptsync deploy releases it\n" in done.out
+    world.ok("deploy")
+    assert world.label("bots/faq", "prod") == 1
 
 
 def test_what_was_archived_while_live_is_restored_with_its_versions_and_labels(world: World) -> None:
@@ -228,17 +233,22 @@ def delete(world: World, name: str) -> None:
     world.forget()
 
 
-def test_a_live_prompt_is_archived_only_by_name_and_the_plan_shows_its_labels(world: World) -> None:
+def test_a_prompt_under_a_governed_label_is_not_archived_by_any_name(world: World) -> None:
     release(world, "Hello {name}")
     world.ok("label", "set", "bots/faq", "canary", "--yes")
     delete(world, "bots/faq")
-    for names in ((), ("bots/*",)):
+    advice = "promptsync label delete bots/faq prod --skip-checks"
+    assert f"  {advice}, or promptsync pull bots/faq\n" in world.ok("status").out
+    for names in ((), ("bots/*",), ("bots/faq",), ("prompts/bots/faq.yaml",)):
         refused = world.says(3, "'bots/faq' is live: prod is at v1", "push", *names, "--prune", "--yes")
-        assert "hint: promptsync push bots/faq --prune\n" in refused.err and world.writes == []
-    planned = world.run("push", "bots/faq", "--prune", "-n").lines
-    assert ["archive", "bots/faq", "v1", "->", "archived", "canary", "v1", "prod", "v1"] in planned
-    found = world.ok("push", "prompts/bots/faq.yaml", "--prune", "--yes", "--json").document
-    assert (found["archived"], found["plan"][0]["released"]) == (["bots/faq"], {"canary": 1, "prod": 1})
+        assert refused.err.endswith(f"hint: {advice}\n") and world.writes == []
+    world.ok(*advice.split()[1:])
+    assert "  promptsync push --prune\n" in world.ok("status").out
+    asked = world.on_terminal("push", "--prune", answer="n\n", NO_COLOR="1")
+    live = "  live  bots/faq: v1 is live under canary; applications that load it get nothing\n"
+    assert (asked.code, live in asked.err) == (1, True), str(asked)
+    found = world.ok("push", "--prune", "--yes", "--json").document
+    assert (found["archived"], found["plan"][0]["released"]) == (["bots/faq"], {"canary": 1})
 
 
 KEEPERS: dict[str, tuple[str, Callable[[World], object]]] = {
