@@ -16,8 +16,8 @@ from promptsync.errors import PromptsyncError
 from promptsync.files.prompt_file import PromptFile, scan
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.labels.plan import LabelChange
+from promptsync.project.versions import deploy_command
 from promptsync.prompt.contract import contract_changes, new_needs
-from promptsync.prompt.labels import is_own
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project
@@ -76,11 +76,6 @@ def warnings_of(project: Project, changes: Sequence[LabelChange], up: Sequence[L
     ]
 
 
-def is_governed(project: Project, label: str) -> bool:
-    """Whether only ``deploy`` moves a label; ``LABEL.previous`` and those like it release nothing."""
-    return is_own(label) and project.governs(label)
-
-
 def verdicts(
     project: Project,
     versions: Mapping[str, int],
@@ -133,9 +128,7 @@ def _not_passed(
 ) -> Iterator[Verdict]:
     """Yield the verdicts on what failed its checks, and on what goes up without having passed them."""
     new = {
-        change.name: change
-        for change in changes
-        if change.new is not None and is_governed(project, change.label)
+        change.name: change for change in changes if change.new is not None and project.governs(change.label)
     }
     if not new:
         return
@@ -151,7 +144,7 @@ def _not_passed(
 def _on_hold(project: Project, up: Iterable[LabelChange]) -> Iterator[Verdict]:
     """Yield the versions on hold that governed labels move up to. Sends no request."""
     for change in up:
-        if change.is_on_hold and is_governed(project, change.label):
+        if change.is_on_hold and project.governs(change.label):
             how = f"rolled back to v{change.old}" if change.old is not None else "removed"
             yield Verdict(change.name, change.new or 0, "on-hold", f"{change.label} was {how}")
 
@@ -173,7 +166,7 @@ def _breaking(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verd
         is_broken = reasons and new_needs(live, new) is None
         return Verdict(name, change.new, "contract", reasons[0]) if is_broken else None
 
-    governed = [change for change in changes if is_governed(project, change.label)]
+    governed = [change for change in changes if project.governs(change.label)]
     yield from filter(None, project.mapped("Comparing", verdict, governed))
 
 
@@ -200,7 +193,7 @@ def _live_snippets(project: Project, changes: Sequence[LabelChange]) -> list[Ver
                 snippets.append(Verdict(change.name, change.new or 0, "live", reason))
             if change.is_lower and (still := texts.users(change.name, follows((), latest=True))):
                 latest = snapshot.listing[change.name].version
-                undo = "to undo it, git revert its commit and promptsync deploy"
+                undo = f"to undo it, git revert its commit and {deploy_command(project, still[0].label)}"
                 snippets.append(Verdict(change.name, latest, "still-live", f"{named_users(still)}; {undo}"))
     except PromptsyncError:
         if not all(change.is_lower for change in moves):

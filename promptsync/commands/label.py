@@ -9,14 +9,7 @@ from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.labels import change_labels, chosen_labels, numbered
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.labels.plan import (
-    LabelChange,
-    LabelPlan,
-    check_unused,
-    existing,
-    plan_moves,
-    refused_if_governed,
-)
+from promptsync.labels.plan import LabelChange, LabelPlan, check_unused, existing, guarded, plan_moves
 from promptsync.project.target import At, check_exact
 from promptsync.project.versions import labelled
 from promptsync.prompt.labels import check_label
@@ -36,7 +29,7 @@ def command() -> None:
     \b
     promptsync label list --label prod
     promptsync label set support/refund staging
-    promptsync label move support/refund@7 prod
+    promptsync label move support/refund@7 staging
     """
 
 
@@ -93,7 +86,7 @@ def set_command(session: Session, name: str, target: str, at: At, skip_checks: b
     with session.project() as project:
         chosen = chosen_labels(project, [name], at)
         plan = plan_moves(project, numbered(project, chosen), target, creates=True)
-        plan = plan if skip_checks else refused_if_governed(project, plan, chosen[0][1].at.label)
+        plan = plan if skip_checks else guarded(project, plan, chosen[0][1].at.label)
         return change_labels(session, project, plan, skip_checks=skip_checks)
 
 
@@ -111,8 +104,8 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
     rollback. --force needs an exact name.
 
     \b
-    promptsync label move support/refund prod --version 7
-    promptsync label move support/refund:staging prod
+    promptsync label move support/refund staging --version 7
+    promptsync label move support/refund:prod staging
     """
     with session.project() as project:
         if force:
@@ -121,7 +114,7 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
         for prompt, _ in chosen:
             existing(prompt, target)
         plan = plan_moves(project, numbered(project, chosen), target, force=force)
-        plan = plan if skip_checks else refused_if_governed(project, plan, chosen[0][1].at.label)
+        plan = plan if skip_checks else guarded(project, plan, chosen[0][1].at.label)
         return change_labels(session, project, plan, skip_checks=skip_checks)
 
 
@@ -146,5 +139,5 @@ def delete_command(session: Session, name: str, label: str, force: bool, skip_ch
         change = LabelChange(listed.name, listed.template_id, label, existing(prompt, label), None)
         if not force:
             check_unused(project, listed, label)
-        plan = LabelPlan((change,)) if skip_checks else refused_if_governed(project, LabelPlan((change,)))
+        plan = LabelPlan((change,)) if skip_checks else guarded(project, LabelPlan((change,)))
         return change_labels(session, project, plan, skip_checks=skip_checks)

@@ -38,7 +38,7 @@ def command(
     """
     check_label(target)
     if source == target:
-        raise UsageError(f"{source!r} is both FROM and TO", hint="promptsync promote staging prod")
+        raise UsageError(f"{source!r} is both FROM and TO", hint="promptsync label list")
     with session.project() as project:
         if force:
             check_exact(project, names, "--force")
@@ -46,6 +46,8 @@ def command(
         for _, choice in chosen:
             if choice.at != LATEST:
                 move = f"promptsync label move {shlex.join([f'{choice.name}@N', target])}"
+                if project.governs(target):
+                    move = shlex.join(["promptsync", "promote", source, target, choice.name])
                 raise UsageError(f"{source!r} is the version that {target!r} moves to", hint=move)
         moves = [(prompt, existing(prompt, source)) for prompt, _ in chosen]
         plan = plan_moves(project, moves, target, force=force)

@@ -9,7 +9,7 @@ import click
 
 from promptsync.commands.shared.action import plan_options
 from promptsync.commands.shared.groups import option
-from promptsync.commands.shared.labels import change_labels, chosen_labels
+from promptsync.commands.shared.labels import Chosen, change_labels, chosen_labels
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.labels.plan import find_target, plan_rollback_to_commit, plan_rollbacks
@@ -47,11 +47,14 @@ def command(session: Session, names: tuple[str, ...], label: str | None, to: str
         number = version_number(to) if to is not None else None
         if number == 0:
             raise UsageError(f"--to {to} is not the number of a version, such as 7")
-        label = label or _only_label(session, project, names)
+        given, label = label, label or _only_label(session, project, names)
         target = find_target(project, to) if to is not None and number is None else None
         if not names and target is None:
             raise _no_names(label, to)
         chosen = chosen_labels(project, names, At(number), having=label)
+        movable = _movable(chosen)
+        if given is None and target is None and movable and label not in movable:
+            raise _no_label(session, movable, movable)
         elsewhere = next((at for _, at in chosen if at.at.label is not None or (target and at.at)), None)
         if elsewhere is not None:
             words = ["promptsync", "rollback", elsewhere.name, "--label", label, "--to", to or "N"]
@@ -72,14 +75,24 @@ def command(session: Session, names: tuple[str, ...], label: str | None, to: str
 
 def _only_label(session: Session, project: Project, names: Sequence[str]) -> str:
     """Return the only label of ``labels:``, or without that the only one of the named prompts."""
-    known = sorted({*project.config.labels.values()})
-    if names and not known:
-        labels = {label for prompt, _ in chosen_labels(project, names) for label in prompt.labels}
-        known = sorted(filter(is_own, labels))
+    known = {*project.config.labels.values()}
+    chosen = chosen_labels(project, names) if names and len(known) != 1 else []
+    known = known or {label for prompt, _ in chosen for label in prompt.labels if is_own(label)}
     if len(known) == 1:
-        return known[0]
+        return known.pop()
+    raise _no_label(session, sorted(known), [label for label in _movable(chosen) if label in known])
+
+
+def _movable(chosen: Sequence[Chosen]) -> list[str]:
+    """Return the labels of prompts that a rollback can move: to a version before, or to a specified one."""
+    there = ((prompt, at, label) for prompt, at in chosen for label in prompt.labels if is_own(label))
+    return sorted({label for prompt, at, label in there if at.at.number or prompt.position(label).way_back})
+
+
+def _no_label(session: Session, known: Sequence[str], movable: Sequence[str]) -> UsageError:
     what = f"specify the label: {' or '.join(known)}" if known else "specify the label with --label"
-    raise UsageError(what, hint=session.command(f"--label={known[0] if known else 'LABEL'}"), code="no-label")
+    hints = [session.command(f"--label={label}") for label in (movable or known or ["LABEL"])[:2]]
+    return UsageError(what, hint="\n".join(hints), code="no-label")
 
 
 def _no_names(label: str, to: str | None) -> UsageError:

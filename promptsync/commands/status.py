@@ -20,8 +20,9 @@ from promptsync.compare.released import Pins, Unreleased, find_pins, release_lab
 from promptsync.compare.snapshot import Item, Snapshot, State, find_passed_over, matching
 from promptsync.files.yaml.load import text_of
 from promptsync.history.mark import parse_mark
+from promptsync.labels.plan import delete_command
 from promptsync.project.project import Project
-from promptsync.project.versions import RoutedLabel, delete_command, deploy_command, routed_labels
+from promptsync.project.versions import RoutedLabel, deploy_command, routed_labels
 from promptsync.prompt.additions import added_fields
 from promptsync.prompt.labels import is_own
 from promptsync.registry.errors import UNUSABLE_HINT
@@ -370,7 +371,7 @@ def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]
     if state is State.BEHIND and _is_in_upstream(project, item):
         return f"git pull, or {_ADVICE[state]}", what
     if state is State.DELETED_LOCALLY:
-        live = next(filter(project.governs, filter(is_own, (snapshot.labels or {}).get(item.name, {}))), None)
+        live = next(filter(project.governs, (snapshot.labels or {}).get(item.name, {})), None)
         if live is not None and item.deletion_committed:  # no push archives it
             undo = f"promptsync pull {shlex.quote(item.name)}"
             return output.name(f"{delete_command(item.name, live)}, or {undo}"), f"{what}, under {live}"

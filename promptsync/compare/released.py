@@ -97,7 +97,7 @@ def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: i
     there, listed = (snapshot.labels or {}).get(name, {}), snapshot.listing.get(name)
     if not project.registry.labels.may_list_all and listed is not None:  # of others none or some were read
         there = read_labels(project, listed) or {}
-    governed = (label for label in there if is_own(label) and project.config.governs(label))
+    governed = filter(project.config.governs, there)
     return next((label for label in governed if position_of(label, there).holds(version)), None)
 
 

@@ -16,6 +16,7 @@ from promptsync.files.disk import real_path
 from promptsync.files.prompt_file import read
 from promptsync.files.yaml import load as yaml_load
 from promptsync.files.yaml.load import InvalidFile, text_of
+from promptsync.prompt.labels import is_own
 from promptsync.prompt.prompt import Problem
 
 FILE_NAME: Final = "promptsync.yaml"
@@ -85,9 +86,10 @@ class Config(Struct, frozen=True):
     def governs(self, label: str) -> bool:
         """Whether only ``deploy`` moves a label, after the checks.
 
-        These are the labels in ``labels:``; without ``labels:``, ``checks:`` governs every label.
+        These are the labels in ``labels:``; without ``labels:``, ``checks:`` governs every label but those
+        like ``LABEL.previous``, which release nothing.
         """
-        return label in self.labels.values() if self.labels else bool(self.checks)
+        return label in self.labels.values() if self.labels else bool(self.checks) and is_own(label)
 
     @property
     def is_guarding(self) -> bool:

@@ -288,10 +288,9 @@ def _move(before: _Labels) -> ChangedLabel:
             _record(now, after)
         elif unrecorded is not None and not goes_down and now.position != after:
             # Without those beside it a release could not be rolled back, so undo it.
-            undone = _move_back(before.project, change, before.position)
-            if undone.ending == "overtaken":
-                return ChangedLabel(change, "stayed", undone.why)
-            error, now = unrecorded, _read(before.project, change)
+            _move_back(before.project, change, before.position)
+            now = _read(before.project, change)
+            error = unrecorded if now.position.version in (change.old, change.new) else None
     except RemoteError as unread:
         is_sent = goes_down or error is None or isinstance(error, FateUnknown)
         is_unknown = is_sent and change.old != change.new

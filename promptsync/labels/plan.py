@@ -18,14 +18,7 @@ from promptsync.parallel import mapped
 from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import At
-from promptsync.project.versions import (
-    Labelled,
-    delete_command,
-    deploy_command,
-    find_number,
-    no_such_version,
-    read_usable,
-)
+from promptsync.project.versions import Labelled, deploy_command, find_number, no_such_version, read_usable
 from promptsync.prompt.labels import SUFFIX, is_own, names_of
 from promptsync.prompt.prompt import Version
 
@@ -128,34 +121,38 @@ def plan_moves(
     return LabelPlan(changes, refusal=Refused(f"{why}{more}; no label was changed", hint=hint, code=code))
 
 
-def refused_if_governed(project: Project, plan: LabelPlan, source: str | None = None) -> LabelPlan:
+def guarded(project: Project, plan: LabelPlan, source: str | None = None) -> LabelPlan:
     """Return a plan of single labels, refused if it changes a governed one, for which there are other verbs.
 
     ``source`` is the label by which the version was specified.
     """
-    changes = [change for change in plan.pending if is_own(change.label) and project.governs(change.label)]
-    if not changes or plan.refusal is not None:
+    change = next((change for change in plan.pending if project.governs(change.label)), None)
+    if change is None or plan.refusal is not None:
         return plan
-    name, label = changes[0].name, changes[0].label
-    what, hint = f"only promptsync deploy moves {label}, after the checks", move_command(project, *changes)
-    if changes[0].new is None:
-        what, hint = f"{name!r} is live under {label}", delete_command(name, label)
-    elif changes[0].is_lower:
+    label = change.label
+    what, hint = f"only promptsync deploy moves {label}, after the checks", move_command(project, change)
+    if change.new is None:
+        what, hint = f"{change.name!r} is live under {label}", delete_command(change.name, label)
+    elif change.is_lower:
         what = f"only promptsync rollback moves {label} to a lower version"
     elif source is not None:
-        hint = shlex.join(["promptsync", "promote", source, label, *(change.name for change in changes)])
+        names = [pending.name for pending in plan.pending]
+        hint = shlex.join(["promptsync", "promote", source, label, *names])
     refusal = Refused(f"{what}; no label was changed", hint=hint, code="governed-label")
     return msgspec.structs.replace(plan, refusal=refusal)
 
 
-def move_command(project: Project, *changes: LabelChange) -> str:
-    """Return the command for moves of a label: if it is governed, ``deploy``, or ``rollback`` to go down."""
-    label, names = changes[0].label, [change.name for change in changes]
-    if not project.governs(label):
-        return _move_command(changes[0])
-    if changes[0].is_lower:
-        return shlex.join(["promptsync", "rollback", *names, "--label", label])
-    return deploy_command(project, label, names)
+def delete_command(name: str, label: str) -> str:
+    """Return the command that deletes a governed label of a prompt, which is not live then."""
+    return f"promptsync label delete {shlex.join([name, label])} --skip-checks"
+
+
+def move_command(project: Project, change: LabelChange) -> str:
+    """Return the command for a move: if the label is governed, ``deploy``, or ``rollback`` to go down."""
+    if not project.governs(change.label):
+        return _move_command(change)
+    down = ["promptsync", "rollback", change.name, "--label", change.label]
+    return shlex.join(down) if change.is_lower else deploy_command(project, change.label)
 
 
 def _move_command(change: LabelChange) -> str:

@@ -87,18 +87,13 @@ class Catalog(Mapping[str, Version]):
 # -- labels -------------------------------------------------------------------------------------------------
 
 
-def deploy_command(project: Project, label: str, names: Sequence[str] = ()) -> str:
+def deploy_command(project: Project, label: str) -> str:
     """Return the command that moves a governed label, after the checks, or that goes to a branch for it."""
     branch = project.history.branch if project.history is not None else None
     branches = [name for name, released in project.config.labels.items() if released == label]
     if branch is not None and branches and branch not in branches:
         return f"git switch {shlex.quote(branches[0])}"
-    return shlex.join(["promptsync", "deploy", *names, *([] if branch in branches else ["--label", label])])
-
-
-def delete_command(name: str, label: str) -> str:
-    """Return the command that deletes a governed label of a prompt, so that it is no longer live."""
-    return f"promptsync label delete {shlex.join([name, label])} --skip-checks"
+    return "promptsync deploy" + ("" if branch in branches else f" --label {shlex.quote(label)}")
 
 
 def list_labels(registry: Registry, names: Iterable[str]) -> list[Label] | None:

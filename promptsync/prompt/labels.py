@@ -112,5 +112,5 @@ def check_release_label(label: str, command: str) -> None:
     if not is_own(label):
         raise UsageError(
             f"{label!r} belongs to another label and moves with it",
-            hint=f"{command} --label {shlex.quote(label.rpartition('.')[0] or 'prod')}",
+            hint=f"{command} --label {shlex.quote(label.rpartition('.')[0] or 'LABEL')}",
         )

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from promptsync.compare.content import content_of, has_text
 from promptsync.compare.git_state import needs_backup
+from promptsync.compare.released import release_labels
 from promptsync.compare.snapshot import Item
 from promptsync.errors import Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.files.cache import Entry
@@ -141,12 +142,10 @@ class _Push:
             try:
                 self._results[action.name] = do(action)
             except RemoteError as error:
-                ending, reason = Ending.FAILED, error.message
-                if isinstance(error, FateUnknown):
-                    ending = Ending.UNKNOWN
-                elif isinstance(error, Rejected) and (archived := action.item.archived) is not None:
-                    page = self._project.registry.page(archived)
-                    reason += f"; restore it at {page}" if page else ""
+                ending = Ending.UNKNOWN if isinstance(error, FateUnknown) else Ending.FAILED
+                archived = action.item.archived if isinstance(error, Rejected) else None
+                page = self._project.registry.page(archived) if archived is not None else ""
+                reason = f"{error.message}; restore it at {page}" if page else error.message
                 self._results[action.name] = Result(action.name, ending, reason, error=error)
             self._ended.add(action.name)
             self._project.progress(what, len(self._ended), len(self._plan.actions))
@@ -265,7 +264,7 @@ class _Push:
             change = LabelChange(
                 name, labelled.template_id, label, old.get(name), labelled.version, is_on_hold=held
             )
-            if reason := _doubt(change, result):
+            if reason := _doubt(self._project, change, result):
                 receipt.labels.append(ChangedLabel(change, "stayed", reason))
                 message = f"{label!r} of {name!r} was not moved: {reason}"
                 refused = Refused(message, hint="promptsync label list", code="label-not-moved")
@@ -339,7 +338,7 @@ def _published(action: Action, version: int, template_id: int) -> Result:
     )
 
 
-def _doubt(change: LabelChange, result: Result | None) -> str:
+def _doubt(project: Project, change: LabelChange, result: Result | None) -> str:
     """Why a label should not move; empty when it should."""
     if result is not None and result.ending is not Ending.PUBLISHED:
         return result.reason
@@ -347,7 +346,8 @@ def _doubt(change: LabelChange, result: Result | None) -> str:
         return f"it is at v{change.old} already, and a push never moves a label back"
     if change.is_on_hold:
         how = f"rolled back to v{change.old}" if change.old is not None else "removed"
-        again = f"promptsync deploy {shlex.quote(change.name)} --again"
+        option = [] if release_labels(project) == [change.label] else ["--label", change.label]
+        again = shlex.join(["promptsync", "deploy", change.name, *option, "--again"])
         return f"it was {how}; {again} checks and releases it"
     return ""
 
@@ -383,8 +383,8 @@ def _read_back(project: Project, action: Action, result: Result, listed: Version
     if archived is not None and result.template_id != archived.template_id:
         # PromptLayer has no operation that restores a prompt, and what a publish does is not documented.
         why = "a new prompt: the registry kept the old versions and labels archived"
-        live = [f"; {deploy_command(project, label)} releases it" for label in action.released]
-        return replace(result, reason="".join([why, *live[:1]]))
+        how = [f"; {deploy_command(project, label)} releases it" for label in action.released]
+        return replace(result, reason="".join([why, *how[:1]]))
     # What number a restored version gets differs from registry to registry.
     if action.kind is not Kind.RESTORE and number != action.next:
         others = range(action.next or 0, number)

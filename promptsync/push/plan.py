@@ -30,9 +30,10 @@ from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.yaml.load import check_valid
 from promptsync.history.mark import check_message, identity, make_mark, parse_mark, with_mark
+from promptsync.labels.plan import delete_command
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
-from promptsync.project.versions import check_changeable, delete_command, deploy_command, list_labels
+from promptsync.project.versions import check_changeable, deploy_command, list_labels
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import check_release_label, is_own
 from promptsync.prompt.prompt import Problem, Version, tag_set

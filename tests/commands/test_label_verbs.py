@@ -68,7 +68,7 @@ REFUSALS: dict[tuple[int, str], str] = {
     (2, "promptsync log refund"): "label set refund new --version 9",
     (2, "--help"): "label set refund new --version 0; label set refund",
     (2, "a word, such as prod"): "label set refund ' '; promote prod ' '",
-    (2, "promote staging prod"): "promote prod prod",
+    (2, "promptsync label list"): "promote prod prod",
     (2, "promptsync label move refund@N live"): "promote prod live refund@1",
     (2, "no prompt in scope has the label 'staging'"): "promote staging prod",
     (2, "--force needs the names of the prompts"): "promote prod live --force",
@@ -199,6 +199,9 @@ ONLY: list[tuple[str, dict[str, int], int, str]] = [
     ("labels: {main: prod, next: staging}\n", {"prod": 2, "prod_previous": 1}, 2, "prod or staging"),
     ("", {"prod": 2, "prod_previous": 1, "staging": 3}, 2, "prod or staging"),
     ("", {}, 2, "specify the label with --label"),
+    # after a release to staging alone, or the first one to prod
+    ("labels: {main: prod}\n", {"staging": 3, "staging_previous": 2}, 2, "specify the label: staging"),
+    ("labels: {main: prod}\n", {"prod": 2, "staging": 3, "staging_previous": 2}, 2, "the label: staging"),
 ]
 
 
@@ -208,9 +211,10 @@ def test_a_rollback_takes_the_only_label_there_is(here: World) -> None:
         here.put("promptsync.yaml", before + config)
         only(here, "refund", **labels)
         ran = here.says(code, words, "rollback", "refund")
-        assert here.label("refund", "prod") == (None if not labels else 2 if code else 1)
+        assert here.label("refund", "prod") == (labels.get("prod") if code else 1)
         if code and labels:
-            assert ran.err.endswith(" rollback refund --label=prod\n")
+            label = "prod" if "prod" in words else "staging"
+            assert ran.err.endswith(f" rollback refund --label={label}\n")
 
 
 # -- Governed labels: other verbs move them, and a promotion of what failed its checks needs a yes -------
@@ -262,11 +266,11 @@ def staged(world: World) -> None:
 
 
 GOVERNED = {  # what fits, with which hint
-    "label move a prod": "promptsync deploy a",
+    "label move a prod": "promptsync deploy",
     "label move a:staging prod": "promptsync promote staging prod a",
-    "label move * prod --to 2": "promptsync deploy a b",
+    "label move * prod --to 2": "promptsync deploy",
     "label move b@1 prod --force": "promptsync rollback b --label prod",
-    "label set c prod": "promptsync deploy c",
+    "label set c prod": "promptsync deploy",
     "label set c:staging prod": "promptsync promote staging prod c",
     "label delete a prod": "promptsync label delete a prod --skip-checks",
 }

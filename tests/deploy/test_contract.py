@@ -86,7 +86,7 @@ def test_an_accepted_break_is_released(world: World, more: dict[str, Any], flags
 def test_what_the_live_version_needs_already_excuses_no_second_break(world: World) -> None:
     breaks(world, needs="app >= 2")
     world.ok("push")
-    world.ok("label", "move", "refund", "prod")
+    world.ok("label", "move", "refund", "prod", "--skip-checks", "--yes")
     assert planned(world) == {}  # as after a deploy that was stopped half way
     world.ok("deploy")
     second = "About {order} for {customer} in {country}"
@@ -180,7 +180,8 @@ def test_a_version_under_a_label_that_was_moved_by_hand_counts(world: World) -> 
 def test_a_label_is_moved_past_a_break_only_by_someone_who_says_so(world: World) -> None:
     breaks(world)
     world.ok("push")
-    how = ("label", "move", "refund", "prod")
+    world.point("refund", staging=2)
+    how = ("promote", "staging", "prod")
     for more in ((), ("--skip-checks",)):
         hint = "hint: promptsync deploy refund --label prod --breaking refund"
         assert "breaks applications: " in world.says(3, hint, *how, *more).err

@@ -106,7 +106,7 @@ def test_what_is_on_hold_stays_so_below_an_edit_or_a_text_that_was_not_released(
 
 def test_a_label_that_was_removed_comes_back_by_itself_only_if_promptsync_deleted_it(two_live: World) -> None:
     for writes in range(1, 4):  # prod.previous and prod.released, then prod
-        killed(two_live, writes, "label", "delete", "a", "prod", "--yes")
+        killed(two_live, writes, "label", "delete", "a", "prod", "--skip-checks", "--yes")
         assert on_hold(two_live) == [] and two_live.label("a", "prod") == 2
     two_live.remove_label("a", "prod")
     change(two_live, "welcome", "b")
@@ -248,7 +248,7 @@ def test_what_somebody_released_while_a_request_waited_for_its_retry_stays(relea
 
 @pytest.mark.parametrize(
     ("method", "command"),
-    [("PATCH", "deploy"), ("DELETE", "label delete a prod"), ("POST", "label set a beta")],
+    [("PATCH", "deploy"), ("DELETE", "label delete a prod --skip-checks"), ("POST", "label set a beta")],
 )
 def test_a_write_whose_response_is_lost_is_unknown(released: World, method: str, command: str) -> None:
     """The registry carries it out, and rejects everything from then on."""

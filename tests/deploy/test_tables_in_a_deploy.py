@@ -261,5 +261,6 @@ def test_what_ran_on_the_echo_model_has_no_score(released: World) -> None:
     released.write("a", "Thank you, {name}", commit="No model, so it is the echo")
     assert "ran on the echo model" in released.ok("deploy", "--breaking", "a").out
     released.point("a", prod=1)
-    moved = released.run("label", "move", "a", "prod", "--version", "2", "--dry-run", "--json").document
+    released.point("a", staging=2)
+    moved = released.run("promote", "staging", "prod", "--dry-run", "--json").document
     assert "thanks ran on the echo model" in moved["warnings"][0]["reason"]

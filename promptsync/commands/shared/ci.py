@@ -70,8 +70,8 @@ def label_of_branch(session: Session, project: Project, *, merged: bool = False)
     if not labels:
         raise UsageError(
             f"no label to release to: {project.config.path.name} has no labels:",
-            hint=f"promptsync deploy --label prod\nadd to {project.config.path.name}: "
-            f"labels: {{{branch or 'main'}: prod}}",
+            hint=f"promptsync deploy --label LABEL\nadd to {project.config.path.name}: "
+            f"labels: {{{branch or 'main'}: LABEL}}",
             code="no-label",
         )
     known = ", ".join(f"{name}: {label}" for name, label in labels.items())

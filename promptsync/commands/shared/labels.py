@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from promptsync.checks.verdicts import Verdict, is_governed, warnings_of
+from promptsync.checks.verdicts import Verdict, warnings_of
 from promptsync.commands.shared.action import carry_out
 from promptsync.commands.shared.groups import flag
 from promptsync.commands.shared.session import Session
@@ -116,7 +116,7 @@ def _checked(
 
 def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused | None:
     """Return why governed labels may not move up: the checks in the configuration are not committed."""
-    label = next((change.label for change in up if is_governed(project, change.label)), None)
+    label = next((change.label for change in up if project.governs(change.label)), None)
     places = uncommitted_config(project) if label is not None else []
     if not places:
         return None
