@@ -20,7 +20,6 @@ from promptsync.compare.released import Pins, Unreleased, find_pins, release_lab
 from promptsync.compare.snapshot import Item, Snapshot, State, find_passed_over, matching
 from promptsync.files.yaml.load import text_of
 from promptsync.history.mark import parse_mark
-from promptsync.labels.plan import delete_command
 from promptsync.project.project import Project
 from promptsync.project.versions import RoutedLabel, deploy_command, routed_labels
 from promptsync.prompt.additions import added_fields
@@ -373,6 +372,8 @@ def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]
     if state is State.DELETED_LOCALLY:
         live = next(filter(project.governs, (snapshot.labels or {}).get(item.name, {})), None)
         if live is not None and item.deletion_committed:  # no push archives it
+            from promptsync.labels.plan import delete_command  # imported only here, because it is rare
+
             undo = f"promptsync pull {shlex.quote(item.name)}"
             return output.name(f"{delete_command(item.name, live)}, or {undo}"), f"{what}, under {live}"
         return _ADVICE[state] if item.deletion_committed else "", what
