@@ -248,7 +248,7 @@ def test_the_api_that_a_registry_names_is_no_difference_and_another_one_is(
     assert "api_type: responses" in world.path(name).read_text("utf-8")
     world.commit()
     assert world.ok("push", "--json").document["published"] == []
-    world.says(3, f"api_type was {api}, is responses", "deploy", "--label", "prod", "-y")
+    world.says(3, "api_type was chat-completions, is responses", "deploy", "--label", "prod", "-y")
     world.edit(name, "  api_type: responses\n", "")
     assert world.states()[name] == "ahead"
 
