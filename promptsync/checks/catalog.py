@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
@@ -154,14 +154,20 @@ def pick(items: Sequence[ItemT], wanted: str, kind: Kind, url: str) -> ItemT:
     return matches[0]
 
 
-def score_of(raw: object) -> float | None:
-    """Return the number in a registry's score: bare, or under ``overall_score`` or ``score``."""
+def score_of(raw: object, most: int = 100) -> float | None:
+    """Return the number in a registry's score: bare, or under ``overall_score`` or ``score``.
+
+    Raises ``RemoteError`` for a score that is not from 0 to ``most``.
+    """
     # The score of a report is a mapping or a bare number, depending on the operation.
     if isinstance(raw, Mapping):
-        scores = (score_of(raw.get(key)) for key in ("overall_score", "score"))
+        scores = (score_of(raw.get(key), most) for key in ("overall_score", "score"))
         return next((score for score in scores if score is not None), None)
-    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
         return None
+    if not 0 <= round(raw, 6) <= most:  # what was computed may be a little above
+        score = shortened(raw)
+        raise RemoteError(f"the registry returned the score {score}, not 0 to {most}", code="bad-answer")
     return float(raw)
 
 

@@ -93,7 +93,8 @@ class Run(Struct, frozen=True, kw_only=True):
 
     Tables: ``table_id`` and ``sheet_id`` take the place of ``item_id`` and ``id``; ``sheet`` is the title.
     ``origin`` is what it was run for, such as ``pull request 12``; ``reused`` says that it is an earlier run.
-    ``verdict`` is that of the scorecard, such as ``fail``, and ``cost`` is in dollars.
+    ``verdict`` is that of the scorecard, such as ``fail``, ``cost`` is in dollars, and ``completed_at`` is a
+    time of the registry.
 
     Agents: ``variables`` and ``at`` are what it is started with, ``outputs`` are those of its nodes.
     """
@@ -129,6 +130,7 @@ class Run(Struct, frozen=True, kw_only=True):
     origin: str = ""
     reused: bool = False
     cost: float | None = None
+    completed_at: str | None = None
 
     variables: Mapping[str, Any] = {}
     at: At = LATEST

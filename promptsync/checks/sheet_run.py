@@ -212,33 +212,36 @@ def read_result(
                 index,
                 inputs,
                 cell_text_of(cells[definition.output]),
-                _share(result.get("aggregate_score")),
+                score_of(result.get("aggregate_score"), most=1),
                 verdict if verdict in _VERDICTS else "error",
             )
         )
         if rows[-1].verdict == "error" and not reasons:
             reasons = [Cell(index + 1, "scorecard", text(result, "error_summary") or "not scored")]
         failed += reasons
-    score = _share(calculation.get("aggregate_score"))
     return replace(
-        run,
-        status=Status.COMPLETED,
+        scored_run(run, calculation),
         rows=tuple(rows),
         ended=run.cells,
         failed=len(failed),
         failed_cells=tuple(failed[:MOST_SHOWN]),
+        cost=round(sum(cost), 6) if cost else None,
+    )
+
+
+def scored_run(run: Run, calculation: Mapping[str, Any], scored: Iterable[Mapping[str, Any]] = ()) -> Run:
+    """Return a run with what its calculation says; rows that it could not score count as failed."""
+    score = score_of(calculation.get("aggregate_score"), most=1)
+    return replace(
+        run,
+        status=Status.COMPLETED,
+        failed=sum((text(row, "aggregate_verdict") or "").lower() not in _VERDICTS for row in scored),
         score=None if score is None else round(100 * score, 6),
         verdict=(text(calculation, "aggregate_verdict") or "").lower(),
-        cost=round(sum(cost), 6) if cost else None,
         model=text(calculation, "model"),
+        completed_at=text(calculation, "completed_at"),
     )
 
 
 def _status(raw: Mapping[str, Any]) -> str:
     return (text(raw, "status") or "").lower()
-
-
-def _share(raw: object) -> float | None:
-    """Return a score from 0 to 1; any other is none."""
-    score = score_of(raw)
-    return score if score is not None and 0 <= score <= 1 else None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 import pytest
 from checking import Bench, agent
 from clock import Clock
 from msgspec.structs import replace
+from mutations import mutated
+from scripted_registry import Seen
 
 from promptsync.checks import runs as module
 from promptsync.checks.assignment import Check
@@ -29,8 +32,28 @@ def run(bench: Bench, *names: str) -> list[Run]:
 def test_only_a_number_is_a_score() -> None:
     nested = {"overall_score": {"score": 7}}
     assert [score_of(raw) for raw in (80, {"overall_score": None, "score": 50.5}, nested)] == [80, 50.5, 7]
-    # None of these is below any minimum, so they must not count as scores.
-    assert [score_of(raw) for raw in (float("nan"), float("inf"), True, "80")] == [None] * 4
+    assert [score_of(raw) for raw in (True, "80", None)] == [None] * 3
+
+
+IMPOSSIBLE = [(101, "101"), (-1, "-1"), (10**400, "1" + "0" * 17 + "..." + "0" * 19), (float("nan"), "nan")]
+
+
+def test_a_score_outside_of_its_scale_is_an_error_that_names_it(bench: Bench) -> None:
+    for raw, shown in IMPOSSIBLE:
+        with pytest.raises(RemoteError, match=f"the score {shown}, not 0 to 1$"):
+            score_of(raw, most=1)
+    assert score_of(1.0000000000000002, most=1)  # a mean may be rounded up
+    for raw, shown in IMPOSSIBLE[:3]:
+        bench.world.faults = [mutated(partial(rescored, raw), "GET")]
+        error = bench.run(Check("evaluation", "quality")).error
+        assert isinstance(error, RemoteError) and f"the score {shown}, not 0 to 100" in error.message
+
+
+def rescored(score: object, _: Seen, body: Any) -> Any:
+    """Put another score into a report."""
+    if "report" in body:
+        body["report"]["score"] = score
+    return body
 
 
 def test_an_unknown_label_starts_no_agent_and_missing_variables_are_a_warning(bench: Bench) -> None:

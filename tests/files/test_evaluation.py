@@ -106,6 +106,8 @@ def test_rows_in_a_file(tmp_path: Path, name: str, text: str | bytes, rows: list
             " {title: S, type: X, config: {variable_mappings: {v: S}}}]}",
             ["2:43: The title 'S' is used twice.", "2:91: S: no column above has the title 'S'."],
         ),
+        (f"rows: [{{a: 1}}]\nscorecard: {{steps: [{{title: S, type: X, weight: {10**400}}}]}}", [
+            f"2:41: scorecard.steps[0].weight: {10**400} is greater than the maximum of 1000000."]),
         ("rows: x.txt", ["1:1: rows: 'x.txt' is not the name of a .csv or .jsonl file beside this one."]),
         ("rows: 'a\\x.csv'", [
             "1:1: rows: 'a\\\\x.csv' is not the name of a .csv or .jsonl file beside this one."]),
