@@ -79,7 +79,7 @@ class Content(Struct, frozen=True, dict=True):
             named = repr(name) if name == title else f"{name!r}, from the column {title!r}"
             raise UsageError(
                 f"{self.text.name} has the variable {named}, but {definition.place} has no such column",
-                hint="add that column, or map the variable to another one",
+                hint="promptsync lint\nadd that column, or map the variable to another one",
             )
         config = {key: value for key, value in prompt.config.items() if key not in _TEMPLATES}
         prompt = Column(prompt.title, PROMPT, {**config, VARIABLES: variables})

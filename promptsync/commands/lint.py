@@ -16,7 +16,7 @@ from promptsync.commands.shared.options import format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
-from promptsync.files.evaluation import FOLDER, scan_evaluations
+from promptsync.files.evaluation import FOLDER, scan_evaluations, unread_evaluations
 from promptsync.files.prompt_file import Worktree, scan
 from promptsync.files.schema import suggestion
 from promptsync.files.yaml import load as yaml_load
@@ -145,6 +145,7 @@ def _check(path: Path, selected: set[Path] | None, deleted: bool = False) -> Che
     if selected is None or any(place.is_relative_to(config.root / FOLDER) for place in selected):
         evaluations, broken = scan_evaluations(config.root)
         problems += [*broken, *_of_evaluations(config, worktree, evaluations)]
+        problems += unread_evaluations(config.root)
         files += len(evaluations) + len({problem.path for problem in broken})
     return sorted(replace(problem, path=str(config.root / problem.path)) for problem in problems), files
 
@@ -191,10 +192,12 @@ def _of_evaluations(config: Config, worktree: Worktree, files: Sequence[Evaluati
     for entry in config.checks:
         tables.setdefault(entry.get("table", ""), []).append(entry["match"])
         tables.setdefault(entry.get("cases", ""), [])  # an agent gets the rows, and no prompt does
-    templates = {name: file.prompt.template for name, file in worktree.files.items()}
-    known, names = KnownPrompts(templates), {*templates, *worktree.broken.values()}
+    for name, prompt in worktree.files.items():
+        for evaluation in prompt.local.evaluations:
+            tables.setdefault(evaluation, []).append(name)
+    prompts, names = worktree.files, {*worktree.files, *worktree.broken.values()}
     for file in files:
-        for rule, keypath, message, hint in check_evaluation(file, known, names, tables.get(file.name)):
+        for rule, keypath, message, hint in check_evaluation(file, prompts, names, tables.get(file.name)):
             place = yaml_load.position(file.text, keypath)
             yield Problem(file.path, *place, rule, message, RULES[rule].severity, hint)
 

@@ -6,8 +6,11 @@ import codecs
 import csv
 import io
 import json
+import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -19,6 +22,7 @@ from promptsync.files.yaml import load as yaml_load
 from promptsync.files.yaml.load import NESTING, InvalidFile, check_valid, decode
 from promptsync.prompt.evaluation import EvaluationFile, sources
 from promptsync.prompt.limits import checked_depth
+from promptsync.prompt.names import SUFFIXES as YAML
 from promptsync.prompt.prompt import KeyPath, Problem
 
 FOLDER: Final = "evaluations"
@@ -56,6 +60,26 @@ def scan_evaluations(root: Path) -> tuple[tuple[EvaluationFile, ...], list[Probl
             at = yaml_load.position(file.text, ("name",))
             problems.append(Problem(path, *at, "evaluation", message, hint=hint))
     return tuple(files.values()), problems
+
+
+_SIGNS: Final = [
+    re.compile(rf'^({key})\s*:|"({key})"\s*:'.encode(), re.M) for key in ("rows", "scorecard|min_score")
+]
+"""Keys that together declare an evaluation, at the top of YAML or anywhere in JSON."""
+
+
+def unread_evaluations(root: Path) -> Iterator[Problem]:
+    """Yield what looks like an evaluation that nothing reads, in ``root`` and its directories ``eval*``."""
+    for place in sorted([*root.glob("*.*"), *root.glob("[Ee]val*/**/*.*")]):
+        path = place.relative_to(root)
+        if path.suffix not in ((".json",) if path.parts[0] == FOLDER else (*YAML, ".json")):
+            continue
+        with suppress(InvalidFile):
+            data = read(place, path.as_posix())
+            if all(sign.search(data) for sign in _SIGNS):
+                message = f"Nothing reads this evaluation, because it is not a {YAML[0]} file in {FOLDER}/."
+                move = shlex.join(["mv", path.as_posix(), f"{FOLDER}/{path.stem}{YAML[0]}"])
+                yield Problem(path.as_posix(), 1, 1, "evaluation-unread", message, "warning", move)
 
 
 def parse(data: bytes, path: str, top: Path) -> EvaluationFile:

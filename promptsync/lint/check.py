@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,8 @@ from promptsync.lint import references, structure, text
 from promptsync.lint.rules import KnownPrompts, Subject
 from promptsync.prompt.evaluation import EvaluationFile, enough_rows
 from promptsync.prompt.names import look
-from promptsync.prompt.prompt import MAX_NAME, KeyPath, Problem, leaves
-from promptsync.prompt.snippets import FENCE, LABEL_PIN, VERSION_PIN
+from promptsync.prompt.prompt import MAX_NAME, KeyPath, Problem, leaves, line_and_column
+from promptsync.prompt.snippets import FENCE, LABEL_PIN, VERSION_PIN, rendered_in
 from promptsync.prompt.template import template_variables
 
 if TYPE_CHECKING:
@@ -81,11 +82,15 @@ def _among(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem
 
 
 def check_evaluation(
-    file: EvaluationFile, known: KnownPrompts, names: Collection[str], patterns: Sequence[str] | None
+    file: EvaluationFile,
+    files: Mapping[str, PromptFile],
+    names: Collection[str],
+    patterns: Sequence[str] | None,
 ) -> Iterator[tuple[str, KeyPath, str, str]]:
     """Yield the rule, place, message and hint of each problem of a file among the prompts with these names.
 
-    ``patterns`` are those of the prompts for which ``checks:`` names it, ``None`` if it does not.
+    ``patterns`` are those of the prompts for which ``checks:`` or a prompt file names it, ``None`` if none
+    does. ``files`` are those of the prompts, as far as they can be read.
     """
     if not file.prompts and patterns is None:
         hint = f"Set prompts: here, or table: {file.name} in checks: of promptsync.yaml."
@@ -101,6 +106,7 @@ def check_evaluation(
         message = f"max_drop {file.max_drop:g} takes {enough} rows, but there are {len(file.rows)}."
         hint = "Add rows, or remove max_drop: with too few, each change of a live prompt fails."
         yield "evaluation-few-rows", ("max_drop",), message, hint
+    known = KnownPrompts({name: user.prompt.template for name, user in files.items()})
     variables: dict[str, str] = {}
     for name, template in known.templates.items():
         if any(fnmatchcase(name, pattern) for pattern in (*file.prompts, *(patterns or ()))):
@@ -109,7 +115,8 @@ def check_evaluation(
     for variable, prompt in variables.items():
         if file.variables.get(variable, variable) not in file.inputs:
             message = f"The rows have no column for the variable {variable!r} of {prompt}."
-            hint = "Add the column, or name another one in variables:."
+            place = _place_of(variable, files[prompt], files)
+            hint = f"Add the column, name another one in variables:, or correct {place}."
             yield "evaluation-missing-variable", ("rows",), message, hint
     if not variables:
         return
@@ -124,3 +131,15 @@ def check_evaluation(
             message = f"Nothing uses the column {title!r} of the rows."
             hint = "Map it to a variable in variables:, use it in a step, or remove it."
             yield "evaluation-unused-column", ("rows",), message, hint
+
+
+def _place_of(variable: str, file: PromptFile, files: Mapping[str, PromptFile]) -> str:
+    """Return the file, line and column where a prompt, or a snippet of it, first uses a variable."""
+    use = re.compile(rf"\{{[^{{}}]*\b({re.escape(variable)})\b")
+    users = [file]
+    for user in users:
+        if match := use.search(user.text):
+            return ":".join(map(str, (user.path, *line_and_column(user.text, match.start(1)))))
+        used = (files.get(reference.name) for reference in rendered_in(user.prompt.template))
+        users += [snippet for snippet in used if snippet is not None and snippet not in users]
+    return file.path

@@ -36,6 +36,7 @@ _RULES: Final = (
     Rule("evaluation-few-rows", "warning", "The rows of an evaluation are too few for its max_drop."),
     Rule("evaluation-missing-variable", "error", "The rows of an evaluation lack a variable of a prompt."),
     Rule("evaluation-no-prompt", "error", "An evaluation names a prompt that has no file."),
+    Rule("evaluation-unread", "warning", "A file looks like an evaluation, and nothing reads it."),
     Rule("evaluation-unscored", "error", "The scorecard of an evaluation has no steps."),
     Rule("evaluation-unused", "warning", "No prompt uses the evaluation."),
     Rule("evaluation-unused-column", "warning", "Nothing uses a column or variable of an evaluation."),

@@ -323,6 +323,40 @@ def test_what_an_evaluation_lacks(world: World) -> None:
     assert lints(world, files) == []
 
 
+UNREAD = "1:1: warning: Nothing reads this evaluation, because it is not a .yaml file in evaluations/."
+
+
+def test_an_evaluation_that_nothing_reads_is_named(world: World) -> None:
+    whole = f"{QUESTION}{WHOLE}"
+    places = ("evaluation/z.yaml", "evaluations/y.json", "evals/old/x.yml", "lost.yaml")
+    others = {
+        "evals/data.json": '{"rows": []}',
+        "src/a.yaml": whole,
+        "evaluations/r.jsonl": whole,
+        "n.json": "{",
+    }
+    found = lints(world, {**dict.fromkeys(places, whole), **others})
+    assert found == [f"{place}:{UNREAD} [evaluation-unread]" for place in sorted(places)]
+    assert f"    hint: mv {places[0]} evaluations/z.yaml\n" in world.ok("lint").out
+    # A prompt file names an evaluation, too.
+    files = {
+        "evaluations/x.yaml": whole,
+        "prompts/support/sort.yaml": "evaluations: [x]\ncontent: '{question}'\n",
+    }
+    assert not [line for line in lints(world, files) if line.startswith("1:1")]
+
+
+def test_a_misspelt_variable_is_shown_where_the_prompt_and_its_snippet_use_it(world: World) -> None:
+    sort = "template_format: jinja2\nmessages:\n- role: user\n  content: |\n    Sort\n    {{ quesion }}.\n"
+    files = {"evaluations/x.yaml": f"prompts: ['*r*']\n{QUESTION}{WHOLE}", "prompts/sort.yaml": sort}
+    assert len(lints(world, files)) == 2
+    out = world.run("lint").out
+    for place in ("prompts/sort.yaml:6:8", "prompts/tone.yaml:2:16"):
+        assert f"Add the column, name another one in variables:, or correct {place}.\n" in out
+    done = world.exits(2, "eval", "run", "x", "--prompt", "sort")
+    assert "evaluations/x.yaml has no such column" in done.err and "hint: promptsync lint\n" in done.err
+
+
 def test_files_that_a_hook_passes(world: World) -> None:
     files = {
         "evaluations/x.yaml": f"prompts: support/sort\nrows: x.csv\n{WHOLE}",
