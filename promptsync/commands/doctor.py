@@ -18,6 +18,8 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from promptsync import __version__
+from promptsync.checks.assignment import limits_in, select_checks
+from promptsync.checks.catalog import list_evaluations, list_tables
 from promptsync.commands.shared.groups import flag
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import conflict_of
@@ -26,10 +28,10 @@ from promptsync.files.config import FILE_NAME, Config, find, load
 from promptsync.files.disk import DIRECTORY, present_text
 from promptsync.files.git.repository import Repository
 from promptsync.files.prompt_file import scan
-from promptsync.files.yaml.load import text_of
+from promptsync.files.yaml.load import InvalidFile, text_of
 from promptsync.project.project import Project, connect
 from promptsync.registry.address import LOCAL, address, checked_key
-from promptsync.registry.protocol import Capabilities, Timeouts
+from promptsync.registry.protocol import Capabilities, Registry, Timeouts
 from promptsync.setup.scaffold import JOBS
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -214,11 +216,27 @@ def _registry(project: Project, offline: bool) -> Iterator[Finding]:
             listed = f"it listed {output.count(len(prompts), 'prompt')} in {seconds:.2f} s{workspace}"
             yield Finding("registry", "ok", listed)
             yield _dialect(registry.capabilities(prompts[0]) if prompts else None)
+            yield from _checks(project, registry)
     except PromptsyncError as problem:
         is_key = problem.code in ("unauthorized", "forbidden")
         waited = "; promptsync waited once and gave up" if problem.code == "rate-limited" else ""
-        name = "key-accepted" if is_key else "registry"
+        name = "key-accepted" if is_key else "checks" if isinstance(problem, InvalidFile) else "registry"
         yield Finding(name, "error", problem.message + waited, problem.hint, problem.details)
+
+
+def _checks(project: Project, registry: Registry) -> Iterator[Finding]:
+    """Check that the registry has the evaluations and tables that files and ``checks:`` name."""
+    files = scan(project.root, project.config.prompts).files
+    assigned = select_checks(files, files, project.config, project.evaluations).of("table", "evaluation")
+    named = {(check.kind, check.name) for check in (*assigned, *limits_in(project.config))}
+    named -= {("table", file.name) for file in project.evaluations}
+    if not named:
+        return
+    known = {("evaluation", key) for item in list_evaluations(registry) for key in (item.name, str(item.id))}
+    known |= {("table", key) for table in list_tables(registry) for key in table.values()}
+    if missing := [f"{kind} {name!r}" for kind, name in sorted(named - known)]:
+        message = f"the registry lacks {output.count(len(missing), 'check')} that files or checks: name"
+        yield Finding("checks", "error", message, "promptsync eval list", tuple(missing))
 
 
 def _key(project: Project) -> Finding:

@@ -68,6 +68,17 @@ def test_a_healthy_setup_has_no_problems(healthy: World) -> None:
     assert everything(healthy.root.parent) == before
 
 
+def test_checks_that_the_registry_lacks_are_named(healthy: World) -> None:
+    healthy.put("evaluations/own.yaml", "rows: [{name: Ada}]\n")
+    entries = ("evaluation: gone", "table: own", "table: nowhere", "table: there")
+    healthy.call("POST", "/api/public/v2/tables", {"title": "there"})
+    healthy.configure(f"checks: [{', '.join(f'{{match: x, {entry}}}' for entry in entries)}]")
+    healthy.put("prompts/a.yaml", "evaluations: [missing, own]\nmessages: [{role: user, content: Hi}]\n")
+    finding = looked(healthy, code=1)["checks"]
+    assert finding["details"] == ["evaluation 'gone'", "evaluation 'missing'", "table 'nowhere'"]
+    assert finding["fix"] == "promptsync eval list"
+
+
 # -- the configuration --------------------------------------------------------------------------------------
 
 
