@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from promptsync.checks.assignment import Check, select_checks
 from promptsync.checks.catalog import prompt_of
 from promptsync.checks.comparison import Comparison, compare
 from promptsync.checks.content import Content
 from promptsync.checks.definition import read_table, title_of, with_outputs
 from promptsync.checks.results import CheckResult, CheckResults, Standard, judge
 from promptsync.checks.runs import TIMEOUT, Run, Status, follow
-from promptsync.checks.sheet_run import MOST_SHOWN, SheetRun, explained, read_result
+from promptsync.checks.sheet_run import MOST_SHOWN, SheetRun, explained, read_result, scored_run
 from promptsync.checks.tested_text import TestedText, Wanted
 from promptsync.errors import Refused, RemoteError, UsageError
 from promptsync.parallel import mapped
@@ -34,6 +35,8 @@ _TAKEN_UP: Final = 24.0
 """How many hours old a sheet may be that was begun and has no score yet."""
 NO_ORIGIN: Final = "promptsync"
 """The name of a scorecard, which must have one, if no origin was passed."""
+_LIVE: Final = ", live version"
+"""How the name of the scorecard of a live version ends, which is there to compare with."""
 
 
 class TablePlan(Struct, frozen=True):
@@ -173,7 +176,7 @@ def _state(registry: Registry, run: Run, content: Content, oldest: float) -> Run
         if is_stale or is_echo or age(calculation, "completed_at") > oldest:
             return run
         scored = registry.tables.scored_rows(place, text(calculation, "id") or "")
-        name = text(scorecard, "name") or ""
+        name = (text(scorecard, "name") or "").removesuffix(_LIVE)
         origin = "" if name == NO_ORIGIN else name
         past = read_result(replace(run, origin=origin, reused=True), content, rows, calculation, scored)
         if not past.failed and past.score is not None:
@@ -196,7 +199,11 @@ def check_tables(project: Project, wanted: Sequence[Wanted] | TablePlan, standar
     if plan.refusal is not None:
         raise plan.refusal
     origin = standard.origin or NO_ORIGIN
-    runs = [run if run.reused else replace(run, origin=origin) for run in plan.runs]
+    tested = {own for own, _ in plan.pairs}
+    runs = [
+        run if run.reused else replace(run, origin=origin if index in tested else f"{origin}{_LIVE}")
+        for index, run in enumerate(plan.runs)
+    ]
     interrupted = not _run(project, plan, runs, standard.timeout)
     standard = replace(standard, fails_on_noise=project.config.fails_on_noise)
     judged = [_judged(plan, index, runs, standard) for index in range(len(plan.wanted))]
@@ -216,6 +223,24 @@ def past_results(project: Project, wanted: Sequence[Wanted]) -> list[CheckResult
         _judged(plan, index, plan.runs, standard) if unknown.isdisjoint(pair) else None
         for index, pair in enumerate(plan.pairs)
     ]
+
+
+def last_result(project: Project, name: str, table_id: str) -> CheckResult | None:
+    """Return how the newest run of an evaluation file ended, if any; ``max_drop`` is left out."""
+    tables = project.registry.tables
+    for sheet in newest_first(tables.sheets(table_id)):
+        place, prompt = SheetId(table_id, str(sheet.get("id"))), prompt_of(title_of(sheet))
+        read = tables.scorecard(place) if prompt is not None else {}
+        if prompt is None or (text(as_mapping(read.get("scorecard")), "name") or "").endswith(_LIVE):
+            continue
+        checks = select_checks([prompt], {}, project.config, project.evaluations).of("table")
+        check = next((check for check in checks if check.name == name), Check("table", name, (prompt,)))
+        run = Run(kind="table", name=name, status=Status.RUNNING)
+        calculation = as_mapping(read.get("latest_calculation"))
+        if text(calculation, "status") == "completed":
+            run = scored_run(run, calculation, tables.scored_rows(place, text(calculation, "id") or ""))
+        return judge(check, run, Standard(allow_unscored=True))
+    return None
 
 
 def _run(project: Project, plan: TablePlan, runs: list[Run], timeout: float) -> bool:

@@ -12,17 +12,19 @@ from promptsync.checks.assignment import choose_named, limits_in, select_checks
 from promptsync.checks.catalog import Evaluation, list_evaluations, list_tables, table_hint
 from promptsync.checks.comparison import noise
 from promptsync.checks.definition import pull_table
-from promptsync.checks.results import Standard
+from promptsync.checks.results import CheckResult, Standard
 from promptsync.checks.run_checks import show_run
+from promptsync.checks.tables import last_result
 from promptsync.commands.shared import checks
 from promptsync.commands.shared.groups import flag, option
 from promptsync.commands.shared.options import SCORE, timeout_option
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
 from promptsync.files.prompt_file import scan
-from promptsync.show.checks import noise_body, noise_lines
+from promptsync.parallel import mapped
+from promptsync.show import checks as show_checks
 from promptsync.show.notes import number_text
-from promptsync.show.outcome import Outcome, bodies
+from promptsync.show.outcome import Outcome, bodies, body
 from promptsync.terminal import output
 
 
@@ -39,7 +41,7 @@ def command() -> None:
 
 @verb("list", parent=command, short_help="List evaluations.")
 def list_command(session: Session) -> Outcome:
-    """List evaluation files, the tables of the registry, and its evaluations with their last scores.
+    """List evaluation files with their last runs, the tables of the registry, and its evaluations.
 
     \b
     promptsync eval list
@@ -47,27 +49,33 @@ def list_command(session: Session) -> Outcome:
     with session.project(needs_config=False) as project:
         evaluations = list_evaluations(project.registry)
         tables = list_tables(project.registry)
-    files = {file.name for file in project.evaluations}
-    ids = {table["title"]: table["id"] for table in tables}
+        ids = {table["title"]: table["id"] for table in tables}
+        names = sorted(file.name for file in project.evaluations)
+        results = mapped(lambda name: last_result(project, name, ids[name]) if name in ids else None, names)
+    last = {result.run.name: result for result in results if result is not None}
     ran = {item.name: item for item in reversed(evaluations)}
-    rows = [_row(name, "file", ids.get(name, "-"), ran.get(name)) for name in sorted(files)]
-    rows += [_row(table["title"], "table", table["id"]) for table in tables if table["title"] not in files]
-    others = (item for item in evaluations if item.name not in files)
+    rows = [_row(name, "file", ids.get(name, "-"), ran.get(name), last.get(name)) for name in names]
+    rows += [_row(table["title"], "table", table["id"]) for table in tables if table["title"] not in names]
+    others = (item for item in evaluations if item.name not in names)
     rows += [_row(item.name, "evaluation", str(item.id), item) for item in others]
     if not rows:
         session.say("no evaluations")
-    body = {
-        "evaluations": msgspec.to_builtins(evaluations),
-        "tables": tables,
-        "files": bodies(project.evaluations, "name path prompts"),
-    }
-    return Outcome(output.table([("NAME", "KIND", "RUNS", "LAST SCORE", "ID"), *rows]) if rows else [], body)
+    files = bodies(project.evaluations, "name path prompts")
+    for entry in files:
+        result = last.get(entry["name"])
+        entry["last_run"] = body(result, show_checks.LAST_RUN) if result is not None else None
+    document = {"evaluations": msgspec.to_builtins(evaluations), "tables": tables, "files": files}
+    lines = output.table([("NAME", "KIND", "RUNS", "LAST SCORE", "ID"), *rows]) if rows else []
+    return Outcome([*lines, *map(show_checks.last_run_line, last.values())], document)
 
 
-def _row(name: str, kind: str, id_: str, item: Evaluation | None = None) -> tuple[str, ...]:
+def _row(
+    name: str, kind: str, id_: str, item: Evaluation | None = None, last: CheckResult | None = None
+) -> tuple[str, ...]:
     runs = None if item is None or item.runs is None else len(item.runs)
-    score = item.last_score if item is not None else None
-    return output.name(name), kind, number_text(runs), number_text(score), output.name(id_)
+    score = number_text(item.last_score if item is not None else None)
+    score = score if last is None else show_checks.score_text(last.run)
+    return output.name(name), kind, number_text(runs), score, output.name(id_)
 
 
 @verb("run", parent=command, short_help="Run evaluations and check their scores.")
@@ -182,9 +190,10 @@ def noise_command(session: Session, name: str, runs: int, **options: Any) -> Out
             raise UsageError(f"no prompt is checked on a table {name!r}", hint=hint or "promptsync eval list")
         results = checks.run_noise(session, project, tables, runs, options)
     measured = [(result, noise(result.run.rows, runs)) for result in results.all if result.run.rows]
-    body = {"noise": [noise_body(*pair) for pair in measured]}
-    lines = [line for pair in measured for line in noise_lines(*pair)]
+    document = {"noise": [show_checks.noise_body(*pair) for pair in measured]}
+    lines = [line for pair in measured for line in show_checks.noise_lines(*pair)]
+    lines += show_checks.echo_lines(results)
     error = results.error
     if error is not None and error.hint:
         error = error.replaced(hint=f"promptsync eval noise {shlex.quote(name)}")
-    return Outcome(lines, body, error=error)
+    return Outcome(lines, document, error=error)

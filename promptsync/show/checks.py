@@ -15,7 +15,7 @@ from promptsync.checks.results import CheckResult, CheckResults
 from promptsync.checks.runs import Run
 from promptsync.checks.tables import TablePlan
 from promptsync.show.markdown import Page, code, shortened
-from promptsync.show.notes import cut, listed, number_text, tally
+from promptsync.show.notes import ago, cut, listed, number_text, tally
 from promptsync.show.outcome import body
 from promptsync.terminal import output
 
@@ -27,7 +27,6 @@ _MOST_INPUTS: Final = 5
 URL: Final = re.compile(r"https://[\w.-]+(/[\w./?=&%~-]*)?", re.ASCII)
 """Addresses that are safe as a link in a page."""
 
-_ON_ECHO: Final = "ran on the echo model (no real LLM), so there is no score"
 _SIGNS: Final = {"row": "@@ ", "input": "  ", "live": "- ", "new": "+ "}
 _MOST_CELLS: Final = 10
 _MOST_UNBOUND: Final = 5
@@ -42,7 +41,7 @@ _LONG_TEXT: Final = 400
 
 def add_results(page: Page, results: CheckResults) -> None:
     """Add results to a page: all prompts, then the rows that changed sides."""
-    page.fence(results_lines(results, has_table_notes=False))
+    page.fence([*results_lines(results, has_table_notes=False), *echo_lines(results)])
     add_tables(page, results.of("table"))
 
 
@@ -57,6 +56,13 @@ def results_lines(results: CheckResults, *, has_table_notes: bool = True) -> lis
             part += [output.aside(f"cost: {cost}", 0)] if (cost := cost_text(own)) else []
         lines += ["", *part] if lines and part else part
     return lines
+
+
+def echo_lines(results: CheckResults) -> list[str]:
+    """Return how many checks have no score because they ran on the echo model, if any has none."""
+    number = sum(result.run.is_echo for result in results.all if result.run.kind != "agent")
+    what = f"{output.count(number, 'check')} ran on the echo model (no real LLM), so there is no score"
+    return [output.Line(output.style(what, "warn"), 4)] if number else []
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> list[str]:
@@ -95,10 +101,11 @@ def _row(result: CheckResult) -> dict[str, str]:
 
 def _score(result: CheckResult) -> str:
     meaning = "faint" if result.run.is_echo else "bad" if result.passed is False else "good"
-    return output.style(_score_text(result.run), meaning)
+    return output.style(score_text(result.run), meaning)
 
 
-def _score_text(run: Run) -> str:
+def score_text(run: Run) -> str:
+    """Return the score of a run, or that it has none because of the echo model."""
     return "echo" if run.is_echo else _rounded(run.score)
 
 
@@ -144,9 +151,8 @@ def _notes(result: CheckResult) -> Iterator[str]:
         yield f"{title}: row {cell.row}{column}: {cut(cell.reason or 'no reason given')}"
     if len(cells) > _MOST_CELLS:
         yield f"{title}: {output.count(len(cells) - _MOST_CELLS, 'more failed cell')}; --json has all"
-    if run.model is not None and run.kind == "evaluation":
-        text = _ON_ECHO if run.is_echo else f"ran on {cut(run.model)}"
-        yield output.Line(output.style(f"{title}: {text}", "faint"), 4)
+    if run.model is not None and not run.is_echo and run.kind == "evaluation":
+        yield output.Line(output.style(f"{title}: ran on {cut(run.model)}", "faint"), 4)
     # Those that are not allowed are reasons of failure.
     unbound = result.unbound if result.passed else ()
     for gap in unbound[:_MOST_UNBOUND]:
@@ -163,8 +169,6 @@ def facts(result: CheckResult) -> Iterator[tuple[str, str]]:
         yield result.reason, "bad"
     if run.reused:
         yield reuse_text(run), "faint"
-    if run.is_echo:
-        yield _ON_ECHO, "warn"
     if result.not_compared and comparison is None:
         yield f"not compared: {result.not_compared}", "faint"
     if comparison is not None and comparison.verdict == "cannot tell" and result.passed:
@@ -173,7 +177,7 @@ def facts(result: CheckResult) -> Iterator[tuple[str, str]]:
 
 def reuse_text(run: Run) -> str:
     """Return what an earlier run found: ``refund quality 91, evaluated in pull request 12``."""
-    score = "" if run.is_echo or run.score is None else f" {_score_text(run)}"
+    score = "" if run.is_echo or run.score is None else f" {score_text(run)}"
     return f"{run.name}{score}, evaluated {f'in {run.origin}' if run.origin else 'earlier'}"
 
 
@@ -319,8 +323,6 @@ def noise_lines(result: CheckResult, noise: Noise) -> Iterator[str]:
     yield output.Line(f"  an unchanged prompt passes max_drop {least} in four of five runs with {rows}", 4)
     takes = f"{enough:,} rows" if enough is not None else "more than 10,000 rows"
     yield f"  max_drop {wanted:g} takes {takes}"
-    if result.run.is_echo:
-        yield output.style(f"  {_ON_ECHO}", "warn")
 
 
 def noise_body(result: CheckResult, noise: Noise) -> dict[str, Any]:
@@ -331,6 +333,18 @@ def noise_body(result: CheckResult, noise: Noise) -> dict[str, Any]:
         "max_drop": noise.max_drop(noise.rows),
         "moved": [index + 1 for index in noise.moved],
     }
+
+
+def last_run_line(result: CheckResult) -> str:
+    """Return for which prompt an evaluation file ran last, whether it passed, and when."""
+    passed = "passed" if result.check.max_drop is None else "passed, apart from max_drop"
+    ending = f"failed: {result.reason}" if result.reason else passed if result.passed else "has not ended"
+    when = f" ({ago(result.run.completed_at)})" if result.run.completed_at else ""
+    return output.name(f"{result.run.name}: its last run for {result.tested} {ending}{when}")
+
+
+LAST_RUN: Final = "prompt=tested score=run.score passed reason model=run.model completed_at=run.completed_at"
+"""The keys of the last run of an evaluation file in a JSON document."""
 
 
 # -- JSON ---------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersio
 from promptsync.deploy.plan import DeployPlan
 from promptsync.history.mark import without_mark
 from promptsync.show import notes, push
-from promptsync.show.checks import add_tables, planned_text, results_lines, reuse_text, runs_body
+from promptsync.show.checks import add_tables, echo_lines, planned_text, results_lines, reuse_text, runs_body
 from promptsync.show.diff import patch_lines
 from promptsync.show.labels import as_planned, label_row, labels_body, way
 from promptsync.show.markdown import Page, code
@@ -187,7 +187,7 @@ def receipt_lines(receipt: DeployReceipt) -> list[str]:
         }
         lines += push.receipt_lines(receipt.push, known)
         lines += row_lines(notes.kept_tag_rows(plan.push, receipt.push.versions))
-    lines += results_lines(CheckResults(others))
+    lines += [*results_lines(CheckResults(others)), *echo_lines(receipt.results)]
     remarks = dict.fromkeys(plan.unchecked, "unchecked: it has no evaluation or agent")
     lines += row_lines(
         label_row(label, "released", remarks.get(label.change.name, "")) for label in receipt.labels
@@ -208,11 +208,7 @@ def _live_failures(receipt: DeployReceipt) -> Iterator[Row]:
     failed = {name for result in results for name in result.check.prompts}
     for member in receipt.plan.survey.releases:
         if member.name in failed and member.is_moved:
-            text = f"{output.name(label)} is at v{member.version}, which failed its checks"
-            undo = shlex.join(["promptsync", "rollback", member.name, "--label", label])
-            if (member.live or member.version) >= member.version:
-                text, undo = f"{text}; nothing was live before it, so commit a fix", "promptsync deploy"
-            yield Row("live", "bad", member.name, note=text, command=undo)
+            yield notes.live_row(member.name, label, member.version, member.live)
 
 
 def summary(receipt: DeployReceipt, label: str = "") -> str:

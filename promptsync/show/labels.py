@@ -9,6 +9,7 @@ from promptsync.labels.move import ChangedLabel, LabelReceipt
 from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel
 from promptsync.project.versions import Labelled
 from promptsync.prompt.labels import is_own
+from promptsync.show.notes import listed
 from promptsync.show.outcome import Outcome, Row, bodies, planned, row_lines
 from promptsync.terminal import output
 
@@ -120,7 +121,11 @@ def way(old: int | None, new: int | None) -> str:
 
 
 def _warnings(warnings: Sequence[Verdict]) -> Iterator[Row]:
-    """Yield a row for each of the first warnings, and how many more there are."""
+    """Yield a row for the echo model and for each of the first warnings, and how many more there are."""
+    if len(echo := [verdict for verdict in warnings if verdict.result and verdict.result.run.is_echo]) > 1:
+        warnings = [verdict for verdict in warnings if verdict not in echo]
+        names = listed([verdict.name for verdict in echo], 3)
+        yield Row("warning", "warn", names, note="unchecked, because their checks ran on the echo model")
     shown = warnings if len(warnings) <= _MOST_WARNINGS + 1 else warnings[:_MOST_WARNINGS]
     for verdict in shown:
         yield Row("warning", "warn", verdict.name, note=f"v{verdict.version} {verdict}")

@@ -179,12 +179,29 @@ def test_noise_says_which_rows_move_and_what_that_allows(world: World) -> None:
     assert world.writes == []
 
 
+def lists(world: World) -> str:
+    return world.ok("eval", "list").out
+
+
 def test_the_list_has_files_and_what_does_not_belong_here_or_has_markers_is_not_run(world: World) -> None:
     rows = [line.split() for line in world.ok("eval", "list").out.splitlines()]
     assert rows[0] == ["NAME", "KIND", "RUNS", "LAST", "SCORE", "ID"]
     # The table that the file has made is in its line.
     (line,) = [row for row in rows[1:] if row[:2] == ["thanks", "file"]]
     assert len(line[-1]) == 36 and not [row for row in rows if row[1] == "table"]
+    # The run of a live version that it compares with is not the last run.
+    assert re.search(
+        r"^thanks: its last run for [ab] passed, apart from max_drop \(just now\)$", lists(world), re.M
+    )
+    rude(world)
+    world.put("evaluations/thanks.yaml", evaluation(21, min_score=50))
+    world.exits(1, "eval", "run", "thanks", "--prompt", "a")
+    line = "thanks: its last run for a failed: score 0 is below the minimum of 50 (just now)\n"
+    assert lists(world).endswith(line)
+    (file,) = world.ok("eval", "list", "--json").document["files"]
+    last = [file["last_run"][key] for key in ("prompt", "passed", "score", "reason")]
+    assert last == ["a", False, 0, "score 0 is below the minimum of 50"]
+    world.write("a", "A polite hello, {name}", model=MODEL)
     # Prompts that do not belong here are not run.
     world.configure("include: [b]")
     assert [line[0] for line in world.ok("eval", "run", "thanks").lines[:2]] == ["PROMPT", "b"]

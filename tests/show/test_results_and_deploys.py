@@ -32,7 +32,7 @@ from promptsync.prompt.fields import FieldChange
 from promptsync.prompt.labels import Position
 from promptsync.prompt.prompt import Prompt, Version
 from promptsync.push.actions import Action, Kind, PushPlan
-from promptsync.show.checks import add_results, results_lines, runs_body
+from promptsync.show.checks import add_results, echo_lines, results_lines, runs_body
 from promptsync.show.deploy import add_plan, add_receipt, plan_lines
 from promptsync.show.markdown import MOST, Page
 from promptsync.show.result_files import junit
@@ -167,7 +167,8 @@ LOW = CheckResult(
 
 
 def lines_of(*results: CheckResult) -> list[str]:
-    return [unstyle(line) for line in results_lines(CheckResults(results))]
+    shown = CheckResults(results)
+    return [unstyle(line) for line in (*results_lines(shown), *echo_lines(shown))]
 
 
 def test_a_line_for_each_prompt() -> None:
@@ -189,15 +190,17 @@ def test_a_line_for_each_prompt() -> None:
 
 
 def test_notes() -> None:
-    echo = "support/echo (Refund quality): ran on the echo model (no real LLM), so there is no score"
+    echo = "{} ran on the echo model (no real LLM), so there is no score"
     unsure = UNSURE.comparison and UNSURE.comparison.reason
     for one, note in (
         (UNSURE, "support/tone (Refund quality): row 19 got better (Right order)"),
-        (ECHO, echo),
         (LOW, "new (Refund quality): row 4 failed (Right order)"),
         (replace(UNSURE, failures=()), f"support/tone (Refund quality): cannot tell: {unsure}"),
     ):
         assert note in lines_of(one)
+    # That a model is none is said once.
+    for number, said in ((1, "1 check"), (3, "3 checks")):
+        assert [line for line in lines_of(*[ECHO] * number) if "echo model" in line] == [echo.format(said)]
     assert "support/refund (Refund quality): 6 more rows got worse" in lines_of(WORSE)
     # Nothing is shown of rows that did not change, and a row that ran three times fails once.
     (line,) = lines_of(FINE)[2:]
@@ -236,7 +239,7 @@ def test_the_comment_links_the_sheet_and_folds_the_rows() -> None:
     assert "`: `Refund quality 100, evaluated in pull request 12`" in page and "Cost: $0.25" in page
     assert "<summary><code>support/refund (Refund quality)</code>: 9 rows got worse</summary>" in page
     assert "@@ row 1 got worse (Right order)\n  question: question 1\n- answer p\n+ answer f" in page
-    assert "`support/echo (Refund quality)`: `ran on the echo model (no real LLM), so" in page
+    assert "\n1 check ran on the echo model (no real LLM), so there is no score\n" in page
 
 
 def test_an_address_that_could_break_out_is_no_link() -> None:

@@ -175,7 +175,8 @@ def run_together(
 
 def results_outcome(kind: Kind, results: CheckResults, body: Mapping[str, Any] | None = None) -> Outcome:
     """Return results of one kind as text and JSON."""
-    lines = [*show_checks.results_lines(results), *show_checks.output_lines(results)]
+    lines = [*show_checks.results_lines(results), *show_checks.echo_lines(results)]
+    lines += show_checks.output_lines(results)
     known = {"changed": [], **(body or {}), "runs": show_checks.runs_body(results, kind)}
     return Outcome(lines, known, error=results.error)
 
