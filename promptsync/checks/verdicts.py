@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from msgspec import Struct
 
 from promptsync.checks.assignment import select_checks
+from promptsync.checks.results import CheckResult
 from promptsync.checks.tables import past_results
 from promptsync.checks.tested_text import UNREADABLE, TestedTexts, rendered_changes, wanted_of
 from promptsync.compare.gather import gather
 from promptsync.compare.released import LiveTexts, follows, named_users
-from promptsync.errors import PromptsyncError
+from promptsync.compare.snapshot import Snapshot
+from promptsync.errors import PromptsyncError, UsageError
+from promptsync.files.cache import Cache
 from promptsync.files.prompt_file import PromptFile, scan
 from promptsync.files.yaml.load import InvalidFile
 from promptsync.labels.plan import LabelChange
 from promptsync.project.versions import deploy_command
 from promptsync.prompt.contract import contract_changes, new_needs
+from promptsync.prompt.labels import position_of
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project
+    from promptsync.prompt.prompt import Version
 
 About = Literal["failed", "unchecked", "passed", "live", "still-live", "on-hold", "contract"]
 
@@ -41,13 +47,15 @@ class Verdict(Struct, frozen=True):
 
     ``about`` is what its checks say (``unchecked`` if that is unknown), or what else speaks against a move
     to it: live prompts render the version as soon as a label moves (``live``) or also after it moved down
-    (``still-live``), the version is on hold, or applications break. ``reason`` has the details.
+    (``still-live``), the version is on hold, or applications break. ``reason`` has the details, ``result``
+    those of a complete run.
     """
 
     name: str
     version: int
     about: About
     reason: str = ""
+    result: CheckResult | None = None
 
     @property
     def failed(self) -> bool:
@@ -81,13 +89,14 @@ def verdicts(
     versions: Mapping[str, int],
     files: Mapping[str, PromptFile],
     live: Mapping[str, int | None],
+    listing: Mapping[str, Version],
 ) -> list[Verdict]:
     """Return what the checks of prompts say about ``versions``, one verdict of each prompt that has any.
 
     Tables count that ran exactly these versions, however long ago. What evaluations and agents ran is known
     only to the deploy that started them. ``live`` are the versions under the label, which ``max_drop`` needs.
-    Runs nothing. A registry that fails or an evaluation file that is not valid makes verdicts unknown, and
-    raises nothing.
+    Those of the ``listing`` may come from the cache. Runs nothing. A registry that fails or an evaluation
+    file that is not valid makes verdicts unknown, and raises nothing.
     """
     try:
         selection = select_checks(versions, files, project.config, project.evaluations)
@@ -99,7 +108,7 @@ def verdicts(
     compared = {name for check in tables if check.max_drop is not None for name in check.prompts}
     before = {name: version for name in compared if (version := live.get(name)) is not None}
     try:
-        texts = TestedTexts(project, {}, {})
+        texts = TestedTexts(project, {}, listing)
         new = texts.of_versions({name: versions[name] for name in tested})
         wanted = wanted_of(tables, new, texts.of_versions(before))
         for want, result in zip(wanted, past_results(project, wanted), strict=True):
@@ -109,8 +118,12 @@ def verdicts(
                 reason = f"{want.check.name} ran on the echo model"
             elif result is not None:
                 about, reason = "passed" if result.passed else "failed", f"{result.run.name}: {result.reason}"
-            found[name].append(Verdict(name, versions[name], about, reason))
+            found[name].append(Verdict(name, versions[name], about, reason, result))
     except PromptsyncError as error:
+        if isinstance(error, UsageError) and len(versions) > 1:
+            # A prompt that does not fit its table says nothing about the others.
+            parts = ({name: versions[name]} for name in sorted(versions))
+            return [verdict for part in parts for verdict in verdicts(project, part, files, live, listing)]
         for name in tested:
             reason = f"the results of its tables could not be read: {error.message}"
             found[name].append(Verdict(name, versions[name], "unchecked", reason))
@@ -121,6 +134,44 @@ def verdicts(
     # A failure says more than what is unknown, and that more than what passed.
     order: Sequence[About] = ("failed", "unchecked", "passed")
     return [min(each, key=lambda verdict: order.index(verdict.about)) for each in found.values()]
+
+
+class LiveFailure(NamedTuple):
+    """A check that the version under a label failed. A rollback goes back to ``before``, if it is known."""
+
+    name: str
+    label: str
+    version: int
+    before: int | None
+    result: CheckResult
+
+
+def live_failures(project: Project, snapshot: Snapshot, label: str) -> Iterator[LiveFailure]:
+    """Yield the versions under a label that failed on a table, as far as the registry has the sheet.
+
+    Runs nothing. What passed is remembered, and costs no request as long as its rows and limits stay.
+    """
+    files, listing, there = snapshot.worktree.files, snapshot.listing, snapshot.labels or {}
+    named = [item.name for item in snapshot.items if item.file and label in there.get(item.name, {})]
+    live = {name: there[name][label] for name in named}
+    keys = {name: ["passed", project.url, listing[name].template_id, live[name]] for name in named}
+    try:
+        rules = {file.name: sha256(repr(file).encode()).hexdigest() for file in project.evaluations}
+        checks = select_checks(named, files, project.config, project.evaluations).of("table")
+    except InvalidFile:  # lint says what is wrong
+        return
+    for check in checks:
+        for name in check.prompts:
+            keys[name] += [check.name, check.min_score, check.max_drop, check.runs, rules.get(check.name, "")]
+    cache = Cache(project.root)
+    # The rows of a table without a file may change in the dashboard.
+    unknown = {name: live[name] for name, key in keys.items() if "" in key or not cache.read(bool, *key)}
+    before = {name: position_of(label, there[name]).way_back for name in unknown}
+    for verdict in verdicts(project, unknown, files, before, listing):
+        if verdict.about == "passed":
+            cache.write(True, *keys[verdict.name])
+        elif verdict.failed and verdict.result is not None:
+            yield LiveFailure(verdict.name, label, verdict.version, before[verdict.name], verdict.result)
 
 
 def _not_passed(
@@ -136,7 +187,7 @@ def _not_passed(
     versions = {name: change.new or 0 for name, change in new.items()}
     live = {name: change.old for name, change in new.items()}
     released = {change.name for change in up}
-    for verdict in verdicts(project, versions, files, live):
+    for verdict in verdicts(project, versions, files, live, {}):
         if verdict.failed or (verdict.about == "unchecked" and verdict.name in released):
             yield verdict
 

@@ -18,6 +18,7 @@ from promptsync.compare.conflict import may_have_moved
 from promptsync.compare.gather import gather, offline_snapshot
 from promptsync.compare.released import Pins, Unreleased, find_pins, release_labels, unreleased
 from promptsync.compare.snapshot import Item, Snapshot, State, find_passed_over, matching
+from promptsync.files.evaluation import FOLDER
 from promptsync.files.yaml.load import text_of
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
@@ -32,6 +33,7 @@ from promptsync.show.outcome import body as body_of
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
+    from promptsync.checks.verdicts import LiveFailure
     from promptsync.deploy.live import PromptContract
 
 _DRIFT = frozenset({State.BEHIND, State.REMOTE_ONLY, State.DIVERGED, State.ALTERED, State.CONFLICT})
@@ -70,9 +72,11 @@ def command(
         pins = tuple(pin for pin in pins if not wanted or {pin.snippet, pin.user} & {*wanted})
         snapshot = replace(snapshot, items=snapshot.only(wanted))
         passed_over, has_edits = _passed_over(project, snapshot, offline, drift)
-        routed = _routed(project, snapshot)
+        released = [label] if label is not None else release_labels(project)
+        routed = _routed(project, snapshot, released)
+        live = (routed, _live_failures(project, snapshot, () if drift else released))
         releases, contracts = _releases(project, snapshot)
-        status = _Status(session, project, snapshot, passed_over, releases, contracts, pins, routed, offline)
+        status = _Status(session, project, snapshot, passed_over, releases, contracts, pins, *live, offline)
         is_counted = bool(snapshot.problems or snapshot.unusable or snapshot.of(*counted))
         is_counted = is_counted or (drift and has_edits) or (exit_code and bool(routed))
         return _shown(status).replaced(exit_code=int(is_counted))
@@ -89,7 +93,7 @@ def _releases(project: Project, snapshot: Snapshot) -> tuple[Sequence[Unreleased
 
         versions = {name: release.version for name, release in late.items()}
         live = {name: release.released for name, release in late.items()}
-        judged = verdicts(project, versions, snapshot.worktree.files, live=live)
+        judged = verdicts(project, versions, snapshot.worktree.files, live, snapshot.listing)
         failed = {(verdict.name, verdict.version): verdict.reason for verdict in judged if verdict.failed}
         releases = [replace(one, reason=failed.get((one.name, one.version))) for one in releases]
     if not (releases or snapshot.of(State.AHEAD)):
@@ -100,10 +104,19 @@ def _releases(project: Project, snapshot: Snapshot) -> tuple[Sequence[Unreleased
     return releases, next_contracts(project, snapshot, on_hold)
 
 
-def _routed(project: Project, snapshot: Snapshot) -> Sequence[RoutedLabel]:
+def _live_failures(project: Project, snapshot: Snapshot, labels: Sequence[str]) -> Sequence[LiveFailure]:
+    """Return what is live and failed a check. Without checks this costs no request and no import."""
+    if not (project.config.checks or (project.root / FOLDER).is_dir()):
+        return ()
+    from promptsync.checks.verdicts import live_failures
+
+    return [failure for label in labels for failure in live_failures(project, snapshot, label)]
+
+
+def _routed(project: Project, snapshot: Snapshot, released: Sequence[str]) -> Sequence[RoutedLabel]:
     """Return where A/B releases route labels. Sends no request for a label that no prompt has."""
     labels, routed = snapshot.labels or {}, list[RoutedLabel]()
-    for label in [snapshot.label] if snapshot.label is not None else release_labels(project):
+    for label in released:
         pointers = {item.name: labels.get(item.name, {}).get(label) for item in snapshot.items}
         if any(pointers.values()):
             answers = project.registry.prompts.list(label=label)
@@ -135,6 +148,8 @@ def _may_pass_over(item: Item) -> bool:
     return mark is not None and (mark.version != item.version or bool(mark.parents))
 
 
+_RUN = "check=result.run.name reason=result.reason completed_at=result.run.completed_at"
+
 _MANY = 20
 """If more prompts than this exist only in the registry, they are counted and not listed."""
 
@@ -159,7 +174,7 @@ class _Status(Struct, frozen=True):
     """What a status found out. ``pins`` and ``contracts`` are what a push or deploy would meet.
 
     ``passed_over`` are the versions of each prompt that neither the latest one nor the file includes.
-    ``routed`` says where A/B releases route labels.
+    ``routed`` says where A/B releases route labels, ``failures`` what is live and failed a check.
     """
 
     session: Session
@@ -170,6 +185,7 @@ class _Status(Struct, frozen=True):
     contracts: Sequence[PromptContract]
     pins: Pins
     routed: Collection[RoutedLabel]
+    failures: Sequence[LiveFailure]
     offline: bool
 
 
@@ -181,6 +197,7 @@ def _shown(status: _Status) -> Outcome:
     if not status.offline:
         body |= {"not_included": foreign, "pins": notes.pins_body(status.pins)}
         body["contract"] = notes.contract_body(status.contracts)
+        body["failed_live"] = bodies(status.failures, f"name label version {_RUN}")
         body["routed"] = bodies(status.routed, "name label version other")
     if snapshot.problems:
         body["problems"] = bodies(snapshot.problems, PROBLEM)
@@ -190,6 +207,11 @@ def _shown(status: _Status) -> Outcome:
     counts[State.INVALID] = max(counts[State.INVALID], unreadable)
     counts = +counts
     rows = [row for prompt in status.passed_over.items() for row in notes.passed_over(*prompt)]
+    for failure in status.failures:
+        when = notes.ago(failure.result.run.completed_at)
+        why = f"its check {failure.result.run.name} {when}: {failure.result.reason}"
+        row = notes.live_row(*failure[:4], why)
+        rows.append(replace(row, command=status.session.command_on_remote(row.command)))
     rows += notes.pin_rows(status.pins)
     rows += [Row("routed", "warn", label.name, note=str(label)) for label in status.routed]
     lines = [*_lines(status, counts, foreign), *_not_released_lines(status)]

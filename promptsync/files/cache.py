@@ -36,12 +36,12 @@ class Cache:
 
     def get(self, url: str, workspace_id: int, template_id: int, version: int) -> dict[str, Any] | None:
         """Return a version as a registry returned it."""
-        return self._read(dict[str, Any], "version", url, workspace_id, template_id, version)
+        return self.read(dict[str, Any], "version", url, workspace_id, template_id, version)
 
     def put(
         self, url: str, workspace_id: int, template_id: int, version: int, raw: Mapping[str, Any]
     ) -> None:
-        self._write(raw, "version", url, workspace_id, template_id, version)
+        self.write(raw, "version", url, workspace_id, template_id, version)
 
     def versions(self) -> Iterator[dict[str, Any]]:
         """Yield all versions, whichever registry returned them."""
@@ -51,17 +51,18 @@ class Cache:
 
     def names(self, url: str) -> SeenNames:
         """Return the names that a registry had when it was last listed; none when it never was."""
-        return self._read(SeenNames, "names", url) or SeenNames()
+        return self.read(SeenNames, "names", url) or SeenNames()
 
     def keep_names(self, url: str, versions: Mapping[str, int], labels: Iterable[str] | None) -> None:
         """Keep the names in a registry if they are new; ``labels`` is ``None`` when they were not read."""
-        known = self._read(SeenNames, "names", url)
+        known = self.read(SeenNames, "names", url)
         before = known.labels if known is not None else ()
         names = SeenNames(dict(versions), before if labels is None else tuple(sorted(set(labels))))
         if names != known:
-            self._write(names, "names", url)
+            self.write(names, "names", url)
 
-    def _read(self, type_: type[T], *key: object) -> T | None:
+    def read(self, type_: type[T], *key: object) -> T | None:
+        """Return the value with a key, which begins with what kind of value it is."""
         return self._decoded(type_, _path(key))
 
     def _decoded(self, type_: type[T], path: str) -> T | None:
@@ -72,13 +73,12 @@ class Cache:
             return None
         return value
 
-    def _write(self, value: Any, *key: object) -> None:
+    def write(self, value: Any, *key: object) -> None:
         with contextlib.suppress(OSError, ValueError, RecursionError, PromptsyncError):
             write_private(self._root, _path(key), msgspec.json.encode(value))
 
 
 def _path(key: tuple[object, ...]) -> str:
-    """Return the path of a value; its key begins with what kind of value it is."""
     return f"cache/{key[0]}-{sha256(json.dumps(key).encode()).hexdigest()[:24]}.json"
 
 

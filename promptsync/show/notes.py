@@ -50,6 +50,14 @@ def ago(moment: str | None, now: datetime | None = None) -> str:
     return "just now"
 
 
+def live_row(name: str, label: str, version: int, before: int | None, why: str = "its checks") -> Row:
+    """Return that a label is at a version that failed its checks, with the command that goes back."""
+    text, undo = f"{label} is at v{version}, which failed {why}", ["rollback", name, "--label", label]
+    if (before or version) >= version:
+        text, undo = f"{text}; nothing was live before it, so commit a fix", ["deploy"]
+    return Row("live", "bad", name, note=text, command=shlex.join(["promptsync", *undo]))
+
+
 def tally(noun: str, counts: Iterable[tuple[int, str]]) -> str:
     """Return the counts that are not zero, the first with its noun: ``2 prompts to publish, 1 to label``."""
     shown = [(number, what) for number, what in counts if number]

@@ -6,6 +6,7 @@ import re
 import shutil
 
 import pytest
+from stories import drop_private_files
 from thanks import MODEL, SCRIPTED, add_polite, thanks
 from worlds import World, asking, failing, fault, own_world, template
 
@@ -159,6 +160,36 @@ def test_a_version_that_failed_its_checks_is_shown_with_the_reason(released: Wor
     assert pending(released)["a"] == [expected]
     released.faults.append(fault(asking("GET", "/tables"), failing(403)))
     assert "prod v1, v2 not released  " in released.ok("status").out  # without the reason
+
+
+def test_a_live_version_that_failed_its_check_is_reported(released: World) -> None:
+    released.put("evaluations/thanks.yaml", thanks(2, prompts="b"))
+    released.edit("a", "polite", "rude", commit="Be rude")
+    released.ok("deploy", "b")
+    released.exits(1, "eval", "run", "thanks")
+    released.ok("push")
+    released.ok("label", "move", "a@2", "prod", "--skip-checks")
+    line = f"  live  a: prod is at v2, which failed its check thanks just now: {REASON.partition(': ')[2]}; "
+    for is_fresh in (False, True, False):
+        if is_fresh:
+            drop_private_files(released)
+        released.forget()
+        assert line + "promptsync rollback a --label prod" in released.ok("status").out.splitlines()
+        assert released.writes == [] and not [seen for seen in released.seen if seen.method != "GET"]
+    # What passed is known, and a failure is read again.
+    sheets = [seen.path for seen in released.seen if "/sheets/" in seen.path]
+    assert len(sheets) == len(set(sheets)) == 3
+    assert line in released.ok("status", "--label", "prod", "a").out
+    assert "  live  " not in released.ok("status", "b").out + released.ok("status", "--offline").out
+    (failure,) = released.ok("status", "--json").document["failed_live"]
+    assert [failure[key] for key in ("name", "label", "version", "check")] == ["a", "prod", 2, "thanks"]
+    # A column that another prompt lacks hides nothing.
+    released.edit("b", "{name}", "{nobody}")
+    released.ok("push", "b")
+    released.point("b", prod=2)
+    assert line in released.ok("status").out
+    released.ok("rollback", "a", "--label", "prod", "-y")
+    assert "  live  " not in released.ok("status").out
 
 
 def test_a_release_that_was_rolled_back_is_reported(released: World) -> None:

@@ -237,6 +237,8 @@ def test_the_hint_repeats_what_was_accepted_and_what_is_released_again(world: Wo
 
 def test_status_says_that_the_next_deploy_will_be_stopped(world: World) -> None:
     note = "would break applications that read refund (prod): promptsync deploy --label prod --dry-run"
+    world.ok("status")  # reads the sheet of what was deployed, and remembers that it passed
+    world.forget()
     assert "would break" not in world.ok("status").out
     assert {seen.path for seen in world.seen} == {"/prompt-templates", "/prompt-templates/labels"}
     breaks(world)
