@@ -59,10 +59,11 @@ def results_lines(results: CheckResults, *, has_table_notes: bool = True) -> lis
 
 
 def echo_lines(results: CheckResults) -> list[str]:
-    """Return how many checks have no score because they ran on the echo model, if any has none."""
-    number = sum(result.run.is_echo for result in results.all if result.run.kind != "agent")
-    what = f"{output.count(number, 'check')} ran on the echo model (no real LLM), so there is no score"
-    return [output.Line(output.style(what, "warn"), 4)] if number else []
+    """Return which checks have no score because they ran on the echo model, if any has none."""
+    echo = (result.run for result in results.all if result.run.is_echo and result.run.kind != "agent")
+    names = listed(list(dict.fromkeys(run.name for run in echo)), 3)
+    what = f"{names} ran on the echo model (no real LLM), so there is no score"
+    return [output.Line(output.style(what, "warn"), 4)] if names else []
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> list[str]:

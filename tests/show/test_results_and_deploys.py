@@ -190,7 +190,7 @@ def test_a_line_for_each_prompt() -> None:
 
 
 def test_notes() -> None:
-    echo = "{} ran on the echo model (no real LLM), so there is no score"
+    echo = "Refund quality ran on the echo model (no real LLM), so there is no score"
     unsure = UNSURE.comparison and UNSURE.comparison.reason
     for one, note in (
         (UNSURE, "support/tone (Refund quality): row 19 got better (Right order)"),
@@ -199,8 +199,8 @@ def test_notes() -> None:
     ):
         assert note in lines_of(one)
     # That a model is none is said once.
-    for number, said in ((1, "1 check"), (3, "3 checks")):
-        assert [line for line in lines_of(*[ECHO] * number) if "echo model" in line] == [echo.format(said)]
+    for number in (1, 3):
+        assert [line for line in lines_of(*[ECHO] * number) if "echo model" in line] == [echo]
     assert "support/refund (Refund quality): 6 more rows got worse" in lines_of(WORSE)
     # Nothing is shown of rows that did not change, and a row that ran three times fails once.
     (line,) = lines_of(FINE)[2:]
@@ -239,7 +239,7 @@ def test_the_comment_links_the_sheet_and_folds_the_rows() -> None:
     assert "`: `Refund quality 100, evaluated in pull request 12`" in page and "Cost: $0.25" in page
     assert "<summary><code>support/refund (Refund quality)</code>: 9 rows got worse</summary>" in page
     assert "@@ row 1 got worse (Right order)\n  question: question 1\n- answer p\n+ answer f" in page
-    assert "\n1 check ran on the echo model (no real LLM), so there is no score\n" in page
+    assert "\nRefund quality ran on the echo model (no real LLM), so there is no score\n" in page
 
 
 def test_an_address_that_could_break_out_is_no_link() -> None:
