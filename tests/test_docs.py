@@ -167,10 +167,6 @@ def test_yaml_in_the_manual_can_be_read_and_its_files_pass_lint(
     if named is None:  # a part of a file
         return
     files = {"promptsync.yaml": "prompts: prompts\n", "registry.yaml": "agents: []\n", named[1]: block}
-    if "cases: Refund cases" in block:
-        step = "{title: Polite, type: CONTAINS, config: {source: Output, value: please}}"
-        cases = f"name: Refund cases\nrows: [{{order: A-17}}]\nscorecard: {{steps: [{step}]}}\n"
-        files["evaluations/refund-cases.yaml"] = cases
     if named[1] != "promptsync.yaml":
         files["prompts/house-tone.yaml"] = "content: Be kind.\n"
     if named[1].startswith("evaluations"):

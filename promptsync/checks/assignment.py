@@ -33,7 +33,7 @@ Kind = Literal["evaluation", "agent", "table"]
 KINDS: Final[tuple[Kind, ...]] = ("table", "evaluation", "agent")
 """All kinds, in the order in which they run."""
 
-_DETAILS: Final = ("min_score", "max_drop", "input_variables", "sheet", "runs", "cases")
+_DETAILS: Final = ("min_score", "max_drop", "input_variables", "sheet", "runs")
 """The keys of an entry of ``checks:`` beside its pattern and its name."""
 
 
@@ -54,10 +54,10 @@ class Check(Struct, frozen=True):
     """A table, an evaluation or an agent, by name or id, and the prompts that it checks.
 
     ``min_score`` is the lowest score that passes. ``max_drop`` is how far a score may be below that of the
-    version that is live. An agent is run once with ``input_variables``, or once for each row of the
-    evaluation file ``cases``. ``sheet`` is the one of a table that has the rows (by default its first), and
-    each row runs ``runs`` times. ``item_id`` is the id of an evaluation or agent that was found in the
-    registry; the name is that of the registry then. ``places`` are where it is named.
+    version that is live. An agent is run with ``input_variables``. ``sheet`` is the one of a table that has
+    the rows (by default its first), and each row runs ``runs`` times. ``item_id`` is the id of an evaluation
+    or agent that was found in the registry; the name is that of the registry then. ``places`` are where it is
+    named.
     """
 
     kind: Kind
@@ -68,14 +68,13 @@ class Check(Struct, frozen=True):
     input_variables: Mapping[str, Any] = {}
     sheet: str | None = None
     runs: int = 1
-    cases: str | None = None
     item_id: int | None = None
     places: tuple[Place, ...] = ()
 
     @property
     def inputs(self) -> str:
         """What an agent runs with, as a text to compare."""
-        return json.dumps([self.input_variables, self.cases], sort_keys=True, default=str)
+        return json.dumps(self.input_variables, sort_keys=True, default=str)
 
     def with_limits(self, min_score: float | None, max_drop: float | None) -> Check:
         """Return this check with the stricter of its own limits and these."""

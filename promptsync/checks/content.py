@@ -65,8 +65,6 @@ class Content(Struct, frozen=True, dict=True):
         """
         definition = self.definition
         titles = [column.title for column in definition.columns]
-        if definition.output not in titles:  # it is an input
-            return definition.columns
         before = {*definition.inputs, *titles[: titles.index(definition.output)]}
         prompt = definition.columns[titles.index(definition.output)]
         declared = as_mapping(prompt.config.get(VARIABLES))

@@ -198,14 +198,6 @@ def as_csv(definition: Definition, runs: int = 1) -> bytes:
     return file.getvalue().encode("utf-8", "replace")
 
 
-def with_outputs(definition: Definition, outputs: Sequence[str]) -> Definition:
-    """Return a definition with outputs that are there already, in place of its prompt column."""
-    title = definition.output
-    rows = [{**row, title: text} for row, text in zip(definition.rows, outputs, strict=True)]
-    columns = tuple(column for column in definition.columns if column.title != title)
-    return replace(definition, inputs=(*definition.inputs, title), rows=tuple(rows), columns=columns)
-
-
 def _checked(definition: Definition) -> Definition:
     if not definition.rows:
         raise UsageError(f"{definition.place} has no rows", hint="add rows to it")

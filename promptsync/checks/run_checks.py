@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -21,13 +20,10 @@ from promptsync.checks.catalog import (
 )
 from promptsync.checks.results import CheckResult, CheckResults, Failure, Standard, Unbound, judge
 from promptsync.checks.runs import Run, Status, explained, follow, poll_of, run_together
-from promptsync.checks.tables import check_tables
-from promptsync.checks.tested_text import TestedText, Wanted
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.parallel import mapped
 from promptsync.project.target import LATEST, At
-from promptsync.prompt.evaluation import cell_text
-from promptsync.prompt.prompt import Version, mappings
+from promptsync.prompt.prompt import Version
 from promptsync.registry.errors import NotFound
 
 if TYPE_CHECKING:
@@ -138,73 +134,6 @@ def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> Run:
 def _is_id(text: str) -> bool:
     # No registry has longer ids, and Python refuses to read thousands of digits.
     return text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID and int(text) > 0
-
-
-def run_with_cases(
-    project: Project,
-    checks: Sequence[Check],
-    wanted: WantedVersions,
-    standard: Standard,
-    *,
-    at: At = LATEST,
-) -> CheckResults:
-    """Run checks as ``run_checks`` does, agents with cases once for each case, and judge their outputs.
-
-    Raises ``UsageError`` for cases that are no evaluation file, and what ``run_checks`` raises.
-    """
-    files = {file.name: file for file in project.evaluations}
-    inputs = check_cases(project, checks)
-    pairs = [*zip(checks, inputs, strict=True)]
-    each = [replace(check, input_variables=row) for check, rows in pairs for row in rows]
-    results = run_checks(project, each, wanted, standard, at)
-    if results.interrupted or not standard.timeout or not any(check.cases for check in checks):
-        return results
-    ended, single = iter(results.all), list[CheckResult]()
-    texts: list[Wanted] = []
-    of_cases: list[Check] = []
-    for check, rows in pairs:
-        own = list(islice(ended, len(rows)))
-        failed = next((result for result in own if not result.passed), None)
-        if failed is not None or not check.cases:
-            single.append(failed or own[0])
-        elif own[0].run.is_echo:
-            warning = f"the outputs for {check.cases} come from the echo model, so they have no score"
-            single.append(replace(own[0], run=replace(own[0].run, warning=warning)))
-        else:
-            outputs = tuple(_outputs(project.registry, at, [result.run for result in own]))
-            table = Check("table", check.cases, (check.name,), files[check.cases].min_score)
-            texts.append(Wanted(table, TestedText(check.name, {}), outputs=outputs))
-            of_cases.append(check)
-    scored = check_tables(project, texts, replace(standard, max_drop=None))
-    judged = [
-        replace(result, check=replace(result.check, prompts=check.prompts), not_compared=None)
-        for check, result in zip(of_cases, scored.all, strict=True)
-    ]
-    return CheckResults((*single, *judged), interrupted=scored.interrupted)
-
-
-def check_cases(project: Project, checks: Iterable[Check]) -> list[list[Mapping[str, Any]]]:
-    """Return the inputs of each run of each check. Raises ``UsageError`` for cases that no file declares."""
-    files = {file.name: file for file in project.evaluations}
-    inputs: list[list[Mapping[str, Any]]] = []
-    for check in checks:
-        if check.cases is not None and check.cases not in files:
-            raise UsageError(
-                f"no file in evaluations/ declares {check.cases!r}, the cases of the agent {check.name}",
-                hint=f"known: {', '.join(sorted(files)) or 'none'}",
-            )
-        rows = files[check.cases].rows if check.cases is not None else ({},)
-        inputs.append([{**check.input_variables, **row} for row in rows])
-    return inputs
-
-
-def _outputs(registry: Registry, at: At, runs: Sequence[Run]) -> Iterator[str]:
-    """Yield the output of each run of an agent as the text of a cell; of several nodes, all by name."""
-    agent = registry.checks.agent(runs[0].item_id or 0, label=at.label, version=at.number)
-    shown = [node.get("name") for node in mappings(agent.get("nodes")) if node.get("is_output_node") is True]
-    for run in runs:
-        outputs = {name: node.value for name, node in run.outputs.items() if name in shown or not shown}
-        yield cell_text(next(iter(outputs.values())) if len(outputs) == 1 else outputs)
 
 
 def named_version(run: Run, name: str, template_id: int | None) -> tuple[int | None, str]:

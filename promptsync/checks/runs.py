@@ -382,5 +382,4 @@ def _ended(run: Run, result: object) -> Run:
         for name, node in stated.items()
     } or {str(name): NodeOutput(value, "SUCCESS") for name, value in outputs.items()}
     status = Status.FAILED if any(node.failed for node in nodes.values()) else Status.COMPLETED
-    models = [text(as_mapping(value), "model") for value in outputs.values()]
-    return replace(run, status=status, outputs=nodes, model=next(filter(None, models), None))
+    return replace(run, status=status, outputs=nodes)

@@ -195,8 +195,6 @@ def read_result(
     verdicts = {number(row, "row_index"): row for row in scored}
     rows, failed, cost = [], list[Cell](), []
     for index, row in enumerate(sorted_rows(contents["rows"])):
-        inputs = dict(definition.rows[index % len(definition.rows)])
-        inputs.pop(definition.output, None)  # that of an agent
         cells = {title: as_mapping(as_mapping(row.get("cells")).get(key)) for key, title in titles.items()}
         reasons = [
             Cell(index + 1, title, text(cells[title], "error_message", "error") or status.lower())
@@ -210,7 +208,7 @@ def read_result(
         rows.append(
             RowResult(
                 index,
-                inputs,
+                definition.rows[index % len(definition.rows)],
                 cell_text_of(cells[definition.output]),
                 score_of(result.get("aggregate_score"), most=1),
                 verdict if verdict in _VERDICTS else "error",

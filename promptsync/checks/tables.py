@@ -16,7 +16,7 @@ from promptsync.checks.assignment import Check, select_checks
 from promptsync.checks.catalog import prompt_of
 from promptsync.checks.comparison import Comparison, compare
 from promptsync.checks.content import Content
-from promptsync.checks.definition import read_table, title_of, with_outputs
+from promptsync.checks.definition import read_table, title_of
 from promptsync.checks.results import CheckResult, CheckResults, Standard, judge
 from promptsync.checks.runs import TIMEOUT, Run, Status, follow
 from promptsync.checks.sheet_run import MOST_SHOWN, SheetRun, explained, read_result, scored_run
@@ -103,8 +103,6 @@ def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | No
         if tested.problem:
             raise UsageError(tested.problem, hint="promptsync ls-remote")
         definition = tables[want.check.name, want.check.sheet]
-        if want.outputs is not None:
-            definition = with_outputs(definition, want.outputs)
         content = Content(definition, tested, want.check.runs)
         place = places.setdefault((definition.table_id or definition.name, content.title), len(contents))
         if place == len(contents):
@@ -188,14 +186,12 @@ _IN_USE: Final = 1 / 6
 """Another run may work on a sheet that changed within this time, in hours."""
 
 
-def check_tables(project: Project, wanted: Sequence[Wanted] | TablePlan, standard: Standard) -> CheckResults:
+def check_tables(project: Project, plan: TablePlan, standard: Standard) -> CheckResults:
     """Run checks at the same time, wait until they have ended, and return the result of each prompt.
 
-    ``wanted`` may be planned already. Ctrl-C cancels what was started, and the results say so. Raises what
-    ``plan_tables`` raises, and ``Refused`` for too many cells: both before anything is made. A failure of the
-    registry is in the result of the check that it belongs to.
+    Ctrl-C cancels what was started, and the results say so. Raises ``Refused`` for too many cells, before
+    anything is made. A failure of the registry is in the result of the check that it belongs to.
     """
-    plan = wanted if isinstance(wanted, TablePlan) else plan_tables(project, wanted)
     if plan.refusal is not None:
         raise plan.refusal
     origin = standard.origin or NO_ORIGIN

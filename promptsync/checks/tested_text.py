@@ -50,15 +50,11 @@ class TestedText(Prompt, frozen=True):
 
 
 class Wanted(Struct, frozen=True):
-    """A check of one prompt: the candidate, and the live version, if any, to compare it with.
-
-    ``outputs`` are those of an agent for each row: then no prompt is run.
-    """
+    """A check of one prompt: the candidate, and the live version, if any, to compare it with."""
 
     check: Check
     candidate: TestedText
     live: TestedText | None = None
-    outputs: tuple[str, ...] | None = None
 
 
 class TestedTexts:

@@ -59,7 +59,7 @@ def run_command(session: Session, names: tuple[str, ...], at: At, **options: Any
     \b
     promptsync agent run refund-agent --var order=A-17 --label prod
     promptsync agent run --changed --json
-    promptsync agent run refund-agent --vars cases.yaml --timeout 60 --json
+    promptsync agent run refund-agent --vars order.yaml --timeout 60 --json
     """
     standard = Standard(allow_unbound=options["allow_unbound"])
     values = variables(session, options["assignments"], options["source"])

@@ -169,7 +169,7 @@ class _Deploying:
 
     def apply(self, plan: DeployPlan) -> DeployReceipt:
         """Carry out the plan, and keep its results."""
-        if plan.tables.to_run or plan.selection.of("agent"):
+        if plan.tables.to_run:
             origin = ci.origin(self.session, self.project)
             standard = structs.replace(plan.options.standard, origin=origin)
             plan = structs.replace(plan, options=structs.replace(plan.options, standard=standard))

@@ -191,7 +191,6 @@ def _of_evaluations(config: Config, worktree: Worktree, files: Sequence[Evaluati
     tables: dict[str, list[str]] = {}
     for entry in config.checks:
         tables.setdefault(entry.get("table", ""), []).append(entry["match"])
-        tables.setdefault(entry.get("cases", ""), [])  # an agent gets the rows, and no prompt does
     for name, prompt in worktree.files.items():
         for evaluation in prompt.local.evaluations:
             tables.setdefault(evaluation, []).append(name)

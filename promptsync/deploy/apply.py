@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import WantedVersions, rendered_snippets
 from promptsync.checks.results import CheckResults
-from promptsync.checks.run_checks import run_with_cases
+from promptsync.checks.run_checks import run_checks
 from promptsync.checks.runs import Status
 from promptsync.checks.tables import check_tables
 from promptsync.deploy.live import together
@@ -241,7 +241,7 @@ def _check(project: Project, receipt: DeployReceipt) -> bool:
     wanted = WantedVersions(
         versions | receipt.push.versions, renders=rendered_snippets(files, versions, plan.label)
     )
-    return _add(receipt, run_with_cases(project, located, wanted, plan.options.standard))
+    return _add(receipt, run_checks(project, located, wanted, plan.options.standard))
 
 
 def _move(project: Project, receipt: DeployReceipt) -> bool:

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from promptsync.checks.assignment import Check, Selection, select_checks
 from promptsync.checks.catalog import find_checks
 from promptsync.checks.results import Standard
-from promptsync.checks.run_checks import check_cases
 from promptsync.checks.tables import TablePlan, plan_tables
 from promptsync.checks.tested_text import TestedText, TestedTexts, Wanted, wanted_of
 from promptsync.compare.git_state import uncommitted_config, uncommitted_paths
@@ -172,7 +171,6 @@ def plan_deploy(project: Project, options: DeployOptions) -> DeployPlan:
     _check_drop(checks, options.standard.max_drop)
     unchecked = _unchecked(survey, checks.unchecked)
     located = find_checks(project.registry, checks.checks)
-    check_cases(project, located)
     if options.require_checks and unchecked:
         raise Refused(
             f"no checks for {', '.join(map(repr, unchecked[:10]))}; nothing was released",

@@ -60,8 +60,7 @@ def results_lines(results: CheckResults, *, has_table_notes: bool = True) -> lis
 
 def echo_lines(results: CheckResults) -> list[str]:
     """Return which checks have no score because they ran on the echo model, if any has none."""
-    echo = (result.run for result in results.all if result.run.is_echo and result.run.kind != "agent")
-    names = listed(list(dict.fromkeys(run.name for run in echo)), 3)
+    names = listed(list(dict.fromkeys(result.run.name for result in results.all if result.run.is_echo)), 3)
     what = f"{names} ran on the echo model (no real LLM), so there is no score"
     return [output.Line(output.style(what, "warn"), 4)] if names else []
 

@@ -15,7 +15,7 @@ from worlds import World
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.results import CheckResults, Standard
-from promptsync.checks.tables import TablePlan, check_tables
+from promptsync.checks.tables import TablePlan, check_tables, plan_tables
 from promptsync.checks.tested_text import TestedText, Wanted
 
 TABLES = "/api/public/v2/tables"
@@ -45,12 +45,13 @@ def wanted(candidate: TestedText, live: TestedText | None = None, **limits: Any)
 
 def check(world: World, what: Wanted | Iterable[Wanted] | TablePlan, **options: Any) -> CheckResults:
     """Run checks with the library, which is opened again each time, as another process does."""
-    planned = what if isinstance(what, TablePlan) else (what,) if isinstance(what, Wanted) else tuple(what)
     with world.project() as project:
         project.timeouts = world.timeouts
         project.config = replace(project.config, limits_cells=2000)
         project.progress = options.pop("progress", project.progress)
-        return check_tables(project, planned, Standard(**{"timeout": 60, **options}))
+        texts = (what,) if isinstance(what, Wanted) else what
+        plan = texts if isinstance(texts, TablePlan) else plan_tables(project, tuple(texts))
+        return check_tables(project, plan, Standard(**{"timeout": 60, **options}))
 
 
 def tables(world: World) -> list[Mapping[str, Any]]:

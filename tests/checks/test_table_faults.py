@@ -19,7 +19,7 @@ from worlds import Fault, World, asking, failing, fault, once
 
 from promptsync.checks import runs as waiting
 from promptsync.checks.results import CheckResult, Standard
-from promptsync.checks.tables import check_tables
+from promptsync.checks.tables import check_tables, plan_tables
 from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.registry.errors import FateUnknown, Unsupported
 
@@ -83,7 +83,7 @@ def killed_at(number: int, world: World, *, after: bool) -> None:
 
         project.registry.tables._call = counted  # type: ignore[attr-defined]
         with contextlib.suppress(Killed):  # some run needs a poll less
-            check_tables(project, [wanted(PLAIN)], Standard())
+            check_tables(project, plan_tables(project, [wanted(PLAIN)]), Standard())
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -105,6 +105,7 @@ REFUSED = {
     "checks: [{match: x, table: t, agent: a}]\n": (
         "1:10: checks[0] needs one of table:, evaluation: and agent:."
     ),
+    "checks: [{match: x, agent: a, cases: c}]\n": "1:31: Unknown key checks[0].cases.",
     "checks: [{match: x, evaluation: e, sheet: s}]\n": "1:10: checks[0] lacks the key table.",
     "checks: [{match: x, agent: bot, max_drop: 5}, {match: x, evaluation: e, max_drop: 5}]\n": (
         f"1:10: checks[0] {NO_LIMIT}\n1:47: checks[1] {NO_LIMIT}"

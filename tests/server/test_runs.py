@@ -247,7 +247,7 @@ def test_an_agent_returns_its_bare_output_or_those_of_its_nodes(call):
         assert "has no node" in finished_run(call, AGENT, choice=choice)["message"]
     nodes = finished_run(call, AGENT, choice="&return_all_outputs=true")
     nothing = dict.fromkeys(("error_message", "raw_error_message"))
-    about = {"status": "SUCCESS", "value": "Q: Where?", "is_output_node": False, "model": "echo"}
+    about = {"status": "SUCCESS", "value": "Q: Where?", "is_output_node": False}
     assert (list(nodes), nodes["draft"]) == (["draft", "answer"], about | nothing)
     failed = finished_run(call, "failing", choice="&return_all_outputs=true")
     assert [node["status"] for node in failed.values()] == ["FAILED", "FAILED"]

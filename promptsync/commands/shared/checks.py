@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from promptsync.checks.assignment import Check, Choice, Kind, choose_changed, choose_named
 from promptsync.checks.catalog import CatalogItem, find_checks
 from promptsync.checks.results import CheckResults, Standard
-from promptsync.checks.run_checks import run_with_cases
+from promptsync.checks.run_checks import run_checks
 from promptsync.checks.runs import TIMEOUT
 from promptsync.checks.tables import TablePlan, check_tables, past_results, plan_tables
 from promptsync.checks.tested_text import Wanted, wanted_texts
@@ -145,9 +145,7 @@ def run_together(
             wanted = wanted_texts(project, tables, live_label(session, project, options["label"]))
             results = _run_plan(session, project, plan_tables(project, wanted), standard, options)
         if located and not results.interrupted:
-            has_cases = any(check.cases for check in located)
-            standard = _timed(session, project, standard, options, has_origin=has_cases)
-            others = run_with_cases(project, located, choice.wanted, standard, **version)
+            others = run_checks(project, located, choice.wanted, _timed(standard, options), **version)
             results = CheckResults((*results.all, *others.all), others.interrupted)
         unwritten = files.write(project, results, wanted)
     for note in show_checks.run_notes(results, session.command_on_remote):
@@ -222,20 +220,13 @@ def _run_plan(
         question = f"{plan.cells:,} cells are more than the limit of {plan.limit:,}. Compute them?"
         agreed = session.ask(question, default=False, unchanged="nothing was run")
         plan = replace(plan, limit=plan.cells) if agreed else plan
-    return check_tables(project, plan, _timed(session, project, standard, options))
+    standard = replace(_timed(standard, options), origin=origin(session, project))
+    return check_tables(project, plan, standard)
 
 
-def _timed(
-    session: Session,
-    project: Project,
-    standard: Standard,
-    options: Mapping[str, Any],
-    *,
-    has_origin: bool = True,
-) -> Standard:
-    """Return a standard with how long to wait, and with what checks are run for."""
-    timeout = 0 if options.get("no_wait") else options["timeout"] or TIMEOUT
-    return replace(standard, timeout=timeout, origin=origin(session, project) if has_origin else "")
+def _timed(standard: Standard, options: Mapping[str, Any]) -> Standard:
+    """Return a standard with how long to wait."""
+    return replace(standard, timeout=0 if options.get("no_wait") else options["timeout"] or TIMEOUT)
 
 
 def show_tables(

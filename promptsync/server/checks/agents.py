@@ -163,7 +163,7 @@ def node_results(db: Database, run_id: int) -> tuple[str | None, Answer]:
         if node.type == store.PROMPT:
             cell = cells[node.id]
             status = "SUCCESS" if cell.status == store.COMPLETED else cell.status
-            about = {"is_output_node": node.is_output_column, "model": cell.model}
+            about = {"is_output_node": node.is_output_column}
             errors = {"error_message": cell.error, "raw_error_message": cell.error}
             results[node.title] = {"status": status, "value": cell.value, **errors, **about}
     is_finished = all(cell.status != store.QUEUED for cell in cells.values())
