@@ -89,12 +89,8 @@ def command(
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
     check_apart(("--no-commit", commit is False), ("--message", message is not None))
-    above = find(session.directory)
-    if above is not None and above.parent != session.directory.resolve() and not flags["force"]:
-        there = f"promptsync -C {shlex.quote(str(above.parent))}"
-        there = session.command(without="-C").replace("promptsync", there, 1)
-        message = f"{session.directory} is inside the project of {above}; nothing was written"
-        raise UsageError(message, hint=f"{there}\n{session.command('--force')}")
+    if not flags["force"]:
+        _check_outside(session)
     kinds = frozenset(kind for kind in StarterKind if flags[kind.name.lower()])
     if package is not None and not kinds - {StarterKind.AGENTS}:
         hint = session.command("--github", "--pre-commit")
@@ -130,6 +126,16 @@ def command(
     if commit is not False and result.to_commit and can_commit:
         _commit(session, result, message, is_asked=commit is None)
     return _shown(session, result)
+
+
+def _check_outside(session: Session) -> None:
+    """Raise ``UsageError`` in a directory inside a project."""
+    above = find(session.directory)
+    if above is not None and above.parent != session.directory.resolve():
+        there = f"promptsync -C {shlex.quote(str(above.parent))}"
+        there = session.command(without="-C").replace("promptsync", there, 1)
+        message = f"{session.directory} is inside the project of {above}; nothing was written"
+        raise UsageError(message, hint=f"{there}\n{session.command('--force')}")
 
 
 def _commit(session: Session, result: InitResult, message: str | None, *, is_asked: bool) -> None:

@@ -23,7 +23,7 @@ SKIP_REASONS: dict[State, str] = {
     State.ALTERED: "the registry returned it differently from what was sent",
     State.DELETED_REMOTELY: "was archived in the registry; --restore publishes it again",
     State.INVALID: "the version in the registry cannot be used",
-    State.DELETED_LOCALLY: "its file was deleted; --prune archives it if not live, and pull restores it",
+    State.DELETED_LOCALLY: "its file was deleted; --prune archives it unless it is live, pull restores it",
 }
 """Why a push skips a prompt in these states, unless an option says otherwise."""
 

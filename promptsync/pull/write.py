@@ -267,8 +267,8 @@ class MergeConflict(Refused):
         self.reason = f"both sides changed the same text in {places}"
         """Why these prompts do not merge."""
         if all(prompt.is_passed_over for prompt in unmerged):
-            one, several = f"passed-over v{unmerged[0].version} does", "passed-over versions do"
-            self.reason = f"{one if len(unmerged) == 1 else several} not merge in {places}"
+            number, several = f"passed-over v{unmerged[0].version} does", "passed-over versions do"
+            self.reason = f"{number if len(unmerged) == 1 else several} not merge in {places}"
         names = ", ".join(repr(prompt.name) for prompt in unmerged[:3])
         more = f" and {len(unmerged) - 3} more" if len(unmerged) > 3 else ""
         result = "the files have conflict markers" if marked else "nothing was written"
