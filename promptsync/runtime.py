@@ -50,13 +50,14 @@ class _Loader:
         self._client, self._path, self.timeout, self.retry_after = client, bundle, timeout, retry_after
         try:
             document = json.loads(Path(bundle).read_bytes())
-            prompts: Any = document["prompts"] if document["format"] == "promptsync-bundle/2" else None
+            if document["format"] != "promptsync-bundle/2":
+                raise ValueError(f"it has the format {document['format']!r}")
             self._label, self._known, self._responses = document["label"], {}, {}
-            for name, prompt in prompts.items():
+            for name, prompt in document["prompts"].items():
                 written = prompt.pop("checksum")
                 content = json.dumps([self._label, name, prompt], sort_keys=True).encode()
                 if hashlib.sha256(content).hexdigest() != written:
-                    raise ValueError(f"it was edited at prompt {name!r}")
+                    raise ValueError(f"it was edited: {name!r} does not match its checksum")
                 self._known[name] = prompt["version"], prompt["renders"]
                 # As JSON, because callers may change what they get, and parsing is the fastest way to copy.
                 self._responses[name] = json.dumps(prompt["response"])

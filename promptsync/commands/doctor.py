@@ -181,10 +181,12 @@ def _workflows(config: Config, prefix: str) -> Iterator[Finding]:
             continue
         stale = min(triggers, key=lambda trigger: trigger[1] in config.labels)
         where = f"{shown[0]}:{len(text[: stale.end()].splitlines())}"
-        message = f"{where} deploys {', '.join(sorted(branches))}, but labels: has {', '.join(config.labels)}"
+        message = f"{where} runs for {', '.join(sorted(branches))}; labels: has {', '.join(config.labels)}"
         package = [f"--package={spec}" for spec in re.findall('PROMPTSYNC_PACKAGE: "(.+)"', text)]
         again = shlex.join(["promptsync", "init", option, *package])
-        yield Finding(option[2:], "warning", message, f"rm -f {shlex.join(shown)} && {again}")
+        # Without a package, init may not know what the new workflows should install.
+        fix = f"rm -f {shlex.join(shown)} && {again}" if package else f"edit {where}"
+        yield Finding(option[2:], "warning", message, fix)
 
 
 def _registry(project: Project, offline: bool) -> Iterator[Finding]:
@@ -235,7 +237,7 @@ def _checks(project: Project, registry: Registry) -> Iterator[Finding]:
     known = {("evaluation", key) for item in list_evaluations(registry) for key in (item.name, str(item.id))}
     known |= {("table", key) for table in list_tables(registry) for key in table.values()}
     if missing := [f"{kind} {name!r}" for kind, name in sorted(named - known)]:
-        message = f"the registry lacks {output.count(len(missing), 'check')} that files or checks: name"
+        message = f"the registry lacks {output.count(len(missing), 'check')} named in files or checks:"
         yield Finding("checks", "error", message, "promptsync eval list", tuple(missing))
 
 

@@ -60,7 +60,7 @@ from promptsync.terminal import output
     default=None,
 )
 @option("-m --message", "TEXT", "The message of the commit; implies --commit.")
-@flag("--force", "Set up a project inside another one.")
+@flag("--force", "Set up a project inside another project.")
 def command(
     session: Session,
     prompts: str | None,
@@ -134,7 +134,7 @@ def _check_outside(session: Session) -> None:
     if above is not None and above.parent != session.directory.resolve():
         there = f"promptsync -C {shlex.quote(str(above.parent))}"
         there = session.command(without="-C").replace("promptsync", there, 1)
-        message = f"{session.directory} is inside the project of {above}; nothing was written"
+        message = f"{session.directory.resolve()} belongs to the project of {above}; nothing was written"
         raise UsageError(message, hint=f"{there}\n{session.command('--force')}")
 
 

@@ -16,7 +16,7 @@ from promptsync.prompt.labels import check_label
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
 
-_skip_checks_option = flag("--skip-checks", "Also change a label of labels:, without checks.")
+_skip_checks_option = flag("--skip-checks", "Change a label in labels: without running checks.")
 
 
 @verb_group("label")

@@ -209,7 +209,7 @@ def _shown(status: _Status) -> Outcome:
     rows = [row for prompt in status.passed_over.items() for row in notes.passed_over(*prompt)]
     for failure in status.failures:
         when = notes.ago(failure.result.run.completed_at)
-        why = f"its check {failure.result.run.name} {when}: {failure.result.reason}"
+        why = f"{failure.result.run.name!r} {when}: {failure.result.reason}"
         row = notes.live_row(*failure[:4], why)
         rows.append(replace(row, command=status.session.command_on_remote(row.command)))
     rows += notes.pin_rows(status.pins)

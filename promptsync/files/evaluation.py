@@ -78,7 +78,8 @@ def unread_evaluations(root: Path) -> Iterator[Problem]:
             data = read(place, path.as_posix())
             if all(sign.search(data) for sign in _SIGNS):
                 message = f"Nothing reads this evaluation, because it is not a {YAML[0]} file in {FOLDER}/."
-                move = shlex.join(["mv", path.as_posix(), f"{FOLDER}/{path.stem}{YAML[0]}"])
+                move = shlex.join(["mv", "-n", path.as_posix(), f"{FOLDER}/{path.stem}{YAML[0]}"])
+                move = move if path.parts[0] == FOLDER else f"mkdir -p {FOLDER} && {move}"
                 yield Problem(path.as_posix(), 1, 1, "evaluation-unread", message, "warning", move)
 
 

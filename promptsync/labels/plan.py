@@ -130,7 +130,7 @@ def guarded(project: Project, plan: LabelPlan, source: str | None = None) -> Lab
     if change is None or plan.refusal is not None:
         return plan
     label = change.label
-    what, hint = f"only promptsync deploy moves {label}, after the checks", move_command(project, change)
+    what, hint = f"{label} moves only with deploy, promote or rollback", move_command(project, change)
     if change.new is None:
         what, hint = f"{change.name!r} is live under {label}", delete_command(change.name, label)
     elif change.is_lower:
@@ -151,7 +151,7 @@ def move_command(project: Project, change: LabelChange) -> str:
     """Return the command for a move: if the label is governed, ``deploy``, or ``rollback`` to go down."""
     if not project.governs(change.label):
         return _move_command(change)
-    down = ["promptsync", "rollback", change.name, "--label", change.label]
+    down = ["promptsync", "rollback", f"{change.name}@{change.new}", "--label", change.label]
     return shlex.join(down) if change.is_lower else deploy_command(project, change.label)
 
 

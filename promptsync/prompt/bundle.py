@@ -121,7 +121,7 @@ def decode(content: bytes, file: str = "the file") -> Bundle:
     if not isinstance(written, str) or not written.startswith("promptsync-bundle/"):
         raise ValueError(f"{file} is not a bundle: make one with promptsync bundle")
     if written != FORMAT:
-        problem = f"is a bundle in the format {written[:40]!r}, and this promptsync reads {FORMAT!r}"
+        problem = f"has the format {written[:40]!r}; this promptsync reads {FORMAT!r}"
         raise outdated(file, problem, value.get("label"))
     try:
         bundle = msgspec.convert(value, Bundle)
@@ -129,6 +129,6 @@ def decode(content: bytes, file: str = "the file") -> Bundle:
         raise ValueError(f"{file} is not a valid bundle: {error}") from None
     for name, entry in value["prompts"].items():
         if entry.get("checksum") != checksum(bundle.label, name, entry):
-            problem = f"was edited at prompt {name[:200]!r}; write it again with promptsync bundle"
+            problem = f"was edited: {name[:200]!r} does not match its checksum"
             raise outdated(file, problem, bundle.label)
     return bundle

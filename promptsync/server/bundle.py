@@ -67,7 +67,7 @@ class Release(Struct, frozen=True):
                 release.content(name)
                 entry = json.loads(bytes(prompt))
                 if entry.get("checksum") != checksum(file.label, name, entry):
-                    raise ValueError(f"it was edited at prompt {name!r}")
+                    raise ValueError(f"it was edited: {name!r} does not match its checksum")
         except (ValueError, RecursionError) as error:
             decode(content[:], str(path))  # which has better words
             raise ValueError(f"{path} is not a valid bundle: {error}") from None

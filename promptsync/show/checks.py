@@ -337,10 +337,10 @@ def noise_body(result: CheckResult, noise: Noise) -> dict[str, Any]:
 
 def last_run_line(result: CheckResult) -> str:
     """Return for which prompt an evaluation file ran last, whether it passed, and when."""
-    passed = "passed" if result.check.max_drop is None else "passed, apart from max_drop"
+    passed = "passed" if result.check.max_drop is None else "passed (max_drop not compared)"
     ending = f"failed: {result.reason}" if result.reason else passed if result.passed else "has not ended"
     when = f" ({ago(result.run.completed_at)})" if result.run.completed_at else ""
-    return output.name(f"{result.run.name}: its last run for {result.tested} {ending}{when}")
+    return output.Line(output.name(f"{result.run.name}: its last run for {result.tested} {ending}{when}"), 4)
 
 
 LAST_RUN: Final = "prompt=tested score=run.score passed reason model=run.model completed_at=run.completed_at"

@@ -54,7 +54,7 @@ def live_row(name: str, label: str, version: int, before: int | None, why: str =
     """Return that a label is at a version that failed its checks, with the command that goes back."""
     text, undo = f"{label} is at v{version}, which failed {why}", ["rollback", name, "--label", label]
     if (before or version) >= version:
-        text, undo = f"{text}; nothing was live before it, so commit a fix", ["deploy"]
+        text, undo = f"{text}; no earlier release is recorded, so commit a fix", ["deploy"]
     return Row("live", "bad", name, note=text, command=shlex.join(["promptsync", *undo]))
 
 

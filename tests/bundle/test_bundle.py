@@ -285,12 +285,12 @@ def test_what_was_edited_is_refused_until_it_is_written_again(here: World) -> No
             (
                 b"Be kind.",
                 b"Be rude.",
-                "was edited at prompt 'refund'; write it again with promptsync bundle",
+                "was edited: 'refund' does not match its checksum",
             ),
             (
                 b"promptsync-bundle/2",
                 b"promptsync-bundle/1",
-                "is a bundle in the format 'promptsync-bundle/1'",
+                "has the format 'promptsync-bundle/1'",
             ),
         ):
             file.write_bytes(file.read_bytes().replace(old, new))

@@ -352,7 +352,7 @@ def test_what_no_checks_guard_costs_no_request_and_no_warning(guarded: World) ->
     assert not [one for one in guarded.seen if "/tables" in one.target]
     for lines, label in (([CHECKS], "anything"), (["labels: {main: prod, next: beta}", CHECKS], "beta")):
         config(guarded, *lines)
-        guarded.says(3, "only promptsync deploy moves", "label", "set", "a@2", label)
+        guarded.says(3, "prod moves only with deploy, promote or rollback", "label", "set", "a@2", label)
         assert warnings(guarded, "label", "set", "a@2", label, "--skip-checks") == [FAILED]
 
     # Many warnings are cut in text.

@@ -337,7 +337,7 @@ def test_an_evaluation_that_nothing_reads_is_named(world: World) -> None:
     }
     found = lints(world, {**dict.fromkeys(places, whole), **others})
     assert found == [f"{place}:{UNREAD} [evaluation-unread]" for place in sorted(places)]
-    assert f"    hint: mv {places[0]} evaluations/z.yaml\n" in world.ok("lint").out
+    assert f"    hint: mkdir -p evaluations && mv -n {places[0]} evaluations/z.yaml\n" in world.ok("lint").out
     # A prompt file names an evaluation, too.
     files = {
         "evaluations/x.yaml": whole,

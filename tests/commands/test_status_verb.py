@@ -169,7 +169,7 @@ def test_a_live_version_that_failed_its_check_is_reported(released: World) -> No
     released.exits(1, "eval", "run", "thanks")
     released.ok("push")
     released.ok("label", "move", "a@2", "prod", "--skip-checks")
-    line = f"  live  a: prod is at v2, which failed its check thanks just now: {REASON.partition(': ')[2]}; "
+    line = f"  live  a: prod is at v2, which failed 'thanks' just now: {REASON.partition(': ')[2]}; "
     for is_fresh in (False, True, False):
         if is_fresh:
             drop_private_files(released)

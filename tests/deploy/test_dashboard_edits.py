@@ -45,7 +45,7 @@ def test_the_plan_names_who_saved_it_and_the_command_that_brings_it_in(drafted: 
     assert "force" not in done.out
     note = "passes over v3, saved in the dashboard by ana, just now; the registry keeps it; "
     assert f"{note}promptsync pull --merge a" in done.out
-    assert "or leave it out for good afterwards; promptsync pull a --no-passed-over" in done.out
+    assert "or, after the deploy, leave it out for good; promptsync pull a --no-passed-over" in done.out
     asked = drafted.on_terminal("deploy", answer="n\n")
     assert asked.code == 1 and ", 1 of them without edits made in the dashboard. Continue?" in asked.err
     page = drafted.ok("deploy", "--dry-run", "--format", "markdown").out

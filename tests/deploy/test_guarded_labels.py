@@ -60,7 +60,7 @@ def test_a_label_that_was_set_in_the_dashboard_is_checked_once(world: World) -> 
     world.ok("deploy", "a")
     assert (world.label("a", "prod"), world.label("a", "prod.released")) == (1, 1)
     assert world.run("deploy", "a", "--json").document["members"] == []
-    text = "live  b: prod is at v1, which failed its checks; nothing was live before it, so commit a fix"
+    text = "live  b: prod is at v1, which failed its checks; no earlier release is recorded, so commit a fix"
     assert f"{text}; promptsync deploy\n" in world.exits(1, "deploy", "b").out
     change(world, "rude", "polite", "b")
     world.ok("deploy")

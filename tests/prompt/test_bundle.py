@@ -87,13 +87,13 @@ def test_a_file_that_is_no_bundle_says_why(content: bytes, why: str) -> None:
 
 
 CHANGES: list[tuple[bytes, bytes, str]] = [
-    (b"politely", b"rudely", "was edited at prompt 'support/refund'; write it again with promptsync bundle"),
+    (b"politely", b"rudely", "was edited: 'support/refund' does not match its checksum"),
     (b'"version": 7', b'"version": 8', "was edited"),
     (b'"temperature": 0.2', b'"temperature": 1', "was edited"),
     (b'"label": "prod"', b'"label": "prod "', "was edited"),
-    (b'"support/refund": {', b'"support/other": {', "was edited at prompt 'support/other'"),
+    (b'"support/refund": {', b'"support/other": {', "was edited: 'support/other' does not match its checksum"),
     (b'"checksum"', b'"other"', "was edited"),
-    (b"bundle/2", b"bundle/1", "is a bundle in the format 'promptsync-bundle/1', and this promptsync reads"),
+    (b"bundle/2", b"bundle/1", "has the format 'promptsync-bundle/1'; this promptsync reads"),
 ]
 
 

@@ -317,7 +317,7 @@ def test_a_file_that_is_no_bundle_fails_at_construction(kind: str, tmp_path: Pat
 
 def test_an_edited_prompt_fails_at_construction(kind: str, bundle: Path) -> None:
     bundle.write_bytes(bundle.read_bytes().replace(b"politely", b"rudely"))
-    message = f"it was edited at prompt '{NAME}'. Run promptsync bundle -o {bundle}"
+    message = f"it was edited: '{NAME}' does not match its checksum. Run promptsync bundle -o {bundle}"
     with pytest.raises(ValueError, match=re.escape(message)):
         loader(kind, "http://127.0.0.1:1", bundle)
 
@@ -333,9 +333,9 @@ def test_all_readers_agree_on_what_was_written(name: str, values: dict[str, Any]
         content = path.read_bytes().replace(b"Answer {text}", b"Answer {text},")
         path.write_bytes(content)
         for read in (lambda: decode(content), lambda: Release.read(path)):
-            with pytest.raises(Refused, match="was edited at prompt"):
+            with pytest.raises(Refused, match="does not match its checksum"):
                 read()
-        with pytest.raises(ValueError, match="was edited at prompt"):
+        with pytest.raises(ValueError, match="does not match its checksum"):
             Prompts(client, path)
 
 

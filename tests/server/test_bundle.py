@@ -163,7 +163,7 @@ def test_a_changed_file_is_read_again_and_a_broken_one_is_not_served(tmp_path: P
     file.write_bytes(good[:-20])
     assert state() == (8, f"{file} is not a bundle: it is not JSON, or it was cut off")
     file.write_bytes(good.replace(b"politely", b"rudely"))
-    edited = f"{file} was edited at prompt 'support/refund'; write it again with promptsync bundle"
+    edited = f"{file} was edited: 'support/refund' does not match its checksum"
     assert state() == (8, edited)
     file.unlink()
     assert state() == (8, f"{file}: No such file or directory")

@@ -39,7 +39,7 @@ from promptsync.show.result_files import junit
 
 limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
 PASSES_OVER = "passes over v3, saved in the dashboard; the registry keeps it; promptsync pull --merge beta"
-LEFT_OUT = "or leave it out for good afterwards; promptsync pull beta --no-passed-over"
+LEFT_OUT = "or, after the deploy, leave it out for good; promptsync pull beta --no-passed-over"
 
 
 def item(name: str, version: int) -> Item:
