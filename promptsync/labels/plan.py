@@ -115,9 +115,9 @@ def plan_moves(
         hint = move_command(project, first)
     else:
         why, code = f"{label!r} of {first.name!r} is at v{first.old}; v{first.new} is older", "lower-version"
-        hint = f"promptsync rollback {shlex.quote(first.name)} --label {shlex.quote(label)}"
-        if not project.governs(label):  # a governed label goes back to the version that was live
-            hint += f" --to {first.new}\n{_move_command(first)} --force"
+        hint = _rollback_command(first)
+        if not project.governs(label):
+            hint += f"\n{_move_command(first)} --force"
     return LabelPlan(changes, refusal=Refused(f"{why}{more}; no label was changed", hint=hint, code=code))
 
 
@@ -151,8 +151,11 @@ def move_command(project: Project, change: LabelChange) -> str:
     """Return the command for a move: if the label is governed, ``deploy``, or ``rollback`` to go down."""
     if not project.governs(change.label):
         return _move_command(change)
-    down = ["promptsync", "rollback", f"{change.name}@{change.new}", "--label", change.label]
-    return shlex.join(down) if change.is_lower else deploy_command(project, change.label)
+    return _rollback_command(change) if change.is_lower else deploy_command(project, change.label)
+
+
+def _rollback_command(change: LabelChange) -> str:
+    return shlex.join(["promptsync", "rollback", f"{change.name}@{change.new}", "--label", change.label])
 
 
 def _move_command(change: LabelChange) -> str:

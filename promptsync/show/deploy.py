@@ -142,7 +142,8 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
         kept = "it" if len(versions) == 1 else "them"
         text = f"passes over {'; '.join(versions[-3:])}{more}; the registry keeps {kept}"
         yield note(text, f"promptsync pull --merge {name}")
-        yield note(f"or, after the deploy, leave {kept} out for good", f"promptsync pull {name} --no-passed-over")
+        leave = f"or, after the deploy, leave {kept} out for good"
+        yield note(leave, f"promptsync pull {name} --no-passed-over")
     for row in notes.kept_tag_rows(plan.push, {member.name}):
         yield note(f"keeps {row.note}", f"promptsync pull --merge {name}")
     yield from (row for row in notes.pin_rows(plan.pins) if row.name == member.name)

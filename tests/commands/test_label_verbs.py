@@ -269,7 +269,7 @@ GOVERNED = {  # what fits, with which hint
     "label move a prod": "promptsync deploy",
     "label move a:staging prod": "promptsync promote staging prod a",
     "label move * prod --to 2": "promptsync deploy",
-    "label move b@1 prod --force": "promptsync rollback b --label prod",
+    "label move b@1 prod --force": "promptsync rollback b@1 --label prod",
     "label set c prod": "promptsync deploy",
     "label set c:staging prod": "promptsync promote staging prod c",
     "label delete a prod": "promptsync label delete a prod --skip-checks",
@@ -352,7 +352,7 @@ def test_what_no_checks_guard_costs_no_request_and_no_warning(guarded: World) ->
     assert not [one for one in guarded.seen if "/tables" in one.target]
     for lines, label in (([CHECKS], "anything"), (["labels: {main: prod, next: beta}", CHECKS], "beta")):
         config(guarded, *lines)
-        guarded.says(3, "prod moves only with deploy, promote or rollback", "label", "set", "a@2", label)
+        guarded.says(3, f"{label} moves only with deploy, promote or rollback", "label", "set", "a@2", label)
         assert warnings(guarded, "label", "set", "a@2", label, "--skip-checks") == [FAILED]
 
     # Many warnings are cut in text.
